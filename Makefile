@@ -1,0 +1,49 @@
+# make demo   a Keras file on PyTorch, compared with what Keras computed
+# make test   everything that must hold: lint, format, types, tests against live Keras 3 and tf-keras
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+# -c always: an unpinned torch is another, and a far bigger, download.
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint format goldens clean
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.package
+	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps tf-keras
+	@touch $@
+
+demo: $(VENV)/.package
+	$(VENV)/bin/kerastorch summary demo/tagger.keras
+	$(VENV)/bin/kerastorch verify demo/tagger.keras --golden demo/tagger.npz
+
+lint: $(VENV)/.test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright --pythonpath $(PY)
+
+format: $(VENV)/.test
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+# One thread per process: the two test processes must not fight for the cores.
+test: lint
+	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(PYTEST_ARGS)
+
+# Two processes: Keras 3 and tf-keras register the same names in TensorFlow.
+goldens: $(VENV)/.test
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py keras
+	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py tf_keras
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
