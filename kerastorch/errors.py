@@ -1,0 +1,52 @@
+"""Every error that kerastorch raises on purpose.
+
+Each message says what is wrong, what was expected, what was found, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class KerasTorchError(Exception):
+    """The base of every error that kerastorch raises on purpose."""
+
+
+class ArgumentError(KerasTorchError, ValueError):
+    """An argument of a layer, a model or a function has a value that it cannot take."""
+
+
+class ShapeError(KerasTorchError, ValueError):
+    """A tensor, a mask, a state or an array has another shape than the one that is needed."""
+
+
+class NotBuiltError(KerasTorchError, RuntimeError):
+    """A layer was asked for its weights or shapes before it knows its input shape."""
+
+
+class UnsupportedError(KerasTorchError):
+    """Something that exists in Keras and is refused here, with the reason."""
+
+
+class LoadError(KerasTorchError):
+    """A file cannot be loaded; nothing was changed."""
+
+
+class UnsafeFileError(LoadError):
+    """The file holds something that no Keras writes and that could do harm."""
+
+
+class CorruptFileError(LoadError):
+    """The file is damaged, cut short, or not a Keras file."""
+
+
+class UnsupportedFileError(LoadError, UnsupportedError):
+    """The file is whole, but it needs something that kerastorch does not have."""
+
+
+class MismatchError(LoadError):
+    """Arrays of the file and variables of the model do not fit one to one."""
+
+
+def quote(text: object, limit: int = 200) -> str:
+    """Return text from a file as it may stand in a message: escaped, and cut at `limit` characters."""
+    shown = repr(text if isinstance(text, str) else str(text))
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,0 +1,162 @@
+"""Weight maps: how an array of Keras becomes the parameters of a torch kernel, and back.
+
+A `Step` is a bijection between tuples of tensors. It is written once, forward (Keras -> torch); the way back is its
+inverse, so the two directions cannot drift apart. Steps compose with `>>`. They act on torch tensors of any device,
+`meta` included, and move values without arithmetic: a round trip is bitwise the identity.
+
+A `Var` says, as data, which Keras variable lives in which parameters of a layer, through which map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .errors import ShapeError
+
+if TYPE_CHECKING:
+    from .initializers import Initializer
+
+Tensors = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A bijection between tuples of tensors, with its name for messages."""
+
+    name: str
+    forward: Callable[[Tensors], Tensors]
+    inverse: Callable[[Tensors], Tensors]
+
+    def __rshift__(self, other: Step) -> Step:
+        """`a >> b` does `a` first, then `b`."""
+        return Step(
+            f"{self.name} >> {other.name}",
+            lambda tensors: other.forward(self.forward(tensors)),
+            lambda tensors: self.inverse(other.inverse(tensors)),
+        )
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _each(name: str, forward: Callable[[Tensor], Tensor], inverse: Callable[[Tensor], Tensor]) -> Step:
+    return Step(name, lambda ts: tuple(map(forward, ts)), lambda ts: tuple(map(inverse, ts)))
+
+
+identity = _each("identity", lambda t: t, lambda t: t)
+transpose = _each("transpose", lambda t: t.transpose(0, 1), lambda t: t.transpose(0, 1))
+
+
+def gates(order: str) -> Step:
+    """Reorder the gate blocks along the last axis: `gates("zrh -> rzh")` is Keras's GRU order to torch's."""
+    source, target = (side.strip() for side in order.split("->"))
+    if sorted(source) != sorted(target) or len(set(source)) != len(source):
+        raise ValueError(f"gates({order!r}): both sides must name the same gates once")
+
+    def reorder(old: str, new: str) -> Callable[[Tensor], Tensor]:
+        def apply(tensor: Tensor) -> Tensor:
+            blocks = tensor.chunk(len(old), dim=-1)
+            return torch.cat([blocks[old.index(gate)] for gate in new], dim=-1)
+
+        return apply
+
+    return _each(f"gates({order})", reorder(source, target), reorder(target, source))
+
+
+def unstack(count: int) -> Step:
+    """Split the first axis, of length `count`, into `count` tensors."""
+    return Step(f"unstack({count})", lambda ts: ts[0].unbind(0), lambda ts: (torch.stack(ts),))
+
+
+def halves() -> Step:
+    """Split a vector into its two halves (CuDNNLSTM keeps input and recurrent bias one after the other)."""
+    return Step("halves", lambda ts: ts[0].chunk(2), lambda ts: (torch.cat(ts),))
+
+
+def per_gate(order: str, step: Step) -> Step:
+    """Apply a 2-D `step` to every gate block `(rows, units)` of a kernel and stack the results along the first axis."""
+    count = len(order)
+
+    def forward(tensor: Tensor) -> Tensor:
+        return torch.cat([step.forward((block,))[0] for block in tensor.chunk(count, dim=1)], dim=0)
+
+    def inverse(tensor: Tensor) -> Tensor:
+        return torch.cat([step.inverse((block,))[0] for block in tensor.chunk(count, dim=0)], dim=1)
+
+    return _each(f"per_gate({order}, {step})", forward, inverse)
+
+
+# CuDNNLSTM/CuDNNGRU hand the memory of each (rows, units) block to cuDNN, which reads it as (units, rows).
+reinterpret = _each(
+    "reinterpret",
+    lambda t: t.reshape(t.shape[1], t.shape[0]),
+    lambda t: t.reshape(t.shape[1], t.shape[0]),
+)
+
+Shape = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Var:
+    """One Keras variable of a layer.
+
+    Args:
+        name: Keras's name of the variable.
+        params: The torch parameters (or buffers, if not trainable) that hold it.
+        shape: From the layer and its input shape to the variable's shape in Keras.
+        map: Keras layout -> torch layout.
+        when: Whether a layer of this configuration has the variable.
+        trainable: False for moving statistics and the like: they become buffers.
+        stem: What the arguments `<stem>_initializer`, `<stem>_regularizer`, `<stem>_constraint` start with.
+        init: From the layer to the initialiser, where it is not simply `<stem>_initializer`.
+    """
+
+    name: str
+    params: tuple[str, ...]
+    shape: Callable[[Any, Shape], tuple[int, ...]]
+    map: Step = identity
+    when: Callable[[Any], bool] = lambda layer: True
+    trainable: bool = True
+    stem: str = ""
+    init: Callable[[Any], Initializer | Callable[..., Tensor]] | None = None
+
+    def initializer(self, layer: Any) -> Callable[..., Tensor]:
+        return self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
+
+    def option(self, layer: Any, kind: str) -> Any:
+        """The layer's regularizer or constraint for this variable, or None."""
+        return getattr(layer, f"{self.stem or self.name}_{kind}", None)
+
+    def to_torch(self, array: Tensor) -> Tensors:
+        return tuple(part.contiguous() for part in self.map.forward((array,)))
+
+    def to_keras(self, parts: Sequence[Tensor]) -> Tensor:
+        return self.map.inverse(tuple(parts))[0]
+
+
+@dataclass(frozen=True)
+class Filler:
+    """A buffer of zeros that a torch kernel wants and Keras does not have (the LSTM's second bias)."""
+
+    name: str
+    shape: Callable[[Any], tuple[int, ...]]
+    when: Callable[[Any], bool] = lambda layer: True
+
+
+def check_shapes(where: str, wanted: Sequence[tuple[str, tuple[int, ...]]], got: Sequence[tuple[int, ...]]) -> None:
+    """Raise one `ShapeError` that lists every array of the wrong count or shape."""
+    if len(wanted) != len(got):
+        listed = ", ".join(f"{name} {shape}" for name, shape in wanted) or "none"
+        raise ShapeError(f"{where}: expected {len(wanted)} arrays ({listed}), got {len(got)}.")
+    wrong = [
+        f"{name}: expected {shape}, got {tuple(found)}"
+        for (name, shape), found in zip(wanted, got, strict=True)
+        if tuple(shape) != tuple(found)
+    ]
+    if wrong:
+        raise ShapeError(f"{where}: arrays of the wrong shape: " + "; ".join(wrong))
