@@ -1,0 +1,214 @@
+"""Keras's activation functions on torch tensors: values and gradients of Keras 3.15, also where a function has a kink.
+
+Where torch's function of the same name has another gradient at a kink (`hard_tanh`, `selu`), the formula here is
+Keras's. One difference is meant: at exactly 0 the derivative of `celu` is 1, as in calculus, in torch and in JAX, while
+Keras on TensorFlow adds two one-sided derivatives up to 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._serial import Table
+from .errors import ArgumentError, ShapeError
+
+Activation = Callable[[Tensor], Tensor]
+
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def linear(x: Tensor) -> Tensor:
+    return x
+
+
+def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
+    """max(x, 0); or `negative_slope * (x - threshold)` up to `threshold`, then x, and at most `max_value`."""
+    if negative_slope == 0 and max_value is None and threshold == 0:
+        return F.relu(x)
+    if max_value is None and threshold == 0:
+        return F.leaky_relu(x, negative_slope)
+    y = F.threshold(x, threshold, 0.0) if threshold != 0 else F.relu(x)
+    if max_value is not None:
+        # Keras passes the gradient on at max_value itself, except at the 6 of relu6.
+        y = F.relu6(x) if max_value == 6 and threshold == 0 else y.clamp(0.0, max_value)
+    return y - negative_slope * F.relu(threshold - x) if negative_slope != 0 else y
+
+
+def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
+    return F.leaky_relu(x, negative_slope)
+
+
+def relu6(x: Tensor) -> Tensor:
+    return F.relu6(x)
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    return F.elu(x, alpha)
+
+
+def selu(x: Tensor) -> Tensor:
+    # torch takes the left derivative at 0, Keras the right one.
+    return torch.where(x < 0, F.selu(x), _SELU_SCALE * x)
+
+
+def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    # The gradient of F.celu is 1e-8 off in float64 where alpha is not 1.
+    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0.0) / alpha))
+
+
+def gelu(x: Tensor, approximate: bool = False) -> Tensor:
+    return F.gelu(x, approximate="tanh" if approximate else "none")
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    return torch.sigmoid(x)
+
+
+def log_sigmoid(x: Tensor) -> Tensor:
+    return F.logsigmoid(x)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """relu6(x + 3) / 6, Keras 3's meaning of the name."""
+    return F.relu6(x + 3.0) / 6.0  # the gradient of F.hardsigmoid is 5e-9 off in float64
+
+
+def hard_sigmoid_keras2(x: Tensor) -> Tensor:
+    """clip(0.2 x + 0.5, 0, 1): what `hard_sigmoid` means in every file of Keras 1 and 2. Keras 3 has no name for it."""
+    return (0.2 * x + 0.5).clamp(0.0, 1.0)
+
+
+def silu(x: Tensor) -> Tensor:
+    """Swish: x * sigmoid(x)."""
+    return F.silu(x)
+
+
+def hard_silu(x: Tensor) -> Tensor:
+    """Hard swish: x * hard_sigmoid(x)."""
+    return x * hard_sigmoid(x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    return torch.tanh(x)
+
+
+def tanh_shrink(x: Tensor) -> Tensor:
+    return F.tanhshrink(x)
+
+
+def hard_tanh(x: Tensor) -> Tensor:
+    return x.clamp(-1.0, 1.0)  # unlike F.hardtanh, the gradient is 1 at -1 and 1
+
+
+def hard_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    return torch.where(x.abs() > threshold, x, 0.0)
+
+
+def soft_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    return torch.where(x > threshold, x - threshold, torch.where(x < -threshold, x + threshold, 0.0))
+
+
+def threshold(x: Tensor, threshold: float, default_value: float) -> Tensor:
+    return torch.where(x > threshold, x, default_value)
+
+
+def squareplus(x: Tensor, b: float = 4) -> Tensor:
+    return (x + torch.sqrt(x * x + b)) / 2
+
+
+def softsign(x: Tensor) -> Tensor:
+    return F.softsign(x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    return F.softplus(x, threshold=40.0)  # torch's own 20 is 2e-9 off, too much in float64
+
+
+def exponential(x: Tensor) -> Tensor:
+    return torch.exp(x)
+
+
+def mish(x: Tensor) -> Tensor:
+    return F.mish(x)
+
+
+def glu(x: Tensor, axis: int = -1) -> Tensor:
+    """Gated linear unit: a * sigmoid(b) for the two halves a, b of `axis`."""
+    if x.shape[axis] % 2:
+        raise ShapeError(
+            f"glu halves axis {axis}, expected an even size there, got shape {tuple(x.shape)}; "
+            "give the layer before it twice as many units as you want."
+        )
+    return F.glu(x, axis)
+
+
+def sparse_plus(x: Tensor) -> Tensor:
+    return torch.where(x <= -1, 0.0, torch.where(x < 1, 0.25 * (x + 1) ** 2, x))
+
+
+def sparse_sigmoid(x: Tensor) -> Tensor:
+    return 0.5 * (F.hardtanh(x) + 1.0)
+
+
+def softmax(x: Tensor, axis: int | None = -1) -> Tensor:
+    """Softmax over `axis`; over all elements together if it is None."""
+    return F.softmax(x, axis) if axis is not None else F.softmax(x.flatten(), 0).view_as(x)
+
+
+def log_softmax(x: Tensor, axis: int | None = -1) -> Tensor:
+    """Log-softmax over `axis`; over all elements together if it is None."""
+    return F.log_softmax(x, axis) if axis is not None else F.log_softmax(x.flatten(), 0).view_as(x)
+
+
+def sparsemax(x: Tensor, axis: int = -1) -> Tensor:
+    """Keras's sparsemax, which is not the paper's: where two outputs or more are positive they sum to less than 1.
+
+    Keras (every backend, up to 3.15) adds up all cumulative sums of the support where the paper takes the last one.
+    A model was trained with those numbers, so they are the right ones here.
+    """
+    ordered = x.sort(dim=axis, descending=True).values
+    sums = ordered.cumsum(axis)
+    rank_shape = [1] * x.ndim
+    rank_shape[axis] = -1
+    rank = torch.arange(1, x.shape[axis] + 1, dtype=x.dtype, device=x.device).view(rank_shape)
+    support = ordered - (sums - 1) / rank > 0
+    tau = (torch.where(support, sums, 0.0).sum(axis, keepdim=True) - 1) / support.sum(axis, keepdim=True)
+    return (x - tau).clamp(min=0.0)
+
+
+swish = silu
+hard_swish = hard_silu
+
+_FUNCTIONS = (
+    relu, relu6, leaky_relu, elu, celu, selu, gelu, sigmoid, hard_sigmoid, hard_sigmoid_keras2, log_sigmoid, silu,
+    hard_silu, tanh, tanh_shrink, hard_tanh, hard_shrink, soft_shrink, threshold, squareplus, softsign, softplus,
+    exponential, mish, glu, sparse_plus, sparse_sigmoid, sparsemax, softmax, log_softmax, linear,
+)  # fmt: skip
+_LAYER = "it is a layer; put it into the model as a layer of its own, behind one with a linear activation"
+TABLE: Table[Activation] = Table(
+    "activation",
+    {**{function.__name__: function for function in _FUNCTIONS}, "swish": silu, "hard_swish": hard_silu},
+    refused=dict.fromkeys(("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "Activation"), _LAYER),
+)
+
+
+def get(identifier: Any) -> Activation:
+    """Return an activation function.
+
+    Args:
+        identifier: A Keras name ("tanh"), a config dict, or None for `linear`; or any function on tensors, or an
+            `nn.Module`, which is returned as it is.
+    """
+    return linear if identifier is None else TABLE.get(identifier)
+
+
+def serialize(activation: Activation) -> str:
+    """Return the Keras name of a built-in activation; a function of your own has none and is refused."""
+    if activation is None:
+        raise ArgumentError("None is no activation function: expected a function, for no activation `linear`.")
+    return TABLE.serialize(activation)
