@@ -1,0 +1,14 @@
+"""Keras files: one reader per format, from a path to plain values. No torch, no layer."""
+
+from __future__ import annotations
+
+from ._limits import Limits as Limits
+from ._values import Archive as Archive
+from ._values import Array as Array
+from ._values import Format as Format
+from ._values import LegacyLayer as LegacyLayer
+from ._values import LegacyWeights as LegacyWeights
+from ._values import Skipped as Skipped
+from ._values import TreeObject as TreeObject
+from ._values import TreeWeights as TreeWeights
+from .archive import open_archive as open_archive

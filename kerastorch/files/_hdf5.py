@@ -1,0 +1,264 @@
+"""A read-only HDF5 reader in pure Python, for files that are not trusted.
+
+It knows the part of HDF5 that Keras writes, checks every address and every length, follows hard links only and
+refuses the rest by name. Nothing is read before it is asked for; arrays are views of the file.
+The format: HDF5 File Format Specification, version 3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+
+import numpy as np
+
+from kerastorch.errors import quote
+
+from ._hdf5_chunks import CHUNKED, read_chunks
+from ._hdf5_headers import UNDEFINED, Kind, Message, read_header, read_link, read_symbol_table
+from ._hdf5_types import Attributes, DataType, GlobalHeap, as_array, read_dataspace, read_datatype
+from ._limits import Limits
+from ._source import Buffer, Cursor, Source, decode_name
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+_CONTIGUOUS, _COMPACT = 1, 0
+_LAYOUT_HEAD, _TWO_LENGTHS = Struct("<BB"), Struct("<QQ")
+
+
+class _File:
+    """What the objects of one file share."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.heap = GlobalHeap(source)
+
+    def node(self, address: int, path: str) -> Group | Dataset:
+        """Read the object header at `address`."""
+        source = self.source
+        source.objects -= 1
+        if source.objects < 0:
+            raise source.unsafe(path, f"the file has more than {source.limits.objects} objects")
+        messages = read_header(source, address, path)
+        kinds = {message.kind for message in messages}
+        group = kinds & {Kind.SYMBOL_TABLE, Kind.LINK_INFO, Kind.LINK}
+        dataset = kinds & {Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL}
+        if group and not dataset:
+            return Group(self, address, path, messages)
+        if dataset and not group:
+            return Dataset(self, address, path, messages)
+        if Kind.DATATYPE in kinds and not group:
+            raise source.unsupported(path, "it is a stored datatype, expected a group or an array")
+        raise source.corrupt(path, "it is neither a group nor an array")
+
+
+class _Node:
+    """A group or a dataset: its path, its address and its attributes."""
+
+    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+        self._file = file
+        self._messages = messages
+        self._attributes: Attributes | None = None
+        self.address = address
+        self.path = path
+
+    @property
+    def source(self) -> Source:
+        return self._file.source
+
+    @property
+    def attrs(self) -> Attributes:
+        """The attributes, decoded when asked for: str, list of str, number or array."""
+        if self._attributes is None:
+            for cursor in self._all(Kind.ATTRIBUTE_INFO):
+                cursor.skip(1)
+                cursor.skip(2 if cursor.u(1) & 1 else 0)
+                if cursor.u(8) != UNDEFINED:
+                    raise cursor.unsupported("its attributes are stored in the dense form of newer HDF5 files")
+            self._attributes = Attributes(self.source, self._file.heap, self._all(Kind.ATTRIBUTE), self.path)
+        return self._attributes
+
+    def _all(self, kind: int) -> list[Cursor]:
+        return [self.source.cursor(m.at, m.size, self.path) for m in self._messages if m.kind == kind]
+
+    def _one(self, kind: int, what: str) -> Cursor:
+        found = self._all(kind)
+        if len(found) != 1:
+            raise self.source.corrupt(self.path, f"it has {len(found)} {what}, expected one")
+        return found[0]
+
+
+class Group(_Node):
+    """An HDF5 group."""
+
+    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+        super().__init__(file, address, path, messages)
+        self._children: dict[str, Group | Dataset] = {}
+        self._links: dict[str, int] | None = None
+
+    def keys(self) -> tuple[str, ...]:
+        """The names in this group, in the order of their bytes."""
+        return tuple(self._addresses())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._addresses())
+
+    def get(self, path: str) -> Group | Dataset | None:
+        """Return the object at `path` ("a/b/c", relative to this group), None where there is none.
+
+        Raises:
+            UnsafeFileError: A component of the path is empty, "." or "..", or the path is too deep.
+        """
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts) or len(parts) > self.source.limits.depth:
+            raise self.source.unsafe(self.path, f"{quote(path)} is not a plain name below it")
+        node: Group | Dataset | None = self
+        for part in parts:
+            node = node._child(part) if isinstance(node, Group) else None
+        return node
+
+    def _child(self, name: str) -> Group | Dataset | None:
+        if name not in self._children:
+            address = self._addresses().get(name)
+            if address is None:
+                return None
+            self._children[name] = self._file.node(address, f"{self.path}/{name}" if self.path else name)
+        return self._children[name]
+
+    def _addresses(self) -> dict[str, int]:
+        if self._links is None:
+            for cursor in self._all(Kind.LINK_INFO):
+                cursor.skip(1)
+                cursor.skip(8 if cursor.u(1) & 1 else 0)
+                if cursor.u(8) != UNDEFINED:
+                    raise cursor.unsupported("its links are stored in the dense form of newer HDF5 files")
+            links = [link for cursor in self._all(Kind.SYMBOL_TABLE) for link in read_symbol_table(cursor)]
+            links += [read_link(cursor) for cursor in self._all(Kind.LINK)]
+            self._links = {}
+            for raw, address in sorted(links):
+                name = decode_name(raw, self.source.cursor(0, 0, self.path), "name")
+                if name in self._links:
+                    raise self.source.corrupt(self.path, f"the name {quote(name)} stands twice")
+                if not name or "/" in name or name in (".", ".."):
+                    raise self.source.unsafe(self.path, f"it holds an object called {quote(name)}")
+                self._links[name] = address
+        return self._links
+
+
+class Dataset(_Node):
+    """An HDF5 dataset. What it holds is checked when `kind`, `shape` or `read` is first used."""
+
+    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+        super().__init__(file, address, path, messages)
+        self._plan: tuple[DataType, tuple[int, ...], int, Cursor] | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype as numpy calls it, or "opaque2" for two bytes without a meaning."""
+        return self._planned()[0].name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._planned()[1]
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """First byte and number of bytes in the file; (0, 0) where the array is empty or in chunks."""
+        _, _, layout, body = self._planned()
+        return (0, 0) if layout == CHUNKED else (body.at, body.left)
+
+    def read(self) -> np.ndarray:
+        """Return the array: a read-only view of the file where it is stored in one piece; "opaque2" as uint16 bits."""
+        kind, shape, layout, body = self._planned()
+        if layout == CHUNKED:
+            chunks = Cursor(self.source, body.at, body.end, self.path)
+            return as_array(read_chunks(chunks, self._all(Kind.FILTERS), kind.size, shape), kind, shape)
+        return as_array(self.source.data[body.at : body.end], kind, shape)
+
+    def _planned(self) -> tuple[DataType, tuple[int, ...], int, Cursor]:
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
+
+    def _make_plan(self) -> tuple[DataType, tuple[int, ...], int, Cursor]:
+        source = self.source
+        if self._all(Kind.EXTERNAL):
+            raise source.unsafe(self.path, "its data is said to stand in another file")
+        kind = read_datatype(self._one(Kind.DATATYPE, "datatypes"))
+        if kind.kind not in ("number", "opaque") or (kind.kind == "opaque" and kind.size != 2):
+            raise source.unsupported(self.path, f"it holds {kind.name}, expected an array of numbers")
+        shape = read_dataspace(self._one(Kind.DATASPACE, "dataspaces"))
+        if shape is None:
+            raise source.unsupported(self.path, "it holds nothing, expected an array of numbers")
+        nbytes = kind.size
+        for size in shape:
+            nbytes *= size
+        cursor = self._one(Kind.LAYOUT, "layouts")
+        version, layout = cursor.fields(_LAYOUT_HEAD)
+        if version not in (3, 4) or (version == 4 and layout == CHUNKED):
+            raise cursor.unsupported(f"its data is stored in layout version {version}, class {layout}")
+        if layout == CHUNKED:
+            return kind, shape, layout, cursor
+        if self._all(Kind.FILTERS):
+            raise cursor.corrupt("it has filters, which only data in chunks can have")
+        if layout == _COMPACT:
+            body = cursor.cut(cursor.u(2))
+        elif layout == _CONTIGUOUS:
+            address, size = cursor.fields(_TWO_LENGTHS)
+            if address == UNDEFINED and nbytes:
+                raise cursor.corrupt("its data was never written")
+            body = source.cursor(address, size, self.path) if nbytes else Cursor(source, 0, 0, self.path)
+        else:
+            raise cursor.unsafe("its data is virtual: said to stand in other files")
+        if body.left != nbytes:
+            raise cursor.corrupt(f"its shape {shape} needs {nbytes} bytes, {body.left} are stored")
+        return kind, shape, layout, body
+
+
+def open_hdf5(buffer: Buffer, name: str, limits: Limits | None = None) -> Group:
+    """Open an HDF5 file that is in memory or mapped into it.
+
+    Args:
+        buffer: The bytes; they are not copied, and the views that `Dataset.read` returns keep them alive.
+        name: What to call the file in messages.
+        limits: The bounds.
+
+    Returns:
+        The root group.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        UnsafeFileError: It holds something that no Keras writes.
+        UnsupportedFileError: It uses a part of HDF5 that this reader does not have.
+    """
+    source = Source(buffer, name, limits or Limits())
+    cursor = source.cursor(0, source.end, "")
+    cursor.expect(SIGNATURE, "HDF5 signature")
+    version = cursor.u(1)
+    if version > 3:
+        raise source.unsupported("", f"the HDF5 superblock has version {version}, expected 0 to 3")
+    if version < 2:
+        cursor.skip(4)
+    sizes = cursor.u(1), cursor.u(1)
+    if version < 2:
+        cursor.skip(1 + 2 + 2 + 4 + (4 if version == 1 else 0))
+    elif cursor.u(1):
+        raise source.corrupt("", "the program that wrote the file did not close it")
+    if sizes != (8, 8):
+        raise source.unsupported("", f"addresses and lengths have {sizes} bytes, expected (8, 8)")
+    base, extra, end = cursor.u(8), cursor.u(8), cursor.u(8)
+    if base:
+        raise source.unsafe("", f"the HDF5 data begins {base} bytes into the file")
+    if end > source.end:
+        raise source.corrupt("", f"the file has {source.end} bytes, it says itself that it has {end}")
+    source.end = end
+    if version < 2:  # `extra` is the address of the free space: of no use to a reader
+        if cursor.u(8) != UNDEFINED:
+            raise source.unsafe("", "the file is said to be one part of several")
+        cursor.skip(8)
+    elif extra != UNDEFINED:
+        raise source.unsupported("", "the file has a superblock extension")
+    root = _File(source).node(cursor.u(8), "")
+    if not isinstance(root, Group):
+        raise source.corrupt("", "it is not a group")
+    return root

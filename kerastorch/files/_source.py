@@ -1,0 +1,134 @@
+"""Bytes that are not trusted: every access is checked, every structure that is parsed is counted."""
+
+from __future__ import annotations
+
+import mmap
+from struct import Struct
+
+from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
+
+from ._limits import MIB, Limits
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+DAMAGED = (
+    "The file is damaged or cut short: download or copy it again, and compare its size or checksum with the original."
+)
+FOREIGN = "No Keras writes this, so the file is refused; save the model again with Keras."
+RESAVE = "Save the model again with Keras, which does not use this."
+
+
+def where_text(path: str) -> str:
+    """A place inside a file, as it stands in a message."""
+    return f"object {quote(path)}" if path else "the root group"
+
+
+class Source:
+    """The bytes of one file or of one member of an archive.
+
+    Args:
+        data: The bytes; a mapping of a file is never copied.
+        name: What to call them in a message.
+        limits: The bounds.
+    """
+
+    __slots__ = ("data", "decoded", "end", "limits", "name", "objects", "steps")
+
+    def __init__(self, data: Buffer, name: str, limits: Limits) -> None:
+        self.data = memoryview(data)
+        self.name = name
+        self.limits = limits
+        self.end = self.data.nbytes
+        # No group or array of h5py takes less than 200 bytes, so small files get less.
+        self.objects = min(limits.objects, 100 + self.end // 200)
+        self.steps = min(limits.steps, 10_000 + self.end // 2)
+        self.decoded = limits.decoded_ratio * self.end + MIB
+
+    def step(self, where: str, count: int = 1) -> None:
+        """Count parsed structures: a file whose structures overlap or repeat runs out of steps."""
+        self.steps -= count
+        if self.steps < 0:
+            raise self.unsafe(where, "the file makes the reader parse far more than a file of its size can hold")
+
+    def cursor(self, at: int, size: int, where: str) -> Cursor:
+        """A cursor over `size` bytes from `at`; both come from the file and are checked."""
+        if at + size > self.end:
+            raise self.corrupt(where, f"bytes {at} to {at + size} are needed, the file ends at {self.end}")
+        return Cursor(self, at, at + size, where)
+
+    def corrupt(self, where: str, problem: str) -> CorruptFileError:
+        return CorruptFileError(f"{self.name}: {where_text(where)}: {problem}. {DAMAGED}")
+
+    def unsafe(self, where: str, problem: str) -> UnsafeFileError:
+        return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {FOREIGN}")
+
+    def unsupported(self, where: str, problem: str, advice: str = RESAVE) -> UnsupportedFileError:
+        return UnsupportedFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
+
+
+class Cursor:
+    """Reads little-endian fields one after the other, never past its end."""
+
+    __slots__ = ("at", "end", "source", "where")
+
+    def __init__(self, source: Source, at: int, end: int, where: str) -> None:
+        self.source = source
+        self.at = at
+        self.end = end
+        self.where = where
+
+    def take(self, size: int) -> memoryview:
+        at = self.at
+        after = at + size
+        if after > self.end:
+            raise self.corrupt(f"a structure at byte {at} needs {size} bytes, {self.end - at} are left")
+        self.at = after
+        return self.source.data[at:after]
+
+    def u(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+    def fields(self, form: Struct) -> tuple[int, ...]:
+        """Read several fields in one go."""
+        at = self.at
+        if at + form.size > self.end:
+            self.take(form.size)
+        self.at = at + form.size
+        return form.unpack_from(self.source.data, at)
+
+    def skip(self, size: int) -> None:
+        self.take(size)
+
+    def expect(self, magic: bytes, what: str) -> None:
+        if self.take(len(magic)) != magic:
+            raise self.corrupt(f"no {what} stands at byte {self.at - len(magic)}, where the file says that one is")
+
+    def cut(self, size: int) -> Cursor:
+        """A cursor over the next `size` bytes, which this one passes over."""
+        at = self.at
+        after = at + size
+        if after > self.end:
+            self.take(size)
+        self.at = after
+        return Cursor(self.source, at, after, self.where)
+
+    @property
+    def left(self) -> int:
+        return self.end - self.at
+
+    def corrupt(self, problem: str) -> CorruptFileError:
+        return self.source.corrupt(self.where, problem)
+
+    def unsafe(self, problem: str) -> UnsafeFileError:
+        return self.source.unsafe(self.where, problem)
+
+    def unsupported(self, problem: str) -> UnsupportedFileError:
+        return self.source.unsupported(self.where, problem)
+
+
+def decode_name(raw: bytes | memoryview, cursor: Cursor, what: str) -> str:
+    """Decode a name strictly."""
+    try:
+        return str(raw, "utf-8")
+    except UnicodeDecodeError:
+        raise cursor.corrupt(f"a {what} is not UTF-8 text: {quote(bytes(raw[:64]))}") from None

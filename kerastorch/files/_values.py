@@ -1,0 +1,122 @@
+"""What a reader hands on: plain values that can be printed, compared and tested alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+Format = Literal["Keras v3 .keras zip", "Keras v3 .weights.h5", "legacy HDF5 model", "legacy HDF5 weights"]
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of a file, not read yet.
+
+    Args:
+        where: Its place in the file ("model_weights/lstm_1/lstm_1/kernel:0").
+        shape: Its shape.
+        dtype: numpy's name, or "bfloat16"; "opaque2" for two bytes whose meaning the file does not state
+            (legacy files write bfloat16 so: the layer's dtype policy decides).
+    """
+
+    where: str
+    shape: tuple[int, ...]
+    dtype: str
+    _read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    def read(self) -> np.ndarray:
+        """Return the values: a read-only view of the file where possible; bfloat16 and opaque2 as their uint16 bits.
+
+        A view may stand at any byte of the file, aligned or not: copy it before it goes into anything that lives on.
+        """
+        return self._read()
+
+
+@dataclass(frozen=True)
+class LegacyLayer:
+    """The weights of one layer in a legacy file: (weight name, array), in the order of the file."""
+
+    name: str
+    weights: tuple[tuple[str, Array], ...]
+
+
+@dataclass(frozen=True)
+class LegacyWeights:
+    """The weights of a legacy file: every layer in the order of `layer_names`, also those without weights."""
+
+    layers: tuple[LegacyLayer, ...]
+    top_level: tuple[tuple[str, Array], ...]
+
+
+@dataclass(frozen=True)
+class TreeObject:
+    """The variables `vars/0..n-1` of one object, and its name if the file states it (Keras 3.6 and later)."""
+
+    arrays: tuple[Array, ...]
+    name: str | None
+
+
+@dataclass(frozen=True)
+class TreeWeights:
+    """The objects of a Keras v3 weights tree by their path ("layers/lstm/cell"; "" is the model itself).
+
+    Only objects that have arrays or a name. Paths are as written, the container too ("layers" or
+    "_layer_checkpoint_dependencies"), but for Windows separators, which are "/" here.
+    """
+
+    objects: Mapping[str, TreeObject]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A part of the file that was left alone, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A Keras file: what it says about itself, its architecture, and its arrays, which are read one by one later.
+
+    Args:
+        path: The file, as it was given.
+        format: What kind of file it is.
+        keras_version: The version that wrote it, where the file says so.
+        backend: The backend that wrote it, where the file says so.
+        config: The architecture as the file states it; None for a file of weights.
+        weights: The arrays; None if the file holds none.
+        training_config: Raw, never interpreted.
+        skipped: What was left alone.
+
+    Example:
+        >>> with open_archive("model.keras") as archive:
+        ...     archive.weights.objects["layers/lstm/cell"].arrays[0].shape
+        (1, 20)
+    """
+
+    path: str
+    format: Format
+    keras_version: str | None
+    backend: str | None
+    config: dict[str, Any] | None
+    weights: LegacyWeights | TreeWeights | None
+    training_config: dict[str, Any] | None
+    skipped: tuple[Skipped, ...]
+    _close: Callable[[], None] = field(repr=False, compare=False)
+
+    def close(self) -> None:
+        """Let go of the file. Arrays that were read stay valid; unread ones can no longer be read."""
+        self._close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,215 @@
+"""The two ways in which Keras lays weights out in HDF5: by layer (legacy), and as a tree of objects (Keras v3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from kerastorch.errors import quote
+
+from ._hdf5 import Dataset, Group
+from ._values import Array, LegacyLayer, LegacyWeights, Skipped, TreeObject, TreeWeights
+
+MakeArray = Callable[[Dataset, str], Array]
+
+_ROOTS = {"vars", "layers", "_layer_checkpoint_dependencies"}
+_NOT_MODEL = {"optimizer": "optimizer state is not read", "metrics": "metric state is not read"}
+_TOP_LEVEL = "top_level_model_weights"
+
+
+def is_tree(root: Group) -> bool:
+    """Whether the group is the root of a Keras v3 weights tree."""
+    return any(name.split("\\")[0] in _ROOTS for name in root)
+
+
+def read_names(group: Group, key: str) -> tuple[str, ...] | None:
+    """Return a list of names from an attribute, or from the numbered ones that Keras cuts a long list into.
+
+    Returns:
+        The names; None if there is no such attribute.
+
+    Raises:
+        CorruptFileError: It is not a list of strings, or a numbered part is missing.
+        UnsafeFileError: A name is no plain name, stands twice, or both forms are there.
+    """
+    source, attrs = group.source, group.attrs
+    where = f"{group.path}@{key}"
+    numbers = [int(name[len(key) :]) for name in attrs if re.fullmatch(re.escape(key) + "(0|[1-9][0-9]{0,5})", name)]
+    if key in attrs:
+        if numbers:
+            raise source.unsafe(where, "the list stands there in one piece and in numbered pieces as well")
+        keys = [key]
+    elif numbers:
+        if sorted(numbers) != list(range(len(numbers))):
+            raise source.corrupt(where, "the list is cut into numbered pieces, and one of them is missing")
+        keys = [f"{key}{number}" for number in sorted(numbers)]
+    else:
+        return None
+    names: list[str] = []
+    for part in keys:
+        value = attrs[part]
+        if isinstance(value, np.ndarray) and value.size == 0:
+            continue
+        if not isinstance(value, list) or (not value and part != key):
+            raise source.corrupt(where, f"it holds {type(value).__name__}, expected a list of names")
+        names += value
+    seen: set[str] = set()
+    for name in names:
+        if any(part in ("", ".", "..") for part in name.split("/")) or len(name) > source.limits.name_length:
+            raise source.unsafe(where, f"{quote(name)} is not a plain name")
+        if name in seen:
+            raise source.unsafe(where, f"the name {quote(name)} stands twice")
+        seen.add(name)
+    return tuple(names)
+
+
+def read_legacy(base: Group, make: MakeArray) -> tuple[LegacyWeights, list[Skipped]]:
+    """Read what stands in `model_weights`, or at the root of a file of weights."""
+    source = base.source
+    names = read_names(base, "layer_names")
+    if names is None:
+        raise source.corrupt(base.path, "it has no list of layers (attribute layer_names)")
+    read: list[Dataset] = []
+
+    def weights(group: Group, keys: tuple[str, ...]) -> tuple[tuple[str, Array], ...]:
+        found = []
+        for key in keys:
+            dataset = group.get(key)
+            if not isinstance(dataset, Dataset):
+                raise source.corrupt(group.path, f"the array {quote(key)} is listed but is not there")
+            read.append(dataset)
+            found.append((key, make(dataset, "")))
+        return tuple(found)
+
+    layers = []
+    for name in names:
+        group = base.get(name)
+        if not isinstance(group, Group):
+            raise source.corrupt(base.path, f"the layer {quote(name)} is listed but is not there")
+        keys = read_names(group, "weight_names")
+        if keys is None:
+            raise source.corrupt(group.path, "the layer has no list of its weights (attribute weight_names)")
+        layers.append(LegacyLayer(name, weights(group, keys)))
+    top = base.get(_TOP_LEVEL) if _TOP_LEVEL in base and _TOP_LEVEL not in names else None
+    top_level = weights(top, read_names(top, "weight_names") or ()) if isinstance(top, Group) else ()
+    check_disjoint(read)
+
+    listed = {name.split("/")[0] for name in names} | ({_TOP_LEVEL} if top else set())
+    known = {dataset.address for dataset in read}
+    skipped = []
+    for name in base:
+        if name not in listed and name != "optimizer_weights":
+            skipped.append(Skipped(f"group {quote(name)}", "not part of a Keras model"))
+            continue
+        child = base.get(name)
+        if name in listed and isinstance(child, Group):
+            extra = [dataset.path for dataset in walk(child) if dataset.address not in known]
+            if extra:
+                what = f"{len(extra)} arrays in group {quote(name)}, the first {quote(extra[0])}"
+                skipped.append(Skipped(what, "not listed as weights of a layer"))
+    return LegacyWeights(tuple(layers), top_level), skipped
+
+
+def read_tree(root: Group, make: MakeArray) -> tuple[TreeWeights, list[Skipped]]:
+    """Read the tree of objects of a Keras v3 weights file."""
+    source = root.source
+    objects: dict[str, TreeObject] = {}
+    skipped: dict[str, int] = {}
+    read: list[Dataset] = []
+    seen = {root.address}
+    todo: list[tuple[Group, tuple[str, ...]]] = [(root, ())]
+    while todo:
+        group, path = todo.pop()
+        below: list[tuple[Group, tuple[str, ...]]] = []
+        for name in group:
+            parts = (*path, *name.split("\\"))
+            where = f"{group.path}/{name}" if group.path else name
+            if any(part in ("", ".", "..") for part in parts) or len(parts) > source.limits.depth:
+                raise source.unsafe(where, "it is not a plain name, or stands too deep")
+            child = group.get(name)
+            if child is None or child.address in seen:
+                raise source.unsafe(where, "the same object stands at two places")
+            seen.add(child.address)
+            if not isinstance(child, Group):
+                raise source.unsupported(where, "it is an array outside every group `vars`, which no Keras layer reads")
+            if parts[0] in _NOT_MODEL:
+                skipped[parts[0]] = skipped.get(parts[0], 0) + sum(1 for _ in walk(child))
+            elif name == "vars":
+                key = "/".join(path)
+                if key in objects:
+                    raise source.unsafe(where, f"two objects have the path {quote(key)}")
+                objects[key] = _read_object(child, read, make)
+            else:
+                below.append((child, parts))
+        todo += reversed(below)
+    check_disjoint(read)
+    kept = {path: found for path, found in objects.items() if found.arrays or found.name is not None}
+    notes = [Skipped(f"{what}: {count} arrays", _NOT_MODEL[what]) for what, count in skipped.items()]
+    return TreeWeights(kept), notes
+
+
+def _read_object(group: Group, read: list[Dataset], make: MakeArray) -> TreeObject:
+    source, keys = group.source, set(group.keys())
+    if keys != {str(i) for i in range(len(keys))}:
+        shown = quote(", ".join(sorted(keys)))
+        raise source.unsupported(
+            group.path,
+            f"its arrays are called {shown}, expected 0 to {len(keys) - 1}",
+            "A layer with its own format of weights (a lookup layer, a wrapped torch module) cannot be read.",
+        )
+    arrays = []
+    for i in range(len(keys)):
+        dataset = group.get(str(i))
+        if not isinstance(dataset, Dataset):
+            raise source.corrupt(group.path, f"{quote(str(i))} is a group, expected an array")
+        stated = dataset.attrs.get("dtype")
+        if dataset.dtype == "opaque2" and stated != "bfloat16":
+            raise source.unsupported(dataset.path, f"it holds opaque bytes, called {quote(stated)}; expected bfloat16")
+        if dataset.dtype != "opaque2" and stated not in (None, dataset.dtype):
+            raise source.corrupt(dataset.path, f"it holds {dataset.dtype}, it says itself that it is {quote(stated)}")
+        read.append(dataset)
+        arrays.append(make(dataset, "bfloat16" if dataset.dtype == "opaque2" else ""))
+    name = group.attrs.get("name")
+    if name is not None and not isinstance(name, str):
+        raise source.corrupt(group.path, f"its attribute `name` is {type(name).__name__}, expected text")
+    return TreeObject(tuple(arrays), name)
+
+
+def walk(group: Group) -> Iterator[Dataset]:
+    """Yield every dataset below a group, each object once."""
+    seen = {group.address}
+    todo = [(group, 0)]
+    while todo:
+        current, depth = todo.pop()
+        for name in current:
+            child = current.get(name)
+            if child is None or child.address in seen:
+                continue
+            seen.add(child.address)
+            if isinstance(child, Dataset):
+                yield child
+            elif depth >= current.source.limits.depth:
+                raise current.source.unsafe(child.path, "it stands too deep")
+            else:
+                todo.append((child, depth + 1))
+
+
+def check_disjoint(datasets: Iterable[Dataset]) -> None:
+    """Refuse weights that share bytes: one of them would be somebody else's values."""
+    seen: dict[int, Dataset] = {}
+    ranges: list[tuple[int, int, Dataset]] = []
+    for dataset in datasets:
+        if dataset.address in seen:
+            other = seen[dataset.address].path
+            raise dataset.source.unsafe(dataset.path, f"it is the same array as {quote(other)}")
+        seen[dataset.address] = dataset
+        start, size = dataset.stored
+        if size:
+            ranges.append((start, start + size, dataset))
+    ranges.sort(key=lambda item: item[0])
+    for (_, end, before), (start, _, dataset) in pairwise(ranges):
+        if start < end:
+            raise dataset.source.unsafe(dataset.path, f"it shares bytes with {quote(before.path)}")

@@ -1,0 +1,219 @@
+"""Open a Keras file of any kind, told by its content and not by its name."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from kerastorch.errors import ArgumentError, CorruptFileError, LoadError, UnsupportedFileError, quote
+
+from . import _hdf5, _zip
+from ._hdf5 import Dataset, Group, open_hdf5
+from ._json import parse_json
+from ._limits import Limits
+from ._recognise import describe, describe_folder, describe_zip
+from ._source import DAMAGED, Buffer
+from ._values import Archive, Array, Format, Skipped
+from ._weights import is_tree, read_legacy, read_tree, walk
+
+_WEIGHTS = "model.weights.h5"
+
+
+class _Handle:
+    """The bytes behind an archive, until it is closed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._views: list[memoryview] = []
+        self._open = True
+
+    def root(self, data: Buffer, name: str, limits: Limits) -> Group:
+        root = open_hdf5(data, name, limits)
+        self._views.append(root.source.data)
+        return root
+
+    def make(self, dataset: Dataset, dtype: str = "") -> Array:
+        def read() -> np.ndarray:
+            if not self._open:
+                raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
+            return dataset.read()
+
+        return Array(dataset.path, dataset.shape, dtype or dataset.dtype, read)
+
+    def close(self) -> None:
+        # Arrays that were read keep the mapping alive; the last one to go takes it with it.
+        self._open = False
+        while self._views:
+            self._views.pop().release()
+
+
+def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Archive:
+    """Open a Keras file and check its structure; arrays are read later, one by one.
+
+    Args:
+        path: The file, or a binary stream, of which the rest is read into memory.
+            The file must not be changed while the archive or an array from it is in use.
+        limits: How much the file may ask of us.
+
+    Returns:
+        The archive.
+
+    Raises:
+        LoadError: It cannot be opened.
+        CorruptFileError: It is damaged, cut short or not a Keras file.
+        UnsafeFileError: It holds something that no Keras writes.
+        UnsupportedFileError: It is whole, but of a kind that is not read.
+    """
+    limits = limits or Limits()
+    if isinstance(path, (str, os.PathLike)):
+        shown = os.fsdecode(path)
+        data = _map_file(shown)
+    elif hasattr(path, "read"):
+        shown, data = str(getattr(path, "name", "<stream>")), path.read()
+        if not isinstance(data, (bytes, bytearray)):
+            raise ArgumentError(
+                f"a stream that yields bytes is needed, this one yields {type(data).__name__}: open it with 'rb'."
+            )
+        data = bytes(data)
+    else:
+        raise ArgumentError(f"a path or a binary stream is needed, got {type(path).__name__}.")
+    name = _short(shown)
+    if not len(data):
+        raise CorruptFileError(f"{name}: the file is empty. {DAMAGED}")
+    handle = _Handle(name)
+    if data[:4] == _zip.SIGNATURE:
+        return _open_zip(memoryview(data), shown, handle, limits)
+    if data[:8] == _hdf5.SIGNATURE:
+        return _open_hdf5(handle.root(data, name, limits), shown, handle, limits)
+    raise describe(name, shown, memoryview(data))
+
+
+def _map_file(path: str) -> bytes | mmap.mmap:
+    """Map a regular file; anything else that a path can lead to is refused without waiting for it."""
+    name = _short(path)
+    try:
+        if os.path.isdir(path):
+            raise describe_folder(name, set(os.listdir(path)))
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        hint = "Only local files are read: download it first." if "://" in path else "Check the path."
+        raise LoadError(f"{name}: there is no such file. {hint}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise LoadError(f"{name}: the file cannot be opened ({reason}). Check the path and the permissions.") from None
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise LoadError(f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first.")
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) if state.st_size else b""
+    except OSError as error:
+        raise LoadError(
+            f"{name}: the file cannot be read ({error.strerror or error}). Copy it to a local disk."
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> Archive:
+    name = handle.name
+    archive = _zip.Archive(data, name, limits)
+    members = set(archive.members)
+    refusal = describe_zip(name, members)
+    if refusal:
+        raise refusal
+    config = parse_json(archive.read("config.json", limits.json_bytes), f"{name}: config.json", limits)
+    metadata: dict[str, Any] = {}
+    if "metadata.json" in members:
+        metadata = parse_json(archive.read("metadata.json", limits.json_bytes), f"{name}: metadata.json", limits)
+    root = handle.root(archive.read(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
+    weights, skipped = read_tree(root, handle.make)
+    rest = sorted(m for m in members - {"config.json", "metadata.json", _WEIGHTS} if not m.endswith("/"))
+    if rest:
+        what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
+        skipped.append(Skipped(what, "assets are not read"))
+    version = metadata.get("keras_version")
+    return Archive(
+        path=path,
+        format="Keras v3 .keras zip",
+        keras_version=version if isinstance(version, str) else None,
+        backend=None,
+        config=config,
+        weights=weights,
+        training_config=None,
+        skipped=tuple(skipped),
+        _close=handle.close,
+    )
+
+
+def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
+    name, names = handle.name, set(root.keys())
+    if "model_config" in root.attrs or "model_weights" in names:
+        return _open_legacy_model(root, path, handle, limits)
+    if "layer_names" in root.attrs or "layer_names0" in root.attrs:
+        weights, skipped = read_legacy(root, handle.make)
+        version, backend = _text(root, "keras_version"), _text(root, "backend")
+        kind: Format = "legacy HDF5 weights"
+        return Archive(path, kind, version, backend, None, weights, None, tuple(skipped), handle.close)
+    if "nb_layers" in root.attrs:
+        raise UnsupportedFileError(
+            f"{name}: these are weights of Keras 0.x, which have neither names nor an architecture. "
+            "Load them with that Keras and save the model again with Keras 1 or later."
+        )
+    if is_tree(root):
+        weights, skipped = read_tree(root, handle.make)
+        return Archive(path, "Keras v3 .weights.h5", None, None, None, weights, None, tuple(skipped), handle.close)
+    raise CorruptFileError(
+        f"{name}: this is an HDF5 file, but not one of Keras: it has neither model_config nor layer_names nor layers. "
+        "Check that it is the file you meant."
+    )
+
+
+def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
+    name, source = handle.name, root.source
+    base = root.get("model_weights")
+    if base is not None and not isinstance(base, Group):
+        raise source.corrupt("model_weights", "it is an array, expected a group")
+    config = None
+    if "model_config" in root.attrs:
+        text = root.attrs["model_config"]
+        if not isinstance(text, str):
+            raise source.corrupt("@model_config", f"it is {type(text).__name__}, expected JSON text")
+        config = parse_json(text, f"{name}: model_config", limits)
+    weights, skipped = read_legacy(base, handle.make) if base else (None, [])
+    training = None
+    if "training_config" in root.attrs:
+        try:
+            text = root.attrs["training_config"]
+            training = parse_json(text if isinstance(text, str) else "null", f"{name}: training_config", limits)
+        except LoadError as error:  # nothing that a model computes depends on it
+            skipped.append(Skipped("training_config", f"it cannot be read: {error}"))
+    for key in root:
+        if key == "optimizer_weights":
+            child = root.get(key)
+            count = sum(1 for _ in walk(child)) if isinstance(child, Group) else 1
+            skipped.append(Skipped(f"optimizer: {count} arrays", "optimizer state is not read"))
+        elif key != "model_weights":
+            skipped.append(Skipped(f"group {quote(key)}", "not part of a Keras model"))
+
+    def stated(key: str) -> str | None:
+        return _text(root, key) or (_text(base, key) if base else None)
+
+    kind = "legacy HDF5 weights" if config is None else "legacy HDF5 model"
+    version, backend = stated("keras_version"), stated("backend")
+    return Archive(path, kind, version, backend, config, weights, training, tuple(skipped), handle.close)
+
+
+def _text(group: Group, key: str) -> str | None:
+    value = group.attrs.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _short(path: str) -> str:
+    """A path as it may stand in a message: no control characters, and its end, which tells files apart."""
+    shown = path if path.isprintable() else quote(path, 1000)
+    return shown if len(shown) <= 200 else "..." + shown[-197:]

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _made_files import Maker, shared_files
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "shared_file" in metafunc.fixturenames:
+        skip = pytest.param(None, marks=pytest.mark.skip("the shared files are not beside this checkout"))
+        paths = shared_files()
+        metafunc.parametrize("shared_file", paths or [skip], ids=["/".join(p.parts[-2:]) for p in paths] or ["none"])
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240517)
+
+
+@pytest.fixture
+def make(tmp_path: Path, rng: np.random.Generator) -> Maker:
+    return Maker(tmp_path, rng)
