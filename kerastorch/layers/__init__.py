@@ -1,0 +1,30 @@
+"""The layers, under Keras's names."""
+
+from ._base import Layer as Layer
+from .bidirectional import Bidirectional as Bidirectional
+from .core import Activation as Activation
+from .core import Flatten as Flatten
+from .core import Permute as Permute
+from .core import RepeatVector as RepeatVector
+from .core import Reshape as Reshape
+from .dense import Dense as Dense
+from .embedding import Embedding as Embedding
+from .gru import GRU as GRU
+from .gru import CuDNNGRU as CuDNNGRU
+from .lstm import LSTM as LSTM
+from .lstm import CuDNNLSTM as CuDNNLSTM
+from .masking import Masking as Masking
+from .merging import Add as Add
+from .merging import Average as Average
+from .merging import Concatenate as Concatenate
+from .merging import Dot as Dot
+from .merging import Maximum as Maximum
+from .merging import Minimum as Minimum
+from .merging import Multiply as Multiply
+from .merging import Subtract as Subtract
+from .normalization import BatchNormalization as BatchNormalization
+from .normalization import LayerNormalization as LayerNormalization
+from .regularization import Dropout as Dropout
+from .regularization import SpatialDropout1D as SpatialDropout1D
+from .simple_rnn import SimpleRNN as SimpleRNN
+from .time_distributed import TimeDistributed as TimeDistributed

@@ -1,0 +1,58 @@
+"""Checks of arguments that come from people and from files: the type that Keras means, and nothing near it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ArgumentError, quote
+
+
+def integer(name: str, value: Any, least: int | None = None) -> int:
+    """An int that is not a bool, at least `least`."""
+    bound = "" if least is None else f" >= {least}"
+    if isinstance(value, bool) or not hasattr(value, "__index__") or (least is not None and int(value) < least):
+        raise ArgumentError(f"{name}: expected an integer{bound}, got {quote(value)}.")
+    return int(value)
+
+
+def positive(name: str, value: Any) -> int:
+    return integer(name, value, 1)
+
+
+def boolean(name: str, value: Any) -> bool:
+    if value not in (True, False) or isinstance(value, float):
+        raise ArgumentError(f"{name}: expected True or False, got {quote(value)}.")
+    return bool(value)
+
+
+def number(name: str, value: Any) -> float:
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        raise ArgumentError(f"{name}: expected a number, got {quote(value)}.")
+    return float(value)
+
+
+def rate(name: str, value: Any) -> float:
+    """A dropout rate."""
+    found = number(name, value)
+    if not 0.0 <= found <= 1.0:
+        raise ArgumentError(f"{name}: expected a fraction between 0 and 1, got {quote(value)}.")
+    return found
+
+
+def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    if not any(value is item or (type(value) is type(item) and value == item) for item in allowed):
+        raise ArgumentError(f"{name}: expected one of {list(allowed)}, got {quote(value)}.")
+    return value
+
+
+def integers(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+    if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
+        raise ArgumentError(f"{name}: expected a sequence of integers, got {quote(value)}.")
+    return tuple(integer(f"{name}[{i}]", item, least) for i, item in enumerate(value))
+
+
+def shape(name: str, value: Any) -> tuple[int | None, ...]:
+    """A Keras shape: integers >= 0, and None where the size is not known."""
+    if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
+        raise ArgumentError(f"{name}: expected a tuple such as (None, 20, 5), got {quote(value)}.")
+    return tuple(None if size is None else integer(f"{name}[{i}]", size, 0) for i, size in enumerate(value))

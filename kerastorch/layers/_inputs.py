@@ -1,0 +1,70 @@
+"""What layers without time ask of their inputs, and how they refuse options of Keras that are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ._base import Layer, repr_of
+
+
+def one_tensor(layer: Layer, x: Any) -> Tensor:
+    """Return x, or raise if it is not one tensor."""
+    if not isinstance(x, Tensor):
+        raise ArgumentError(f"{repr_of(layer)}: expected one tensor, got {quote(type(x).__name__)}.")
+    return x
+
+
+def float_tensor(layer: Layer, x: Any, dtype: torch.dtype) -> Tensor:
+    """Return x in the dtype of the weights: integers are converted, another float is refused."""
+    x = one_tensor(layer, x)
+    if not x.is_floating_point():
+        return x.to(dtype)
+    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ArgumentError(
+            f"{repr_of(layer)}: the input is {x.dtype}, the weights are {dtype}; "
+            "convert one of them, for example x.to(layer.dtype)."
+        )
+    return x
+
+
+def one_shape(layer: Layer, input_shape: Any, rank: int | None = None, least: int = 0, meaning: str = "") -> None:
+    """Raise unless `input_shape` is one shape, with `rank` axes or at least `least` of them."""
+    if any(isinstance(size, (tuple, list)) for size in input_shape):
+        raise ShapeError(
+            f"{repr_of(layer)} takes one input, got {len(input_shape)} of shapes {list(input_shape)}; "
+            "merge them first, for example with Concatenate."
+        )
+    if len(input_shape) < least or (rank is not None and len(input_shape) != rank):
+        wanted = f"{rank} axes" if rank is not None else f"at least {least} axes"
+        raise ShapeError(
+            f"{repr_of(layer)}: expected input of shape {meaning} with {wanted}, got {tuple(input_shape)}."
+        )
+
+
+def sizes_at(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> tuple[int, ...]:
+    """The sizes of `axes`, which must exist and be known."""
+    rank = len(input_shape)
+    for axis in axes:
+        if not -rank <= axis < rank:
+            raise ShapeError(
+                f"{repr_of(layer)}: axis {axis} is out of bounds for input of shape {tuple(input_shape)}; "
+                f"it can be {-rank} to {rank - 1}."
+            )
+        if input_shape[axis] is None:
+            raise ShapeError(
+                f"{repr_of(layer)}: the size of axis {axis} must be known, got {tuple(input_shape)}; "
+                "give it to Input or build."
+            )
+    return tuple(input_shape[axis] for axis in axes)
+
+
+def refuse(layer: Layer, reasons: Mapping[str, str], **options: Any) -> None:
+    """Raise `UnsupportedError` for the first option that is switched on (neither None nor False)."""
+    for name, value in options.items():
+        if value is not None and value is not False:
+            raise UnsupportedError(f"{repr_of(layer)}: {name}={quote(value)} is not supported: {reasons[name]}.")

@@ -1,0 +1,193 @@
+"""Sequence functions on plain tensors: torch's fused kernels, masks around them, and the step loop for the rest.
+
+Nothing here knows Keras words or keeps state. Shapes: `x` is `(B, T, F)`, states are `(B, U)`, masks are bool `(B, T)`,
+weights are in torch layout: `w_ih` `(G*U, F)`, `w_hh` `(G*U, U)`, biases `(G*U,)`; gates i f g o (LSTM), r z n (GRU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Activation = Callable[[Tensor], Tensor]
+States = tuple[Tensor, ...]
+Kernel = Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, States]]
+
+
+# ---------------------------------------------------------------- torch's fused kernels
+
+
+def fused_lstm(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
+    """One LSTM over all steps (cuDNN on CUDA, oneDNN on CPU). `weights`: w_ih, w_hh and, with bias, b_ih, b_hh."""
+    h, c = (state.unsqueeze(0) for state in states)
+    out, h, c = torch._VF.lstm(x, (h, c), list(weights), len(weights) == 4, 1, 0.0, _train(weights), False, True)
+    return out, (h[0], c[0])
+
+
+def _fused_single(function: Callable[..., tuple[Tensor, Tensor]]) -> Kernel:
+    def run(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
+        hx = states[0].unsqueeze(0)
+        out, h = function(x, hx, list(weights), len(weights) == 4, 1, 0.0, _train(weights), False, True)
+        return out, (h[0],)
+
+    return run
+
+
+fused_gru = _fused_single(torch._VF.gru)
+fused_rnn_tanh = _fused_single(torch._VF.rnn_tanh)
+fused_rnn_relu = _fused_single(torch._VF.rnn_relu)
+
+
+def _train(weights: Sequence[Tensor]) -> bool:
+    """Whether cuDNN must keep what a backward pass needs (there is no dropout inside these kernels)."""
+    return torch.is_grad_enabled()
+
+
+# ---------------------------------------------------------------- masks around a fused kernel
+
+
+class Packing(NamedTuple):
+    """Where the valid steps of each row go, and where each step's output comes from."""
+
+    order: Tensor  # (B, T): valid steps first, in their order
+    source: Tensor  # (B, T): the packed index of the latest valid step, 0 where there is none yet
+    started: Tensor  # (B, T) bool: a valid step has been seen
+    last: Tensor  # (B, 1): the packed index of the last valid step
+    padding: Tensor  # (B, T) bool, packed: behind the last valid step
+
+
+def pack(mask: Tensor) -> Packing:
+    """Plan a masked run as dense gathers: any pattern of holes, no host synchronisation, no data-dependent shape."""
+    steps = mask.shape[1]
+    seen = mask.cumsum(1)
+    order = torch.argsort(mask.logical_not(), dim=1, stable=True)
+    source = (seen - 1).clamp(min=0)
+    padding = torch.arange(steps, device=mask.device) >= seen[:, -1:]
+    return Packing(order, source, seen > 0, source[:, -1:], padding)
+
+
+def take_steps(x: Tensor, index: Tensor) -> Tensor:
+    """`x[b, index[b, t]]` for `x` `(B, T, F)`, `index` `(B, S)`."""
+    return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
+def masked(
+    kernel: Kernel, x: Tensor, states: States, weights: Sequence[Tensor], mask: Tensor, want_cell: bool
+) -> tuple[Tensor, States]:
+    """Run a fused kernel on the valid steps of each row only.
+
+    The valid steps are moved to the front, the dense kernel runs, and each step takes the output of the latest valid
+    step (zeros before the first). What stands behind a row's last valid step cannot reach its outputs.
+
+    Args:
+        want_cell: Whether the LSTM's final cell state is needed. It is had exactly from the same run: an extra input
+            that is 1 on padding holds the input gate at 0 and the forget gate at 1 there.
+    """
+    plan = pack(mask)
+    packed = take_steps(x, plan.order)
+    if want_cell:
+        packed = torch.cat([packed, plan.padding.unsqueeze(-1).to(x.dtype)], dim=-1)
+        weights = [torch.cat([weights[0], _hold_column(weights[0])], dim=1), *weights[1:]]
+    out, finals = kernel(packed, states, weights)
+    h = torch.where(plan.started[:, -1:], take_steps(out, plan.last)[:, 0], states[0])
+    out = take_steps(out, plan.source) * plan.started.unsqueeze(-1)
+    return out, (h, *finals[1:])
+
+
+def _hold_column(w_ih: Tensor) -> Tensor:
+    """LSTM input weights `(4U, 1)` that close the input gate and open the forget gate: sigmoid is then exactly 0, 1."""
+    column = w_ih.new_zeros(4, w_ih.shape[0] // 4)
+    column[0], column[1] = -1e4, 1e4
+    return column.reshape(-1, 1)
+
+
+# ---------------------------------------------------------------- the step loop
+
+
+def gate_linear(x: Tensor, w: Tensor, b: Tensor | None, drop: Tensor | None) -> Tensor:
+    """`x @ w.T + b`, with an own dropout mask for each gate: `drop` is `(G, B, F)`, or `(1, B, F)` for all gates."""
+    if drop is None:
+        return F.linear(x, w, b)
+    if x.ndim == 3:
+        drop = drop.unsqueeze(2)
+    if drop.shape[0] == 1:
+        return F.linear(x * drop[0], w, b)
+    parts = [F.linear(x * gate, part) for gate, part in zip(drop, w.chunk(drop.shape[0]), strict=True)]
+    out = torch.cat(parts, dim=-1)
+    return out if b is None else out + b
+
+
+Cell = Callable[[Tensor, States], States]  # the gates' input part of one step, states -> new states; output = states[0]
+
+
+def loop(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    """Run `cell` over the steps of `gates_x` `(B, T, G*U)`; a masked step repeats the output and keeps the states.
+
+    Returns:
+        outputs `(B, T, U)`, final states.
+    """
+    outputs: list[Tensor] = []
+    for step, gates in enumerate(gates_x.unbind(1)):
+        new = cell(gates, states)
+        if mask is not None:
+            use = mask[:, step, None]
+            new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
+        states = new
+        outputs.append(states[0])
+    out = torch.stack(outputs, dim=1)
+    if mask is not None:
+        out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
+    return out, states
+
+
+def lstm_cell(w_hh: Tensor, activation: Activation, recurrent: Activation, drop: Tensor | None) -> Cell:
+    def cell(gates: Tensor, states: States) -> States:
+        h, c = states
+        i, f, g, o = (gates + gate_linear(h, w_hh, None, drop)).chunk(4, dim=-1)
+        c = recurrent(f) * c + recurrent(i) * activation(g)
+        return recurrent(o) * activation(c), c
+
+    return cell
+
+
+def gru_cell(
+    w_hh: Tensor, b_hh: Tensor | None, activation: Activation, recurrent: Activation, drop: Tensor | None
+) -> Cell:
+    """GRU with the reset gate applied to the projected state (Keras `reset_after=True`, cuDNN)."""
+
+    def cell(gates: Tensor, states: States) -> States:
+        h = states[0]
+        xr, xz, xn = gates.chunk(3, dim=-1)
+        hr, hz, hn = gate_linear(h, w_hh, b_hh, drop).chunk(3, dim=-1)
+        r, z = recurrent(xr + hr), recurrent(xz + hz)
+        return (z * h + (1 - z) * activation(xn + r * hn),)
+
+    return cell
+
+
+def gru_cell_reset_before(w_hh: Tensor, activation: Activation, recurrent: Activation, drop: Tensor | None) -> Cell:
+    """GRU with the reset gate acting on the state before its projection (Keras `reset_after=False`; Cho et al.)."""
+    units = w_hh.shape[1]
+    w_rz, w_n = w_hh[: 2 * units], w_hh[2 * units :]
+    drop_rz, drop_n = (None, None) if drop is None else (drop[:2], drop[2])
+
+    def cell(gates: Tensor, states: States) -> States:
+        h = states[0]
+        xr, xz, xn = gates.chunk(3, dim=-1)
+        hr, hz = gate_linear(h, w_rz, None, drop_rz).chunk(2, dim=-1)
+        r, z = recurrent(xr + hr), recurrent(xz + hz)
+        kept = h if drop_n is None else h * drop_n
+        return (z * h + (1 - z) * activation(xn + F.linear(r * kept, w_n)),)
+
+    return cell
+
+
+def rnn_cell(w_hh: Tensor, activation: Activation, drop: Tensor | None) -> Cell:
+    def cell(gates: Tensor, states: States) -> States:
+        return (activation(gates + gate_linear(states[0], w_hh, None, drop)),)
+
+    return cell

@@ -1,0 +1,133 @@
+"""The Keras variables of any module: finding them, reading and setting them in Keras layout, or saying why not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import NotBuiltError
+from ..weights import Filler, Var
+
+
+class UnbuiltParameter(nn.parameter.UninitializedParameter):
+    """Stands in an unbuilt layer for the weights to come, and says so to whoever wants to use it.
+
+    It carries the device and dtype through `.to()`. An optimizer that is given it raises instead of training nothing.
+    """
+
+    owner: str
+
+    def _refuse(self) -> NotBuiltError:
+        owner = getattr(self, "owner", "This layer")
+        return NotBuiltError(
+            f"{owner} has no weights yet, because its input shape is not known. Call it on one batch, or call "
+            "layer.build((None, timesteps, features)) with its input shape, before its parameters are used "
+            "(in an optimizer, state_dict or count)."
+        )
+
+    @property
+    def is_leaf(self) -> bool:  # the first thing that torch.optim asks
+        raise self._refuse()
+
+    @property
+    def shape(self) -> torch.Size:
+        raise self._refuse()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UnbuiltParameter:
+        copied: Any = super().__deepcopy__(memo)
+        copied.owner = self.owner
+        return copied
+
+    def __repr__(self) -> str:
+        return f"<weights of {self.owner}, not built yet>"
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        try:
+            return super().__torch_function__(func, types, args, kwargs or {})
+        except ValueError as error:
+            raise next(arg for arg in args if isinstance(arg, cls))._refuse() from error
+
+
+def unbuilt_parameter(owner: str, dtype: torch.dtype) -> nn.Parameter:
+    make: Any = UnbuiltParameter  # torch's stub of its base has no signature
+    parameter = make(dtype=dtype)
+    parameter.owner = owner
+    return parameter
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A Keras variable where it lives: in one module, under one or more parameter names."""
+
+    module: nn.Module
+    var: Var
+
+    @property
+    def name(self) -> str:
+        return self.var.name
+
+    @property
+    def trainable(self) -> bool:
+        return self.var.trainable
+
+    def parts(self) -> list[Tensor]:
+        """The torch tensors that hold the variable, in torch layout."""
+        return [getattr(self.module, name) for name in self.var.params]
+
+    def value(self) -> Tensor:
+        """The variable in Keras layout, with its graph: gradients flow back to the parameters."""
+        return self.var.to_keras(self.parts())
+
+    def gradient(self) -> Tensor | None:
+        grads = [part.grad for part in self.parts()]
+        present = [grad for grad in grads if grad is not None]
+        return self.var.to_keras(present) if grads and len(present) == len(grads) else None
+
+    @torch.no_grad()
+    def assign(self, array: Tensor) -> None:
+        """Copy an array of Keras layout into the parameters; its shape must have been checked."""
+        for part, value in zip(self.parts(), self.var.to_torch(array), strict=True):
+            part.copy_(value)
+
+    def shape(self) -> tuple[int, ...]:
+        with torch.no_grad():
+            return tuple(self.var.to_keras([part.to("meta") for part in self.parts()]).shape)
+
+
+def own_variables(module: nn.Module) -> list[Variable]:
+    """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
+    declared = [var for var in getattr(module, "WEIGHTS", ()) if var.when(module)]
+    declared += getattr(module, "_added_weights", ())
+    covered = {name for var in declared for name in var.params}
+    covered |= {filler.name for filler in fillers(module)}
+    for name in module._parameters:
+        if name not in covered and module._parameters[name] is not None:
+            declared.append(Var(name, (name,), lambda layer, shape: ()))
+    for name in module._buffers:
+        if name not in covered and name not in module._non_persistent_buffers_set and module._buffers[name] is not None:
+            declared.append(Var(name, (name,), lambda layer, shape: (), trainable=False))
+    ordered = sorted(declared, key=lambda var: not var.trainable)  # stable: creation order within each kind
+    return [Variable(module, var) for var in ordered]
+
+
+def fillers(module: nn.Module) -> list[Filler]:
+    return [filler for filler in getattr(module, "FILLERS", ()) if filler.when(module)]
+
+
+def all_variables(module: nn.Module) -> Iterator[Variable]:
+    """The variables of `module` and of what is inside it, each once, in Keras's `weights` order."""
+    seen: set[int] = set()
+    stack = [module]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield from own_variables(current)
+        ordered: Any = getattr(current, "sublayers", None)  # a Layer's order is Keras's
+        stack.extend(reversed(ordered() if ordered is not None else list(current.children())))

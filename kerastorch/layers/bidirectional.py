@@ -1,0 +1,221 @@
+"""Bidirectional (Schuster & Paliwal 1997): a recurrent layer in both directions of time, as Keras merges them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..weights import Shape
+from . import _check
+from ._base import Example, Layer, register, repr_of
+from ._recurrent import KernelChoice, Recurrent
+from ._wrapper import inner_layer, serialize_layer
+
+_MERGE = {
+    "concat": lambda forward, backward: torch.cat([forward, backward], dim=-1),
+    "sum": lambda forward, backward: forward + backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+    "mul": lambda forward, backward: forward * backward,
+    None: lambda forward, backward: (forward, backward),
+}
+
+
+@register("Bidirectional")
+class Bidirectional(Layer):
+    """Runs a recurrent layer forwards and a copy of it backwards, as `keras.layers.Bidirectional`.
+
+    Outputs of the backward layer are flipped back to the order of time before the merge. While sequences are returned
+    the output of a masked step is zero in both directions (Keras forces `zero_output_for_mask`).
+
+    Args:
+        layer: LSTM, GRU, SimpleRNN, ...: its configuration is used, not its weights.
+        merge_mode: "concat", "sum", "ave", "mul", or None for two outputs.
+        weights: Initial weights, forward then backward, set when the layer is built.
+        backward_layer: Another layer for the backward direction, with the opposite `go_backwards`.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Variables:
+        forward_layer's, then backward_layer's.
+
+    Example:
+        >>> Bidirectional(LSTM(5, return_sequences=True))(torch.zeros(2, 20, 1)).shape
+        torch.Size([2, 20, 10])
+    """
+
+    supports_masking = True
+    CONFIG = ("merge_mode", "layer", "backward_layer")
+    INERT = ("weights",)
+    EXAMPLES = (
+        Example(
+            "concat", dict(layer={"class_name": "LSTM", "config": {"units": 5, "return_sequences": True}}), (2, 7, 3)
+        ),
+        Example("sum", dict(layer={"class_name": "GRU", "config": {"units": 5}}, merge_mode="sum"), (2, 7, 3)),
+        Example(
+            "two layers",
+            dict(
+                layer={"class_name": "SimpleRNN", "config": {"units": 5}},
+                backward_layer={"class_name": "SimpleRNN", "config": {"units": 4, "go_backwards": True}},
+            ),
+            (2, 7, 3),
+        ),
+    )
+
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **base: Any,
+    ) -> None:
+        layer = inner_layer("layer", layer)
+        super().__init__(**{"batch_input_shape": layer._declared_shape, "weights": weights, **base})
+        if not isinstance(layer, Recurrent):
+            raise ArgumentError(f"{repr_of(self)}: layer: expected a recurrent layer, got {repr_of(layer)}.")
+        self.merge_mode = _check.one_of("merge_mode", merge_mode, tuple(_MERGE))
+        config = layer.get_config()
+        bare = layer.name.removeprefix("forward_")
+        self._layer_name = layer.name
+        self.forward_layer = type(layer).from_config({**config, "name": f"forward_{bare}"})
+        self._own_backward = backward_layer is not None
+        if backward_layer is None:
+            backwards = {**config, "name": f"backward_{bare}", "go_backwards": not layer.go_backwards}
+            self.backward_layer = type(layer).from_config(backwards)
+        else:
+            self.backward_layer = inner_layer("backward_layer", backward_layer)
+        self._check_pair()
+        for direction in self._directions:
+            direction.zero_output_for_mask = direction.return_sequences
+        if not self.trainable:
+            self.trainable = False  # the directions' too
+
+    @property
+    def _directions(self) -> tuple[Any, Any]:
+        return self.forward_layer, self.backward_layer
+
+    def _check_pair(self) -> None:
+        forward, backward = self._directions
+        if not isinstance(backward, Recurrent):
+            raise ArgumentError(
+                f"{repr_of(self)}: backward_layer: expected a recurrent layer, got {repr_of(backward)}."
+            )
+        if forward.go_backwards == backward.go_backwards:
+            raise ArgumentError(
+                f"{repr_of(self)}: layer and backward_layer must differ in go_backwards, "
+                f"both have {forward.go_backwards}."
+            )
+        for option in ("stateful", "return_sequences", "return_state"):
+            if getattr(forward, option) != getattr(backward, option):
+                raise ArgumentError(
+                    f"{repr_of(self)}: layer and backward_layer must agree in {option}, "
+                    f"got {getattr(forward, option)} and {getattr(backward, option)}."
+                )
+
+    @property
+    def return_sequences(self) -> bool:
+        return self.forward_layer.return_sequences
+
+    @property
+    def return_state(self) -> bool:
+        return self.forward_layer.return_state
+
+    @property
+    def stateful(self) -> bool:
+        return self.forward_layer.stateful
+
+    def get_config(self) -> dict[str, Any]:
+        forward, backward = (serialize_layer(direction) for direction in self._directions)
+        forward["config"]["name"] = self._layer_name
+        forward["config"]["zero_output_for_mask"] = False
+        config = {**self._base_config(), "merge_mode": self.merge_mode, "layer": forward}
+        return config | ({"backward_layer": backward} if self._own_backward else {})
+
+    # ------------------------------------------------------------------ shapes, states
+
+    def _makes_weights(self) -> bool:
+        return False
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        self.forward_layer.check_input_shape(input_shape)
+
+    def build(self, input_shape: Shape) -> None:
+        for direction in self._directions:
+            direction.build(input_shape)
+
+    def _shape_from_call(self, shapes: Any) -> Any:
+        return self.forward_layer._shape_from_call(shapes)
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        pair = [direction.compute_output_shape(input_shape) for direction in self._directions]
+        outputs = [shape[0] for shape in pair] if self.return_state else pair
+        forward, backward = outputs
+        if self.merge_mode == "concat":
+            merged: Any = (*forward[:-1], forward[-1] + backward[-1])
+        elif forward != backward and self.merge_mode is not None:
+            raise ShapeError(f"{repr_of(self)}: cannot {self.merge_mode} outputs of shapes {forward} and {backward}.")
+        else:
+            merged = forward if self.merge_mode is not None else (forward, backward)
+        if not self.return_state:
+            return merged
+        states = [state for shape in pair for state in shape[1:]]
+        return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        output: Any = mask if self.return_sequences else None
+        outputs = [output, output] if self.merge_mode is None else [output]
+        states = [None] * (2 * self.forward_layer.STATES) if self.return_state else []
+        return outputs + states if len(outputs + states) > 1 else output
+
+    def reset_state(self, values: Any = None) -> None:
+        """Set the kept states of both directions to zeros, or to `values`: forward's states, then backward's."""
+        half = None if values is None else len(values) // 2
+        forward, backward = self._directions
+        forward.reset_state(None if values is None else values[:half])
+        backward.reset_state(None if values is None else values[half:])
+
+    reset_states = reset_state
+
+    def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
+        """Which computation runs in each direction, and why: the forward layer's choice."""
+        return self.forward_layer.kernel_choice(x, mask, training)
+
+    # ------------------------------------------------------------------ running
+
+    def forward(self, x: Tensor, mask: Any = None, initial_state: Any = None, training: bool | None = None) -> Any:
+        """Run both directions.
+
+        Args:
+            x: `(B, T, F)`.
+            mask: bool `(B, T)`, True = use the step.
+            initial_state: Forward's states, then backward's, each `(B, U)`.
+            training: Whether dropout acts; `self.training` if None.
+
+        Returns:
+            The merged outputs: `(B, 2U)` for "concat", `(B, T, 2U)` with `return_sequences`, two tensors for
+            `merge_mode=None`; with `return_state` followed by forward's, then backward's states.
+        """
+        if isinstance(x, (list, tuple)):
+            x, initial_state = x[0], list(x[1:]) or initial_state
+        if initial_state is not None and len(initial_state) != 2 * self.forward_layer.STATES:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {2 * self.forward_layer.STATES} initial states "
+                f"(forward's, then backward's), got {len(initial_state)}."
+            )
+        half = self.forward_layer.STATES
+        halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
+        results = [
+            direction(x, mask=mask, initial_state=state, training=self.training if training is None else training)
+            for direction, state in zip(self._directions, halves, strict=True)
+        ]
+        forward, backward = ([result[0] for result in results]) if self.return_state else results
+        if self.return_sequences:
+            backward = backward.flip(1)
+        merged = _MERGE[self.merge_mode](forward, backward)
+        if not self.return_state:
+            return merged
+        states = [state for result in results for state in result[1:]]
+        return (*merged, *states) if self.merge_mode is None else (merged, *states)

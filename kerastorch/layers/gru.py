@@ -1,0 +1,151 @@
+"""GRU (Cho et al. 2014), in Keras's two variants; CuDNNGRU, the cuDNN form of Keras 2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
+from . import _check
+from ._base import Example, register
+from ._kernels import Activation, Cell, Kernel, fused_gru, gru_cell, gru_cell_reset_before
+from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._recurrent import RecurrentOptions
+
+_ORDER = gates("zrh -> rzh")
+_TWO_BIASES = _ORDER >> unstack(2)
+_CUDNN = _ORDER >> per_gate("rzh", reinterpret)
+
+
+@register("GRU")
+class GRU(Recurrent):
+    """Gated recurrent unit, as `keras.layers.GRU`.
+
+    Per step: `h' = z * h + (1 - z) * tanh(xh + hh)`, where the reset gate acts after the recurrent product
+    (`reset_after=True`, cuDNN's form, Keras 3's default) or before it (the original paper, Keras 2's default). With
+    `reset_after=True` and the default activations it runs on torch's fused GRU kernel, masked or not.
+
+    Args:
+        units: Size of the state and of the output.
+        activation: Of the candidate.
+        recurrent_activation: Of the two gates.
+        use_bias: Whether there is a bias.
+        reset_after: Which variant.
+        **options: `RecurrentOptions`: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `dropout`,
+            `recurrent_dropout`, initialisers, regularisers, constraints, `name`, `dtype`, ...
+
+    Variables:
+        kernel: `(F, 3U)`, gates z r h -> `weight_ih_l0` `(3U, F)`, gates r z n
+        recurrent_kernel: `(U, 3U)` -> `weight_hh_l0` `(3U, U)`
+        bias: `(2, 3U)`, input, recurrent -> `bias_ih_l0`, `bias_hh_l0`; `(3U,)` -> `bias_ih_l0` without `reset_after`
+
+    Example:
+        >>> GRU(5)(torch.zeros(2, 20, 1)).shape
+        torch.Size([2, 5])
+    """
+
+    GATES = 3
+    WEIGHTS = (
+        *recurrent_weights(3, _ORDER),
+        Var(
+            "bias",
+            ("bias_ih_l0", "bias_hh_l0"),
+            lambda l, s: (2, 3 * l.units),
+            _TWO_BIASES,
+            when=lambda l: l.use_bias and l.reset_after,
+        ),
+        Var(
+            "bias",
+            ("bias_ih_l0",),
+            lambda l, s: (3 * l.units,),
+            _ORDER,
+            when=lambda l: l.use_bias and not l.reset_after,
+        ),
+    )
+    FILLERS = (replace(second_bias(3), when=lambda l: l.use_bias and not l.reset_after),)
+    CONFIG = ("units", "activation", "recurrent_activation", "use_bias", *COMMON_CONFIG, "reset_after")
+    EXAMPLES = (
+        Example("default", dict(units=5), (2, 7, 3)),
+        Example("reset before", dict(units=5, reset_after=False, return_sequences=True, return_state=True), (2, 7, 3)),
+        Example("other activations", dict(units=4, activation="relu", recurrent_activation="hard_sigmoid"), (2, 7, 3)),
+        Example("no bias, backwards", dict(units=4, use_bias=False, go_backwards=True), (2, 7, 3)),
+    )
+
+    recurrent_activation: Activation
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        *,
+        reset_after: bool = True,
+        **options: Unpack[RecurrentOptions],
+    ) -> None:
+        super().__init__(units, activation, use_bias, **options)
+        self._configure(recurrent_activation=recurrent_activation)
+        self.reset_after = _check.boolean("reset_after", reset_after)
+
+    def _fused(self) -> Kernel | str:
+        return fused_if(
+            (
+                (is_activation(self.activation, "tanh"), "torch's GRU kernel has activation tanh only"),
+                (
+                    is_activation(self.recurrent_activation, "sigmoid"),
+                    "torch's GRU kernel has recurrent_activation sigmoid only",
+                ),
+                (self.reset_after, "torch's GRU kernel has reset_after=True only"),
+            ),
+            fused_gru,
+        )
+
+    def _cell(self, drop: Tensor | None) -> Cell:
+        if not self.reset_after:
+            return gru_cell_reset_before(self.weight_hh_l0, self.activation, self.recurrent_activation, drop)
+        bias = self.bias_hh_l0 if self.use_bias else None
+        return gru_cell(self.weight_hh_l0, bias, self.activation, self.recurrent_activation, drop)
+
+
+@register("CuDNNGRU")
+class CuDNNGRU(Recurrent):
+    """`keras.layers.CuDNNGRU` of Keras 2: a GRU (`reset_after=True`) in cuDNN's weight layout.
+
+    Args:
+        units: Size of the state and of the output.
+        **options: `RecurrentOptions`, as far as CuDNNGRU had them (no dropout, no activations).
+
+    Variables:
+        kernel: `(F, 3U)`, gates z r h, each block in cuDNN's memory order -> `weight_ih_l0` `(3U, F)`, gates r z n
+        recurrent_kernel: `(U, 3U)` -> `weight_hh_l0` `(3U, U)`
+        bias: `(6U,)`, input then recurrent -> `bias_ih_l0`, `bias_hh_l0`
+
+    Example:
+        >>> CuDNNGRU(5)(torch.zeros(2, 20, 1)).shape
+        torch.Size([2, 5])
+    """
+
+    GATES = 3
+    WEIGHTS = (
+        Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], 3 * l.units), _CUDNN),
+        Var("recurrent_kernel", ("weight_hh_l0",), lambda l, s: (l.units, 3 * l.units), _CUDNN, stem="recurrent"),
+        Var("bias", ("bias_ih_l0", "bias_hh_l0"), lambda l, s: (6 * l.units,), halves() >> _ORDER),
+    )
+    CONFIG = ("units", *(key for key in COMMON_CONFIG if key not in ("dropout", "recurrent_dropout", "unroll", "seed")))
+    INERT = ()
+    EXAMPLES = (Example("default", dict(units=5, return_sequences=True), (2, 7, 3)),)
+
+    def __init__(self, units: int, **options: Unpack[RecurrentOptions]) -> None:
+        super().__init__(units, **options)
+
+    def _fused(self) -> Kernel | str:
+        return fused_gru
+
+    def _cell(self, drop: Tensor | None) -> Cell:
+        raise AssertionError("CuDNNGRU always runs on the fused kernel")

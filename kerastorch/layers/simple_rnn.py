@@ -1,0 +1,70 @@
+"""SimpleRNN: the Elman network (Elman 1990), as Keras computes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..weights import Var, identity
+from ._base import Example, register
+from ._kernels import Cell, Kernel, fused_rnn_relu, fused_rnn_tanh, rnn_cell
+from ._recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._recurrent import RecurrentOptions
+
+
+@register("SimpleRNN")
+class SimpleRNN(Recurrent):
+    """A fully connected recurrent layer, as `keras.layers.SimpleRNN`: `h' = tanh(x W + h R + b)`.
+
+    With activation tanh or relu it runs on torch's fused RNN kernel, masked or not.
+
+    Args:
+        units: Size of the state and of the output.
+        activation: Of the state.
+        use_bias: Whether there is a bias.
+        **options: `RecurrentOptions`: `return_sequences`, `return_state`, `go_backwards`, `stateful`, `dropout`,
+            `recurrent_dropout`, initialisers, regularisers, constraints, `name`, `dtype`, ...
+
+    Variables:
+        kernel: `(F, U)` -> `weight_ih_l0` `(U, F)`
+        recurrent_kernel: `(U, U)` -> `weight_hh_l0` `(U, U)`
+        bias: `(U,)` -> `bias_ih_l0`; `bias_hh_l0` is torch's second bias: zero, not trained, not counted
+
+    Example:
+        >>> SimpleRNN(64)(torch.zeros(2, 20, 1)).shape
+        torch.Size([2, 64])
+    """
+
+    GATES = 1
+    WEIGHTS = (
+        *recurrent_weights(1, identity),
+        Var("bias", ("bias_ih_l0",), lambda l, s: (l.units,), when=lambda l: l.use_bias),
+    )
+    FILLERS = (second_bias(1),)
+    CONFIG = ("units", "activation", "use_bias", *COMMON_CONFIG)
+    EXAMPLES = (
+        Example("default", dict(units=5), (2, 7, 3)),
+        Example("relu", dict(units=5, activation="relu", return_sequences=True, return_state=True), (2, 7, 3)),
+        Example("other activation", dict(units=4, activation="elu"), (2, 7, 3)),
+        Example("no bias, backwards", dict(units=4, use_bias=False, go_backwards=True), (2, 7, 3)),
+    )
+
+    def __init__(
+        self, units: int, activation: Any = "tanh", use_bias: bool = True, **options: Unpack[RecurrentOptions]
+    ) -> None:
+        super().__init__(units, activation, use_bias, **options)
+
+    def _fused(self) -> Kernel | str:
+        if is_activation(self.activation, "tanh"):
+            return fused_rnn_tanh
+        if is_activation(self.activation, "relu"):
+            return fused_rnn_relu
+        return "torch's RNN kernel has activation tanh or relu only"
+
+    def _cell(self, drop: Tensor | None) -> Cell:
+        return rnn_cell(self.weight_hh_l0, self.activation, drop)
