@@ -1,0 +1,176 @@
+"""From a graph of calls to a flat plan that runs it: an order, and a slot for each value.
+
+A plan holds no symbolic tensors, only numbers and constants, so that a model that owns one can be copied and pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ArgumentError
+from ..layers._base import Layer, repr_of
+from ..layers._graph import Node, SymbolicTensor, leaves, map_structure, symbolic_leaves
+from .input import InputLayer
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one value of the graph."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: `layers[layer](*args, **kwargs)` with slots in the place of tensors."""
+
+    layer: int
+    args: Any
+    kwargs: Any
+    outputs: tuple[Slot, ...]
+    last_use: tuple[int, ...]  # slots that no later step reads
+
+
+@dataclass(frozen=True)
+class Plan:
+    steps: tuple[Step, ...]
+    inputs: Any  # nested Slots
+    outputs: Any
+    size: int
+
+
+def map_template(function: Callable[[Any], Any], template: Any) -> Any:
+    """Replace each slot in nested lists, tuples and dicts; constants stay."""
+    return map_structure(lambda leaf: function(leaf) if isinstance(leaf, Slot) else leaf, template)
+
+
+def slots_of(template: Any) -> list[Slot]:
+    found: list[Slot] = []
+    map_template(found.append, template)
+    return found
+
+
+def trace(outputs: Any) -> list[Node]:
+    """The nodes that `outputs` depend on, each after the ones it needs. Iterative: graphs may be thousands deep."""
+    order: list[Node] = []
+    state: dict[int, bool] = {}  # False: being visited, True: done
+    stack = [(tensor.node, False) for tensor in reversed(symbolic_leaves(outputs))]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            state[id(node)] = True
+            order.append(node)
+        elif id(node) not in state:
+            state[id(node)] = False
+            stack.append((node, True))
+            stack.extend((tensor.node, False) for tensor in reversed(node.inputs()) if id(tensor.node) not in state)
+    return order
+
+
+def keras_layer_order(nodes: Sequence[Node], outputs: Any) -> list[Layer]:
+    """The layers as Keras lists them: by their distance from the outputs, far ones first, then by first encounter."""
+    depth: dict[int, int] = {}
+    layer_depth: dict[int, int] = {}
+    for node in reversed(nodes):  # outputs first
+        own = max(depth.get(id(node), 0), layer_depth.get(id(node.layer), 0))
+        depth[id(node)] = layer_depth[id(node.layer)] = own
+        for tensor in node.inputs():
+            depth[id(tensor.node)] = max(depth.get(id(tensor.node), 0), own + 1)
+    encounter: dict[int, int] = {}
+    layers: dict[int, Layer] = {}
+    stack = [tensor.node for tensor in reversed(symbolic_leaves(outputs))]
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        encounter.setdefault(id(node.layer), len(encounter))
+        layers[id(node.layer)] = node.layer
+        stack.extend(tensor.node for tensor in reversed(node.inputs()))
+    return sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], encounter[id(layer)]))
+
+
+def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> tuple[Plan, list[Layer]]:
+    """Flatten the graph between `inputs` and `outputs`.
+
+    Args:
+        inputs: Nested symbolic tensors that come from `Input`.
+        outputs: Nested symbolic tensors.
+        layers: The layers in the order in which a file lists them; Keras's order if None.
+
+    Raises:
+        ArgumentError: An input is no `Input`, is given twice, or an output depends on an `Input` that is not listed.
+    """
+    for kind, value in (("inputs", inputs), ("outputs", outputs)):
+        wrong = [leaf for leaf in leaves(value) if not isinstance(leaf, SymbolicTensor)]
+        if wrong or not leaves(value):
+            raise ArgumentError(
+                f"Model({kind}=...): expected symbolic tensors, as Input and layers called on them return; "
+                f"got {wrong[:1] or value!r}."
+            )
+    given = symbolic_leaves(inputs)
+    foreign = [tensor for tensor in given if not isinstance(tensor.node.layer, InputLayer)]
+    if foreign:
+        raise ArgumentError(f"Model(inputs=...): {foreign[0]!r} does not come from Input.")
+    if len({id(tensor) for tensor in given}) != len(given):
+        raise ArgumentError("Model(inputs=...): the same input is given twice.")
+    nodes = trace(outputs)
+    known = {id(tensor.node) for tensor in given}
+    loose = [node.layer.name for node in nodes if isinstance(node.layer, InputLayer) and id(node) not in known]
+    if loose:
+        raise ArgumentError(f"Model: the outputs depend on input(s) {loose} that are not in inputs=...")
+    reached = {id(node) for node in nodes}
+    nodes = [tensor.node for tensor in given if id(tensor.node) not in reached] + nodes
+    if layers is None:
+        unused = [tensor.node.layer for tensor in given if id(tensor.node) not in reached]
+        layers = [*unused, *keras_layer_order(nodes, outputs)]
+    slots: dict[tuple[int, int], Slot] = {}
+    for node in nodes:
+        for tensor in node.outputs:
+            slots[id(node), tensor.index] = Slot(len(slots))
+
+    def template(value: Any) -> Any:
+        return map_structure(
+            lambda leaf: slots[id(leaf.node), leaf.index] if isinstance(leaf, SymbolicTensor) else leaf, value
+        )
+
+    position = {id(layer): index for index, layer in enumerate(layers)}
+    kept = {slot.index for slot in slots_of(template(outputs))}
+    steps: list[Step] = []
+    for node in reversed(nodes):
+        if isinstance(node.layer, InputLayer):
+            continue
+        args, kwargs = template(node.args), template(node.kwargs)
+        read = {slot.index for slot in slots_of((args, kwargs))}
+        made = tuple(slots[id(node), tensor.index] for tensor in node.outputs)
+        steps.append(Step(position[id(node.layer)], args, kwargs, made, tuple(sorted(read - kept))))
+        kept |= read
+    steps.reverse()
+    _check_names(layers)
+    return Plan(tuple(steps), template(inputs), template(outputs), len(slots)), list(layers)
+
+
+def _check_names(layers: Sequence[Layer]) -> None:
+    seen: dict[str, Layer] = {}
+    for layer in layers:
+        if layer.name in seen:
+            raise ArgumentError(
+                f"Model: two layers have the name {layer.name!r} ({repr_of(seen[layer.name])} and {repr_of(layer)}); "
+                "names must differ."
+            )
+        seen[layer.name] = layer
+
+
+def run_plan(plan: Plan, call: Callable[[Step, Any, Any], Any], values: list[Any]) -> None:
+    """Run the steps in order. `call(step, args, kwargs)` computes one; `values` holds the inputs, then the outputs."""
+    for step in plan.steps:
+        args = map_template(lambda slot: values[slot.index], step.args)
+        kwargs = map_template(lambda slot: values[slot.index], step.kwargs)
+        results = call(step, args, kwargs)
+        for slot, value in zip(step.outputs, results, strict=True):
+            values[slot.index] = value
+        for index in step.last_use:
+            values[index] = None

@@ -1,0 +1,108 @@
+"""Input: where data enters a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import ArgumentError, UnsupportedError
+from ..layers import _check
+from ..layers._base import Example, Layer, register
+from ..layers._dtypes import any_dtype, dtype_name
+from ..layers._graph import Node, SymbolicTensor
+from ..weights import Shape
+
+
+@register("InputLayer")
+class InputLayer(Layer):
+    """An input of a model, as `keras.layers.InputLayer`; usually made by `Input`.
+
+    Args:
+        shape: Without the batch axis, None where a size is not known.
+        batch_size: Fixed batch size, or None.
+        batch_shape: Shape with the batch axis, instead of the two.
+        dtype: Of the data: a name or a torch dtype.
+        **base: `name`, ...
+
+    Example:
+        >>> InputLayer((20, 5)).batch_shape
+        (None, 20, 5)
+    """
+
+    supports_masking = True
+    CONFIG = ("batch_shape",)
+    INERT = ("shape", "batch_size", "sparse", "ragged", "optional", "input_tensor")
+    EXAMPLES = (Example("default", dict(batch_shape=(None, 20, 5)), (2, 20, 5)),)
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        batch_shape: Any = None,
+        dtype: Any = None,
+        *,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        optional: bool | None = None,
+        input_tensor: Any = None,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        for argument, value in dict(sparse=sparse, ragged=ragged, optional=optional, input_tensor=input_tensor).items():
+            if value:
+                raise UnsupportedError(f"Input: {argument}={value!r} is not supported; pass dense tensors.")
+        if (shape is None) == (batch_shape is None):
+            raise ArgumentError("Input: give either shape, for example Input((20, 5)), or batch_shape=(32, 20, 5).")
+        if batch_shape is None:
+            batch_size = None if batch_size is None else _check.positive("batch_size", batch_size)
+            batch_shape = (batch_size, *_check.shape("shape", (shape,) if isinstance(shape, int) else shape))
+        elif batch_size is not None:
+            raise ArgumentError("Input: batch_shape already holds the batch size; do not give batch_size as well.")
+        self.batch_shape: Shape = _check.shape("batch_shape", batch_shape)
+        self.input_dtype = any_dtype(dtype)
+        self._built, self._build_shape = True, self.batch_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {"batch_shape": list(self.batch_shape), "dtype": dtype_name(self.input_dtype), "name": self.name}
+
+    def symbol(self) -> SymbolicTensor:
+        """A new symbolic tensor that stands for this input's data."""
+        node = Node(self, (), {})
+        node.structure = SymbolicTensor(self.batch_shape, self.input_dtype, node, 0)
+        node.outputs.append(node.structure)
+        self._nodes.append(node)
+        return node.structure
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    **options: Any,
+) -> SymbolicTensor:
+    """Return a symbolic tensor to build a `Model` from, as `keras.Input`.
+
+    Args:
+        shape: Without the batch axis: `(20, 5)` for 20 steps of 5 features, `(None, 5)` for any number of steps.
+        batch_size: Fixed batch size (stateful layers need one).
+        dtype: Of the data: "float32", "int64", ... ; torch's default float if None.
+        batch_shape: Shape with the batch axis: `(32, 20, 5)`.
+        name: Name of the input.
+        **options: `sparse`, `ragged`, `optional`: accepted if they are None or False.
+
+    Returns:
+        A symbolic tensor of shape `(batch, *shape)`.
+
+    Raises:
+        ArgumentError: Neither or both of shape and batch_shape were given.
+    """
+    return InputLayer(shape, batch_size, batch_shape, dtype, name=name, **options).symbol()

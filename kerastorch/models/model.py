@@ -1,0 +1,342 @@
+"""Model: layers wired into a graph, as Keras's functional API; also the base of models that people write themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..layers._base import REGISTRY, Layer, map_shapes, register, repr_of
+from ..layers._graph import SymbolicTensor, leaves, shapes_of
+from ._config import functional_config
+from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of
+from ._predict import predict
+from .input import InputLayer
+
+
+class Masked(NamedTuple):
+    """A value on an edge of the graph, with its mask."""
+
+    value: Any
+    mask: Any
+
+
+@register("Functional")
+class Model(Layer):
+    """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
+
+    Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
+    behind it, as in Keras.
+
+    Args:
+        inputs: A symbolic tensor from `Input`, or a list or dict of them.
+        outputs: Symbolic tensors that depend on them, nested as the result shall be.
+        layers: The order of `model.layers`; Keras's order (far from the outputs first) if None.
+        name: Name of the model.
+        trainable: Whether the weights are trained.
+
+    A subclass that is called without inputs and outputs is a container of your own: define `forward` or `call`.
+
+    Variables:
+        The layers', in the order of `layers`.
+
+    Example:
+        >>> x = Input((20, 1)); model = Model(x, Dense(2)(LSTM(5)(x))); model.output_shape
+        (None, 2)
+    """
+
+    supports_masking = True
+    CONFIG = ()
+    EXAMPLES = ()
+    layers: nn.ModuleList
+
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        *,
+        layers: Sequence[Layer] | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+        **base: Any,
+    ) -> None:
+        super().__init__(name=name, **base)
+        self._plan: Plan | None = None
+        self._symbols: tuple[Any, Any] | None = None
+        if inputs is None and outputs is None and type(self) is not Model:
+            return
+        if inputs is None or outputs is None:
+            raise ArgumentError("Model needs inputs and outputs, or a subclass that defines forward.")
+        self._wire(inputs, outputs, layers)
+        if not trainable:
+            self.trainable = False
+
+    def _wire(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None) -> None:
+        self._plan, ordered = make_plan(inputs, outputs, layers)
+        self.layers = nn.ModuleList(ordered)
+        self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
+        self._symbols = (inputs, outputs)
+        self._built, self._build_shape = True, shapes_of(inputs)
+
+    def _makes_weights(self) -> bool:
+        return False
+
+    def layer_of(self, step: Step) -> Layer:
+        """The layer that a step of the plan calls."""
+        return self.layers[step.layer]  # type: ignore[return-value]
+
+    def sublayers(self) -> list[nn.Module]:
+        return list(self.layers) if self._plan is not None else list(self.children())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_symbols": None}
+
+    # ------------------------------------------------------------------ the graph
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic inputs, in order."""
+        return leaves(self._graph()[0])
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic outputs, in order."""
+        return leaves(self._graph()[1])
+
+    def _graph(self) -> tuple[Any, Any]:
+        """The symbolic inputs and outputs; made anew from the plan in a copied model."""
+        if self._symbols is None:
+            plan = self._require_plan()
+            by_slot = self._inputs_by_slot()
+            values: list[Any] = [None] * plan.size
+            for slot, layer in by_slot.items():
+                values[slot] = layer.symbol()
+            symbols = map_template(lambda slot: values[slot.index], plan.inputs)
+            run_plan(plan, lambda step, args, kwargs: leaves(self.layer_of(step)(*args, **kwargs)), values)
+            self._symbols = (symbols, map_template(lambda slot: values[slot.index], plan.outputs))
+        return self._symbols
+
+    @property
+    def _carries_masks(self) -> bool:
+        """Whether `forward` can return the outputs' masks; a model of someone's own making cannot."""
+        return self._plan is not None
+
+    def _require_plan(self) -> Plan:
+        if self._plan is None:
+            raise UnsupportedError(
+                f"{repr_of(self)} is a model of its own making (a subclass): it has no graph of layers."
+            )
+        return self._plan
+
+    def _inputs_by_slot(self) -> dict[int, InputLayer]:
+        plan = self._require_plan()
+        return dict(zip([slot.index for slot in slots_of(plan.inputs)], self._input_layers, strict=True))
+
+    @property
+    def _input_layers(self) -> list[InputLayer]:
+        return [self.layers[index] for index in self._input_positions]  # type: ignore[misc]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place in `layers`."""
+        if (name is None) == (index is None):
+            raise ArgumentError("get_layer: give either a name or an index.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ArgumentError(f"{repr_of(self)} has {len(self.layers)} layers, no index {index}.")
+            return self.layers[index]  # type: ignore[return-value]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer  # type: ignore[return-value]
+        raise ArgumentError(
+            f"{repr_of(self)} has no layer {quote(name)}; it has {[layer.name for layer in self.layers]}."
+        )
+
+    # ------------------------------------------------------------------ running
+
+    def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
+        """Run the graph.
+
+        Args:
+            *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other).
+            mask: Masks of the inputs, nested as they are.
+            training: Handed to the layers; each layer's own `training` if None.
+            with_masks: Return `(outputs, masks)`, both nested like the outputs.
+
+        Raises:
+            ShapeError: A shape does not fit what the model was made for.
+        """
+        if self._plan is None:
+            return super().forward(*inputs) if training is None else super().forward(*inputs, training=training)
+        plan = self._plan
+        slots = slots_of(plan.inputs)
+        given = self._flat_inputs(inputs)
+        masks = self._flat_masks(mask, len(given))
+        values: list[Any] = [None] * plan.size
+        for slot, value, its_mask in zip(slots, given, masks, strict=True):
+            values[slot.index] = Masked(value, its_mask)
+
+        def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
+            return call_masked(self.layer_of(step), args, kwargs, training)
+
+        run_plan(plan, call, values)
+        result = map_template(lambda slot: values[slot.index].value, plan.outputs)
+        return (result, map_template(lambda slot: values[slot.index].mask, plan.outputs)) if with_masks else result
+
+    def _flat_inputs(self, inputs: tuple[Any, ...]) -> list[Tensor]:
+        """The given tensors in the order of the model's inputs, checked against the declared shapes."""
+        structure = None if self._plan is None else self._plan.inputs
+        layers = self._input_layers
+        value = inputs[0] if len(inputs) == 1 else list(inputs)
+        if isinstance(value, dict):
+            keys = list(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
+            missing = [key for key in keys if key not in value]
+            if missing:
+                raise ArgumentError(f"{repr_of(self)}: no value for input(s) {missing}; got {sorted(value)}.")
+            value = [value[key] for key in keys]
+        flat = leaves(value)
+        if len(flat) != len(layers):
+            raise ShapeError(f"{repr_of(self)}: expected {len(layers)} input(s), got {len(flat)}.")
+        for layer, tensor in zip(layers, flat, strict=True):
+            wanted, got = layer.batch_shape, tuple(tensor.shape)
+            if len(wanted) != len(got) or any(w is not None and w != g for w, g in zip(wanted, got, strict=True)):
+                hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
+                raise ShapeError(f"{repr_of(self)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
+        return flat
+
+    def _flat_masks(self, mask: Any, count: int) -> list[Any]:
+        if mask is None:
+            return [None] * count
+        flat = (
+            list(mask.values()) if isinstance(mask, dict) else list(mask) if isinstance(mask, (list, tuple)) else [mask]
+        )
+        if len(flat) != count:
+            raise ShapeError(f"{repr_of(self)}: expected {count} mask(s), one for each input, got {len(flat)}.")
+        return flat
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """Run the model on numpy arrays, in batches, in inference mode.
+
+        Args:
+            x: An array `(N, ...)`, or a list or dict of arrays, one for each input.
+            batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
+            verbose: Accepted for Keras's sake; nothing is printed.
+
+        Returns:
+            Numpy arrays, nested as the model's outputs.
+
+        Raises:
+            ShapeError: The arrays do not fit the inputs or each other.
+        """
+        return predict(self, x, batch_size)
+
+    # ------------------------------------------------------------------ shapes
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._plan is None:
+            return super().compute_output_shape(input_shape)
+        plan = self._plan
+        shapes: list[Any] = []
+        map_shapes(shapes.append, input_shape)
+        slots = slots_of(plan.inputs)
+        if len(shapes) != len(slots):
+            raise ShapeError(f"{repr_of(self)}: expected {len(slots)} input shape(s), got {len(shapes)}.")
+        values: list[Any] = [None] * plan.size
+        for slot, shape in zip(slots, shapes, strict=True):
+            values[slot.index] = tuple(shape)
+
+        def call(step: Step, args: Any, kwargs: Any) -> list[Any]:
+            found: list[Any] = []
+            map_shapes(found.append, self.layer_of(step).compute_output_shape(args[0]))
+            return found
+
+        run_plan(plan, call, values)
+        return map_template(lambda slot: values[slot.index], plan.outputs)
+
+    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.outputs[0].dtype if self._plan is not None else super().compute_output_dtype(input_dtype)
+
+    @property
+    def output_shape(self) -> Any:
+        return shapes_of(self._graph()[1]) if self._plan is not None else super().output_shape
+
+    @property
+    def stateful(self) -> bool:
+        """Whether a layer in the model keeps states between batches."""
+        return any(getattr(layer, "stateful", False) for layer in self.sublayers())
+
+    def reset_states(self) -> None:
+        """Set the kept states of all stateful layers to zeros."""
+        stateful: list[Any] = [layer for layer in self.sublayers() if getattr(layer, "stateful", False)]
+        for layer in stateful:
+            layer.reset_states()
+
+    def summary(
+        self, print_fn: Any = print, *, expand_nested: bool = False, style: str = "keras", **options: Any
+    ) -> None:
+        """Print the layers with output shapes and parameter counts.
+
+        Args:
+            print_fn: Called once with the text.
+            expand_nested: Whether the layers of nested models are listed too.
+            style: "keras" for Keras's columns; "torch" for torchinfo's table of the same model, with `options` for it.
+        """
+        from ._summary import summary  # only here: it needs a table library
+
+        summary(self, print_fn, expand_nested, style, options)
+
+    # ------------------------------------------------------------------ configuration
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a model, with fresh weights, from `get_config()`'s result or Keras's."""
+        if cls not in (Model, REGISTRY["Sequential"]):
+            return cls(**config)
+        from ..compat import to_spec  # on use: the tables of all Keras versions
+        from .build import build_model
+
+        spec, _, _ = to_spec({"class_name": cls.class_name, "config": dict(config)}, None, None)
+        return build_model(spec)
+
+    def get_config(self) -> dict[str, Any]:
+        """The graph in Keras 3's form."""
+        return functional_config(self)
+
+
+def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> list[Masked]:
+    """Call a layer on values with masks as Keras does: hand it their mask if it takes one, find the outputs' masks."""
+    first = args[0]
+    inputs = _values(first)
+    mask = map_masked(lambda edge: edge.mask, first)
+    has_mask = any(leaf is not None for leaf in leaves(mask))
+    options = {key: _values(value) for key, value in kwargs.items()}
+    if layer._takes_mask and has_mask and "mask" not in options:
+        options["mask"] = mask
+    if layer._takes_training and training is not None:
+        options.setdefault("training", training)
+    rest = [_values(value) for value in args[1:]]
+    if isinstance(layer, Model) and layer._carries_masks:
+        result, masks = layer(inputs, *rest, with_masks=True, **options)
+    else:
+        result = layer(inputs, *rest, **options)
+        masks = layer.compute_mask(inputs, mask if has_mask else None)
+    values = leaves(result)
+    flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] * len(values)
+    return [Masked(value, its_mask) for value, its_mask in zip(values, flat_masks, strict=True)]
+
+
+def map_masked(function: Any, value: Any) -> Any:
+    """`map_structure` with `Masked` edges as leaves."""
+    if isinstance(value, Masked):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_masked(function, item) for item in value)
+    if isinstance(value, dict):
+        return {key: map_masked(function, item) for key, item in value.items()}
+    return value
+
+
+def _values(value: Any) -> Any:
+    return map_masked(lambda edge: edge.value, value)
