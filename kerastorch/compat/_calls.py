@@ -1,0 +1,190 @@
+"""The calls of a functional model in every dialect -> `Call`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import Call, TensorRef
+from . import _tables as tables
+from ._values import MAX_NESTING, is_int, sequence
+from ._writer import Context
+
+_CONSTANT = "_CONSTANT_VALUE"
+_TUPLES = ("__tuple__", "TensorShape")
+
+
+def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
+    """Apply `function` to each `TensorRef` of nested lists, tuples and dicts."""
+    if isinstance(value, TensorRef):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_refs(function, item) for item in value)
+    if isinstance(value, dict):
+        return {key: map_refs(function, item) for key, item in value.items()}
+    return value
+
+
+def refs_of(value: Any) -> list[TensorRef]:
+    """Every `TensorRef` of nested lists, tuples and dicts, in order."""
+    found: list[TensorRef] = []
+    map_refs(found.append, value)
+    return found
+
+
+def is_node(value: Any) -> bool:
+    """Whether a list is `[name, node, tensor]` or `[name, node, tensor, kwargs]`."""
+    return (
+        isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and all(map(is_int, value[1:3]))
+    )
+
+
+def node_ref(value: list[Any]) -> TensorRef:
+    return TensorRef(value[0], value[1], value[2])
+
+
+def read_call(
+    context: Context, class_name: str, name: str, data: Any, is_model: bool, is_operation: bool = False
+) -> Call:
+    """Convert one entry of `inbound_nodes`."""
+    where = f"Layer {quote(name)} ({class_name}), inbound_nodes"
+    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, class_name)
+    if is_operation:
+        return Call(tuple(positional), keywords)
+    if not positional:
+        raise CorruptFileError(f"{where}: a call without inputs.")
+    order = tables.MODEL_CALL if is_model else tables.LAYERS[class_name].call
+    if len(positional) > 1 + len(order):
+        raise UnsupportedFileError(
+            f"{where}: {class_name} is called with {len(positional)} arguments, expected {1 + len(order)} at most."
+        )
+    for key, value in zip(order, positional[1:], strict=False):
+        if key in keywords:
+            raise CorruptFileError(f"{where}: {key} is given twice.")
+        keywords[key] = value
+    return Call((positional[0],), _keywords(context, class_name, name, keywords, order))
+
+
+def _keywords(
+    context: Context, class_name: str, name: str, keywords: Mapping[str, Any], order: tuple[str, ...]
+) -> dict[str, Any]:
+    kept = {key: value for key, value in keywords.items() if value is not None}
+    where = f"Layer {quote(name)} ({class_name})"
+    if "constants" in kept:
+        raise UnsupportedFileError(f"{where}: {tables.UNLESS['num_constants'].reason}.")
+    unknown = sorted(set(kept) - set(order) - {"training"})
+    if unknown:
+        raise UnsupportedFileError(
+            f"{where} is called with {', '.join(map(quote, unknown))}, which is not supported; "
+            f"it takes {', '.join(order) or 'its input only'}."
+        )
+    if "training" in kept:
+        if not isinstance(kept["training"], bool):
+            raise UnsupportedFileError(f"{where}: training = {quote(kept['training'])}; true and false are supported.")
+        if not context.old:
+            if kept.pop("training"):
+                context.rule(name, "training=True in the graph is overruled by predict and fit in Keras 3: left out")
+        elif "training" not in order:
+            del kept["training"]
+        elif kept["training"]:
+            context.rule(name, "is called with training=True: it works as in training at all times")
+    # Keras 3 passes masks by itself only to calls with a single tensor argument.
+    if not context.old and "mask" not in kept and refs_of(kept.get("initial_state")):
+        kept["mask"] = None
+    return kept
+
+
+def _is_keras3(data: Any) -> bool:
+    return isinstance(data, dict) and set(data) == {"args", "kwargs"}
+
+
+def _keras3_call(data: Mapping[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
+    positional = _keras3_value(sequence(data["args"], where), where, 0)
+    keywords = _keras3_value(data["kwargs"], where, 0)
+    if not isinstance(keywords, dict):
+        raise CorruptFileError(f"{where}: expected an object as kwargs, got {quote(data['kwargs'])}.")
+    return positional, keywords
+
+
+def _keras3_value(value: Any, where: str, depth: int) -> Any:
+    if depth > MAX_NESTING:
+        raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
+    if isinstance(value, (list, tuple)):
+        return [_keras3_value(item, where, depth + 1) for item in value]
+    if not isinstance(value, dict):
+        return value
+    class_name = value.get("class_name")
+    if class_name == "__keras_tensor__":
+        config = value.get("config")
+        history = config.get("keras_history") if isinstance(config, dict) else None
+        if not isinstance(history, list) or len(history) != 3 or not is_node(history):
+            raise CorruptFileError(f"{where}: expected [layer, node, tensor] as keras_history, got {quote(history)}.")
+        return node_ref(history)
+    if class_name in _TUPLES:
+        return tuple(_keras3_value(item, where, depth + 1) for item in sequence(value, where))
+    if "class_name" in value:
+        raise UnsupportedFileError(
+            f"{where}: an argument of class {quote(class_name)} is not supported; give it as an input."
+        )
+    return {key: _keras3_value(item, where, depth + 1) for key, item in value.items()}
+
+
+def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[str, Any]]:
+    """Keras 2: the tensors of the first argument, nested as they were; the other arguments stand beside each."""
+    seen: list[Mapping[str, Any]] = []
+    inputs = _old_inputs(data, where, seen, 0)
+    if any(other != seen[0] for other in seen[1:]):
+        raise CorruptFileError(f"{where}: the inputs of one call name different arguments.")
+    keywords = {key: _old_value(value, where, 0) for key, value in (seen[0] if seen else {}).items()}
+    if isinstance(inputs, list) and class_name in tables.RECURRENT and len(inputs) > 1:
+        inputs, *states = inputs  # Keras 2 puts the states behind the input
+        if keywords.get("initial_state") is not None:
+            raise CorruptFileError(f"{where}: initial_state is given twice.")
+        keywords["initial_state"] = states
+    if isinstance(inputs, list) and len(inputs) == 1 and class_name not in tables.MERGING:
+        inputs = inputs[0]
+    return [inputs] if inputs != [] else [], keywords
+
+
+def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int) -> Any:
+    if depth > MAX_NESTING:
+        raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
+    if isinstance(data, list) and data and data[0] == _CONSTANT:
+        raise UnsupportedFileError(f"{where}: a constant as an input is not supported; make it an input of the model.")
+    if is_node(data):
+        if len(data) == 4 and not isinstance(data[3], dict):
+            raise CorruptFileError(f"{where}: expected an object of arguments, got {quote(data[3])}.")
+        seen.append(data[3] if len(data) == 4 else {})
+        return node_ref(data)
+    if isinstance(data, dict) and "class_name" not in data:
+        return {key: _old_inputs(item, where, seen, depth + 1) for key, item in data.items()}
+    return [_old_inputs(item, where, seen, depth + 1) for item in sequence(data, where)]
+
+
+def _old_value(value: Any, where: str, depth: int) -> Any:
+    if depth > MAX_NESTING:
+        raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
+    if is_node(value):
+        return node_ref(value)
+    if isinstance(value, (list, tuple)):
+        return [_old_value(item, where, depth + 1) for item in value]
+    if isinstance(value, dict):
+        if value.get("class_name") in _TUPLES:
+            return tuple(_old_value(item, where, depth + 1) for item in sequence(value, where))
+        return {key: _old_value(item, where, depth + 1) for key, item in value.items()}
+    return value
+
+
+def read_ends(value: Any, where: str, depth: int = 0) -> Any:
+    """`input_layers` or `output_layers` in any nesting; a list of one stands for its tensor."""
+    if depth > MAX_NESTING:
+        raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
+    if is_node(value):
+        return node_ref(value)
+    if isinstance(value, dict) and value.get("class_name") not in _TUPLES:
+        return {key: read_ends(item, where, depth + 1) for key, item in value.items()}
+    items = [read_ends(item, where, depth + 1) for item in sequence(value, where)]
+    if not items:
+        raise CorruptFileError(f"{where} is empty.")
+    return items[0] if depth == 0 and len(items) == 1 else items

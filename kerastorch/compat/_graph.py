@@ -1,0 +1,237 @@
+"""A functional graph whose layers and calls are read: references, order, and the masks that Keras 3 writes into it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import Call, LayerSpec, ModelSpec, TensorRef
+from . import _tables as tables
+from ._calls import map_refs, refs_of
+
+NodeKey = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call of a function of Keras 3 that stands in a graph like a layer."""
+
+    class_name: str
+    name: str
+    config: Mapping[str, Any]
+    calls: tuple[Call, ...] = ()
+
+
+Member = LayerSpec | ModelSpec | Operation
+Graph = dict[str, Member]
+
+
+def resolve(graph: Graph, inputs: Any, outputs: Any, where: str, old: bool) -> tuple[Graph, Any, Any]:
+    """Make every reference count the calls of this very graph, and check that it leads somewhere."""
+    ends = refs_of([inputs, outputs])
+    inner = [
+        ref
+        for member in graph.values()
+        for call in member.calls
+        for ref in refs_of([list(call.args), dict(call.kwargs)])
+    ]
+    # A nested model counts the call that made it as its first: Keras 2 everywhere, Keras 3 in the lists of ends only.
+    lowest: dict[str, int] = {}
+    for ref in inner + ends if old else ends:
+        lowest[ref.layer] = min(ref.node, lowest.get(ref.layer, ref.node))
+
+    def shift(ref: TensorRef, counted: bool) -> TensorRef:
+        member = graph.get(ref.layer)
+        if member is None:
+            raise CorruptFileError(f"{where}: {quote(ref.layer)} is referred to, and there is no such layer.")
+        nested = isinstance(member, ModelSpec) and (old or member.kind == "Functional")
+        node = ref.node - 1 if counted and nested and lowest[ref.layer] > 0 else ref.node
+        is_input = isinstance(member, LayerSpec) and member.class_name == "InputLayer"
+        count = 1 if is_input else len(member.calls)
+        if not 0 <= node < count or ref.tensor < 0 or (is_input and ref.tensor):
+            raise CorruptFileError(
+                f"{where}: output {ref.tensor} of call {ref.node} of layer {quote(ref.layer)} is referred to, "
+                f"and the layer has {count} call(s)."
+            )
+        return TensorRef(ref.layer, node, ref.tensor)
+
+    def call(old_call: Call) -> Call:
+        def one(ref: TensorRef) -> TensorRef:
+            return shift(ref, old)
+
+        return Call(map_refs(one, old_call.args), map_refs(one, dict(old_call.kwargs)))
+
+    resolved: Graph = {
+        name: replace(member, calls=tuple(call(item) for item in member.calls)) for name, member in graph.items()
+    }
+    return (resolved, *(map_refs(lambda ref: shift(ref, True), end) for end in (inputs, outputs)))
+
+
+def in_order(graph: Graph, where: str) -> list[NodeKey]:
+    """All calls, each after those that it needs; a cycle is refused. Linear, and not recursive."""
+    waiting: dict[NodeKey, int] = {}
+    users: dict[NodeKey, list[NodeKey]] = {}
+    for name, member in graph.items():
+        for index, call in enumerate(member.calls):
+            needed = {(ref.layer, ref.node) for ref in refs_of([list(call.args), dict(call.kwargs)])}
+            needed = {key for key in needed if graph[key[0]].calls}
+            waiting[name, index] = len(needed)
+            for key in needed:
+                users.setdefault(key, []).append((name, index))
+    ready = deque(key for key, count in waiting.items() if count == 0)
+    ordered: list[NodeKey] = []
+    while ready:
+        key = ready.popleft()
+        ordered.append(key)
+        for user in users.get(key, ()):
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    if len(ordered) < len(waiting):
+        stuck = sorted({name for (name, _), count in waiting.items() if count})
+        raise CorruptFileError(
+            f"{where}: the layers {', '.join(map(quote, stuck[:5]))} depend on each other in a circle."
+        )
+    return ordered
+
+
+class _Masks:
+    """The masks as expressions: what Keras 3.15 computes for each tensor, and what the operations of a file compute.
+
+    Equal expressions get equal numbers, so a deep graph costs no more than its calls.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.numbers: dict[Any, int] = {}
+        self.operations: dict[str, int] = {}
+        self.expected: dict[TensorRef, int | None] = {}
+
+    def number(self, name: str, config: Mapping[str, Any], *arguments: Any) -> int:
+        key = (name, tuple(sorted((k, repr(v)) for k, v in config.items() if k != "name")), self._frozen(arguments))
+        return self.numbers.setdefault(key, len(self.numbers))
+
+    def _frozen(self, value: Any) -> Any:
+        if isinstance(value, TensorRef):
+            return ("expression", self.operations[value.layer]) if value.layer in self.operations else value
+        if isinstance(value, (list, tuple)):
+            return tuple(self._frozen(item) for item in value)
+        return value if isinstance(value, (int, float, str, type(None))) else repr(value)
+
+    def note(self, key: NodeKey) -> bool:
+        """Take in one call, in order. Whether its `mask` is the one that travels along the edge anyway."""
+        member = self.graph[key[0]]
+        call = member.calls[key[1]]
+        if isinstance(member, Operation):
+            self.operations[member.name] = self.number(member.class_name, {**member.config, **call.kwargs}, *call.args)
+            return False
+        given = call.kwargs.get("mask")
+        travelling = self._of(call.args[0])
+        automatic = given is not None and self._is(given, travelling)
+        incoming = travelling if given is None or automatic else self._frozen(given)
+        if isinstance(member, LayerSpec):
+            for tensor, mask in enumerate(self._out(member, call.args[0], incoming)):
+                self.expected[TensorRef(*key, tensor)] = mask
+        return automatic
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, TensorRef):
+            return self.expected.get(value)
+        if isinstance(value, (list, tuple)):
+            return [self._of(item) for item in value]
+        return {key: self._of(item) for key, item in value.items()} if isinstance(value, dict) else None
+
+    def _is(self, given: Any, travelling: Any) -> bool:
+        if isinstance(given, TensorRef):
+            return given.layer in self.operations and self.operations[given.layer] == travelling
+        if isinstance(given, (list, tuple)):
+            return (
+                isinstance(travelling, list) and len(given) == len(travelling) and all(map(self._is, given, travelling))
+            )
+        return given is None and travelling is None
+
+    def _out(self, layer: LayerSpec, inputs: Any, mask: Any) -> list[Any]:
+        name, config = layer.class_name, layer.config
+        if name == "Embedding":
+            return [self.number("NotEqual", {}, inputs, 0)] if config.get("mask_zero") else []
+        if name == "Masking":
+            unequal = self.number("NotEqual", {}, inputs, config.get("mask_value", 0.0))
+            return [self.number("Any", {"axis": -1, "keepdims": False}, ("expression", unequal))]
+        if name in tables.KEEPS_MASK:
+            return [mask]
+        if name == "Bidirectional":
+            wrapped = config["layer"]
+            mask = mask[0] if isinstance(mask, list) else mask
+            keeps = isinstance(wrapped, LayerSpec) and wrapped.config.get("return_sequences", False)
+            return [mask if keeps else None] * (2 if config.get("merge_mode", "concat") is None else 1)
+        if name in tables.RECURRENT:
+            return [mask] if config.get("return_sequences", False) else []
+        if name in tables.MERGING - {"Dot"} and isinstance(mask, list) and isinstance(inputs, (list, tuple)):
+            return [self._merged(layer, inputs, mask)]
+        return []
+
+    def _merged(self, layer: LayerSpec, inputs: Any, masks: list[Any]) -> int | None:
+        if layer.class_name != "Concatenate":
+            if not masks or any(mask is None for mask in masks):
+                return None
+            joined = masks[0]
+            for mask in masks[1:]:
+                joined = self.number("LogicalOr", {}, ("expression", joined), ("expression", mask))
+            return joined
+        if all(mask is None for mask in masks):
+            return None
+        parts = []
+        for tensor, mask in zip(inputs, masks, strict=True):
+            if mask is None:
+                parts.append(("expression", self.number("OnesLike", {"dtype": "bool"}, tensor)))
+                continue
+            wide = self.number("ExpandDims", {"axis": -1}, ("expression", mask))
+            zeros = self.number("ZerosLike", {"dtype": "bool"}, tensor)
+            parts.append(("expression", self.number("LogicalOr", {}, ("expression", wide), ("expression", zeros))))
+        whole = self.number("Concatenate", {"axis": layer.config.get("axis", -1)}, parts)
+        return self.number("Any", {"axis": -1, "keepdims": False}, ("expression", whole))
+
+
+def without_mask_operations(graph: Graph, outputs: Any, where: str) -> tuple[Graph, list[str]]:
+    """Leave out the masks that Keras 3 passed along by itself: ours travel along the edges in the same way.
+
+    Returns:
+        The graph without operations, and the names of the layers whose masks were left out.
+    """
+    order = in_order(graph, where)
+    operations = {name for name, member in graph.items() if isinstance(member, Operation)}
+    if not operations:
+        return graph, []
+    masks = _Masks(graph)
+    automatic = {key for key in order if masks.note(key)}
+    cleaned: Graph = {}
+    for name, member in graph.items():
+        if name in operations:
+            continue
+        calls = []
+        for index, call in enumerate(member.calls):
+            kwargs = {
+                key: value for key, value in call.kwargs.items() if key != "mask" or (name, index) not in automatic
+            }
+            for ref in refs_of([list(call.args), kwargs]):
+                if ref.layer in operations:
+                    _refuse(graph, ref.layer, f"layer {quote(name)}", where)
+            calls.append(Call(call.args, kwargs))
+        cleaned[name] = replace(member, calls=tuple(calls))
+    for ref in refs_of(outputs):
+        if ref.layer in operations:
+            _refuse(graph, ref.layer, "an output of the model", where)
+    return cleaned, sorted({name for name, _ in automatic})
+
+
+def _refuse(graph: Graph, operation: str, user: str, where: str) -> None:
+    member = graph[operation]
+    kind = member.class_name if isinstance(member, Operation) else type(member).__name__
+    raise UnsupportedFileError(
+        f"{where}: the operation {kind} {quote(operation)} makes a tensor for {user}. Operations are read only where "
+        "they make the mask that Keras 3.15 passes along by itself; let that mask come from an Embedding or a Masking "
+        "layer, or from an input."
+    )

@@ -1,0 +1,186 @@
+"""The config of one layer, of any era -> the arguments of today's constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import LayerSpec, ModelSpec
+from . import _tables as tables
+from ._objects import activation, dtype, small_object
+from ._tables import Form
+from ._values import boolean, is_int, mapping, same, sequence, shape, text
+from ._writer import Context
+
+
+def layer_spec(
+    context: Context, item: Mapping[str, Any], name: str, wrapped: Mapping[str, LayerSpec | ModelSpec]
+) -> LayerSpec:
+    """Convert one layer that is no model.
+
+    Args:
+        context: The conversion.
+        item: `{"class_name", "config", ...}`; the class is one of the table.
+        name: The layer's name.
+        wrapped: The layers that stand in its config, converted.
+    """
+    class_name = item["class_name"]
+    form = tables.LAYERS[class_name]
+    given = dict(mapping(item.get("config") or {}, f"The config of layer {quote(name)}"))
+    if context.writer.era not in form.eras:
+        raise UnsupportedFileError(
+            f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
+        )
+    if class_name == "InputLayer":
+        return _input_layer(context, given, name, form)
+    for key in tables.SHAPE_KEYS | ({"input_dim", "input_length"} - form.keys):
+        given.pop(key, None)
+    trainable = boolean(given.pop("trainable", True), f"Layer {quote(name)}, trainable")
+    given.pop("name", None)
+    config: dict[str, Any] = {}
+    if given.get("dtype") is not None:
+        config["dtype"] = dtype(given["dtype"], name)
+        if class_name == "Embedding" and context.old and "int" in config["dtype"]:
+            del config["dtype"]  # Keras 2.0 wrote the dtype of the input there
+    for key, value in _known(context, given, name, class_name, form).items():
+        config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, name, key, value)
+    _supply(context, class_name, name, config)
+    return LayerSpec(class_name, name, config, trainable, era=context.writer.era)
+
+
+def _known(context: Context, given: Mapping[str, Any], name: str, class_name: str, form: Form) -> dict[str, Any]:
+    """The arguments among the keys; what is harmless is dropped, what is not known is noted."""
+    decided = form.unless | (form.old if context.old else frozenset())
+    kept: dict[str, Any] = {}
+    unknown = []
+    for key, value in given.items():
+        if key == "dtype" or key in form.ignored:
+            continue
+        if key in tables.ELIDED and same(value, tables.ELIDED[key]):
+            continue
+        if key in tables.UNLESS and key in form.keys | decided:
+            if not same(value, tables.UNLESS[key].harmless):
+                raise UnsupportedFileError(
+                    f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {tables.UNLESS[key].reason}."
+                )
+            continue
+        if key in form.keys or key == "activity_regularizer":
+            kept[key] = value
+        else:
+            unknown.append(key)
+    if unknown:
+        context.unknown_keys.append(
+            f"{class_name} {quote(name)}: {', '.join(quote(key) for key in sorted(map(str, unknown)))}"
+        )
+    missing = [key for key in form.required if key not in given]
+    if missing:
+        raise CorruptFileError(f"Layer {quote(name)} ({class_name}) lacks {', '.join(missing)} in its config.")
+    return kept
+
+
+def _argument(context: Context, class_name: str, name: str, key: str, value: Any) -> Any:
+    where = f"Layer {quote(name)} ({class_name}), {key}"
+    if key in tables.ACTIVATION_KEYS:
+        return activation(context, value, name, key)
+    if any(key.endswith(ending) for ending in tables.KINDS):
+        return small_object(context, value, name, key)
+    if key in tables.SIZES:
+        if not is_int(value) or value < 1:
+            raise CorruptFileError(f"{where}: expected a whole number of 1 or more, got {quote(value)}.")
+        return value
+    if key in tables.BOOLEANS:
+        return boolean(value, where)
+    if key in tables.TUPLES and not is_int(value):
+        return tuple(sequence(value, where))
+    if key == "axis" and class_name in ("BatchNormalization", "LayerNormalization") and not is_int(value):
+        axes = sequence(value, where)
+        if not all(map(is_int, axes)) or not axes:
+            raise CorruptFileError(f"{where}: expected an axis or a list of axes, got {quote(value)}.")
+        if len(axes) == 1:
+            return axes[0]
+        if class_name == "BatchNormalization":
+            raise UnsupportedFileError(f"{where}: one axis is supported, got {quote(value)}.")
+        return axes
+    if key == "mask_value" and isinstance(value, dict):
+        raise UnsupportedFileError(f"{where}: a number is supported, got {quote(value)}.")
+    return value
+
+
+def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:
+    """Write out what the file leaves out and its Keras took otherwise than Keras 3."""
+    if class_name in ("LSTM", "GRU") and "recurrent_activation" not in config:
+        value = context.meant("recurrent_activation", name, "a missing recurrent_activation")
+        config["recurrent_activation"] = activation(context, value, name, "recurrent_activation")
+        if context.old:
+            context.rule(name, f"recurrent_activation is not in the file: {value!r}, the default of {context.writer}")
+    if class_name == "GRU" and "reset_after" not in config:
+        config["reset_after"] = context.meant("reset_after", name, "a missing reset_after")
+        if context.old:
+            context.rule(
+                name, f"reset_after is not in the file: {config['reset_after']}, the default of {context.writer}"
+            )
+
+
+def _input_layer(context: Context, given: dict[str, Any], name: str, form: Form) -> LayerSpec:
+    for key in ("name", "trainable"):
+        given.pop(key, None)
+    where = f"Input layer {quote(name)}"
+    size = declared_shape(given, where, "InputLayer")
+    kept = _known(
+        context, {key: value for key, value in given.items() if key not in tables.SHAPE_KEYS}, name, "InputLayer", form
+    )
+    if size is None:
+        raise CorruptFileError(f"{where} states no shape: expected batch_shape or batch_input_shape in its config.")
+    kind = dtype(given["dtype"], name) if given.get("dtype") is not None else "float32"
+    kept.pop("batch_shape", None)
+    return LayerSpec("InputLayer", name, {"batch_shape": size, "dtype": kind}, era=context.writer.era)
+
+
+def declared_shape(config: Mapping[str, Any], where: str, class_name: str) -> tuple[int | None, ...] | None:
+    """The shape, batch axis first, that a layer declares for its input in any of the spellings; None if it does not."""
+    for key in ("batch_shape", "batch_input_shape"):
+        if config.get(key) is not None:
+            return shape(config[key], f"{where}, {key}")
+    batch = config.get("batch_size")
+    if batch is not None and not is_int(batch):
+        raise CorruptFileError(f"{where}: expected a whole number as batch_size, got {quote(batch)}.")
+    for key in ("input_shape", "shape"):
+        if config.get(key) is not None:
+            return (batch, *shape(config[key], f"{where}, {key}"))
+    length = config.get("input_length")
+    if class_name == "Embedding":  # Keras 2 takes the input for a row of words even if nothing is said
+        sizes = [length] if length is None or is_int(length) else sequence(length, f"{where}, input_length")
+        return (batch, *shape(sizes, f"{where}, input_length"))
+    if config.get("input_dim") is None:
+        return None
+    sizes = [length, config["input_dim"]] if class_name in tables.RECURRENT else [config["input_dim"]]
+    return (batch, *shape(sizes, f"{where}, input_dim"))
+
+
+def implicit_input(context: Context, item: Mapping[str, Any], first: LayerSpec) -> LayerSpec | None:
+    """The input layer that a Keras 2 Sequential makes for its first layer, if that declares a shape."""
+    config = mapping(item.get("config") or {}, f"The config of layer {quote(first.name)}")
+    where = f"Layer {quote(first.name)}"
+    declares = any(config.get(key) is not None for key in ("batch_input_shape", "input_shape"))
+    own = first.class_name == "Embedding"
+    if not context.old and own and not declares:
+        return None
+    size = declared_shape(config, where, first.class_name)
+    if size is None:
+        return None
+    stated = config.get("dtype")
+    name = "float32" if stated is None else dtype(stated, first.name)
+    kind = "float32" if name.startswith("mixed_") else name  # the dtype of the variables
+    return LayerSpec("InputLayer", f"{first.name}_input", {"batch_shape": size, "dtype": kind}, era=context.writer.era)
+
+
+def name_of(item: Mapping[str, Any], what: str) -> str | None:
+    """The name that a layer states, beside its config or in it; None if it states none."""
+    config = item.get("config")
+    inner = config.get("name") if isinstance(config, dict) else None
+    outer = item.get("name")
+    if inner is not None and outer is not None and inner != outer:
+        raise CorruptFileError(f"{what} has two names: {quote(outer)} and {quote(inner)}.")
+    name = outer if outer is not None else inner
+    return None if name is None else text(name, what)

@@ -1,0 +1,142 @@
+"""Activations, initializers, regularizers, constraints and dtypes: any spelling -> the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from . import _tables as tables
+from ._tables import Kind
+from ._values import mapping, refuse_custom, same
+from ._writer import Context
+
+_CODE = "is Python code inside the file, which is never run: use a built-in one, or give yours in Python"
+
+
+def activation(context: Context, value: Any, layer: str, key: str) -> str:
+    """The current name of an activation that is given by name, as a function or as a layer."""
+    where = f"Layer {quote(layer)}, {key}"
+    if value is None:
+        return "linear"
+    if isinstance(value, dict):
+        value = _activation_name(context, value, layer, key)
+    if not isinstance(value, str):
+        raise CorruptFileError(f"{where}: expected the name of an activation, got {quote(value)}.")
+    known = frozenset().union(*(tables.ACTIVATIONS[era] for era in context.eras))
+    if value not in known:
+        raise UnsupportedFileError(
+            f"{where}: {quote(value)} is no activation of {context.writer}. "
+            "If it is a function of your own, put a built-in activation in its place and apply the function in PyTorch."
+        )
+    if value == "hard_sigmoid":
+        name = context.meant("hard_sigmoid", layer, f"{key} 'hard_sigmoid'")
+        if name != value:
+            context.rule(layer, f"{key} 'hard_sigmoid' is clip(0.2 x + 0.5, 0, 1), as before Keras 3")
+        return name
+    return tables.ACTIVATION_RENAMES.get(value, value)
+
+
+def _activation_name(context: Context, value: Mapping[str, Any], layer: str, key: str) -> Any:
+    where = f"Layer {quote(layer)}, {key}"
+    class_name, config = value.get("class_name"), value.get("config")
+    if class_name == "__lambda__":
+        raise UnsupportedFileError(f"{where} {_CODE}.")
+    if class_name == "function" and isinstance(config, str):
+        plain = value.get("registered_name") in ("function", config)
+        refuse_custom({**value, "registered_name": None} if plain else value, where)
+        return config
+    refuse_custom(value, where)
+    if isinstance(class_name, str) and isinstance(config, dict) and class_name in tables.ACTIVATION_LAYERS:
+        given = {name: item for name, item in config.items() if name not in tables.BASE_KEYS}
+        for name, arguments in tables.ACTIVATION_LAYERS[class_name]:
+            if given.keys() == arguments.keys() and all(_close(given[item], arguments[item]) for item in arguments):
+                context.rule(layer, f"{key}: the layer {class_name} is the function {name!r}")
+                return name
+        raise UnsupportedFileError(
+            f"{where}: {class_name} with {quote(given)} is no built-in function. "
+            "Make the activation linear and put that layer behind it in the model."
+        )
+    if class_name == "Activation" and isinstance(config, dict):
+        return config.get("activation")
+    raise UnsupportedFileError(f"{where}: expected the name of an activation, got {quote(value)}.")
+
+
+def _close(value: Any, wanted: Any) -> bool:
+    if isinstance(value, (int, float)) and isinstance(wanted, float) and not isinstance(value, bool):
+        return abs(value - wanted) <= 1e-7 * max(1.0, abs(wanted))  # TensorFlow stores 0.2 as 0.20000000298
+    return same(value, (wanted,))
+
+
+def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str, Any] | None:
+    """An initializer, regularizer or constraint as `{"class_name", "config"}` in Keras 3's spelling."""
+    kind = next(kind for ending, kind in tables.KINDS.items() if key.endswith(ending))
+    where = f"Layer {quote(layer)}, {key}"
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if context.old and value in kind.old_strings:
+            name, arguments = kind.old_strings[value]
+            return {"class_name": name, "config": dict(arguments)}
+        return {"class_name": _class_of(kind, value, where), "config": {}}
+    item = mapping(value, where)
+    if item.get("class_name") == "__lambda__":
+        raise UnsupportedFileError(f"{where} {_CODE}.")
+    refuse_custom(item, where)
+    name = _class_of(kind, item.get("class_name"), where)
+    config = dict(mapping(item.get("config") or {}, where))
+    config.pop("dtype", None)
+    for empty in ("input_axes", "output_axes"):
+        if config.get(empty, 0) is None:
+            del config[empty]
+    unknown = sorted(set(config) - kind.classes[name])
+    if unknown:
+        raise UnsupportedFileError(
+            f"{where}: {name} has no argument {', '.join(map(quote, unknown))}; "
+            f"it takes {', '.join(sorted(kind.classes[name])) or 'none'}."
+        )
+    if config.get("distribution") == "normal":  # tf_keras 2.21 reads it so too
+        config["distribution"] = "truncated_normal"
+    if isinstance(config.get("value"), dict):
+        config["value"] = _array(config["value"], where)
+    return {"class_name": name, "config": config}
+
+
+def _class_of(kind: Kind, name: Any, where: str) -> str:
+    if not isinstance(name, str) or name not in kind.spellings:
+        raise UnsupportedFileError(
+            f"{where}: {quote(name)} is no {kind.name} of Keras. It has {', '.join(kind.classes)}; use one of them."
+        )
+    return kind.spellings[name]
+
+
+def _array(value: Mapping[str, Any], where: str) -> Any:
+    config = value.get("config")
+    if value.get("class_name") not in ("__numpy__", "__tensor__") or not isinstance(config, dict):
+        raise UnsupportedFileError(f"{where}: expected a number or an array, got {quote(value)}.")
+    return config.get("value")
+
+
+def dtype(value: Any, layer: str) -> str:
+    """The name of a dtype policy."""
+    where = f"Layer {quote(layer)}, dtype"
+    name = value
+    if isinstance(value, dict):
+        class_name, config = value.get("class_name"), mapping(value.get("config") or {}, where)
+        if isinstance(class_name, str) and (class_name.startswith("Quantized") or class_name == "Int4DTypePolicy"):
+            raise UnsupportedFileError(
+                f"{where}: quantized policy {class_name} ({quote(config.get('mode'))}) is not supported; "
+                "save the model before quantizing it."
+            )
+        if class_name not in tuple(tables.POLICY_CLASSES):
+            raise UnsupportedFileError(
+                f"{where}: {quote(class_name)} is no dtype policy that is read; use a plain dtype."
+            )
+        name = config.get("name")
+    if isinstance(name, str) and "_from_" in name:
+        raise UnsupportedFileError(
+            f"{where}: quantized policy {quote(name)} is not supported; save the model before quantizing it."
+        )
+    if not isinstance(name, str) or name not in tables.POLICIES:
+        raise UnsupportedFileError(f"{where}: expected a dtype such as 'float32', got {quote(value)}.")
+    return name

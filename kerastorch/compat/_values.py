@@ -1,0 +1,80 @@
+"""Small checks and conversions of JSON values, each with a message that says where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+
+MAX_NESTING = 100
+_KERAS = re.compile(
+    r"(keras|tf_keras|tensorflow(\.python|_core\.python)?\.keras|tensorflow_core\.keras)(\..*)?", re.DOTALL
+)
+
+
+def is_int(value: Any) -> bool:
+    """A whole number; bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def text(value: Any, what: str) -> str:
+    """A name: text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise CorruptFileError(f"{what}: expected a name, got {quote(value)}.")
+    return value
+
+
+def mapping(value: Any, what: str) -> Mapping[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise CorruptFileError(f"{what}: expected an object, got {quote(value)}.")
+    return value
+
+
+def sequence(value: Any, what: str) -> list[Any]:
+    """A JSON list; TensorFlow writes some tuples and shapes as objects."""
+    if isinstance(value, dict) and value.get("class_name") in ("__tuple__", "TensorShape"):
+        value = value.get("items")
+    if not isinstance(value, (list, tuple)):
+        raise CorruptFileError(f"{what}: expected a list, got {quote(value)}.")
+    return list(value)
+
+
+def shape(value: Any, what: str) -> tuple[int | None, ...]:
+    """A shape: whole numbers, None where a size is not known."""
+    sizes = sequence(value, what)
+    for size in sizes:
+        if size is not None and (not is_int(size) or size < 0):
+            raise CorruptFileError(f"{what}: expected sizes or null, got {quote(value)}.")
+    return tuple(sizes)
+
+
+def boolean(value: Any, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise CorruptFileError(f"{what}: expected true or false, got {quote(value)}.")
+    return value
+
+
+def same(value: Any, allowed: Iterable[Any]) -> bool:
+    """Whether `value` is one of `allowed`, where true is not 1."""
+    return any(value == item and isinstance(value, bool) == isinstance(item, bool) for item in allowed)
+
+
+def is_own(item: Mapping[str, Any]) -> bool:
+    """Whether Keras's own class is meant, by module and registered name; a custom class may have any name."""
+    module = item.get("module", "keras")
+    registered = item.get("registered_name")
+    ours = isinstance(module, str) and (_KERAS.fullmatch(module) is not None or module == "builtins")
+    return ours and registered in (None, item.get("class_name"))
+
+
+def refuse_custom(item: Mapping[str, Any], where: str) -> None:
+    """Refuse an object of a class or function that is not Keras's own."""
+    if not is_own(item):
+        told = [f"{key} {quote(item[key])}" for key in ("module", "registered_name") if item.get(key) is not None]
+        raise UnsupportedFileError(
+            f"{where}: {quote(item.get('class_name'))} is not Keras's own ({', '.join(told) or 'no module'}). "
+            "Code named in a file is never looked up: write it in Python."
+        )

@@ -1,0 +1,156 @@
+"""Which Keras wrote a config, and what it meant by what it did not write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import Era, Rule, Writer
+from . import _tables as tables
+from ._tables import Profile
+
+_VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(.*)", re.DOTALL)
+_PREFERENCE: tuple[Era, ...] = ("keras3", "keras2", "tf.keras", "keras1")
+_RESAVE = "load it in the Keras that wrote it and save it with Keras 2 or 3"
+
+
+def detect_writer(config: Mapping[str, Any], keras_version: str | None, backend: str | None) -> Writer:
+    """Return which Keras wrote a config.
+
+    Args:
+        config: The parsed `model_config`, `config.json` or `to_json()` text.
+        keras_version: As the file states it beside the config; None to take it from the config, or from its form.
+        backend: Likewise.
+
+    Raises:
+        UnsupportedFileError: The version is not one that is known, or the form is that of two eras at once.
+    """
+    version = keras_version if keras_version is not None else config.get("keras_version")
+    backend = backend if backend is not None else config.get("backend")
+    if version is not None and not isinstance(version, str):
+        raise CorruptFileError(f"keras_version is {quote(version)}, expected text such as '2.15.0'.")
+    if backend is not None and not isinstance(backend, str):
+        raise CorruptFileError(f"backend is {quote(backend)}, expected text such as 'tensorflow'.")
+    if version is not None:
+        return Writer(_stated_era(version), version, backend)
+    eras = _eras_of_form(config)
+    return Writer(next(era for era in _PREFERENCE if era in eras), None, backend)
+
+
+def _parts(version: str) -> tuple[int, int, str]:
+    match = _VERSION.fullmatch(version.strip())
+    if match is None:
+        raise UnsupportedFileError(
+            f"keras_version is {quote(version)}, expected one such as '2.15.0': state what wrote the file."
+        )
+    return int(match[1]), int(match[2]), match[4]
+
+
+def _stated_era(version: str) -> Era:
+    major, minor, rest = _parts(version)
+    if major <= 1:
+        return "keras1"
+    if major == 2:  # standalone Keras ended with 2.3; from 2.4 on the name stands for tf.keras
+        return "tf.keras" if "tf" in rest or minor >= 4 else "keras2"
+    if major == 3:
+        return "keras3"
+    raise UnsupportedFileError(
+        f"The file was written by Keras {quote(version)}; versions 2 and 3 are read. {_RESAVE.capitalize()}."
+    )
+
+
+def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:
+    """The eras that write what stands in the config; iterative, since nobody has checked its depth."""
+    eras: frozenset[Era] = frozenset(_PREFERENCE)
+    stack: list[Any] = [config]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(item)
+            continue
+        if not isinstance(item, dict):
+            continue
+        name = item.get("class_name")
+        name = name if isinstance(name, str) else None
+        found = [tables.KEY_ERAS[key] for key in item if key in tables.KEY_ERAS]
+        if name is not None:
+            inner = item.get("config")
+            found.append(tables.CLASS_ERAS.get(name, eras))
+            if isinstance(inner, dict) and "output_dim" in inner and name != "Embedding":
+                found.append(frozenset({"keras1"}))
+        for few in found:
+            if not eras & few:
+                raise UnsupportedFileError(
+                    "The config does not state keras_version, and it mixes what different Keras versions write "
+                    f"({_names(eras)} so far, then {quote(name or 'a key')} of {_names(few)}): add keras_version to it."
+                )
+            eras &= few
+        stack.extend(item.values())
+    return eras if len(eras) == 1 else eras - {"keras1"}
+
+
+def _names(eras: frozenset[Era]) -> str:
+    return " or ".join(sorted(eras))
+
+
+def profiles_of(writer: Writer, config: Mapping[str, Any]) -> tuple[Profile, ...]:
+    """Every generation of Keras that may have written the config."""
+    if writer.version is None:
+        eras = _eras_of_form(config)
+        return tuple(profile for profile in tables.PROFILES if profile.era in eras)
+    if writer.era == "keras3":
+        return (tables.KERAS_3,)
+    _, minor, _ = _parts(writer.version)
+    if writer.era == "keras2":
+        return (tables.KERAS_23,) if minor >= 3 else (tables.KERAS_2,)
+    if minor >= 3:
+        return (tables.TF_2,)
+    if minor == 2:  # 2.2.4-tf is TensorFlow 1.13 to 2.1
+        return (tables.TF_1, tables.TF_2)
+    return (tables.TF_1,)
+
+
+def refuse_keras_1(writer: Writer) -> None:
+    """Keras 1 has other argument names and other weights."""
+    if writer.era == "keras1":
+        raise UnsupportedFileError(
+            f"The file was written by Keras {writer.version or '1 (version not stated)'}; versions 2 and 3 are read "
+            f"so far. To use it now, {_RESAVE}."
+        )
+
+
+@dataclass
+class Context:
+    """One conversion: who wrote the config, and what is found on the way."""
+
+    writer: Writer
+    profiles: tuple[Profile, ...]
+    rules: list[Rule] = field(default_factory=list)
+    unknown_keys: list[str] = field(default_factory=list)
+
+    @property
+    def old(self) -> bool:
+        """Whether a Keras before 3 wrote it."""
+        return self.writer.era != "keras3"
+
+    @property
+    def eras(self) -> frozenset[Era]:
+        return frozenset(profile.era for profile in self.profiles)
+
+    def meant(self, field_name: str, layer: str, key: str) -> Any:
+        """What all candidates for the writer agree on; refused if they do not."""
+        values = {profile.title: getattr(profile, field_name) for profile in self.profiles}
+        if len(set(values.values())) > 1:
+            said = ", ".join(f"{value!r} in {title}" for title, value in values.items())
+            raise UnsupportedFileError(
+                f"Layer {quote(layer)}: {key} means {said}, and the file does not tell which wrote it "
+                f"({self.writer}): add keras_version to the config, or write out the argument."
+            )
+        return next(iter(values.values()))
+
+    def rule(self, layer: str, text: str) -> None:
+        """Report that something was changed or supplied."""
+        self.rules.append(Rule(layer, text))
