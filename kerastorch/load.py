@@ -1,0 +1,183 @@
+"""Files into models: load_model, load_weights, model_from_json."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
+
+import torch
+
+from . import compat, matching
+from .errors import ArgumentError, KerasTorchError, LoadError, UnsupportedFileError, quote
+from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
+from .files._json import parse_json
+from .layers._base import Layer
+from .models import Model, build_model
+from .spec import ModelSpec, Rule, Writer
+
+_log = logging.getLogger("kerastorch")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    Attributes:
+        path: The file.
+        format: What kind of file it is.
+        writer: Which Keras wrote it.
+        rules: What was translated from that Keras's spelling and meaning.
+        assigned: For each variable of the model, its label and where its array stands in the file.
+        values: How many values were set.
+        skipped: What is in the file and was not loaded, with the reason.
+    """
+
+    path: str
+    format: str
+    writer: str
+    rules: tuple[Rule, ...]
+    assigned: tuple[tuple[str, str], ...]
+    values: int
+    skipped: tuple[Skipped, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.format}, {self.writer}: {len(self.assigned)} arrays, {self.values:,} values"]
+        lines += [f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules]
+        lines += [f"  not loaded: {item.what} ({item.reason})" for item in self.skipped]
+        return "\n".join(lines)
+
+
+def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device | str | None = None) -> Model:
+    """Read a Keras model file and return a model that computes the same numbers.
+
+    The kind of file is told by its content: `.keras` zips, full-model `.h5`/`.hdf5`, of Keras 2, tf.keras and Keras 3.
+    Nothing named in the file is imported, looked up outside kerastorch's own table, or run. A report of the load goes
+    to the logger `kerastorch`.
+
+    Args:
+        path: The file, or a binary stream.
+        device: Where the weights go; torch's default device if None.
+
+    Returns:
+        The model, in evaluation mode (as `predict` runs it); `model.train()` switches dropout and the like on.
+
+    Raises:
+        LoadError: The file cannot be read (`CorruptFileError`), is not safe (`UnsafeFileError`), needs what kerastorch
+            does not have (`UnsupportedFileError`), or its arrays do not fit its own config (`MismatchError`).
+    """
+    with open_archive(path) as archive:
+        name = archive.path
+        config = archive.config
+        if config is None:
+            raise UnsupportedFileError(
+                f"{name}: this file holds weights only ({archive.format}), no model. Build the model (or read it with "
+                "model_from_json) and use load_weights(model, path)."
+            )
+        spec, writer, rules = _with_file(name, lambda: compat.to_spec(config, archive.keras_version, archive.backend))
+        model = _with_file(name, lambda: _build(spec, "meta"))
+        match = _fill(model, archive, full_model=True, device=device)
+        _log.info("%s", _report(archive, writer, rules, match))
+    return model.eval()
+
+
+def load_weights(model: Model, path: str | os.PathLike[str] | BinaryIO) -> LoadReport:
+    """Read the weights of a Keras file into a model that is built already.
+
+    Every array of the file must be used and every variable of the model set; otherwise the model stays as it was.
+    Layers are matched by their order (legacy `.h5`) or their place in the tree (`.weights.h5`, `.keras`).
+
+    Args:
+        model: The model; its input shapes must be known.
+        path: A weights or full-model file, or a binary stream.
+
+    Returns:
+        What was loaded, and what in the file was not.
+
+    Raises:
+        LoadError: See `load_model`; `MismatchError` lists all that is missing, left over or misshapen.
+        NotBuiltError: The model has no weights yet.
+    """
+    if not isinstance(model, Layer):
+        raise ArgumentError(
+            f"load_weights: expected a kerastorch model, got {quote(type(model).__name__)}; load_weights(model, path)."
+        )
+    _ = model.variables  # raises where a layer is not built
+    with open_archive(path) as archive:
+        match = _fill(model, archive, full_model=False, device=None)
+        writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
+        report = _report(archive, writer, (), match)
+        _log.info("%s", report)
+        return report
+
+
+def model_from_json(text: str) -> Model:
+    """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
+
+    Args:
+        text: JSON; `keras_version` and `backend` in it say which Keras wrote it.
+
+    Returns:
+        The model, with fresh weights, in evaluation mode.
+
+    Raises:
+        LoadError: The text is no model config, or needs what kerastorch does not have.
+    """
+    if not isinstance(text, str):
+        raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
+    config = parse_json(text, "model_from_json", Limits())
+    version, backend = config.get("keras_version"), config.get("backend")
+    spec, _, _ = compat.to_spec(
+        config, version if isinstance(version, str) else None, backend if isinstance(backend, str) else None
+    )
+    return _with_file("model_from_json", lambda: _build(spec, None)).eval()
+
+
+def _build(spec: ModelSpec, device: str | None) -> Model:
+    if device is None:
+        return build_model(spec)
+    with torch.device(device):
+        return build_model(spec)
+
+
+def _fill(model: Model, archive: Archive, *, full_model: bool, device: torch.device | str | None) -> matching.Match:
+    """Plan, match, assign."""
+    where = archive.path
+    if archive.weights is None:
+        raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
+    if isinstance(archive.weights, LegacyWeights):
+        match = matching.legacy_pairs(model, archive.weights, by_name=full_model)
+    else:
+        match = matching.tree_pairs(model, archive.weights, check_names=full_model)
+    matching.check(match, where)
+    ready = matching.read_all(match, where)
+    if full_model:
+        target = torch.get_default_device() if device is None else torch.device(device)
+        ready = [(variable, [value.to(target) for value in values]) for variable, values in ready]
+        matching.assign(ready)
+        matching.materialize_fillers(model, target)
+    else:
+        matching.assign(ready)
+    return match
+
+
+def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], match: matching.Match) -> LoadReport:
+    assigned = tuple((pair.label, pair.array.where) for pair in match.pairs)
+    values = sum(math.prod(pair.array.shape) for pair in match.pairs)
+    return LoadReport(archive.path, archive.format, str(writer), rules, assigned, values, archive.skipped)
+
+
+def _with_file(name: str, make: Callable[[], _T]) -> _T:
+    """Run `make`; an error that does not know the file yet gets its name."""
+    try:
+        return make()
+    except LoadError as error:
+        if str(error).startswith(name):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+    except KerasTorchError as error:
+        raise UnsupportedFileError(f"{name}: {error}") from error
