@@ -1,0 +1,77 @@
+"""Files written by real Keras, read without it, give the numbers that Keras gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from _goldens import WRITERS, expected_files, read_npz, unpack
+from make_goldens import CASES, ROOT
+
+import kerastorch as kt
+from kerastorch.cli import compare_golden
+
+
+@pytest.fixture(scope="session")
+def goldens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(tmp_path_factory.mktemp("goldens"))
+
+
+def assert_same(model: kt.Model, golden: dict[str, np.ndarray]) -> None:
+    # 1e-5 is what `verify` allows too: float32 sums in another order over a handful of steps.
+    outputs = compare_golden(model, golden)
+    assert [(item.name, item.verdict) for item in outputs] == [(item.name, "same") for item in outputs]
+    recorded = [key for key in golden if "y" in key]
+    assert sorted(item.name for item in outputs) == sorted(recorded), "every recorded output is compared"
+
+
+@pytest.mark.parametrize(("packed", "name", "ending"), expected_files())
+def test_golden(goldens: Path, packed: str, name: str, ending: str) -> None:
+    folder = goldens / packed
+    if ending == ".weights.h5":
+        model = kt.load_model(folder / f"{name}.keras")
+        with torch.no_grad():
+            for number, parameter in enumerate(model.parameters()):
+                parameter.fill_(0.01 * number)  # whatever comes out now comes from the file of weights
+        kt.load_weights(model, folder / f"{name}.weights.h5")
+    else:
+        model = kt.load_model(folder / f"{name}{ending}")
+    assert_same(model, read_npz(folder / f"{name}.npz"))
+
+
+def test_the_demonstration() -> None:
+    assert_same(kt.load_model(ROOT / "demo" / "tagger.keras"), read_npz(ROOT / "demo" / "tagger.npz"))
+
+
+@pytest.mark.parametrize("packed", WRITERS)
+def test_no_golden_is_missing_or_unused(goldens: Path, packed: str) -> None:
+    wanted = {f"{name}{ending}" for where, name, ending in expected_files() if where == packed}
+    wanted |= {f"{name}.npz" for where, name, _ in expected_files() if where == packed}
+    assert {path.name for path in (goldens / packed).iterdir()} == wanted
+
+
+@pytest.mark.parametrize("packed", WRITERS)
+def test_goldens_say_what_wrote_them(goldens: Path, packed: str) -> None:
+    for path in (goldens / packed).glob("*.npz"):
+        info = json.loads(read_npz(path)["info"].item())
+        assert info["writer"] == WRITERS[packed], path.name
+        assert info["version"].startswith("3." if packed == "keras3" else "2."), path.name
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.folder is None])
+def test_a_wrong_array_is_noticed(goldens: Path, name: str) -> None:
+    """Each array of each model matters to its golden: with its values moved by one place, an output differs."""
+    golden = read_npz(goldens / "keras3" / f"{name}.npz")
+    model = kt.load_model(goldens / "keras3" / f"{name}.keras")
+    weights = model.get_weights()
+    unnoticed = []
+    for number, array in enumerate(weights):
+        moved = np.roll(array.ravel(), 1).reshape(array.shape)
+        model.set_weights([*weights[:number], moved, *weights[number + 1 :]])
+        model.reset_states()
+        if all(item.verdict == "same" for item in compare_golden(model, golden)):
+            unnoticed.append((number, array.shape))
+    assert unnoticed == []

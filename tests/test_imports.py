@@ -1,0 +1,216 @@
+"""What an import costs and brings along, which module may know which, and what must not stand in the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "kerastorch"
+HEAVY = ("keras", "tf_keras", "tensorflow", "h5py", "torchinfo", "rich")
+
+# ---------------------------------------------------------------------------- what `import kerastorch` brings along
+
+
+def python(code: str, path: Path = PACKAGE.parent) -> str:
+    """Run code in a fresh interpreter that finds kerastorch in `path`."""
+    code = f"import sys; sys.path.insert(0, {str(path)!r})\n{code}"
+    # -I: neither this directory nor the environment may lend a module.
+    run = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def heavy_imports(path: Path) -> list[str]:
+    return python(f"import kerastorch; print(*[name for name in {HEAVY!r} if name in sys.modules])", path).split()
+
+
+def test_import_brings_nothing_heavy() -> None:
+    assert heavy_imports(PACKAGE.parent) == []
+
+
+def test_a_planted_import_is_seen(tmp_path: Path) -> None:
+    for path in PACKAGE.rglob("*.py"):
+        copy = tmp_path / "kerastorch" / path.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    with (tmp_path / "kerastorch" / "weights.py").open("a") as file:
+        file.write("\nimport h5py\n")
+    assert heavy_imports(tmp_path) == ["h5py"]
+
+
+def test_import_time() -> None:
+    code = """
+import time, torch, numpy
+begin = time.perf_counter(); import kerastorch; print(time.perf_counter() - begin)
+"""
+    seconds = statistics.median(float(python(code)) for _ in range(3))
+    print(f"import kerastorch: {seconds:.3f} s over import torch (aim: 0.3 s)")
+    # Generous: on a busy machine the clock says little.
+    assert seconds < 1.0
+
+
+# ---------------------------------------------------------------------------- layers of the package
+
+# A module may import what stands in an earlier row, and its own row.
+ORDER = (
+    ("errors",),
+    ("spec", "_serial", "weights", "activations", "initializers", "regularizers", "constraints"),
+    ("files", "compat"),
+    ("layers",),
+    ("models", "random"),
+    ("matching",),
+    ("load",),
+    ("parity",),
+    ("cli",),
+    ("__main__", "__init__"),
+)
+RANK = {name: rank for rank, row in enumerate(ORDER) for name in row}
+# Beyond the order: these know neither torch nor what is built on it.
+FORBIDDEN = {
+    "files": {"torch", "weights", "layers", "models", "compat", "keras", "tensorflow"},
+    "compat": {"torch", "weights", "layers", "models", "files", "keras", "tensorflow"},
+    "spec": {"torch", "numpy", "layers", "models", "files", "compat"},
+    "layers": {"models", "files", "compat", "load", "h5py"},
+    "models": {"files", "h5py"},
+}
+NOWHERE = {"keras", "tf_keras", "tensorflow", "jax", "pickle", "marshal", "importlib.util"}
+
+
+def part_of(path: Path, root: Path) -> str:
+    """The row of ORDER's name for a file: a module, or the package that it is in."""
+    first = path.relative_to(root).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(path: Path, root: Path) -> list[tuple[int, str, bool]]:
+    """(line, name, own) of every import: `own` for parts of kerastorch, which come without their package's name."""
+    package = ("kerastorch", *path.relative_to(root).parent.parts)
+    found: list[tuple[int, str, bool]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join([*base, *filter(None, [node.module])])
+            names = [f"{stem}.{alias.name}" for alias in node.names]
+        for name in names:
+            top, _, rest = name.partition(".")
+            if top == "kerastorch":
+                part = rest.split(".")[0]
+                found.append((node.lineno, part if part in RANK else "__init__", True))
+            else:
+                found.append((node.lineno, top, False))
+    return found
+
+
+def violations(root: Path) -> list[str]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        part = part_of(path, root)
+        if part not in RANK:
+            found.append(f"{path.relative_to(root)}: not in ORDER; say in tests/test_imports.py where it stands")
+            continue
+        for line, name, own in imports_of(path, root):
+            upward = own and name != part and RANK[name] > RANK[part] and not (part == "cli" and name == "__init__")
+            if upward or name in FORBIDDEN.get(part, ()) or name in NOWHERE:
+                found.append(f"{path.relative_to(root)}:{line}: {part} imports {name}")
+    return found
+
+
+def test_imports_point_one_way() -> None:
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("errors.py", "from .weights import Var"),
+        ("weights.py", "import kerastorch.layers"),
+        ("layers/lstm.py", "from ..models import Model"),
+        ("layers/lstm.py", "def f():\n    from kerastorch import load_model"),
+        ("layers/lstm.py", "from .. import load"),
+        ("files/archive.py", "import torch"),
+        ("files/archive.py", "from ..layers import LSTM"),
+        ("compat/rules.py", "from torch import nn"),
+        ("models/model.py", "from ..cli import main"),
+        ("load.py", "import pickle"),
+        ("load.py", "import tensorflow as tf"),
+        ("helpers.py", "import re"),
+    ],
+)
+def test_a_planted_violation_is_seen(tmp_path: Path, file: str, line: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{line}\n")
+    assert len(violations(tmp_path)) == 1
+
+
+# ---------------------------------------------------------------------------- nothing runs what a file says
+
+UNSAFE = {
+    "marshal": r"\bmarshal\b",
+    "pickle": r"\bc?[pP]ickle\b",
+    "eval": r"(?<![\w.])eval\(",
+    "exec": r"(?<![\w.])exec\(",
+    "torch.load": r"\btorch\.load\(",
+    "allow_pickle": r"allow_pickle\s*=\s*(?!False)",
+    "np.load": r"\bnp\.load\((?![^\n]*allow_pickle=False)",
+    "importlib": r"\bimport_module\b|\b__import__\b",
+}
+
+
+def unsafe_code(text: str) -> list[str]:
+    """The names of unsafe things that stand in code; comments and strings may speak of them."""
+    code = strip_text(text)
+    return [name for name, pattern in UNSAFE.items() if re.search(pattern, code)]
+
+
+def strip_text(text: str) -> str:
+    """The source without comments, docstrings and other strings."""
+
+    class Blank(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+            return ast.Constant("") if isinstance(node.value, (str, bytes)) else node
+
+        def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+            node.values = [self.visit(value) for value in node.values if isinstance(value, ast.FormattedValue)]
+            return node
+
+    return ast.unparse(Blank().visit(ast.parse(text)))
+
+
+def test_no_code_that_runs_what_a_file_says() -> None:
+    found = {str(path.relative_to(PACKAGE)): unsafe_code(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("marshal", "import marshal"),
+        ("pickle", "import pickle as p"),
+        ("eval", "x = eval(text)"),
+        ("exec", "exec(text)"),
+        ("torch.load", "import torch\ntorch.load(path, weights_only=True)"),
+        ("allow_pickle", "np.load(path, allow_pickle=True)"),
+        ("np.load", "np.load(path)"),
+        ("importlib", "import importlib\nimportlib.import_module(name)"),
+        ("importlib", "__import__(name)"),
+    ],
+)
+def test_planted_unsafe_code_is_seen(name: str, code: str) -> None:
+    assert name in unsafe_code(code)
+
+
+@pytest.mark.parametrize(
+    "code", ["# eval(x)", "model.eval()", "'torch.load(x) is refused'", "np.load(p, allow_pickle=False)"]
+)
+def test_harmless_code_is_not_refused(code: str) -> None:
+    assert unsafe_code(code) == []
