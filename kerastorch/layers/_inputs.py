@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ._base import Layer, repr_of
+from ._base import Layer
+from ._weighted import repr_of
 
 
 def one_tensor(layer: Layer, x: Any) -> Tensor:

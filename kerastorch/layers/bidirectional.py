@@ -10,8 +10,9 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, register, repr_of
-from ._recurrent import KernelChoice, Recurrent
+from ._base import Example, Layer, register
+from ._sequence import KernelChoice, SequenceLayer
+from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 
 _MERGE = {
@@ -73,7 +74,7 @@ class Bidirectional(Layer):
     ) -> None:
         layer = inner_layer("layer", layer)
         super().__init__(**{"batch_input_shape": layer._declared_shape, "weights": weights, **base})
-        if not isinstance(layer, Recurrent):
+        if not isinstance(layer, SequenceLayer):
             raise ArgumentError(f"{repr_of(self)}: layer: expected a recurrent layer, got {repr_of(layer)}.")
         self.merge_mode = _check.one_of("merge_mode", merge_mode, tuple(_MERGE))
         config = layer.get_config()
@@ -98,7 +99,7 @@ class Bidirectional(Layer):
 
     def _check_pair(self) -> None:
         forward, backward = self._directions
-        if not isinstance(backward, Recurrent):
+        if not isinstance(backward, SequenceLayer):
             raise ArgumentError(
                 f"{repr_of(self)}: backward_layer: expected a recurrent layer, got {repr_of(backward)}."
             )
@@ -167,7 +168,7 @@ class Bidirectional(Layer):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         output: Any = mask if self.return_sequences else None
         outputs = [output, output] if self.merge_mode is None else [output]
-        states = [None] * (2 * self.forward_layer.STATES) if self.return_state else []
+        states = [None] * (2 * self.forward_layer.state_count) if self.return_state else []
         return outputs + states if len(outputs + states) > 1 else output
 
     def reset_state(self, values: Any = None) -> None:
@@ -200,12 +201,12 @@ class Bidirectional(Layer):
         """
         if isinstance(x, (list, tuple)):
             x, initial_state = x[0], list(x[1:]) or initial_state
-        if initial_state is not None and len(initial_state) != 2 * self.forward_layer.STATES:
+        if initial_state is not None and len(initial_state) != 2 * self.forward_layer.state_count:
             raise ShapeError(
-                f"{repr_of(self)}: expected {2 * self.forward_layer.STATES} initial states "
+                f"{repr_of(self)}: expected {2 * self.forward_layer.state_count} initial states "
                 f"(forward's, then backward's), got {len(initial_state)}."
             )
-        half = self.forward_layer.STATES
+        half = self.forward_layer.state_count
         halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
         results = [
             direction(x, mask=mask, initial_state=state, training=self.training if training is None else training)

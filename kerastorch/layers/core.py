@@ -11,8 +11,9 @@ from .. import activations
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor
+from ._weighted import repr_of
 
 
 @register("Activation")

@@ -12,8 +12,9 @@ from ..activations import Activation
 from ..errors import ShapeError
 from ..weights import Shape, Var, transpose
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
 from ._inputs import float_tensor, one_shape, refuse, sizes_at
+from ._weighted import repr_of
 
 _LORA = "LoRA's two extra matrices are not here; merge them into the kernel in Keras and save the model without them"
 _QUANTIZED = "quantised kernels are not here; save the model before it is quantised"

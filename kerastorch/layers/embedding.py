@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor, refuse
+from ._weighted import repr_of
 from .dense import REFUSED
 
 _REFUSED = {**REFUSED, "sparse": "sparse outputs are not here; use sparse=False, which computes the same numbers"}

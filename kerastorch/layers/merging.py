@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
+from ._weighted import repr_of
 
 _EPSILON = 1e-7  # the least norm that Dot divides by
 _TWO = [(2, 7, 3), (2, 7, 3)]

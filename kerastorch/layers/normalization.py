@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape, Var
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
 from ._inputs import float_tensor, one_shape, one_tensor, refuse, sizes_at
+from ._weighted import repr_of
 
 _MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
 _FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from ..errors import ShapeError
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, register, repr_of
+from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor
+from ._weighted import repr_of
 
 
 class _Noise(Layer):

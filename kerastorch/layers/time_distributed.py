@@ -9,9 +9,11 @@ from torch import Tensor
 from ..errors import ShapeError, UnsupportedError
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, map_shapes, register, repr_of
+from ._base import Example, Layer, register
 from ._graph import map_structure
-from ._recurrent import KernelChoice
+from ._sequence import KernelChoice
+from ._shapes import map_shapes
+from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from ..layers._base import Layer, repr_of
+from ..layers._base import Layer
 from ..layers._graph import Node, SymbolicTensor, leaves, map_structure, symbolic_leaves
+from ..layers._weighted import repr_of
 from .input import InputLayer
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..layers._base import repr_of, to_numpy
 from ..layers._graph import leaves, map_structure
+from ..layers._weighted import repr_of, to_numpy
 
 if TYPE_CHECKING:
     from .model import Model

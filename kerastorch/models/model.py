@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ..layers._base import REGISTRY, Layer, map_shapes, register, repr_of
+from ..layers._base import REGISTRY, Layer, register
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
+from ..layers._shapes import map_shapes
+from ..layers._weighted import repr_of
 from ._config import functional_config
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of
 from ._predict import predict

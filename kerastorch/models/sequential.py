@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from ..errors import ArgumentError, UnsupportedError, quote
-from ..layers._base import Layer, register, repr_of
+from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
+from ..layers._weighted import repr_of
 from ._config import sequential_config
 from .input import InputLayer
 from .model import Masked, Model, call_masked

@@ -17,8 +17,9 @@ from torch import Tensor
 
 import kerastorch
 from kerastorch.errors import ArgumentError
-from kerastorch.layers._base import REGISTRY, Example, Layer, map_shapes
+from kerastorch.layers._base import REGISTRY, Example, Layer
 from kerastorch.layers._graph import leaves, map_structure
+from kerastorch.layers._shapes import map_shapes
 from kerastorch.weights import Var, identity
 
 EXAMPLES = [(cls, example) for cls in REGISTRY.values() for example in cls.EXAMPLES]

@@ -1,0 +1,291 @@
+"""What every layer over time shares: masks, states, direction, and which outputs are returned.
+
+A subclass computes all steps at once in `_run`; the order of time, the initial and kept states and the form of the
+result are decided here. Inputs are `(B, T, ...)`; states are flat: one tensor `(B, ...)` each.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..weights import Shape
+from . import _check
+from ._base import Layer
+from ._kernels import States
+from ._weighted import repr_of
+
+# The arguments of every such layer, in Keras's order.
+SEQUENCE_CONFIG = (
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "unroll",
+    "zero_output_for_mask",
+)
+
+
+class KernelChoice(NamedTuple):
+    """Which computation runs, and why."""
+
+    path: Literal["fused", "step loop"]
+    reason: str
+
+
+class SequenceLayer(Layer):
+    """A layer over time; abstract. See `LSTM`, `GRU`, `SimpleRNN`.
+
+    Args:
+        return_sequences: Return the output of every step instead of the last.
+        return_state: Return the final states behind the output.
+        go_backwards: Process the steps from the last to the first; outputs are in the order of processing.
+        stateful: Start each batch with the final states of the one before.
+        unroll: Accepted; it changes no number.
+        zero_output_for_mask: Give zeros at masked steps, instead of the output before.
+        time_major: Refused if True.
+        **base: `name`, `dtype`, `trainable`, ...
+    """
+
+    supports_masking = True
+    TAKES_STEPS = True
+    RANK = 3  # axes of the input
+    MEANING = "(batch, timesteps, features)"
+
+    def __init__(
+        self,
+        *,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        time_major: bool = False,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        self.return_sequences = _check.boolean("return_sequences", return_sequences)
+        self.return_state = _check.boolean("return_state", return_state)
+        self.go_backwards = _check.boolean("go_backwards", go_backwards)
+        self.stateful = _check.boolean("stateful", stateful)
+        self.unroll = _check.boolean("unroll", unroll)
+        self.zero_output_for_mask = _check.boolean("zero_output_for_mask", zero_output_for_mask)
+        if time_major:
+            raise UnsupportedError(
+                f"{repr_of(self)}: time_major=True is not supported; "
+                "pass x.transpose(0, 1), that is (batch, timesteps, features)."
+            )
+
+    # ------------------------------------------------------------------ what a subclass defines
+
+    @property
+    @abstractmethod
+    def state_sizes(self) -> list[Shape]:
+        """The shape of each state, without the batch axis."""
+
+    @abstractmethod
+    def _output_size(self, input_shape: Shape) -> Shape:
+        """The shape of one step's output, without the batch axis."""
+
+    @abstractmethod
+    def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
+        """All steps in order: outputs `(B, T, ...)`, with masked steps repeated, and the final states."""
+
+    def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
+        """Which computation runs for this configuration, and why.
+
+        Args:
+            x: Not needed; the choice depends on the configuration only.
+            mask: Likewise: masks run on the same kernel.
+            training: As in `forward`; dropout can change the choice while training.
+        """
+        return KernelChoice("step loop", f"torch has no kernel for {type(self).__name__}")
+
+    # ------------------------------------------------------------------ shapes
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        if len(input_shape) != self.RANK or not (input_shape[-1] is None or isinstance(input_shape[-1], int)):
+            hint = " One feature per step? Pass x[..., None]." if len(input_shape) == self.RANK - 1 else ""
+            raise ShapeError(
+                f"{repr_of(self)}: expected input of shape {self.MEANING}, got {tuple(input_shape)}.{hint}"
+            )
+        self._check_features(input_shape)
+        if self.stateful and self._build_depth and input_shape[0] is None:
+            raise ShapeError(
+                f"{repr_of(self)} is stateful, so the batch size must be known, got {tuple(input_shape)}; "
+                "give Input a batch_size or a batch_shape, for example Input(batch_shape=(32, 20, 1))."
+            )
+
+    def _check_features(self, input_shape: Shape) -> None:
+        """Raise unless the last axis is known and as it was when the layer was built."""
+        features = input_shape[-1]
+        if features is None:
+            raise ShapeError(
+                f"{repr_of(self)}: the last axis (features) must be known, got {tuple(input_shape)}; "
+                "give Input or build the number of features."
+            )
+        expected = self._build_shape[-1] if self._built and self._build_shape is not None else features
+        if features != expected:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {expected} features, got {features} (input of shape {tuple(input_shape)})."
+            )
+
+    def _shape_from_call(self, shapes: Any) -> Any:
+        return shapes if self.stateful else super()._shape_from_call(shapes)
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        self.check_input_shape(input_shape)
+        batch, steps = input_shape[:2]
+        size = self._output_size(input_shape)
+        output = (batch, steps, *size) if self.return_sequences else (batch, *size)
+        return (output, *((batch, *size) for size in self.state_sizes)) if self.return_state else output
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        output = mask if self.return_sequences else None
+        return [output, *(None for _ in self.state_sizes)] if self.return_state else output
+
+    # ------------------------------------------------------------------ states
+
+    def _register_states(self, count: int) -> None:
+        """Make room for the states that a stateful layer keeps: buffers, so that they move with the layer."""
+        self.state_count = count
+        for index in range(count):
+            self.register_buffer(f"state_{index}", None, persistent=False)
+
+    @property
+    def states(self) -> list[Tensor] | None:
+        """The states that a stateful layer keeps, each `(B, ...)`; None before the first batch."""
+        kept = [getattr(self, f"state_{index}") for index in range(self.state_count)]
+        return None if kept[0] is None else kept
+
+    @states.setter
+    def states(self, values: Any) -> None:
+        self.reset_state(values)
+
+    @torch.no_grad()
+    def reset_state(self, values: Sequence[Any] | None = None) -> None:
+        """Set the kept states of a stateful layer to zeros, or to `values`: one array `(B, ...)` for each state."""
+        if not self.stateful:
+            raise ArgumentError(f"{repr_of(self)} keeps no state between batches; make it with stateful=True.")
+        if values is None:
+            for state in self.states or ():
+                state.zero_()
+            return
+        self._keep(self._as_states(values, None))
+
+    reset_states = reset_state
+
+    def _as_states(self, values: Any, batch: int | None) -> States:
+        """Check given states and bring them to the layer's device and dtype."""
+        values = list(values) if isinstance(values, (list, tuple)) else [values]
+        sizes = self.state_sizes
+        if len(values) != len(sizes):
+            wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
+            raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+        states = tuple(torch.as_tensor(value, dtype=self.dtype, device=self.device) for value in values)
+        for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
+            rows = batch if batch is not None else state.shape[0] if state.ndim else 0
+            if tuple(state.shape) != (rows, *size):
+                expected = str((rows if batch is not None else "batch", *size)).replace("'", "")
+                raise ShapeError(
+                    f"{repr_of(self)}: state {index}: expected shape {expected}, got {tuple(state.shape)}."
+                )
+        return states
+
+    def _start(self, x: Tensor, initial_state: Any) -> States:
+        batch = x.shape[0]
+        if initial_state is not None:
+            return self._as_states(initial_state, batch)
+        kept = self.states if self.stateful else None
+        if kept is None:
+            return self._initial_states(x)
+        if kept[0].shape[0] != batch:
+            raise ShapeError(
+                f"{repr_of(self)} is stateful and keeps states for a batch of {kept[0].shape[0]}, "
+                f"got a batch of {batch}. "
+                "Keep the batch size, or set the states with reset_state(values)."
+            )
+        return tuple(state.to(x.dtype) for state in kept)
+
+    def _initial_states(self, x: Tensor) -> States:
+        return tuple(x.new_zeros(x.shape[0], *size) for size in self.state_sizes)
+
+    def _keep(self, states: States) -> None:
+        with torch.inference_mode(False):  # a state from predict() must also serve in training
+            for index, state in enumerate(states):
+                setattr(self, f"state_{index}", state.detach().clone())
+
+    # ------------------------------------------------------------------ running
+
+    def forward(self, x: Tensor, mask: Any = None, initial_state: Any = None, training: bool | None = None) -> Any:
+        """Run the layer.
+
+        Args:
+            x: `(B, T, ...)`, of the layer's dtype.
+            mask: bool `(B, T)`, True = use the step. A masked step keeps the states and repeats the output (zeros
+                before the first valid step, or everywhere with `zero_output_for_mask`).
+            initial_state: One tensor `(B, ...)` for each state; zeros, or the kept states if stateful, if None.
+            training: Whether dropout acts; `self.training` if None.
+
+        Returns:
+            The last output `(B, ...)`, or all `(B, T, ...)` with `return_sequences`; with `return_state` a tuple of it
+            and the final states.
+
+        Raises:
+            ShapeError: x, mask or a state has another shape than the layer needs.
+        """
+        if isinstance(x, (list, tuple)):  # Keras 2 passes the states behind the input
+            x, initial_state = x[0], list(x[1:]) or initial_state
+        training = self.training if training is None else training
+        x = self._check_input(x)
+        states = self._start(x, initial_state)
+        valid = self._check_mask(x, mask)
+        if self.go_backwards:
+            x = x.flip(1)
+            valid = None if valid is None else valid.flip(1)
+        out, states = self._run(x, states, valid, training)
+        if self.stateful:
+            self._keep(states)
+        if valid is not None and self.zero_output_for_mask:
+            out = out * valid.reshape(*valid.shape, *[1] * (out.ndim - 2))
+        result = out if self.return_sequences else out[:, -1]
+        return (result, *states) if self.return_state else result
+
+    def _check_input(self, x: Any) -> Tensor:
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"{repr_of(self)}: expected a tensor {self.MEANING}, got {quote(type(x).__name__)}.")
+        if x.ndim != self.RANK or x.shape[-1] != self._build_shape[-1]:
+            self.check_input_shape(tuple(x.shape))
+        if x.shape[1] == 0:
+            raise ShapeError(f"{repr_of(self)}: expected at least one timestep, got {tuple(x.shape)}.")
+        dtype = self.dtype
+        if not x.is_floating_point():
+            x = x.to(dtype)
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ArgumentError(
+                f"{repr_of(self)}: the input is {x.dtype}, the weights are {dtype}; "
+                "convert one of them, for example x.to(layer.dtype)."
+            )
+        return x
+
+    def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]
+        if mask is None:
+            return None
+        mask = torch.as_tensor(mask, device=x.device)
+        if mask.ndim == 3 and mask.shape[-1] == 1:
+            mask = mask[..., 0]
+        if tuple(mask.shape) != tuple(x.shape[:2]):
+            raise ShapeError(
+                f"{repr_of(self)}: expected a mask of shape (batch, timesteps) = {tuple(x.shape[:2])}, "
+                f"got {tuple(mask.shape)}."
+            )
+        return mask if mask.dtype == torch.bool else mask != 0

@@ -1,0 +1,180 @@
+"""The weights of a layer as Keras sees them: numpy arrays in Keras's order and layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import constraints, initializers, regularizers
+from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
+from ..weights import Var, check_shapes
+from . import _check
+from ._dtypes import variable_dtype
+from ._variables import UnbuiltParameter, Variable, all_variables
+
+
+class Weighted(nn.Module):
+    """The part of `Layer` that reads and sets weights; abstract."""
+
+    name: str
+    _dtype: torch.dtype
+    _trainable: bool
+    _added_weights: list[Var]
+
+    def _not_built(self, what: str) -> NotBuiltError:
+        return NotBuiltError(
+            f"{repr_of(self)} is not built, so it has no {what} yet. Call it on data, put it in a Model, "
+            "or call build(input_shape), for example build((None, 20, 1))."
+        )
+
+    def keras_children(self) -> list[tuple[str, Any]]:
+        """The layers inside, each under the attribute by which Keras finds it."""
+        return [(name, module) for name, module in self.named_children() if isinstance(module, Weighted)]
+
+    def sublayers(self) -> list[nn.Module]:
+        """The modules inside, in the order in which Keras lists their weights."""
+        return list(self.children())
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "glorot_uniform",
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Any:
+        """Make one weight, in a subclass's `build` (Keras's `Layer.add_weight`).
+
+        Returns:
+            A parameter (a plain tensor if not trainable) of `shape`; keep it: `self.w = self.add_weight(...)`.
+        """
+        shape = _check.shape("shape", (shape,) if isinstance(shape, int) else shape)
+        if None in shape:
+            raise ShapeError(f"{repr_of(self)}: add_weight needs known sizes, got shape {shape}.")
+        dtype = self.dtype if dtype is None else variable_dtype(dtype)
+        make = initializers.get("zeros" if initializer is None else initializer)
+        assert make is not None
+        value = make(shape, dtype=dtype, device=self.device)
+        label = name or f"variable_{len(self._added_weights)}"
+        if any(var.name == label for var in self._added_weights):
+            raise ArgumentError(f"{repr_of(self)}: add_weight was called twice with name={label!r}.")
+        weight = nn.Parameter(value, requires_grad=self._trainable) if trainable else value
+        fixed = tuple(int(size) for size in shape if size is not None)
+        self._added_weights.append(Var(label, (label,), lambda layer, s: fixed, trainable=trainable))
+        self.__dict__.setdefault("_pending", {})[label] = weight
+        for kind, module, option in (
+            ("regularizer", regularizers, regularizer),
+            ("constraint", constraints, constraint),
+        ):
+            if option is not None:
+                setattr(self, f"{label}_{kind}", module.get(option))
+        return weight
+
+    def _adopt_added_weights(self) -> None:
+        """Register what `add_weight` made, under the attribute that the subclass chose, else under its name."""
+        pending: dict[str, Tensor] = self.__dict__.pop("_pending", {})
+        for index, var in enumerate(self._added_weights):
+            if var.name not in pending:
+                continue
+            weight = pending[var.name]
+            holder = self._parameters if var.trainable else self.__dict__
+            attribute = next((key for key, value in holder.items() if value is weight), None)
+            if not var.trainable and attribute is not None:
+                del self.__dict__[attribute]
+            attribute = attribute or var.name.replace(".", "_")
+            if var.trainable:
+                self.register_parameter(attribute, weight)  # type: ignore[arg-type]
+            else:
+                self.register_buffer(attribute, weight)
+            self._added_weights[index] = Var(var.name, (attribute,), var.shape, trainable=var.trainable)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every Keras variable of the layer and of the layers inside it, in Keras's order."""
+        unbuilt = next((m for m in self.modules() if isinstance(m, Weighted) and "unbuilt" in m._parameters), None)
+        if unbuilt is not None:
+            raise unbuilt._not_built("weights")
+        return list(all_variables(self))
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights as numpy arrays, in Keras's order and layout."""
+        return [to_numpy(variable.value()) for variable in self.variables]
+
+    def set_weights(self, weights: Any) -> None:
+        """Set all weights from arrays in Keras's order and layout (as `get_weights` gives them).
+
+        Raises:
+            ShapeError: The number of arrays or a shape differs; nothing is changed then.
+        """
+        variables = self.variables
+        arrays = [torch.as_tensor(np.asarray(array) if not isinstance(array, Tensor) else array) for array in weights]
+        wanted = [(variable.name, variable.shape()) for variable in variables]
+        check_shapes(f"{repr_of(self)}.set_weights", wanted, [tuple(array.shape) for array in arrays])
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def get_gradients(self) -> list[np.ndarray | None]:
+        """The gradients of all weights in Keras's order and layout; None where there is none."""
+        found = [variable.gradient() for variable in self.variables]
+        return [None if gradient is None else to_numpy(gradient) for gradient in found]
+
+    def count_params(self) -> int:
+        """The number of values in all weights, as Keras counts them."""
+        return sum(part.numel() for variable in self.variables for part in variable.parts())
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = _check.boolean("trainable", value)
+        for module in self.modules():
+            if isinstance(module, Weighted):
+                module._trainable = value
+        for parameter in self.parameters():
+            if not isinstance(parameter, UnbuiltParameter):  # `build` makes its weights by `_trainable`
+                parameter.requires_grad_(value)
+
+    def regularization_loss(self) -> Tensor:
+        """The sum of all weight penalties of the layer and of what is inside it: add it to the loss."""
+        total = torch.zeros((), dtype=self.dtype, device=self.device)
+        for variable in self.variables:
+            penalty = variable.var.option(variable.module, "regularizer")
+            if penalty is not None:
+                total = total + penalty(variable.value())
+        return total
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights (follows `.to()`, `.half()`, `.double()`)."""
+        tensor = self._first_tensor()
+        return self._dtype if tensor is None or not tensor.is_floating_point() else tensor.dtype
+
+    @property
+    def device(self) -> torch.device:
+        tensor = self._first_tensor()
+        return torch.get_default_device() if tensor is None else tensor.device
+
+    def _first_tensor(self) -> Tensor | None:
+        for holder in (self._parameters, self._buffers):
+            for tensor in holder.values():
+                if tensor is not None:
+                    return tensor
+        return next(self.parameters(), None)
+
+
+def repr_of(layer: nn.Module) -> str:
+    """How messages name a layer: `LSTM 'lstm_1'`."""
+    return f"{type(layer).__name__} {quote(layer.name)}"
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A numpy copy; bfloat16, which numpy does not have, becomes float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
