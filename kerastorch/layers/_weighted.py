@@ -112,7 +112,7 @@ class Weighted(nn.Module):
             ShapeError: The number of arrays or a shape differs; nothing is changed then.
         """
         variables = self.variables
-        arrays = [torch.as_tensor(np.asarray(array) if not isinstance(array, Tensor) else array) for array in weights]
+        arrays = [array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)) for array in weights]
         wanted = [(variable.name, variable.shape()) for variable in variables]
         check_shapes(f"{repr_of(self)}.set_weights", wanted, [tuple(array.shape) for array in arrays])
         for variable, array in zip(variables, arrays, strict=True):

@@ -1,0 +1,34 @@
+"""What every test shares: seeds, one torch thread, and the process with real Keras."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from _keras_worker import KerasWorker
+
+torch.set_num_threads(1)  # pytest-xdist already fills the cores
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A numpy generator that starts the same in every test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def keras_worker() -> Iterator[KerasWorker]:
+    """The process with Keras 3 and tf-keras; it starts at the first call."""
+    worker = KerasWorker()
+    yield worker
+    worker.close()

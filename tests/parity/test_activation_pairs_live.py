@@ -1,0 +1,45 @@
+"""Every activation with every recurrent activation, in every gated layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _keras_worker import KerasWorker
+
+from . import _cases
+from ._cases import STATES
+from ._compare import BATCH, FEATURES, Case, arguments, differences, run_ours, variants
+
+# Two steps, unrolled: the second one sees a state that the first one made, and the pairs are many.
+SHORT = {"shapes": ((BATCH, 2, FEATURES),)}
+ONE = {"shapes": ((BATCH, 1, FEATURES),)}
+PAIRS = [
+    pytest.param(framework, base, name, id=f"{framework}-{base.id}-{name}")
+    for base in _cases.RECURRENT
+    for name in _cases.ACTIVATIONS
+    for framework in _cases.frameworks_of(name)
+]
+
+
+@pytest.mark.parametrize(("framework", "base", "activation"), PAIRS)
+def test_pairs(keras_worker: KerasWorker, framework: str, base: Case, activation: str) -> None:
+    options = {"activation": activation, "unroll": True, "return_sequences": True}
+    short: dict[str, Any] = SHORT if activation != "exponential" else ONE  # exp(exp(exp(x))) of two steps is infinite
+    if base.layer == "SimpleRNN":
+        cases = [
+            variants(base, activation, options, **short),
+            variants(base, activation, options, mask="holes", **short),
+        ]
+    else:
+        cases = [
+            variants(base, other, {**options, "recurrent_activation": other}, states=STATES[base.layer], **short)
+            for other in _cases.ACTIVATIONS
+            if framework in _cases.frameworks_of(other)
+        ]
+    results = keras_worker.call(framework, "layers:run_many", [arguments(case) for case in cases])
+    found = {}
+    for case, result in zip(cases, results, strict=True):
+        if gaps := differences(result, run_ours(case, result, framework=framework), case.dtype):
+            found[case.id] = gaps
+    assert not found, "\n".join(f"{name}: {gaps}" for name, gaps in found.items())
