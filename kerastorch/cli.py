@@ -127,6 +127,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _print_layers(console: Console, model: Model) -> None:
     from .models import Model
+    from .models._masks import mask_events
     from .models._summary import count, rows
 
     cells = []
@@ -137,6 +138,9 @@ def _print_layers(console: Console, model: Model) -> None:
     _print_table(console, ("Layer", "Class", "Output shape", "Params", "Kernel", "Why"), cells, right=(3,))
     trained, fixed = count(model)
     console.print(f"parameters: {trained + fixed:,} ({trained:,} trainable, {fixed:,} not)")
+    wording = {"made": "is made by", "used": "is used by", "lost": "is lost at"}
+    for layer, class_name, what in mask_events(model):
+        console.print(f"mask: {wording[what]} {_shown(layer)} ({class_name})")
 
 
 def _kernels(layer: Layer) -> tuple[str, str]:

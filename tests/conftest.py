@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 
@@ -10,7 +11,14 @@ import pytest
 import torch
 from _keras_worker import KerasWorker
 
+# Of the randomly drawn configurations; every process of a parallel run gets the same.
+RANDOM_SEED = int(os.environ.setdefault("KERASTORCH_SEED", str(random.SystemRandom().randrange(2**31))))
+
 torch.set_num_threads(1)  # pytest-xdist already fills the cores
+
+
+def pytest_report_header() -> str:
+    return f"random configurations: KERASTORCH_SEED={RANDOM_SEED}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,89 @@
+"""Where masks go in a model: which layers make one, which use it, and where one gets lost."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+from ..layers._base import Layer
+from ..layers._graph import leaves, map_structure
+from ..layers._shapes import map_shapes
+from ._plan import Step, map_template, run_plan, slots_of
+from .model import Masked, Model, map_masked
+from .sequential import Sequential
+
+
+class MaskEvent(NamedTuple):
+    """What happens to a mask at a layer. `lost`: the layer neither uses the mask nor hands it on."""
+
+    layer: str
+    class_name: str
+    what: Literal["made", "used", "lost"]
+
+
+def mask_events(model: Model) -> list[MaskEvent]:
+    """Follow the masks through a built model, without running it: on shapes alone, on the meta device."""
+    events: list[MaskEvent] = []
+    shapes: list[Any] = []
+    map_shapes(shapes.append, model.input_shape)
+    _through(model, [Masked(_meta(shape), None) for shape in shapes], events)
+    return events
+
+
+def _meta(shape: Any) -> torch.Tensor:
+    return torch.empty([2 if size is None else size for size in shape], device="meta")
+
+
+def _through(model: Model, inputs: list[Masked], events: list[MaskEvent]) -> list[Masked]:
+    """The edges that leave a model, for the edges that enter it."""
+    if isinstance(model, Sequential):
+        edges = inputs
+        for layer in model.layers:
+            edges = _at(layer, edges[0] if len(edges) == 1 else edges, events)  # type: ignore[arg-type]
+        return edges
+    plan = model._require_plan()
+    values: list[Any] = [None] * plan.size
+    for slot, edge in zip(slots_of(plan.inputs), inputs, strict=True):
+        values[slot.index] = edge
+
+    def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
+        first = args[0]
+        if "mask" in kwargs:  # the call says which mask it uses
+            first = map_masked(lambda edge: Masked(edge.value, None), first)
+        return _at(model.layer_of(step), first, events)
+
+    run_plan(plan, call, values)
+    return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
+
+
+def leaves_of(value: Any) -> list[Masked]:
+    """The edges in nested lists, tuples and dicts, in order."""
+    found: list[Masked] = []
+    map_masked(found.append, value)
+    return found
+
+
+def _at(layer: Layer, first: Any, events: list[MaskEvent]) -> list[Masked]:
+    """The edges that leave a layer; what happens to masks there is added to `events`."""
+    if isinstance(layer, Model) and layer._carries_masks:
+        return _through(layer, leaves_of(first), events)
+    inputs = map_masked(lambda edge: edge.value, first)
+    masks = map_masked(lambda edge: edge.mask, first)
+    arrives = any(mask is not None for mask in leaves(masks))
+    leaving = layer.compute_mask(inputs, masks if arrives else None)
+    outputs: list[torch.Tensor] = []
+    input_shapes = map_structure(lambda tensor: tuple(tensor.shape), inputs)
+    map_shapes(lambda shape: outputs.append(_meta(shape)), layer.compute_output_shape(input_shapes))
+    found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] * len(outputs)
+    leaves_one = any(mask is not None for mask in found)
+    what: Literal["made", "used", "lost"] | None = None
+    if arrives and layer._takes_mask:
+        what = "used"
+    elif arrives and not leaves_one:
+        what = "lost"
+    elif leaves_one and not arrives:
+        what = "made"
+    if what is not None:
+        events.append(MaskEvent(layer.name, layer.class_name, what))
+    return [Masked(value, mask) for value, mask in zip(outputs, found, strict=True)]

@@ -1,0 +1,83 @@
+"""Random configurations of the recurrent layers against live Keras: layer x units x options x masks x states x dtype.
+
+The seed stands in the head of the pytest run; `KERASTORCH_SEED=<n>` draws the same cases again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _keras_worker import KerasWorker
+from conftest import RANDOM_SEED
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from ._cases import ACTIVATIONS_BOTH, STATES
+from ._compare import BATCH, MASKS, UNITS, Case, assert_parity
+
+# exponential grows without bound over the steps; softmax over one unit is constant.
+ACTIVATIONS = [name for name in ACTIVATIONS_BOTH if name not in ("exponential", "softmax")]
+CASES = 300
+
+
+@st.composite
+def recurrent(draw: st.DrawFn) -> tuple[str, Case]:
+    """A recurrent layer, perhaps in both directions, with its inputs, and the Keras that it is compared with."""
+    framework = draw(st.sampled_from(["keras3", "keras2"]))
+    layer = draw(st.sampled_from(list(STATES)))
+    both = draw(st.booleans())
+    states = draw(st.booleans())
+    config: dict[str, Any] = {
+        "units": UNITS if states else draw(st.integers(1, 7)),
+        "activation": draw(st.sampled_from(["tanh", *ACTIVATIONS])),
+        "use_bias": draw(st.booleans()),
+        "return_sequences": draw(st.booleans()),
+        "return_state": draw(st.booleans()),
+        "go_backwards": draw(st.booleans()) and not (both and framework == "keras3"),  # Keras 3 refuses the two together
+    }
+    if layer != "SimpleRNN":
+        config["recurrent_activation"] = draw(st.sampled_from(["sigmoid", "hard_sigmoid", *ACTIVATIONS]))
+    if layer == "GRU":
+        config["reset_after"] = draw(st.booleans())
+    if layer == "LSTM":
+        config["unit_forget_bias"] = draw(st.booleans())
+    if framework == "keras2":
+        config["implementation"] = draw(st.sampled_from([1, 2]))
+    if not both:
+        config["zero_output_for_mask"] = draw(st.booleans())
+    # TensorFlow rounds gelu's constants to float32, so its float64 is no judge.
+    rounded = "gelu" in (config["activation"], config.get("recurrent_activation"))
+    count = STATES[layer]
+    if both:
+        config = {
+            "layer": {"class_name": layer, "config": config},
+            "merge_mode": draw(st.sampled_from(["concat", "sum", "ave", "mul", None])),
+        }
+        layer, count = "Bidirectional", 2 * count
+    case = Case(
+        "random",
+        layer,
+        config,
+        ((BATCH, draw(st.integers(1, 7)), draw(st.integers(1, 6))),),
+        mask=draw(st.sampled_from([None, *MASKS])),
+        states=count if states else 0,
+        dtype="float32" if rounded else draw(st.sampled_from(["float32", "float64"])),
+    )
+    return framework, case
+
+
+@pytest.mark.parametrize("part", range(2))  # two halves, so that two processes share the work
+def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
+    seen = 0
+
+    @seed(RANDOM_SEED + part)
+    @settings(max_examples=CASES // 2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(recurrent())
+    def run(drawn: tuple[str, Case]) -> None:
+        nonlocal seen
+        seen += 1
+        assert_parity(keras_worker, *drawn)
+
+    run()
+    assert seen >= CASES // 2

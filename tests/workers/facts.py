@@ -1,0 +1,38 @@
+"""Small facts about real Keras: what its classes are made with, and what a few of its functions compute."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+def default(k: ModuleType, place: str, argument: str) -> Any:
+    """The default of a constructor's argument: `default("layers.GRU", "reset_after")`."""
+    module, name = place.split(".")
+    return inspect.signature(getattr(getattr(k, module), name).__init__).parameters[argument].default
+
+
+def activation(k: ModuleType, name: str, x: np.ndarray) -> np.ndarray:
+    import tensorflow as tf
+
+    return np.asarray(getattr(k.activations, name)(tf.constant(x)))
+
+
+def adam_step(k: ModuleType, gradient: np.ndarray) -> np.ndarray:
+    """How far Adam's first step moves a variable, with Keras's defaults."""
+    import tensorflow as tf
+
+    variable = tf.Variable(np.zeros_like(gradient)) if k.__name__ == "tf_keras" else k.Variable(np.zeros_like(gradient))
+    optimizer = k.optimizers.Adam(learning_rate=0.01)
+    optimizer.build([variable])
+    optimizer.apply_gradients([(tf.constant(gradient), variable)])
+    return np.asarray(variable)
+
+
+def first_weights(k: ModuleType, class_name: str, config: dict[str, Any], shape: tuple[Any, ...]) -> list[np.ndarray]:
+    layer = getattr(k.layers, class_name)(**config)
+    layer.build(shape)
+    return layer.get_weights()
