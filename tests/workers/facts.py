@@ -36,3 +36,13 @@ def first_weights(k: ModuleType, class_name: str, config: dict[str, Any], shape:
     layer = getattr(k.layers, class_name)(**config)
     layer.build(shape)
     return layer.get_weights()
+
+
+def arguments_of(k: ModuleType, class_name: str) -> list[str]:
+    """Every argument that a layer's constructor takes: its own, its bases', and the keys of its config."""
+    cls = getattr(k.layers, class_name)
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if base.__module__.startswith(("keras.", "tf_keras.")) and "__init__" in vars(base):
+            found |= set(inspect.signature(base.__init__).parameters)
+    return sorted(found - {"self", "args", "kwargs"})

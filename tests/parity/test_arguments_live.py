@@ -1,0 +1,42 @@
+"""Every argument of a Keras 3 and a tf.keras layer is an argument here: acted on, or refused with a reason, or inert."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from _keras_worker import KerasWorker
+
+from kerastorch import layers
+from kerastorch.layers._base import REGISTRY, Layer
+
+# Arguments of bases that are no arguments of the layer: Keras hands them up itself, or refuses them from a caller.
+NOT_GIVEN = {
+    "cell": "LSTM and the like make their own",
+    "rank": "of the base of convolutions",
+    "force_generator": "of tf.keras's random base: which of TensorFlow's generators is used",
+    "rng_type": "likewise",
+    "dynamic": "tf.keras: run eagerly; there is no graph here",
+}
+ONLY_KERAS2 = ("CuDNNLSTM", "CuDNNGRU")
+NAMES = [
+    name
+    for name in sorted(REGISTRY)
+    if name not in ("InputLayer", "Functional", "Sequential", *ONLY_KERAS2) and hasattr(layers, name)
+]
+
+
+def accepted(cls: type[Layer]) -> set[str]:
+    names = set(cls.config_keys())
+    for base in cls.__mro__:
+        if issubclass(base, Layer):
+            names |= set(inspect.signature(base.__init__).parameters)
+    return names
+
+
+@pytest.mark.parametrize("framework", ["keras3", "keras2"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_argument_is_known(keras_worker: KerasWorker, framework: str, name: str) -> None:
+    theirs = set(keras_worker.call(framework, "facts:arguments_of", name)) - set(NOT_GIVEN)
+    assert {"name", "dtype"} <= theirs | {"name", "dtype"}
+    assert sorted(theirs - accepted(REGISTRY[name])) == []
