@@ -171,6 +171,16 @@ class Bidirectional(Layer):
         states = [None] * (2 * self.forward_layer.state_count) if self.return_state else []
         return outputs + states if len(outputs + states) > 1 else output
 
+    @property
+    def states(self) -> list[Tensor] | None:
+        """The kept states of both directions, forward's, then backward's; None before the first batch."""
+        forward, backward = (direction.states for direction in self._directions)
+        return None if forward is None or backward is None else [*forward, *backward]
+
+    @states.setter
+    def states(self, values: Any) -> None:
+        self.reset_state(values)
+
     def reset_state(self, values: Any = None) -> None:
         """Set the kept states of both directions to zeros, or to `values`: forward's states, then backward's."""
         half = None if values is None else len(values) // 2
