@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .errors import KerasTorchError, MismatchError, quote
 from .files import Array, LegacyWeights, TreeWeights
+from .keras1_weights import gates_joined
 from .layers._base import Layer
 from .layers._naming import snake_case
 from .layers._variables import Variable, all_variables, fillers, own_variables
@@ -176,6 +177,7 @@ def _trains(variable: Variable) -> bool:
 
 def _pair_layer(match: Match, layer: Layer, variables: list[Variable], stored: Sequence[tuple[str, Array]]) -> None:
     label = f"layer {layer.name!r}"
+    stored = gates_joined(variables, stored)
     if len(variables) != len(stored):
         wanted = ", ".join(f"{variable.name} {variable.shape()}" for variable in variables)
         listed = ", ".join(f"{name} {array.shape}" for name, array in stored)

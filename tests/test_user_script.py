@@ -1,4 +1,4 @@
-"""What a person does: build, train with a plain torch loop, checkpoint, reload, go on; on CPU, and on CUDA if there is one."""
+"""What a person does: build, train with a plain torch loop, checkpoint, reload, go on; on CPU, and on CUDA if there."""
 
 from __future__ import annotations
 

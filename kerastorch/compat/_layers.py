@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import LayerSpec, ModelSpec
+from ..spec import Call, LayerSpec, ModelSpec
 from . import _tables as tables
 from ._objects import activation, dtype, small_object
 from ._tables import Form
 from ._values import boolean, is_int, mapping, same, sequence, shape, text
-from ._writer import Context
+from ._writer import Context, states_were_reversed
+
+Wrapped = LayerSpec | ModelSpec
 
 
 def layer_spec(
-    context: Context, item: Mapping[str, Any], name: str, wrapped: Mapping[str, LayerSpec | ModelSpec]
+    context: Context, item: Mapping[str, Any], name: str, wrapped: Mapping[str, Wrapped | tuple[Wrapped, ...]]
 ) -> LayerSpec:
     """Convert one layer that is no model.
 
@@ -23,14 +25,20 @@ def layer_spec(
         context: The conversion.
         item: `{"class_name", "config", ...}`; the class is one of the table.
         name: The layer's name.
-        wrapped: The layers that stand in its config, converted.
+        wrapped: The layers that stand in its config, converted; a tuple where the config has a list.
     """
     class_name = item["class_name"]
     form = tables.LAYERS[class_name]
     given = dict(mapping(item.get("config") or {}, f"The config of layer {quote(name)}"))
-    if context.writer.era not in form.eras:
+    # Configs of Keras 1 stand here in the spelling of Keras 2.
+    if ("keras2" if context.writer.era == "keras1" else context.writer.era) not in form.eras:
         raise UnsupportedFileError(
             f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
+        )
+    if class_name in tables.CONVOLUTIONS and context.writer.backend == "theano":
+        raise UnsupportedFileError(
+            f"Layer {quote(name)} ({class_name}): Theano rotated the kernels of convolutions, and the file holds "
+            "them so, which is not supported; load it in Keras 2 on TensorFlow and save it there."
         )
     if class_name == "InputLayer":
         return _input_layer(context, given, name, form)
@@ -109,12 +117,12 @@ def _argument(context: Context, class_name: str, name: str, key: str, value: Any
 
 def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:
     """Write out what the file leaves out and its Keras took otherwise than Keras 3."""
-    if class_name in ("LSTM", "GRU") and "recurrent_activation" not in config:
-        value = context.meant("recurrent_activation", name, "a missing recurrent_activation")
+    if class_name in tables.RECURRENT_ACTIVATION and "recurrent_activation" not in config:
+        value = context.meant(tables.RECURRENT_ACTIVATION[class_name], name, "a missing recurrent_activation")
         config["recurrent_activation"] = activation(context, value, name, "recurrent_activation")
         if context.old:
             context.rule(name, f"recurrent_activation is not in the file: {value!r}, the default of {context.writer}")
-    if class_name == "GRU" and "reset_after" not in config:
+    if class_name in ("GRU", "GRUCell") and "reset_after" not in config:
         config["reset_after"] = context.meant("reset_after", name, "a missing reset_after")
         if context.old:
             context.rule(
@@ -173,6 +181,31 @@ def implicit_input(context: Context, item: Mapping[str, Any], first: LayerSpec) 
     name = "float32" if stated is None else dtype(stated, first.name)
     kind = "float32" if name.startswith("mixed_") else name  # the dtype of the variables
     return LayerSpec("InputLayer", f"{first.name}_input", {"batch_shape": size, "dtype": kind}, era=context.writer.era)
+
+
+def refuse_reversed_states(context: Context, layer: Wrapped, calls: tuple[Call, ...]) -> None:
+    """Refuse a stack of cells whose states go in or out, of a Keras in which the order of the cells was reversed."""
+    version = context.writer.version
+    if not context.old or version is None or not states_were_reversed(version):
+        return
+    for part in _with_inner(layer):
+        cell = part.config.get("cell")
+        if not isinstance(cell, LayerSpec) or len(cell.config.get("cells", ())) < 2:
+            continue
+        if part.config.get("return_state") or any("initial_state" in call.kwargs for call in calls):
+            raise UnsupportedFileError(
+                f"Layer {quote(layer.name)}: until Keras 2.2.4 the states of StackedRNNCells stood in the reverse "
+                f"order of the cells; the file, of {context.writer}, takes or returns states, which is not supported: "
+                "in the Keras that wrote it, save the model without return_state and initial_state."
+            )
+
+
+def _with_inner(layer: Wrapped) -> list[LayerSpec]:
+    """A layer and the layers in its config."""
+    if isinstance(layer, ModelSpec):
+        return []
+    inner = [layer.config.get(key) for key in ("layer", "backward_layer")]
+    return [layer, *(part for item in inner if isinstance(item, LayerSpec) for part in _with_inner(item))]
 
 
 def name_of(item: Mapping[str, Any], what: str) -> str | None:

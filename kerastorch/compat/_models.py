@@ -12,19 +12,20 @@ from ..spec import LayerSpec, ModelSpec, Rule, Writer
 from . import _tables as tables
 from ._calls import read_call, read_ends, refs_of
 from ._graph import Graph, Operation, resolve, without_mask_operations
-from ._layers import implicit_input, layer_spec, name_of
+from ._keras1 import in_keras2_spelling
+from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
 from ._values import MAX_NESTING, boolean, is_own, mapping, sequence, shape, text
-from ._writer import Context, detect_writer, profiles_of, refuse_keras_1
+from ._writer import Context, detect_writer, profiles_of
 
 MAX_LAYERS = 100_000
 MAX_DEPTH = 500  # of lists and objects in one another: enough for MAX_NESTING models, and few enough to print
-_WRAPPED = ("layer", "backward_layer")
+_WRAPPED = ("layer", "backward_layer", "cell", "cells")  # where a layer, or a list of them, stands in a config
 
 
 def to_spec(
     config: Mapping[str, Any], keras_version: str | None = None, backend: str | None = None
 ) -> tuple[ModelSpec, Writer, tuple[Rule, ...]]:
-    """Convert the config of a model of any Keras 2.x or 3.x to the current spelling and meaning.
+    """Convert the config of a model of any Keras 1.x, 2.x or 3.x to the current spelling and meaning.
 
     Args:
         config: The parsed `model_config` of an HDF5 file, `config.json` of a `.keras` file, or `to_json()` text.
@@ -41,9 +42,14 @@ def to_spec(
     mapping(config, "The config of the model")
     _refuse_deep(config)
     writer = detect_writer(config, keras_version, backend)
-    refuse_keras_1(writer)
-    _survey(config)
     context = Context(writer, profiles_of(writer, config))
+    if writer.era == "keras1" and (writer.version or "1").startswith("0"):
+        raise UnsupportedFileError(
+            f"The file was written by Keras {writer.version}; versions 1 to 3 are read. Save it with a later Keras."
+        )
+    if writer.era == "keras1":
+        config, context.rules = in_keras2_spelling(config)
+    _survey(config)
     spec = _read_model(context, config, name_of(config, "The model") or _snake(config["class_name"]))
     if context.unknown_keys:
         raise UnsupportedFileError(
@@ -116,7 +122,7 @@ def _survey(config: Mapping[str, Any]) -> None:
             note = " (an operation)" if operation else "" if is_own(item) else " (a class of one's own)"
             unknown.append(f"{quote(class_name)}{note} {quote(name_of(item, 'A layer') or '')}")
         elif isinstance(inner, dict) and not operation:
-            stack.extend((inner[key], depth + 1) for key in _WRAPPED if inner.get(key) is not None)
+            stack.extend((part, depth + 1) for part in reversed(_parts(inner)))
     if unknown:
         shown = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
         code = "Code in files (Lambda) is never run: rebuild that layer in PyTorch. " if has_lambda else ""
@@ -147,14 +153,27 @@ def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | M
     if item["class_name"] in tables.MODELS:
         return _read_model(context, item, name)
     config = mapping(item.get("config") or {}, f"The config of layer {quote(name)}")
-    wrapped = {}
+    wrapped: dict[str, Wrapped | tuple[Wrapped, ...]] = {}
     for key in _WRAPPED:
-        if config.get(key) is not None:
-            inner = config[key]
-            wrapped[key] = _read(
-                context, inner, name_of(inner, f"A layer in {quote(name)}") or _snake(inner["class_name"])
-            )
+        inner = config.get(key)
+        if isinstance(inner, list) and key == "cells":
+            wrapped[key] = tuple(_read(context, part, _inner_name(part, name)) for part in inner)
+        elif inner is not None:
+            wrapped[key] = _read(context, inner, _inner_name(inner, name))
     return layer_spec(context, item, name, wrapped)
+
+
+def _inner_name(item: Mapping[str, Any], outer: str) -> str:
+    return name_of(item, f"A layer in {quote(outer)}") or _snake(item["class_name"])
+
+
+def _parts(config: Mapping[str, Any]) -> list[Any]:
+    """The configs of the layers that stand in a layer's config."""
+    found: list[Any] = []
+    for key in _WRAPPED:
+        inner = config.get(key)
+        found += inner if isinstance(inner, list) and key == "cells" else [] if inner is None else [inner]
+    return found
 
 
 def _names(items: list[Any], model: str) -> list[str]:
@@ -255,6 +274,7 @@ def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec |
     if operation:
         return Operation(class_name, name, mapping(item.get("config") or {}, f"The config of {quote(name)}"), calls)
     layer = _read(context, item, name)
+    refuse_reversed_states(context, layer, calls)
     fields = {**layer.__dict__, "calls": calls}
     return ModelSpec(**fields) if isinstance(layer, ModelSpec) else LayerSpec(**fields)
 
@@ -264,7 +284,7 @@ def _refuse_shared(items: list[Any], model: str) -> None:
     seen: dict[Any, str] = {}
     for item in items:
         config = item.get("config")
-        inner = [config[key] for key in _WRAPPED if isinstance(config, dict) and isinstance(config.get(key), dict)]
+        inner = [part for part in _parts(config) if isinstance(part, dict)] if isinstance(config, dict) else []
         for part in (item, *inner):
             shared = part.get("shared_object_id")
             label = quote(name_of(item, "A layer") or item.get("class_name"))

@@ -20,15 +20,17 @@ class Profile:
     hard_sigmoid: str  # the name of that function today
     recurrent_activation: str  # default of LSTM and GRU
     reset_after: bool  # default of GRU
+    conv_recurrent_activation: str = "hard_sigmoid"  # default of ConvLSTM1D, ConvLSTM2D and ConvLSTM3D
 
 
 # Read in the sources of Keras 2.0.2, 2.0.9, 2.1.6, 2.2.4, 2.3.1, 3.15 and of tf_keras 2.21 (classes v1 and v2).
+KERAS_1 = Profile("Keras 1", "keras1", "hard_sigmoid_keras2", "hard_sigmoid", False)
 KERAS_2 = Profile("Keras 2.0-2.2", "keras2", "hard_sigmoid_keras2", "hard_sigmoid", False)
 KERAS_23 = Profile("Keras 2.3", "keras2", "hard_sigmoid_keras2", "sigmoid", False)
 TF_1 = Profile("TensorFlow 1", "tf.keras", "hard_sigmoid_keras2", "hard_sigmoid", False)
 TF_2 = Profile("TensorFlow 2", "tf.keras", "hard_sigmoid_keras2", "sigmoid", True)
-KERAS_3 = Profile("Keras 3", "keras3", "hard_sigmoid", "sigmoid", True)
-PROFILES = (KERAS_2, KERAS_23, TF_1, TF_2, KERAS_3)
+KERAS_3 = Profile("Keras 3", "keras3", "hard_sigmoid", "sigmoid", True, "sigmoid")
+PROFILES = (KERAS_1, KERAS_2, KERAS_23, TF_1, TF_2, KERAS_3)
 
 _OLD: frozenset[Era] = frozenset({"keras1", "keras2", "tf.keras"})
 _TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})
@@ -103,9 +105,26 @@ def _rnn(extra: str = "") -> Form:
     return Form(_keys(_RNN, extra), ("units",), call=_RNN_CALL, ignored=_keys("use_cudnn"), old=_RNN_OLD)
 
 
+def _cell(extra: str = "") -> Form:
+    keys = _keys(
+        f"units activation use_bias {_WEIGHT} {_RECURRENT_WEIGHT} dropout recurrent_dropout seed implementation", extra
+    )
+    return Form(keys, ("units",), call=("states", "training"), old=_keys("enable_caching_device"))
+
+
 def _cudnn(extra: str = "") -> Form:
     keys = _keys("units", _WEIGHT, _RECURRENT_WEIGHT, _SEQUENCE, extra)
     return Form(keys, ("units",), frozenset({"keras2", "tf.keras"}), _RNN_CALL, _keys("unroll"), _RNN_OLD)
+
+
+def _conv_lstm(*eras: Era) -> Form:
+    keys = _keys(
+        "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias",
+        f"unit_forget_bias {_WEIGHT} {_RECURRENT_WEIGHT} dropout recurrent_dropout seed {_SEQUENCE} unroll",
+        "zero_output_for_mask",
+    )
+    ignored = _keys("implementation")  # what it chose in Keras 2 is the same computation
+    return Form(keys, ("filters", "kernel_size"), frozenset(eras), _RNN_CALL, ignored, _RNN_OLD)
 
 
 _PLAIN = Form(frozenset())
@@ -115,6 +134,14 @@ LAYERS: Mapping[str, Form] = {
     "SimpleRNN": _rnn(),
     "CuDNNLSTM": _cudnn("unit_forget_bias"),
     "CuDNNGRU": _cudnn(),
+    "ConvLSTM1D": _conv_lstm("tf.keras", "keras3"),
+    "ConvLSTM2D": _conv_lstm("keras2", "tf.keras", "keras3"),
+    "ConvLSTM3D": _conv_lstm("tf.keras", "keras3"),
+    "RNN": Form(_keys("cell unroll zero_output_for_mask", _SEQUENCE), ("cell",), call=_RNN_CALL, old=_RNN_OLD),
+    "LSTMCell": _cell("recurrent_activation unit_forget_bias"),
+    "GRUCell": _cell("recurrent_activation reset_after"),
+    "SimpleRNNCell": _cell(),
+    "StackedRNNCells": Form(_keys("cells"), ("cells",), call=("states", "training"), old=_keys("reverse_state_order")),
     "Bidirectional": Form(
         _keys("layer merge_mode backward_layer weights"), ("layer",), call=_RNN_CALL, old=_keys("num_constants")
     ),
@@ -153,7 +180,13 @@ LAYERS: Mapping[str, Form] = {
         _keys("batch_shape dtype"), old=_keys("input_tensor type_spec"), unless=_keys("sparse ragged optional")
     ),
 }
-RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional"})
+CONVOLUTIONS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "RNN"}) | CONVOLUTIONS
+# Layers whose files may leave out recurrent_activation -> the field of `Profile` with what it is then.
+RECURRENT_ACTIVATION: Mapping[str, str] = {
+    **dict.fromkeys(("LSTM", "GRU", "LSTMCell", "GRUCell"), "recurrent_activation"),
+    **dict.fromkeys(CONVOLUTIONS, "conv_recurrent_activation"),
+}
 MERGING = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot"})
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 MODEL_KEYS = _keys("name trainable dtype layers input_layers output_layers build_input_shape")
@@ -191,6 +224,7 @@ UNLESS: Mapping[str, Unless] = {
     "num_constants": Unless((None, 0), "constants of a recurrent layer are not supported; make them part of the input"),
     "enable_caching_device": Unless((False, True, None), ""),
     "return_runtime": Unless((False, None), "it is a switch of TensorFlow's own tests"),
+    "reverse_state_order": Unless((False, None), "the states are in the order of the cells; save without it"),
     "virtual_batch_size": Unless((None,), "statistics over parts of a batch are not supported; leave it out"),
     "adjustment": Unless((None,), "it is a Python function, which no file holds; leave it out"),
     "sparse": Unless((False, None), "sparse inputs are not supported; make the input dense"),
@@ -202,11 +236,11 @@ UNLESS: Mapping[str, Unless] = {
     "lora_rank": Unless((None,), "LoRA weights are not supported; merge them in Keras and save again"),
 }
 
-SIZES = _keys("units n input_dim output_dim")  # whole numbers of 1 and more
+SIZES = _keys("units n input_dim output_dim filters")  # whole numbers of 1 and more
 BOOLEANS = _keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale", _SEQUENCE
 )
-TUPLES = _keys("target_shape dims axes noise_shape")  # lists of whole numbers
+TUPLES = _keys("target_shape dims axes noise_shape kernel_size strides dilation_rate")  # lists of whole numbers
 
 # ---------------------------------------------------------------------------------------------- activations
 
@@ -216,7 +250,12 @@ _NAMES_3 = _NAMES_2 | _keys(
     "swish silu gelu mish relu6 leaky_relu log_softmax celu glu hard_shrink hard_silu hard_swish hard_tanh log_sigmoid",
     "soft_shrink sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold",
 )
-ACTIVATIONS: Mapping[Era, frozenset[str]] = {"keras2": _NAMES_2, "tf.keras": _NAMES_TF, "keras3": _NAMES_3}
+ACTIVATIONS: Mapping[Era, frozenset[str]] = {
+    "keras1": _NAMES_2,
+    "keras2": _NAMES_2,
+    "tf.keras": _NAMES_TF,
+    "keras3": _NAMES_3,
+}
 ACTIVATION_RENAMES = {
     "swish": "silu",
     "hard_swish": "hard_silu",

@@ -14,7 +14,7 @@ from ._tables import Profile
 
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(.*)", re.DOTALL)
 _PREFERENCE: tuple[Era, ...] = ("keras3", "keras2", "tf.keras", "keras1")
-_RESAVE = "load it in the Keras that wrote it and save it with Keras 2 or 3"
+_RESAVE = "Load it in the Keras that wrote it and save it with Keras 2 or 3"
 
 
 def detect_writer(config: Mapping[str, Any], keras_version: str | None, backend: str | None) -> Writer:
@@ -49,6 +49,12 @@ def _parts(version: str) -> tuple[int, int, str]:
     return int(match[1]), int(match[2]), match[4]
 
 
+def states_were_reversed(version: str) -> bool:
+    """Whether StackedRNNCells may have had its states in the reverse order: before Keras 2.2.4, TensorFlow 1.13."""
+    match = _VERSION.fullmatch(version.strip())
+    return match is not None and (int(match[1]), int(match[2]), int(match[3] or 0)) < (2, 2, 4)
+
+
 def _stated_era(version: str) -> Era:
     major, minor, rest = _parts(version)
     if major <= 1:
@@ -58,7 +64,7 @@ def _stated_era(version: str) -> Era:
     if major == 3:
         return "keras3"
     raise UnsupportedFileError(
-        f"The file was written by Keras {quote(version)}; versions 2 and 3 are read. {_RESAVE.capitalize()}."
+        f"The file was written by Keras {quote(version)}; versions 1 to 3 are read. {_RESAVE}."
     )
 
 
@@ -101,8 +107,8 @@ def profiles_of(writer: Writer, config: Mapping[str, Any]) -> tuple[Profile, ...
     if writer.version is None:
         eras = _eras_of_form(config)
         return tuple(profile for profile in tables.PROFILES if profile.era in eras)
-    if writer.era == "keras3":
-        return (tables.KERAS_3,)
+    if writer.era in ("keras1", "keras3"):
+        return (tables.KERAS_1 if writer.era == "keras1" else tables.KERAS_3,)
     _, minor, _ = _parts(writer.version)
     if writer.era == "keras2":
         return (tables.KERAS_23,) if minor >= 3 else (tables.KERAS_2,)
@@ -111,15 +117,6 @@ def profiles_of(writer: Writer, config: Mapping[str, Any]) -> tuple[Profile, ...
     if minor == 2:  # 2.2.4-tf is TensorFlow 1.13 to 2.1
         return (tables.TF_1, tables.TF_2)
     return (tables.TF_1,)
-
-
-def refuse_keras_1(writer: Writer) -> None:
-    """Keras 1 has other argument names and other weights."""
-    if writer.era == "keras1":
-        raise UnsupportedFileError(
-            f"The file was written by Keras {writer.version or '1 (version not stated)'}; versions 2 and 3 are read "
-            f"so far. To use it now, {_RESAVE}."
-        )
 
 
 @dataclass

@@ -17,6 +17,7 @@ from .sequential import Sequential
 
 # What layers of files before Keras 3 did differently and no argument of Keras's says.
 _OF_OLD: dict[str, dict[str, Any]] = {
+    "keras1": {"keras2_masks": True},
     "keras2": {"keras2_masks": True},
     "tf.keras": {"keras2_masks": True, "fused": True},
 }
@@ -56,7 +57,10 @@ def make_layer(spec: LayerSpec | ModelSpec) -> Layer:
 
 
 def _inner(value: Any) -> Any:
-    return make_layer(value) if isinstance(value, (LayerSpec, ModelSpec)) else value
+    if isinstance(value, (LayerSpec, ModelSpec)):
+        return make_layer(value)
+    specs = isinstance(value, tuple) and any(isinstance(item, (LayerSpec, ModelSpec)) for item in value)
+    return [_inner(item) for item in value] if specs else value
 
 
 def _sequential(spec: ModelSpec) -> Sequential:

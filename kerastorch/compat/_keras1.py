@@ -1,0 +1,207 @@
+"""Keras 1.x: its configs, rewritten in the spelling of Keras 2, which the other tables then read.
+
+The arguments are those of Keras 1.0.8 to 1.2.2. What Keras 1 computed otherwise is in `_tables.KERAS_1`; its weights
+(an array for each gate) are joined in `keras1_weights`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import Rule
+
+_KERNEL = {
+    "init": "kernel_initializer",
+    "W_regularizer": "kernel_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint",
+    "b_constraint": "bias_constraint",
+}
+_RECURRENT = {
+    **_KERNEL,
+    "output_dim": "units",
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "U_regularizer": "recurrent_regularizer",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+    "forget_bias_init": "unit_forget_bias",
+    "consume_less": "implementation",
+}
+_DENSE = {**_KERNEL, "output_dim": "units", "bias": "use_bias"}
+# Class -> argument of Keras 1 -> argument of Keras 2. Arguments that are not listed kept their names.
+RENAMES: Mapping[str, Mapping[str, str]] = {
+    "LSTM": _RECURRENT,
+    "GRU": _RECURRENT,
+    "SimpleRNN": _RECURRENT,
+    "Dense": _DENSE,
+    "TimeDistributedDense": _DENSE,
+    "Embedding": {
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
+    },
+    "Dropout": {"p": "rate"},
+    "SpatialDropout1D": {"p": "rate"},
+    "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
+}
+# Argument of Keras 1 -> its values -> what they are in Keras 2.
+VALUES: Mapping[str, Mapping[Any, Any]] = {
+    "forget_bias_init": {"one": True, "zero": False},
+    "consume_less": {"cpu": 1, "mem": 1, "gpu": 2},  # whether each gate drops its inputs by itself
+}
+MERGES: Mapping[str, str] = {
+    "sum": "Add",
+    "mul": "Multiply",
+    "concat": "Concatenate",
+    "ave": "Average",
+    "max": "Maximum",
+    "dot": "Dot",
+    "cos": "Dot",
+}
+_REGULARIZERS = ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer", "L1L2")
+_CONSTRAINTS = {"MaxNorm": {"m": "max_value", "axis": "axis"}, "UnitNorm": {"axis": "axis"}, "NonNeg": {}}
+
+
+@dataclass
+class _Notes:
+    """What was rewritten, layer by layer."""
+
+    rules: list[Rule] = field(default_factory=list)
+
+    def add(self, layer: str, text: str) -> None:
+        self.rules.append(Rule(layer, text))
+
+
+def in_keras2_spelling(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Rule]]:
+    """Rewrite a whole config of Keras 1.
+
+    Returns:
+        The config as Keras 2 would have written it, and what was rewritten.
+
+    Raises:
+        UnsupportedFileError: Keras 1 had something that no later Keras has, and neither has kerastorch.
+    """
+    notes = _Notes()
+    return _item(dict(config), notes), notes.rules
+
+
+def _item(item: Any, notes: _Notes) -> Any:
+    """Rewrite one layer or model, and what is inside it."""
+    if not isinstance(item, dict) or not isinstance(item.get("class_name"), str):
+        return item  # `_survey` says what is wrong with it
+    inner, class_name = item.get("config"), item["class_name"]
+    if isinstance(inner, list):  # a Sequential
+        return {**item, "config": [_item(layer, notes) for layer in inner]}
+    if not isinstance(inner, dict):
+        return item
+    if isinstance(inner.get("layers"), list) and class_name != "Merge":
+        return {**item, "config": {**inner, "layers": [_item(layer, notes) for layer in inner["layers"]]}}
+    name = str(item.get("name") or inner.get("name") or class_name)
+    if class_name == "Merge":
+        return {**item, **_merge(inner, name, notes)}
+    config = _arguments(class_name, name, inner, notes)
+    if isinstance(config.get("layer"), dict):
+        config["layer"] = _item(config["layer"], notes)
+    if class_name == "TimeDistributedDense":
+        return {**item, **_time_distributed(config, name, notes)}
+    return {**item, "config": config}
+
+
+def _arguments(class_name: str, name: str, given: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
+    renames = RENAMES.get(class_name, {})
+    config: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in VALUES and key in renames:
+            if not isinstance(value, str) or value not in VALUES[key]:
+                raise UnsupportedFileError(
+                    f"Layer {quote(name)}: {key} = {quote(value)}; known are {', '.join(VALUES[key])}."
+                )
+            value = VALUES[key][value]
+        elif key.endswith("_regularizer"):
+            value = _regularizer(value, name, key)
+        elif key.endswith("_constraint"):
+            value = _constraint(value, name, key)
+        config[renames.get(key, key)] = value
+    if class_name == "SimpleRNN":
+        config.pop("unit_forget_bias", None)
+    if class_name in ("GRU", "LSTM", "SimpleRNN", "Dense", "Embedding") and config.get("input_dtype") is not None:
+        config["dtype"] = config.pop("input_dtype")
+    if class_name == "BatchNormalization" and config.pop("mode", 0) != 0:
+        raise UnsupportedFileError(
+            f"Layer {quote(name)}: BatchNormalization with a mode other than 0, which no later Keras has; "
+            "rebuild that layer in PyTorch."
+        )
+    if class_name == "Embedding" and config.pop("dropout", 0.0):
+        notes.add(name, "dropout of an Embedding, which acts in training only, is left out: no later Keras has it")
+    changed = [f"{old} -> {new}" for old, new in renames.items() if old in given]
+    if changed:
+        notes.add(name, f"arguments of Keras 1 renamed: {', '.join(changed)}")
+    return config
+
+
+def _time_distributed(config: dict[str, Any], name: str, notes: _Notes) -> dict[str, Any]:
+    """TimeDistributedDense is TimeDistributed(Dense)."""
+    notes.add(name, "TimeDistributedDense is read as TimeDistributed(Dense)")
+    outer = {key: config.pop(key) for key in ("batch_input_shape", "input_dtype", "trainable") if key in config}
+    steps, features = config.pop("input_length", None), config.pop("input_dim", None)
+    if features is not None and "batch_input_shape" not in outer:
+        outer["batch_input_shape"] = [None, steps, features]
+    inner = {"class_name": "Dense", "config": {**config, "name": f"{name}_dense"}}
+    return {"class_name": "TimeDistributed", "config": {**outer, "name": name, "layer": inner}}
+
+
+def _merge(config: Mapping[str, Any], name: str, notes: _Notes) -> dict[str, Any]:
+    """Merge is the class that its mode names."""
+    mode = config.get("mode")
+    if config.get("layers"):
+        raise UnsupportedFileError(
+            f"Layer {quote(name)}: a Sequential that begins with a Merge of branches is not supported; "
+            "build it as a functional model in Keras 1 and save again, or build it in PyTorch and load its weights."
+        )
+    if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str) or mode not in MERGES:
+        raise UnsupportedFileError(
+            f"Layer {quote(name)}: Merge with mode {quote(mode)}: code in files is never run; known are "
+            f"{', '.join(MERGES)}."
+        )
+    made: dict[str, Any] = {"name": name}
+    if mode == "concat":
+        made["axis"] = config.get("concat_axis", -1)
+    if mode in ("dot", "cos"):
+        made |= {"axes": _axes(config.get("dot_axes", -1), name), "normalize": mode == "cos"}
+    notes.add(name, f"Merge with mode {mode!r} is read as {MERGES[mode]}")
+    return {"class_name": MERGES[mode], "config": made}
+
+
+def _axes(value: Any, name: str) -> Any:
+    """`[[1], [1]]` of Keras 1 -> `[1, 1]`."""
+    if isinstance(value, list) and all(isinstance(axis, list) and len(axis) == 1 for axis in value):
+        return [axis[0] for axis in value]
+    if isinstance(value, list) and any(isinstance(axis, list) for axis in value):
+        raise UnsupportedFileError(
+            f"Layer {quote(name)}: dot_axes = {quote(value)}: one axis of each input is supported."
+        )
+    return value
+
+
+def _regularizer(value: Any, name: str, key: str) -> Any:
+    if not isinstance(value, dict) or "class_name" in value:
+        return value
+    if value.get("name") not in _REGULARIZERS or set(value) - {"name", "l1", "l2"}:
+        raise UnsupportedFileError(f"Layer {quote(name)}: {key} = {quote(value)} is not supported; save without it.")
+    return {"class_name": "L1L2", "config": {"l1": value.get("l1", 0.0), "l2": value.get("l2", 0.0)}}
+
+
+def _constraint(value: Any, name: str, key: str) -> Any:
+    if not isinstance(value, dict) or "class_name" in value:
+        return value
+    kind = value.get("name")
+    renames = _CONSTRAINTS.get(kind) if isinstance(kind, str) else None
+    if renames is None or set(value) - {"name", *renames}:
+        raise UnsupportedFileError(f"Layer {quote(name)}: {key} = {quote(value)} is not supported; save without it.")
+    if kind == "MaxNorm" and "m" not in value:
+        raise CorruptFileError(f"Layer {quote(name)}: {key} lacks its bound m.")
+    return {"class_name": kind, "config": {renames[old]: setting for old, setting in value.items() if old in renames}}
