@@ -1,4 +1,4 @@
-"""Every argument of a Keras 3 and a tf.keras layer is an argument here: acted on, or refused with a reason, or inert."""
+"""Every argument of a Keras 3 and a tf.keras layer is one here: acted on, or refused with a reason, or inert."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def recurrent(draw: st.DrawFn) -> tuple[str, Case]:
         "use_bias": draw(st.booleans()),
         "return_sequences": draw(st.booleans()),
         "return_state": draw(st.booleans()),
-        "go_backwards": draw(st.booleans()) and not (both and framework == "keras3"),  # Keras 3 refuses the two together
+        # Keras 3 refuses a Bidirectional around a layer that goes backwards.
+        "go_backwards": draw(st.booleans()) and not (both and framework == "keras3"),
     }
     if layer != "SimpleRNN":
         config["recurrent_activation"] = draw(st.sampled_from(["sigmoid", "hard_sigmoid", *ACTIVATIONS]))
