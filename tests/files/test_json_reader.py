@@ -52,17 +52,17 @@ def test_reads_what_keras_writes() -> None:
     ids=range(18),
 )
 def test_refuses(text: str | bytes, error: type[LoadError], message: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(error, match=message) as caught:
         parse_json(text, "m.keras: config.json", Limits())
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert type(caught.value) is error
     assert str(caught.value).startswith("m.keras: config.json: ")
     assert len(str(caught.value)) < 400
 
 
 def test_unfinished_strings_take_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (
         '"' + '\\"' * 3_000_000,
         '"\\' * 3_000_000,
@@ -72,7 +72,7 @@ def test_unfinished_strings_take_linear_time() -> None:
     ):
         with pytest.raises(LoadError):
             parse_json(text, "f", Limits())
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4
 
 
 def test_depth_of_200_is_read() -> None:

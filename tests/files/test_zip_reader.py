@@ -186,7 +186,7 @@ def test_bombs_stay_small() -> None:
     data = pack(big, zipfile.ZIP_DEFLATED)
     shown = {"config.json": bytes(40 << 20)}
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(UnsafeFileError, match="more than 200 times as many"):
         read(data)
     with pytest.raises(UnsafeFileError, match="41943040 bytes, the limit is 33554432"):
@@ -195,7 +195,7 @@ def test_bombs_stay_small() -> None:
     patch(patch(lying, CENTRAL, 24, "<I", 10), LOCAL, 22, "<I", 10)
     with pytest.raises(CorruptFileError, match="does not unpack to its 10 bytes"):
         read(lying)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 300 << 20
