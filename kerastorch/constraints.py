@@ -1,14 +1,21 @@
-"""Keras's weight constraints: called on a tensor in Keras layout, they return the allowed one."""
+"""Keras's weight constraints: called on a tensor in Keras layout, they return the allowed one.
+
+`attach(optimizer, model)` makes a torch optimizer apply them after each step, as Keras's optimizers do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from ._serial import Configured, Table, classes
+from .errors import ArgumentError
 
 _EPSILON = 1e-7
 
@@ -110,3 +117,67 @@ def get(identifier: Any) -> Callable[[Tensor], Tensor] | None:
 def serialize(constraint: Callable[[Tensor], Tensor] | None) -> dict[str, Any] | None:
     """Return the Keras 3 config of a built-in constraint."""
     return TABLE.serialize(constraint)
+
+
+class _Variable(Protocol):
+    def parts(self) -> list[Tensor]: ...
+    def value(self) -> Tensor: ...
+    def assign(self, array: Tensor) -> None: ...
+
+
+@runtime_checkable
+class _Constrained(Protocol):
+    """A module with Keras variables of its own, some of them under a constraint."""
+
+    def constrained_variables(self) -> Sequence[tuple[_Variable, Callable[[Tensor], Tensor]]]: ...
+
+
+def attach(optimizer: Optimizer, model: nn.Module) -> RemovableHandle:
+    """Apply the constraints of a model's weights after each step of an optimizer, as Keras does after each update.
+
+    A weight is brought, in Keras's layout, to what its `kernel_constraint`, `bias_constraint`, ... allows, if this
+    optimizer has just updated it: weights that are frozen, that have no gradient or that belong to another optimizer
+    stay as they are. A model without constraints is fine. A copy of the optimizer has no hook: attach to it, too.
+
+    Args:
+        optimizer: Any torch optimizer.
+        model: A model or layer, or a module of your own with some inside; it must be built.
+
+    Returns:
+        A handle; its `remove()` ends it.
+
+    Raises:
+        ArgumentError: The model has constraints, and none of their weights belongs to the optimizer.
+        NotBuiltError: A layer does not know its input shape yet.
+
+    Example:
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1); handle = constraints.attach(optimizer, model)
+    """
+    if (pairs := _pairs(model)) and not _held(optimizer, pairs):
+        raise ArgumentError(
+            f"constraints.attach: the optimizer holds none of the {len(pairs)} constrained weights of "
+            f"{type(model).__name__}; make it from this model's parameters(), after the model is on its device."
+        )
+
+    @torch.no_grad()
+    def project(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        for variable, constraint in _held(optimizer, _pairs(model)):
+            if any(part.grad is not None for part in variable.parts()):
+                variable.assign(constraint(variable.value()))
+
+    return optimizer.register_step_post_hook(project)
+
+
+_Pairs = Sequence[tuple[_Variable, Callable[[Tensor], Tensor]]]
+
+
+def _pairs(model: nn.Module) -> _Pairs:
+    """Every constrained weight in a model, with its constraint."""
+    own = [module.constrained_variables() for module in model.modules() if isinstance(module, _Constrained)]
+    return [pair for pairs in own for pair in pairs]
+
+
+def _held(optimizer: Optimizer, pairs: _Pairs) -> _Pairs:
+    """The pairs whose weights the optimizer updates."""
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    return [pair for pair in pairs if any(id(part) in held for part in pair[0].parts())]

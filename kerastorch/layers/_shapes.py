@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ._graph import leaves, shapes_of
+from ._penalties import unseen
 
 if TYPE_CHECKING:
     from ._base import Layer
@@ -42,7 +43,8 @@ def infer_output_shape(layer: Layer, input_shape: Any) -> Any:
         was_training = layer.training
         try:
             layer.eval()
-            return shapes_of(torch.func.functional_call(layer, state, (filled,)))
+            with unseen():
+                return shapes_of(torch.func.functional_call(layer, state, (filled,)))
         finally:
             layer.train(was_training)
 

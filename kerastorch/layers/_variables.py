@@ -75,6 +75,10 @@ class Variable:
     def trainable(self) -> bool:
         return self.var.trainable
 
+    def is_trained(self) -> bool:
+        """Whether it is trainable and not frozen."""
+        return self.trainable and any(part.requires_grad for part in self.parts())
+
     def parts(self) -> list[Tensor]:
         """The torch tensors that hold the variable, in torch layout."""
         return [getattr(self.module, name) for name in self.var.params]

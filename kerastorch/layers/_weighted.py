@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Var, check_shapes
 from . import _check
 from ._dtypes import variable_dtype
-from ._variables import UnbuiltParameter, Variable, all_variables
+from ._variables import UnbuiltParameter, Variable, all_variables, own_variables
 
 
 class Weighted(nn.Module):
@@ -23,6 +24,9 @@ class Weighted(nn.Module):
     _dtype: torch.dtype
     _trainable: bool
     _added_weights: list[Var]
+    _activity_regularizer: Callable[[Tensor], Tensor] | None
+    _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
+    _penalises_outputs: ClassVar[bool] = False  # whether any layer does: else no call has to be watched
 
     def _not_built(self, what: str) -> NotBuiltError:
         return NotBuiltError(
@@ -141,14 +145,61 @@ class Weighted(nn.Module):
             if not isinstance(parameter, UnbuiltParameter):  # `build` makes its weights by `_trainable`
                 parameter.requires_grad_(value)
 
-    def regularization_loss(self) -> Tensor:
-        """The sum of all weight penalties of the layer and of what is inside it: add it to the loss."""
-        total = torch.zeros((), dtype=self.dtype, device=self.device)
+    @property
+    def activity_regularizer(self) -> Callable[[Tensor], Tensor] | None:
+        """The penalty on the outputs, or None."""
+        return self._activity_regularizer
+
+    @activity_regularizer.setter
+    def activity_regularizer(self, value: Any) -> None:
+        self._activity_regularizer = regularizers.get(value)
+        self.__dict__.pop("_penalties", None)
+        if self._activity_regularizer is not None:
+            Weighted._penalises_outputs = True
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """The penalties of the layer and of what is inside it, as `keras.Layer.losses`: scalars, with their graph.
+
+        First those of the outputs (`activity_regularizer`), each divided by the batch size, of the latest forward pass
+        through the outermost layer or model; the next pass replaces them. Then those of the weights; a frozen weight
+        costs nothing.
+        """
+        found = [penalty for module in self.modules() if isinstance(module, Weighted) for penalty in module._penalties]
         for variable in self.variables:
-            penalty = variable.var.option(variable.module, "regularizer")
-            if penalty is not None:
-                total = total + penalty(variable.value())
+            regularizer = variable.var.option(variable.module, "regularizer")
+            if regularizer is not None and variable.is_trained():
+                found.append(regularizer(variable.value()))
+        return found
+
+    def regularization_loss(self) -> Tensor:
+        """The sum of `losses`, which Keras adds to the loss in `fit`: add it to yours, after the forward pass.
+
+        Example:
+            >>> loss = criterion(model(x), y) + model.regularization_loss()
+        """
+        total = torch.zeros((), dtype=self.dtype, device=self.device)
+        for penalty in self.losses:
+            total = total + penalty
         return total
+
+    def constrained_variables(self) -> list[tuple[Variable, Callable[[Tensor], Tensor]]]:
+        """The layer's own trainable variables that have a constraint, each with it."""
+        if "unbuilt" in self._parameters:
+            raise self._not_built("weights")
+        pairs = [(variable, variable.var.option(variable.module, "constraint")) for variable in own_variables(self)]
+        return [(variable, rule) for variable, rule in pairs if rule is not None and variable.is_trained()]
+
+    @torch.no_grad()
+    def apply_constraints(self) -> None:
+        """Bring each trainable weight of the layer and of what is inside it to what its constraint allows, in place.
+
+        Keras does this after each update; `kerastorch.constraints.attach(optimizer, model)` makes an optimizer do it.
+        """
+        for module in self.modules():
+            if isinstance(module, Weighted):
+                for variable, constraint in module.constrained_variables():
+                    variable.assign(constraint(variable.value()))
 
     @property
     def dtype(self) -> torch.dtype:

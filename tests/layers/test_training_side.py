@@ -1,0 +1,449 @@
+"""Penalties, constraints and dropout, without Keras: what they compute, when they act, and what they leave behind."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kerastorch import Input, Model, Sequential, constraints, layers
+from kerastorch.errors import ArgumentError, NotBuiltError
+from kerastorch.layers._weighted import Weighted
+
+ROOT = Path(__file__).resolve().parents[2]
+B, T, F, U = 3, 5, 4, 4
+
+
+def l2_of(*outputs: Tensor, factor: float = 0.01) -> list[float]:
+    return [factor * output.square().sum().item() / len(output) for output in outputs]
+
+
+def values(losses: list[Tensor]) -> list[float]:
+    return [loss.item() for loss in losses]
+
+
+# ---------------------------------------------------------------- penalties
+
+
+def test_penalties_of_outputs_then_of_weights() -> None:
+    layer = layers.Dense(3, activity_regularizer="l2", kernel_regularizer="l1")
+    out = layer(torch.randn(B, F))
+    kernel = 0.01 * layer.weight.abs().sum().item()
+    assert values(layer.losses) == pytest.approx([*l2_of(out), kernel])
+    assert layer.regularization_loss().item() == pytest.approx(sum(l2_of(out)) + kernel)
+    layer.regularization_loss().backward()
+    assert layer.bias.grad is not None  # only the penalty of the output reaches it
+    assert layer.bias.grad.abs().max() > 0
+
+
+def test_each_output_counts() -> None:
+    layer = layers.LSTM(U, return_sequences=True, return_state=True, activity_regularizer="l2")
+    outputs = layer(torch.randn(B, T, F))
+    assert values(layer.losses) == pytest.approx(l2_of(*outputs))
+    assert len(layer.losses) == 3
+
+
+def test_an_empty_batch_costs_nothing() -> None:
+    layer = layers.Dense(3, activity_regularizer="l2")
+    layer(torch.randn(0, F))
+    assert values(layer.losses) == [0.0]
+
+
+class Twice(layers.Layer):
+    """Calls one layer twice."""
+
+    def build(self, input_shape: Any) -> None:
+        self.inner = layers.Dense(input_shape[-1], activity_regularizer="l2")
+        self.inner.build(input_shape)
+
+    def call(self, x: Tensor, fail: bool = False) -> Any:
+        first = self.inner(x)
+        if fail:
+            raise ValueError("on purpose")
+        return self.inner(first)
+
+
+def test_calls_in_one_pass_add_up_and_the_next_pass_replaces_them() -> None:
+    layer = Twice()
+    for _ in range(3):
+        x = torch.randn(B, F)
+        out = layer(x)
+        first = torch.nn.functional.linear(x, layer.inner.weight, layer.inner.bias)
+        assert values(layer.losses) == pytest.approx(l2_of(first, out))
+    alone = layer.inner(x)
+    assert values(layer.losses) == values(layer.inner.losses) == pytest.approx(l2_of(alone))
+
+
+def test_a_failed_pass_does_not_count_as_running() -> None:
+    layer = Twice()
+    layer(torch.randn(B, F))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="on purpose"):
+            layer(torch.randn(B, F), fail=True)
+    out = layer.inner(torch.randn(B, F))
+    assert values(layer.losses) == pytest.approx(l2_of(out))
+
+
+def test_threads_do_not_share_a_pass() -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    class Waiting(layers.Layer):
+        def call(self, x: Tensor) -> Tensor:
+            inside.set()
+            assert go.wait(20)
+            return x
+
+    waiting, layer = Waiting(activity_regularizer="l2"), layers.Dense(2, activity_regularizer="l2")
+    thread = threading.Thread(target=waiting, args=(torch.ones(1, 2),))
+    thread.start()
+    assert inside.wait(20)
+    for _ in range(3):  # the other thread's call is no pass that these are part of
+        layer(torch.randn(B, F))
+    go.set()
+    thread.join()
+    assert len(layer.losses) == len(waiting.losses) == 1
+
+
+def small_model() -> Model:
+    return Sequential(
+        [
+            Input((T, F)),
+            layers.LSTM(U, return_sequences=True, activity_regularizer="l2"),
+            Sequential([Input((T, U)), layers.Dropout(0.5, activity_regularizer="l1")]),
+            layers.GRU(3),
+        ]
+    )
+
+
+def test_a_model_collects_and_a_shape_question_disturbs_nothing() -> None:
+    model = small_model().eval()
+    x = torch.randn(B, T, F)
+    model(x)
+    hidden = model.layers[0](x)
+    model(x)
+    expected = [*l2_of(hidden), 0.01 * hidden.abs().sum().item() / B]
+    assert values(model.losses) == pytest.approx(expected)
+    assert model.output_shape == (None, 3)
+
+    class NoShape(layers.Layer):  # its output shape is found by running it
+        def build(self, input_shape: Any) -> None:
+            self.inner = layers.Dense(2, activity_regularizer="l2")
+            self.inner.build(input_shape)
+
+        def call(self, x: Tensor) -> Tensor:
+            return self.inner(x)
+
+    layer = NoShape()
+    out = layer(torch.randn(B, F))
+    assert layer.compute_output_shape((None, F)) == (None, 2)
+    assert values(layer.losses) == pytest.approx(l2_of(out))
+
+
+def test_without_gradients() -> None:
+    model = small_model().eval()
+    with torch.no_grad():
+        model(torch.randn(B, T, F))
+        assert not model.regularization_loss().requires_grad
+    assert len(model.losses) == 2
+    model.predict(np.zeros((B, T, F), "float32"))
+    model(torch.randn(B, T, F))
+    model.regularization_loss().backward()
+
+
+def test_copies_and_state_dicts_know_nothing_of_it() -> None:
+    model = small_model()
+    keys = list(model.state_dict())
+    x = torch.randn(B, T, F)
+    model(x)
+    assert list(model.state_dict()) == keys
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied.losses == []
+        copied.eval()(x)
+        model.eval()(x)
+        assert values(copied.losses) == pytest.approx(values(model.losses))
+        assert len(model.losses) == 2
+
+
+def test_a_pickled_layer_acts_in_a_new_process(tmp_path: Path) -> None:
+    layer = layers.Dense(2, activity_regularizer="l2")
+    x = torch.randn(B, F)
+    layer(x)
+    (tmp_path / "layer.pickle").write_bytes(pickle.dumps((layer, x)))
+    code = """
+import pickle, sys
+layer, x = pickle.load(open(sys.argv[1], "rb"))
+layer(x)
+print(*[loss.item() for loss in layer.losses])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "layer.pickle")], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.returncode == 0, run.stderr
+    assert [float(word) for word in run.stdout.split()] == pytest.approx(values(layer.losses))
+
+
+def test_nothing_is_watched_or_kept_without_a_regularizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Weighted, "_penalises_outputs", False)
+    layer = layers.Dense(2, kernel_regularizer="l2").eval()
+    out = layer(torch.randn(B, F))
+    assert not Weighted._penalises_outputs
+    assert "_penalties" not in layer.__dict__
+    alive = weakref.ref(out)
+    del out
+    gc.collect()
+    assert alive() is None
+    layer.activity_regularizer = "l2"
+    assert Weighted._penalises_outputs
+    layer(torch.randn(B, F))
+    assert len(layer.losses) == 2
+    layer.activity_regularizer = None
+    assert len(layer.losses) == 1
+
+
+def test_a_frozen_weight_costs_nothing() -> None:
+    model = Sequential(
+        [Input((F,)), layers.Dense(3, kernel_regularizer="l2"), layers.Dense(2, kernel_regularizer="l1")]
+    )
+    both = values(model.losses)
+    model.layers[0].weight.requires_grad_(False)
+    assert values(model.losses) == both[1:]
+    model.trainable = False
+    assert model.losses == []
+    assert model.regularization_loss().item() == 0
+
+
+def test_time_distributed_counts_as_its_keras() -> None:
+    x = torch.randn(B, T, F)
+    inner = {"class_name": "Dense", "config": {"units": 2, "activity_regularizer": "l2"}}
+    old = layers.TimeDistributed(inner, keras2_masks=True)
+    total = 0.01 * old(x).square().sum().item()
+    assert values(old.losses) == pytest.approx([total / (B * T)])
+    new = layers.TimeDistributed(inner)
+    new(x)
+    assert new.losses == []
+    deep = layers.TimeDistributed(Sequential([Input((F,)), layers.Dense(2, activity_regularizer="l2")]))
+    total = 0.01 * deep(x).square().sum().item()
+    assert values(deep.losses) == pytest.approx([total / B])  # Keras 3: one penalty for each step, over the batch
+    own = layers.TimeDistributed(layers.Dense(2), activity_regularizer="l2")
+    total = 0.01 * own(x).square().sum().item()
+    assert values(own.losses) == pytest.approx([total / B])
+
+
+@pytest.mark.parametrize("class_name", ["Activation", "Dense", "LSTM", "Bidirectional", "TimeDistributed"])
+def test_config(class_name: str) -> None:
+    config: dict[str, Any] = {
+        "Activation": {"activation": "relu"},
+        "Dense": {"units": 2},
+        "LSTM": {"units": 2},
+        "Bidirectional": {"layer": layers.LSTM(2)},
+        "TimeDistributed": {"layer": layers.Dense(2)},
+    }[class_name]
+    cls = getattr(layers, class_name)
+    layer = cls(**config, activity_regularizer={"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.2}})
+    written = layer.get_config()
+    assert written["activity_regularizer"]["config"] == {"l1": 0.1, "l2": 0.2}
+    assert cls.from_config(written).get_config() == written
+    assert cls(**config).get_config().get("activity_regularizer") is None
+
+
+def test_compiled_and_exported() -> None:
+    model = Sequential([Input((F,)), layers.Dense(3, activity_regularizer="l2"), layers.Dense(2)])
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    for _ in range(3):
+        x = torch.randn(B, F)
+        compiled(x)
+        found = values(model.losses)
+        model(x)
+        assert found == pytest.approx(values(model.losses))
+    torch._dynamo.reset()
+    model.eval()(x)
+    before = model.losses
+    program = torch.export.export(model, (x,))
+    torch.testing.assert_close(program.module()(x), model(x))
+    assert values(before) == pytest.approx(values(model.losses))
+
+
+# ---------------------------------------------------------------- constraints
+
+
+def constrained_gru() -> Any:
+    layer = layers.GRU(
+        U, kernel_constraint=constraints.MaxNorm(0.5), recurrent_constraint="non_neg", bias_constraint="unit_norm"
+    )
+    layer.build((None, T, F))
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.normal(size=array.shape) for array in layer.get_weights()])
+    return layer
+
+
+def test_constraints_act_in_keras_layout() -> None:
+    layer = constrained_gru()
+    kernel, recurrent, bias = (torch.tensor(array) for array in layer.get_weights())
+    layer.apply_constraints()
+    for after, expected in zip(
+        layer.get_weights(),
+        (constraints.MaxNorm(0.5)(kernel), recurrent.clamp(min=0), constraints.UnitNorm()(bias)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(after, expected.numpy(), rtol=1e-6)
+    in_torch_layout = constraints.MaxNorm(0.5)(kernel.T).T
+    assert np.abs(layer.get_weights()[0] - in_torch_layout.numpy()).max() > 0.01
+    assert layer.weight_ih_l0.requires_grad
+    assert layer.weight_ih_l0.grad_fn is None
+
+
+def test_a_frozen_weight_is_not_projected() -> None:
+    layer = constrained_gru()
+    before = layer.get_weights()
+    layer.weight_hh_l0.requires_grad_(False)
+    layer.apply_constraints()
+    np.testing.assert_array_equal(layer.get_weights()[1], before[1])
+    layer.trainable = False
+    after = layer.get_weights()
+    layer.apply_constraints()
+    for a, b in zip(after, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class Net(nn.Module):
+    """A plain torch module around our layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = layers.Dense(3, kernel_constraint="non_neg")
+        self.write = layers.Dense(2, kernel_constraint="non_neg")
+        self.read.build((None, F))
+        self.write.build((None, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.write(self.read(x))
+
+
+def smallest(layer: Any) -> float:
+    return layer.weight.min().item()
+
+
+def test_attach_projects_what_the_optimizer_has_updated() -> None:
+    net = Net()
+    optimizer = torch.optim.Adam(net.read.parameters(), lr=0.01)
+    handle = constraints.attach(optimizer, net)
+    optimizer.step()  # no gradient: nothing was updated
+    assert smallest(net.read) < 0
+    net(torch.randn(B, F)).sum().backward()
+    optimizer.step()
+    assert smallest(net.read) >= 0
+    assert smallest(net.write) < 0  # belongs to another optimizer
+    optimizer.add_param_group({"params": list(net.write.parameters())})
+    optimizer.step()
+    assert smallest(net.write) >= 0
+    handle.remove()
+    with torch.no_grad():
+        net.read.weight.neg_()
+    optimizer.step()
+    assert smallest(net.read) < 0
+
+
+def test_attach_follows_a_model_to_another_dtype() -> None:
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    constraints.attach(optimizer, net)
+    net.double()
+    net(torch.randn(B, F, dtype=torch.float64)).sum().backward()
+    optimizer.step()
+    assert smallest(net.read) >= 0
+
+
+def test_attach_refuses_a_foreign_optimizer() -> None:
+    net = Net()
+    other = torch.optim.SGD(Net().parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=r"holds none of the 2 constrained weights of Net; make it from this model"):
+        constraints.attach(other, net)
+    constraints.attach(other, nn.Linear(2, 2))  # without constraints there is nothing to do
+    with pytest.raises(NotBuiltError, match="is not built"):
+        constraints.attach(other, layers.Dense(2, kernel_constraint="non_neg"))
+
+
+def test_apply_constraints_needs_weights() -> None:
+    with pytest.raises(NotBuiltError, match="is not built"):
+        Sequential([layers.Dense(2, kernel_constraint="non_neg")]).apply_constraints()
+
+
+# ---------------------------------------------------------------- dropout
+
+ROWS = 500
+
+
+def mask_layer(rate: float) -> Any:
+    """A SimpleRNN whose output at each step is its input: with ones, the dropout mask itself."""
+    layer = layers.SimpleRNN(F, activation="linear", use_bias=False, return_sequences=True, dropout=rate)
+    layer.build((None, T, F))
+    layer.set_weights([np.eye(F), np.zeros((F, F))])
+    return layer
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.75])
+def test_one_mask_for_the_whole_sequence(rate: float) -> None:
+    out = mask_layer(rate).train()(torch.ones(ROWS, T, F)).detach()
+    scale = 1 / (1 - rate)
+    assert torch.all((out == 0) | ((out - scale).abs() < 1e-6))
+    torch.testing.assert_close(out, out[:, :1].expand_as(out))
+    share = (out[:, 0] == 0).double().mean().item()
+    assert abs(share - rate) < 5 * (rate * (1 - rate) / (ROWS * F)) ** 0.5
+    again = mask_layer(rate).train()(torch.ones(ROWS, T, F))
+    assert torch.any(out != again)  # the next batch gets another one
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.6])
+def test_recurrent_masks_act_on_the_state(rate: float) -> None:
+    """With h' = x + m * h and x = 1 the step t gives 1 + m + ... + m^t: one mask for all steps."""
+    layer = layers.SimpleRNN(F, activation="linear", use_bias=False, return_sequences=True, recurrent_dropout=rate)
+    layer.build((None, T, F))
+    layer.set_weights([np.eye(F), np.eye(F)])
+    out = layer.train()(torch.ones(ROWS, T, F)).detach()
+    mask = out[:, 1] - 1
+    scale = 1 / (1 - rate)
+    assert torch.all((mask.abs() < 1e-5) | ((mask - scale).abs() < 1e-5))
+    powers = torch.stack([mask**step for step in range(T)]).cumsum(0).transpose(0, 1)
+    torch.testing.assert_close(out, powers)
+    share = (mask.abs() < 1e-5).double().mean().item()
+    assert abs(share - rate) < 5 * (rate * (1 - rate) / (ROWS * F)) ** 0.5
+
+
+@pytest.mark.parametrize(("name", "gates"), [("LSTM", 4), ("GRU", 3), ("SimpleRNN", 1)])
+def test_how_many_masks(name: str, gates: int) -> None:
+    cls = getattr(layers, name)
+    like = torch.ones(ROWS, F)
+    shared = cls(U, dropout=0.5)._dropout_masks(like, 0.5)
+    assert shared.shape == (1, ROWS, F)
+    single = cls(U, recurrent_dropout=0.5)._dropout_masks(like, 0.5)
+    assert single.shape == (gates, ROWS, F)
+    for one in range(gates):
+        for other in range(one):
+            assert torch.any(single[one] != single[other])
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"dropout": 0.3, "implementation": 1}])
+def test_off_in_evaluation_and_training_overrides(name: str, rates: dict[str, Any]) -> None:
+    layer = getattr(layers, name)(U, **rates)
+    x = torch.randn(B, T, F)
+    plain = layer.eval()(x)
+    torch.testing.assert_close(layer(x), plain, rtol=0, atol=0)
+    assert torch.any(layer(x, training=True) != plain)
+    layer.train()
+    assert torch.any(layer(x) != plain)
+    torch.testing.assert_close(layer(x, training=False), plain)
+    model = Sequential([Input((T, F)), layer]).train()
+    torch.testing.assert_close(model(x, training=False), plain)
+    assert torch.any(model.eval()(x, training=True) != plain)
