@@ -18,6 +18,7 @@ from .files._json import parse_json
 from .layers._base import Layer
 from .models import Model, build_model
 from .spec import ModelSpec, Rule, Writer
+from .weights import convolution
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -149,6 +150,11 @@ def _fill(model: Model, archive: Archive, *, full_model: bool, device: torch.dev
     where = archive.path
     if archive.weights is None:
         raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
+    if archive.backend == "theano" and any(variable.var.map is convolution for variable in model.variables):
+        raise UnsupportedFileError(
+            f"{where}: Theano wrote this file, which rotated the kernels of convolutions; that is not supported. "
+            "Load it in Keras 2 on TensorFlow and save it there."
+        )
     if isinstance(archive.weights, LegacyWeights):
         match = matching.legacy_pairs(model, archive.weights, by_name=full_model)
     else:

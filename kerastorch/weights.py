@@ -91,6 +91,9 @@ def per_gate(order: str, step: Step) -> Step:
     return _each(f"per_gate({order}, {step})", forward, inverse)
 
 
+# Keras keeps a convolution kernel as (..., in, out), torch as (out, in, ...).
+convolution = _each("convolution", lambda t: t.movedim((-1, -2), (0, 1)), lambda t: t.movedim((0, 1), (-1, -2)))
+
 # CuDNNLSTM/CuDNNGRU hand the memory of each (rows, units) block to cuDNN, which reads it as (units, rows).
 reinterpret = _each(
     "reinterpret",

@@ -51,18 +51,6 @@ def _files() -> list[Path]:
 REFUSED = {
     "CodeDogandCat__": "'Lambda' 'lambda_1'",
     "IlyaGusev__": "'ReversedLSTM' 'LSTM_1_backward'",
-    "convlstm2d_": "'ConvLSTM2D'",
-    "bidirectional_lstm_no_return_sequences_": "Keras 1.2.2",
-    "bidirectional_lstm_tensorflow_1": "Keras 1.2.2",
-    "bidirectional_lstm_theano_1": "Keras 1.2.2",
-    "embedding_lstm_": "Keras 1.2.2",
-    "resources__lstm_tensorflow_1": "Keras 1.2.2",
-    "resources__lstm_theano_1": "Keras 1.2.2",
-    "lstm_tf_model": "Keras 1.1.0",
-    "simple_lstm_tf_keras_1": "Keras 1.2.2",
-    "simple_lstm_th_keras_1": "Keras 1.2.2",
-    "simple_rnn_tensorflow_1": "Keras 1.2.2",
-    "simple_rnn_theano_1": "Keras 1.2.2",
     "wordvec_cnn_lstm": "'Conv1D' 'conv1d_1', 'MaxPooling1D' 'max_pooling1d_1'",
     "lmsac__DeepDIA": "'Conv1D' 'conv1d_1'",
     "/m.": "'MultiHeadAttention' 'mha', 'GlobalAveragePooling1D' 'gap'",
@@ -106,7 +94,7 @@ def test_shared_files_are_there() -> None:
             except LoadError:
                 continue
             read += 1
-    assert read == 50
+    assert read == 67
 
 
 # ---------------------------------------------------------------------------------------------- configs of real Keras

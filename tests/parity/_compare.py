@@ -43,7 +43,7 @@ class Case:
         several: Whether the layer is called with the list of inputs.
         mask: Key of `MASKS`, or None.
         pass_mask: Whether the call takes the mask (else only `compute_mask` sees it).
-        states: How many initial states to pass, `(BATCH, UNITS)` each.
+        states: How many initial states to pass, `(BATCH, *state_size)` each.
         integers: Inputs are integers below this number, zero included.
         frameworks: Where the layer has these options.
     """
@@ -56,6 +56,7 @@ class Case:
     mask: str | None = None
     pass_mask: bool = True
     states: int = 0
+    state_size: tuple[int, ...] = (UNITS,)
     training: bool = False
     dtype: str = "float32"
     integers: int | None = None
@@ -104,7 +105,10 @@ def arguments(case: Case) -> dict[str, Any]:
         "several": case.several,
         "mask": mask,
         "pass_mask": case.pass_mask,
-        "initial_state": [rng.normal(size=(BATCH, UNITS)).astype(case.dtype) * 0.7 for _ in range(case.states)] or None,
+        "initial_state": [
+            rng.normal(size=(BATCH, *case.state_size)).astype(case.dtype) * 0.7 for _ in range(case.states)
+        ]
+        or None,
         "training": case.training,
         "dtype": case.dtype,
         "calls": case.calls,
