@@ -9,6 +9,7 @@ from . import initializers as initializers
 from . import layers as layers
 from . import regularizers as regularizers
 from .errors import KerasTorchError as KerasTorchError
+from .interop import from_torch as from_torch
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential

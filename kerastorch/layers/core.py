@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import activations
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor
 from ._weighted import repr_of
@@ -52,6 +52,9 @@ class Activation(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the function to x of any shape."""
         return self.activation(one_tensor(self, x))
+
+    def _to_torch(self) -> nn.Module:
+        return _plain.activation_module(self, self.activation)
 
 
 @register("RepeatVector")
@@ -139,6 +142,11 @@ class Flatten(Layer):
         if x.ndim == 1:
             return x.unsqueeze(1)
         return (x.movedim(1, -1) if self.data_format == "channels_first" else x).flatten(1)
+
+    def _to_torch(self) -> nn.Module:
+        if self.data_format == "channels_first":
+            raise _plain.no_module(self, ['data_format="channels_first": torch\'s Flatten moves no axis'])
+        return nn.Flatten()
 
 
 @register("Reshape")

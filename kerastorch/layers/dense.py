@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..activations import Activation
 from ..errors import ShapeError
 from ..weights import Shape, Var, transpose
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import float_tensor, one_shape, refuse, sizes_at
 from ._weighted import repr_of
@@ -141,3 +141,8 @@ class Dense(Layer):
         if x.ndim < 2 or x.shape[-1] != self.weight.shape[1]:
             self.check_input_shape(tuple(x.shape))
         return self.activation(F.linear(x, self.weight, self.bias if self.use_bias else None))
+
+    def _to_torch(self) -> nn.Module:
+        units, features = self.weight.shape
+        linear = _plain.plain(nn.Linear, self, in_features=features, out_features=units, bias=self.use_bias)
+        return _plain.followed_by(linear, self, self.activation)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor, refuse
 from ._weighted import repr_of
@@ -161,6 +161,10 @@ class Embedding(Layer):
                 f"{repr_of(self)}: the input holds indices from {int(x.min())} to {int(x.max())}, "
                 f"input_dim={self.input_dim} allows 0 to {self.input_dim - 1}; make it the largest index plus one."
             ) from error
+
+    def _to_torch(self) -> nn.Module:
+        # No padding_idx, also with mask_zero: Keras trains row 0, too.
+        return _plain.plain(nn.Embedding, self, num_embeddings=self.input_dim, embedding_dim=self.output_dim)
 
 
 def _is_sequence(value: Any) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape, Var
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import float_tensor, one_shape, one_tensor, refuse, sizes_at
 from ._weighted import repr_of
 
 _MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
 _FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel
+_TORCH_BATCH_NORM = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 _REFUSED = {
     "renorm": "batch renormalisation is not here; use renorm=False, which computes the same in inference",
     "synchronized": "statistics over several devices are not here; wrap the model with torch's own tools",
@@ -240,6 +241,29 @@ class BatchNormalization(Layer):
             )
         return mask if mask.dtype == torch.bool else mask != 0
 
+    def _to_torch(self) -> nn.Module:
+        rank = len(self.input_shape)
+        reasons = []
+        if rank not in _TORCH_BATCH_NORM or self.axis % rank != 1:
+            reasons.append(
+                "torch's takes inputs of 2 to 5 axes with the features at axis 1, "
+                f"this one has them at axis {self.axis} of {rank}; put a Permute in front"
+            )
+        if not self.trainable:
+            reasons.append("trainable=False keeps it in inference mode, torch's follows train(); make it trainable")
+        if reasons:
+            raise _plain.no_module(self, reasons)
+        fused = self.fused and _fits_fused_kernel(torch.empty([1] * rank, dtype=self.dtype, device="meta"), 1)
+        return _plain.plain(
+            _TORCH_BATCH_NORM[rank],
+            self,
+            _plain.with_constants(self, weight=1, bias=0, num_batches_tracked=0),
+            num_features=len(self.running_mean),
+            eps=max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon,
+            momentum=1 - self.momentum,  # torch's is the weight of the new value
+            affine=self.scale or self.center,
+        )
+
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         state_dict.pop(f"{prefix}num_batches_tracked", None)  # torch's BatchNorm counts batches, Keras does not
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -400,3 +424,20 @@ class LayerNormalization(Layer):
         if axes == last:
             return F.layer_norm(x, sizes, weight, bias, self.epsilon)
         return F.layer_norm(x.movedim(axes, last), sizes, weight, bias, self.epsilon).movedim(last, axes)
+
+    def _to_torch(self) -> nn.Module:
+        shape = self.input_shape
+        axes = self._axes(len(shape))
+        if axes != list(range(len(shape) - len(axes), len(shape))):
+            raise _plain.no_module(
+                self, [f"torch's normalises the last axes, this one axis {self.axis} of an input of {len(shape)} axes"]
+            )
+        return _plain.plain(
+            nn.LayerNorm,
+            self,
+            _plain.with_constants(self, weight=1),
+            normalized_shape=sizes_at(self, shape, axes),
+            eps=self.epsilon,
+            elementwise_affine=self.scale or self.center,
+            bias=self.center,
+        )

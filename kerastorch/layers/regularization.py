@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..weights import Shape
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import one_shape, one_tensor
 from ._weighted import repr_of
@@ -99,6 +99,11 @@ class Dropout(_Noise):
         if self.noise_shape is None:
             return None
         return tuple(own if size is None else size for size, own in zip(self.noise_shape, shape, strict=True))
+
+    def _to_torch(self) -> nn.Module:
+        if self.noise_shape is not None:
+            raise _plain.no_module(self, [f"noise_shape={self.noise_shape}: torch's drops each value by itself"])
+        return nn.Dropout(self.rate)
 
 
 @register("SpatialDropout1D")

@@ -53,6 +53,7 @@ class Model(Layer):
     supports_masking = True
     CONFIG = ()
     EXAMPLES = ()
+    _has_policy = False
     layers: nn.ModuleList
 
     def __init__(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import ArgumentError, UnsupportedError, quote
+from ..layers import _plain
 from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
 from ..layers._weighted import repr_of
@@ -165,3 +166,6 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         given = [self._input] if self._input is not None else []
         return sequential_config(self, [*given, *self.layers])  # type: ignore[list-item]
+
+    def _to_torch(self) -> nn.Module:
+        return _plain.chain(self, self.layers)  # type: ignore[arg-type]

@@ -1,0 +1,241 @@
+"""From layers to plain torch modules: what their `_to_torch` methods share. The way back is `kerastorch.interop`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .. import activations
+from ..errors import UnsupportedError
+from ._weighted import Weighted, repr_of
+
+if TYPE_CHECKING:
+    from ._base import Layer
+    from ._gated_cell import GatedCell
+    from ._recurrent import Recurrent
+
+_ADVICE = ". It is itself an nn.Module: use it as it is."
+_Module = TypeVar("_Module", bound=nn.Module)
+
+# Each activation that torch has as a module -> the module and its settings.
+# The last two: torch's threshold is 2e-9 off in float64, and so is the gradient of nn.Hardsigmoid (by 8e-9).
+ACTIVATIONS: tuple[tuple[activations.Activation, type[nn.Module], dict[str, Any]], ...] = (
+    (activations.linear, nn.Identity, {}),
+    (activations.relu, nn.ReLU, {}),
+    (activations.relu6, nn.ReLU6, {}),
+    (activations.leaky_relu, nn.LeakyReLU, {"negative_slope": 0.2}),
+    (activations.elu, nn.ELU, {"alpha": 1.0}),
+    (activations.celu, nn.CELU, {"alpha": 1.0}),
+    (activations.selu, nn.SELU, {}),
+    (activations.gelu, nn.GELU, {"approximate": "none"}),
+    (activations.sigmoid, nn.Sigmoid, {}),
+    (activations.log_sigmoid, nn.LogSigmoid, {}),
+    (activations.silu, nn.SiLU, {}),
+    (activations.hard_silu, nn.Hardswish, {}),
+    (activations.tanh, nn.Tanh, {}),
+    (activations.tanh_shrink, nn.Tanhshrink, {}),
+    (activations.hard_tanh, nn.Hardtanh, {"min_val": -1.0, "max_val": 1.0}),
+    (activations.hard_shrink, nn.Hardshrink, {"lambd": 0.5}),
+    (activations.soft_shrink, nn.Softshrink, {"lambd": 0.5}),
+    (activations.softsign, nn.Softsign, {}),
+    (activations.softplus, nn.Softplus, {"beta": 1.0, "threshold": 40.0}),
+    (activations.mish, nn.Mish, {}),
+    (activations.glu, nn.GLU, {"dim": -1}),
+    (activations.softmax, nn.Softmax, {"dim": -1}),
+    (activations.log_softmax, nn.LogSoftmax, {"dim": -1}),
+    (activations.softplus, nn.Softplus, {"beta": 1.0, "threshold": 20.0}),
+    (activations.hard_sigmoid, nn.Hardsigmoid, {}),
+)
+
+
+class AllSteps(nn.Module):
+    """Takes the output of every step, `(B, T, U)`, out of what nn.LSTM, nn.GRU or nn.RNN returns."""
+
+    def forward(self, result: tuple[Tensor, Any]) -> Tensor:
+        return result[0]
+
+
+class LastStep(nn.Module):
+    """Takes the last output, `(B, U)` or `(B, 2U)`, out of what nn.LSTM, nn.GRU or nn.RNN returns.
+
+    It is the last layer's final state: of the backward direction therefore the output at the first step, as in Keras.
+    """
+
+    def forward(self, result: tuple[Tensor, Any]) -> Tensor:
+        output, state = result
+        last = state[0] if isinstance(state, tuple) else state
+        directions = output.shape[-1] // last.shape[-1]
+        return last[-directions:].transpose(0, 1).flatten(1)
+
+
+def no_module(layer: Layer, reasons: Sequence[str]) -> UnsupportedError:
+    """The error for a layer that no module of torch.nn computes."""
+    return UnsupportedError(f"{repr_of(layer)} cannot become a plain torch module: {'; '.join(reasons)}{_ADVICE}")
+
+
+def convert(layer: Layer, **options: Any) -> nn.Module:
+    """Run the `_to_torch` of the layer's own class: a subclass may compute something else than its base.
+
+    Raises:
+        UnsupportedError: The class has none, or torch cannot express the configuration.
+        NotBuiltError: There are no weights to copy yet.
+    """
+    make = type(layer).__dict__.get("_to_torch")
+    if make is None:
+        raise no_module(layer, [f"torch.nn has no module that computes {type(layer).__name__}"])
+    for module in layer.modules():
+        if isinstance(module, Weighted) and "unbuilt" in module._parameters:
+            raise module._not_built("weights to copy")
+    computed = layer.compute_dtype
+    if computed != layer.dtype:
+        raise no_module(layer, [f"it computes in {computed} with {layer.dtype} weights; torch has autocast for that"])
+    module = make(layer, **options)
+    module.training = layer.training  # without its children: each has its own layer's mode
+    return module
+
+
+def chain(owner: Layer, layers: Iterable[Layer]) -> nn.Sequential:
+    """Make an nn.Sequential of layers; behind nn.LSTM, nn.GRU and nn.RNN stands what picks the output.
+
+    Raises:
+        UnsupportedError: Some layers cannot be converted; all are named.
+    """
+    modules: list[nn.Module] = []
+    reasons: list[str] = []
+    for layer in layers:
+        try:
+            modules += _links(layer)
+        except UnsupportedError as error:
+            reasons.append(str(error).removesuffix(_ADVICE))
+    if reasons:
+        raise no_module(owner, reasons)
+    return nn.Sequential(*modules)
+
+
+def _links(layer: Any) -> list[nn.Module]:
+    """The modules that stand for one layer in an nn.Sequential."""
+    module = convert(layer)
+    if isinstance(module, nn.Embedding) and layer.mask_zero:
+        raise no_module(layer, ["mask_zero=True: no mask travels in an nn.Sequential"])
+    if not isinstance(module, nn.RNNBase):
+        return [module]
+    if layer.return_state:
+        raise no_module(layer, ["return_state=True: an nn.Sequential hands on one tensor"])
+    return [module, AllSteps() if layer.return_sequences else LastStep()]
+
+
+@torch.no_grad()
+def plain(
+    module_class: type[_Module], layer: Layer, tensors: Mapping[str, Tensor] | None = None, **arguments: Any
+) -> _Module:
+    """Make a torch module on the layer's device, in its dtype, that holds copies of `tensors`.
+
+    Args:
+        module_class: Of torch.nn.
+        layer: The layer that it is made of.
+        tensors: For each name in the module's state dict; the layer's own state dict if None. A tensor that does not
+            require gradients becomes a frozen parameter.
+        **arguments: Of `module_class`.
+    """
+    # On the meta device nothing is initialised, and no random number is drawn.
+    module = module_class(**arguments, device="meta", dtype=layer.dtype).to_empty(device=layer.device)
+    sources = layer.state_dict(keep_vars=True) if tensors is None else tensors
+    for name, target in module.state_dict(keep_vars=True).items():
+        target.copy_(sources[name])
+        if isinstance(target, nn.Parameter):
+            target.requires_grad_(sources[name].requires_grad)
+    return module
+
+
+def with_constants(layer: Layer, **values: float) -> dict[str, Tensor]:
+    """The layer's state dict; what it does not have comes from `values`."""
+    constants = {name: torch.tensor(value, dtype=layer.dtype, device=layer.device) for name, value in values.items()}
+    return {**constants, **layer.state_dict(keep_vars=True)}
+
+
+def activation_module(layer: Layer, activation: Any) -> nn.Module:
+    """The torch module of an activation function.
+
+    Raises:
+        UnsupportedError: torch has none.
+    """
+    if isinstance(activation, nn.Module):
+        return copy.deepcopy(activation)
+    for function, module_class, settings in ACTIVATIONS:
+        if function is activation:
+            return module_class(**settings)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    raise no_module(layer, [f"torch.nn has no module for the activation {name}"])
+
+
+def followed_by(module: nn.Module, layer: Layer, activation: Any) -> nn.Module:
+    """The module, with the module of the activation behind it if there is one."""
+    if activation is activations.linear:
+        return module
+    return nn.Sequential(module, activation_module(layer, activation)).train(layer.training)
+
+
+# ------------------------------------------------------------------ recurrent layers
+
+
+def recurrent(module_class: type[nn.RNNBase], layer: Recurrent, backwards: bool, **arguments: Any) -> nn.RNNBase:
+    """Make nn.LSTM, nn.GRU or nn.RNN of a layer; `backwards`: of the backward layer of a Bidirectional.
+
+    Raises:
+        UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
+    """
+    kernel = layer._fused()
+    reasons = [kernel] if isinstance(kernel, str) else []
+    if layer.go_backwards and not backwards:
+        reasons.append("go_backwards=True: torch's module runs forwards only, make it forwards and give it x.flip(1)")
+    if layer.stateful:
+        reasons.append("stateful=True: torch's module keeps no state, hand it the state of the batch before")
+    reasons += _dropouts(layer)
+    if reasons:
+        raise no_module(layer, reasons)
+    sizes = {"input_size": layer.weight_ih_l0.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
+    return plain(module_class, layer, **sizes, batch_first=True, **arguments)
+
+
+def cell(module_class: type[nn.RNNCellBase], layer: GatedCell, **arguments: Any) -> nn.RNNCellBase:
+    """Make nn.LSTMCell, nn.GRUCell or nn.RNNCell of a cell.
+
+    Raises:
+        UnsupportedError: torch's module does not compute what the cell computes; every reason is told.
+    """
+    kernel = layer._fused()
+    reasons = [*([kernel] if isinstance(kernel, str) else []), *_dropouts(layer)]
+    if reasons:
+        raise no_module(layer, reasons)
+    sizes = {"input_size": layer.weight_ih.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
+    return plain(module_class, layer, **sizes, **arguments)
+
+
+def _dropouts(layer: Any) -> list[str]:
+    return [
+        f"{name}={rate}: torch's module cannot drop so; set layer.{name} = 0.0 before, if it is for inference only"
+        for name in ("dropout", "recurrent_dropout")
+        if (rate := getattr(layer, name))
+    ]
+
+
+def bidirectional(layer: Layer, forward: Any, backward: Any) -> nn.RNNBase:
+    """Make one bidirectional module of the modules of both directions.
+
+    Raises:
+        UnsupportedError: The two are not of one kind.
+    """
+    same = ("input_size", "hidden_size", "bias", "mode")
+    differ = [name for name in same if getattr(forward, name) != getattr(backward, name)]
+    if differ:
+        raise no_module(layer, [f"torch's two directions are alike, its layers differ in {', '.join(differ)}"])
+    arguments: dict[str, Any] = {name: getattr(forward, name) for name in same[:3]}
+    if isinstance(forward, nn.RNN):
+        arguments["nonlinearity"] = forward.nonlinearity
+    tensors = forward.state_dict(keep_vars=True)
+    tensors.update({f"{name}_reverse": value for name, value in backward.state_dict(keep_vars=True).items()})
+    return plain(type(forward), layer, tensors, **arguments, batch_first=True, bidirectional=True)
