@@ -86,23 +86,27 @@ def tree_pairs(model: Layer, weights: TreeWeights, check_names: bool) -> Match:
     return match
 
 
-def _tree(model: Layer, dependencies: bool) -> Iterable[tuple[str, Layer, list[Variable]]]:
-    """Path, layer and own variables of the model and everything in it, as Keras 3 walks it. Shared layers once."""
+def _tree(model: Layer, dependencies: bool) -> Iterable[tuple[str, Layer | None, list[Variable]]]:
+    """Path, layer and own variables of the model and everything in it, as Keras 3 walks it. Shared layers once.
+
+    A plain torch module, such as a person's own cell, has no layer.
+    """
     seen: set[int] = set()
-    stack: list[tuple[str, Layer]] = [("", model)]
+    stack: list[tuple[str, nn.Module]] = [("", model)]
     while stack:
         path, layer = stack.pop()
         if id(layer) in seen:
             continue
         seen.add(id(layer))
-        yield path, layer, own_variables(layer)
+        yield path, layer if isinstance(layer, Layer) else None, own_variables(layer)
         prefix = f"{path}/" if path else ""
         if isinstance(layer, Model):
             names = _container_names(layer, dependencies)
             container = "_layer_checkpoint_dependencies" if dependencies else "layers"
-            children = [(f"{prefix}{container}/{name}", inner) for name, inner in names]
+            children: list[tuple[str, nn.Module]] = [(f"{prefix}{container}/{name}", inner) for name, inner in names]
         else:
-            children = [(prefix + attribute, inner) for attribute, inner in layer.keras_children()]
+            named = layer.keras_children() if isinstance(layer, Layer) else layer.named_children()
+            children = [(prefix + attribute, inner) for attribute, inner in named]
         stack.extend(reversed(children))
 
 

@@ -35,10 +35,10 @@ def layer_spec(
         raise UnsupportedFileError(
             f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
         )
-    if class_name in tables.CONVOLUTIONS and context.writer.backend == "theano":
+    if class_name in tables.CONVOLUTIONS and context.writer.era == "keras1":
         raise UnsupportedFileError(
-            f"Layer {quote(name)} ({class_name}): Theano rotated the kernels of convolutions, and the file holds "
-            "them so, which is not supported; load it in Keras 2 on TensorFlow and save it there."
+            f"Layer {quote(name)}: {class_name} of {context.writer} is not supported, its kernels are laid out "
+            "otherwise; load it in Keras 2 and save it there."
         )
     if class_name == "InputLayer":
         return _input_layer(context, given, name, form)

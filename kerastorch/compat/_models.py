@@ -159,7 +159,8 @@ def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | M
         if isinstance(inner, list) and key == "cells":
             wrapped[key] = tuple(_read(context, part, _inner_name(part, name)) for part in inner)
         elif inner is not None:
-            wrapped[key] = _read(context, inner, _inner_name(inner, name))
+            part = mapping(inner, f"A layer in {quote(name)}")
+            wrapped[key] = _read(context, part, _inner_name(part, name))
     return layer_spec(context, item, name, wrapped)
 
 

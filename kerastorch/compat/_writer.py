@@ -63,9 +63,7 @@ def _stated_era(version: str) -> Era:
         return "tf.keras" if "tf" in rest or minor >= 4 else "keras2"
     if major == 3:
         return "keras3"
-    raise UnsupportedFileError(
-        f"The file was written by Keras {quote(version)}; versions 1 to 3 are read. {_RESAVE}."
-    )
+    raise UnsupportedFileError(f"The file was written by Keras {quote(version)}; versions 1 to 3 are read. {_RESAVE}.")
 
 
 def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:

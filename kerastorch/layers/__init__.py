@@ -2,6 +2,12 @@
 
 from ._base import Layer as Layer
 from .bidirectional import Bidirectional as Bidirectional
+from .cells import GRUCell as GRUCell
+from .cells import LSTMCell as LSTMCell
+from .cells import SimpleRNNCell as SimpleRNNCell
+from .conv_lstm import ConvLSTM1D as ConvLSTM1D
+from .conv_lstm import ConvLSTM2D as ConvLSTM2D
+from .conv_lstm import ConvLSTM3D as ConvLSTM3D
 from .core import Activation as Activation
 from .core import Flatten as Flatten
 from .core import Permute as Permute
@@ -26,5 +32,7 @@ from .normalization import BatchNormalization as BatchNormalization
 from .normalization import LayerNormalization as LayerNormalization
 from .regularization import Dropout as Dropout
 from .regularization import SpatialDropout1D as SpatialDropout1D
+from .rnn import RNN as RNN
 from .simple_rnn import SimpleRNN as SimpleRNN
+from .stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 from .time_distributed import TimeDistributed as TimeDistributed

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..weights import Filler, Shape, Var
-from . import _check
-from ._dtypes import dtype_name, variable_dtype
+from . import _check, _penalties, _plain
+from ._dtypes import call_in_policy, dtype_in_policy, mixed_dtype, policy_name, variable_dtype
 from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
 from ._naming import snake_case, unique_name
 from ._shapes import infer_output_shape, map_shapes
@@ -75,13 +75,15 @@ class Layer(Weighted):
     Args:
         name: Name in the model and in files; made from the class name if None.
         dtype: Of the weights: "float32", "float64", "float16", "bfloat16", a torch dtype, or None for torch's default.
+            "mixed_float16" and "mixed_bfloat16" keep float32 weights and compute in half precision, as in Keras. A
+            layer with a stated dtype widens half-precision inputs to it; other dtypes are never mixed silently.
         trainable: Whether the weights are trained.
-        activity_regularizer: Penalty on the output, added to `losses`.
+        activity_regularizer: Penalty on each output, divided by the batch size: part of `losses` after a call.
         input_shape: Shape without the batch axis; a `Sequential` starts from it (Keras 2 habit).
         batch_input_shape: The same with the batch axis.
         input_dim: The last size of `input_shape` (Keras 2 habit); `input_length` and `batch_size` add the others.
         weights: Arrays in Keras's layout that the layer starts with, instead of its initialisers' (Keras 2 habit).
-        autocast: Accepted; tensors are never cast here, torch says where dtypes differ.
+        autocast: False: no cast of inputs and weights by `dtype`; torch says where dtypes differ.
     """
 
     WEIGHTS: ClassVar[tuple[Var, ...]] = ()
@@ -95,6 +97,7 @@ class Layer(Weighted):
     class_name: ClassVar[str] = "Layer"
 
     supports_masking: bool = False
+    _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
 
@@ -124,6 +127,8 @@ class Layer(Weighted):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
         self.name = name or unique_name(snake_case(type(self).__name__))
         self._dtype = variable_dtype(dtype)
+        self._mixed = mixed_dtype(dtype)
+        self._casts = _check.boolean("autocast", autocast) and self._has_policy and dtype is not None
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = _check.boolean("trainable", trainable)
         self._built = False
@@ -133,7 +138,6 @@ class Layer(Weighted):
         self._nodes: list[Node] = []
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
         self._initial_weights = None if weights is None else list(weights)
-        _check.boolean("autocast", autocast)
         if self._makes_weights():
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
 
@@ -182,7 +186,10 @@ class Layer(Weighted):
         return config
 
     def _base_config(self) -> dict[str, Any]:
-        return {"name": self.name, "trainable": self.trainable, "dtype": dtype_name(self.dtype)}
+        config = {"name": self.name, "trainable": self.trainable, "dtype": policy_name(self)}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -243,6 +250,14 @@ class Layer(Weighted):
                 return self._call_symbolic(args, kwargs)
             args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
             self._ensure_built(args, kwargs)
+        if Weighted._penalises_outputs:
+            return _penalties.call(self, self._compute, args, kwargs)
+        return self._compute(*args, **kwargs)
+
+    def _compute(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`, with the casts of the dtype policy around it."""
+        if self._casts:
+            return call_in_policy(self, super().__call__, args, kwargs)
         return super().__call__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -283,6 +298,7 @@ class Layer(Weighted):
         node = Node(self, args, kwargs)
         output_shapes = self.compute_output_shape(shapes)
         dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
+        dtype = dtype_in_policy(self, dtype)
 
         def make(shape: Shape) -> SymbolicTensor:
             node.outputs.append(SymbolicTensor(shape, dtype, node, len(node.outputs)))
@@ -324,7 +340,36 @@ class Layer(Weighted):
         """The output shape for `input_shape`."""
         return self.compute_output_shape(self.input_shape)
 
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """What the layer computes in: `dtype`, or half precision under a mixed policy.
+
+        A layer that was brought to another dtype, by `.double()` say, computes in that one.
+        """
+        dtype = self.dtype
+        return self._mixed if self._mixed is not None and self._has_policy and dtype == torch.float32 else dtype
+
     # ------------------------------------------------------------------ torch's own protocols
+
+    def to_torch(self) -> nn.Module:
+        """A module of torch.nn that computes the same, with copies of the weights: `nn.LSTM`, `nn.Linear`, ...
+
+        Device, dtype, mode (`train`, `eval`) and frozen weights are as here. Regularisers, constraints, masks and names
+        have no place in it. nn.LSTM, nn.GRU and nn.RNN take `(B, T, F)` and return the output of every step and the
+        final states, whatever `return_sequences` and `return_state` say; the second bias that an nn.LSTM or nn.RNN
+        gets is zero and frozen, so that a training step moves the bias as here. nn.BatchNorm computes the same outputs,
+        but its running variance follows the unbiased variance of the batches.
+
+        Raises:
+            UnsupportedError: torch has no such module; every reason is told.
+            NotBuiltError: The layer has no weights yet.
+        """
+        return _plain.convert(self)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._dtype = fn(torch.empty(0, dtype=self._dtype)).dtype  # a layer without weights follows .half() too
+        return self
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         if "unbuilt" in self._parameters:
@@ -337,7 +382,12 @@ class Layer(Weighted):
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_nodes": []}  # a copy of a layer is in no graph
+        # A copy of a layer is in no graph and has not been called.
+        return {**{key: value for key, value in self.__dict__.items() if key != "_penalties"}, "_nodes": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.activity_regularizer = self._activity_regularizer  # in a new process no call has been watched yet
 
     def extra_repr(self) -> str:
         shown = [f"{key}={getattr(self, key)!r}" for key in self.CONFIG[:1]]

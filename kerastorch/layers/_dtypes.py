@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, quote
+from ._graph import leaves, map_structure
+from ._variables import fillers
+
+if TYPE_CHECKING:
+    from ._base import Layer
 
 _FLOATS = {
     "float16": torch.float16,
@@ -22,6 +30,12 @@ _OTHERS = {
     "uint8": torch.uint8,
     "bool": torch.bool,
 }
+# Policies with float32 weights, and what they compute in.
+_MIXED = {"mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
+_MIXED_NAMES = {dtype: name for name, dtype in _MIXED.items()}
+_HALVES = (torch.float16, torch.bfloat16)
+# Under a mixed policy Keras computes these in float32 and rounds the result.
+_WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization"})
 _NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
 
 
@@ -31,19 +45,29 @@ def variable_dtype(policy: Any) -> torch.dtype:
         return torch.get_default_dtype()
     if isinstance(policy, torch.dtype):
         return policy
-    if isinstance(policy, dict):
-        config = policy.get("config")
-        policy = config.get("name") if isinstance(config, dict) else None
+    policy = _policy_name(policy)
+    if mixed_dtype(policy) is not None:
+        return torch.float32
     if policy in _FLOATS:
         return _FLOATS[policy]
     if policy in _OTHERS:  # Keras 2 wrote the dtype of an Embedding's input here
         return torch.get_default_dtype()
-    if isinstance(policy, str) and policy.startswith("mixed_"):
-        raise UnsupportedError(
-            f"dtype policy {policy!r} (float32 weights, half-precision compute) is not supported: "
-            "build the layer as 'float32' and run it under torch.autocast."
-        )
-    raise ArgumentError(f"dtype: expected one of {sorted(_FLOATS)}, a torch dtype or None, got {quote(policy)}.")
+    raise ArgumentError(
+        f"dtype: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch dtype or None, got {quote(policy)}."
+    )
+
+
+def mixed_dtype(policy: Any) -> torch.dtype | None:
+    """What a mixed policy (float32 weights, half-precision compute) computes in; None for every other policy."""
+    name = _policy_name(policy)
+    return _MIXED.get(name) if isinstance(name, str) else None
+
+
+def _policy_name(policy: Any) -> Any:
+    if not isinstance(policy, Mapping):
+        return policy
+    config = policy.get("config")
+    return config.get("name") if isinstance(config, Mapping) else None
 
 
 def any_dtype(name: Any) -> torch.dtype:
@@ -53,6 +77,8 @@ def any_dtype(name: Any) -> torch.dtype:
     if isinstance(name, torch.dtype):
         return name
     found = _FLOATS.get(name) or _OTHERS.get(name)
+    if mixed_dtype(name) is not None:
+        found = torch.float32  # an input has the dtype of the weights
     if found is None:
         raise ArgumentError(f"dtype: expected one of {sorted([*_FLOATS, *_OTHERS])}, got {quote(name)}.")
     return found
@@ -60,3 +86,70 @@ def any_dtype(name: Any) -> torch.dtype:
 
 def dtype_name(dtype: torch.dtype) -> str:
     return _NAMES.get(dtype, str(dtype).removeprefix("torch."))
+
+
+def policy_name(layer: Layer) -> str:
+    """The layer's `dtype` as Keras writes it."""
+    mixed = layer._mixed
+    return _MIXED_NAMES[mixed] if mixed is not None and layer.dtype == torch.float32 else dtype_name(layer.dtype)
+
+
+# ---------------------------------------------------------------- computing by a policy
+
+
+def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Run one call of a layer whose dtype was stated, with the casts that Keras makes.
+
+    A mixed policy casts inputs and weights to half precision, and so the outputs are. Any other dtype takes a half
+    precision input and widens it: a float32 layer behind a mixed one.
+    """
+    stated, computed = layer.dtype, layer.compute_dtype
+    if stated == computed or layer.class_name in _WIDE:
+        if stated not in _HALVES and not torch.is_autocast_enabled(layer.device.type) and _any_half((args, kwargs)):
+            args, kwargs = _cast((args, kwargs), stated, _HALVES)
+        return function(*args, **kwargs) if stated == computed else _cast(function(*args, **kwargs), computed)
+    args, kwargs = _cast((args, kwargs), computed)
+    with _weights_as(layer, computed):
+        return _cast(function(*args, **kwargs), computed)
+
+
+def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
+    """The dtype of an output that would be `dtype` without the casts of `call_in_policy`."""
+    widened = layer._casts and dtype in _HALVES
+    return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or widened) else dtype
+
+
+def _any_half(values: Any) -> bool:
+    return any(isinstance(leaf, Tensor) and leaf.dtype in _HALVES for leaf in leaves(values))
+
+
+def _cast(values: Any, dtype: torch.dtype, only: tuple[torch.dtype, ...] = ()) -> Any:
+    """Cast the float tensors in nested lists, tuples and dicts; those of the dtypes `only`, if given."""
+
+    def cast(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or not leaf.is_floating_point() or (only and leaf.dtype not in only):
+            return leaf
+        return leaf.to(dtype)
+
+    return map_structure(cast, values)
+
+
+@contextmanager
+def _weights_as(layer: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Put casts in the place of the layer's own weights, not of those of the layers inside it.
+
+    Gradients flow through the casts to the weights. As in `torch.func.functional_call`, two threads cannot run the
+    same layer at once.
+    """
+    held: list[tuple[dict[str, Any], str]] = [
+        (layer._parameters, name) for name, weight in layer._parameters.items() if weight is not None
+    ]
+    held += [(layer._buffers, filler.name) for filler in fillers(layer)]
+    originals = [holder[name] for holder, name in held]
+    try:
+        for (holder, name), weight in zip(held, originals, strict=True):
+            holder[name] = weight.to(dtype) if weight is not None and weight.is_floating_point() else weight
+        yield
+    finally:
+        for (holder, name), weight in zip(held, originals, strict=True):
+            holder[name] = weight

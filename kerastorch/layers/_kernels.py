@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._ops import call_operator, run_kernel, wants_operator
+from ._scan import is_exporting, scan_steps
+
 Activation = Callable[[Tensor], Tensor]
 States = tuple[Tensor, ...]
 Kernel = Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, States]]
@@ -21,30 +24,29 @@ Kernel = Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, States]]
 # ---------------------------------------------------------------- torch's fused kernels
 
 
-def fused_lstm(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
-    """One LSTM over all steps (cuDNN on CUDA, oneDNN on CPU). `weights`: w_ih, w_hh and, with bias, b_ih, b_hh."""
-    h, c = (state.unsqueeze(0) for state in states)
-    out, h, c = torch._VF.lstm(x, (h, c), list(weights), len(weights) == 4, 1, 0.0, _train(weights), False, True)
-    return out, (h[0], c[0])
-
-
-def _fused_single(function: Callable[..., tuple[Tensor, Tensor]]) -> Kernel:
+def _fused(name: str) -> Kernel:
     def run(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
-        hx = states[0].unsqueeze(0)
-        out, h = function(x, hx, list(weights), len(weights) == 4, 1, 0.0, _train(weights), False, True)
-        return out, (h[0],)
+        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
+            dtype = torch.get_autocast_dtype(x.device.type)
+            x, states = x.to(dtype), tuple(state.to(dtype) for state in states)
+            weights = [weight.to(dtype) for weight in weights]
+            with torch.autocast(x.device.type, enabled=False):
+                out, *last = call(x, states, weights)
+        else:
+            out, *last = call(x, states, weights)
+        return out, tuple(last)
+
+    def call(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return (call_operator if wants_operator() else run_kernel)(name, x, states, weights)
 
     return run
 
 
-fused_gru = _fused_single(torch._VF.gru)
-fused_rnn_tanh = _fused_single(torch._VF.rnn_tanh)
-fused_rnn_relu = _fused_single(torch._VF.rnn_relu)
-
-
-def _train(weights: Sequence[Tensor]) -> bool:
-    """Whether cuDNN must keep what a backward pass needs (there is no dropout inside these kernels)."""
-    return torch.is_grad_enabled()
+# Over all steps (cuDNN on CUDA, oneDNN on CPU). `weights`: w_ih, w_hh and, with bias, b_ih, b_hh.
+fused_lstm = _fused("lstm")
+fused_gru = _fused("gru")
+fused_rnn_tanh = _fused("rnn_tanh")
+fused_rnn_relu = _fused("rnn_relu")
 
 
 # ---------------------------------------------------------------- masks around a fused kernel
@@ -109,11 +111,9 @@ def _hold_column(w_ih: Tensor) -> Tensor:
 
 
 def gate_linear(x: Tensor, w: Tensor, b: Tensor | None, drop: Tensor | None) -> Tensor:
-    """`x @ w.T + b`, with an own dropout mask for each gate: `drop` is `(G, B, F)`, or `(1, B, F)` for all gates."""
+    """`x @ w.T + b` for one step `(B, F)` or all `(T, B, F)`; `drop`: a mask `(1, B, F)`, or one for each gate."""
     if drop is None:
         return F.linear(x, w, b)
-    if x.ndim == 3:
-        drop = drop.unsqueeze(2)
     if drop.shape[0] == 1:
         return F.linear(x * drop[0], w, b)
     parts = [F.linear(x * gate, part) for gate, part in zip(drop, w.chunk(drop.shape[0]), strict=True)]
@@ -125,20 +125,25 @@ Cell = Callable[[Tensor, States], States]  # the gates' input part of one step, 
 
 
 def loop(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
-    """Run `cell` over the steps of `gates_x` `(B, T, G*U)`; a masked step repeats the output and keeps the states.
+    """Run `cell` over the steps of `gates_x` `(T, B, G*U)`; a masked step repeats the output and keeps the states.
+
+    The step engine does the same faster, where it knows the derivatives.
 
     Returns:
         outputs `(B, T, U)`, final states.
     """
-    outputs: list[Tensor] = []
-    for step, gates in enumerate(gates_x.unbind(1)):
-        new = cell(gates, states)
-        if mask is not None:
-            use = mask[:, step, None]
-            new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
-        states = new
-        outputs.append(states[0])
-    out = torch.stack(outputs, dim=1)
+    if is_exporting():
+        out, states = scan_steps(cell, gates_x, states, mask)
+    else:
+        outputs: list[Tensor] = []
+        for step, gates in enumerate(gates_x.unbind(0)):
+            new = cell(gates, states)
+            if mask is not None:
+                use = mask[:, step, None]
+                new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
+            states = new
+            outputs.append(states[0])
+        out = torch.stack(outputs, dim=1)
     if mask is not None:
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
     return out, states
@@ -172,10 +177,10 @@ def gru_cell(
 def gru_cell_reset_before(w_hh: Tensor, activation: Activation, recurrent: Activation, drop: Tensor | None) -> Cell:
     """GRU with the reset gate acting on the state before its projection (Keras `reset_after=False`; Cho et al.)."""
     units = w_hh.shape[1]
-    w_rz, w_n = w_hh[: 2 * units], w_hh[2 * units :]
-    drop_rz, drop_n = (None, None) if drop is None else (drop[:2], drop[2])
 
     def cell(gates: Tensor, states: States) -> States:
+        w_rz, w_n = w_hh[: 2 * units], w_hh[2 * units :]  # here: torch's scan takes no two views of one weight
+        drop_rz, drop_n = (None, None) if drop is None else (drop[:2], drop[-1])
         h = states[0]
         xr, xz, xn = gates.chunk(3, dim=-1)
         hr, hz = gate_linear(h, w_rz, None, drop_rz).chunk(2, dim=-1)

@@ -10,13 +10,15 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations
 from ..weights import Filler, Shape, Var, transpose
-from . import _check
-from ._kernels import Activation, Cell, Kernel, States, gate_linear, loop, masked
+from . import _check, _engine
+from ._equations import Steps
+from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 
 if TYPE_CHECKING:
@@ -101,11 +103,13 @@ class Recurrent(SequenceLayer):
     INERT = ("unroll", "implementation", "use_cudnn", "time_major", "seed")
     VARS_PATH = "cell"
     GATES: ClassVar[int]
+    MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
     bias_ih_l0: Tensor
     bias_hh_l0: Tensor
     activation: Activation
+    recurrent_activation: Activation
     STATES: ClassVar[int] = 1
 
     def __init__(
@@ -131,6 +135,7 @@ class Recurrent(SequenceLayer):
         **base: Any,
     ) -> None:
         super().__init__(**base)
+        self.recurrent_activation = activations.linear  # where there are gates, the subclass sets it
         self._configure(
             activation=activation,
             kernel_initializer=kernel_initializer,
@@ -162,8 +167,8 @@ class Recurrent(SequenceLayer):
         """The fused kernel for this configuration, or the reason why there is none."""
 
     @abstractmethod
-    def _cell(self, drop: Tensor | None) -> Cell:
-        """One step, for the step loop; `drop` is the recurrent dropout mask of each gate."""
+    def _steps(self, drop: Tensor | None) -> Steps:
+        """The recurrence, for the step loop; `drop` is the recurrent dropout mask of each gate."""
 
     # ------------------------------------------------------------------ shapes
 
@@ -187,7 +192,8 @@ class Recurrent(SequenceLayer):
         training = self.training if training is None else training
         fused = self._fused()
         if isinstance(fused, str):
-            return KernelChoice("step loop", fused)
+            slow = _engine.no_derivative(self.activation, self.recurrent_activation)
+            return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
         if training and self.recurrent_dropout:
             return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
         if training and self.dropout and self.implementation == 1:
@@ -196,7 +202,7 @@ class Recurrent(SequenceLayer):
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         choice = self.kernel_choice(training=training)
-        drop = self._dropout_masks(x[:, 0], self.dropout) if training and self.dropout else None
+        drop = self._gate_masks(x[:, 0], self.dropout) if training and self.dropout else None
         if choice.path == "fused":
             kernel = self._fused()
             assert not isinstance(kernel, str)
@@ -208,18 +214,29 @@ class Recurrent(SequenceLayer):
             return masked(kernel, x, states, weights, mask, want_cell)
         recurrent_drop = None
         if training and self.recurrent_dropout:
-            recurrent_drop = self._dropout_masks(states[0], self.recurrent_dropout)
-        gates = gate_linear(x, self.weight_ih_l0, self.bias_ih_l0 if self.use_bias else None, drop)
-        return loop(self._cell(recurrent_drop), gates, states, mask)
+            recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
+        by_time = x.transpose(0, 1).contiguous()
+        gates = gate_linear(by_time, self.weight_ih_l0, self.bias_ih_l0 if self.use_bias else None, drop)
+        return _engine.run(self._steps(recurrent_drop), gates, states, mask)
 
     def _kernel_weights(self) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")[: 4 if self.use_bias else 2]
         return [getattr(self, name) for name in names]
 
     def _dropout_masks(self, like: Tensor, rate: float) -> Tensor:
-        """Dropout masks `(1, B, F)` for the whole sequence, or `(G, B, F)`, one for each gate, in implementation 1."""
+        """Draw masks `(1, B, F)` for the whole sequence, or `(G, B, F)`, one for each gate, in implementation 1.
+
+        The gates are in Keras's order. All noise of the layer comes from here: the tests put given masks in its place.
+        """
         count = self.GATES if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
+
+    def _gate_masks(self, like: Tensor, rate: float) -> Tensor:
+        """`_dropout_masks`, with the gates in torch's order."""
+        masks = self._dropout_masks(like, rate)
+        if self.MASK_ORDER is None or len(masks) == 1:
+            return masks
+        return torch.stack([masks[gate] for gate in self.MASK_ORDER])
 
 
 def fused_if(conditions: Sequence[tuple[bool, str]], kernel: Kernel) -> Kernel | str:

@@ -156,14 +156,14 @@ class SequenceLayer(Layer):
     def _register_states(self, count: int) -> None:
         """Make room for the states that a stateful layer keeps: buffers, so that they move with the layer."""
         self.state_count = count
-        for index in range(count):
+        for index in range(count if self.stateful else 0):  # torch.export miscounts the buffers behind an empty one
             self.register_buffer(f"state_{index}", None, persistent=False)
 
     @property
     def states(self) -> list[Tensor] | None:
         """The states that a stateful layer keeps, each `(B, ...)`; None before the first batch."""
-        kept = [getattr(self, f"state_{index}") for index in range(self.state_count)]
-        return None if kept[0] is None else kept
+        kept = [getattr(self, f"state_{index}") for index in range(self.state_count if self.stateful else 0)]
+        return kept if kept and kept[0] is not None else None
 
     @states.setter
     def states(self, values: Any) -> None:
@@ -192,7 +192,7 @@ class SequenceLayer(Layer):
         states = tuple(torch.as_tensor(value, dtype=self.dtype, device=self.device) for value in values)
         for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
             rows = batch if batch is not None else state.shape[0] if state.ndim else 0
-            if tuple(state.shape) != (rows, *size):
+            if not _fits(state.shape, (rows, *size)):
                 expected = str((rows if batch is not None else "batch", *size)).replace("'", "")
                 raise ShapeError(
                     f"{repr_of(self)}: state {index}: expected shape {expected}, got {tuple(state.shape)}."
@@ -202,7 +202,7 @@ class SequenceLayer(Layer):
     def _start(self, x: Tensor, initial_state: Any) -> States:
         batch = x.shape[0]
         if initial_state is not None:
-            return self._as_states(initial_state, batch)
+            return tuple(state.to(x.dtype) for state in self._as_states(initial_state, batch))
         kept = self.states if self.stateful else None
         if kept is None:
             return self._initial_states(x)
@@ -218,6 +218,11 @@ class SequenceLayer(Layer):
         return tuple(x.new_zeros(x.shape[0], *size) for size in self.state_sizes)
 
     def _keep(self, states: States) -> None:
+        if torch._C._are_functorch_transforms_active():
+            raise UnsupportedError(
+                f"{repr_of(self)} is stateful: its states would keep tensors of torch.func beyond the transform. "
+                "Make it with stateful=False, and pass initial_state and take return_state instead."
+            )
         with torch.inference_mode(False):  # a state from predict() must also serve in training
             for index, state in enumerate(states):
                 setattr(self, f"state_{index}", state.detach().clone())
@@ -254,9 +259,13 @@ class SequenceLayer(Layer):
         if self.stateful:
             self._keep(states)
         if valid is not None and self.zero_output_for_mask:
-            out = out * valid.reshape(*valid.shape, *[1] * (out.ndim - 2))
+            out = self._hide(out, valid)
         result = out if self.return_sequences else out[:, -1]
         return (result, *states) if self.return_state else result
+
+    def _hide(self, out: Tensor, valid: Tensor) -> Tensor:
+        """Outputs `(B, T, ...)` with zeros at masked steps."""
+        return out * valid.reshape(*valid.shape, *[1] * (out.ndim - valid.ndim))
 
     def _check_input(self, x: Any) -> Tensor:
         if not isinstance(x, Tensor):
@@ -268,7 +277,9 @@ class SequenceLayer(Layer):
         dtype = self.dtype
         if not x.is_floating_point():
             x = x.to(dtype)
-        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        if torch.is_autocast_enabled(x.device.type):
+            return x if x.dtype == torch.float64 else x.to(torch.get_autocast_dtype(x.device.type))
+        if x.dtype != dtype:
             raise ArgumentError(
                 f"{repr_of(self)}: the input is {x.dtype}, the weights are {dtype}; "
                 "convert one of them, for example x.to(layer.dtype)."
@@ -289,3 +300,8 @@ class SequenceLayer(Layer):
                 f"got {tuple(mask.shape)}."
             )
         return mask if mask.dtype == torch.bool else mask != 0
+
+
+def _fits(shape: Sequence[int], wanted: Shape) -> bool:
+    """Whether a shape is the wanted one; None there stands for any size."""
+    return len(shape) == len(wanted) and all(size in (None, got) for got, size in zip(shape, wanted, strict=True))

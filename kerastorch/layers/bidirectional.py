@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
-from . import _check
+from . import _check, _plain
 from ._base import Example, Layer, register
 from ._sequence import KernelChoice, SequenceLayer
 from ._weighted import repr_of
@@ -230,3 +230,9 @@ class Bidirectional(Layer):
             return merged
         states = [state for result in results for state in result[1:]]
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def _to_torch(self) -> nn.Module:
+        if self.merge_mode != "concat":
+            raise _plain.no_module(self, [f"merge_mode={self.merge_mode!r}: torch's module has concat only"])
+        forward = _plain.convert(self.forward_layer)
+        return _plain.bidirectional(self, forward, _plain.convert(self.backward_layer, backwards=True))

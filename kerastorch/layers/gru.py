@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
-from . import _check
+from . import _check, _equations, _plain
 from ._base import Example, register
-from ._kernels import Activation, Cell, Kernel, fused_gru, gru_cell, gru_cell_reset_before
+from ._equations import Steps
+from ._kernels import Activation, Kernel, fused_gru
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class GRU(Recurrent):
     """
 
     GATES = 3
+    MASK_ORDER = (1, 0, 2)  # r z n, of z r h
     WEIGHTS = (
         *recurrent_weights(3, _ORDER),
         Var(
@@ -106,11 +108,13 @@ class GRU(Recurrent):
             fused_gru,
         )
 
-    def _cell(self, drop: Tensor | None) -> Cell:
-        if not self.reset_after:
-            return gru_cell_reset_before(self.weight_hh_l0, self.activation, self.recurrent_activation, drop)
-        bias = self.bias_hh_l0 if self.use_bias else None
-        return gru_cell(self.weight_hh_l0, bias, self.activation, self.recurrent_activation, drop)
+    def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
+        return _plain.recurrent(nn.GRU, self, backwards)
+
+    def _steps(self, drop: Tensor | None) -> Steps:
+        equations = _equations.GRU if self.reset_after else _equations.GRUResetBefore
+        bias = self.bias_hh_l0 if self.use_bias and self.reset_after else None
+        return Steps(equations, self.weight_hh_l0, bias, self.activation, self.recurrent_activation, drop)
 
 
 @register("CuDNNGRU")
@@ -147,5 +151,8 @@ class CuDNNGRU(Recurrent):
     def _fused(self) -> Kernel | str:
         return fused_gru
 
-    def _cell(self, drop: Tensor | None) -> Cell:
+    def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
+        return _plain.recurrent(nn.GRU, self, backwards)
+
+    def _steps(self, drop: Tensor | None) -> Steps:
         raise AssertionError("CuDNNGRU always runs on the fused kernel")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..weights import Var, halves, identity, per_gate, reinterpret
-from . import _check
+from . import _check, _equations, _plain
 from ._base import Example, register
-from ._kernels import Activation, Cell, Kernel, fused_lstm, lstm_cell
+from ._equations import Steps
+from ._kernels import Activation, Kernel, fused_lstm
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -109,8 +110,11 @@ class LSTM(Recurrent):
             fused_lstm,
         )
 
-    def _cell(self, drop: Tensor | None) -> Cell:
-        return lstm_cell(self.weight_hh_l0, self.activation, self.recurrent_activation, drop)
+    def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
+        return _plain.recurrent(nn.LSTM, self, backwards)
+
+    def _steps(self, drop: Tensor | None) -> Steps:
+        return Steps(_equations.LSTM, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)
 
 
 @register("CuDNNLSTM")
@@ -166,5 +170,8 @@ class CuDNNLSTM(Recurrent):
     def _fused(self) -> Kernel | str:
         return fused_lstm
 
-    def _cell(self, drop: Tensor | None) -> Cell:
+    def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
+        return _plain.recurrent(nn.LSTM, self, backwards)
+
+    def _steps(self, drop: Tensor | None) -> Steps:
         raise AssertionError("CuDNNLSTM always runs on the fused kernel")

@@ -6,7 +6,7 @@ import functools
 import operator
 import string
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -89,6 +89,15 @@ class _Merge(Layer):
         return [None if item is None else torch.as_tensor(item, dtype=torch.bool) for item in mask]
 
 
+def _distinct(sizes: Iterable[Any]) -> list[Any]:
+    """The different sizes that are known. No set: the sizes that torch.export passes cannot be hashed."""
+    found: list[Any] = []
+    for size in sizes:
+        if size is not None and all(size != other for other in found):
+            found.append(size)
+    return found
+
+
 class _Elementwise(_Merge):
     """Merges value by value; abstract.
 
@@ -96,16 +105,17 @@ class _Elementwise(_Merge):
     """
 
     def _merged_shape(self, shapes: Sequence[Shape]) -> Shape:
-        batches = {shape[0] for shape in shapes if shape} - {None}
+        batches = _distinct(shape[0] for shape in shapes if shape)
         if len(batches) > 1:
             raise self._misfit(shapes, "the batch sizes differ")
         rank = max(map(len, shapes))
         merged: list[Any] = []
         for column in zip(*(_expanded(shape[1:], rank - 1) for shape in shapes), strict=True):
-            sizes = {size for size in column if size != 1}
-            if len(sizes - {None}) > 1:
+            sizes = _distinct(size for size in column if size != 1)
+            if len(sizes) > 1:
                 raise self._misfit(shapes, "sizes must be equal or 1, counted from the last axis")
-            merged.append(None if None in sizes else sizes.pop() if sizes else 1)
+            unknown = any(size is None for size in column)
+            merged.append(None if unknown else sizes.pop() if sizes else 1)
         return (batches.pop() if batches else None, *merged)[:rank]
 
     def _merge_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor | None:
@@ -350,10 +360,11 @@ class Concatenate(_Merge):
             raise self._misfit(shapes, "they must have the same number of axes")
         axis = self.axis % len(first)
         for index, column in enumerate(zip(*shapes, strict=True)):
-            if index != axis and len(set(column) - {None}) > 1:
+            if index != axis and len(_distinct(column)) > 1:
                 raise self._misfit(shapes, f"sizes other than those of axis {self.axis} must be equal")
         along = [shape[axis] for shape in shapes]
-        return (*first[:axis], None if None in along else sum(along), *first[axis + 1 :])
+        unknown = any(size is None for size in along)
+        return (*first[:axis], None if unknown else sum(along), *first[axis + 1 :])
 
     def _merge_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
         rank = inputs[0].ndim

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..weights import Var, identity
+from . import _equations, _plain
 from ._base import Example, register
-from ._kernels import Cell, Kernel, fused_rnn_relu, fused_rnn_tanh, rnn_cell
+from ._equations import Steps
+from ._kernels import Kernel, fused_rnn_relu, fused_rnn_tanh
 from ._recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -66,5 +68,9 @@ class SimpleRNN(Recurrent):
             return fused_rnn_relu
         return "torch's RNN kernel has activation tanh or relu only"
 
-    def _cell(self, drop: Tensor | None) -> Cell:
-        return rnn_cell(self.weight_hh_l0, self.activation, drop)
+    def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
+        nonlinearity = "relu" if is_activation(self.activation, "relu") else "tanh"
+        return _plain.recurrent(nn.RNN, self, backwards, nonlinearity=nonlinearity)
+
+    def _steps(self, drop: Tensor | None) -> Steps:
+        return Steps(_equations.SimpleRNN, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)

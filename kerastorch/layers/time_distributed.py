@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from ..weights import Shape
 from . import _check
 from ._base import Example, Layer, register
 from ._graph import map_structure
+from ._penalties import steps_apart
 from ._sequence import KernelChoice
 from ._shapes import map_shapes
 from ._weighted import repr_of
@@ -22,11 +24,13 @@ class TimeDistributed(Layer):
     """Applies a layer or a model to each time step, as `keras.layers.TimeDistributed`.
 
     All steps run in one call, on `(B * T, ...)`. While training, a BatchNormalization inside therefore takes its
-    statistics over batch and time together, as tf.keras does.
+    statistics over batch and time together, as tf.keras does. An `activity_regularizer` of the inner layer costs
+    nothing, as in Keras 3 (with `keras2_masks` it acts, as in tf.keras); one of TimeDistributed itself does.
 
     Args:
         layer: Any layer or model; a stateful one is refused.
         keras2_masks: Hand on the mask that the inner layer computes, as Keras 2 does; Keras 3 hands on its own input's.
+            The inner layer's penalties are Keras 2's then, too.
         **base: `name`, `dtype`, `trainable`, ...
 
     Variables:
@@ -121,7 +125,10 @@ class TimeDistributed(Layer):
         if self.layer._takes_training:
             options["training"] = self.training if training is None else training
         steps = x.shape[:2]
-        return map_structure(lambda out: out.unflatten(0, steps), self.layer(x.flatten(0, 1), **options))
+        plain = self.keras2_masks or not self._penalises_outputs  # Keras 2 also runs the inner layer once
+        with nullcontext() if plain else steps_apart(self.layer, steps[1]):
+            outputs = self.layer(x.flatten(0, 1), **options)
+        return map_structure(lambda out: out.unflatten(0, steps), outputs)
 
 
 def _step_shape(shape: Shape) -> Shape:

@@ -1,0 +1,319 @@
+"""What LSTMCell, GRUCell and SimpleRNNCell share: one step, all steps at once, dropout masks, and the states."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import activations
+from ..errors import ShapeError, UnsupportedError
+from ..weights import Filler, Shape, Var
+from . import _check, _engine
+from ._base import Layer
+from ._dtypes import call_in_policy
+from ._equations import Steps
+from ._inputs import float_tensor, one_shape, sizes_at
+from ._kernels import Activation, Kernel, States, gate_linear, masked
+from ._recurrent import COMMON_CONFIG
+from ._sequence import SEQUENCE_CONFIG, KernelChoice
+from ._weighted import repr_of
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class CellOptions(TypedDict, total=False):
+        """The arguments that every cell takes by keyword; Keras's names, defaults and meaning."""
+
+        kernel_initializer: Any
+        recurrent_initializer: Any
+        bias_initializer: Any
+        kernel_regularizer: Any
+        recurrent_regularizer: Any
+        bias_regularizer: Any
+        kernel_constraint: Any
+        recurrent_constraint: Any
+        bias_constraint: Any
+        dropout: float
+        recurrent_dropout: float
+        seed: int | None
+        implementation: Literal[0, 1, 2]
+        name: str | None
+        dtype: Any
+        trainable: bool
+
+
+# What a layer over time and its cell have in common.
+CELL_CONFIG = tuple(key for key in COMMON_CONFIG if key not in (*SEQUENCE_CONFIG, "activity_regularizer"))
+_Declared = TypeVar("_Declared", Var, Filler)
+
+
+def without_layer_number(declared: Iterable[_Declared]) -> tuple[_Declared, ...]:
+    """The declarations of a layer for its cell: `weight_ih_l0` of nn.LSTM is `weight_ih` of nn.LSTMCell."""
+    made = []
+    for item in declared:
+        if isinstance(item, Var):
+            made.append(replace(item, params=tuple(name.removesuffix("_l0") for name in item.params)))
+        else:
+            made.append(replace(item, name=item.name.removesuffix("_l0")))
+    return tuple(made)
+
+
+class GatedCell(Layer):
+    """One step of a gated recurrent layer; abstract. See `LSTMCell`, `GRUCell`, `SimpleRNNCell`."""
+
+    INERT = ("implementation", "seed")
+    GATES: ClassVar[int]
+    STATES: ClassVar[int] = 1
+    MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+    activation: Activation
+    recurrent_activation: Activation = staticmethod(activations.linear)  # for a cell without gates
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        *,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        implementation: int = 2,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        if self.activity_regularizer is not None:
+            raise UnsupportedError(
+                f"{repr_of(self)}: activity_regularizer is not supported on a cell (in Keras its penalty depends on "
+                "how often the layer around happens to call the cell); give it to that layer."
+            )
+        self._configure(
+            activation=activation,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.units = _check.positive("units", units)
+        self.use_bias = _check.boolean("use_bias", use_bias)
+        self.dropout = _check.rate("dropout", dropout)
+        self.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        # Keras draws one dropout mask per gate in implementation 1, which recurrent_dropout switches on.
+        self.implementation = (
+            1 if self.recurrent_dropout else _check.one_of("implementation", implementation, (0, 1, 2))
+        )
+        self._dropout_mask: Tensor | None = None
+        self._recurrent_dropout_mask: Tensor | None = None
+
+    # ------------------------------------------------------------------ what a subclass defines
+
+    @abstractmethod
+    def _fused(self) -> Kernel | str:
+        """The fused kernel that runs this cell over time, or the reason why there is none."""
+
+    @abstractmethod
+    def _steps(self, drop: Tensor | None) -> Steps:
+        """The recurrence; `drop` is the recurrent dropout mask of each gate."""
+
+    # ------------------------------------------------------------------ shapes and states
+
+    @property
+    def state_size(self) -> Any:
+        """The size of the state: one integer, or a list of one for each state."""
+        return self.units if self.STATES == 1 else [self.units] * self.STATES
+
+    @property
+    def output_size(self) -> int:
+        return self.units
+
+    def get_initial_state(self, batch_size: int | None = None, inputs: Any = None, dtype: Any = None) -> list[Tensor]:
+        """Zeros `(B, U)`, one for each state.
+
+        Args:
+            batch_size: B; that of `inputs` if None, else 1.
+            inputs: Where the batch size, device and dtype come from, if given.
+            dtype: Of the zeros; that of the weights if None.
+        """
+        device = self.device if inputs is None else inputs.device
+        dtype = dtype or (self.dtype if inputs is None else inputs.dtype)
+        rows = batch_size if batch_size is not None else 1 if inputs is None else inputs.shape[0]
+        return [torch.zeros(rows, self.units, dtype=dtype, device=device) for _ in range(self.STATES)]
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, rank=2, meaning="(batch, features)")
+        (features,) = sizes_at(self, input_shape, (1,))
+        expected = self._build_shape[-1] if self._built and self._build_shape is not None else features
+        if features != expected:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {expected} features, got {features} (input of shape {tuple(input_shape)})."
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        self.check_input_shape(input_shape)
+        shape = (input_shape[0], self.units)
+        return shape, [shape] * self.STATES
+
+    # ------------------------------------------------------------------ dropout
+
+    def get_dropout_mask(self, x: Tensor) -> Tensor | None:
+        """The mask for inputs like `x` `(B, F)`, or None where there is no dropout.
+
+        It is drawn once and kept until `reset_dropout_mask`, so that all steps of a sequence drop the same; `RNN`
+        resets it behind each sequence.
+
+        Returns:
+            `(1, B, F)`, or in implementation 1 `(G, B, F)`, one for each gate in Keras's order.
+        """
+        self._dropout_mask = self._mask(self._dropout_mask, x, self.dropout)
+        return self._dropout_mask
+
+    def get_recurrent_dropout_mask(self, h: Tensor) -> Tensor | None:
+        """Likewise for the state `h` `(B, U)`."""
+        self._recurrent_dropout_mask = self._mask(self._recurrent_dropout_mask, h, self.recurrent_dropout)
+        return self._recurrent_dropout_mask
+
+    def reset_dropout_mask(self) -> None:
+        """Draw a new mask at the next step."""
+        self._dropout_mask = None
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw a new mask at the next step."""
+        self._recurrent_dropout_mask = None
+
+    def _mask(self, kept: Tensor | None, like: Tensor, rate: float) -> Tensor | None:
+        if not self._drops(rate):
+            return None
+        if kept is not None and kept.shape[1:] == like.shape:
+            return kept.to(like)
+        count = self.GATES if self.implementation == 1 else 1
+        return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
+
+    def _drops(self, rate: float) -> bool:
+        return 0.0 < rate < 1.0  # Keras's gated cells do not drop at a rate of 1
+
+    def _gate_masks(self, x: Tensor, h: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Both masks, with the gates in torch's order."""
+        if not training:
+            return None, None
+        masks = self.get_dropout_mask(x), self.get_recurrent_dropout_mask(h)
+        order = self.MASK_ORDER
+        x_mask, h_mask = (
+            mask if mask is None or order is None or len(mask) == 1 else torch.stack([mask[gate] for gate in order])
+            for mask in masks
+        )
+        return x_mask, h_mask
+
+    # ------------------------------------------------------------------ running
+
+    def forward(self, x: Tensor, states: Any = None, training: bool | None = None) -> tuple[Tensor, Any]:
+        """Compute one step.
+
+        Args:
+            x: `(B, F)`, of the cell's dtype.
+            states: One tensor `(B, U)` for each state; zeros if None.
+            training: Whether dropout acts; `self.training` if None.
+
+        Returns:
+            The output `(B, U)`, and the new states as a list (as one tensor if `states` is one).
+
+        Raises:
+            ShapeError: x or a state has another shape than the cell needs.
+        """
+        x = float_tensor(self, x, self.dtype)
+        self.check_input_shape(tuple(x.shape))
+        bare = isinstance(states, Tensor)
+        flat = self._check_states(x, self.get_initial_state(inputs=x) if states is None else states)
+        drop, recurrent_drop = self._gate_masks(x, flat[0], self.training if training is None else training)
+        gates = gate_linear(x, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
+        steps = self._steps(recurrent_drop)
+        new = steps.equations.cell(steps)(gates, flat)
+        return new[0], new[0] if bare else list(new)
+
+    def _check_states(self, x: Tensor, states: Any) -> States:
+        given = states if isinstance(states, (list, tuple)) else [states]
+        flat = tuple(torch.as_tensor(state, dtype=self.dtype, device=x.device) for state in given)
+        wanted = (x.shape[0], self.units)
+        found = [tuple(state.shape) for state in flat]
+        if found != [wanted] * self.STATES:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {self.STATES} state(s) of shape {wanted}, got {found}; "
+                "get_initial_state makes them."
+            )
+        return flat
+
+    def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
+        """Which computation `RNN` runs for this cell's configuration, and why.
+
+        Args:
+            x: Not needed; the choice depends on the configuration only.
+            mask: Likewise: masks run on the same kernel.
+            training: As in `forward`; recurrent dropout changes the choice while training.
+        """
+        training = self.training if training is None else training
+        fused = self._fused()
+        if isinstance(fused, str):
+            slow = _engine.no_derivative(self.activation, self.recurrent_activation)
+            return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
+        if training and self._drops(self.recurrent_dropout):
+            return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
+        if training and self._drops(self.dropout) and self.implementation == 1:
+            return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
+        return KernelChoice("fused", f"torch's kernel for sequences computes this {type(self).__name__}")
+
+    def run(
+        self, x: Tensor, states: States, mask: Tensor | None, training: bool, want_states: bool
+    ) -> tuple[Tensor, States]:
+        """All steps of `x` `(B, T, F)` at once, with the numbers of one call for each step.
+
+        Args:
+            x: `(B, T, F)`.
+            states: `(B, U)` each.
+            mask: bool `(B, T)`; a masked step repeats the output (zeros before the first valid one), keeps the states.
+            training: Whether dropout acts.
+            want_states: Whether all final states are needed, or only the first.
+
+        Returns:
+            Outputs `(B, T, U)` and the final states.
+        """
+        run = call_in_policy if self._casts else lambda cell, function, args, options: function(*args, **options)
+        return run(self, self._run, (x, states, mask, training, want_states), {})
+
+    def _run(
+        self, x: Tensor, states: States, mask: Tensor | None, training: bool, want_states: bool
+    ) -> tuple[Tensor, States]:
+        drop, recurrent_drop = self._gate_masks(x[:, 0], states[0], training)
+        kernel = self._fused()
+        if isinstance(kernel, str) or self.kernel_choice(training=training).path == "step loop":
+            by_time = x.transpose(0, 1).contiguous()
+            gates = gate_linear(by_time, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
+            return _engine.run(self._steps(recurrent_drop), gates, states, mask)
+        x = x if drop is None else x * drop[0].unsqueeze(1)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.use_bias else 2]
+        weights = [getattr(self, name) for name in names]
+        if mask is None:
+            return kernel(x, states, weights)
+        return masked(kernel, x, states, weights, mask, want_states and self.STATES == 2)

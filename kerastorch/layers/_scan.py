@@ -1,0 +1,47 @@
+"""The step loop for `torch.export`: one node for any number of steps, where a Python loop would fix their number."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+States = tuple[Tensor, ...]
+_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", bool)  # older torch does not say
+
+
+def is_exporting() -> bool:
+    """Whether `torch.export` is taking the graph."""
+    return _exporting()
+
+
+def scan_steps(
+    cell: Callable[[Tensor, States], States], gates_x: Tensor, states: States, mask: Tensor | None
+) -> tuple[Tensor, States]:
+    """Run `cell` over the steps of `gates_x` `(T, B, G*U)`; a masked step keeps the states.
+
+    Returns:
+        the first state after each step `(B, T, U)`, final states.
+    """
+    from torch._higher_order_ops.scan import scan  # only here: torch calls it a prototype
+
+    def step(carry: States, inputs: tuple[Tensor, ...]) -> tuple[States, Tensor]:
+        gates, *use = inputs
+        new = cell(gates, carry)
+        if use:
+            new = tuple(torch.where(use[0], value, old) for value, old in zip(new, carry, strict=True))
+        return new, new[0].clone()  # the parts of a result may not share memory
+
+    steps = (gates_x,) if mask is None else (gates_x, mask.t().unsqueeze(-1))
+    carry = tuple(state.clone() for state in states)
+    if torch.compiler.is_dynamo_compiling():
+        last, outputs = scan(step, carry, steps, dim=0)
+    else:
+        with warnings.catch_warnings():
+            # Dynamo looks at the .grad of everything that it is given, and torch's scan asks for a compilation.
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor", category=UserWarning)
+            warnings.filterwarnings("ignore", message="torch.compile is ignored", category=UserWarning)
+            last, outputs = scan(step, carry, steps, dim=0)
+    return outputs.transpose(0, 1), last

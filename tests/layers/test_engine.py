@@ -1,0 +1,476 @@
+"""The step engine against autograd that follows every step, and against numerical derivatives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.utils.checkpoint import checkpoint
+
+from kerastorch import activations as A
+from kerastorch import layers
+from kerastorch.layers import _engine, _equations, _pointwise
+from kerastorch.layers._equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, Steps
+from kerastorch.layers._kernels import States, loop
+
+EQUATIONS = [LSTM, GRU, GRUResetBefore, SimpleRNN]
+GATES = {LSTM: 4, GRU: 3, GRUResetBefore: 3, SimpleRNN: 1}
+B, U = 3, 2
+MASKS = {
+    "none": None,
+    "right": [[1, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0]],
+    "holes": [[1, 0, 1, 1], [0, 1, 1, 0], [0, 0, 0, 0]],
+}
+DROPS = ["none", "one", "each gate"]
+NAMES = sorted(function.__name__ for function in _pointwise._TABLE)
+
+Run = Callable[[Steps, Tensor, States, "Tensor | None"], "tuple[Tensor, States]"]
+
+
+def follow_steps(steps: Steps, gates: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    """What the engine replaces."""
+    return loop(steps.equations.cell(steps), gates, states, mask)
+
+
+class Problem:
+    """Random float64 inputs of a recurrence, distinct everywhere."""
+
+    def __init__(
+        self,
+        equations: type[Equations],
+        activation: str = "relu",
+        recurrent: str = "sigmoid",
+        *,
+        mask: str = "none",
+        drop: str = "none",
+        steps: int = 4,
+        batch: int = B,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        generator = torch.Generator().manual_seed(7)
+
+        def random(*shape: int) -> Tensor:
+            return (0.6 * torch.randn(*shape, dtype=torch.float64, generator=generator)).to(dtype)
+
+        count = GATES[equations]
+        self.equations, self.functions = equations, (A.get(activation), A.get(recurrent))
+        biased = equations is GRU
+        self.tensors = [random(steps, batch, count * U), random(count * U, U), *([random(count * U)] * biased)]
+        self.tensors += [random(batch, U) for _ in range(2 if equations is LSTM else 1)]
+        self.weights = 3 if biased else 2  # how many of the tensors are not states
+        pattern = MASKS[mask]
+        self.mask = None if pattern is None else torch.tensor(pattern, dtype=torch.bool)[:batch, :steps]
+        masks = {"none": 0, "one": 1, "each gate": count}[drop]
+        self.drop = 2.0 * (random(masks, batch, U) > 0) if masks else None
+        if self.drop is not None:
+            self.drop = self.drop.to(dtype)
+
+    def run(self, run: Run, *tensors: Tensor) -> tuple[Tensor, ...]:
+        gates, w_hh, *rest = tensors
+        b_hh = rest[0] if self.weights == 3 else None
+        steps = Steps(self.equations, w_hh, b_hh, *self.functions, self.drop)
+        out, states = run(steps, gates + 0, tuple(tensors[self.weights :]), self.mask)  # + 0: it is overwritten
+        return out, *states
+
+    def everything(self, run: Run) -> list[Tensor]:
+        """Outputs, final states, and the gradients of all inputs."""
+        leaves = [tensor.detach().requires_grad_() for tensor in self.tensors]
+        outputs = self.run(run, *leaves)
+        weights = [torch.randn(out.shape, generator=torch.Generator().manual_seed(i)) for i, out in enumerate(outputs)]
+        loss = sum((out * weight.to(out)).sum() for out, weight in zip(outputs, weights, strict=True))
+        return [*(out.detach() for out in outputs), *torch.autograd.grad(loss, leaves)]  # type: ignore[arg-type]
+
+    def to(self, device: str) -> Problem:
+        self.tensors = [tensor.to(device) for tensor in self.tensors]
+        self.mask, self.drop = (None if x is None else x.to(device) for x in (self.mask, self.drop))
+        return self
+
+
+def check(problem: Problem) -> None:
+    ours, theirs = problem.everything(_engine.run), problem.everything(follow_steps)
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the engine did: "engine" for each differentiable run of its own."""
+    log: list[str] = []
+    forward = _engine._Differentiable.forward
+
+    def spy(*args: Any) -> Any:
+        log.append("engine")
+        return forward(*args)
+
+    monkeypatch.setattr(_engine._Differentiable, "forward", staticmethod(spy))
+    return log
+
+
+# ---------------------------------------------------------------- right numbers
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("drop", DROPS)
+def test_equals_autograd_through_every_step(equations: Any, mask: str, drop: str, calls: list[str]) -> None:
+    check(Problem(equations, mask=mask, drop=drop))
+    check(Problem(equations, "silu", "hard_sigmoid_keras2", mask=mask, drop=drop))  # both keep their inputs
+    check(Problem(equations, steps=1, mask=mask, drop=drop))
+    check(Problem(equations, batch=1, mask=mask, drop=drop))
+    assert calls == ["engine"] * 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("drop", DROPS)
+def test_on_cuda(equations: Any, mask: str, drop: str) -> None:
+    check(Problem(equations, mask=mask, drop=drop).to("cuda"))
+    check(Problem(equations, "silu", "hard_sigmoid", mask=mask, drop=drop).to("cuda"))
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_activation_in_both_places(equations: Any, name: str, calls: list[str]) -> None:
+    check(Problem(equations, name, "sigmoid", mask="holes"))
+    check(Problem(equations, "tanh", name, mask="holes"))
+    assert calls == ["engine"] * 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_at_and_beside_kinks(name: str) -> None:
+    function = A.get(name)
+    entry = _pointwise.find(function)
+    assert entry is not None
+    kinks = torch.tensor([0.0, -0.0, 0.5, 1.0, 2.5, 3.0, 6.0, 40.0, 1e3], dtype=torch.float64)
+    x = torch.cat([kinks, -kinks])
+    x = torch.cat([x, x.nextafter(x + 1), x.nextafter(x - 1)])
+    for dtype in (torch.float64, torch.float32):
+        leaf = x.to(dtype, copy=True).requires_grad_()
+        grad = torch.linspace(-1, 2, len(x), dtype=dtype)
+        output = function(leaf)
+        (expected,) = torch.autograd.grad(output, leaf, grad)
+        kept = x.to(dtype, copy=True)
+        applied = entry.apply(kept)
+        assert torch.equal(applied, output.detach())
+        assert torch.equal(entry.output(kept), applied)
+        finite = expected.isfinite()
+        tolerance = 1e-15 if dtype == torch.float64 else 1e-7
+        torch.testing.assert_close(entry.backward(grad, kept)[finite], expected[finite], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize(("mask", "drop"), [("none", "none"), ("holes", "none"), ("right", "each gate")])
+@pytest.mark.parametrize(
+    ("activation", "recurrent"), [("relu", "sigmoid"), ("softsign", "hard_sigmoid"), ("elu", "hard_sigmoid_keras2")]
+)
+def test_gradients_are_those_of_finite_differences(
+    equations: Any, mask: str, drop: str, activation: str, recurrent: str
+) -> None:
+    problem = Problem(equations, activation, recurrent, mask=mask, drop=drop, steps=3)
+    leaves = [tensor.requires_grad_() for tensor in problem.tensors]
+    assert torch.autograd.gradcheck(lambda *tensors: problem.run(_engine.run, *tensors), leaves)
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_only_the_gradients_that_are_asked_for(equations: Any) -> None:
+    problem = Problem(equations)
+    for chosen in range(len(problem.tensors)):
+        found = []
+        for run in (_engine.run, follow_steps):
+            leaves = [tensor.detach().requires_grad_(i == chosen) for i, tensor in enumerate(problem.tensors)]
+            problem.run(run, *leaves)[0].square().sum().backward()
+            assert [leaf.grad is not None for leaf in leaves] == [i == chosen for i in range(len(leaves))]
+            found.append(leaves[chosen].grad)
+        torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+# ---------------------------------------------------------------- planted faults
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_derivative_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = _pointwise.find(A.get(name))
+    assert entry is not None
+
+    def wrong(out: Tensor, grad: Tensor, kept: Tensor) -> None:
+        entry.backward_to(out, grad, kept)
+        out.mul_(1 + 1e-6)
+
+    monkeypatch.setitem(_pointwise._TABLE, entry.function, entry._replace(backward_to=wrong))
+    for equations, other in itertools.product(EQUATIONS, ("tanh", "sigmoid")):
+        if equations is SimpleRNN or other == "sigmoid":
+            problem = Problem(equations, name, other)
+        else:
+            problem = Problem(equations, other, name)
+        with pytest.raises(AssertionError, match="not close"):
+            check(problem)
+
+
+FAULTS = {
+    "_mask_factors": (lambda factors, through, use: through, (LSTM, GRU, GRUResetBefore)),
+    "_masked_steps": (lambda use, like: None, (LSTM, SimpleRNN)),
+    "_rolled": (lambda w, shift: w, (GRU,)),
+    "_before": (lambda grad_hs, step, dh, passed: torch.zeros_like(dh), EQUATIONS),
+}
+
+
+@pytest.mark.parametrize(("place", "equations"), [(place, cls) for place in FAULTS for cls in FAULTS[place][1]])
+def test_a_wrong_piece_is_seen(place: str, equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_equations, place, FAULTS[place][0])
+    with pytest.raises(AssertionError, match="not close"):
+        check(Problem(equations, mask="holes"))
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_a_dropout_mask_that_is_not_applied_backwards_is_seen(equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_equations._Product, "back", lambda self, grad: grad @ self.w)
+    with pytest.raises(AssertionError, match="not close"):
+        check(Problem(equations, drop="each gate"))
+
+
+# ---------------------------------------------------------------- memory
+
+
+def kept_bytes(problem: Problem) -> int:
+    """The bytes that autograd keeps for the engine, each array counted once, the weights not."""
+    storages: dict[int, int] = {}
+    tensors = [tensor.detach().requires_grad_() for tensor in problem.tensors]
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs = problem.run(_engine.run, *tensors)
+    for tensor in tensors[1 : problem.weights]:
+        storages.pop(tensor.untyped_storage().data_ptr(), None)
+    assert outputs[0].requires_grad
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize(
+    ("equations", "activation", "elements"),
+    [
+        (LSTM, "relu", lambda steps: steps * B * 4 * U + 2 * (steps + 1) * B * U),
+        (LSTM, "silu", lambda steps: steps * B * 4 * U + 2 * (steps + 1) * B * U),
+        (GRU, "relu", lambda steps: steps * B * 3 * U + (steps + 1) * B * U + steps * B * U),
+        (GRUResetBefore, "relu", lambda steps: steps * B * 3 * U + (steps + 1) * B * U),
+        (SimpleRNN, "elu", lambda steps: (steps + 1) * B * U),
+        (SimpleRNN, "silu", lambda steps: steps * B * U + (steps + 1) * B * U),
+    ],
+)
+def test_what_is_kept_for_the_backward_pass(equations: Any, activation: str, elements: Any) -> None:
+    for steps in (4, 40):
+        assert kept_bytes(Problem(equations, activation, steps=steps)) == 8 * elements(steps)
+    gates = GATES[equations]
+    drop = kept_bytes(Problem(equations, activation, drop="each gate")) - 8 * elements(4)
+    assert drop == 8 * gates * B * U
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("mask", ["none", "holes"])
+def test_inference_gives_the_same_and_keeps_nothing(equations: Any, mask: str, mode: Any, calls: list[str]) -> None:
+    problem = Problem(equations, mask=mask)
+    expected = problem.everything(_engine.run)
+    calls.clear()
+    with mode():
+        outputs = problem.run(_engine.run, *(tensor.detach().requires_grad_() for tensor in problem.tensors))
+    assert not calls
+    for ours, theirs in zip(outputs, expected, strict=False):
+        assert torch.equal(ours, theirs)
+        assert not ours.requires_grad
+    problem.run(_engine.run, *problem.tensors)  # with gradients on, but nothing that needs them
+    assert not calls
+
+
+# ---------------------------------------------------------------- autograd's other rules
+
+
+def test_a_second_derivative_is_refused() -> None:
+    problem = Problem(LSTM)
+    leaves = [tensor.requires_grad_() for tensor in problem.tensors]
+    (grad,) = torch.autograd.grad(problem.run(_engine.run, *leaves)[0].square().sum(), leaves[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice a function that was marked with @once_differentiable"):
+        grad.sum().backward()
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_the_backward_pass_changes_nothing_that_it_needs(equations: Any) -> None:
+    problem = Problem(equations, mask="holes")
+    leaves = [tensor.requires_grad_() for tensor in problem.tensors]
+    loss = sum(out.square().sum() for out in problem.run(_engine.run, *leaves))
+    first = torch.autograd.grad(loss, leaves, retain_graph=True)  # type: ignore[arg-type]
+    for ours, theirs in zip(first, torch.autograd.grad(loss, leaves), strict=True):  # type: ignore[arg-type]
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("changed", ["output", "weight"])
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_a_value_that_was_overwritten_is_noticed(equations: Any, changed: str) -> None:
+    problem = Problem(equations)
+    leaves = [tensor.requires_grad_() for tensor in problem.tensors]
+    out = problem.run(_engine.run, *leaves)[0]
+    loss = out.sum()
+    with torch.no_grad():
+        (out if changed == "output" else leaves[1]).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_who_follows_single_operations_sees_them(
+    equations: Any, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    problem = Problem(equations, mask="holes")
+    expected = problem.everything(_engine.run)
+    calls.clear()
+
+    def loss(gates: Tensor) -> Tensor:
+        return problem.run(_engine.run, gates, *problem.tensors[1:])[0].square().sum()
+
+    gates = problem.tensors[0]
+    leaf = gates.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(loss(leaf), leaf)
+    calls.clear()
+    torch.testing.assert_close(torch.func.grad(loss)(gates), grad, rtol=1e-12, atol=1e-12)
+    many = torch.stack([gates, 2 * gates])
+    assert torch.allclose(torch.func.vmap(loss)(many), torch.stack([loss(gates), loss(2 * gates)]), rtol=1e-12)
+    direction = torch.linspace(-1, 1, gates.numel(), dtype=gates.dtype).reshape(gates.shape)
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(loss(forward_ad.make_dual(gates, direction))).tangent
+    torch.testing.assert_close(tangent, (grad * direction).sum(), rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    for ours, theirs in zip(problem.everything(_engine.run), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    assert not calls
+
+
+# ---------------------------------------------------------------- in layers
+
+CONFIGS = [
+    (layers.LSTM, dict(activation="relu")),
+    (layers.GRU, dict(activation="relu")),
+    (layers.GRU, dict(reset_after=False, recurrent_activation="hard_sigmoid")),
+    (layers.SimpleRNN, dict(activation="softsign")),
+]
+
+
+def build(cls: Any, config: dict[str, Any], dtype: torch.dtype = torch.float64, **more: Any) -> Any:
+    layer = cls(5, return_sequences=True, return_state=True, **config, **more)
+    layer.build((None, 6, 4))
+    return layer.to(dtype)
+
+
+def run_layer(layer: Any, x: Tensor, **call: Any) -> list[Tensor]:
+    x = x.detach().requires_grad_()
+    outputs = layer(x, **call)
+    parameters = list(layer.parameters())
+    return [*outputs, *torch.autograd.grad(sum(out.square().sum() for out in outputs), [x, *parameters])]
+
+
+@pytest.mark.parametrize(("cls", "config"), CONFIGS)
+def test_layers_run_on_the_engine(cls: Any, config: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = build(cls, config, dropout=0.5, recurrent_dropout=0.25)
+    x = torch.randn(4, 6, 3, dtype=torch.float64).transpose(1, 2).repeat(1, 2, 1)[:, :, [0, 2, 3, 5]]
+    mask = torch.tensor([[1, 0, 1, 1, 0, 1]] * 3 + [[0] * 6], dtype=torch.bool)
+    cases = [
+        dict(x=x, training=True, mask=mask),
+        dict(x=x.flip(0)[:, ::2], training=False),
+        dict(x=x[:1, :1], training=True),
+        dict(x=x[:0], training=True),
+    ]
+    for case in cases:
+        results = []
+        for run in (_engine.run, follow_steps):
+            monkeypatch.setattr(_engine, "run", run)
+            torch.manual_seed(3)
+            results.append(run_layer(layer, **case))
+        for ours, theirs in zip(*results, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        monkeypatch.undo()
+    assert layer.kernel_choice(training=False).path == "step loop"
+
+
+@pytest.mark.parametrize(("cls", "config"), CONFIGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_dtypes(cls: Any, config: Any, dtype: torch.dtype, calls: list[str]) -> None:
+    layer = build(cls, config)
+    x = torch.randn(3, 6, 4, dtype=torch.float64).to(dtype)
+    layer = layer.to(dtype)
+    ours = run_layer(layer, x)
+    theirs = run_layer(layer.double(), x.double())
+    assert calls
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.dtype == dtype
+        # Six steps of rounding, relative to the largest element.
+        limit = 30 * torch.finfo(dtype).eps * float(their.detach().abs().max())
+        assert float((our.double() - their).detach().abs().max()) < limit
+
+
+@pytest.mark.parametrize(("cls", "config"), CONFIGS)
+@pytest.mark.parametrize("given", [torch.float32, torch.bfloat16])
+def test_autocast(cls: Any, config: Any, given: torch.dtype, calls: list[str]) -> None:
+    layer = build(cls, config, torch.float32, recurrent_dropout=0.25)
+    x = torch.randn(3, 6, 4).to(given)
+    mask = torch.tensor([[1, 0, 1, 1, 0, 1]] * 3, dtype=torch.bool)
+    expected = run_layer(layer, x.float(), mask=mask, training=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run_layer(layer, x, mask=mask, training=False)
+        run_layer(layer, x, mask=mask, training=True)
+        with torch.no_grad():
+            again = layer(x, mask=mask, training=False)
+    assert len(calls) == 3
+    for our, their in zip(found, expected, strict=True):
+        limit = 30 * torch.finfo(torch.bfloat16).eps * float(their.detach().abs().max())
+        assert float((our - their).detach().abs().max()) < limit
+    assert found[0].dtype == torch.bfloat16
+    assert [grad.dtype for grad in found[-2:]] == [torch.float32] * 2
+    for ours, theirs in zip(again, found, strict=False):
+        assert torch.equal(ours, theirs)
+
+
+def test_checkpointing(calls: list[str]) -> None:
+    layer = build(layers.LSTM, dict(activation="relu"))
+    x = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
+    (expected,) = torch.autograd.grad(layer(x)[0].square().sum(), x)
+    (found,) = torch.autograd.grad(checkpoint(layer, x, use_reentrant=False)[0].square().sum(), x)  # type: ignore[index]
+    assert torch.equal(found, expected)
+    assert calls == ["engine"] * 3
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (dict(activation="relu"), None),
+        (dict(activation="softmax"), "autograd follows every step: no derivative of softmax is known here"),
+        (
+            dict(activation=torch.nn.PReLU(), recurrent_activation="log_softmax"),
+            "autograd follows every step: no derivative of PReLU and log_softmax is known here",
+        ),
+    ],
+)
+def test_other_activations_are_left_to_autograd(config: Any, reason: str | None, calls: list[str]) -> None:
+    layer = layers.LSTM(5, **config)
+    choice = layer.kernel_choice()
+    assert choice.path == "step loop"
+    assert choice.reason.startswith("torch's LSTM kernel has activation tanh only")
+    assert ("autograd" in choice.reason) == (reason is not None)
+    layer(torch.randn(3, 6, 4)).sum().backward()
+    if reason is None:
+        assert calls == ["engine"]
+        return
+    assert choice.reason.endswith(reason)
+    assert not calls
+    if isinstance(layer.activation, torch.nn.PReLU):
+        assert layer.activation.weight.grad is not None

@@ -1,0 +1,74 @@
+"""Layers and models of real Keras under a mixed dtype policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from workers.layers import flat, make_layer, random_weights, weight_names
+
+
+def wide(tensor: Any) -> tuple[str, np.ndarray]:
+    """The name of a tensor's dtype, and its values in float32: the other process has no bfloat16 for numpy."""
+    import tensorflow as tf
+
+    return tensor.dtype.name, np.asarray(tf.cast(tensor, "float32"))
+
+
+def run_layer(
+    k: ModuleType,
+    class_name: str,
+    config: Mapping[str, Any],
+    inputs: list[np.ndarray],
+    policy: str,
+    mask: np.ndarray | None,
+) -> dict[str, Any]:
+    """Outputs, gradients and dtypes of a layer with random weights, called on float32 (or integer) inputs."""
+    import tensorflow as tf
+
+    layer = make_layer(k, class_name, config, policy)
+    xs = [tf.constant(x) for x in inputs]
+    x = xs if len(xs) > 1 else xs[0]
+    layer.build([tuple(x.shape) for x in xs] if len(xs) > 1 else tuple(x.shape))
+    weights = random_weights(list(zip(weight_names(layer.weights), layer.get_weights(), strict=True)), 3)
+    layer.set_weights(weights)
+    rng = np.random.default_rng(5)
+    with tf.GradientTape() as tape:
+        outputs = flat(layer(x) if mask is None else layer(x, mask=tf.constant(mask)))
+        upstream = [rng.normal(size=output.shape).astype("float32") for output in outputs]
+        total = tf.add_n([tf.reduce_sum(tf.cast(y, "float32") * u) for y, u in zip(outputs, upstream, strict=True)])
+    gradients = tape.gradient(total, [variable.value for variable in layer.trainable_variables])
+    return {
+        "weights": weights,
+        "upstream": upstream,
+        "outputs": [wide(output) for output in outputs],
+        "gradients": [wide(tf.convert_to_tensor(gradient)) for gradient in gradients],
+        "dtypes": (layer.variable_dtype, layer.compute_dtype),
+    }
+
+
+def run_model(k: ModuleType, policy: str, ids: np.ndarray, path: str) -> dict[str, Any]:
+    """Save a recurrent model under the policy, with a float32 layer at its end; return its outputs."""
+    layers = k.layers
+    model = k.Sequential(
+        [
+            k.Input((None,), dtype="int64"),
+            layers.Embedding(11, 4, mask_zero=True, dtype=policy),
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True, dtype=policy), dtype=policy),
+            layers.LayerNormalization(dtype=policy),
+            layers.GRU(4, dtype=policy),
+            layers.Dropout(0.5, dtype=policy),
+            layers.Dense(3, dtype=policy),
+            layers.Activation("softmax", dtype="float32"),
+        ]
+    )
+    named = list(zip(weight_names(model.weights), model.get_weights(), strict=True))
+    model.set_weights(random_weights(named, 3))
+    model.save(path)
+    return {
+        "output": wide(model(ids)),
+        "dtypes": [(layer.variable_dtype, layer.compute_dtype) for layer in model.layers],
+    }
