@@ -154,12 +154,14 @@ def test_dropout_masks_are_kept_until_they_are_reset(cell_class: Any) -> None:
 def test_the_masks_meet_the_gates_that_keras_means() -> None:
     cell = fill(layers.GRUCell(2, dropout=0.5, implementation=1, activation="linear"), (None, 3))
     x = random(1, 3)
-    # Only the candidate gets its input: in Keras it is the last gate, of z r h.
-    cell._dropout_mask = torch.stack([torch.zeros(1, 3), torch.zeros(1, 3), torch.ones(1, 3)]).double()
+    cell._dropout_mask = random(3, 1, 3, seed=2)  # of the gates z r h, Keras's order
     kernel, _, bias = cell.get_weights()
-    z = 1 / (1 + np.exp(-bias.sum(0)[:2]))
-    r = 1 / (1 + np.exp(-bias.sum(0)[2:4]))
-    candidate = x.numpy() @ kernel[:, 4:] + bias[0, 4:] + r * bias[1, 4:]
+    from_z, from_r, from_h = (
+        (x * mask).numpy() @ part for mask, part in zip(cell._dropout_mask, np.split(kernel, 3, axis=1), strict=True)
+    )
+    z = 1 / (1 + np.exp(-from_z - bias.sum(0)[:2]))
+    r = 1 / (1 + np.exp(-from_r - bias.sum(0)[2:4]))
+    candidate = from_h + bias[0, 4:] + r * bias[1, 4:]
     np.testing.assert_allclose(cell(x, training=True)[0].detach().numpy(), (1 - z) * candidate, rtol=1e-12)
 
 

@@ -208,18 +208,21 @@ def test_weights_of_a_torch_module_stand_in_the_cell(tmp_path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.gain = nn.Parameter(torch.zeros(4))
+            self.inner = nn.Linear(4, 4, bias=False)
 
         def forward(self, x: Tensor, states: list[Tensor]) -> Any:
-            return x * self.gain, states
+            return self.inner(x * self.gain), states
 
     values = np.linspace(1, 2, 4, dtype="float32")
     path = tmp_path / "w.weights.h5"
     with h5py.File(path, "w") as file:
         file.create_group("layers/rnn/vars")
         file["layers/rnn/cell/vars/0"] = values
+        file["layers/rnn/cell/inner/vars/0"] = np.outer(values, values)
     model = Sequential([Input((3, 4)), layers.RNN(Gain())])
     kt.load_weights(model, path)
     np.testing.assert_array_equal(model.layers[-1].cell.gain.detach().numpy(), values)
+    np.testing.assert_array_equal(model.layers[-1].cell.inner.weight.detach().numpy(), np.outer(values, values))
     with h5py.File(path, "a") as file:
         del file["layers/rnn/cell/vars/0"]
     with pytest.raises(kt.KerasTorchError, match=r"missing in the file: layers/rnn/cell: gain"):
