@@ -103,9 +103,12 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
     A mixed policy casts inputs and weights to half precision, and so the outputs are. Any other dtype takes a half
     precision input and widens it: a float32 layer behind a mixed one.
     """
+    half_given = _any_half(*args, *kwargs.values())
+    if layer._mixed is None and not half_given:
+        return function(*args, **kwargs)
     stated, computed = layer.dtype, layer.compute_dtype
     if stated == computed or layer.class_name in _WIDE:
-        if stated not in _HALVES and not torch.is_autocast_enabled(layer.device.type) and _any_half((args, kwargs)):
+        if half_given and stated not in _HALVES and not torch.is_autocast_enabled(layer.device.type):
             args, kwargs = _cast((args, kwargs), stated, _HALVES)
         return function(*args, **kwargs) if stated == computed else _cast(function(*args, **kwargs), computed)
     args, kwargs = _cast((args, kwargs), computed)
@@ -119,8 +122,14 @@ def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
     return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or widened) else dtype
 
 
-def _any_half(values: Any) -> bool:
-    return any(isinstance(leaf, Tensor) and leaf.dtype in _HALVES for leaf in leaves(values))
+def _any_half(*values: Any) -> bool:
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.dtype in _HALVES:
+                return True
+        elif isinstance(value, (list, tuple, dict)) and _any_half(*leaves(value)):
+            return True
+    return False
 
 
 def _cast(values: Any, dtype: torch.dtype, only: tuple[torch.dtype, ...] = ()) -> Any:

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import UnsupportedError
+
 # Each kernel, and how many states it has.
 _KERNELS: dict[str, tuple[Callable[..., Any], int]] = {
     "lstm": (torch._VF.lstm, 2),
@@ -92,8 +94,32 @@ def _differentiate(name: str, needs: Sequence[bool], ctx: Any, grads: Sequence[T
     saved = iter(ctx.saved_tensors)
     inputs = [next(saved) if present else None for present in ctx.present]
     wanted = [bool(need) and present for need, present in zip(needs, ctx.present, strict=True)]
-    found = iter(operator(f"{name}_backward")(list(grads), *inputs, wanted))
+    if torch.compiler.is_compiling():
+        found = iter(operator(f"{name}_backward")(list(grads), *inputs, wanted))
+    else:
+        found = iter(_Gradients.apply(name, wanted, len(grads), *grads, *inputs))  # type: ignore[arg-type]
     return tuple(next(found) if want else None for want in wanted)
+
+
+class _Gradients(torch.autograd.Function):
+    """The backward operator, which has no gradients of its own: asked for them, torch alone would give zeros."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(name: str, wanted: list[bool], count: int, *tensors: Any) -> tuple[Tensor, ...]:
+        return tuple(operator(f"{name}_backward")(list(tensors[:count]), *tensors[count:], wanted))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.name = inputs[0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        raise UnsupportedError(
+            f"kerastorch::{ctx.name}: gradients of gradients are not available under torch.func and in exported "
+            "programs; call the layer in eager mode, with torch.autograd.grad(..., create_graph=True)."
+        )
 
 
 # ---------------------------------------------------------------- the operators

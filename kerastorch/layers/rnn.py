@@ -42,7 +42,8 @@ class RNN(SequenceLayer):
 
     A cell of your own is any torch module or kerastorch layer with `state_size` (an integer, or nested lists or tuples
     of them), `forward(x, states)` or `call(x, states)` that returns (output, new states), and, if it needs them,
-    `output_size` and `get_initial_state(batch_size)`. `states` is a list, nested as `state_size`.
+    `output_size` and `get_initial_state(batch_size)`. `states` is a list, nested as `state_size`. Such a cell runs step
+    by step; torch.export fixes the number of steps then.
 
     Args:
         cell: The cell, or a list of cells, which become `StackedRNNCells`.

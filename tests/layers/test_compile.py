@@ -230,7 +230,7 @@ def test_export_with_any_batch_and_any_number_of_steps(name: str, config: dict[s
                 compare(program(other, **options), layer(other, **options), **tolerance)
 
 
-@every(LOOPS)
+@every(LOOPS[:2])
 def test_export_of_a_step_loop_with_any_number_of_steps(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
     program = exported(layer, *data()).module()
@@ -368,12 +368,40 @@ def test_forward_mode_is_refused() -> None:
             torch.func.jvp(make("LSTM", {}), (x,), (x,))
 
 
+def test_gradients_of_gradients_are_refused_and_not_zero() -> None:
+    layer = make("LSTM", {})
+    x, _ = data()
+
+    def inner(a: Tensor) -> Tensor:
+        return grad(lambda b: layer(b).sum())(a).square().sum()
+
+    with pytest.raises(UnsupportedError, match=r"kerastorch::lstm: gradients of gradients .* call the layer in eager"):
+        grad(inner)(x)
+    x.requires_grad_()
+    (first,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), x)
+    assert second.abs().max() > 1e-4
+
+
 def test_grad_inside_a_compiled_function_is_refused() -> None:
     layer = make("LSTM", {})
     x, _ = data()
     function = torch.compile(grad(lambda a: layer(a).sum()), fullgraph=True, backend="eager")
     with pytest.raises(torch._dynamo.exc.TorchRuntimeError, match="must override the setup_context staticmethod"):
         function(x)
+
+
+def test_an_exported_conv_lstm_has_a_fixed_number_of_steps() -> None:
+    layer = layers.ConvLSTM1D(2, 3).eval()
+    layer.build((None, 3, 5, 2))
+    x = torch.randn(2, 3, 5, 2)
+    batch, time = torch.export.Dim("batch"), torch.export.Dim("time")
+    with pytest.raises(torch._dynamo.exc.UserError, match="specialized it to be a constant"):
+        torch.export.export(layer, (x,), dynamic_shapes=({0: batch, 1: time},))
+    program = torch.export.export(layer, (x,), dynamic_shapes=({0: batch},)).module()
+    other = torch.randn(4, 3, 5, 2)
+    with torch.no_grad():
+        compare(program(other), layer(other))
 
 
 def test_dropout_under_vmap_needs_a_choice() -> None:
