@@ -178,8 +178,11 @@ def _define(name: str) -> None:
         return _differentiate(name, ctx.needs_input_grad, ctx, grads)
 
     torch.library.register_autograd(forward, differentiate, setup_context=_keep)
-    torch.library.register_vmap(forward, _folding(operator(name), states))
-    torch.library.register_vmap(backward, _row_by_row(operator(f"{name}_backward")))
+    # Since torch 2.5; before, vmap itself says that it has no rule.
+    register_vmap: Callable[..., Any] | None = getattr(torch.library, "register_vmap", None)
+    if register_vmap is not None:
+        register_vmap(forward, _folding(operator(name), states))
+        register_vmap(backward, _row_by_row(operator(f"{name}_backward")))
 
 
 # ---------------------------------------------------------------- torch.func.vmap

@@ -113,7 +113,7 @@ def tokens(batch: int = 3, steps: int = 6) -> list[Tensor]:
 # ---------------------------------------------------------------- torch.compile
 
 
-@every(FUSED + LOOPS + OTHERS)
+@every(FUSED[:6] + LOOPS[:2] + OTHERS)
 def test_compiled_layers_have_eager_outputs_and_gradients(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
@@ -234,9 +234,10 @@ def test_export_with_any_batch_and_any_number_of_steps(name: str, config: dict[s
 def test_export_of_a_step_loop_with_any_number_of_steps(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
     program = exported(layer, *data()).module()
-    x, mask = data(2, 3)
+    x, mask = data(4, 5)
     with torch.no_grad():
         compare(program(x, mask=mask), layer(x, mask=mask))
+        assert (flat(program(x, mask=mask))[0] - flat(layer(x))[0])[1:].abs().max() > 1e-2
 
 
 def test_a_program_holds_one_node_for_the_kernel_and_does_use_the_mask() -> None:
