@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 
@@ -10,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 from _keras_worker import KerasWorker
-
-# Of the randomly drawn configurations; every process of a parallel run gets the same.
-RANDOM_SEED = int(os.environ.setdefault("KERASTORCH_SEED", str(random.SystemRandom().randrange(2**31))))
+from _seed import RANDOM_SEED
 
 torch.set_num_threads(1)  # pytest-xdist already fills the cores
 

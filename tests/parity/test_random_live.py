@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from _keras_worker import KerasWorker
-from conftest import RANDOM_SEED
+from _seed import RANDOM_SEED
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
