@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from .. import activations
 from ..errors import ShapeError, UnsupportedError
 from ..weights import Filler, Shape, Var
-from . import _check, _engine
+from . import _engine
 from ._base import Layer
 from ._dtypes import call_in_policy
 from ._equations import Steps
+from ._gated import keep_gated_arguments
 from ._inputs import float_tensor, one_shape, sizes_at
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._recurrent import COMMON_CONFIG
@@ -69,6 +70,11 @@ class GatedCell(Layer):
 
     INERT = ("implementation", "seed")
     GATES: ClassVar[int]
+    units: int
+    use_bias: bool
+    dropout: float
+    recurrent_dropout: float
+    implementation: int
     STATES: ClassVar[int] = 1
     MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
     weight_ih: Tensor
@@ -105,7 +111,14 @@ class GatedCell(Layer):
                 f"{repr_of(self)}: activity_regularizer is not supported on a cell (in Keras its penalty depends on "
                 "how often the layer around happens to call the cell); give it to that layer."
             )
-        self._configure(
+        keep_gated_arguments(
+            self,
+            units,
+            use_bias,
+            dropout,
+            recurrent_dropout,
+            seed,
+            implementation,
             activation=activation,
             kernel_initializer=kernel_initializer,
             recurrent_initializer=recurrent_initializer,
@@ -116,15 +129,6 @@ class GatedCell(Layer):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
-        )
-        self.units = _check.positive("units", units)
-        self.use_bias = _check.boolean("use_bias", use_bias)
-        self.dropout = _check.rate("dropout", dropout)
-        self.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
-        self.seed = seed
-        # Keras draws one dropout mask per gate in implementation 1, which recurrent_dropout switches on.
-        self.implementation = (
-            1 if self.recurrent_dropout else _check.one_of("implementation", implementation, (0, 1, 2))
         )
         self._dropout_mask: Tensor | None = None
         self._recurrent_dropout_mask: Tensor | None = None

@@ -18,6 +18,7 @@ from .. import activations
 from ..weights import Filler, Shape, Var, transpose
 from . import _check, _engine
 from ._equations import Steps
+from ._gated import keep_gated_arguments
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 
@@ -103,6 +104,11 @@ class Recurrent(SequenceLayer):
     INERT = ("unroll", "implementation", "use_cudnn", "time_major", "seed")
     VARS_PATH = "cell"
     GATES: ClassVar[int]
+    units: int
+    use_bias: bool
+    dropout: float
+    recurrent_dropout: float
+    implementation: int
     MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
@@ -136,7 +142,14 @@ class Recurrent(SequenceLayer):
     ) -> None:
         super().__init__(**base)
         self.recurrent_activation = activations.linear  # where there are gates, the subclass sets it
-        self._configure(
+        keep_gated_arguments(
+            self,
+            units,
+            use_bias,
+            dropout,
+            recurrent_dropout,
+            seed,
+            implementation,
             activation=activation,
             kernel_initializer=kernel_initializer,
             recurrent_initializer=recurrent_initializer,
@@ -147,15 +160,6 @@ class Recurrent(SequenceLayer):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
-        )
-        self.units = _check.positive("units", units)
-        self.use_bias = _check.boolean("use_bias", use_bias)
-        self.dropout = _check.rate("dropout", dropout)
-        self.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
-        self.seed = seed
-        # Keras draws one dropout mask per gate in implementation 1, which recurrent_dropout switches on.
-        self.implementation = (
-            1 if self.recurrent_dropout else _check.one_of("implementation", implementation, (0, 1, 2))
         )
         self.use_cudnn = _check.one_of("use_cudnn", use_cudnn, ("auto", True, False))
         self._register_states(self.STATES)
