@@ -1,7 +1,8 @@
 """Spelling and meaning of each Keras version: the config of a file -> one `ModelSpec` in today's terms.
 
-`_tables.py` holds what each version writes, as data; `_writer.py` finds out which version it is; `_objects.py` and
-`_layers.py` convert what stands in a layer, `_calls.py` and `_graph.py` how layers are joined, `_models.py` the whole.
+`forms/` and `_tables.py` hold what each version writes, as data; `_writer.py` finds out which version it is;
+`_objects.py` and `_layers.py` convert what stands in a layer, `_calls.py` and `_graph.py` how layers are joined,
+`_models.py` the whole.
 """
 
 from __future__ import annotations

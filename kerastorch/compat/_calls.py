@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, TensorRef
 from . import _tables as tables
+from . import forms
 from ._values import MAX_NESTING, is_int, sequence
 from ._writer import Context
 
@@ -54,7 +55,7 @@ def read_call(
         return Call(tuple(positional), keywords)
     if not positional:
         raise CorruptFileError(f"{where}: a call without inputs.")
-    order = tables.MODEL_CALL if is_model else tables.LAYERS[class_name].call
+    order = tables.MODEL_CALL if is_model else forms.LAYERS[class_name].call
     if len(positional) > 1 + len(order):
         raise UnsupportedFileError(
             f"{where}: {class_name} is called with {len(positional)} arguments, expected {1 + len(order)} at most."
@@ -72,7 +73,7 @@ def _keywords(
     kept = {key: value for key, value in keywords.items() if value is not None}
     where = f"Layer {quote(name)} ({class_name})"
     if "constants" in kept:
-        raise UnsupportedFileError(f"{where}: {tables.UNLESS['num_constants'].reason}.")
+        raise UnsupportedFileError(f"{where}: {forms.UNLESS['num_constants'].reason}.")
     unknown = sorted(set(kept) - set(order) - {"training"})
     if unknown:
         raise UnsupportedFileError(
@@ -137,12 +138,12 @@ def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[s
     if any(other != seen[0] for other in seen[1:]):
         raise CorruptFileError(f"{where}: the inputs of one call name different arguments.")
     keywords = {key: _old_value(value, where, 0) for key, value in (seen[0] if seen else {}).items()}
-    if isinstance(inputs, list) and class_name in tables.RECURRENT and len(inputs) > 1:
+    if isinstance(inputs, list) and class_name in forms.RECURRENT and len(inputs) > 1:
         inputs, *states = inputs  # Keras 2 puts the states behind the input
         if keywords.get("initial_state") is not None:
             raise CorruptFileError(f"{where}: initial_state is given twice.")
         keywords["initial_state"] = states
-    if isinstance(inputs, list) and len(inputs) == 1 and class_name not in tables.MERGING:
+    if isinstance(inputs, list) and len(inputs) == 1 and class_name not in forms.MERGING:
         inputs = inputs[0]
     return [inputs] if inputs != [] else [], keywords
 

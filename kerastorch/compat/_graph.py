@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, LayerSpec, ModelSpec, TensorRef
-from . import _tables as tables
+from . import forms
 from ._calls import map_refs, refs_of
 
 NodeKey = tuple[str, int]
@@ -160,16 +160,16 @@ class _Masks:
         if name == "Masking":
             unequal = self.number("NotEqual", {}, inputs, config.get("mask_value", 0.0))
             return [self.number("Any", {"axis": -1, "keepdims": False}, ("expression", unequal))]
-        if name in tables.KEEPS_MASK:
+        if name in forms.KEEPS_MASK:
             return [mask]
         if name == "Bidirectional":
             wrapped = config["layer"]
             mask = mask[0] if isinstance(mask, list) else mask
             keeps = isinstance(wrapped, LayerSpec) and wrapped.config.get("return_sequences", False)
             return [mask if keeps else None] * (2 if config.get("merge_mode", "concat") is None else 1)
-        if name in tables.RECURRENT:
+        if name in forms.RECURRENT:
             return [mask] if config.get("return_sequences", False) else []
-        if name in tables.MERGING - {"Dot"} and isinstance(mask, list) and isinstance(inputs, (list, tuple)):
+        if name in forms.MERGING - {"Dot"} and isinstance(mask, list) and isinstance(inputs, (list, tuple)):
             return [self._merged(layer, inputs, mask)]
         return []
 

@@ -8,10 +8,11 @@ from typing import Any
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, LayerSpec, ModelSpec
 from . import _tables as tables
+from . import forms
 from ._objects import activation, dtype, small_object
-from ._tables import Form
 from ._values import boolean, is_int, mapping, same, sequence, shape, text
 from ._writer import Context, states_were_reversed
+from .forms import Form
 
 Wrapped = LayerSpec | ModelSpec
 
@@ -28,21 +29,21 @@ def layer_spec(
         wrapped: The layers that stand in its config, converted; a tuple where the config has a list.
     """
     class_name = item["class_name"]
-    form = tables.LAYERS[class_name]
+    form = forms.LAYERS[class_name]
     given = dict(mapping(item.get("config") or {}, f"The config of layer {quote(name)}"))
     # Configs of Keras 1 stand here in the spelling of Keras 2.
     if ("keras2" if context.writer.era == "keras1" else context.writer.era) not in form.eras:
         raise UnsupportedFileError(
             f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
         )
-    if class_name in tables.CONVOLUTIONS and context.writer.era == "keras1":
+    if class_name in forms.CONVOLUTIONS and context.writer.era == "keras1":
         raise UnsupportedFileError(
             f"Layer {quote(name)}: {class_name} of {context.writer} is not supported, its kernels are laid out "
             "otherwise; load it in Keras 2 and save it there."
         )
     if class_name == "InputLayer":
         return _input_layer(context, given, name, form)
-    for key in tables.SHAPE_KEYS | ({"input_dim", "input_length"} - form.keys):
+    for key in forms.SHAPE_KEYS | ({"input_dim", "input_length"} - form.keys):
         given.pop(key, None)
     trainable = boolean(given.pop("trainable", True), f"Layer {quote(name)}, trainable")
     given.pop("name", None)
@@ -65,12 +66,12 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
     for key, value in given.items():
         if key == "dtype" or key in form.ignored:
             continue
-        if key in tables.ELIDED and same(value, tables.ELIDED[key]):
+        if key in forms.ELIDED and same(value, forms.ELIDED[key]):
             continue
-        if key in tables.UNLESS and key in form.keys | decided:
-            if not same(value, tables.UNLESS[key].harmless):
+        if key in forms.UNLESS and key in form.keys | decided:
+            if not same(value, forms.UNLESS[key].harmless):
                 raise UnsupportedFileError(
-                    f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {tables.UNLESS[key].reason}."
+                    f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {forms.UNLESS[key].reason}."
                 )
             continue
         if key in form.keys or key == "activity_regularizer":
@@ -93,13 +94,13 @@ def _argument(context: Context, class_name: str, name: str, key: str, value: Any
         return activation(context, value, name, key)
     if any(key.endswith(ending) for ending in tables.KINDS):
         return small_object(context, value, name, key)
-    if key in tables.SIZES:
+    if key in forms.SIZES:
         if not is_int(value) or value < 1:
             raise CorruptFileError(f"{where}: expected a whole number of 1 or more, got {quote(value)}.")
         return value
-    if key in tables.BOOLEANS:
+    if key in forms.BOOLEANS:
         return boolean(value, where)
-    if key in tables.TUPLES and not is_int(value):
+    if key in forms.TUPLES and not is_int(value):
         return tuple(sequence(value, where))
     if key == "axis" and class_name in ("BatchNormalization", "LayerNormalization") and not is_int(value):
         axes = sequence(value, where)
@@ -117,8 +118,8 @@ def _argument(context: Context, class_name: str, name: str, key: str, value: Any
 
 def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:
     """Write out what the file leaves out and its Keras took otherwise than Keras 3."""
-    if class_name in tables.RECURRENT_ACTIVATION and "recurrent_activation" not in config:
-        value = context.meant(tables.RECURRENT_ACTIVATION[class_name], name, "a missing recurrent_activation")
+    if class_name in forms.RECURRENT_ACTIVATION and "recurrent_activation" not in config:
+        value = context.meant(forms.RECURRENT_ACTIVATION[class_name], name, "a missing recurrent_activation")
         config["recurrent_activation"] = activation(context, value, name, "recurrent_activation")
         if context.old:
             context.rule(name, f"recurrent_activation is not in the file: {value!r}, the default of {context.writer}")
@@ -136,7 +137,7 @@ def _input_layer(context: Context, given: dict[str, Any], name: str, form: Form)
     where = f"Input layer {quote(name)}"
     size = declared_shape(given, where, "InputLayer")
     kept = _known(
-        context, {key: value for key, value in given.items() if key not in tables.SHAPE_KEYS}, name, "InputLayer", form
+        context, {key: value for key, value in given.items() if key not in forms.SHAPE_KEYS}, name, "InputLayer", form
     )
     if size is None:
         raise CorruptFileError(f"{where} states no shape: expected batch_shape or batch_input_shape in its config.")
@@ -162,7 +163,7 @@ def declared_shape(config: Mapping[str, Any], where: str, class_name: str) -> tu
         return (batch, *shape(sizes, f"{where}, input_length"))
     if config.get("input_dim") is None:
         return None
-    sizes = [length, config["input_dim"]] if class_name in tables.RECURRENT else [config["input_dim"]]
+    sizes = [length, config["input_dim"]] if class_name in forms.RECURRENT else [config["input_dim"]]
     return (batch, *shape(sizes, f"{where}, input_dim"))
 
 

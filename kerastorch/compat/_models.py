@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import LayerSpec, ModelSpec, Rule, Writer
 from . import _tables as tables
+from . import forms
 from ._calls import read_call, read_ends, refs_of
 from ._graph import Graph, Operation, resolve, without_mask_operations
 from ._keras1 import in_keras2_spelling
@@ -116,7 +117,7 @@ def _survey(config: Mapping[str, Any]) -> None:
             stack.extend((layer, depth + 1) for layer in reversed(sequence(layers, f"The layers of a {class_name}")))
             continue
         operation = _is_operation(item)
-        known = class_name in tables.MASK_OPERATIONS if operation else class_name in tables.LAYERS and is_own(item)
+        known = class_name in tables.MASK_OPERATIONS if operation else class_name in forms.LAYERS and is_own(item)
         if not known:
             has_lambda |= class_name == "Lambda"
             note = " (an operation)" if operation else "" if is_own(item) else " (a class of one's own)"

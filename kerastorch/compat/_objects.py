@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from . import _tables as tables
+from . import forms
 from ._tables import Kind
 from ._values import mapping, refuse_custom, same
 from ._writer import Context
@@ -48,7 +49,7 @@ def _activation_name(context: Context, value: Mapping[str, Any], layer: str, key
         return config
     refuse_custom(value, where)
     if isinstance(class_name, str) and isinstance(config, dict) and class_name in tables.ACTIVATION_LAYERS:
-        given = {name: item for name, item in config.items() if name not in tables.BASE_KEYS}
+        given = {name: item for name, item in config.items() if name not in forms.BASE_KEYS}
         for name, arguments in tables.ACTIVATION_LAYERS[class_name]:
             if given.keys() == arguments.keys() and all(_close(given[item], arguments[item]) for item in arguments):
                 context.rule(layer, f"{key}: the layer {class_name} is the function {name!r}")

@@ -1,0 +1,60 @@
+"""Arguments by their names: of which kind they are, and which say nothing while they have a certain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._form import keys
+from .recurrent import SEQUENCE
+
+# Every layer may carry these.
+BASE_KEYS = keys("name trainable dtype activity_regularizer")
+# Of a first layer; so are input_dim and input_length where they are no arguments.
+SHAPE_KEYS = keys("batch_input_shape input_shape batch_size input_dtype")
+# Arguments of today that are left out while they say nothing: some Keras writes them, few layers need them.
+ELIDED: Mapping[str, tuple[Any, ...]] = {
+    "activity_regularizer": (None,),
+    "weights": (None,),
+    "lora_rank": (None,),
+    "lora_alpha": (None,),
+    "quantization_config": (None,),
+    "renorm": (False,),
+    "synchronized": (False,),
+    "rms_scaling": (False,),
+    "seed": (None,),
+    "noise_shape": (None,),
+}
+
+
+@dataclass(frozen=True)
+class Unless:
+    """A key that is dropped while it has one of the harmless values, and refused with the reason otherwise."""
+
+    harmless: tuple[Any, ...]
+    reason: str
+
+
+UNLESS: Mapping[str, Unless] = {
+    "time_major": Unless((False, None), "inputs (timesteps, batch, features) are not supported; put the batch first"),
+    "num_constants": Unless((None, 0), "constants of a recurrent layer are not supported; make them part of the input"),
+    "enable_caching_device": Unless((False, True, None), ""),
+    "return_runtime": Unless((False, None), "it is a switch of TensorFlow's own tests"),
+    "reverse_state_order": Unless((False, None), "the states are in the order of the cells; save without it"),
+    "virtual_batch_size": Unless((None,), "statistics over parts of a batch are not supported; leave it out"),
+    "adjustment": Unless((None,), "it is a Python function, which no file holds; leave it out"),
+    "sparse": Unless((False, None), "sparse inputs are not supported; make the input dense"),
+    "ragged": Unless((False, None), "ragged inputs are not supported; pad the sequences and mask the padding"),
+    "optional": Unless((False, None), "optional inputs are not supported; make the input required"),
+    "input_tensor": Unless((None,), "an input bound to a TensorFlow tensor is not supported; give it a shape"),
+    "type_spec": Unless((None,), "an input made from a TypeSpec is not supported; give it a shape"),
+    "quantization_config": Unless((None,), "quantized layers are not supported; save the model before quantizing it"),
+    "lora_rank": Unless((None,), "LoRA weights are not supported; merge them in Keras and save again"),
+}
+
+SIZES = keys("units n input_dim output_dim filters")  # whole numbers of 1 and more
+BOOLEANS = keys(
+    "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale", SEQUENCE
+)
+TUPLES = keys("target_shape dims axes noise_shape kernel_size strides dilation_rate")  # lists of whole numbers

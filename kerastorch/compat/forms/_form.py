@@ -1,0 +1,31 @@
+"""What the form of a layer states, and the parts that many forms share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...spec import Era
+
+
+@dataclass(frozen=True)
+class Form:
+    """One layer class: the arguments of its constructor today, and the arguments of its call after the input."""
+
+    keys: frozenset[str]
+    required: tuple[str, ...] = ()
+    eras: frozenset[Era] = frozenset({"keras2", "tf.keras", "keras3"})
+    call: tuple[str, ...] = ()  # in the order of Keras 3's signature
+    ignored: frozenset[str] = frozenset()  # read and dropped: they change no number and no shape
+    old: frozenset[str] = frozenset()  # keys of the eras before Keras 3 about which UNLESS decides
+    unless: frozenset[str] = frozenset()  # likewise, of every era
+    keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
+
+
+def keys(*groups: str) -> frozenset[str]:
+    return frozenset(" ".join(groups).split())
+
+
+WEIGHT = "kernel_initializer bias_initializer kernel_regularizer bias_regularizer kernel_constraint bias_constraint"
+LORA = "lora_rank lora_alpha quantization_config"
+KERAS2: frozenset[Era] = frozenset({"keras2", "tf.keras"})
+PLAIN = Form(frozenset())

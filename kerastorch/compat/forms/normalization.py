@@ -1,0 +1,23 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ._form import Form, keys
+
+_NORM = (
+    "axis epsilon center scale beta_initializer gamma_initializer beta_regularizer gamma_regularizer "
+    "beta_constraint gamma_constraint"
+)
+
+FORMS: Mapping[str, Form] = {
+    "BatchNormalization": Form(
+        keys(_NORM, "momentum moving_mean_initializer moving_variance_initializer renorm synchronized"),
+        call=("training", "mask"),
+        ignored=keys("renorm_clipping renorm_momentum fused"),
+        old=keys("virtual_batch_size adjustment"),
+        keeps_mask=True,
+    ),
+    "LayerNormalization": Form(keys(_NORM, "rms_scaling"), keeps_mask=True),
+}
