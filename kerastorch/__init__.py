@@ -13,6 +13,7 @@ from .interop import from_torch as from_torch
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
+from .models import _files as _model_files
 from .random import set_seed as set_seed
 
 if _TYPE_CHECKING:
@@ -36,6 +37,13 @@ def __getattr__(name: str) -> _Any:
 
         return version("kerastorch")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _load_weights(*args: _Any, **options: _Any) -> _Any:
+    return __getattr__("load_weights")(*args, **options)
+
+
+_model_files.provide("load_weights", _load_weights)
 
 
 def __dir__() -> list[str]:

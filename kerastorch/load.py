@@ -35,7 +35,9 @@ class LoadReport:
         rules: What was translated from that Keras's spelling and meaning.
         assigned: For each variable of the model, its label and where its array stands in the file.
         values: How many values were set.
-        skipped: What is in the file and was not loaded, with the reason.
+        skipped: What is in the file and no weight of a model (optimizer state, assets), with the reason.
+        unset: Variables of the model that were left as they were, with the reason; only if the caller allowed it.
+        unused: Arrays of the file that were not loaded, with the reason; only if the caller allowed it.
     """
 
     path: str
@@ -45,11 +47,14 @@ class LoadReport:
     assigned: tuple[tuple[str, str], ...]
     values: int
     skipped: tuple[Skipped, ...]
+    unset: tuple[Skipped, ...] = ()
+    unused: tuple[Skipped, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.format}, {self.writer}: {len(self.assigned)} arrays, {self.values:,} values"]
         lines += [f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules]
-        lines += [f"  not loaded: {item.what} ({item.reason})" for item in self.skipped]
+        lines += [f"  not loaded: {item.what} ({item.reason})" for item in (*self.skipped, *self.unused)]
+        lines += [f"  left as it was: {item.what} ({item.reason})" for item in self.unset]
         return "\n".join(lines)
 
 
@@ -81,23 +86,47 @@ def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device 
             )
         spec, writer, rules = _with_file(name, lambda: compat.to_spec(config, archive.keras_version, archive.backend))
         model = _with_file(name, lambda: _build(spec, "meta"))
-        match = _fill(model, archive, full_model=True, device=device)
-        _log.info("%s", _report(archive, writer, rules, match))
+        match = _match(model, archive, full_model=True)
+        settled = matching.settle(match, name)
+        matching.verify(settled.pairs, name)
+        target = torch.get_default_device() if device is None else torch.device(device)
+        matching.assign(settled.pairs, target)
+        matching.materialize_fillers(model, target)
+        _log.info("%s", _report(archive, writer, (*rules, *match.rules), settled))
     return model.eval()
 
 
-def load_weights(model: Model, path: str | os.PathLike[str] | BinaryIO) -> LoadReport:
+def load_weights(
+    model: Model,
+    path: str | os.PathLike[str] | BinaryIO,
+    *,
+    by_name: bool = False,
+    strict: bool = True,
+    skip_mismatch: bool = False,
+    sum_biases: bool = False,
+) -> LoadReport:
     """Read the weights of a Keras file into a model that is built already.
 
     Every array of the file must be used and every variable of the model set; otherwise the model stays as it was.
-    Layers are matched by their order (legacy `.h5`) or their place in the tree (`.weights.h5`, `.keras`).
+    Device, dtype and frozen weights of the model stay as they are. Layers are matched by their order (`.h5`) or by
+    class and order (`.keras`, `.weights.h5`), so that names need not agree; a model around all others, which only one
+    side has, does not matter. Optimizer state is never loaded; the report says that it is there.
 
     Args:
         model: The model; its input shapes must be known.
-        path: A weights or full-model file, or a binary stream.
+        path: A weights or full-model file of any Keras version, an index of sharded weights (`name.weights.json`), or
+            a binary stream.
+        by_name: Match layers by their names instead. Files of Keras before 3.6 that hold a tree of weights only do not
+            say any.
+        strict: False, only together with `by_name`: load the layers that both sides have, and leave the others as they
+            are. They are listed in the report and logged as a warning.
+        skip_mismatch: Leave layers whose arrays have another shape, number or dtype as they are, instead of refusing
+            the file. They are listed and logged in the same way.
+        sum_biases: Load the sum of a CuDNNLSTM's two biases into an LSTM, which has one, as Keras 2 does: the outputs
+            are the same, but in training the sum takes half the step, and the two cannot be told apart again.
 
     Returns:
-        What was loaded, and what in the file was not.
+        What was loaded, what was converted, and what in the file or in the model was left out.
 
     Raises:
         LoadError: See `load_model`; `MismatchError` lists all that is missing, left over or misshapen.
@@ -107,13 +136,25 @@ def load_weights(model: Model, path: str | os.PathLike[str] | BinaryIO) -> LoadR
         raise ArgumentError(
             f"load_weights: expected a kerastorch model, got {quote(type(model).__name__)}; load_weights(model, path)."
         )
+    options = {"by_name": by_name, "strict": strict, "skip_mismatch": skip_mismatch, "sum_biases": sum_biases}
+    for key, value in options.items():
+        if not isinstance(value, bool):
+            raise ArgumentError(f"load_weights: {key}: expected True or False, got {quote(value)}.")
+    if not strict and not by_name:
+        raise ArgumentError(
+            "load_weights: strict=False needs by_name=True: by order alone nobody can say which layers a file leaves "
+            "out. To leave out layers that do not fit, pass skip_mismatch=True."
+        )
     _ = model.variables  # raises where a layer is not built
     with open_archive(path) as archive:
-        match = _fill(model, archive, full_model=False, device=None)
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
-        report = _report(archive, writer, (), match)
-        _log.info("%s", report)
-        return report
+        match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
+        settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
+        matching.verify(settled.pairs, archive.path)
+        matching.assign(settled.pairs)
+        report = _report(archive, writer, tuple(match.rules), settled)
+    _log.log(logging.WARNING if settled.unset or settled.unused else logging.INFO, "%s", report)
+    return report
 
 
 def model_from_json(text: str) -> Model:
@@ -145,8 +186,10 @@ def _build(spec: ModelSpec, device: str | None) -> Model:
         return build_model(spec)
 
 
-def _fill(model: Model, archive: Archive, *, full_model: bool, device: torch.device | str | None) -> matching.Match:
-    """Plan, match, assign."""
+def _match(
+    model: Model, archive: Archive, *, full_model: bool = False, by_name: bool = False, sum_biases: bool = False
+) -> matching.Match:
+    """Which array of the file each variable of the model takes."""
     where = archive.path
     if archive.weights is None:
         raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
@@ -156,25 +199,30 @@ def _fill(model: Model, archive: Archive, *, full_model: bool, device: torch.dev
             "Load it in Keras 2 on TensorFlow and save it there."
         )
     if isinstance(archive.weights, LegacyWeights):
-        match = matching.legacy_pairs(model, archive.weights, by_name=full_model)
-    else:
-        match = matching.tree_pairs(model, archive.weights, check_names=full_model)
-    matching.check(match, where)
-    ready = matching.read_all(match, where)
-    if full_model:
-        target = torch.get_default_device() if device is None else torch.device(device)
-        ready = [(variable, [value.to(target) for value in values]) for variable, values in ready]
-        matching.assign(ready)
-        matching.materialize_fillers(model, target)
-    else:
-        matching.assign(ready)
-    return match
+        keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
+        options = matching.Options(full_model, by_name, keras1, sum_biases)
+        return matching.legacy_pairs(model, archive.weights, options)
+    names = None
+    if by_name and archive.config is not None:
+        spec, _, _ = compat.to_spec(archive.config, archive.keras_version, archive.backend)
+        names = matching.names_in_config(spec, archive.weights)
+    return matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
 
 
-def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], match: matching.Match) -> LoadReport:
-    assigned = tuple((pair.label, pair.array.where) for pair in match.pairs)
-    values = sum(math.prod(pair.array.shape) for pair in match.pairs)
-    return LoadReport(archive.path, archive.format, str(writer), rules, assigned, values, archive.skipped)
+def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: matching.Settled) -> LoadReport:
+    assigned = tuple((pair.slot.label, pair.array.where) for pair in settled.pairs)
+    values = sum(math.prod(pair.array.shape) for pair in settled.pairs)
+    return LoadReport(
+        archive.path,
+        archive.format,
+        str(writer),
+        rules,
+        assigned,
+        values,
+        archive.skipped,
+        settled.unset,
+        settled.unused,
+    )
 
 
 def _with_file(name: str, make: Callable[[], _T]) -> _T:

@@ -63,7 +63,7 @@ ORDER = (
     ("spec", "_serial", "weights", "activations", "initializers", "regularizers", "constraints"),
     ("files", "compat"),
     ("layers",),
-    ("models", "random", "keras1_weights"),
+    ("models", "random"),
     ("matching", "interop"),
     ("load",),
     ("parity",),

@@ -8,6 +8,7 @@ The format: HDF5 File Format Specification, version 3.0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from struct import Struct
 
 import numpy as np
@@ -160,6 +161,12 @@ class Dataset(_Node):
     @property
     def shape(self) -> tuple[int, ...]:
         return self._planned()[1]
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all values."""
+        kind, shape, _, _ = self._planned()
+        return kind.size * prod(shape)
 
     @property
     def stored(self) -> tuple[int, int]:

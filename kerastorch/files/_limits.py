@@ -29,6 +29,7 @@ class Limits:
         chunk_bytes: Size of one chunk of a chunked dataset.
         chunk_ratio: How far a chunked dataset may have been compressed (1 MiB is free).
         steps: Structures parsed in one HDF5 file; small files get less, in proportion to their size.
+        shards: Files that an index of sharded weights may name.
     """
 
     json_bytes: int = 32 * MIB
@@ -47,3 +48,4 @@ class Limits:
     chunk_bytes: int = 64 * MIB
     chunk_ratio: int = 200
     steps: int = 2_000_000
+    shards: int = 10_000

@@ -22,8 +22,6 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (rb"....TFL3", "a TensorFlow Lite model", "Convert the Keras model that it was made from."),
     (rb"\x1f\x8b", "packed with gzip", "Unpack it first."),
     (rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "packed", "Unpack it first."),
-    (rb'\s*\{.{0,4000}"weight_map"', "the index of sharded weights, which are not read yet",
-     "Load the model with Keras and save its weights in one file: model.save_weights('model.weights.h5')."),
     (rb'\s*\{.{0,4000}"class_name"', "an architecture as JSON text, without weights", "Use model_from_json."),
     (rb"\s*\{", "JSON text", "Check that it is the file you meant."),
     (rb"\x08\x01\x12", "a TensorFlow graph (saved_model.pb)", _SAVE),
@@ -79,7 +77,9 @@ def describe_zip(name: str, members: set[str]) -> LoadError | None:
             "Load it with the Keras that wrote it and save it with weights_format='h5'."
         )
     if "config.json" in members and any(m.startswith("model") and m.endswith(".weights.json") for m in members):
-        return UnsupportedFileError(f"{name}: its weights are sharded, which is not read yet. {_SAVE}")
+        return UnsupportedFileError(
+            f"{name}: its weights are sharded inside the archive, which no released Keras reads. {_SAVE}"
+        )
     if members and all(member.endswith(".npy") for member in members):
         return UnsupportedFileError(
             f"{name}: this is a set of numpy arrays (.npz). Load it with numpy and pass the arrays to set_weights."

@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-Format = Literal["Keras v3 .keras zip", "Keras v3 .weights.h5", "legacy HDF5 model", "legacy HDF5 weights"]
+Format = Literal[
+    "Keras v3 .keras zip",
+    "Keras v3 .weights.h5",
+    "Keras v3 sharded weights",
+    "legacy HDF5 model",
+    "legacy HDF5 weights",
+]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The two ways in which Keras lays weights out in HDF5: by layer (legacy), and as a tree of objects (Keras v3)."""
+"""Weights layer by layer, as Keras laid them out before v3 (and still does in `.h5`)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ import numpy as np
 from kerastorch.errors import quote
 
 from ._hdf5 import Dataset, Group
-from ._values import Array, LegacyLayer, LegacyWeights, Skipped, TreeObject, TreeWeights
+from ._values import Array, LegacyLayer, LegacyWeights, Skipped
 
 MakeArray = Callable[[Dataset, str], Array]
 
-_ROOTS = {"vars", "layers", "_layer_checkpoint_dependencies"}
-_NOT_MODEL = {"optimizer": "optimizer state is not read", "metrics": "metric state is not read"}
 _TOP_LEVEL = "top_level_model_weights"
-
-
-def is_tree(root: Group) -> bool:
-    """Whether the group is the root of a Keras v3 weights tree."""
-    return any(name.split("\\")[0] in _ROOTS for name in root)
 
 
 def read_names(group: Group, key: str) -> tuple[str, ...] | None:
@@ -111,71 +104,6 @@ def read_legacy(base: Group, make: MakeArray) -> tuple[LegacyWeights, list[Skipp
                 what = f"{len(extra)} arrays in group {quote(name)}, the first {quote(extra[0])}"
                 skipped.append(Skipped(what, "not listed as weights of a layer"))
     return LegacyWeights(tuple(layers), top_level), skipped
-
-
-def read_tree(root: Group, make: MakeArray) -> tuple[TreeWeights, list[Skipped]]:
-    """Read the tree of objects of a Keras v3 weights file."""
-    source = root.source
-    objects: dict[str, TreeObject] = {}
-    skipped: dict[str, int] = {}
-    read: list[Dataset] = []
-    seen = {root.address}
-    todo: list[tuple[Group, tuple[str, ...]]] = [(root, ())]
-    while todo:
-        group, path = todo.pop()
-        below: list[tuple[Group, tuple[str, ...]]] = []
-        for name in group:
-            parts = (*path, *name.split("\\"))
-            where = f"{group.path}/{name}" if group.path else name
-            if any(part in ("", ".", "..") for part in parts) or len(parts) > source.limits.depth:
-                raise source.unsafe(where, "it is not a plain name, or stands too deep")
-            child = group.get(name)
-            if child is None or child.address in seen:
-                raise source.unsafe(where, "the same object stands at two places")
-            seen.add(child.address)
-            if not isinstance(child, Group):
-                raise source.unsupported(where, "it is an array outside every group `vars`, which no Keras layer reads")
-            if parts[0] in _NOT_MODEL:
-                skipped[parts[0]] = skipped.get(parts[0], 0) + sum(1 for _ in walk(child))
-            elif name == "vars":
-                key = "/".join(path)
-                if key in objects:
-                    raise source.unsafe(where, f"two objects have the path {quote(key)}")
-                objects[key] = _read_object(child, read, make)
-            else:
-                below.append((child, parts))
-        todo += reversed(below)
-    check_disjoint(read)
-    kept = {path: found for path, found in objects.items() if found.arrays or found.name is not None}
-    notes = [Skipped(f"{what}: {count} arrays", _NOT_MODEL[what]) for what, count in skipped.items()]
-    return TreeWeights(kept), notes
-
-
-def _read_object(group: Group, read: list[Dataset], make: MakeArray) -> TreeObject:
-    source, keys = group.source, set(group.keys())
-    if keys != {str(i) for i in range(len(keys))}:
-        shown = quote(", ".join(sorted(keys)))
-        raise source.unsupported(
-            group.path,
-            f"its arrays are called {shown}, expected 0 to {len(keys) - 1}",
-            "A layer with its own format of weights (a lookup layer, a wrapped torch module) cannot be read.",
-        )
-    arrays = []
-    for i in range(len(keys)):
-        dataset = group.get(str(i))
-        if not isinstance(dataset, Dataset):
-            raise source.corrupt(group.path, f"{quote(str(i))} is a group, expected an array")
-        stated = dataset.attrs.get("dtype")
-        if dataset.dtype == "opaque2" and stated != "bfloat16":
-            raise source.unsupported(dataset.path, f"it holds opaque bytes, called {quote(stated)}; expected bfloat16")
-        if dataset.dtype != "opaque2" and stated not in (None, dataset.dtype):
-            raise source.corrupt(dataset.path, f"it holds {dataset.dtype}, it says itself that it is {quote(stated)}")
-        read.append(dataset)
-        arrays.append(make(dataset, "bfloat16" if dataset.dtype == "opaque2" else ""))
-    name = group.attrs.get("name")
-    if name is not None and not isinstance(name, str):
-        raise source.corrupt(group.path, f"its attribute `name` is {type(name).__name__}, expected text")
-    return TreeObject(tuple(arrays), name)
 
 
 def walk(group: Group) -> Iterator[Dataset]:

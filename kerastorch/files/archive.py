@@ -11,14 +11,16 @@ import numpy as np
 
 from kerastorch.errors import ArgumentError, CorruptFileError, LoadError, UnsupportedFileError, quote
 
-from . import _hdf5, _zip
+from . import _hdf5, _shards, _zip
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._json import parse_json
 from ._limits import Limits
 from ._recognise import describe, describe_folder, describe_zip
 from ._source import DAMAGED, Buffer
+from ._training import describe_optimizer
+from ._tree import is_tree, read_tree
 from ._values import Archive, Array, Format, Skipped
-from ._weights import is_tree, read_legacy, read_tree, walk
+from ._weights import MakeArray, read_legacy, walk
 
 _WEIGHTS = "model.weights.h5"
 
@@ -36,13 +38,16 @@ class _Handle:
         self._views.append(root.source.data)
         return root
 
-    def make(self, dataset: Dataset, dtype: str = "") -> Array:
+    def make(self, dataset: Dataset, dtype: str = "", shard: str = "") -> Array:
         def read() -> np.ndarray:
             if not self._open:
                 raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
-            return dataset.read()
+            array = dataset.read()
+            array.flags.writeable = False
+            return array
 
-        return Array(dataset.path, dataset.shape, dtype or dataset.dtype, read)
+        where = f"{shard}: {dataset.path}" if shard else dataset.path
+        return Array(where, dataset.shape, dtype or dataset.dtype, read)
 
     def close(self) -> None:
         # Arrays that were read keep the mapping alive; the last one to go takes it with it.
@@ -89,16 +94,27 @@ def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None 
         return _open_zip(memoryview(data), shown, handle, limits)
     if data[:8] == _hdf5.SIGNATURE:
         return _open_hdf5(handle.root(data, name, limits), shown, handle, limits)
+    if _shards.is_index(data[:4096]):
+        if not isinstance(path, (str, os.PathLike)):
+            raise UnsupportedFileError(
+                f"{name}: this is the index of sharded weights, whose shards stand beside it: pass its path."
+            )
+        return _open_shards(memoryview(data), shown, handle, limits)
     raise describe(name, shown, memoryview(data))
 
 
-def _map_file(path: str) -> bytes | mmap.mmap:
-    """Map a regular file; anything else that a path can lead to is refused without waiting for it."""
+def _map_file(path: str, follow: bool = True) -> bytes | mmap.mmap:
+    """Map a regular file; anything else that a path can lead to is refused without waiting for it.
+
+    Args:
+        follow: Whether the path may be a symbolic link.
+    """
     name = _short(path)
     try:
         if os.path.isdir(path):
             raise describe_folder(name, set(os.listdir(path)))
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         hint = "Only local files are read: download it first." if "://" in path else "Check the path."
@@ -110,7 +126,8 @@ def _map_file(path: str) -> bytes | mmap.mmap:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
             raise LoadError(f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first.")
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) if state.st_size else b""
+        # Private, so that tensors, which are never read-only, can stand on it: a write would stay in this process.
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY) if state.st_size else b""
     except OSError as error:
         raise LoadError(
             f"{name}: the file cannot be read ({error.strerror or error}). Copy it to a local disk."
@@ -131,7 +148,9 @@ def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> A
     if "metadata.json" in members:
         metadata = parse_json(archive.read("metadata.json", limits.json_bytes), f"{name}: metadata.json", limits)
     root = handle.root(archive.read(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
-    weights, skipped = read_tree(root, handle.make)
+    compiled = config.get("compile_config")
+    optimizer = describe_optimizer(compiled if isinstance(compiled, dict) else None)
+    weights, skipped = read_tree([(root, handle.make)], optimizer)
     rest = sorted(m for m in members - {"config.json", "metadata.json", _WEIGHTS} if not m.endswith("/"))
     if rest:
         what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
@@ -165,12 +184,24 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
             "Load them with that Keras and save the model again with Keras 1 or later."
         )
     if is_tree(root):
-        weights, skipped = read_tree(root, handle.make)
+        weights, skipped = read_tree([(root, handle.make)])
         return Archive(path, "Keras v3 .weights.h5", None, None, None, weights, None, tuple(skipped), handle.close)
     raise CorruptFileError(
         f"{name}: this is an HDF5 file, but not one of Keras: it has neither model_config nor layer_names nor layers. "
         "Check that it is the file you meant."
     )
+
+
+def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -> Archive:
+    index = _shards.read_index(data, handle.name, limits)
+
+    def open_shard(shard: str) -> tuple[Group, MakeArray]:
+        content = _map_file(_shards.find_shard(path, shard), follow=False)
+        root = handle.root(content, shard, limits)
+        return root, lambda dataset, dtype: handle.make(dataset, dtype, shard)
+
+    weights, skipped = _shards.read_shards(handle.name, index, open_shard)
+    return Archive(path, "Keras v3 sharded weights", None, None, None, weights, None, tuple(skipped), handle.close)
 
 
 def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -192,11 +223,14 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
             training = parse_json(text if isinstance(text, str) else "null", f"{name}: training_config", limits)
         except LoadError as error:  # nothing that a model computes depends on it
             skipped.append(Skipped("training_config", f"it cannot be read: {error}"))
+    optimizer = describe_optimizer(training)
+    if optimizer and "optimizer_weights" not in root:
+        skipped.append(Skipped(optimizer, "it has no state in the file, and is not made"))
     for key in root:
         if key == "optimizer_weights":
             child = root.get(key)
             count = sum(1 for _ in walk(child)) if isinstance(child, Group) else 1
-            skipped.append(Skipped(f"optimizer: {count} arrays", "optimizer state is not read"))
+            skipped.append(Skipped(f"{optimizer or 'optimizer'}: {count} arrays", "optimizer state is not read"))
         elif key != "model_weights":
             skipped.append(Skipped(f"group {quote(key)}", "not part of a Keras model"))
 

@@ -13,6 +13,7 @@ from ..layers._base import REGISTRY, Layer, register
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import map_shapes
 from ..layers._weighted import repr_of
+from . import _files
 from ._config import functional_config
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of
 from ._predict import predict
@@ -289,6 +290,32 @@ class Model(Layer):
         from ._summary import summary  # only here: it needs a table library
 
         summary(self, print_fn, expand_nested, style, options)
+
+    # ------------------------------------------------------------------ files
+
+    def load_weights(
+        self,
+        filepath: Any,
+        *,
+        by_name: bool = False,
+        strict: bool = True,
+        skip_mismatch: bool = False,
+        sum_biases: bool = False,
+    ) -> Any:
+        """Read the weights of a Keras file into this model: `kerastorch.load_weights(model, filepath, ...)`.
+
+        Returns:
+            A `LoadReport`: what was loaded, and what was not.
+        """
+        return _files.call(
+            "load_weights",
+            self,
+            filepath,
+            by_name=by_name,
+            strict=strict,
+            skip_mismatch=skip_mismatch,
+            sum_biases=sum_biases,
+        )
 
     # ------------------------------------------------------------------ configuration
 

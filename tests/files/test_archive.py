@@ -382,7 +382,6 @@ def npy() -> bytes:
         (b"<!DOCTYPE html><html>", UnsupportedFileError, "a web page"),
         (b"\x1c\x00\x00\x00TFL3", UnsupportedFileError, "TensorFlow Lite"),
         (b"\x1f\x8b\x08", UnsupportedFileError, "gzip"),
-        (b'{"metadata": {"total_size": 212.0}, "weight_map": {}}', UnsupportedFileError, "index of sharded weights"),
         (b'{"class_name": "Sequential"}', UnsupportedFileError, "architecture as JSON.*model_from_json"),
         (b'{"a": 1}', UnsupportedFileError, "JSON text"),
         (b"PK\x05\x06" + bytes(18), UnsupportedFileError, "an empty zip archive"),
@@ -390,7 +389,7 @@ def npy() -> bytes:
         (b"\x89HDF\r\n\x1a\n\x09", UnsupportedFileError, "superblock has version 9"),
         (b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 bytes, 0 are left"),
     ],
-    ids=range(17),
+    ids=range(16),
 )
 def test_what_is_no_keras_file(tmp_path: Path, content: bytes, error: type[LoadError], message: str) -> None:
     path = tmp_path / "model.keras"

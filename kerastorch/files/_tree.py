@@ -1,0 +1,145 @@
+"""The tree of objects in which Keras v3 keeps weights: one file, or the union of several shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kerastorch.errors import quote
+
+from ._hdf5 import Dataset, Group
+from ._values import Array, Skipped, TreeObject, TreeWeights
+from ._weights import MakeArray, check_disjoint, walk
+
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+_ROOTS = {"vars", *CONTAINERS}
+_NOT_MODEL = {"optimizer": "optimizer state is not read", "metrics": "metric state is not read"}
+
+# The root of one file, and how its datasets become arrays.
+Part = tuple[Group, MakeArray]
+
+
+def is_tree(root: Group) -> bool:
+    """Whether the group is the root of a Keras v3 weights tree."""
+    return any(name.split("\\")[0] in _ROOTS for name in root)
+
+
+def read_tree(parts: Sequence[Part], optimizer: str | None = None) -> tuple[TreeWeights, list[Skipped]]:
+    """Read the tree of objects of a Keras v3 weights file, or of all its shards.
+
+    Args:
+        parts: The files. One object's variables may be spread over several, each variable once.
+        optimizer: What the config says of the optimizer, for the note on its state.
+    """
+    objects: dict[str, list[Part]] = {}
+    states: dict[str, int] = {}
+    for root, make in parts:
+        found: dict[str, Group] = {}
+        name = _walk_part(root, found, states)
+        optimizer = optimizer or name
+        for path, group in found.items():
+            objects.setdefault(path, []).append((group, make))
+    read: dict[int, list[Dataset]] = {}
+    kept = {path: _read_object(groups, read) for path, groups in objects.items()}
+    for datasets in read.values():
+        check_disjoint(datasets)
+    kept = {path: item for path, item in kept.items() if item.arrays or item.name is not None}
+    notes = [
+        Skipped(f"{optimizer if what == 'optimizer' and optimizer else what}: {count} arrays", _NOT_MODEL[what])
+        for what, count in states.items()
+    ]
+    if optimizer and "optimizer" not in states:
+        notes.append(Skipped(optimizer, "it has no state in the file, and is not made"))
+    return TreeWeights(kept), notes
+
+
+def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> str | None:
+    """Find the `vars` of every object of one file; count what belongs to no layer; return the optimizer's name."""
+    source = root.source
+    optimizer = None
+    seen = {root.address}
+    todo: list[tuple[Group, tuple[str, ...]]] = [(root, ())]
+    while todo:
+        group, path = todo.pop()
+        below: list[tuple[Group, tuple[str, ...]]] = []
+        for name in group:
+            parts = (*path, *name.split("\\"))
+            where = f"{group.path}/{name}" if group.path else name
+            if any(part in ("", ".", "..") for part in parts) or len(parts) > source.limits.depth:
+                raise source.unsafe(where, "it is not a plain name, or stands too deep")
+            child = group.get(name)
+            if child is None or child.address in seen:
+                raise source.unsafe(where, "the same object stands at two places")
+            seen.add(child.address)
+            if not isinstance(child, Group):
+                raise source.unsupported(where, "it is an array outside every group `vars`, which no Keras layer reads")
+            kind = _state_in(parts, len(path))
+            if kind is not None:
+                states[kind] = states.get(kind, 0) + sum(1 for _ in walk(child))
+                if parts == ("optimizer",):
+                    optimizer = _stated_name(child)
+            elif name == "vars":
+                key = "/".join(path)
+                if key in found:
+                    raise source.unsafe(where, f"two objects have the path {quote(key)}")
+                found[key] = child
+            else:
+                below.append((child, parts))
+        todo += reversed(below)
+    return optimizer
+
+
+def _state_in(parts: Sequence[str], start: int) -> str | None:
+    """Whether one of the parts from `start` on is the optimizer or the metrics of a model: which of the two.
+
+    A model inside another one may have been compiled, too.
+    """
+    for at in range(start, len(parts)):
+        if parts[at] in _NOT_MODEL and (at == 0 or (at > 1 and parts[at - 2] in CONTAINERS)):
+            return parts[at]
+    return None
+
+
+def _stated_name(optimizer: Group) -> str | None:
+    holder = optimizer.get("vars")
+    name = holder.attrs.get("name") if isinstance(holder, Group) else None
+    return f"optimizer {quote(name)}" if isinstance(name, str) else None
+
+
+def _read_object(parts: Sequence[Part], read: dict[int, list[Dataset]]) -> TreeObject:
+    """The variables of one object, from all files that hold some of them."""
+    holders: dict[str, Part] = {}
+    name = None
+    for group, make in parts:
+        for key in group.keys():  # noqa: SIM118 - a Group is no dict
+            if key in holders:
+                raise group.source.unsafe(group.path, f"the array {quote(key)} stands in two shards")
+            holders[key] = group, make
+        stated = group.attrs.get("name")
+        if stated is not None and not isinstance(stated, str):
+            raise group.source.corrupt(group.path, f"its attribute `name` is {type(stated).__name__}, expected text")
+        if None not in (stated, name) and stated != name:
+            raise group.source.corrupt(group.path, f"it is called {quote(stated)}, in another shard {quote(name)}")
+        name = name if stated is None else stated
+    if holders.keys() != {str(i) for i in range(len(holders))}:
+        shown = quote(", ".join(sorted(holders)))
+        group, _ = parts[0]
+        raise group.source.unsupported(
+            group.path,
+            f"its arrays are called {shown}, expected 0 to {len(holders) - 1}",
+            "A layer with its own format of weights (a lookup layer, a wrapped torch module) cannot be read.",
+        )
+    arrays = [_read_array(*holders[str(i)], str(i), read) for i in range(len(holders))]
+    return TreeObject(tuple(arrays), name)
+
+
+def _read_array(group: Group, make: MakeArray, key: str, read: dict[int, list[Dataset]]) -> Array:
+    source, dataset = group.source, group.get(key)
+    if not isinstance(dataset, Dataset):
+        raise source.corrupt(group.path, f"{quote(key)} is a group, expected an array")
+    stated = dataset.attrs.get("dtype")
+    if dataset.dtype == "opaque2" and stated != "bfloat16":
+        raise source.unsupported(dataset.path, f"it holds opaque bytes, called {quote(stated)}; expected bfloat16")
+    if dataset.dtype != "opaque2" and stated not in (None, dataset.dtype):
+        raise source.corrupt(dataset.path, f"it holds {dataset.dtype}, it says itself that it is {quote(stated)}")
+    read.setdefault(id(source), []).append(dataset)
+    return make(dataset, "bfloat16" if dataset.dtype == "opaque2" else "")

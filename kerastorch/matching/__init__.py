@@ -1,0 +1,19 @@
+"""Plan, match, assign: every variable of a model against every array of a file, completely, before anything is set.
+
+`legacy` and `tree` say which array each variable would take, `settle` decides whether that may stand, `assign` reads
+and sets.
+"""
+
+from __future__ import annotations
+
+from ._match import Match as Match
+from ._match import Pair as Pair
+from ._match import Settled as Settled
+from ._match import settle as settle
+from .assign import assign as assign
+from .assign import materialize_fillers as materialize_fillers
+from .assign import verify as verify
+from .legacy import Options as Options
+from .legacy import legacy_pairs as legacy_pairs
+from .tree import names_in_config as names_in_config
+from .tree import tree_pairs as tree_pairs

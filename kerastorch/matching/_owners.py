@@ -1,0 +1,54 @@
+"""Whose variable is it: the names of the layers on the way from a model to each variable in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import nn
+
+from ..layers._base import Layer
+from ..layers._variables import Variable, all_variables, own_variables
+from ..models import Model
+
+
+class Owned(NamedTuple):
+    """A variable, the names of the layers around it from the outside in, and how many of these stand in models."""
+
+    variable: Variable
+    names: tuple[str, ...]
+    depth: int  # the first `depth` names are a layer of a model, the rest is inside that layer
+
+
+def owned_variables(layer: nn.Module) -> Iterator[Owned]:
+    """`all_variables` of a layer with the names below it (its own is not among them), in the same order."""
+    seen: set[int] = set()
+    stack: list[tuple[nn.Module, tuple[str, ...], int]] = [(layer, (), 0)]
+    while stack:
+        current, names, depth = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        for variable in own_variables(current):
+            yield Owned(variable, names, depth)
+        inner = current.sublayers() if isinstance(current, Layer) else list(current.children())
+        for child in reversed(inner):
+            below = (*names, child.name) if isinstance(child, Layer) else names
+            # A layer of a model, which is itself a layer of a model, and so on without a wrapper between.
+            stack.append((child, below, len(below) if isinstance(current, Model) and depth == len(names) else depth))
+
+
+def has_variables(layer: nn.Module) -> bool:
+    """Whether there is a variable in the layer or in what is inside it."""
+    return next(all_variables(layer), None) is not None
+
+
+def model_chain(model: Model) -> list[Model]:
+    """The models of which each holds nothing with weights but the next: those inside `model`, from the outside in."""
+    chain: list[Model] = []
+    while True:
+        current = chain[-1] if chain else model
+        weighted = [layer for layer in current.sublayers() if has_variables(layer)]
+        if len(weighted) != 1 or not isinstance(weighted[0], Model) or own_variables(current):
+            return chain
+        chain.append(weighted[0])

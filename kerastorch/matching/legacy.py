@@ -1,0 +1,219 @@
+"""Variables and the arrays of a legacy HDF5 file: layers in order or by name, and the arrays within each layer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from ..errors import quote
+from ..files import LegacyLayer, LegacyWeights
+from ..layers._base import REGISTRY, Layer
+from ..layers._variables import own_variables
+from ..models import Model
+from ..spec import Rule
+from ._match import Match, Misfit, Pair, Slot
+from ._owners import Owned, model_chain, owned_variables
+from .convert import Converted, converted
+
+_BY_ORDER = (
+    "Names that Keras makes (lstm_1, lstm_5, ...) depend on what was made before: leave by_name out, and the order of "
+    "the layers decides."
+)
+# Keras 1's names of weights, where it gave them names at all.
+_OF_KERAS1 = {"running_mean": "moving_mean", "running_std": "moving_variance"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a legacy file is read.
+
+    Attributes:
+        full_model: Whether the model was made from the file's own config: then its names must be the file's.
+        by_name: Whether layers are found by their names; else by their order.
+        keras1: Whether Keras 1 wrote the file.
+        sum_biases: Whether the two biases of a CuDNNLSTM may become one.
+    """
+
+    full_model: bool = False
+    by_name: bool = False
+    keras1: bool = False
+    sum_biases: bool = False
+
+
+def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Match:
+    """Pair the variables with the arrays of a legacy HDF5 file."""
+    match = Match(hint=_BY_ORDER if options.by_name else "")
+    theirs = [layer for layer in weights.layers if layer.weights]
+    if not options.full_model and len(theirs) > 1:
+        # A model around the others that the file does not have.
+        chain = model_chain(model)
+        model = chain[-1] if chain else model
+    ours = [(layer, _legacy_order(layer)) for layer in model.sublayers() if isinstance(layer, Layer)]
+    ours = [(layer, owned) for layer, owned in ours if owned]
+    if not options.full_model and len(theirs) == 1 < len(ours):
+        owned = _legacy_order(model)
+        if len(_converted(owned, theirs[0], options).arrays) == len(owned):
+            # A model around the others that only the file has: all weights in one group.
+            _pair_group(match, model, owned, theirs[0], options, whole=True)
+            return match
+    if options.full_model or not options.by_name:
+        _compare_names(match, [layer.name for layer, _ in ours], [layer.name for layer in theirs], options.full_model)
+        if match.problems:
+            return match
+    for (layer, owned), stored in _layer_pairs(match, ours, theirs, options.by_name):
+        _pair_group(match, layer, owned, stored, options)
+    own = [Owned(variable, (), 0) for variable in own_variables(model)]
+    if own or weights.top_level:
+        _pair_group(match, model, own, LegacyLayer(model.name, weights.top_level), options)
+    return match
+
+
+def _layer_pairs(
+    match: Match, ours: Sequence[tuple[Layer, list[Owned]]], theirs: Sequence[LegacyLayer], by_name: bool
+) -> Iterable[tuple[tuple[Layer, list[Owned]], LegacyLayer]]:
+    """The layers that belong together; what is left on either side goes into the match."""
+    if by_name:
+        for name, count in Counter(layer.name for layer, _ in ours).items():
+            if count > 1:
+                match.problems.append(f"the model has {count} layers named {quote(name)}")
+        stored = {layer.name: layer for layer in theirs}
+        pairs = [(item, stored[item[0].name]) for item in ours if item[0].name in stored]
+        wanted = {layer.name for layer, _ in ours}
+        ours_left = [item for item in ours if item[0].name not in stored]
+        theirs_left = [layer for layer in theirs if layer.name not in wanted]
+    else:
+        pairs = list(zip(ours, theirs, strict=False))
+        ours_left, theirs_left = ours[len(theirs) :], theirs[len(ours) :]
+    for layer, owned in ours_left:
+        match.missing += _slots(layer, owned)
+    for layer in theirs_left:
+        match.extra += [array for _, array in layer.weights]
+    return pairs
+
+
+def _compare_names(match: Match, ours: Sequence[str], theirs: Sequence[str], full_model: bool) -> None:
+    """Names must agree in order in a full model; elsewhere the same names must not stand in another order."""
+    if list(ours) == list(theirs):
+        return
+    if sorted(ours) == sorted(theirs):
+        match.problems.append(
+            f"the file lists its layers in another order than the {'config' if full_model else 'model'}: "
+            f"{list(theirs)[:10]} and {list(ours)[:10]}"
+            + ("" if full_model else ". Use by_name=True if the names are right")
+        )
+    elif full_model:
+        mine, yours = set(ours), set(theirs)
+        match.problems += [
+            f"missing in the file: all weights of layer {quote(name)}" for name in ours if name not in yours
+        ]
+        match.problems += [
+            f"left over in the file: all weights of layer {quote(name)}" for name in theirs if name not in mine
+        ]
+
+
+def _legacy_order(layer: Layer) -> list[Owned]:
+    """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them)."""
+    return sorted(owned_variables(layer), key=lambda owned: not _trains(owned))
+
+
+def _trains(owned: Owned) -> bool:
+    return owned.variable.trainable and all(part.requires_grad for part in owned.variable.parts())
+
+
+def _slots(layer: Layer, owned: Iterable[Owned], whole: bool = False) -> list[Slot]:
+    """The variables with their names; `whole`: the layer is the model itself, whose name stays out."""
+    first = () if whole else (layer.name,)
+    slots = []
+    for variable, names, depth in owned:
+        path = "/".join((*first, *names)) or layer.name
+        unit = "/".join((*first, *names[:depth])) or layer.name
+        slots.append(Slot(unit, f"layer {path!r}: {variable.name}", variable))
+    return slots
+
+
+def _pair_group(
+    match: Match, layer: Layer, owned: list[Owned], group: LegacyLayer, options: Options, whole: bool = False
+) -> None:
+    """Pair the variables of one layer, or of a whole model, with the arrays of one group of the file."""
+    label = f"layer {layer.name!r}"
+    variables = [item.variable for item in owned]
+    result = _converted(owned, group, options)
+    match.rules += [Rule(layer.name, text) for text in result.rules]
+    slots, stored = _slots(layer, owned, whole), result.arrays
+    arrays = [array for _, array in stored]
+    if result.problems:
+        match.misfits += [Misfit(layer.name, f"{label}: {text}", slots, arrays) for text in result.problems]
+        return
+    if len(slots) != len(stored):
+        wanted = ", ".join(f"{variable.name} {variable.shape()}" for variable in variables)
+        listed = ", ".join(f"{name} {array.shape}" for name, array in stored)
+        text = f"{label}: expected {len(slots)} arrays ({wanted}), the file has {len(stored)} ({listed})"
+        match.misfits.append(Misfit(layer.name, text, slots, arrays))
+        return
+    order = _order_by_names(owned, [name for name, _ in stored])
+    if order is not None and order != list(range(len(order))):
+        text = "its arrays stand in the order of another set of frozen layers; their names say which is which"
+        if options.full_model:
+            match.problems.append(f"{label}: the names of its arrays say another order than its config")
+            return
+        match.rules.append(Rule(layer.name, text))
+        stored = [stored[index] for index in order]
+    elif order is None and whole and options.by_name:
+        match.problems.append(f"{label}: the names of its arrays are not those of the model's layers")
+        return
+    mine = {item.variable.name for item in owned}
+    for slot, (name, array) in zip(slots, stored, strict=True):
+        if _means_another(_last_part(name, mine), slot.variable.name, mine):
+            text = f"{slot.label.rpartition(':')[0]}: expected {slot.variable.name} {slot.variable.shape()}, "
+            match.problems.append(f"{text}the file has {quote(name)} in its place")
+        match.pairs.append(Pair(slot, array))
+
+
+def _converted(owned: Sequence[Owned], group: LegacyLayer, options: Options) -> Converted:
+    variables = [item.variable for item in owned]
+    return converted(variables, group.weights, keras1=options.keras1, sum_biases=options.sum_biases)
+
+
+def _order_by_names(owned: Sequence[Owned], names: Sequence[str]) -> list[int] | None:
+    """Which array each variable takes by the names of the file, if these name every variable once; else None.
+
+    Keras 3 and tf.keras name a weight by the layers around it: `inner/inner_a/kernel`, `inner_a/kernel:0`.
+    """
+    known = {name for item in owned for name in item.names}
+    if not known:
+        return None
+    mine = {item.variable.name for item in owned}
+    split = [(tuple(part for part in name.split("/")[:-1] if part in known), _last_part(name, mine)) for name in names]
+    for shorten in (lambda path: path, lambda path: path[-1:]):
+        found = {(shorten(path), last): index for index, (path, last) in enumerate(split)}
+        wanted = [(shorten(item.names), item.variable.name) for item in owned]
+        if len(found) == len(names) == len(set(wanted)) and all(key in found for key in wanted):
+            return [found[key] for key in wanted]
+    return None
+
+
+def _means_another(last: str, own: str, mine: Collection[str]) -> bool:
+    """Whether a weight's name is that of another variable of the layer, or of a layer of another kind."""
+    return last != own and (last in mine or (last in _known_names() and own in _known_names()))
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    return frozenset(var.name for cls in REGISTRY.values() for var in cls.WEIGHTS)
+
+
+def _last_part(weight_name: str, mine: Collection[str]) -> str:
+    """`bidi/forward_gru/gru_cell/kernel_1:0` -> `kernel`, unless `kernel_1` is itself one of the layer's names.
+
+    Keras 1's `batchnormalization_1_running_std` -> its name now.
+    """
+    last = re.sub(r":\d+$", "", weight_name.rsplit("/", 1)[-1])
+    if last in mine:
+        return last
+    for old, new in _OF_KERAS1.items():
+        if last.endswith(f"_{old}"):
+            return new
+    return re.sub(r"_\d+$", "", last)

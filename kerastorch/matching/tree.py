@@ -1,0 +1,235 @@
+"""Variables and the arrays of a Keras v3 weights tree: by place in the tree, or by the names of the layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch import nn
+
+from ..errors import quote
+from ..files import Array, TreeObject, TreeWeights
+from ..layers._base import Layer
+from ..layers._naming import snake_case
+from ..layers._variables import own_variables
+from ..models import Model
+from ..spec import ModelSpec, Rule
+from ._match import Match, Pair, Slot
+from ._owners import has_variables, model_chain
+
+_TWICE = "_layer_checkpoint_dependencies"  # TensorFlow 2.12 and 2.13: each layer with weights stands twice
+_CONTAINERS = ("layers", _TWICE)
+_BY_ORDER = "Names that Keras makes (lstm, lstm_1, ...) depend on what was made before: leave by_name out then."
+
+
+class _Index:
+    """What stands in each container of a file: key -> name of the layer, where the file says it."""
+
+    def __init__(self, weights: TreeWeights, names: Mapping[str, str]) -> None:
+        self.objects = weights.objects
+        self.keys: dict[str, dict[str, str | None]] = {}
+        self.filled: set[str] = set()  # places in containers that have arrays, at any depth below
+        for path, found in weights.objects.items():
+            parts = path.split("/")
+            for index, part in enumerate(parts[:-1]):
+                if part in _CONTAINERS:
+                    container, key = "/".join(parts[: index + 1]), parts[index + 1]
+                    place = f"{container}/{key}"
+                    if key not in self.keys.setdefault(container, {}):
+                        holder = weights.objects.get(place)
+                        name = holder.name if holder is not None else None
+                        self.keys[container][key] = names.get(place) if name is None else name
+                    if found.arrays:
+                        self.filled.add(place)
+        self.container = _TWICE if any(name.rpartition("/")[2] == _TWICE for name in self.keys) else "layers"
+
+    def inside(self, path: str) -> dict[str, str | None]:
+        """The layers with arrays in the model at `path`."""
+        container = _join(path, self.container)
+        return {key: name for key, name in self.keys.get(container, {}).items() if f"{container}/{key}" in self.filled}
+
+    def chain(self) -> list[str]:
+        """The places of models of which each holds nothing with arrays but the next, from the outside in."""
+        found: list[str] = []
+        while True:
+            path = found[-1] if found else ""
+            inside = self.inside(path)
+            own = self.objects.get(path)
+            inner = _join(path, f"{self.container}/{next(iter(inside), '')}")
+            if len(inside) != 1 or not self.inside(inner) or (own is not None and own.arrays):
+                return found
+            found.append(inner)
+
+
+class _Place(NamedTuple):
+    """A module of the model: its place in the file (None: it has none), the layer of a model that it is part of."""
+
+    path: str | None
+    unit: str
+    module: nn.Module
+
+
+def tree_pairs(
+    model: Model,
+    weights: TreeWeights,
+    *,
+    full_model: bool = False,
+    by_name: bool = False,
+    names: Mapping[str, str] | None = None,
+) -> Match:
+    """Pair the variables with the arrays of a Keras v3 weights tree.
+
+    Args:
+        model: The model.
+        weights: The tree.
+        full_model: Whether the model was made from the file's own config: then its names must be the file's, too.
+        by_name: Whether layers are found by their names; else by class and order.
+        names: Names of layers by their place, where the tree does not say them (before Keras 3.6).
+    """
+    match = Match(hint=_BY_ORDER if by_name else "")
+    index = _Index(weights, names or {})
+    start = ""
+    if not full_model:
+        model, start = _same_depth(model, index, match)
+    used: set[str] = set()
+    for path, unit, module in _walk(model, start, index, by_name, full_model, match):
+        layer = module if isinstance(module, Layer) else None
+        label = f"layer {layer.name!r}" if layer is not None else path or unit
+        variables = own_variables(module)
+        slots = [Slot(unit, f"{label}: {variable.name}", variable) for variable in variables]
+        if path is None:
+            match.missing += slots
+            continue
+        found = index.objects.get(path)
+        if full_model and layer is not None and found is not None and found.name not in (None, layer.name):
+            match.problems.append(
+                f"{path or 'the model'}: named {quote(found.name)} in the file, {quote(layer.name)} in the config"
+            )
+        home = _join(path, layer.VARS_PATH) if layer is not None and layer.VARS_PATH else path
+        used.update((path, home))
+        _pair(match, slots, index.objects.get(home))
+    for path, found in index.objects.items():
+        if path not in used:
+            match.extra += found.arrays
+    return match
+
+
+def _join(path: str, rest: str) -> str:
+    return f"{path}/{rest}" if path else rest
+
+
+def _pair(match: Match, slots: list[Slot], found: TreeObject | None) -> None:
+    arrays: tuple[Array, ...] = () if found is None else found.arrays
+    match.pairs += [Pair(slot, array) for slot, array in zip(slots, arrays, strict=False)]
+    match.missing += slots[len(arrays) :]
+    match.extra += arrays[len(slots) :]
+
+
+def _same_depth(model: Model, index: _Index, match: Match) -> tuple[Model, str]:
+    """Leave out models around the others that only the model or only the file has; return the model and its place."""
+    ours, theirs = model_chain(model), index.chain()
+    if len(theirs) > len(ours):
+        start = theirs[len(theirs) - len(ours) - 1]
+        match.rules.append(Rule(model.name, f"its weights are taken from the model inside, at {quote(start)}"))
+        return model, start
+    if len(ours) > len(theirs):
+        inner = ours[len(ours) - len(theirs) - 1]
+        match.rules.append(Rule(model.name, f"the weights of the file are those of the model {inner.name!r} inside"))
+        return inner, ""
+    return model, ""
+
+
+def _walk(model: Model, start: str, index: _Index, by_name: bool, full_model: bool, match: Match) -> Iterator[_Place]:
+    """The model and everything in it, as Keras 3 walks it. Shared layers once.
+
+    A plain torch module, such as a person's own cell, has no layer.
+    """
+    seen: set[int] = set()
+    stack = [_Place(start, "", model)]
+    while stack:
+        place = stack.pop()
+        path, unit, module = place
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        yield place
+        if isinstance(module, Model):
+            numbered = _numbered(module, path, index)
+            if path is not None and not full_model:
+                _compare_order(match, path, numbered, index)
+            if by_name:
+                numbered = _named(match, module, path, index)
+            container = "" if path is None else _join(path, index.container)
+            places = [f"{container}/{key}" if container and key is not None else None for key, _ in numbered]
+            children = [
+                _Place(inner, _join(unit, layer.name), layer)
+                for inner, (_, layer) in zip(places, numbered, strict=True)
+            ]
+        else:
+            named = module.keras_children() if isinstance(module, Layer) else module.named_children()
+            children = [_Place(None if path is None else _join(path, name), unit, inner) for name, inner in named]
+        stack.extend(reversed(children))
+
+
+def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str | None, Layer]]:
+    """The key of each layer in a model's container: snake_case of the class, numbered per class.
+
+    TensorFlow 2.12 and 2.13 wrote a container in which each layer with weights stands twice, and numbered both.
+    """
+    count: Counter[str] = Counter()
+    found: list[tuple[str | None, Layer]] = []
+    for layer in model.sublayers():
+        if isinstance(layer, Layer):
+            name = snake_case(layer.class_name)
+            number = count[name]
+            found.append((f"{name}_{number}" if number else name, layer))
+            count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1
+    return found
+
+
+def _named(match: Match, model: Model, path: str | None, index: _Index) -> list[tuple[str | None, Layer]]:
+    """The key of each layer in a model's container: the one under which the file has a layer of this name."""
+    inside = index.inside(path) if path is not None else {}
+    if None in inside.values():
+        match.problems.append(
+            f"the file does not say the names of its layers in {quote(path or 'the model')} (Keras before 3.6 did not "
+            "write them): match by order"
+        )
+    keys: dict[str | None, str] = {}
+    for key, name in inside.items():
+        if name is not None and keys.setdefault(name, key) != key:
+            match.problems.append(f"the file has two layers named {quote(name)} in {quote(path or 'the model')}")
+    return [(keys.get(layer.name), layer) for layer in model.sublayers() if isinstance(layer, Layer)]
+
+
+def _compare_order(match: Match, path: str, numbered: list[tuple[str | None, Layer]], index: _Index) -> None:
+    """Refuse layers that have the file's names in another order: one of the two orders is not what is meant."""
+    inside = index.inside(path)
+    ours = {key: layer.name for key, layer in numbered if key in inside}
+    theirs = {key: inside[key] for key in ours}
+    if ours != theirs and sorted(ours.values()) == sorted(map(str, theirs.values())) and len(ours) == len(inside):
+        swapped = [f"{quote(theirs[key])} at {key}, where the model has {name!r}" for key, name in ours.items()]
+        shown = "; ".join(text for text, (key, name) in zip(swapped, ours.items(), strict=True) if theirs[key] != name)
+        match.problems.append(
+            f"the file has the model's layers in another order: {shown[:300]}. Use by_name=True if the names are right"
+        )
+
+
+def names_in_config(spec: ModelSpec, weights: TreeWeights) -> dict[str, str]:
+    """The names of a model's layers by their place in its weights tree, from the config beside the tree."""
+    index = _Index(weights, {})
+    found: dict[str, str] = {}
+    todo = [(spec, "")]
+    while todo:
+        model, path = todo.pop()
+        container = _join(path, index.container)
+        count: Counter[str] = Counter()
+        for layer in model.layers:
+            kind = snake_case(layer.kind if isinstance(layer, ModelSpec) else layer.class_name)
+            place = f"{container}/{kind}_{count[kind]}" if count[kind] else f"{container}/{kind}"
+            count[kind] += 2 if index.container == _TWICE and place in index.filled else 1
+            found[place] = layer.name
+            if isinstance(layer, ModelSpec):
+                todo.append((layer, place))
+    return found
