@@ -156,7 +156,7 @@ def _walk(model: Model, start: str, index: _Index, by_name: bool, full_model: bo
         yield place
         if isinstance(module, Model):
             numbered = _numbered(module, path, index)
-            if path is not None and not full_model:
+            if path is not None and not full_model and not by_name:
                 _compare_order(match, path, numbered, index)
             if by_name:
                 numbered = _named(match, module, path, index)
