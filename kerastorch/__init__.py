@@ -14,6 +14,7 @@ from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .models import _files as _model_files
+from .models import clone_model as clone_model
 from .random import set_seed as set_seed
 
 if _TYPE_CHECKING:

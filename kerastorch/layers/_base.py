@@ -6,7 +6,6 @@ everything that reads those declarations is here.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,11 +19,13 @@ from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..weights import Filler, Shape, Var
 from . import _check, _penalties, _plain
-from ._dtypes import call_in_policy, dtype_in_policy, mixed_dtype, policy_name, variable_dtype
-from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
-from ._naming import snake_case, unique_name
+from ._building import finishing
+from ._connected import Connected
+from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
+from ._graph import map_structure, shapes_of, symbolic_leaves
+from ._naming import given_name, snake_case, unique_name
 from ._shapes import infer_output_shape, map_shapes
-from ._variables import UnbuiltParameter, fillers, unbuilt_parameter
+from ._variables import fillers, unbuilt_parameter
 from ._weighted import Weighted, repr_of
 
 # One table for all files and configs: a class is found here or not at all.
@@ -66,7 +67,7 @@ def register(name: str) -> Callable[[_L], _L]:
     return enter
 
 
-class Layer(Weighted):
+class Layer(Connected):
     """The base of every layer; subclass it to write your own, in the Keras way or in the torch way.
 
     Keras way: `__init__`, `build(input_shape)` with `add_weight`, `call`, and if needed `compute_output_shape`,
@@ -98,6 +99,7 @@ class Layer(Weighted):
 
     supports_masking: bool = False
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
+    _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
 
@@ -125,7 +127,7 @@ class Layer(Weighted):
             )
         if name is not None and (not isinstance(name, str) or not name):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
-        self.name = name or unique_name(snake_case(type(self).__name__))
+        self.name = given_name(name) if name else unique_name(snake_case(type(self).__name__))
         self._dtype = variable_dtype(dtype)
         self._mixed = mixed_dtype(dtype)
         self._casts = _check.boolean("autocast", autocast) and self._has_policy and dtype is not None
@@ -135,7 +137,7 @@ class Layer(Weighted):
         self._build_depth = 0
         self._build_shape: Any = None
         self._added_weights: list[Var] = []
-        self._nodes: list[Node] = []
+        self._nodes = []
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
         self._initial_weights = None if weights is None else list(weights)
         if self._makes_weights():
@@ -154,7 +156,7 @@ class Layer(Weighted):
         super().__init_subclass__(**kwargs)
         cls.class_name = cls.__name__
         if "build" in cls.__dict__:
-            cls.build = _finishing(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
         names = inspect.signature(getattr(cls, "call", cls.forward)).parameters
         cls._takes_mask = "mask" in names
         cls._takes_training = "training" in names
@@ -288,26 +290,6 @@ class Layer(Weighted):
         tensor = torch.as_tensor(np.ascontiguousarray(leaf), device=self.device)
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
-    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Record the call in the graph and return symbolic outputs."""
-        shapes = shapes_of(args[0])
-        if not self._built:
-            self.build(shapes)
-        else:
-            self.check_input_shape(shapes)
-        node = Node(self, args, kwargs)
-        output_shapes = self.compute_output_shape(shapes)
-        dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
-        dtype = dtype_in_policy(self, dtype)
-
-        def make(shape: Shape) -> SymbolicTensor:
-            node.outputs.append(SymbolicTensor(shape, dtype, node, len(node.outputs)))
-            return node.outputs[-1]
-
-        node.structure = map_shapes(make, output_shapes)
-        self._nodes.append(node)
-        return node.structure
-
     # ------------------------------------------------------------------ shapes and masks
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -383,7 +365,8 @@ class Layer(Weighted):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy of a layer is in no graph and has not been called.
-        return {**{key: value for key, value in self.__dict__.items() if key != "_penalties"}, "_nodes": []}
+        left = ("_penalties", "_holders")
+        return {**{key: value for key, value in self.__dict__.items() if key not in left}, "_nodes": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -394,36 +377,4 @@ class Layer(Weighted):
         return ", ".join([*shown, f"name={self.name!r}"])
 
 
-def _finishing(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """Wrap a class's `build`: the outermost call of a chain of `super().build` marks the layer as built."""
-
-    @functools.wraps(build)
-    def wrapped(self: Layer, input_shape: Any) -> None:
-        if self._build_depth == 0:
-            if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
-                self.check_input_shape(input_shape)
-                return
-            input_shape = map_shapes(lambda shape: _check.shape("input_shape", shape), input_shape)
-            placeholder = self._parameters.get("unbuilt")
-            if isinstance(placeholder, UnbuiltParameter):
-                # Not removed yet: it holds the device and dtype that .to() left.
-                self._dtype = placeholder.dtype
-        self._build_depth += 1
-        try:
-            with torch.no_grad():
-                build(self, input_shape)
-        finally:
-            self._build_depth -= 1
-        if self._build_depth == 0:
-            self._parameters.pop("unbuilt", None)
-            self._adopt_added_weights()
-            self._build_shape = input_shape
-            self._built = True
-            if self._initial_weights is not None:
-                weights, self._initial_weights = self._initial_weights, None
-                self.set_weights(weights)
-
-    return wrapped
-
-
-Layer.build = _finishing(Layer.build)  # type: ignore[method-assign]
+Layer.build = finishing(Layer.build)  # type: ignore[method-assign]

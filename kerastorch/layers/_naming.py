@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 _used: Counter[str] = Counter()
+_given: set[str] = set()
 
 
 def snake_case(class_name: str) -> str:
@@ -15,8 +16,20 @@ def snake_case(class_name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def given_name(name: str) -> str:
+    """Note a name that a person or a file chose."""
+    _given.add(name)
+    return name
+
+
 def unique_name(prefix: str) -> str:
-    """`lstm`, `lstm_1`, `lstm_2`, ... in the order of asking."""
-    number = _used[prefix]
-    _used[prefix] += 1
-    return f"{prefix}_{number}" if number else prefix
+    """`lstm`, `lstm_1`, `lstm_2`, ... in the order of asking.
+
+    Names that were given are left out: a layer that is added to a model from a file must not meet its own name there.
+    """
+    while True:
+        number = _used[prefix]
+        _used[prefix] += 1
+        name = f"{prefix}_{number}" if number else prefix
+        if name not in _given:
+            return name

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -87,6 +88,10 @@ class Variable:
         """The variable in Keras layout, with its graph: gradients flow back to the parameters."""
         return self.var.to_keras(self.parts())
 
+    def numpy(self) -> np.ndarray:
+        """A copy as a numpy array in Keras layout; bfloat16, which numpy does not have, becomes float32."""
+        return to_numpy(self.value())
+
     def gradient(self) -> Tensor | None:
         grads = [part.grad for part in self.parts()]
         present = [grad for grad in grads if grad is not None]
@@ -135,3 +140,9 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
         yield from own_variables(current)
         ordered: Any = getattr(current, "sublayers", None)  # a Layer's order is Keras's
         stack.extend(reversed(ordered() if ordered is not None else list(current.children())))
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A numpy copy; bfloat16, which numpy does not have, becomes float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()

@@ -14,7 +14,7 @@ from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Var, check_shapes
 from . import _check
 from ._dtypes import variable_dtype
-from ._variables import UnbuiltParameter, Variable, all_variables, own_variables
+from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy
 
 
 class Weighted(nn.Module):
@@ -105,9 +105,30 @@ class Weighted(nn.Module):
             raise unbuilt._not_built("weights")
         return list(all_variables(self))
 
+    @property
+    def weights(self) -> list[Variable]:
+        """`variables`, under Keras's other name: Keras's variables, of which a torch parameter may hold a part.
+
+        `parameters()` and `buffers()` have the torch tensors, for optimizers and the like.
+        """
+        return self.variables
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The variables that are trained: as many as `keras.Layer.trainable_weights` has; frozen ones are not in it."""
+        return [variable for variable in self.variables if variable.is_trained()]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The variables that are not trained: running statistics, and what is frozen."""
+        return [variable for variable in self.variables if not variable.is_trained()]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights as numpy arrays, in Keras's order and layout."""
-        return [to_numpy(variable.value()) for variable in self.variables]
+        return [variable.numpy() for variable in self.variables]
 
     def set_weights(self, weights: Any) -> None:
         """Set all weights from arrays in Keras's order and layout (as `get_weights` gives them).
@@ -223,9 +244,3 @@ class Weighted(nn.Module):
 def repr_of(layer: nn.Module) -> str:
     """How messages name a layer: `LSTM 'lstm_1'`."""
     return f"{type(layer).__name__} {quote(layer.name)}"
-
-
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A numpy copy; bfloat16, which numpy does not have, becomes float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()

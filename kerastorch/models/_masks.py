@@ -9,8 +9,9 @@ import torch
 from ..layers._base import Layer
 from ..layers._graph import leaves, map_structure
 from ..layers._shapes import map_shapes
+from ._edges import Masked, map_masked
 from ._plan import Step, map_template, run_plan, slots_of
-from .model import Masked, Model, map_masked
+from .model import Model
 from .sequential import Sequential
 
 

@@ -5,7 +5,7 @@ A plan holds no symbolic tensors, only numbers and constants, so that a model th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,21 +53,52 @@ def slots_of(template: Any) -> list[Slot]:
     return found
 
 
-def trace(outputs: Any) -> list[Node]:
-    """The nodes that `outputs` depend on, each after the ones it needs. Iterative: graphs may be thousands deep."""
+def trace(outputs: Any, stop: Container[int] = ()) -> list[Node]:
+    """The nodes that `outputs` depend on, each after the ones it needs. Iterative: graphs may be thousands deep.
+
+    Args:
+        outputs: Nested symbolic tensors.
+        stop: `id`s of tensors that are given: what makes them is not needed.
+    """
     order: list[Node] = []
-    state: dict[int, bool] = {}  # False: being visited, True: done
-    stack = [(tensor.node, False) for tensor in reversed(symbolic_leaves(outputs))]
+    seen: set[int] = set()
+    stack = [(tensor.node, False) for tensor in reversed(symbolic_leaves(outputs)) if id(tensor) not in stop]
     while stack:
         node, expanded = stack.pop()
         if expanded:
-            state[id(node)] = True
             order.append(node)
-        elif id(node) not in state:
-            state[id(node)] = False
+        elif id(node) not in seen:
+            seen.add(id(node))
             stack.append((node, True))
-            stack.extend((tensor.node, False) for tensor in reversed(node.inputs()) if id(tensor.node) not in state)
+            needed = (tensor for tensor in reversed(node.inputs()) if id(tensor) not in stop)
+            stack.extend((tensor.node, False) for tensor in needed if id(tensor.node) not in seen)
     return order
+
+
+def with_placeholders(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """The same graph with an `Input` of its own in the place of each input that a layer makes, as in Keras.
+
+    What lies behind such an input is called once more, on the `Input`; layers and weights stay the same.
+    """
+    given = symbolic_leaves(inputs)
+    if all(isinstance(tensor.node.layer, InputLayer) for tensor in given):
+        return inputs, outputs
+    swapped = {id(tensor): tensor for tensor in given}
+    for tensor in given:
+        if not isinstance(tensor.node.layer, InputLayer):
+            number = f"_{tensor.index}" if len(tensor.node.outputs) > 1 else ""
+            name = f"{tensor.node.layer.name}_output{number}"
+            swapped[id(tensor)] = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name).symbol()
+
+    def swap(value: Any) -> Any:
+        return map_structure(lambda leaf: swapped.get(id(leaf), leaf), value)
+
+    for node in trace(outputs, swapped):
+        if any(swapped.get(id(tensor), tensor) is not tensor for tensor in node.inputs()):
+            made = leaves(node.layer(*swap(node.args), **swap(node.kwargs)))
+            for old, new in zip(node.outputs, made, strict=True):
+                swapped.setdefault(id(old), new)
+    return swap(inputs), swap(outputs)
 
 
 def keras_layer_order(nodes: Sequence[Node], outputs: Any) -> list[Layer]:
@@ -98,12 +129,13 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
     """Flatten the graph between `inputs` and `outputs`.
 
     Args:
-        inputs: Nested symbolic tensors that come from `Input`.
+        inputs: Nested symbolic tensors that come from `Input` (see `with_placeholders`).
         outputs: Nested symbolic tensors.
         layers: The layers in the order in which a file lists them; Keras's order if None.
 
     Raises:
-        ArgumentError: An input is no `Input`, is given twice, or an output depends on an `Input` that is not listed.
+        ArgumentError: An input is no symbolic tensor, is given twice, or an output depends on an
+            `Input` that is not listed.
     """
     for kind, value in (("inputs", inputs), ("outputs", outputs)):
         wrong = [leaf for leaf in leaves(value) if not isinstance(leaf, SymbolicTensor)]
@@ -113,16 +145,17 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
                 f"got {wrong[:1] or value!r}."
             )
     given = symbolic_leaves(inputs)
-    foreign = [tensor for tensor in given if not isinstance(tensor.node.layer, InputLayer)]
-    if foreign:
-        raise ArgumentError(f"Model(inputs=...): {foreign[0]!r} does not come from Input.")
     if len({id(tensor) for tensor in given}) != len(given):
         raise ArgumentError("Model(inputs=...): the same input is given twice.")
     nodes = trace(outputs)
     known = {id(tensor.node) for tensor in given}
     loose = [node.layer.name for node in nodes if isinstance(node.layer, InputLayer) and id(node) not in known]
     if loose:
-        raise ArgumentError(f"Model: the outputs depend on input(s) {loose} that are not in inputs=...")
+        raise ArgumentError(
+            f"Model: the outputs depend on input(s) {loose} that are not in inputs=...; add them, or give the tensors "
+            "in between as inputs. (Layers inside a nested model hang on that model's own inputs: what the nested "
+            "model makes out here is its get_output_at(1).)"
+        )
     reached = {id(node) for node in nodes}
     nodes = [tensor.node for tensor in given if id(tensor.node) not in reached] + nodes
     if layers is None:

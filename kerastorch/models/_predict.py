@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..errors import ShapeError
 from ..layers._graph import leaves, map_structure
-from ..layers._weighted import repr_of, to_numpy
+from ..layers._variables import to_numpy
+from ..layers._weighted import repr_of
 
 if TYPE_CHECKING:
     from .model import Model
@@ -29,7 +30,7 @@ def predict(model: Model, x: Any, batch_size: int | None) -> Any:
         raise ShapeError(f"{repr_of(model)}.predict: expected at least one row, got an input of shape {flat[0].shape}.")
     if batch_size is None:
         batch_size = _fixed_batch(model) or 32
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # layers of a loaded model have their own
     model.eval()
     batches = []
     try:
@@ -38,7 +39,8 @@ def predict(model: Model, x: Any, batch_size: int | None) -> Any:
                 part = map_structure(partial(_batch, model, start, batch_size), arrays)
                 batches.append(map_structure(to_numpy, model(part)))
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
     if len(batches) == 1:
         return batches[0]
     parts = [iter(leaves(batch)) for batch in batches]

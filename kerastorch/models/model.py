@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers._base import REGISTRY, Layer, register
+from ..layers._connected import Ends
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import map_shapes
 from ..layers._weighted import repr_of
 from . import _files
 from ._config import functional_config
-from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of
+from ._edges import Masked, call_masked
+from ._layer_list import LayerList
+from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._predict import predict
 from .input import InputLayer
-
-
-class Masked(NamedTuple):
-    """A value on an edge of the graph, with its mask."""
-
-    value: Any
-    mask: Any
 
 
 @register("Functional")
@@ -35,7 +31,8 @@ class Model(Layer):
     behind it, as in Keras.
 
     Args:
-        inputs: A symbolic tensor from `Input`, or a list or dict of them.
+        inputs: A symbolic tensor from `Input`, or a list or dict of them. A tensor in the middle of a graph is taken
+            too: an input of its own comes in its place, layers and weights are shared.
         outputs: Symbolic tensors that depend on them, nested as the result shall be.
         layers: The order of `model.layers`; Keras's order (far from the outputs first) if None.
         name: Name of the model.
@@ -55,7 +52,7 @@ class Model(Layer):
     CONFIG = ()
     EXAMPLES = ()
     _has_policy = False
-    layers: nn.ModuleList
+    _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
 
     def __init__(
         self,
@@ -69,7 +66,6 @@ class Model(Layer):
     ) -> None:
         super().__init__(name=name, **base)
         self._plan: Plan | None = None
-        self._symbols: tuple[Any, Any] | None = None
         if inputs is None and outputs is None and type(self) is not Model:
             return
         if inputs is None or outputs is None:
@@ -79,11 +75,15 @@ class Model(Layer):
             self.trainable = False
 
     def _wire(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None) -> None:
+        inputs, outputs = with_placeholders(_unpacked(inputs), _unpacked(outputs))
         self._plan, ordered = make_plan(inputs, outputs, layers)
-        self.layers = nn.ModuleList(ordered)
+        self._modules["layers"] = LayerList(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
         self._symbols = (inputs, outputs)
         self._built, self._build_shape = True, shapes_of(inputs)
+        # Made of layers of a loaded model, it computes what they compute there.
+        modes = {layer.training for layer in ordered if not isinstance(layer, InputLayer)}
+        self.training = modes != {False}
 
     def _makes_weights(self) -> bool:
         return False
@@ -92,13 +92,34 @@ class Model(Layer):
         """The layer that a step of the plan calls."""
         return self.layers[step.layer]  # type: ignore[return-value]
 
+    @property
+    def layers(self) -> LayerList:
+        """The layers, in Keras's order."""
+        return self._modules["layers"]  # type: ignore[return-value]
+
     def sublayers(self) -> list[nn.Module]:
         return list(self.layers) if self._plan is not None else list(self.children())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._carries_masks:
+            for layer in self.layers:
+                layer._hold(self)
+
     # ------------------------------------------------------------------ the graph
+
+    @property
+    def input(self) -> Any:
+        """The symbolic inputs, nested as `Model(inputs=...)` had them."""
+        return self._graph()[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbolic outputs, nested as `Model(outputs=...)` had them."""
+        return self._graph()[1]
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -110,18 +131,39 @@ class Model(Layer):
         """The symbolic outputs, in order."""
         return leaves(self._graph()[1])
 
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the input layers, in order."""
+        return [tensor.node.layer.name for tensor in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that make the outputs, in order."""
+        return [tensor.node.layer.name for tensor in self.outputs]
+
+    def _ends(self) -> list[Ends]:
+        own = [(self.inputs, self.outputs)] if self._carries_masks else []
+        return [*own, *super()._ends()]
+
     def _graph(self) -> tuple[Any, Any]:
-        """The symbolic inputs and outputs; made anew from the plan in a copied model."""
+        """The symbolic inputs and outputs; a copied model makes them anew."""
         if self._symbols is None:
-            plan = self._require_plan()
-            by_slot = self._inputs_by_slot()
-            values: list[Any] = [None] * plan.size
-            for slot, layer in by_slot.items():
-                values[slot] = layer.symbol()
-            symbols = map_template(lambda slot: values[slot.index], plan.inputs)
-            run_plan(plan, lambda step, args, kwargs: leaves(self.layer_of(step)(*args, **kwargs)), values)
-            self._symbols = (symbols, map_template(lambda slot: values[slot.index], plan.outputs))
+            self._symbols = ()  # its layers ask only for a graph that is not begun
+            made = None
+            try:
+                made = self._make_graph()
+            finally:
+                self._symbols = made
         return self._symbols
+
+    def _make_graph(self) -> tuple[Any, Any]:
+        plan = self._require_plan()
+        values: list[Any] = [None] * plan.size
+        for slot, layer in self._inputs_by_slot().items():
+            values[slot] = layer.symbol()
+        symbols = map_template(lambda slot: values[slot.index], plan.inputs)
+        run_plan(plan, lambda step, args, kwargs: leaves(self.layer_of(step)(*args, **kwargs)), values)
+        return symbols, map_template(lambda slot: values[slot.index], plan.outputs)
 
     @property
     def _carries_masks(self) -> bool:
@@ -143,20 +185,25 @@ class Model(Layer):
     def _input_layers(self) -> list[InputLayer]:
         return [self.layers[index] for index in self._input_positions]  # type: ignore[misc]
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of this name, or at this place in `layers`."""
-        if (name is None) == (index is None):
-            raise ArgumentError("get_layer: give either a name or an index.")
+    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place in `layers`.
+
+        Args:
+            name: A name; an integer is taken as `index`.
+            index: A place; it counts where both are given.
+        """
+        layers: Any = self.layers
+        index = name if index is None and isinstance(name, int) else index
         if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise ArgumentError(f"{repr_of(self)} has {len(self.layers)} layers, no index {index}.")
-            return self.layers[index]  # type: ignore[return-value]
-        for layer in self.layers:
+            if not -len(layers) <= index < len(layers):
+                raise ArgumentError(f"{repr_of(self)} has {len(layers)} layers, no index {index}.")
+            return layers[index]
+        if name is None:
+            raise ArgumentError("get_layer: give a name or an index.")
+        for layer in layers:
             if layer.name == name:
-                return layer  # type: ignore[return-value]
-        raise ArgumentError(
-            f"{repr_of(self)} has no layer {quote(name)}; it has {[layer.name for layer in self.layers]}."
-        )
+                return layer
+        raise ArgumentError(f"{repr_of(self)} has no layer {quote(name)}; it has {[layer.name for layer in layers]}.")
 
     # ------------------------------------------------------------------ running
 
@@ -335,38 +382,6 @@ class Model(Layer):
         return functional_config(self)
 
 
-def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> list[Masked]:
-    """Call a layer on values with masks as Keras does: hand it their mask if it takes one, find the outputs' masks."""
-    first = args[0]
-    inputs = _values(first)
-    mask = map_masked(lambda edge: edge.mask, first)
-    has_mask = any(leaf is not None for leaf in leaves(mask))
-    options = {key: _values(value) for key, value in kwargs.items()}
-    if layer._takes_mask and has_mask and "mask" not in options:
-        options["mask"] = mask
-    if layer._takes_training and training is not None:
-        options.setdefault("training", training)
-    rest = [_values(value) for value in args[1:]]
-    if isinstance(layer, Model) and layer._carries_masks:
-        result, masks = layer(inputs, *rest, with_masks=True, **options)
-    else:
-        result = layer(inputs, *rest, **options)
-        masks = layer.compute_mask(inputs, mask if has_mask else None)
-    values = leaves(result)
-    flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] * len(values)
-    return [Masked(value, its_mask) for value, its_mask in zip(values, flat_masks, strict=True)]
-
-
-def map_masked(function: Any, value: Any) -> Any:
-    """`map_structure` with `Masked` edges as leaves."""
-    if isinstance(value, Masked):
-        return function(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_masked(function, item) for item in value)
-    if isinstance(value, dict):
-        return {key: map_masked(function, item) for key, item in value.items()}
-    return value
-
-
-def _values(value: Any) -> Any:
-    return map_masked(lambda edge: edge.value, value)
+def _unpacked(value: Any) -> Any:
+    """A list of one tensor is that tensor, as in Keras."""
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value

@@ -14,8 +14,10 @@ from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
 from ..layers._weighted import repr_of
 from ._config import sequential_config
+from ._edges import Masked, call_masked
+from ._layer_list import LayerList
 from .input import InputLayer
-from .model import Masked, Model, call_masked
+from .model import Model
 
 
 @register("Sequential")
@@ -43,7 +45,7 @@ class Sequential(Model):
         self, layers: Iterable[Any] = (), *, name: str | None = None, trainable: bool = True, **base: Any
     ) -> None:
         super().__init__(name=name, **base)
-        self.layers = nn.ModuleList()
+        self._modules["layers"] = LayerList()
         self._input: InputLayer | None = None
         for layer in layers:
             self.add(layer)
@@ -64,30 +66,34 @@ class Sequential(Model):
         if any(other is layer or other.name == layer.name for other in self.layers):
             raise ArgumentError(f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ.")
         if not len(self.layers) and self._input is None:
-            declared = layer._build_shape if isinstance(layer, Model) and layer.built else layer._declared_shape
-            if declared is not None:
-                self._set_input(InputLayer(batch_shape=declared, name=f"{layer.name}_input"))
+            shape, dtype = _start_of(layer)
+            if shape is not None:
+                self._set_input(InputLayer(batch_shape=shape, dtype=dtype, name=f"{layer.name}_input"))
         if self._built:
-            last = self.layers[-1] if len(self.layers) else None
-            shape = self._build_shape if last is None else self._shapes()[-1]
-            layer.build(shape)
-        self.layers.append(layer)
+            layer.build(self._shapes()[-1] if len(self.layers) else self._build_shape)
+        if self._symbols is not None:
+            symbol, value = self._symbols
+            self._symbols = (symbol, layer(value))
+        self.layers.put(layer)
+        layer._hold(self)
 
-    def pop(self) -> Layer:
-        """Remove the last layer and return it."""
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Remove the last layer and return it; the other layers keep their weights.
+
+        Args:
+            rebuild: Accepted for Keras's sake; the model is always ready afterwards.
+        """
         if not len(self.layers):
             raise ArgumentError(f"{repr_of(self)} has no layer to remove.")
-        layer = self.layers[-1]
-        del self.layers[-1]
-        return layer  # type: ignore[return-value]
+        layer = self.layers.take()
+        if self._symbols is not None:
+            symbol, value = self._symbols
+            self._symbols = (symbol, leaves(value)[0].node.args[0])
+        return layer
 
     def _set_input(self, layer: InputLayer) -> None:
         self._input = layer
         self.build(layer.batch_shape)
-
-    @property
-    def inputs(self) -> list[SymbolicTensor]:
-        return leaves(self._graph()[0])
 
     @property
     def _carries_masks(self) -> bool:
@@ -95,24 +101,23 @@ class Sequential(Model):
 
     @property
     def _input_layers(self) -> list[InputLayer]:
-        if self._input is None:
-            if self._build_shape is None:
-                raise self._not_built("inputs")
-            self._input = InputLayer(batch_shape=self._build_shape, name=f"{self.name}_input")
-        return [self._input]
+        if self._input is not None:
+            return [self._input]
+        if self._build_shape is None:
+            raise self._not_built("inputs")
+        # Not kept: a model that was built by a call takes other lengths as well.
+        return [InputLayer(batch_shape=self._build_shape, name=f"{self.name}_input")]
 
-    def _graph(self) -> tuple[Any, Any]:
-        if self._symbols is None:
-            symbol = value = self._input_layers[0].symbol()
-            for layer in self.layers:
-                value = layer(value)
-            self._symbols = (symbol, value)
-        return self._symbols
+    def _make_graph(self) -> tuple[Any, Any]:
+        symbol = value = self._input_layers[0].symbol()
+        for layer in self.layers:
+            value = layer(value)
+        return symbol, value
 
     def build(self, input_shape: Any) -> None:
         for layer in self.layers:
-            layer.build(input_shape)  # type: ignore[operator]
-            input_shape = layer.compute_output_shape(input_shape)  # type: ignore[operator]
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
 
     def _makes_weights(self) -> bool:
         return False
@@ -127,18 +132,18 @@ class Sequential(Model):
         """The output shape of each layer."""
         shape, found = self.input_shape, []
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)  # type: ignore[operator]
+            shape = layer.compute_output_shape(shape)
             found.append(shape)
         return found
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         for layer in self.layers:
-            input_shape = layer.compute_output_shape(input_shape)  # type: ignore[operator]
+            input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         for layer in self.layers:
-            input_dtype = layer.compute_output_dtype(input_dtype)  # type: ignore[operator]
+            input_dtype = layer.compute_output_dtype(input_dtype)
         return input_dtype
 
     @property
@@ -165,7 +170,21 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         given = [self._input] if self._input is not None else []
-        return sequential_config(self, [*given, *self.layers])  # type: ignore[list-item]
+        return sequential_config(self, [*given, *self.layers])
 
     def _to_torch(self) -> nn.Module:
-        return _plain.chain(self, self.layers)  # type: ignore[arg-type]
+        return _plain.chain(self, self.layers)
+
+
+def _start_of(layer: Layer) -> tuple[Any, Any]:
+    """The shape and dtype of the input that a first layer states, or that it has in the model that it comes from."""
+    if isinstance(layer, Model):
+        return (layer._build_shape if layer.built else None), None
+    if layer._declared_shape is not None:
+        return layer._declared_shape, None
+    models = [holder() for holder in layer._holders]
+    if any(isinstance(model, Sequential) and model._input is None for model in models):
+        return None, None  # a call has built it: other lengths are fine there
+    calls = layer._graph_calls()
+    symbol = calls[0].args[0] if calls else None
+    return (symbol.shape, symbol.dtype) if isinstance(symbol, SymbolicTensor) else (None, None)

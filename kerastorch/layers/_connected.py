@@ -1,0 +1,130 @@
+"""What a layer knows of the graphs it stands in: its calls on symbolic tensors, and the ends of each."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, NotBuiltError
+from ..weights import Shape
+from ._dtypes import dtype_in_policy
+from ._graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
+from ._shapes import map_shapes
+from ._weighted import Weighted, repr_of
+
+if TYPE_CHECKING:
+    import torch
+
+Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what goes in, what comes out
+
+
+class Connected(Weighted):
+    """The part of `Layer` that is called on symbolic tensors; abstract."""
+
+    _built: bool
+    _nodes: list[Node]
+    # Models that make their graph when somebody asks for it: a Sequential, and every copied model. Weak, so that a
+    # layer does not keep a model alive.
+    _holders: tuple[weakref.ref[Any], ...] = ()
+
+    if TYPE_CHECKING:  # what `Layer` defines
+
+        def build(self, input_shape: Any) -> None: ...
+        def check_input_shape(self, input_shape: Any) -> None: ...
+        def compute_output_shape(self, input_shape: Any) -> Any: ...
+        def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype: ...
+
+    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the call in the graph and return symbolic outputs."""
+        self._graph_calls()  # the calls of the layer's own model come first
+        shapes = shapes_of(args[0])
+        if not self._built:
+            self.build(shapes)
+        else:
+            self.check_input_shape(shapes)
+        node = Node(self, args, kwargs)  # type: ignore[arg-type]
+        output_shapes = self.compute_output_shape(shapes)
+        dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
+        dtype = dtype_in_policy(self, dtype)  # type: ignore[arg-type]
+
+        def make(shape: Shape) -> SymbolicTensor:
+            node.outputs.append(SymbolicTensor(shape, dtype, node, len(node.outputs)))
+            return node.outputs[-1]
+
+        node.structure = map_shapes(make, output_shapes)
+        self._nodes.append(node)
+        return node.structure
+
+    def _hold(self, model: Any) -> None:
+        """Remember a model whose graph has, or will have, the first call of this layer."""
+        alive = [holder for holder in self._holders if holder() is not None]
+        self._holders = (*alive, weakref.ref(model))
+
+    def _graph_calls(self) -> list[Node]:
+        """The calls in the order in which they were made; the model around the layer makes its graph first."""
+        for holder in () if self._nodes else self._holders:
+            model = holder()
+            if model is not None and model.built and model._symbols is None:
+                model._graph()
+                break
+        return self._nodes
+
+    def _ends(self) -> list[Ends]:
+        # An Input is called on nothing: its tensor is its input as well.
+        return [(node.inputs() or node.outputs, node.outputs) for node in self._graph_calls()]
+
+    def _at(self, node_index: int, end: int, what: str) -> Any:
+        ends = self._ends()
+        if not ends:
+            raise NotBuiltError(
+                f"{repr_of(self)} has never been called on a symbolic tensor, so it has no {what}. Call it on an "
+                "Input, or on the output of another layer, or put it in a Model or in a Sequential with an Input."
+            )
+        if not isinstance(node_index, int) or not -len(ends) <= node_index < len(ends):
+            raise ArgumentError(
+                f"{repr_of(self)}: there is no {what} at call {node_index!r}: it was called {len(ends)} time(s), "
+                f"on {[shapes_of(_one(inputs)) for inputs, _ in ends]}."
+            )
+        return _one(ends[node_index][end])
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor that the layer was called on first, or a list of them: `Model(layer.input, ...)`.
+
+        What was passed as `initial_state` stands behind the input. `get_input_at` has the other calls.
+
+        Raises:
+            NotBuiltError: The layer was never called on a symbolic tensor.
+        """
+        return self._at(0, 0, "input")
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor that the layer's first call made, or a list of them: `Model(..., layer.output)`.
+
+        `get_output_at` has those of the other calls.
+
+        Raises:
+            NotBuiltError: The layer was never called on a symbolic tensor.
+        """
+        return self._at(0, 1, "output")
+
+    def get_input_at(self, node_index: int) -> Any:
+        """The input of call number `node_index`; a model's own graph counts as its call 0 (as in Keras 2)."""
+        return self._at(node_index, 0, "input")
+
+    def get_output_at(self, node_index: int) -> Any:
+        """The output of call number `node_index`; a model's own graph counts as its call 0 (as in Keras 2)."""
+        return self._at(node_index, 1, "output")
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        """The shape, or list of shapes, of `get_input_at(node_index)`."""
+        return shapes_of(self._at(node_index, 0, "input shape"))
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        """The shape, or list of shapes, of `get_output_at(node_index)`."""
+        return shapes_of(self._at(node_index, 1, "output shape"))
+
+
+def _one(tensors: list[SymbolicTensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else list(tensors)

@@ -1,0 +1,165 @@
+"""clone_model: the same architecture once more, with layers and weights of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import ArgumentError, UnsupportedError, quote
+from ..layers._base import Layer
+from ..layers._graph import SymbolicTensor, leaves
+from ..layers._weighted import repr_of
+from ._plan import Step, map_template, run_plan
+from .input import InputLayer
+from .model import Model
+from .sequential import Sequential
+
+
+def clone_model(
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+) -> Model:
+    """Make the model once more, from new layers with fresh weights, as `keras.models.clone_model`.
+
+    `clone.set_weights(model.get_weights())` gives it the same numbers.
+
+    Args:
+        model: A `Sequential` or functional model.
+        input_tensors: Symbolic tensors to build on, nested as `model.input`; new `Input`s of the same shapes if None.
+            With another batch size or length this makes, for example, a stateful model that predicts step by step.
+        clone_function: `clone_function(layer)` returns the layer that shall stand in the place of `layer`; a layer of
+            the same class and configuration if None. A layer that it returns as it is shares its weights.
+        call_function: `call_function(layer, *args, **kwargs)` calls a new layer and returns the symbolic outputs, and
+            may call others before and behind it; functional models only.
+        recursive: Whether models inside are cloned with the two functions as well, or handed to `clone_function` whole.
+
+    Returns:
+        The new model.
+
+    Raises:
+        ArgumentError: `input_tensors` do not fit the model, or a function returns something else.
+        UnsupportedError: The model is a subclass without a graph, or its layer has no configuration.
+
+    Example:
+        >>> model = Sequential([Input(batch_shape=(32, 20, 1)), LSTM(5, stateful=True)])
+        >>> clone_model(model, Input(batch_shape=(1, 1, 1))).output_shape
+        (1, 5)
+    """
+    return _Cloning(clone_function, call_function, recursive, {}).model(model, input_tensors)
+
+
+@dataclass(frozen=True)
+class _Cloning:
+    """One call of `clone_model`: its functions, and the layers that are made already, by the `id` of the old one."""
+
+    clone_function: Callable[[Layer], Layer] | None
+    call_function: Callable[..., Any] | None
+    recursive: bool
+    made: dict[int, Layer]
+
+    def model(self, model: Model, input_tensors: Any) -> Model:
+        if not isinstance(model, Model) or not model._carries_masks:
+            raise UnsupportedError(
+                f"clone_model: expected a Sequential or functional model, got {quote(type(model).__name__)}; make a "
+                "model of your own class again by its constructor, then set_weights(model.get_weights())."
+            )
+        if not isinstance(model, Sequential):
+            new = self._functional(model, input_tensors)
+        elif self.call_function is None:
+            new = self._sequential(model, input_tensors)
+        else:
+            raise ArgumentError(
+                f"clone_model: {repr_of(model)} is a Sequential, call_function is for functional models."
+            )
+        if not model.trainable:
+            new.trainable = False
+        return new
+
+    def layer(self, layer: Layer) -> Layer:
+        """The new layer in the place of `layer`; one that is called twice is cloned once."""
+        if id(layer) not in self.made:
+            self.made[id(layer)] = self._new(layer)
+        return self.made[id(layer)]
+
+    def _new(self, layer: Layer) -> Layer:
+        if isinstance(layer, Model) and (self.recursive or self.clone_function is None):
+            inside = self.recursive and not isinstance(layer, Sequential)
+            return replace(self, call_function=self.call_function if inside else None).model(layer, None)
+        new = _again(layer) if self.clone_function is None else self.clone_function(layer)
+        if not isinstance(new, Layer):
+            raise ArgumentError(
+                f"clone_model: clone_function must return a layer in the place of {repr_of(layer)}, "
+                f"got {quote(type(new).__name__)}."
+            )
+        return new
+
+    def _sequential(self, model: Sequential, input_tensors: Any) -> Model:
+        first: list[Layer] = [] if model._input is None else [_again(model._input)]
+        if input_tensors is not None:
+            first = [symbol.node.layer for symbol in _checked(model, input_tensors)]
+        if first and not isinstance(first[0], InputLayer):
+            raise ArgumentError(
+                f"clone_model: {repr_of(model)}: input_tensors: expected an Input, got the output of "
+                f"{repr_of(first[0])}; call the clone on it."
+            )
+        return Sequential([*first, *map(self.layer, model.layers)], name=model.name)
+
+    def _functional(self, model: Model, input_tensors: Any) -> Model:
+        plan = model._require_plan()
+        if input_tensors is None:
+            given = [InputLayer.from_config(layer.get_config()).symbol() for layer in model._input_layers]
+        else:
+            given = _checked(model, input_tensors)
+        values: list[Any] = [None] * plan.size
+        for (slot, layer), symbol in zip(model._inputs_by_slot().items(), given, strict=True):
+            values[slot] = symbol
+            self.made[id(layer)] = symbol.node.layer
+
+        def run(step: Step, args: Any, kwargs: Any) -> list[Any]:
+            layer = self.layer(model.layer_of(step))
+            call = self.call_function
+            outputs = leaves(layer(*args, **kwargs) if call is None else call(layer, *args, **kwargs))
+            if len(outputs) != len(step.outputs) or not all(isinstance(item, SymbolicTensor) for item in outputs):
+                raise ArgumentError(
+                    f"clone_model: {repr_of(layer)}: expected {len(step.outputs)} symbolic output(s), got {outputs}."
+                )
+            return outputs
+
+        inputs = map_template(lambda slot: values[slot.index], plan.inputs)
+        run_plan(plan, run, values)
+        outputs = map_template(lambda slot: values[slot.index], plan.outputs)
+        # The same order, so that set_weights(model.get_weights()) fits; calls and tensors of others may bring layers.
+        same = self.call_function is None and all(isinstance(symbol.node.layer, InputLayer) for symbol in given)
+        layers = list(dict.fromkeys(map(self.layer, model.layers))) if same else None
+        return Model(inputs, outputs, layers=layers, name=model.name)
+
+
+def _again(layer: Layer) -> Layer:
+    return type(layer).from_config(layer.get_config())
+
+
+def _checked(model: Model, input_tensors: Any) -> list[SymbolicTensor]:
+    """The given tensors in the order of the model's inputs."""
+    structure = model.input
+    if isinstance(structure, SymbolicTensor) and isinstance(input_tensors, (list, tuple)) and len(input_tensors) == 1:
+        input_tensors = input_tensors[0]
+    if isinstance(structure, dict) and isinstance(input_tensors, dict):
+        input_tensors = {key: input_tensors[key] for key in structure if key in input_tensors}
+    flat = leaves(input_tensors)
+    if not all(isinstance(tensor, SymbolicTensor) for tensor in flat) or _form(input_tensors) != _form(structure):
+        raise ArgumentError(
+            f"clone_model: input_tensors must be symbolic tensors, nested as the inputs of {repr_of(model)}, "
+            f"{structure!r}; got {input_tensors!r}."
+        )
+    return flat
+
+
+def _form(value: Any) -> Any:
+    """The nesting alone; a tuple counts as a list."""
+    if isinstance(value, dict):
+        return {key: _form(item) for key, item in value.items()}
+    return [_form(item) for item in value] if isinstance(value, (list, tuple)) else None
