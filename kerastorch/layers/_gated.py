@@ -36,3 +36,8 @@ def keep_gated_arguments(
     layer.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
     layer.seed = seed
     layer.implementation = 1 if layer.recurrent_dropout else _check.one_of("implementation", implementation, (0, 1, 2))
+
+
+def drops(layer: Any, rate: float) -> bool:
+    """Whether a rate drops anything while training: at 1, Keras's layers with gates drop nothing, SimpleRNN all."""
+    return 0.0 < rate < 1.0 or (rate == 1.0 and layer.GATES == 1)

@@ -18,7 +18,7 @@ from . import _engine
 from ._base import Layer
 from ._dtypes import call_in_policy
 from ._equations import Steps
-from ._gated import keep_gated_arguments
+from ._gated import drops, keep_gated_arguments
 from ._inputs import float_tensor, one_shape, sizes_at
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._recurrent import COMMON_CONFIG
@@ -209,15 +209,12 @@ class GatedCell(Layer):
         self._recurrent_dropout_mask = None
 
     def _mask(self, kept: Tensor | None, like: Tensor, rate: float) -> Tensor | None:
-        if not self._drops(rate):
+        if not drops(self, rate):
             return None
         if kept is not None and kept.shape[1:] == like.shape:
             return kept.to(like)
         count = self.GATES if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
-
-    def _drops(self, rate: float) -> bool:
-        return 0.0 < rate < 1.0  # Keras's gated cells do not drop at a rate of 1
 
     def _gate_masks(self, x: Tensor, h: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
         """Both masks, with the gates in torch's order."""
@@ -282,9 +279,9 @@ class GatedCell(Layer):
         if isinstance(fused, str):
             slow = _engine.no_derivative(self.activation, self.recurrent_activation)
             return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
-        if training and self._drops(self.recurrent_dropout):
+        if training and drops(self, self.recurrent_dropout):
             return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
-        if training and self._drops(self.dropout) and self.implementation == 1:
+        if training and drops(self, self.dropout) and self.implementation == 1:
             return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
         return KernelChoice("fused", f"torch's kernel for sequences computes this {type(self).__name__}")
 

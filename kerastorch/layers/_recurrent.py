@@ -18,7 +18,7 @@ from .. import activations
 from ..weights import Filler, Shape, Var, transpose
 from . import _check, _engine
 from ._equations import Steps
-from ._gated import keep_gated_arguments
+from ._gated import drops, keep_gated_arguments
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 
@@ -198,15 +198,15 @@ class Recurrent(SequenceLayer):
         if isinstance(fused, str):
             slow = _engine.no_derivative(self.activation, self.recurrent_activation)
             return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
-        if training and self.recurrent_dropout:
+        if training and drops(self, self.recurrent_dropout):
             return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
-        if training and self.dropout and self.implementation == 1:
+        if training and drops(self, self.dropout) and self.implementation == 1:
             return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
         return KernelChoice("fused", f"torch's {type(self).__name__} kernel computes this configuration")
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         choice = self.kernel_choice(training=training)
-        drop = self._gate_masks(x[:, 0], self.dropout) if training and self.dropout else None
+        drop = self._gate_masks(x[:, 0], self.dropout) if training and drops(self, self.dropout) else None
         if choice.path == "fused":
             kernel = self._fused()
             assert not isinstance(kernel, str)
@@ -217,7 +217,7 @@ class Recurrent(SequenceLayer):
             want_cell = self.STATES == 2 and (self.return_state or self.stateful)
             return masked(kernel, x, states, weights, mask, want_cell)
         recurrent_drop = None
-        if training and self.recurrent_dropout:
+        if training and drops(self, self.recurrent_dropout):
             recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
         by_time = x.transpose(0, 1).contiguous()
         gates = gate_linear(by_time, self.weight_ih_l0, self.bias_ih_l0 if self.use_bias else None, drop)

@@ -204,6 +204,3 @@ class SimpleRNNCell(GatedCell):
 
     def _steps(self, drop: Tensor | None) -> Steps:
         return Steps(_equations.SimpleRNN, self.weight_hh, None, self.activation, self.recurrent_activation, drop)
-
-    def _drops(self, rate: float) -> bool:
-        return rate > 0.0
