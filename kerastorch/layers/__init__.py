@@ -1,6 +1,7 @@
 """The layers, under Keras's names."""
 
 from ._base import Layer as Layer
+from .batch_normalization import BatchNormalization as BatchNormalization
 from .bidirectional import Bidirectional as Bidirectional
 from .cells import GRUCell as GRUCell
 from .cells import LSTMCell as LSTMCell
@@ -17,6 +18,7 @@ from .dense import Dense as Dense
 from .embedding import Embedding as Embedding
 from .gru import GRU as GRU
 from .gru import CuDNNGRU as CuDNNGRU
+from .layer_normalization import LayerNormalization as LayerNormalization
 from .lstm import LSTM as LSTM
 from .lstm import CuDNNLSTM as CuDNNLSTM
 from .masking import Masking as Masking
@@ -28,8 +30,6 @@ from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
 from .merging import Subtract as Subtract
-from .normalization import BatchNormalization as BatchNormalization
-from .normalization import LayerNormalization as LayerNormalization
 from .regularization import Dropout as Dropout
 from .regularization import SpatialDropout1D as SpatialDropout1D
 from .rnn import RNN as RNN

@@ -1,0 +1,173 @@
+"""LayerNormalization and RMSNormalization: each sample normalised by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import ArgumentError, ShapeError, quote
+from ..weights import Shape, Var
+from . import _check, _plain
+from ._base import Example, Layer, register
+from ._inputs import float_tensor, one_shape, one_tensor, refuse, sizes_at
+from ._weighted import repr_of
+
+_REFUSED = {"rms_scaling": "scaling by the variance without centring is not here"}
+
+
+@register("LayerNormalization")
+class LayerNormalization(Layer):
+    """Layer normalisation (Ba et al. 2016), as `keras.layers.LayerNormalization`.
+
+    Args:
+        axis: The axis, or several, that are normalised together.
+        epsilon: Added to the variance; 1e-3, where torch has 1e-5.
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer: Of beta.
+        gamma_initializer: Of gamma.
+        beta_regularizer: Penalty on beta.
+        gamma_regularizer: Penalty on gamma.
+        beta_constraint: Of beta.
+        gamma_constraint: Of gamma.
+        rms_scaling: False; True is refused.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Variables:
+        gamma: the sizes of `axis` -> `weight`
+        beta: the sizes of `axis` -> `bias`
+
+    Example:
+        >>> LayerNormalization()(torch.zeros(2, 20, 3)).shape
+        torch.Size([2, 20, 3])
+    """
+
+    supports_masking = True
+    WEIGHTS = (
+        Var("gamma", ("weight",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l.scale),
+        Var("beta", ("bias",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l.center),
+    )
+    CONFIG = (
+        "axis",
+        "epsilon",
+        "center",
+        "scale",
+        "beta_initializer",
+        "gamma_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
+    )
+    INERT = ("rms_scaling",)
+    EXAMPLES = (
+        Example("default", dict(), (2, 7, 3)),
+        Example("two axes", dict(axis=[1, 2], epsilon=1e-5), (2, 7, 3)),
+        Example("not the last axis", dict(axis=1), (2, 7, 3)),
+        Example("no beta", dict(center=False), (2, 3)),
+    )
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        rms_scaling: bool = False,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        self._configure(
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        several = isinstance(axis, (list, tuple))
+        axes = _check.integers("axis", axis) if several else (_check.integer("axis", axis),)
+        if not axes or len(set(axes)) != len(axes) or min(axes) < 0 <= max(axes):
+            # Keras sorts the numbers as they stand, which would mix up axes that are counted from both ends.
+            raise ArgumentError(
+                f"axis: expected an axis or a list of different axes, all >= 0 or all negative, got {quote(axis)}."
+            )
+        self.axis = sorted(axes) if several else axes[0]
+        self.epsilon = _check.number("epsilon", epsilon)
+        self.center = _check.boolean("center", center)
+        self.scale = _check.boolean("scale", scale)
+        refuse(self, _REFUSED, rms_scaling=rms_scaling)
+
+    def _axes(self, rank: int) -> list[int]:
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        return [axis + rank if -rank <= axis < 0 else axis for axis in axes]
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, least=1, meaning="(batch, ...)")
+        sizes = sizes_at(self, input_shape, self._axes(len(input_shape)))
+        made = self._parameters.get("weight" if self.scale else "bias")
+        if made is not None and tuple(made.shape) != sizes:
+            raise ShapeError(
+                f"{repr_of(self)}: expected sizes {tuple(made.shape)} at axis {self.axis}, got {sizes} "
+                f"(input of shape {tuple(input_shape)})."
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_input_shape(input_shape)
+        return tuple(input_shape)
+
+    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x.
+
+        Args:
+            x: `(B, ...)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta.
+
+        Raises:
+            ShapeError: x has another shape than the layer needs.
+        """
+        weight = self.weight if self.scale else None
+        bias = self.bias if self.center else None
+        made = weight if weight is not None else bias
+        x = one_tensor(self, x)
+        if made is not None or not x.is_floating_point():
+            x = float_tensor(self, x, self.dtype)
+        self.check_input_shape(tuple(x.shape))
+        axes = self._axes(x.ndim)
+        last = list(range(x.ndim - len(axes), x.ndim))
+        sizes = [x.shape[axis] for axis in axes]
+        if axes == last:
+            return F.layer_norm(x, sizes, weight, bias, self.epsilon)
+        return F.layer_norm(x.movedim(axes, last), sizes, weight, bias, self.epsilon).movedim(last, axes)
+
+    def _to_torch(self) -> nn.Module:
+        shape = self.input_shape
+        axes = self._axes(len(shape))
+        if axes != list(range(len(shape) - len(axes), len(shape))):
+            raise _plain.no_module(
+                self, [f"torch's normalises the last axes, this one axis {self.axis} of an input of {len(shape)} axes"]
+            )
+        return _plain.plain(
+            nn.LayerNorm,
+            self,
+            _plain.with_constants(self, weight=1),
+            normalized_shape=sizes_at(self, shape, axes),
+            eps=self.epsilon,
+            elementwise_affine=self.scale or self.center,
+            bias=self.center,
+        )
