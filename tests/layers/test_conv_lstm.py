@@ -17,8 +17,8 @@ import kerastorch as kt
 from kerastorch import layers
 from kerastorch.compat import to_spec
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError, UnsupportedFileError
+from kerastorch.layers._conv_lstm import ConvLSTM
 from kerastorch.layers._convolution import convolve, output_size
-from kerastorch.layers.conv_lstm import ConvLSTM
 from kerastorch.weights import convolution
 
 CLASSES: dict[int, Any] = {1: layers.ConvLSTM1D, 2: layers.ConvLSTM2D, 3: layers.ConvLSTM3D}
@@ -240,9 +240,9 @@ def test_the_kernel_choice_says_why() -> None:
 
 def test_the_inputs_are_convolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    from kerastorch.layers import conv_lstm
+    from kerastorch.layers import _conv_lstm
 
-    monkeypatch.setattr(conv_lstm, "convolve", lambda x, *args, **kw: calls.append(len(x)) or convolve(x, *args, **kw))
+    monkeypatch.setattr(_conv_lstm, "convolve", lambda x, *args, **kw: calls.append(len(x)) or convolve(x, *args, **kw))
     make()(images())
     assert calls == [12, 3, 3, 3, 3]
 
