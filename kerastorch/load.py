@@ -18,7 +18,6 @@ from .files._json import parse_json
 from .layers._base import Layer
 from .models import Model, build_model
 from .spec import ModelSpec, Rule, Writer
-from .weights import convolution
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -193,7 +192,7 @@ def _match(
     where = archive.path
     if archive.weights is None:
         raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
-    if archive.backend == "theano" and any(variable.var.map is convolution for variable in model.variables):
+    if archive.backend == "theano" and any(variable.var.convolved for variable in model.variables):
         raise UnsupportedFileError(
             f"{where}: Theano wrote this file, which rotated the kernels of convolutions; that is not supported. "
             "Load it in Keras 2 on TensorFlow and save it there."

@@ -91,8 +91,10 @@ def per_gate(order: str, step: Step) -> Step:
     return _each(f"per_gate({order}, {step})", forward, inverse)
 
 
-# Keras keeps a convolution kernel as (..., in, out), torch as (out, in, ...).
+# Keras keeps the kernel of a convolution as (..., in, out), torch as (out, in, ...); of a transposed one as
+# (..., out, in), torch as (in, out, ...); of a depthwise one as (..., in, multiplier), we as (in, multiplier, ...).
 convolution = _each("convolution", lambda t: t.movedim((-1, -2), (0, 1)), lambda t: t.movedim((0, 1), (-1, -2)))
+depthwise = _each("depthwise", lambda t: t.movedim((-2, -1), (0, 1)), lambda t: t.movedim((0, 1), (-2, -1)))
 
 # CuDNNLSTM/CuDNNGRU hand the memory of each (rows, units) block to cuDNN, which reads it as (units, rows).
 reinterpret = _each(
@@ -117,6 +119,8 @@ class Var:
         trainable: False for moving statistics and the like: they become buffers.
         stem: What the arguments `<stem>_initializer`, `<stem>_regularizer`, `<stem>_constraint` start with.
         init: From the layer to the initialiser, where it is not simply `<stem>_initializer`.
+        also: Names that other versions of Keras have for it.
+        convolved: Whether it is the kernel of a convolution, which Theano kept rotated.
     """
 
     name: str
@@ -127,6 +131,8 @@ class Var:
     trainable: bool = True
     stem: str = ""
     init: Callable[[Any], Initializer | Callable[..., Tensor]] | None = None
+    also: tuple[str, ...] = ()
+    convolved: bool = False
 
     def initializer(self, layer: Any) -> Callable[..., Tensor]:
         return self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")

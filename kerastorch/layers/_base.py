@@ -94,6 +94,7 @@ class Layer(Connected):
     EXAMPLES: ClassVar[tuple[Example, ...]] = ()
     BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     TAKES_STEPS: ClassVar[bool] = False  # whether inputs are (batch, timesteps, features)
+    SPATIAL: ClassVar[int] = 0  # axes of an image without channels, where `data_format` says where these stand
     VARS_PATH: ClassVar[str] = ""  # where Keras 3 keeps the layer's own weights, below the layer's place in a file
     class_name: ClassVar[str] = "Layer"
 
@@ -340,7 +341,8 @@ class Layer(Connected):
         have no place in it. nn.LSTM, nn.GRU and nn.RNN take `(B, T, F)` and return the output of every step and the
         final states, whatever `return_sequences` and `return_state` say; the second bias that an nn.LSTM or nn.RNN
         gets is zero and frozen, so that a training step moves the bias as here. nn.BatchNorm computes the same outputs,
-        but its running variance follows the unbiased variance of the batches.
+        but its running variance follows the unbiased variance of the batches. nn.Conv1d and the like take and return
+        the channels behind the batch axis, whatever `data_format` says.
 
         Raises:
             UnsupportedError: torch has no such module; every reason is told.

@@ -76,6 +76,7 @@ class ConvLSTM(SequenceLayer):
             ("weight_ih",),
             lambda l, s: (*l.kernel_size, s[l.channel_axis], _GATES * l.filters),
             convolution,
+            convolved=True,
         ),
         Var(
             "recurrent_kernel",
@@ -83,6 +84,7 @@ class ConvLSTM(SequenceLayer):
             lambda l, s: (*l.kernel_size, l.filters, _GATES * l.filters),
             convolution,
             stem="recurrent",
+            convolved=True,
         ),
         Var(
             "bias",

@@ -72,6 +72,31 @@ class LastStep(nn.Module):
         return last[-directions:].transpose(0, 1).flatten(1)
 
 
+class ChannelsFirst(nn.Module):
+    """Moves the last axis to the front: layers have the channels last, torch's convolutions behind the batch axis.
+
+    Args:
+        rank: How many axes a row (1), an image (2) or a volume (3) has without channels.
+    """
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self.rank = rank
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(-1, -1 - self.rank)
+
+    def extra_repr(self) -> str:
+        return str(self.rank)
+
+
+class ChannelsLast(ChannelsFirst):
+    """The way back of `ChannelsFirst`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(-1 - self.rank, -1)
+
+
 def no_module(layer: Layer, reasons: Sequence[str]) -> UnsupportedError:
     """The error for a layer that no module of torch.nn computes."""
     return UnsupportedError(f"{repr_of(layer)} cannot become a plain torch module: {'; '.join(reasons)}{_ADVICE}")
@@ -99,7 +124,10 @@ def convert(layer: Layer, **options: Any) -> nn.Module:
 
 
 def chain(owner: Layer, layers: Iterable[Layer]) -> nn.Sequential:
-    """Make an nn.Sequential of layers; behind nn.LSTM, nn.GRU and nn.RNN stands what picks the output.
+    """Make an nn.Sequential of layers.
+
+    Behind nn.LSTM, nn.GRU and nn.RNN stands what picks the output. Around the modules of layers that have the channels
+    last stands what moves them.
 
     Raises:
         UnsupportedError: Some layers cannot be converted; all are named.
@@ -108,7 +136,11 @@ def chain(owner: Layer, layers: Iterable[Layer]) -> nn.Sequential:
     reasons: list[str] = []
     for layer in layers:
         try:
-            modules += _links(layer)
+            links = _links(layer)
+            if modules and isinstance(modules[-1], ChannelsLast) and type(links[0]) is ChannelsFirst:
+                modules.pop()  # there and back again
+                links = links[1:]
+            modules += links
         except UnsupportedError as error:
             reasons.append(str(error).removesuffix(_ADVICE))
     if reasons:
@@ -121,6 +153,8 @@ def _links(layer: Any) -> list[nn.Module]:
     module = convert(layer)
     if isinstance(module, nn.Embedding) and layer.mask_zero:
         raise no_module(layer, ["mask_zero=True: no mask travels in an nn.Sequential"])
+    if layer.SPATIAL and layer.data_format == "channels_last":
+        return [ChannelsFirst(layer.SPATIAL), module, ChannelsLast(layer.SPATIAL)]
     if not isinstance(module, nn.RNNBase):
         return [module]
     if layer.return_state:
@@ -172,11 +206,18 @@ def activation_module(layer: Layer, activation: Any) -> nn.Module:
     raise no_module(layer, [f"torch.nn has no module for the activation {name}"])
 
 
-def followed_by(module: nn.Module, layer: Layer, activation: Any) -> nn.Module:
-    """The module, with the module of the activation behind it if there is one."""
-    if activation is activations.linear:
-        return module
-    return nn.Sequential(module, activation_module(layer, activation)).train(layer.training)
+def followed_by(modules: Sequence[nn.Module], layer: Layer, activation: Any, axis: int = -1) -> nn.Module:
+    """The modules one after the other, with the module of the activation behind them if there is one.
+
+    Args:
+        axis: Where the module has the axis that is the layer's last: softmax and the like work along it.
+    """
+    if activation is not activations.linear:
+        last = activation_module(layer, activation)
+        if getattr(last, "dim", None) == -1:
+            last.dim = axis  # type: ignore[assignment]  # of nn.Softmax, nn.LogSoftmax, nn.GLU
+        modules = [*modules, last]
+    return modules[0] if len(modules) == 1 else nn.Sequential(*modules).train(layer.training)
 
 
 # ------------------------------------------------------------------ recurrent layers

@@ -25,7 +25,7 @@ def padding_of(value: Any, allowed: tuple[str, ...] = ("valid", "same")) -> str:
 
 
 def data_format_of(value: Any) -> str:
-    """ "channels_last", which None also means, or "channels_first"."""
+    """Where the channels stand: "channels_last", which None also means, or "channels_first"."""
     return _check.one_of("data_format", _lower(value) or _FORMATS[0], _FORMATS)
 
 

@@ -145,4 +145,4 @@ class Dense(Layer):
     def _to_torch(self) -> nn.Module:
         units, features = self.weight.shape
         linear = _plain.plain(nn.Linear, self, in_features=features, out_features=units, bias=self.use_bias)
-        return _plain.followed_by(linear, self, self.activation)
+        return _plain.followed_by([linear], self, self.activation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -164,7 +164,7 @@ def _pair_group(
     elif order is None and whole and options.by_name:
         match.problems.append(f"{label}: the names of its arrays are not those of the model's layers")
         return
-    mine = {item.variable.name for item in owned}
+    mine = _names_of(owned)
     for slot, (name, array) in zip(slots, stored, strict=True):
         if _means_another(_last_part(name, mine), slot.variable.name, mine):
             text = f"{slot.label.rpartition(':')[0]}: expected {slot.variable.name} {slot.variable.shape()}, "
@@ -185,7 +185,7 @@ def _order_by_names(owned: Sequence[Owned], names: Sequence[str]) -> list[int] |
     known = {name for item in owned for name in item.names}
     if not known:
         return None
-    mine = {item.variable.name for item in owned}
+    mine = _names_of(owned)
     split = [(tuple(part for part in name.split("/")[:-1] if part in known), _last_part(name, mine)) for name in names]
     for shorten in (lambda path: path, lambda path: path[-1:]):
         found = {(shorten(path), last): index for index, (path, last) in enumerate(split)}
@@ -193,6 +193,11 @@ def _order_by_names(owned: Sequence[Owned], names: Sequence[str]) -> list[int] |
         if len(found) == len(names) == len(set(wanted)) and all(key in found for key in wanted):
             return [found[key] for key in wanted]
     return None
+
+
+def _names_of(owned: Sequence[Owned]) -> dict[str, str]:
+    """Each name that a file may use for one of the variables -> the variable's name."""
+    return {name: item.variable.name for item in owned for name in (*item.variable.var.also, item.variable.name)}
 
 
 def _means_another(last: str, own: str, mine: Collection[str]) -> bool:
@@ -205,14 +210,14 @@ def _known_names() -> frozenset[str]:
     return frozenset(var.name for cls in REGISTRY.values() for var in cls.WEIGHTS)
 
 
-def _last_part(weight_name: str, mine: Collection[str]) -> str:
+def _last_part(weight_name: str, mine: Mapping[str, str]) -> str:
     """`bidi/forward_gru/gru_cell/kernel_1:0` -> `kernel`, unless `kernel_1` is itself one of the layer's names.
 
     Keras 1's `batchnormalization_1_running_std` -> its name now.
     """
     last = re.sub(r":\d+$", "", weight_name.rsplit("/", 1)[-1])
     if last in mine:
-        return last
+        return mine[last]
     for old, new in _OF_KERAS1.items():
         if last.endswith(f"_{old}"):
             return new
