@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from . import layers
+from ._torch_convolutions import CONVOLUTIONS, TRANSPOSED, convolution_layer
 from .errors import ArgumentError, UnsupportedError, quote
 from .layers._plain import ACTIVATIONS
 from .layers._plain import AllSteps as AllSteps
+from .layers._plain import ChannelsFirst as ChannelsFirst
+from .layers._plain import ChannelsLast as ChannelsLast
 from .layers._plain import LastStep as LastStep
 from .models import Sequential
 
@@ -43,9 +46,9 @@ class _Settings:
 def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = False) -> layers.Layer:
     """Make a layer, or a `Sequential`, that computes what a torch module computes, with copies of its weights.
 
-    nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, BatchNorm1d to
-    3d, LayerNorm, Dropout, Flatten, Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`,
-    `eval`) and frozen parameters are as in the module. Where the two worlds differ:
+    nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, Conv1d to 3d,
+    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, Dropout, Flatten, Identity, activations, and nn.Sequential of
+    these. Device, dtype, mode (`train`, `eval`) and frozen parameters are as in the module. Where the worlds differ:
 
     - A recurrent module becomes a layer with `return_sequences=True`: it returns the output of every step. For the
       final states set `return_state = True` on the layer (each is `(B, U)`); several layers become a `Sequential`.
@@ -55,6 +58,7 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     - nn.LSTM and nn.RNN add two biases, Keras has one, which takes half the step in training. See `sum_biases`.
     - nn.BatchNorm becomes `BatchNormalization(axis=1)` with `momentum = 1 - torch's`. Outputs are the same; the moving
       variance then follows the biased variance of the batches, torch's the unbiased one.
+    - nn.Conv1d and the like become layers with `data_format="channels_first"`: `(B, C, T)`, as torch has it.
     - `dropout` between the layers of a recurrent module becomes `Dropout` layers.
     - An activation with settings that no Keras name has (`nn.LeakyReLU(0.01)`) runs, but has no Keras config.
 
@@ -264,6 +268,16 @@ def _embedding(module: nn.Embedding, settings: _Settings) -> layers.Layer:
     return _filled(layer, (None, None), {"weight": module.weight})
 
 
+def _convolution(module: Any, settings: _Settings) -> layers.Layer:
+    shape = (None, module.in_channels, *[None] * len(module.kernel_size))
+    return _filled(convolution_layer(module), shape, {"weight": module.weight, "bias": module.bias})
+
+
+def _moved_channels(module: ChannelsFirst, settings: _Settings) -> layers.Layer:
+    axes = list(range(1, module.rank + 2))
+    return layers.Permute([*axes[1:], 1] if isinstance(module, ChannelsLast) else [axes[-1], *axes[:-1]])
+
+
 def _batch_norm(module: Any, settings: _Settings) -> layers.Layer:
     if module.momentum is None:
         raise UnsupportedError("momentum=None: Keras has no average over all batches, only the exponential one")
@@ -316,6 +330,8 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     **dict.fromkeys(_CELLS, _cell),
     nn.Linear: _linear,
     nn.Embedding: _embedding,
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _convolution),
+    **dict.fromkeys((ChannelsFirst, ChannelsLast), _moved_channels),
     **dict.fromkeys(_AXES_BEHIND, _batch_norm),
     nn.LayerNorm: _layer_norm,
     nn.Flatten: _flatten,

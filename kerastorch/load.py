@@ -192,11 +192,8 @@ def _match(
     where = archive.path
     if archive.weights is None:
         raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
-    if archive.backend == "theano" and any(variable.var.convolved for variable in model.variables):
-        raise UnsupportedFileError(
-            f"{where}: Theano wrote this file, which rotated the kernels of convolutions; that is not supported. "
-            "Load it in Keras 2 on TensorFlow and save it there."
-        )
+    if any(variable.var.convolved for variable in model.variables):
+        _refuse_theano(archive)
     if isinstance(archive.weights, LegacyWeights):
         keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
         options = matching.Options(full_model, by_name, keras1, sum_biases)
@@ -206,6 +203,17 @@ def _match(
         spec, _, _ = compat.to_spec(archive.config, archive.keras_version, archive.backend)
         names = matching.names_in_config(spec, archive.weights)
     return matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
+
+
+def _refuse_theano(archive: Archive) -> None:
+    """Raise if Theano wrote the file: it kept the kernels of convolutions rotated."""
+    weights = archive.weights
+    unsaid = archive.backend is None and isinstance(weights, LegacyWeights) and matching.named_by_theano(weights)
+    if archive.backend == "theano" or unsaid:
+        raise UnsupportedFileError(
+            f"{archive.path}: Theano wrote this file{' (its names have no :0)' if unsaid else ''}, which rotated the "
+            "kernels of convolutions; that is not supported. Load it in Keras 2 on TensorFlow and save it there."
+        )
 
 
 def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: matching.Settled) -> LoadReport:

@@ -64,7 +64,7 @@ ORDER = (
     ("files", "compat"),
     ("layers",),
     ("models", "random"),
-    ("matching", "interop"),
+    ("matching", "interop", "_torch_convolutions"),
     ("load",),
     ("parity",),
     ("cli",),

@@ -676,7 +676,7 @@ def momentless() -> nn.Module:
     ("make", "message"),
     [
         (Own, r"module (Own): there is no layer for this class"),
-        (lambda: nn.Conv1d(3, 4, 2), r"module (Conv1d): there is no layer for this class"),
+        (lambda: nn.Bilinear(3, 4, 2), r"module (Bilinear): there is no layer for this class"),
         (hooked, r"module (Linear): it has hooks, which would be lost"),
         (
             lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)),
@@ -709,13 +709,13 @@ def test_what_keras_cannot_express_is_refused(make: Any, message: str) -> None:
 
 def test_everything_that_is_refused_is_listed() -> None:
     tied = nn.Linear(3, 3)
-    module = nn.Sequential(nn.Conv1d(3, 4, 2), nn.Sequential(Own(), nn.ReLU()), tied, nn.ReLU(), tied)
+    module = nn.Sequential(nn.Bilinear(3, 4, 2), nn.Sequential(Own(), nn.ReLU()), tied, nn.ReLU(), tied)
     with pytest.raises(UnsupportedError) as caught:
         kt.from_torch(module)
     assert str(caught.value).splitlines()[1:] == [
         "  4.weight: it is the same parameter as 2.weight, and a layer has its own weights",
         "  4.bias: it is the same parameter as 2.bias, and a layer has its own weights",
-        "  0 (Conv1d): there is no layer for this class",
+        "  0 (Bilinear): there is no layer for this class",
         "  1.0 (Own): there is no layer for this class",
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Rule
+from . import _keras1_convolution as convolutions
 
 _KERNEL = {
     "init": "kernel_initializer",
@@ -46,12 +47,14 @@ RENAMES: Mapping[str, Mapping[str, str]] = {
     },
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
+    **convolutions.renames(_KERNEL, _RECURRENT),
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
 }
 # Argument of Keras 1 -> its values -> what they are in Keras 2.
 VALUES: Mapping[str, Mapping[Any, Any]] = {
     "forget_bias_init": {"one": True, "zero": False},
     "consume_less": {"cpu": 1, "mem": 1, "gpu": 2},  # whether each gate drops its inputs by itself
+    **convolutions.VALUES,
 }
 MERGES: Mapping[str, str] = {
     "sum": "Add",
@@ -108,6 +111,8 @@ def _item(item: Any, notes: _Notes) -> Any:
         config["layer"] = _item(config["layer"], notes)
     if class_name == "TimeDistributedDense":
         return {**item, **_time_distributed(config, name, notes)}
+    if class_name in convolutions.CLASSES:
+        return {**item, **convolutions.convolution(class_name, name, config, notes.add)}
     return {**item, "config": config}
 
 

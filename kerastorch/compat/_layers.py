@@ -28,18 +28,13 @@ def layer_spec(
         name: The layer's name.
         wrapped: The layers that stand in its config, converted; a tuple where the config has a list.
     """
-    class_name = item["class_name"]
+    class_name = forms.ALIASES.get(item["class_name"], item["class_name"])
     form = forms.LAYERS[class_name]
     given = dict(mapping(item.get("config") or {}, f"The config of layer {quote(name)}"))
     # Configs of Keras 1 stand here in the spelling of Keras 2.
     if ("keras2" if context.writer.era == "keras1" else context.writer.era) not in form.eras:
         raise UnsupportedFileError(
             f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
-        )
-    if class_name in forms.CONVOLUTIONS and context.writer.era == "keras1":
-        raise UnsupportedFileError(
-            f"Layer {quote(name)}: {class_name} of {context.writer} is not supported, its kernels are laid out "
-            "otherwise; load it in Keras 2 and save it there."
         )
     if class_name == "InputLayer":
         return _input_layer(context, given, name, form)

@@ -63,6 +63,8 @@ CLASS_ERAS: Mapping[str, frozenset[Era]] = {
     "Functional": _TF_ON,
     "Model": _OLD,
     **dict.fromkeys(("TimeDistributedDense", "Merge", "MaxoutDense", "Highway", "Graph"), _ONLY_1),
+    **dict.fromkeys(("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D"), _ONLY_1),
+    **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), _OLD),
     **dict.fromkeys(("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal"), _TF_ON),
 }
 

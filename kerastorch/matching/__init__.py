@@ -13,6 +13,7 @@ from ._match import settle as settle
 from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
+from .convert import named_by_theano as named_by_theano
 from .legacy import Options as Options
 from .legacy import legacy_pairs as legacy_pairs
 from .tree import names_in_config as names_in_config

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..files import Array
+from ..files import Array, LegacyWeights
 from ..layers._base import Layer
 from ..layers._variables import Variable
 
@@ -29,8 +29,11 @@ _KERNEL_AXES = {
     ("Conv3D", "channels_first"): (2, 3, 4, 1, 0),
     ("Conv2DTranspose", "channels_first"): (2, 3, 0, 1),
     ("Conv2DTranspose", "channels_last"): (0, 1, 3, 2),
+    ("SeparableConv2D", "channels_first"): (2, 3, 1, 0),
     ("ConvLSTM2D", "channels_first"): (2, 3, 1, 0),
 }
+# The name of any weight in Keras 1: TensorFlow puts ":0" behind it, Theano nothing.
+_KERAS_1_NAME = re.compile(r"(_[WUb](_[icfozrh])?|_(depth|point)wise_kernel)(_\d+)?(?P<output>:\d+)?$|(^|/)param_\d+$")
 
 
 @dataclass
@@ -106,6 +109,12 @@ def _join(arrays: Sequence[Named]) -> Named:
     return arrays[0][0], Array(
         where, (*first.shape[:-1], width), first.dtype, lambda: np.concatenate([part.read() for part in parts], axis=-1)
     )
+
+
+def named_by_theano(weights: LegacyWeights) -> bool:
+    """Whether Keras 1 wrote the arrays while it ran on Theano, as far as their names say it."""
+    found = [_KERAS_1_NAME.search(name) for layer in weights.layers for name, _ in layer.weights]
+    return any(match is not None and match["output"] is None for match in found)
 
 
 def _kernels_of_keras1(variable: Variable, part: list[Named]) -> list[Named]:

@@ -90,15 +90,15 @@ def test_wrong_values(layer: Any, match: str) -> None:
 
 def test_all_unknown_layers_are_listed() -> None:
     model = sequential(
-        item("Conv1D", "c"),
-        item("TimeDistributed", "t", layer=item("Conv2D", "d")),
+        item("RandomZoom", "c"),
+        item("TimeDistributed", "t", layer=item("RandomFlip", "d")),
         item("Lambda", "f", function=["4wEA", None, None]),
         sequential(item("Swish", "w")) | {"name": "s"},
         {**item("LSTM", "mine", units=3), "module": "mine.layers", "registered_name": "mine>LSTM"},
     )
     refused(
         model,
-        r"kerastorch does not have: 'Conv1D' 'c', 'Conv2D' 'd', 'Lambda' 'f', 'Swish' 'w', "
+        r"kerastorch does not have: 'RandomZoom' 'c', 'RandomFlip' 'd', 'Lambda' 'f', 'Swish' 'w', "
         r"'LSTM' \(a class of one's own\) 'mine'\. "
         r"Code in files \(Lambda\) is never run: rebuild that layer in PyTorch\.",
         None,

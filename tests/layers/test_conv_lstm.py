@@ -340,10 +340,6 @@ def test_old_keys_are_read_and_what_changes_numbers_is_refused() -> None:
     assert "implementation" not in described("2.4.0", **old).config
     with pytest.raises(UnsupportedFileError, match="time_major"):
         described("2.4.0", time_major=True)
-    with pytest.raises(
-        UnsupportedFileError, match=re.escape("'c': ConvLSTM2D of Keras 1.2.2 (tensorflow) is not supp")
-    ):
-        described("1.2.2")
 
 
 # ---------------------------------------------------------------- messages

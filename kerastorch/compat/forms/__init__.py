@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import core, merging, normalization, recurrent
+from . import convolution, core, merging, normalization, recurrent
 from ._arguments import BASE_KEYS as BASE_KEYS
 from ._arguments import BOOLEANS as BOOLEANS
 from ._arguments import ELIDED as ELIDED
@@ -13,10 +13,16 @@ from ._arguments import SIZES as SIZES
 from ._arguments import TUPLES as TUPLES
 from ._arguments import UNLESS as UNLESS
 from ._form import Form as Form
+from .convolution import ALIASES as ALIASES
 from .merging import MERGING as MERGING
-from .recurrent import CONVOLUTIONS as CONVOLUTIONS
 from .recurrent import RECURRENT as RECURRENT
 from .recurrent import RECURRENT_ACTIVATION as RECURRENT_ACTIVATION
 
-LAYERS: Mapping[str, Form] = {**recurrent.FORMS, **core.FORMS, **merging.FORMS, **normalization.FORMS}
+LAYERS: Mapping[str, Form] = {
+    **recurrent.FORMS,
+    **core.FORMS,
+    **convolution.FORMS,
+    **merging.FORMS,
+    **normalization.FORMS,
+}
 KEEPS_MASK = frozenset(name for name, form in LAYERS.items() if form.keeps_mask)

@@ -25,6 +25,7 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "rms_scaling": (False,),
     "seed": (None,),
     "noise_shape": (None,),
+    "output_padding": (None,),
 }
 
 
@@ -53,8 +54,9 @@ UNLESS: Mapping[str, Unless] = {
     "lora_rank": Unless((None,), "LoRA weights are not supported; merge them in Keras and save again"),
 }
 
-SIZES = keys("units n input_dim output_dim filters")  # whole numbers of 1 and more
+SIZES = keys("units n input_dim output_dim filters groups depth_multiplier")  # whole numbers of 1 and more
 BOOLEANS = keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale", SEQUENCE
 )
-TUPLES = keys("target_shape dims axes noise_shape kernel_size strides dilation_rate")  # lists of whole numbers
+# Lists of whole numbers.
+TUPLES = keys("target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size")

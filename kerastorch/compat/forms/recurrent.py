@@ -62,10 +62,10 @@ FORMS: Mapping[str, Form] = {
     ),
     "TimeDistributed": Form(keys("layer"), ("layer",), call=("training", "mask"), keeps_mask=True),
 }
-CONVOLUTIONS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
-RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "RNN"}) | CONVOLUTIONS
+_CONVOLUTIONS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "RNN"}) | _CONVOLUTIONS
 # Layers whose files may leave out recurrent_activation -> the field of `Profile` with what it is then.
 RECURRENT_ACTIVATION: Mapping[str, str] = {
     **dict.fromkeys(("LSTM", "GRU", "LSTMCell", "GRUCell"), "recurrent_activation"),
-    **dict.fromkeys(CONVOLUTIONS, "conv_recurrent_activation"),
+    **dict.fromkeys(_CONVOLUTIONS, "conv_recurrent_activation"),
 }
