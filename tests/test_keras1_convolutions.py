@@ -115,6 +115,15 @@ def test_kernels_of_images(tmp_path: Path, rank: int, ordering: str) -> None:
     np.testing.assert_allclose(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected, **CLOSE)
 
 
+def test_weights_alone(tmp_path: Path) -> None:
+    """A file of 2016 states neither version nor backend; what it was written for is the layer's `data_format`."""
+    kernel, bias = random(3, 3, 3, 3), random(3)
+    model = Sequential([Input((3, 5, 6)), layers.Conv2D(3, 3, data_format="channels_first")])
+    stored = [("c_W_1:0", kernel.transpose(3, 2, 0, 1)), ("c_b_1:0", bias)]
+    kt.load_weights(model, write(tmp_path / "w.h5", {"c": stored}, backend=None))
+    assert np.array_equal(model.get_weights()[0], kernel)
+
+
 @pytest.mark.parametrize("release", ["1.0", "1.2"])
 @pytest.mark.parametrize("name", ["c_W:0", "c_W_1:0", "param_0"])
 def test_kernels_over_time(tmp_path: Path, release: str, name: str) -> None:

@@ -330,6 +330,24 @@ def test_row_embedding(keras_worker: KerasWorker) -> None:
     assert not module.weight[0].any()  # torch zeroes the row; Keras keeps it and hands on a mask
 
 
+def test_row_same_padding(keras_worker: KerasWorker) -> None:
+    """With strides 2 over 6 steps Keras puts the one zero that it needs behind; torch would put one on each side."""
+    config = {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"}
+    case = Case("conv", "Conv1D", config, ((2, 6, FEATURES),))
+    found = reference(keras_worker, case)
+    kernel, bias = (torch.tensor(array) for array in found["weights"])
+    x = torch.tensor(arguments(case)["inputs"][0]).transpose(1, 2)
+    behind = torch.nn.functional.pad(x, (0, 1))
+    right = torch.nn.functional.conv1d(behind, kernel.permute(2, 1, 0), bias, 2).transpose(1, 2)
+    assert_same(found["outputs"][0], right)
+    assert_same(found["outputs"][0], run_ours(case, found)["outputs"][0])
+    wrong = torch.nn.functional.conv1d(x, kernel.permute(2, 1, 0), bias, 2, padding=1).transpose(1, 2)
+    assert wrong.shape == right.shape
+    assert float((wrong - right).abs().max()) > 1e-2
+    with pytest.raises(ValueError, match="padding='same' is not supported for strided convolutions"):
+        torch.nn.Conv1d(FEATURES, UNITS, 3, stride=2, padding="same")
+
+
 def test_row_order_of_axes() -> None:
     """(batch, timesteps, features) is the only order in Keras; in torch it must be asked for."""
     assert layers.LSTM(4, return_sequences=True)(torch.zeros(2, 6, 3)).shape == (2, 6, 4)
