@@ -107,6 +107,15 @@ def test_causal_looks_at_nothing_that_comes_later() -> None:
         assert not x.grad[:, 5:].any()
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_same_begins_at_the_first_place_where_the_window_is_smaller_than_the_step(rank: int) -> None:
+    layer = make(f"Conv{rank}D", {"filters": 2, "kernel_size": 1, "strides": 3, "padding": "same", "use_bias": False})
+    x = torch.randn(2, *[6] * rank, 4)
+    y = layer(x)
+    every_third = (slice(None), *[slice(None, None, 3)] * rank)
+    torch.testing.assert_close(y, x[every_third] @ torch.tensor(layer.get_weights()[0]).reshape(4, 2))
+
+
 @each
 def test_shapes_where_sizes_are_unknown(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
