@@ -35,6 +35,7 @@ class Configured:
 
     ignored: ClassVar[frozenset[str]] = frozenset()  # keys that some Keras wrote and that say nothing
     elided: ClassVar[frozenset[str]] = frozenset()  # keys that older Keras 3 cannot read: not written when None
+    module: ClassVar[str | None] = None  # where Keras 3 has the class, if not with the others of its kind
 
     @classmethod
     def arguments(cls) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ class Table(Generic[T]):
                 return name
             if type(obj) is entry:
                 return {
-                    "module": self.module,
+                    "module": entry.module or self.module,
                     "class_name": entry.__name__,
                     "config": obj.get_config(),
                     "registered_name": None,

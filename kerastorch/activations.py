@@ -7,14 +7,15 @@ Keras on TensorFlow adds two one-sided derivatives up to 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._serial import Table
+from ._serial import Configured, Table, read_value
 from .errors import ArgumentError, ShapeError
 
 Activation = Callable[[Tensor], Tensor]
@@ -160,6 +161,13 @@ def softmax(x: Tensor, axis: int | None = -1) -> Tensor:
     return F.softmax(x, axis) if axis is not None else F.softmax(x.flatten(), 0).view_as(x)
 
 
+def softmax_over(x: Tensor, axis: int | Sequence[int]) -> Tensor:
+    """Softmax over one axis, or over several together."""
+    if isinstance(axis, int) or len(axis) == 1:
+        return softmax(x, axis if isinstance(axis, int) else axis[0])
+    return torch.exp(x - torch.logsumexp(x, tuple(axis), keepdim=True))
+
+
 def log_softmax(x: Tensor, axis: int | None = -1) -> Tensor:
     """Log-softmax over `axis`; over all elements together if it is None."""
     return F.log_softmax(x, axis) if axis is not None else F.log_softmax(x.flatten(), 0).view_as(x)
@@ -184,16 +192,103 @@ def sparsemax(x: Tensor, axis: int = -1) -> Tensor:
 swish = silu
 hard_swish = hard_silu
 
+# ------------------------------------------------------------------ layers that are functions with fixed arguments
+
+
+class _LayerFunction(Configured):
+    """What a Keras layer without weights computes, where it stands as the `activation` of another layer."""
+
+    module: ClassVar[str] = "keras.layers"
+    ignored = frozenset({"name", "trainable", "dtype"})  # of the layer's config
+
+    def __call__(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _numbers(self, *names: str) -> None:
+        for name in names:
+            if isinstance(getattr(self, name), Mapping):  # an array of no axes, as some Keras wrote it
+                self._set(name, read_value(getattr(self, name)))
+            self._number(name, least=0)
+
+
+@dataclass(frozen=True)
+class ReLU(_LayerFunction):
+    """`relu` with these arguments, as the layer ReLU has them."""
+
+    max_value: float | None = None
+    negative_slope: float = 0.0
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._numbers(*(("max_value",) if self.max_value is not None else ()), "negative_slope", "threshold")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return relu(x, self.negative_slope, self.max_value, self.threshold)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(_LayerFunction):
+    """`leaky_relu` with the slope of the layer LeakyReLU; `alpha` is its name in Keras 2."""
+
+    negative_slope: float = 0.3
+
+    def __post_init__(self) -> None:
+        self._numbers("negative_slope")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> LeakyReLU:
+        return super().from_config({"negative_slope" if key == "alpha" else key: config[key] for key in config})
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return leaky_relu(x, self.negative_slope)
+
+
+@dataclass(frozen=True)
+class ELU(_LayerFunction):
+    """`elu` with the factor of the layer ELU."""
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._numbers("alpha")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return elu(x, self.alpha)
+
+
+@dataclass(frozen=True)
+class Softmax(_LayerFunction):
+    """`softmax` over the axis, or the axes, of the layer Softmax."""
+
+    axis: int | tuple[int, ...] = -1
+
+    def __post_init__(self) -> None:
+        self._axes("axis")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return softmax_over(x, self.axis)
+
+
 _FUNCTIONS = (
     relu, relu6, leaky_relu, elu, celu, selu, gelu, sigmoid, hard_sigmoid, hard_sigmoid_keras2, log_sigmoid, silu,
     hard_silu, tanh, tanh_shrink, hard_tanh, hard_shrink, soft_shrink, threshold, squareplus, softsign, softplus,
     exponential, mish, glu, sparse_plus, sparse_sigmoid, sparsemax, softmax, log_softmax, linear,
 )  # fmt: skip
-_LAYER = "it is a layer; put it into the model as a layer of its own, behind one with a linear activation"
+_OWN = "put it into the model as a layer of its own, behind one with a linear activation"
 TABLE: Table[Activation] = Table(
     "activation",
-    {**{function.__name__: function for function in _FUNCTIONS}, "swish": silu, "hard_swish": hard_silu},
-    refused=dict.fromkeys(("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "Activation"), _LAYER),
+    {
+        **{function.__name__: function for function in _FUNCTIONS},
+        **{cls.__name__: cls for cls in (ReLU, LeakyReLU, ELU, Softmax)},
+        "swish": silu,
+        "hard_swish": hard_silu,
+    },
+    base=(_LayerFunction,),
+    refused={
+        "PReLU": f"it is a layer with weights; {_OWN}",
+        "ThresholdedReLU": "it is ReLU with that threshold; write ReLU",
+        "Activation": f"it is a layer; {_OWN}, or give the activation that it holds",
+    },
 )
 
 
@@ -201,14 +296,17 @@ def get(identifier: Any) -> Activation:
     """Return an activation function.
 
     Args:
-        identifier: A Keras name ("tanh"), a config dict, or None for `linear`; or any function on tensors, or an
-            `nn.Module`, which is returned as it is.
+        identifier: A Keras name ("tanh"), a config dict (of a layer such as LeakyReLU too), or None for `linear`; or
+            any function on tensors, or an `nn.Module`, which is returned as it is.
     """
     return linear if identifier is None else TABLE.get(identifier)
 
 
-def serialize(activation: Activation) -> str:
-    """Return the Keras name of a built-in activation; a function of your own has none and is refused."""
+def serialize(activation: Activation) -> Any:
+    """Return the Keras name of a built-in activation, or the config of a layer that stands for one.
+
+    A function of your own has neither and is refused.
+    """
     if activation is None:
         raise ArgumentError("None is no activation function: expected a function, for no activation `linear`.")
     return TABLE.serialize(activation)

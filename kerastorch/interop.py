@@ -41,14 +41,16 @@ class _Settings:
     sum_biases: bool
     in_sequential: bool = False
     return_sequences: bool = True
+    example_shape: tuple[int, ...] | None = None  # of the module's own input
 
 
 def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = False) -> layers.Layer:
     """Make a layer, or a `Sequential`, that computes what a torch module computes, with copies of its weights.
 
     nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, Conv1d to 3d,
-    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, Dropout, Flatten, Identity, activations, and nn.Sequential of
-    these. Device, dtype, mode (`train`, `eval`) and frozen parameters are as in the module. Where the worlds differ:
+    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, PReLU, Dropout, Flatten, Identity,
+    activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and frozen parameters are as in the
+    module. Where the worlds differ:
 
     - A recurrent module becomes a layer with `return_sequences=True`: it returns the output of every step. For the
       final states set `return_state = True` on the layer (each is `(B, U)`); several layers become a `Sequential`.
@@ -60,7 +62,9 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
       variance then follows the biased variance of the batches, torch's the unbiased one.
     - nn.Conv1d and the like become layers with `data_format="channels_first"`: `(B, C, T)`, as torch has it.
     - `dropout` between the layers of a recurrent module becomes `Dropout` layers.
-    - An activation with settings that no Keras name has (`nn.LeakyReLU(0.01)`) runs, but has no Keras config.
+    - nn.LeakyReLU, ELU and Softmax with settings that no Keras name has become layers; other activations with such
+      settings (`nn.Softplus(2.0)`) run, but have no Keras config.
+    - nn.GroupNorm becomes `GroupNormalization(axis=1)`. nn.PReLU has to know the shape of its input: see `example`.
 
     Args:
         module: The module.
@@ -82,14 +86,14 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     if isinstance(module, layers.Layer):
         raise ArgumentError(f"from_torch: {type(module).__name__} {quote(module.name)} is a kerastorch layer already.")
     refused = list(_ties(module))
-    layer = _convert(module, "", _Settings(sum_biases), refused)
+    shape = None if example is None else tuple(example.shape) if isinstance(example, Tensor) else tuple(example)
+    layer = _convert(module, "", _Settings(sum_biases, example_shape=shape), refused)
     if layer is None or refused:
         raise UnsupportedError(
             "from_torch: these parts cannot be expressed by layers with the same numbers:\n"
             + "\n".join(f"  {line}" for line in refused)
         )
-    if example is not None:
-        shape = tuple(example.shape) if isinstance(example, Tensor) else tuple(example)
+    if shape is not None:
         layer.build((None, *shape[1:]))
     return layer
 
@@ -139,7 +143,12 @@ def _sequential(module: nn.Sequential, path: str, settings: _Settings, refused: 
                     f"{where} ({type(child).__name__}): it hands the next module a tuple of output and state; "
                     "put kerastorch.interop.AllSteps() or LastStep() in between"
                 )
-            own = replace(settings, in_sequential=True, return_sequences=not isinstance(after, LastStep))
+            own = replace(
+                settings,
+                in_sequential=True,
+                return_sequences=not isinstance(after, LastStep),
+                example_shape=settings.example_shape if before is None else None,
+            )
             made.append(_convert(child, where, own, refused))
         before = child
     found = [layer for layer in made if layer is not None]
@@ -301,6 +310,37 @@ def _layer_norm(module: nn.LayerNorm, settings: _Settings) -> layers.Layer:
     return _filled(layer, (None, *module.normalized_shape), {"weight": module.weight, "bias": module.bias})
 
 
+def _group_norm(module: nn.GroupNorm, settings: _Settings) -> layers.Layer:
+    layer = layers.GroupNormalization(
+        module.num_groups, axis=1, epsilon=module.eps, center=module.affine, scale=module.affine
+    )
+    return _filled(layer, (None, module.num_channels), {"weight": module.weight, "bias": module.bias})
+
+
+def _rms_norm(module: nn.RMSNorm, settings: _Settings) -> layers.Layer:
+    if not module.elementwise_affine:
+        raise UnsupportedError("elementwise_affine=False: Keras's RMSNormalization always has a scale")
+    rank = len(module.normalized_shape)
+    epsilon = torch.finfo(module.weight.dtype).eps if module.eps is None else module.eps
+    layer = layers.RMSNormalization(axis=-1 if rank == 1 else list(range(-rank, 0)), epsilon=epsilon)
+    return _filled(layer, (None, *module.normalized_shape), {"weight": module.weight})
+
+
+def _prelu(module: nn.PReLU, settings: _Settings) -> layers.Layer:
+    if settings.example_shape is None:
+        raise UnsupportedError(
+            "alpha of a PReLU layer has the axes of its input, and those are not known here: convert this module by "
+            "itself, with example=(a shape)"
+        )
+    rank = len(settings.example_shape)
+    shared = list(range(1 if module.num_parameters == 1 else 2, rank))
+    layer = layers.PReLU(shared_axes=shared or None)
+    tensors = {"weight": module.weight}
+    _build_like(layer, (None, *settings.example_shape[1:]), tensors)
+    _fill(layer, {"weight": module.weight.view(layer.weight.shape)})
+    return layer
+
+
 def _flatten(module: nn.Flatten, settings: _Settings) -> layers.Layer:
     if (module.start_dim, module.end_dim) != (1, -1):
         raise UnsupportedError(
@@ -317,7 +357,19 @@ def _activation(module: nn.Module, settings: _Settings) -> layers.Layer:
     for function, module_class, its_settings in ACTIVATIONS:
         if type(module) is module_class and all(getattr(module, key) == its_settings[key] for key in its_settings):
             return layers.Activation(function)
-    return layers.Activation(copy.deepcopy(module))  # Keras has no name for these settings
+    layer = _advanced(module)
+    return layers.Activation(copy.deepcopy(module)) if layer is None else layer  # Keras has no name for these settings
+
+
+def _advanced(module: nn.Module) -> layers.Layer | None:
+    """The layer for an activation whose settings no Keras name has; None if there is none either."""
+    if isinstance(module, nn.LeakyReLU) and module.negative_slope >= 0:
+        return layers.LeakyReLU(module.negative_slope)
+    if isinstance(module, nn.ELU):
+        return layers.ELU(module.alpha)
+    if isinstance(module, nn.Softmax) and module.dim is not None:
+        return layers.Softmax(module.dim)
+    return None
 
 
 _AXES_BEHIND: dict[type[nn.Module], tuple[None, ...]] = {
@@ -334,6 +386,9 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     **dict.fromkeys((ChannelsFirst, ChannelsLast), _moved_channels),
     **dict.fromkeys(_AXES_BEHIND, _batch_norm),
     nn.LayerNorm: _layer_norm,
+    nn.GroupNorm: _group_norm,
+    nn.RMSNorm: _rms_norm,
+    nn.PReLU: _prelu,
     nn.Flatten: _flatten,
     nn.Dropout: _dropout,
     **{module_class: _activation for _, module_class, _ in ACTIVATIONS},

@@ -121,6 +121,7 @@ class Var:
         init: From the layer to the initialiser, where it is not simply `<stem>_initializer`.
         also: Names that other versions of Keras have for it.
         convolved: Whether it is the kernel of a convolution, which Theano kept rotated.
+        dtype: If it is not the layer's, whatever that is: of a count.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Var:
     init: Callable[[Any], Initializer | Callable[..., Tensor]] | None = None
     also: tuple[str, ...] = ()
     convolved: bool = False
+    dtype: torch.dtype | None = None
 
     def initializer(self, layer: Any) -> Callable[..., Tensor]:
         return self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
@@ -150,11 +152,24 @@ class Var:
 
 @dataclass(frozen=True)
 class Filler:
-    """A buffer of zeros that a torch kernel wants and Keras does not have (the LSTM's second bias)."""
+    """A buffer that follows from the arguments and stands in no file of Keras.
+
+    Args:
+        name: Of the buffer.
+        shape: From the layer to the buffer's shape.
+        when: Whether a layer of this configuration has it.
+        value: From the layer to the values; None for zeros, as a torch kernel wants them (the LSTM's second bias).
+    """
 
     name: str
     shape: Callable[[Any], tuple[int, ...]]
     when: Callable[[Any], bool] = lambda layer: True
+    value: Callable[[Any], Any] | None = None
+
+    def make(self, layer: Any, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+        if self.value is None:
+            return torch.zeros(self.shape(layer), dtype=dtype, device=device)
+        return torch.tensor(self.value(layer), dtype=dtype, device=device).expand(self.shape(layer)).contiguous()
 
 
 def check_shapes(where: str, wanted: Sequence[tuple[str, tuple[int, ...]]], got: Sequence[tuple[int, ...]]) -> None:

@@ -222,10 +222,19 @@ def test_a_callable_of_your_own() -> None:
         (nn.ReLU, ArgumentError, r"'ReLU' is a class, expected an object: write ReLU\(\.\.\.\)"),
         (Zeros(), ArgumentError, r"'Zeros\(\)' is no activation"),
         (
-            {"class_name": "LeakyReLU", "config": {"alpha": 0.3}},
+            {"class_name": "PReLU", "config": {}},
             UnsupportedError,
-            r"'LeakyReLU' is not supported: .*layer",
+            r"'PReLU' is not supported: it is a layer with weights",
         ),
+        ({"class_name": "ThresholdedReLU", "config": {}}, UnsupportedError, r"ReLU with that threshold; write ReLU"),
+        ({"class_name": "LeakyReLU", "config": {"slope": 0.3}}, ArgumentError, r"LeakyReLU has no argument 'slope'"),
+        (
+            {"class_name": "ReLU", "config": {"threshold": -1}},
+            ArgumentError,
+            r"threshold is '-1', expected a finite num",
+        ),
+        ({"class_name": "ELU", "config": {"alpha": "1"}}, ArgumentError, r"alpha is '1', expected a finite number"),
+        ({"class_name": "Softmax", "config": {"axis": 1.5}}, ArgumentError, r"axis is '1.5', expected an integer or"),
         ({"class_name": "__lambda__", "config": {"value": "4wEAAA"}}, UnsupportedError, r"Python code .* never run"),
         (
             {"module": "builtins", "class_name": "function", "config": "mine", "registered_name": "function"},

@@ -198,7 +198,8 @@ def test_gates_in_another_order_than_their_names_are_refused(tmp_path: Path) -> 
             item("Dense", "d", output_dim=2, W_regularizer={"name": "EigenvalueRegularizer", "k": 1}),
             "W_regularizer = .* not supported",
         ),
-        (item("MaxoutDense", "x", output_dim=2), "'MaxoutDense' 'x'"),
+        (item("SReLU", "x"), r"does not have: 'SReLU' \(Keras 1 only, no later Keras has it\) 'x'"),
+        (item("ParametricSoftplus", "x"), r"'ParametricSoftplus' \(Keras 1 only"),
         (item("Merge", "m", mode="sum", layers=[{}]), "begins with a Merge of branches"),
     ],
 )

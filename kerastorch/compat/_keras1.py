@@ -48,6 +48,9 @@ RENAMES: Mapping[str, Mapping[str, str]] = {
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
     **convolutions.renames(_KERNEL, _RECURRENT),
+    "GaussianDropout": {"p": "rate"},
+    "GaussianNoise": {"sigma": "stddev"},
+    "PReLU": {"init": "alpha_initializer"},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
 }
 # Argument of Keras 1 -> its values -> what they are in Keras 2.

@@ -10,7 +10,7 @@ from ..spec import Call, LayerSpec, ModelSpec
 from . import _tables as tables
 from . import forms
 from ._objects import activation, dtype, small_object
-from ._values import boolean, is_int, mapping, same, sequence, shape, text
+from ._values import boolean, is_int, mapping, numbers, same, sequence, shape, text
 from ._writer import Context, states_were_reversed
 from .forms import Form
 
@@ -48,7 +48,7 @@ def layer_spec(
         if class_name == "Embedding" and context.old and "int" in config["dtype"]:
             del config["dtype"]  # Keras 2.0 wrote the dtype of the input there
     for key, value in _known(context, given, name, class_name, form).items():
-        config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, name, key, value)
+        config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, form, name, key, value)
     _supply(context, class_name, name, config)
     return LayerSpec(class_name, name, config, trainable, era=context.writer.era)
 
@@ -61,6 +61,8 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
     for key, value in given.items():
         if key == "dtype" or key in form.ignored:
             continue
+        if key in form.aliases and form.aliases[key] not in given:
+            key = form.aliases[key]
         if key in forms.ELIDED and same(value, forms.ELIDED[key]):
             continue
         if key in forms.UNLESS and key in form.keys | decided:
@@ -83,8 +85,10 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
     return kept
 
 
-def _argument(context: Context, class_name: str, name: str, key: str, value: Any) -> Any:
+def _argument(context: Context, class_name: str, form: Form, name: str, key: str, value: Any) -> Any:
     where = f"Layer {quote(name)} ({class_name}), {key}"
+    if key in form.numbers:
+        return numbers(value, where)
     if key in tables.ACTIVATION_KEYS:
         return activation(context, value, name, key)
     if any(key.endswith(ending) for ending in tables.KINDS):
@@ -97,18 +101,27 @@ def _argument(context: Context, class_name: str, name: str, key: str, value: Any
         return boolean(value, where)
     if key in forms.TUPLES and not is_int(value):
         return tuple(sequence(value, where))
-    if key == "axis" and class_name in ("BatchNormalization", "LayerNormalization") and not is_int(value):
-        axes = sequence(value, where)
-        if not all(map(is_int, axes)) or not axes:
-            raise CorruptFileError(f"{where}: expected an axis or a list of axes, got {quote(value)}.")
-        if len(axes) == 1:
-            return axes[0]
-        if class_name == "BatchNormalization":
-            raise UnsupportedFileError(f"{where}: one axis is supported, got {quote(value)}.")
-        return axes
+    if key == "axis" and class_name in forms.SEVERAL_AXES:
+        return _axes(class_name, value, where)
     if key == "mask_value" and isinstance(value, dict):
         raise UnsupportedFileError(f"{where}: a number is supported, got {quote(value)}.")
     return value
+
+
+def _axes(class_name: str, value: Any, where: str) -> Any:
+    """An axis or a list of them; a list of one is that axis, and Normalization's list of none is None."""
+    if is_int(value) or (value is None and class_name == "Normalization"):
+        return value
+    axes = sequence(value, where)
+    if not axes and class_name == "Normalization":
+        return None
+    if not all(map(is_int, axes)) or not axes:
+        raise CorruptFileError(f"{where}: expected an axis or a list of axes, got {quote(value)}.")
+    if len(axes) == 1:
+        return axes[0]
+    if class_name == "BatchNormalization":
+        raise UnsupportedFileError(f"{where}: one axis is supported, got {quote(value)}.")
+    return axes
 
 
 def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:

@@ -120,7 +120,8 @@ def _survey(config: Mapping[str, Any]) -> None:
         known = class_name in tables.MASK_OPERATIONS if operation else class_name in forms.LAYERS and is_own(item)
         if not known:
             has_lambda |= class_name == "Lambda"
-            note = " (an operation)" if operation else "" if is_own(item) else " (a class of one's own)"
+            left_out = f" ({tables.LEFT_OUT[class_name]})" if class_name in tables.LEFT_OUT else ""
+            note = " (an operation)" if operation else left_out if is_own(item) else " (a class of one's own)"
             unknown.append(f"{quote(class_name)}{note} {quote(name_of(item, 'A layer') or '')}")
         elif isinstance(inner, dict) and not operation:
             stack.extend((part, depth + 1) for part in reversed(_parts(inner)))

@@ -9,19 +9,24 @@ from ..errors import CorruptFileError, UnsupportedFileError, quote
 from . import _tables as tables
 from . import forms
 from ._tables import Kind
-from ._values import mapping, refuse_custom, same
+from ._values import mapping, numbers, refuse_custom, same
 from ._writer import Context
 
 _CODE = "is Python code inside the file, which is never run: use a built-in one, or give yours in Python"
 
 
-def activation(context: Context, value: Any, layer: str, key: str) -> str:
-    """The current name of an activation that is given by name, as a function or as a layer."""
+def activation(context: Context, value: Any, layer: str, key: str) -> str | dict[str, Any]:
+    """The current name of an activation that is given by name, as a function or as a layer.
+
+    A layer with arguments for which there is no name stays a layer: `{"class_name", "config"}`, of today.
+    """
     where = f"Layer {quote(layer)}, {key}"
     if value is None:
         return "linear"
     if isinstance(value, dict):
         value = _activation_name(context, value, layer, key)
+    if isinstance(value, dict):
+        return value
     if not isinstance(value, str):
         raise CorruptFileError(f"{where}: expected the name of an activation, got {quote(value)}.")
     known = frozenset().union(*(tables.ACTIVATIONS[era] for era in context.eras))
@@ -49,18 +54,35 @@ def _activation_name(context: Context, value: Mapping[str, Any], layer: str, key
         return config
     refuse_custom(value, where)
     if isinstance(class_name, str) and isinstance(config, dict) and class_name in tables.ACTIVATION_LAYERS:
-        given = {name: item for name, item in config.items() if name not in forms.BASE_KEYS}
-        for name, arguments in tables.ACTIVATION_LAYERS[class_name]:
-            if given.keys() == arguments.keys() and all(_close(given[item], arguments[item]) for item in arguments):
-                context.rule(layer, f"{key}: the layer {class_name} is the function {name!r}")
-                return name
+        return _layer_function(context, class_name, config, layer, key)
+    if class_name == "PReLU":
         raise UnsupportedFileError(
-            f"{where}: {class_name} with {quote(given)} is no built-in function. "
-            "Make the activation linear and put that layer behind it in the model."
+            f"{where}: PReLU has weights. Make the activation linear and put that layer behind it in the model."
         )
     if class_name == "Activation" and isinstance(config, dict):
         return config.get("activation")
     raise UnsupportedFileError(f"{where}: expected the name of an activation, got {quote(value)}.")
+
+
+def _layer_function(context: Context, class_name: str, config: Mapping[str, Any], layer: str, key: str) -> Any:
+    """A layer without weights as an activation: a function's name, or the layer with its arguments."""
+    form, where = forms.LAYERS[class_name], f"Layer {quote(layer)}, {key}"
+    given: dict[str, Any] = {}
+    for name, value in config.items():
+        if name in forms.BASE_KEYS or name == "robust_masking":  # no mask gets here
+            continue
+        name = form.aliases.get(name, name)
+        if name not in form.keys:
+            raise UnsupportedFileError(f"{where}: {class_name} has no argument {quote(name)}.")
+        given[name] = numbers(value, f"{where}, {name}")
+    for function, arguments in tables.ACTIVATION_LAYERS[class_name]:
+        if given.keys() == arguments.keys() and all(_close(given[name], arguments[name]) for name in arguments):
+            context.rule(layer, f"{key}: the layer {class_name} is the function {function!r}")
+            return function
+    if class_name == "ThresholdedReLU":
+        context.rule(layer, f"{key}: ThresholdedReLU is ReLU with that threshold")
+        class_name, given = "ReLU", {"threshold": given.get("theta", 1.0)}
+    return {"module": "keras.layers", "class_name": class_name, "config": given}
 
 
 def _close(value: Any, wanted: Any) -> bool:

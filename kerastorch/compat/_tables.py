@@ -65,11 +65,20 @@ CLASS_ERAS: Mapping[str, frozenset[Era]] = {
     **dict.fromkeys(("TimeDistributedDense", "Merge", "MaxoutDense", "Highway", "Graph"), _ONLY_1),
     **dict.fromkeys(("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D"), _ONLY_1),
     **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), _OLD),
+    **dict.fromkeys(("ParametricSoftplus", "SReLU"), _ONLY_1),
+    **dict.fromkeys(("Identity", "GroupNormalization", "UnitNormalization", "Normalization", "Rescaling"), _TF_ON),
+    "ThresholdedReLU": _OLD,
+    "RMSNormalization": _ONLY_3,
     **dict.fromkeys(("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal"), _TF_ON),
 }
 
 # ---------------------------------------------------------------------------------------------- models
 
+# Classes of some Keras that are left out on purpose, with the reason.
+LEFT_OUT: Mapping[str, str] = {
+    "ParametricSoftplus": "Keras 1 only, no later Keras has it",
+    "SReLU": "Keras 1 only, no later Keras has it",
+}
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 MODEL_KEYS = keys("name trainable dtype layers input_layers output_layers build_input_shape")
 MODEL_CALL = ("training", "mask")
@@ -94,15 +103,16 @@ ACTIVATION_RENAMES = {
     "softmax_v2": "softmax",  # the name of tf.nn.softmax itself
     "log_softmax_v2": "log_softmax",
 }
-# A layer used as an activation -> the function that it is with exactly these arguments.
+# A layer used as an activation -> the functions that it is with exactly these arguments.
 ACTIVATION_LAYERS: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
     "ReLU": (
         ("relu", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
         ("relu6", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}),
     ),
-    "LeakyReLU": (("leaky_relu", {"alpha": 0.2}), ("leaky_relu", {"negative_slope": 0.2})),
+    "LeakyReLU": (("leaky_relu", {"negative_slope": 0.2}),),
     "ELU": (("elu", {"alpha": 1.0}),),
     "Softmax": (("softmax", {"axis": -1}),),
+    "ThresholdedReLU": (),
 }
 ACTIVATION_KEYS = frozenset({"activation", "recurrent_activation"})
 
@@ -191,7 +201,13 @@ CONSTRAINTS = Kind(
         **{"unit_norm": "UnitNorm", "unitnorm": "UnitNorm", "min_max_norm": "MinMaxNorm"},
     },
 )
-KINDS: Mapping[str, Kind] = {"_initializer": INITIALIZERS, "_regularizer": REGULARIZERS, "_constraint": CONSTRAINTS}
+# The end of an argument's name -> its kind; `init` is Keras 1's.
+KINDS: Mapping[str, Kind] = {
+    "_initializer": INITIALIZERS,
+    "init": INITIALIZERS,
+    "_regularizer": REGULARIZERS,
+    "_constraint": CONSTRAINTS,
+}
 
 # ---------------------------------------------------------------------------------------------- dtypes
 

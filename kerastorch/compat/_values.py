@@ -57,6 +57,21 @@ def boolean(value: Any, what: str) -> bool:
     return value
 
 
+def numbers(value: Any, what: str) -> Any:
+    """A number, None, or an array of numbers in any spelling, as nested lists."""
+    if isinstance(value, dict):
+        inner = value.get("config")
+        if value.get("class_name") in ("__numpy__", "__tensor__") and isinstance(inner, dict):
+            value = inner.get("value")
+        elif value.get("type") == "ndarray":  # Keras 2
+            value = value.get("value")
+    if isinstance(value, (list, tuple)):
+        return [numbers(item, what) for item in value]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise CorruptFileError(f"{what}: expected a number, or lists of numbers, got {quote(value)}.")
+    return value
+
+
 def same(value: Any, allowed: Iterable[Any]) -> bool:
     """Whether `value` is one of `allowed`, where true is not 1."""
     return any(value == item and isinstance(value, bool) == isinstance(item, bool) for item in allowed)

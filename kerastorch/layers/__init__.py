@@ -1,6 +1,12 @@
 """The layers, under Keras's names."""
 
 from ._base import Layer as Layer
+from .activation import ELU as ELU
+from .activation import LeakyReLU as LeakyReLU
+from .activation import PReLU as PReLU
+from .activation import ReLU as ReLU
+from .activation import Softmax as Softmax
+from .activation import ThresholdedReLU as ThresholdedReLU
 from .batch_normalization import BatchNormalization as BatchNormalization
 from .bidirectional import Bidirectional as Bidirectional
 from .cells import GRUCell as GRUCell
@@ -17,6 +23,7 @@ from .convolution import Convolution2D as Convolution2D
 from .convolution import Convolution3D as Convolution3D
 from .core import Activation as Activation
 from .core import Flatten as Flatten
+from .core import Identity as Identity
 from .core import Permute as Permute
 from .core import RepeatVector as RepeatVector
 from .core import Reshape as Reshape
@@ -24,9 +31,13 @@ from .dense import Dense as Dense
 from .depthwise_convolution import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_convolution import DepthwiseConv2D as DepthwiseConv2D
 from .embedding import Embedding as Embedding
+from .group_normalization import GroupNormalization as GroupNormalization
 from .gru import GRU as GRU
 from .gru import CuDNNGRU as CuDNNGRU
+from .keras1 import Highway as Highway
+from .keras1 import MaxoutDense as MaxoutDense
 from .layer_normalization import LayerNormalization as LayerNormalization
+from .layer_normalization import RMSNormalization as RMSNormalization
 from .local import LocallyConnected1D as LocallyConnected1D
 from .local import LocallyConnected2D as LocallyConnected2D
 from .lstm import LSTM as LSTM
@@ -40,8 +51,14 @@ from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
 from .merging import Subtract as Subtract
+from .noise import AlphaDropout as AlphaDropout
+from .noise import GaussianDropout as GaussianDropout
+from .noise import GaussianNoise as GaussianNoise
+from .normalization import Normalization as Normalization
+from .regularization import ActivityRegularization as ActivityRegularization
 from .regularization import Dropout as Dropout
 from .regularization import SpatialDropout1D as SpatialDropout1D
+from .rescaling import Rescaling as Rescaling
 from .rnn import RNN as RNN
 from .separable_convolution import SeparableConv1D as SeparableConv1D
 from .separable_convolution import SeparableConv2D as SeparableConv2D
@@ -56,3 +73,4 @@ from .transposed_convolution import Conv3DTranspose as Conv3DTranspose
 from .transposed_convolution import Convolution1DTranspose as Convolution1DTranspose
 from .transposed_convolution import Convolution2DTranspose as Convolution2DTranspose
 from .transposed_convolution import Convolution3DTranspose as Convolution3DTranspose
+from .unit_normalization import UnitNormalization as UnitNormalization

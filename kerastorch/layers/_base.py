@@ -172,7 +172,13 @@ class Layer(Connected):
         """Keep constructor arguments as attributes, each understood by the end of its name."""
         for key, value in arguments.items():
             kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
+            if kind is activations and isinstance(value, Layer):
+                value = value.as_activation()
             setattr(self, key, kind.get(value) if kind else value)
+
+    def as_activation(self) -> Any:
+        """What stands for this layer where it is the `activation` of another: a function if it has no weights."""
+        return self
 
     @classmethod
     def config_keys(cls) -> tuple[str, ...]:
@@ -181,12 +187,13 @@ class Layer(Connected):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments as plain values, in Keras 3's spelling."""
-        config = self._base_config()
-        for key in self.CONFIG:
-            value = getattr(self, key)
-            kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
-            config[key] = kind.serialize(value) if kind else value
-        return config
+        return {**self._base_config(), **{key: self._plain(key) for key in self.CONFIG}}
+
+    def _plain(self, key: str) -> Any:
+        """One constructor argument as a plain value."""
+        value = getattr(self, key)
+        kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
+        return kind.serialize(value) if kind else value
 
     def _base_config(self) -> dict[str, Any]:
         config = {"name": self.name, "trainable": self.trainable, "dtype": policy_name(self)}
@@ -225,14 +232,14 @@ class Layer(Connected):
         for var in self.WEIGHTS:
             if not var.when(self):
                 continue
-            array = var.initializer(self)(var.shape(self, input_shape), dtype=self.dtype, device=device)
+            array = var.initializer(self)(var.shape(self, input_shape), dtype=var.dtype or self.dtype, device=device)
             for name, part in zip(var.params, var.to_torch(array), strict=True):
                 if var.trainable:
                     self.register_parameter(name, nn.Parameter(part, requires_grad=self._trainable))
                 else:
                     self.register_buffer(name, part)
         for filler in fillers(self):
-            self.register_buffer(filler.name, torch.zeros(filler.shape(self), dtype=self.dtype, device=device))
+            self.register_buffer(filler.name, filler.make(self, self.dtype, device))
 
     def check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""

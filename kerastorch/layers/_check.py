@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from .._serial import read_value
 from ..errors import ArgumentError, quote
 
 
@@ -29,6 +32,19 @@ def number(name: str, value: Any) -> float:
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise ArgumentError(f"{name}: expected a number, got {quote(value)}.")
     return float(value)
+
+
+def least_zero(name: str, value: Any) -> float:
+    found = number(name, value)
+    if not found >= 0:
+        raise ArgumentError(f"{name}: expected a number >= 0, got {quote(value)}.")
+    return found
+
+
+def numbers(name: str, value: Any) -> Any:
+    """A number, or an array of them as nested lists."""
+    found = value if isinstance(value, (bool, str)) else read_value(value)
+    return found.astype("float64").tolist() if isinstance(found, np.ndarray) else number(name, found)
 
 
 def rate(name: str, value: Any) -> float:

@@ -35,7 +35,7 @@ _MIXED = {"mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
 _MIXED_NAMES = {dtype: name for name, dtype in _MIXED.items()}
 _HALVES = (torch.float16, torch.bfloat16)
 # Under a mixed policy Keras computes these in float32 and rounds the result.
-_WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization"})
+_WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization", "RMSNormalization"})
 _NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
 
 

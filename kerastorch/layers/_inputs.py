@@ -49,6 +49,18 @@ def one_shape(layer: Layer, input_shape: Any, rank: int | None = None, least: in
 
 def sizes_at(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> tuple[int, ...]:
     """The sizes of `axes`, which must exist and be known."""
+    axis_in_bounds(layer, input_shape, axes)
+    for axis in axes:
+        if input_shape[axis] is None:
+            raise ShapeError(
+                f"{repr_of(layer)}: the size of axis {axis} must be known, got {tuple(input_shape)}; "
+                "give it to Input or build."
+            )
+    return tuple(input_shape[axis] for axis in axes)
+
+
+def axis_in_bounds(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> None:
+    """Raise unless all `axes` exist."""
     rank = len(input_shape)
     for axis in axes:
         if not -rank <= axis < rank:
@@ -56,12 +68,28 @@ def sizes_at(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> t
                 f"{repr_of(layer)}: axis {axis} is out of bounds for input of shape {tuple(input_shape)}; "
                 f"it can be {-rank} to {rank - 1}."
             )
-        if input_shape[axis] is None:
-            raise ShapeError(
-                f"{repr_of(layer)}: the size of axis {axis} must be known, got {tuple(input_shape)}; "
-                "give it to Input or build."
-            )
-    return tuple(input_shape[axis] for axis in axes)
+
+
+def check_noise_shape(layer: Layer, noise: Sequence[int | None] | None, input_shape: Sequence[Any]) -> None:
+    """Raise unless a layer's `noise_shape` fits the input."""
+    if noise is None:
+        return
+    # Behind an axis that is missing in front, None would stand for the wrong size.
+    fits = len(noise) == len(input_shape) and all(
+        a in (None, 1) or b is None or a == b for a, b in zip(noise, input_shape, strict=True)
+    )
+    if not fits:
+        raise ShapeError(
+            f"{repr_of(layer)}: noise_shape={noise} does not fit input of shape {tuple(input_shape)}; "
+            "each size must be 1, None or the input's."
+        )
+
+
+def noise_shape_for(noise: Sequence[int | None] | None, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the noise for an input of this shape."""
+    if noise is None:
+        return tuple(shape)
+    return tuple(own if size is None else size for size, own in zip(noise, shape, strict=True))
 
 
 def refuse(layer: Layer, reasons: Mapping[str, str], **options: Any) -> None:

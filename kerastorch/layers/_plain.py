@@ -202,8 +202,35 @@ def activation_module(layer: Layer, activation: Any) -> nn.Module:
     for function, module_class, settings in ACTIVATIONS:
         if function is activation:
             return module_class(**settings)
-    name = getattr(activation, "__name__", type(activation).__name__)
-    raise no_module(layer, [f"torch.nn has no module for the activation {name}"])
+    made = _layer_function_module(activation)
+    if made is None:
+        name = getattr(activation, "__name__", repr(activation))
+        raise no_module(layer, [f"torch.nn has no module for the activation {name}"])
+    return made
+
+
+def _layer_function_module(function: Any) -> nn.Module | None:
+    """The torch module of a layer without weights that is an activation; None if torch has none."""
+    if isinstance(function, activations.LeakyReLU):
+        return nn.LeakyReLU(function.negative_slope)
+    if isinstance(function, activations.ELU):
+        return nn.ELU(function.alpha)
+    if isinstance(function, activations.Softmax):
+        axes = (function.axis,) if isinstance(function.axis, int) else function.axis
+        return nn.Softmax(axes[0]) if len(axes) == 1 else None
+    if not isinstance(function, activations.ReLU):
+        return None
+    slope, most, threshold = function.negative_slope, function.max_value, function.threshold
+    if most is None:
+        return (
+            nn.Threshold(threshold, 0.0) if threshold and not slope
+            else None if threshold
+            else nn.LeakyReLU(slope) if slope
+            else nn.ReLU()
+        )  # fmt: skip
+    if slope or threshold:
+        return None
+    return nn.ReLU6() if most == 6 else nn.Hardtanh(0.0, most) if most > 0 else None
 
 
 def followed_by(modules: Sequence[nn.Module], layer: Layer, activation: Any, axis: int = -1) -> nn.Module:

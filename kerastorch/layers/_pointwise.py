@@ -43,6 +43,8 @@ class Pointwise(NamedTuple):
 
 def find(function: Any) -> Pointwise | None:
     """The entry of a built-in activation; None for a function of a user, and for one that mixes elements."""
+    if isinstance(function, (A.ReLU, A.LeakyReLU, A.ELU)):
+        return _from_input(function)
     try:
         return _TABLE.get(function)
     except TypeError:  # a callable that cannot be hashed

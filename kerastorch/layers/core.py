@@ -1,4 +1,4 @@
-"""Layers that compute or rearrange without weights: Activation, RepeatVector, Flatten, Reshape, Permute."""
+"""Layers that compute or rearrange without weights: Activation, Identity, RepeatVector, Flatten, Reshape, Permute."""
 
 from __future__ import annotations
 
@@ -55,6 +55,43 @@ class Activation(Layer):
 
     def _to_torch(self) -> nn.Module:
         return _plain.activation_module(self, self.activation)
+
+
+@register("Identity")
+class Identity(Layer):
+    """Hands its input on, as `keras.layers.Identity`.
+
+    Args:
+        keras2_masks: Whether the mask ends here, as in tf.keras.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> Identity()(torch.tensor([[1.0, 2.0]]))
+        tensor([[1., 2.]])
+    """
+
+    CONFIG = ()
+    INERT = ("keras2_masks",)
+    EXAMPLES = (Example("default", dict(), (2, 3)), Example("keras 2", dict(keras2_masks=True), (2, 7, 3)))
+
+    def __init__(self, *, keras2_masks: bool = False, **base: Any) -> None:
+        super().__init__(**base)
+        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.supports_masking = not self.keras2_masks
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "keras2_masks": True} if self.keras2_masks else config
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def forward(self, x: Any) -> Any:
+        """Return x: a tensor, or tensors in lists, tuples and dicts."""
+        return x
+
+    def _to_torch(self) -> nn.Module:
+        return nn.Identity()
 
 
 @register("RepeatVector")

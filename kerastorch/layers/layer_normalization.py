@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape, Var
 from . import _check, _plain
 from ._base import Example, Layer, register
@@ -18,8 +18,44 @@ from ._weighted import repr_of
 _REFUSED = {"rms_scaling": "scaling by the variance without centring is not here"}
 
 
+class _OverAxes(Layer):
+    """What both share: the axes that are normalised together; abstract."""
+
+    axis: int | list[int]
+    weight: Tensor
+    bias: Tensor
+
+    def _keep_axes(self, axis: Any) -> None:
+        several = isinstance(axis, (list, tuple))
+        axes = _check.integers("axis", axis) if several else (_check.integer("axis", axis),)
+        if not axes or len(set(axes)) != len(axes) or min(axes) < 0 <= max(axes):
+            # Keras sorts the numbers as they stand, which would mix up axes that are counted from both ends.
+            raise ArgumentError(
+                f"axis: expected an axis or a list of different axes, all >= 0 or all negative, got {quote(axis)}."
+            )
+        self.axis = sorted(axes) if several else axes[0]
+
+    def _axes(self, rank: int) -> list[int]:
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        return [axis + rank if -rank <= axis < 0 else axis for axis in axes]
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, least=1, meaning="(batch, ...)")
+        sizes = sizes_at(self, input_shape, self._axes(len(input_shape)))
+        made = self._parameters.get("weight", self._parameters.get("bias"))
+        if made is not None and tuple(made.shape) != sizes:
+            raise ShapeError(
+                f"{repr_of(self)}: expected sizes {tuple(made.shape)} at axis {self.axis}, got {sizes} "
+                f"(input of shape {tuple(input_shape)})."
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_input_shape(input_shape)
+        return tuple(input_shape)
+
+
 @register("LayerNormalization")
-class LayerNormalization(Layer):
+class LayerNormalization(_OverAxes):
     """Layer normalisation (Ba et al. 2016), as `keras.layers.LayerNormalization`.
 
     Args:
@@ -70,9 +106,6 @@ class LayerNormalization(Layer):
         Example("no beta", dict(center=False), (2, 3)),
     )
 
-    weight: Tensor
-    bias: Tensor
-
     def __init__(
         self,
         axis: Any = -1,
@@ -98,36 +131,11 @@ class LayerNormalization(Layer):
             beta_constraint=beta_constraint,
             gamma_constraint=gamma_constraint,
         )
-        several = isinstance(axis, (list, tuple))
-        axes = _check.integers("axis", axis) if several else (_check.integer("axis", axis),)
-        if not axes or len(set(axes)) != len(axes) or min(axes) < 0 <= max(axes):
-            # Keras sorts the numbers as they stand, which would mix up axes that are counted from both ends.
-            raise ArgumentError(
-                f"axis: expected an axis or a list of different axes, all >= 0 or all negative, got {quote(axis)}."
-            )
-        self.axis = sorted(axes) if several else axes[0]
+        self._keep_axes(axis)
         self.epsilon = _check.number("epsilon", epsilon)
         self.center = _check.boolean("center", center)
         self.scale = _check.boolean("scale", scale)
         refuse(self, _REFUSED, rms_scaling=rms_scaling)
-
-    def _axes(self, rank: int) -> list[int]:
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        return [axis + rank if -rank <= axis < 0 else axis for axis in axes]
-
-    def check_input_shape(self, input_shape: Shape) -> None:
-        one_shape(self, input_shape, least=1, meaning="(batch, ...)")
-        sizes = sizes_at(self, input_shape, self._axes(len(input_shape)))
-        made = self._parameters.get("weight" if self.scale else "bias")
-        if made is not None and tuple(made.shape) != sizes:
-            raise ShapeError(
-                f"{repr_of(self)}: expected sizes {tuple(made.shape)} at axis {self.axis}, got {sizes} "
-                f"(input of shape {tuple(input_shape)})."
-            )
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        return tuple(input_shape)
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
@@ -171,3 +179,66 @@ class LayerNormalization(Layer):
             elementwise_affine=self.scale or self.center,
             bias=self.center,
         )
+
+
+def _ones(shape: Any, **options: Any) -> Tensor:
+    return torch.ones(shape, **options)
+
+
+@register("RMSNormalization")
+class RMSNormalization(_OverAxes):
+    """Division by the root of the mean square (Zhang & Sennrich 2019), as `keras.layers.RMSNormalization`.
+
+    Args:
+        axis: The axis, or several, that are normalised together. They must be the last ones: for others Keras lays
+            the scale along the last axes all the same, which fails or goes wrong.
+        epsilon: Added to the mean square; 1e-6, where torch has the smallest step of the dtype.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Variables:
+        scale: the sizes of `axis` -> `weight`
+
+    Example:
+        >>> RMSNormalization()(torch.tensor([[1.0, 7.0]])).detach()
+        tensor([[0.2000, 1.4000]])
+    """
+
+    WEIGHTS = (Var("scale", ("weight",), lambda l, s: sizes_at(l, s, l._axes(len(s))), init=lambda l: _ones),)
+    CONFIG = ("axis", "epsilon")
+    EXAMPLES = (
+        Example("default", dict(), (2, 7, 3)),
+        Example("two axes", dict(axis=[1, 2], epsilon=1e-3), (2, 7, 3)),
+    )
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **base: Any) -> None:
+        super().__init__(**base)
+        self._keep_axes(axis)
+        self.epsilon = _check.number("epsilon", epsilon)
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        super().check_input_shape(input_shape)
+        rank = len(input_shape)
+        if self._axes(rank) != list(range(rank - len(self._axes(rank)), rank)):
+            raise UnsupportedError(
+                f"{repr_of(self)}: axis={self.axis} of an input of {rank} axes is not supported: Keras lays the scale "
+                "along the last axes whatever axis says; put a Permute in front."
+            )
+
+    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x.
+
+        Args:
+            x: `(B, ...)`, of the layer's dtype.
+
+        Raises:
+            ShapeError: x has another shape than the layer needs.
+        """
+        x = float_tensor(self, x, self.weight.dtype)
+        self.check_input_shape(tuple(x.shape))
+        return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+
+    def _to_torch(self) -> nn.Module:
+        return _plain.plain(nn.RMSNorm, self, normalized_shape=tuple(self.weight.shape), eps=self.epsilon)

@@ -1,4 +1,4 @@
-"""Dropout and SpatialDropout1D: noise while training, nothing otherwise."""
+"""Dropout and SpatialDropout1D: noise while training, nothing otherwise. ActivityRegularization: a penalty."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ShapeError
+from ..regularizers import L1L2
 from ..weights import Shape
 from . import _check, _plain
 from ._base import Example, Layer, register
-from ._inputs import one_shape, one_tensor
-from ._weighted import repr_of
+from ._inputs import check_noise_shape, noise_shape_for, one_shape, one_tensor
 
 
 class _Noise(Layer):
@@ -82,23 +81,10 @@ class Dropout(_Noise):
 
     def check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
-        noise = self.noise_shape
-        if noise is None:
-            return
-        # Behind an axis that is missing in front, None would stand for the wrong size.
-        fits = len(noise) == len(input_shape) and all(
-            a in (None, 1) or b is None or a == b for a, b in zip(noise, input_shape, strict=True)
-        )
-        if not fits:
-            raise ShapeError(
-                f"{repr_of(self)}: noise_shape={noise} does not fit input of shape {tuple(input_shape)}; "
-                "each size must be 1, None or the input's."
-            )
+        check_noise_shape(self, self.noise_shape, input_shape)
 
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        if self.noise_shape is None:
-            return None
-        return tuple(own if size is None else size for size, own in zip(self.noise_shape, shape, strict=True))
+        return None if self.noise_shape is None else noise_shape_for(self.noise_shape, shape)
 
     def _to_torch(self) -> nn.Module:
         if self.noise_shape is not None:
@@ -143,3 +129,46 @@ class SpatialDropout1D(_Noise):
 
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], 1, shape[2])
+
+
+@register("ActivityRegularization")
+class ActivityRegularization(Layer):
+    """Hands its input on and puts a penalty on it, as `keras.layers.ActivityRegularization`: see `losses`.
+
+    Args:
+        l1: Factor of the sum of the absolute values.
+        l2: Factor of the sum of the squares.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> layer = ActivityRegularization(l1=0.5)
+        >>> layer(torch.tensor([[-1.0, 3.0]]))
+        tensor([[-1.,  3.]])
+        >>> layer.losses
+        [tensor(2.)]
+    """
+
+    supports_masking = True
+    CONFIG = ("l1", "l2")
+    EXAMPLES = (Example("default", dict(), (2, 3)), Example("both", dict(l1=0.1, l2=0.2), (2, 7, 3)))
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **base: Any) -> None:
+        penalty = L1L2(_check.number("l1", l1), _check.number("l2", l2))
+        super().__init__(activity_regularizer=penalty, **base)
+        self.l1, self.l2 = penalty.l1, penalty.l2
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["activity_regularizer"]  # l1 and l2 say it
+        return config
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_input_shape(input_shape)
+        return tuple(input_shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return one_tensor(self, x)

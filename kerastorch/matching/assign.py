@@ -81,13 +81,13 @@ def _read(array: Array) -> Tensor:
 
 @torch.no_grad()
 def materialize_fillers(model: nn.Module, device: torch.device) -> None:
-    """Give the buffers that no file holds (second biases) their zeros, in a model that was made on the meta device."""
+    """Give the buffers that no file holds their values, in a model that was made on the meta device."""
     for module in model.modules():
         for filler in fillers(module):
             held = module._buffers[filler.name]
             assert held is not None
             if held.is_meta:
-                module._buffers[filler.name] = torch.zeros(held.shape, dtype=held.dtype, device=device)
+                module._buffers[filler.name] = filler.make(module, held.dtype, device)
     left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
     if left:
         raise KerasTorchError(f"no values for {left[:5]}; this is a fault of kerastorch, please report it")

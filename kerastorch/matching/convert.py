@@ -68,7 +68,7 @@ def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1:
         part = list(stored[at : at + size])
         at += size
         if keras1:
-            part = _kernels_of_keras1(group[0], part)
+            part = _highway(group[0], _kernels_of_keras1(group[0], part))
         if per_gate and order:
             if not _in_order(part, order[0]):
                 return Converted(list(stored))
@@ -131,6 +131,13 @@ def _kernels_of_keras1(variable: Variable, part: list[Named]) -> list[Named]:
         shape = kernel[1].shape
         if shape[1] == 1:
             return [_mapped(kernel, (shape[0], *shape[2:]), lambda array: array[:, 0]), *part[1:]]
+    return part
+
+
+def _highway(variable: Variable, part: list[Named]) -> list[Named]:
+    """The arrays of a Highway: W, W_carry, b, b_carry; the first versions of Keras 1 wrote W, b, W_carry, b_carry."""
+    if class_of(variable) == "Highway" and len(part) == 4 and len(part[1][1].shape) == 1:
+        return [part[0], part[2], part[1], part[3]]
     return part
 
 

@@ -19,7 +19,13 @@ from .sequential import Sequential
 _OF_OLD: dict[str, dict[str, Any]] = {
     "keras1": {"keras2_masks": True},
     "keras2": {"keras2_masks": True},
-    "tf.keras": {"keras2_masks": True, "fused": True, "many_batch_axes": True},
+    "tf.keras": {
+        "keras2_masks": True,
+        "fused": True,
+        "many_batch_axes": True,
+        "robust_masking": False,
+        "least_norm": 1e-6,
+    },
 }
 
 

@@ -53,7 +53,6 @@ REFUSED = {
     "IlyaGusev__": "'ReversedLSTM' 'LSTM_1_backward'",
     "wordvec_cnn_lstm": "'MaxPooling1D' 'max_pooling1d_1'",
     "/m.": "'MultiHeadAttention' 'mha', 'GlobalAveragePooling1D' 'gap'",
-    "special/norm.": "'Normalization'",
     "special/q_": "'EinsumDense'",
     "special/qq_int4": "Int4DTypePolicy",
     "special/qq_int8": "QuantizedDTypePolicy",

@@ -48,11 +48,13 @@ def data(example: Example, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def distinct(layer: Layer) -> list[np.ndarray]:
-    """One array for each weight; no value occurs twice in all of them."""
+    """One array for each weight, whole numbers where it is a count; no value occurs twice in all of them."""
     sizes = [array.size for array in layer.get_weights()]
     values = np.random.default_rng(1).permutation(sum(sizes)).astype("float32") / 7 + 0.5
     parts = np.split(values, np.cumsum(sizes)[:-1]) if sizes else []
-    return [part.reshape(array.shape) for part, array in zip(parts, layer.get_weights(), strict=True)]
+    shaped = [part.reshape(array.shape) for part, array in zip(parts, layer.get_weights(), strict=True)]
+    counts = [array.dtype.kind == "i" for array in layer.get_weights()]
+    return [part.astype("int64") if count else part for part, count in zip(shaped, counts, strict=True)]
 
 
 def plain(config: Any) -> Any:
@@ -128,7 +130,7 @@ def check_copy(cls: type[Layer], example: Example) -> None:
 
 def check_double(cls: type[Layer], example: Example) -> None:
     layer = make(cls, example).eval()
-    arrays = [array % 1 for array in distinct(layer)]
+    arrays = [array % 1 if array.dtype.kind == "f" else array for array in distinct(layer)]
     layer.set_weights(arrays)
     x = data(example)
     single = leaves(layer(x))
@@ -137,7 +139,7 @@ def check_double(cls: type[Layer], example: Example) -> None:
         assert two.dtype == torch.float64
         torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
     for array, wanted in zip(layer.get_weights(), arrays, strict=True):
-        assert array.dtype == np.float64
+        assert array.dtype == (np.float64 if wanted.dtype.kind == "f" else np.int64)
         np.testing.assert_array_equal(array, wanted)
 
 

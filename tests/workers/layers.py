@@ -131,6 +131,8 @@ def run_layer(
     named = list(zip(weight_names(layer.weights), layer.get_weights(), strict=True))
     weights = random_weights(named, seed)
     layer.set_weights(weights)
+    if hasattr(layer, "finalize_state"):  # Normalization computes with what this makes of its weights
+        layer.finalize_state()
 
     sources = [x for x in xs if x.dtype.is_floating] + states
     trainable = [bool(weight.trainable) for weight in layer.weights]

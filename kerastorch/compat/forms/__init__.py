@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import convolution, core, merging, normalization, recurrent
+from . import activation, convolution, core, keras1, merging, normalization, preprocessing, recurrent, regularization
 from ._arguments import BASE_KEYS as BASE_KEYS
 from ._arguments import BOOLEANS as BOOLEANS
 from ._arguments import ELIDED as ELIDED
@@ -15,6 +15,7 @@ from ._arguments import UNLESS as UNLESS
 from ._form import Form as Form
 from .convolution import ALIASES as ALIASES
 from .merging import MERGING as MERGING
+from .normalization import SEVERAL_AXES as SEVERAL_AXES
 from .recurrent import RECURRENT as RECURRENT
 from .recurrent import RECURRENT_ACTIVATION as RECURRENT_ACTIVATION
 
@@ -22,7 +23,11 @@ LAYERS: Mapping[str, Form] = {
     **recurrent.FORMS,
     **core.FORMS,
     **convolution.FORMS,
+    **activation.FORMS,
+    **regularization.FORMS,
     **merging.FORMS,
     **normalization.FORMS,
+    **preprocessing.FORMS,
+    **keras1.FORMS,
 }
 KEEPS_MASK = frozenset(name for name, form in LAYERS.items() if form.keeps_mask)

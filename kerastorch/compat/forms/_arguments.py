@@ -54,9 +54,10 @@ UNLESS: Mapping[str, Unless] = {
     "lora_rank": Unless((None,), "LoRA weights are not supported; merge them in Keras and save again"),
 }
 
-SIZES = keys("units n input_dim output_dim filters groups depth_multiplier")  # whole numbers of 1 and more
+SIZES = keys("units n input_dim output_dim filters groups depth_multiplier nb_feature")  # whole numbers of 1 and more
 BOOLEANS = keys(
-    "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale", SEQUENCE
+    "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale invert bias",
+    SEQUENCE,
 )
 # Lists of whole numbers.
 TUPLES = keys("target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size")

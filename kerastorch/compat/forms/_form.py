@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ...spec import Era
 
@@ -19,6 +20,8 @@ class Form:
     old: frozenset[str] = frozenset()  # keys of the eras before Keras 3 about which UNLESS decides
     unless: frozenset[str] = frozenset()  # likewise, of every era
     keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
+    aliases: Mapping[str, str] = field(default_factory=dict)  # what an argument was called before -> its name today
+    numbers: frozenset[str] = frozenset()  # arguments that are numbers, or arrays of them in any spelling
 
 
 def keys(*groups: str) -> frozenset[str]:
@@ -28,4 +31,6 @@ def keys(*groups: str) -> frozenset[str]:
 WEIGHT = "kernel_initializer bias_initializer kernel_regularizer bias_regularizer kernel_constraint bias_constraint"
 LORA = "lora_rank lora_alpha quantization_config"
 KERAS2: frozenset[Era] = frozenset({"keras2", "tf.keras"})
+STANDALONE: frozenset[Era] = frozenset({"keras2"})  # of Keras 1 too, in the spelling of Keras 2
+TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})
 PLAIN = Form(frozenset())

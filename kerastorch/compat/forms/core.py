@@ -1,10 +1,10 @@
-"""Embedding, Masking, Dense, Dropout, Activation, and the layers that change shapes only."""
+"""Embedding, Masking, Dense, Dropout, Activation, Identity, and the layers that change shapes only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import LORA, WEIGHT, Form, keys
+from ._form import LORA, TF_ON, WEIGHT, Form, keys
 
 FORMS: Mapping[str, Form] = {
     "Embedding": Form(
@@ -20,6 +20,7 @@ FORMS: Mapping[str, Form] = {
         keys("rate seed"), ("rate",), call=("training",), ignored=keys("noise_shape"), keeps_mask=True
     ),
     "Activation": Form(keys("activation"), ("activation",), keeps_mask=True),
+    "Identity": Form(frozenset(), eras=TF_ON, keeps_mask=True),
     "RepeatVector": Form(keys("n"), ("n",)),
     "Flatten": Form(keys("data_format")),
     "Reshape": Form(keys("target_shape"), ("target_shape",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import Form, keys
+from ._form import TF_ON, Form, keys
 
 _NORM = (
     "axis epsilon center scale beta_initializer gamma_initializer beta_regularizer gamma_regularizer "
@@ -20,4 +20,9 @@ FORMS: Mapping[str, Form] = {
         keeps_mask=True,
     ),
     "LayerNormalization": Form(keys(_NORM, "rms_scaling"), keeps_mask=True),
+    "RMSNormalization": Form(keys("axis epsilon"), eras=frozenset({"keras3"})),
+    "GroupNormalization": Form(keys(_NORM, "groups"), eras=TF_ON, call=("mask",), keeps_mask=True),
+    "UnitNormalization": Form(keys("axis"), eras=TF_ON, keeps_mask=True),
 }
+# Layers whose axis may be a list.
+SEVERAL_AXES = keys("BatchNormalization LayerNormalization RMSNormalization UnitNormalization Normalization Softmax")

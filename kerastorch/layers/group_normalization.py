@@ -1,0 +1,211 @@
+"""GroupNormalization: each sample normalised in groups of its channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import ArgumentError, ShapeError
+from ..weights import Shape, Var
+from . import _check, _plain
+from ._base import Example, Layer, register
+from ._inputs import float_tensor, one_shape, one_tensor, sizes_at
+from ._weighted import repr_of
+
+
+@register("GroupNormalization")
+class GroupNormalization(Layer):
+    """Group normalisation (Wu & He 2018), as `keras.layers.GroupNormalization`.
+
+    Args:
+        groups: How many groups the channels are parted into; -1: each channel is one (instance normalisation).
+        axis: The axis of the channels.
+        epsilon: Added to the variance; 1e-3, where torch has 1e-5.
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer: Of beta.
+        gamma_initializer: Of gamma.
+        beta_regularizer: Penalty on beta.
+        gamma_regularizer: Penalty on gamma.
+        beta_constraint: Of beta.
+        gamma_constraint: Of gamma.
+        keras2_masks: Whether a mask that spreads to the input leaves places out of the statistics, as in tf.keras.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Variables:
+        gamma: `(F,)` -> `weight`
+        beta: `(F,)` -> `bias`
+
+    Example:
+        >>> GroupNormalization(groups=2)(torch.zeros(2, 20, 4)).shape
+        torch.Size([2, 20, 4])
+    """
+
+    supports_masking = True
+    WEIGHTS = (
+        Var("gamma", ("weight",), lambda l, s: (s[l.axis],), when=lambda l: l.scale),
+        Var("beta", ("bias",), lambda l, s: (s[l.axis],), when=lambda l: l.center),
+    )
+    CONFIG = (
+        "groups",
+        "axis",
+        "epsilon",
+        "center",
+        "scale",
+        "beta_initializer",
+        "gamma_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
+    )
+    INERT = ("keras2_masks",)
+    EXAMPLES = (
+        Example("two groups", dict(groups=2), (2, 7, 4)),
+        Example("instance, axis 1", dict(groups=-1, axis=1, epsilon=1e-5), (2, 3, 4, 5)),
+        Example("no gamma", dict(groups=1, scale=False), (2, 4)),
+        Example("no beta", dict(groups=2, center=False), (2, 7, 4)),
+        Example("neither", dict(groups=2, scale=False, center=False, keras2_masks=True), (2, 7, 4)),
+    )
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        keras2_masks: bool = False,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        self._configure(
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        self.groups = _check.integer("groups", groups)
+        if self.groups < 1 and self.groups != -1:
+            raise ArgumentError(f"groups: expected an integer >= 1, or -1 for a group of each channel, got {groups}.")
+        self.axis = _check.integer("axis", axis)
+        if self.axis == 0:
+            raise ArgumentError("axis: expected the axis of the channels, got 0, which is the batch axis.")
+        self.epsilon = _check.number("epsilon", epsilon)
+        self.center = _check.boolean("center", center)
+        self.scale = _check.boolean("scale", scale)
+        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "keras2_masks": True} if self.keras2_masks else config
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, least=2, meaning="(batch, ..., channels)")
+        (size,) = sizes_at(self, input_shape, (self.axis,))
+        made = self._parameters.get("weight" if self.scale else "bias")
+        expected = size if made is None else made.shape[0]
+        if size != expected:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {expected} channels at axis {self.axis}, got {size} "
+                f"(input of shape {tuple(input_shape)})."
+            )
+        if size % self._count(size):
+            raise ShapeError(
+                f"{repr_of(self)}: {size} channels cannot be parted into {self.groups} groups of one size "
+                f"(input of shape {tuple(input_shape)}, axis {self.axis}); give `groups` a divisor of {size}."
+            )
+
+    def _count(self, channels: int) -> int:
+        return channels if self.groups == -1 else self.groups
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_input_shape(input_shape)
+        return tuple(input_shape)
+
+    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
+
+    def forward(self, x: Tensor, mask: Any = None) -> Tensor:
+        """Normalise x.
+
+        Args:
+            x: `(B, ..., F)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta.
+            mask: Not used, as in Keras 3; with `keras2_masks` it spreads to x from its last axis on, and the places
+                where it is False do not count.
+
+        Raises:
+            ShapeError: x has another shape than the layer needs, or the mask does not fit it.
+        """
+        weight = self.weight if self.scale else None
+        bias = self.bias if self.center else None
+        x = one_tensor(self, x)
+        if weight is not None or bias is not None or not x.is_floating_point():
+            x = float_tensor(self, x, self.dtype)
+        self.check_input_shape(tuple(x.shape))
+        groups = self._count(x.shape[self.axis])
+        channels_at_1 = x.movedim(self.axis, 1)
+        if mask is not None and self.keras2_masks:
+            out = self._masked(channels_at_1, self._check_mask(x, mask).movedim(self.axis, 1), groups)
+        else:
+            if weight is None and bias is not None:
+                weight = torch.ones_like(bias)  # torch's backward pass fails on a bias alone
+            out = F.group_norm(channels_at_1, groups, weight, bias, self.epsilon)
+        return out.movedim(1, self.axis)
+
+    def _check_mask(self, x: Tensor, mask: Any) -> Tensor:
+        mask = torch.as_tensor(mask, device=x.device)
+        pairs = zip(reversed(mask.shape), reversed(x.shape), strict=False)
+        if mask.ndim > x.ndim or any(size not in (1, own) for size, own in pairs):
+            raise ShapeError(
+                f"{repr_of(self)}: expected a mask that spreads to the input's shape {tuple(x.shape)}, got "
+                f"{tuple(mask.shape)}; a mask of steps does so as mask.unsqueeze(-1)."
+            )
+        return mask.expand(x.shape)
+
+    def _masked(self, x: Tensor, mask: Tensor, groups: int) -> Tensor:
+        """`F.group_norm` over the places where the mask is not False."""
+        parts, counted = (each.reshape(len(x), groups, -1) for each in (x, mask.to(x.dtype)))
+        count = counted.sum(-1, keepdim=True)
+        mean = (parts * counted).sum(-1, keepdim=True) / count
+        variance = (parts.square() * counted).sum(-1, keepdim=True) / count - mean.square()
+        out = ((parts - mean) * torch.rsqrt(variance + self.epsilon)).reshape(x.shape)
+        along = (1, -1, *[1] * (x.ndim - 2))
+        out = out * self.weight.view(along) if self.scale else out
+        return out + self.bias.view(along) if self.center else out
+
+    def _to_torch(self) -> nn.Module:
+        rank = len(self.input_shape)
+        if self.axis % rank != 1:
+            raise _plain.no_module(
+                self,
+                [
+                    "torch's has the channels at axis 1, "
+                    f"this one at axis {self.axis} of {rank}; put a Permute in front and behind"
+                ],
+            )
+        channels = self.input_shape[self.axis]
+        return _plain.plain(
+            nn.GroupNorm,
+            self,
+            _plain.with_constants(self, weight=1, bias=0),
+            num_groups=self._count(channels),
+            num_channels=channels,
+            eps=self.epsilon,
+            affine=self.scale or self.center,
+        )
