@@ -184,7 +184,7 @@ class Normalization(Layer):
         total = 0
         for batch in _batches(self, data):
             if not self._built:
-                self.build((None, *batch.shape[1:]))
+                self.build((batch.shape[0] if 0 in self._kept(batch.ndim) else None, *batch.shape[1:]))
             self.check_input_shape(tuple(batch.shape))
             others = [axis for axis in range(batch.ndim) if axis not in self._kept(batch.ndim)]
             count = math.prod(batch.shape[axis] for axis in others) if others else 1
