@@ -48,9 +48,9 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     """Make a layer, or a `Sequential`, that computes what a torch module computes, with copies of its weights.
 
     nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, Conv1d to 3d,
-    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, PReLU, Dropout, Flatten, Identity,
-    activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and frozen parameters are as in the
-    module. Where the worlds differ:
+    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, PReLU, Threshold, Dropout, Flatten,
+    Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and frozen parameters are
+    as in the module. Where the two worlds differ:
 
     - A recurrent module becomes a layer with `return_sequences=True`: it returns the output of every step. For the
       final states set `return_state = True` on the layer (each is `(B, U)`); several layers become a `Sequential`.
@@ -361,6 +361,15 @@ def _activation(module: nn.Module, settings: _Settings) -> layers.Layer:
     return layers.Activation(copy.deepcopy(module)) if layer is None else layer  # Keras has no name for these settings
 
 
+def _threshold(module: nn.Threshold, settings: _Settings) -> layers.Layer:
+    if module.value != 0 or module.threshold < 0:
+        raise UnsupportedError(
+            f"threshold={module.threshold}, value={module.value}: Keras's ReLU has a threshold >= 0 and the value 0 "
+            "below it"
+        )
+    return layers.ReLU(threshold=module.threshold)
+
+
 def _advanced(module: nn.Module) -> layers.Layer | None:
     """The layer for an activation whose settings no Keras name has; None if there is none either."""
     if isinstance(module, nn.LeakyReLU) and module.negative_slope >= 0:
@@ -389,6 +398,7 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     nn.GroupNorm: _group_norm,
     nn.RMSNorm: _rms_norm,
     nn.PReLU: _prelu,
+    nn.Threshold: _threshold,
     nn.Flatten: _flatten,
     nn.Dropout: _dropout,
     **{module_class: _activation for _, module_class, _ in ACTIVATIONS},
