@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from kerastorch import Input, Model, Sequential
+from kerastorch import Input, Sequential
 from kerastorch.errors import ArgumentError, ShapeError
 from kerastorch.layers import ActivityRegularization, Identity, Normalization, Rescaling
 
@@ -118,7 +118,7 @@ def test_given_statistics_and_arrays_follow_the_layer() -> None:
         x = torch.tensor([[3.0, 5.0]])
         torch.testing.assert_close(layer(x).double(), layer.double()(x.double()))
     model = Sequential([Input((2,)), Normalization(mean=0.1, variance=2.0), Rescaling([1.0, 2.0])])
-    again = Model.from_config(model.get_config())
+    again = Sequential.from_config(model.get_config())
     again.load_state_dict(model.state_dict())
     x = torch.randn(3, 2)
     assert torch.equal(again(x), model(x))

@@ -149,5 +149,5 @@ def test_a_count_is_no_float_and_a_float_no_count(
         kerastorch.load_weights(model, path)
     normal.count = normal.count.long()
     normal.mean = normal.mean.long()
-    with pytest.raises(MismatchError, match="mean: expected whole numbers, the file has float32"):
+    with pytest.raises(MismatchError, match="mean: expected integers, the file has float32"):
         kerastorch.load_weights(model, path)
