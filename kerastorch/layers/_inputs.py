@@ -70,6 +70,18 @@ def axis_in_bounds(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]
             )
 
 
+def spreading_mask(layer: Layer, x: Tensor, mask: Any) -> Tensor:
+    """A mask of single values, which must spread to the shape of x from its last axis on."""
+    mask = torch.as_tensor(mask, device=x.device)
+    pairs = zip(reversed(mask.shape), reversed(x.shape), strict=False)
+    if mask.ndim > x.ndim or any(size not in (1, own) for size, own in pairs):
+        raise ShapeError(
+            f"{repr_of(layer)}: expected a mask that spreads to the input's shape {tuple(x.shape)}, got "
+            f"{tuple(mask.shape)}; a mask of steps does so as mask.unsqueeze(-1)."
+        )
+    return mask
+
+
 def check_noise_shape(layer: Layer, noise: Sequence[int | None] | None, input_shape: Sequence[Any]) -> None:
     """Raise unless a layer's `noise_shape` fits the input."""
     if noise is None:

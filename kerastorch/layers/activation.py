@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
 from . import _check, _plain
 from ._base import Example, Layer, register
-from ._inputs import axis_in_bounds, float_tensor, one_shape, one_tensor, sizes_at
+from ._inputs import axis_in_bounds, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
 from ._weighted import repr_of
 
 _HIDDEN = -1e9  # what Keras puts in the place of a masked value, or adds to it
@@ -235,23 +235,13 @@ class Softmax(_Elementwise):
         self.check_input_shape(tuple(x.shape))
         if mask is None or (self.keras2_masks and self.robust_masking is None):
             return activations.softmax_over(x, self.axis)
-        mask = self._check_mask(x, mask)
+        mask = spreading_mask(self, x, mask)
         hidden = _HIDDEN_HALF[self.robust_masking] if x.dtype == torch.float16 else _HIDDEN
         if self.robust_masking is False:
             return activations.softmax_over(x + (1.0 - mask.to(x.dtype)) * hidden, self.axis)
         mask = mask if mask.dtype == torch.bool else mask > 0.5
         out = activations.softmax_over(x.where(mask, hidden), self.axis)
         return out if self.robust_masking else out.where(mask, 0.0)
-
-    def _check_mask(self, x: Tensor, mask: Any) -> Tensor:
-        mask = torch.as_tensor(mask, device=x.device)
-        pairs = zip(reversed(mask.shape), reversed(x.shape), strict=False)
-        if mask.ndim > x.ndim or any(size not in (1, own) for size, own in pairs):
-            raise ShapeError(
-                f"{repr_of(self)}: expected a mask that spreads to the input's shape {tuple(x.shape)}, got "
-                f"{tuple(mask.shape)}; a mask of steps does so as mask.unsqueeze(-1)."
-            )
-        return mask
 
     def _to_torch(self) -> nn.Module:
         return _plain.activation_module(self, self.as_activation())

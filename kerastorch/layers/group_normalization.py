@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
 from . import _check, _plain
 from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, one_tensor, sizes_at
+from ._inputs import float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
 from ._weighted import repr_of
 
 
@@ -161,22 +161,13 @@ class GroupNormalization(Layer):
         groups = self._count(x.shape[self.axis])
         channels_at_1 = x.movedim(self.axis, 1)
         if mask is not None and self.keras2_masks:
-            out = self._masked(channels_at_1, self._check_mask(x, mask).movedim(self.axis, 1), groups)
+            spread = spreading_mask(self, x, mask).expand(x.shape)
+            out = self._masked(channels_at_1, spread.movedim(self.axis, 1), groups)
         else:
             if weight is None and bias is not None:
                 weight = torch.ones_like(bias)  # torch's backward pass fails on a bias alone
             out = F.group_norm(channels_at_1, groups, weight, bias, self.epsilon)
         return out.movedim(1, self.axis)
-
-    def _check_mask(self, x: Tensor, mask: Any) -> Tensor:
-        mask = torch.as_tensor(mask, device=x.device)
-        pairs = zip(reversed(mask.shape), reversed(x.shape), strict=False)
-        if mask.ndim > x.ndim or any(size not in (1, own) for size, own in pairs):
-            raise ShapeError(
-                f"{repr_of(self)}: expected a mask that spreads to the input's shape {tuple(x.shape)}, got "
-                f"{tuple(mask.shape)}; a mask of steps does so as mask.unsqueeze(-1)."
-            )
-        return mask.expand(x.shape)
 
     def _masked(self, x: Tensor, mask: Tensor, groups: int) -> Tensor:
         """`F.group_norm` over the places where the mask is not False."""

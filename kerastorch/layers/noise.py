@@ -10,54 +10,15 @@ from torch import Tensor
 
 from ..weights import Shape
 from . import _check
-from ._base import Example, Layer, register
-from ._inputs import check_noise_shape, noise_shape_for, one_shape, one_tensor
+from ._base import Example, register
+from ._inputs import check_noise_shape, noise_shape_for
+from ._noise import Noise
 
 _SELU_FLOOR = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946  # what selu tends to
 
 
-class _Noise(Layer):
-    """What the layers share; abstract."""
-
-    supports_masking = True
-
-    def __init__(self, seed: int | None, **base: Any) -> None:
-        super().__init__(**base)
-        self.seed = None if seed is None else _check.integer("seed", seed)
-
-    def _acts(self) -> bool:
-        """Whether there is any noise while training."""
-        raise NotImplementedError
-
-    def _noised(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def check_input_shape(self, input_shape: Shape) -> None:
-        one_shape(self, input_shape)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        return tuple(input_shape)
-
-    def forward(self, x: Tensor, training: bool | None = None) -> Tensor:
-        """Put noise on x.
-
-        Args:
-            x: The input.
-            training: Whether the noise acts; `self.training` if None.
-
-        Raises:
-            ShapeError: x does not fit the layer's noise_shape.
-        """
-        x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
-        if not (self.training if training is None else training) or not self._acts():
-            return x
-        return self._noised(x if x.is_floating_point() else x.to(self.dtype))
-
-
 @register("GaussianNoise")
-class GaussianNoise(_Noise):
+class GaussianNoise(Noise):
     """Adds normal noise while training, as `keras.layers.GaussianNoise`.
 
     Args:
@@ -85,7 +46,7 @@ class GaussianNoise(_Noise):
 
 
 @register("GaussianDropout")
-class GaussianDropout(_Noise):
+class GaussianDropout(Noise):
     """Multiplies by normal noise around 1 while training (Srivastava et al. 2014), as `keras.layers.GaussianDropout`.
 
     Args:
@@ -114,7 +75,7 @@ class GaussianDropout(_Noise):
 
 
 @register("AlphaDropout")
-class AlphaDropout(_Noise):
+class AlphaDropout(Noise):
     """Dropout that keeps mean and variance behind `selu` (Klambauer et al. 2017), as `keras.layers.AlphaDropout`.
 
     Dropped values become what `selu` tends to for large negative inputs, -1.7581; then all are scaled and shifted.

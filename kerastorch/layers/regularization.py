@@ -12,41 +12,24 @@ from ..weights import Shape
 from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import check_noise_shape, noise_shape_for, one_shape, one_tensor
+from ._noise import Noise
 
 
-class _Noise(Layer):
-    """What both dropouts share; abstract."""
-
-    supports_masking = True
+class _Noise(Noise):
+    """What the dropouts share: values become zero at random, the others are scaled by `1 / (1 - rate)`; abstract."""
 
     def __init__(self, rate: float, seed: int | None, **base: Any) -> None:
-        super().__init__(**base)
+        super().__init__(seed, **base)
         self.rate = _check.rate("rate", rate)
-        self.seed = None if seed is None else _check.integer("seed", seed)
 
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """The shape of the noise, None for the input's own."""
         raise NotImplementedError
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        return tuple(input_shape)
+    def _acts(self) -> bool:
+        return self.rate > 0
 
-    def forward(self, x: Tensor, training: bool | None = None) -> Tensor:
-        """Set values to zero at random and scale the others up by `1 / (1 - rate)`.
-
-        Args:
-            x: The input.
-            training: Whether the noise acts; `self.training` if None.
-
-        Raises:
-            ShapeError: x does not fit the layer or its noise_shape.
-        """
-        x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
-        if not (self.training if training is None else training) or self.rate == 0:
-            return x
-        x = x if x.is_floating_point() else x.to(self.dtype)
+    def _noised(self, x: Tensor) -> Tensor:
         noise_shape = self._noise_shape(tuple(x.shape))
         if noise_shape is None:
             return F.dropout(x, self.rate, training=True)

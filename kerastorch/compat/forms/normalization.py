@@ -21,7 +21,10 @@ FORMS: Mapping[str, Form] = {
     ),
     "LayerNormalization": Form(keys(_NORM, "rms_scaling"), keeps_mask=True),
     "RMSNormalization": Form(keys("axis epsilon"), eras=frozenset({"keras3"})),
-    "GroupNormalization": Form(keys(_NORM, "groups"), eras=TF_ON, call=("mask",), keeps_mask=True),
+    # `groups` is a number and no size: it may be -1.
+    "GroupNormalization": Form(
+        keys(_NORM, "groups"), eras=TF_ON, call=("mask",), keeps_mask=True, numbers=keys("groups")
+    ),
     "UnitNormalization": Form(keys("axis"), eras=TF_ON, keeps_mask=True),
 }
 # Layers whose axis may be a list.
