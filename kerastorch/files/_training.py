@@ -32,5 +32,6 @@ def _settings(settings: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):
             value = value.get("class_name")
         if key != "name" and value is not None and value is not False and isinstance(value, (str, int, float)):
-            parts.append(f"{quote(key, 40)[1:-1]} {quote(value, 40) if isinstance(value, str) else value}")
+            shown = quote(value, 40) if isinstance(value, str) else f"{value:.6g}"  # 0.01 was once a float32
+            parts.append(f"{quote(key, 40)[1:-1]} {shown}")
     return f" ({', '.join(parts[:_SHOWN])})" if parts else ""

@@ -1,0 +1,96 @@
+"""Files written by older releases of Keras 3, read without them, give the numbers that each of them gave."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _goldens import read_npz
+from make_goldens_versions import FOLDER, MODELS, VERSIONS, expected_files
+
+import kerastorch as kt
+from kerastorch.cli import compare_golden
+
+FILES = [(version, name, ending) for version in VERSIONS for name, ending in expected_files(version)]
+
+
+@pytest.fixture(scope="module")
+def goldens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("versions")
+    for version in VERSIONS:
+        with zipfile.ZipFile(FOLDER / f"keras-{version}.zip") as archive:
+            archive.extractall(to / version)
+    return to
+
+
+def spoiled(path: Path) -> kt.Model:
+    """The model of a file with other values in every weight."""
+    model = kt.load_model(path)
+    model.set_weights([np.full_like(array, 0.01 * number) for number, array in enumerate(model.get_weights())])
+    return model
+
+
+def assert_same(model: kt.Model, golden: dict[str, np.ndarray]) -> None:
+    # 1e-5 is what `verify` allows too: float32 sums in another order over a handful of steps.
+    outputs = compare_golden(model, golden)
+    assert [(item.name, item.verdict) for item in outputs] == [(item.name, "same") for item in outputs]
+    assert sorted(item.name for item in outputs) == sorted(key for key in golden if "y" in key)
+
+
+@pytest.mark.parametrize(("version", "name", "ending"), FILES)
+def test_golden(goldens: Path, version: str, name: str, ending: str) -> None:
+    path = goldens / version / f"{name}{ending}"
+    if ending == ".weights.h5":
+        model = spoiled(path.with_name(f"{name}.keras"))
+        kt.load_weights(model, path)
+    else:
+        model = kt.load_model(path)
+    golden = read_npz(goldens / version / f"{name}.npz")
+    assert json.loads(golden["info"].item())["version"] == version
+    assert_same(model, golden)
+
+
+@pytest.mark.parametrize(("version", "name", "ending"), FILES)
+def test_every_file_is_a_source_of_weights(goldens: Path, version: str, name: str, ending: str) -> None:
+    """Into the model of another release, by order and, where the file says the names, by name."""
+    other = next(other for other in VERSIONS if other != version)
+    for by_name in (False, True):
+        if by_name and ending == ".weights.h5" and version in ("3.0.5", "3.5.0"):
+            continue
+        model = spoiled(goldens / other / f"{name}.keras")
+        report = kt.load_weights(model, goldens / version / f"{name}{ending}", by_name=by_name)
+        assert not report.unset
+        assert not report.unused
+        assert_same(model, read_npz(goldens / version / f"{name}.npz"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_optimizer_is_named_and_left_out(goldens: Path, version: str, caplog: pytest.LogCaptureFixture) -> None:
+    for ending in MODELS["trained"].formats:
+        path = goldens / version / f"trained{ending}"
+        report = kt.load_weights(kt.load_model(goldens / version / "trained.keras"), path)
+        notes = [item.what for item in report.skipped if item.what.startswith("optimizer")]
+        assert len(notes) == 1
+        if ending != ".weights.h5":
+            assert notes[0].startswith("optimizer 'Adam' (learning_rate 0.01, ")
+            assert "beta_1 0.8" in notes[0]
+            with caplog.at_level(logging.INFO, logger="kerastorch"):
+                kt.load_model(path)
+            assert f"not loaded: {notes[0]}" in caplog.text
+        count = int(notes[0].rpartition(": ")[2].removesuffix(" arrays"))
+        # Two moments of each of the seven trained weights, steps and rate; in a tree the inner model's optimizer, too.
+        assert count == (16 if ending == ".h5" else 18)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_golden_is_missing_or_unused(goldens: Path, version: str) -> None:
+    wanted = {f"{name}{ending}" for name, ending in expected_files(version)} | {f"{name}.npz" for name in MODELS}
+    assert {path.name for path in (goldens / version).iterdir()} == wanted
+
+
+def test_the_goldens_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.parent.rglob("*.zip")) < 1_000_000
