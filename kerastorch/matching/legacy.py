@@ -180,18 +180,25 @@ def _converted(owned: Sequence[Owned], group: LegacyLayer, options: Options) -> 
 def _order_by_names(owned: Sequence[Owned], names: Sequence[str]) -> list[int] | None:
     """Which array each variable takes by the names of the file, if these name every variable once; else None.
 
-    Keras 3 and tf.keras name a weight by the layers around it: `inner/inner_a/kernel`, `inner_a/kernel:0`.
+    Keras 3 and tf.keras name a weight by the layers around it: `inner/inner_a/kernel`, `inner_a/kernel:0`. Layers that
+    a wrapper made for itself have numbers that mean nothing: `both/forward_lstm_5/lstm_cell/kernel`.
     """
-    known = {name for item in owned for name in item.names}
-    if not known:
+    if not any(item.names for item in owned):
         return None
     mine = _names_of(owned)
-    split = [(tuple(part for part in name.split("/")[:-1] if part in known), _last_part(name, mine)) for name in names]
-    for shorten in (lambda path: path, lambda path: path[-1:]):
-        found = {(shorten(path), last): index for index, (path, last) in enumerate(split)}
-        wanted = [(shorten(item.names), item.variable.name) for item in owned]
-        if len(found) == len(names) == len(set(wanted)) and all(key in found for key in wanted):
-            return [found[key] for key in wanted]
+    lasts = [_last_part(name, mine) for name in names]
+    own = {name for item in owned for name in item.names[: item.depth]}
+    for plain in (lambda name: name, lambda name: name if name in own else re.sub(r"_\d+$", "", name)):
+        paths = [tuple(map(plain, name.split("/")[:-1])) for name in names]
+        said = {part for path in paths for part in path}
+        wanted = [tuple(part for part in map(plain, item.names) if part in said) for item in owned]
+        known = {part for path in wanted for part in path}
+        paths = [tuple(part for part in path if part in known) for path in paths]
+        for start in (0, -1):
+            found = {(path[start:], last): index for index, (path, last) in enumerate(zip(paths, lasts, strict=True))}
+            keys = [(path[start:], item.variable.name) for path, item in zip(wanted, owned, strict=True)]
+            if len(found) == len(names) == len(set(keys)) and all(key in found for key in keys):
+                return [found[key] for key in keys]
     return None
 
 
