@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import models
-from .layers import random_weights, weight_names
+from .layers import flat, random_weights, weight_names
 
 
 def frozen(k: ModuleType, freeze: bool = True) -> Any:
@@ -109,3 +109,12 @@ def quantized(k: ModuleType, mode: str, path: str) -> None:
     model = k.Sequential([k.Input((4,)), k.layers.Dense(6, name="d")])
     model.quantize(mode)
     model.save_weights(path)
+
+
+def outputs_of(k: ModuleType, path: str, weights: str | None, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """What Keras computes for a file, maybe with the weights of another one."""
+    model = k.models.load_model(path, compile=False)
+    if weights is not None:
+        model.load_weights(weights)
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    return [np.asarray(output).astype("f8") for output in flat(outputs)]
