@@ -47,35 +47,51 @@ class Sequential(Model):
         super().__init__(name=name, **base)
         self._modules["layers"] = LayerList()
         self._input: InputLayer | None = None
-        for layer in layers:
-            self.add(layer)
+        self._extend(layers)
         if not trainable:
             self.trainable = False
 
     def add(self, layer: Any) -> None:
         """Put a layer, a model, an `Input` (first only) or a plain torch module behind the others."""
-        if isinstance(layer, SymbolicTensor):
-            layer = layer.node.layer
-        if isinstance(layer, InputLayer):
-            if len(self.layers) or self._input is not None:
-                raise ArgumentError(f"{repr_of(self)}: an Input can only stand first.")
-            self._set_input(layer)
-            return
-        if not isinstance(layer, Layer):
-            raise ArgumentError(f"{repr_of(self)}: expected a kerastorch layer, got {quote(type(layer).__name__)}.")
-        if any(other is layer or other.name == layer.name for other in self.layers):
-            raise ArgumentError(f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ.")
-        if not len(self.layers) and self._input is None:
-            shape, dtype = _start_of(layer)
-            if shape is not None:
-                self._set_input(InputLayer(batch_shape=shape, dtype=dtype, name=f"{layer.name}_input"))
-        if self._built:
-            layer.build(self._shapes()[-1] if len(self.layers) else self._build_shape)
-        if self._symbols is not None:
-            symbol, value = self._symbols
-            self._symbols = (symbol, layer(value))
-        self.layers.put(layer)
-        layer._hold(self)
+        self._extend([layer])
+
+    def _extend(self, layers: Iterable[Any]) -> None:
+        """Add layers: names and shapes are walked once for all of them, so that a long model takes linear time."""
+        names = {layer.name for layer in self.layers}
+        shape: Any = None  # that the latest layer was built for, once it is known
+        for layer in layers:
+            if isinstance(layer, SymbolicTensor):
+                layer = layer.node.layer
+            if isinstance(layer, InputLayer):
+                if len(self.layers) or self._input is not None:
+                    raise ArgumentError(f"{repr_of(self)}: an Input can only stand first.")
+                self._set_input(layer)
+                continue
+            if not isinstance(layer, Layer):
+                raise ArgumentError(f"{repr_of(self)}: expected a kerastorch layer, got {quote(type(layer).__name__)}.")
+            if layer.name in names:
+                raise ArgumentError(
+                    f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ."
+                )
+            if not len(self.layers) and self._input is None:
+                start, dtype = _start_of(layer)
+                if start is not None:
+                    self._set_input(InputLayer(batch_shape=start, dtype=dtype, name=f"{layer.name}_input"))
+            if self._built:
+                shape = self._shape_after(shape)
+                layer.build(shape)
+            if self._symbols is not None:
+                symbol, value = self._symbols
+                self._symbols = (symbol, layer(value))
+            self.layers.put(layer)
+            layer._hold(self)
+            names.add(layer.name)
+
+    def _shape_after(self, last_input: Any) -> Any:
+        """The shape behind the last layer; `last_input` is what goes into it, None if that is not known."""
+        if not len(self.layers):
+            return self._build_shape
+        return self._shapes()[-1] if last_input is None else self.layers[-1].compute_output_shape(last_input)
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it; the other layers keep their weights.
