@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -391,6 +391,13 @@ class _Function(Initializer):
                 "a single number for all is `Constant(number)`."
             )
         return found.detach().to(to.device, to.dtype, copy=True)
+
+
+def scaled_over(initializer: Any, input_axes: Sequence[int], output_axes: Sequence[int]) -> Any:
+    """The initializer with these fan axes, if it scales by fans and states none of its own."""
+    if not isinstance(initializer, _Scaled) or (initializer.input_axes is not None and initializer.output_axes):
+        return initializer
+    return replace(initializer, input_axes=tuple(input_axes), output_axes=tuple(output_axes))  # type: ignore[type-var]
 
 
 def compute_fans(

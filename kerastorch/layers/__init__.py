@@ -7,6 +7,8 @@ from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
 from .activation import Softmax as Softmax
 from .activation import ThresholdedReLU as ThresholdedReLU
+from .attention import AdditiveAttention as AdditiveAttention
+from .attention import Attention as Attention
 from .batch_normalization import BatchNormalization as BatchNormalization
 from .bidirectional import Bidirectional as Bidirectional
 from .cells import GRUCell as GRUCell
@@ -30,8 +32,10 @@ from .core import Reshape as Reshape
 from .dense import Dense as Dense
 from .depthwise_convolution import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_convolution import DepthwiseConv2D as DepthwiseConv2D
+from .einsum_dense import EinsumDense as EinsumDense
 from .embedding import Embedding as Embedding
 from .group_normalization import GroupNormalization as GroupNormalization
+from .group_query_attention import GroupQueryAttention as GroupQueryAttention
 from .gru import GRU as GRU
 from .gru import CuDNNGRU as CuDNNGRU
 from .keras1 import Highway as Highway
@@ -51,6 +55,7 @@ from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
 from .merging import Subtract as Subtract
+from .multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from .noise import AlphaDropout as AlphaDropout
 from .noise import GaussianDropout as GaussianDropout
 from .noise import GaussianNoise as GaussianNoise

@@ -6,8 +6,7 @@ everything that reads those declarations is here.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..weights import Filler, Shape, Var
-from . import _check, _penalties, _plain
+from . import _calling, _check, _penalties, _plain
 from ._building import finishing
 from ._connected import Connected
 from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
@@ -90,6 +89,7 @@ class Layer(Connected):
     WEIGHTS: ClassVar[tuple[Var, ...]] = ()
     FILLERS: ClassVar[tuple[Filler, ...]] = ()
     CONFIG: ClassVar[tuple[str, ...]] = ()  # constructor arguments that get_config writes, in Keras's order
+    KEPT_AS: ClassVar[Mapping[str, str]] = {}  # the attributes of arguments whose own names mean something else
     INERT: ClassVar[tuple[str, ...]] = ()  # Keras arguments that are accepted and change no number
     EXAMPLES: ClassVar[tuple[Example, ...]] = ()
     BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
@@ -103,6 +103,7 @@ class Layer(Connected):
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
+    _call_arguments: ClassVar[_calling.CallArguments] = _calling.CallArguments(("x",))
 
     def __init__(
         self,
@@ -158,9 +159,9 @@ class Layer(Connected):
         cls.class_name = cls.__name__
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
-        names = inspect.signature(getattr(cls, "call", cls.forward)).parameters
-        cls._takes_mask = "mask" in names
-        cls._takes_training = "training" in names
+        cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build)
+        cls._takes_mask = "mask" in cls._call_arguments.names
+        cls._takes_training = "training" in cls._call_arguments.names
 
     def _makes_weights(self) -> bool:
         """Whether `build` will make parameters of this very layer."""
@@ -191,7 +192,7 @@ class Layer(Connected):
 
     def _plain(self, key: str) -> Any:
         """One constructor argument as a plain value."""
-        value = getattr(self, key)
+        value = getattr(self, self.KEPT_AS.get(key, key))
         kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
         return kind.serialize(value) if kind else value
 
@@ -255,7 +256,9 @@ class Layer(Connected):
     # ------------------------------------------------------------------ calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not (self._built and args and type(args[0]) is Tensor):
+        if not (self._built and args and type(args[0]) is Tensor) or self._call_arguments.tensors:
+            if not args and self._call_arguments.names[:1] and self._call_arguments.names[0] in kwargs:
+                args = (kwargs.pop(self._call_arguments.names[0]),)  # layer(inputs=x)
             if symbolic_leaves((args, kwargs)):
                 return self._call_symbolic(args, kwargs)
             args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
@@ -283,7 +286,7 @@ class Layer(Connected):
         if not self._built:
             if not args:
                 raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
-            shapes = shapes_of(args[0])
+            shapes = shapes_of(_calling.inputs_of(self, args, kwargs))
             self.check_input_shape(shapes)  # a message shows the sizes as they are
             self.build(self._shape_from_call(shapes))
 
@@ -307,6 +310,13 @@ class Layer(Connected):
         """
         return infer_output_shape(self, input_shape)
 
+    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The output shape of a call, given with shapes in the place of tensors: its options can decide it too."""
+        return self._output_shape(_calling.inputs_of(self, args, kwargs))
+
+    def _output_shape(self, shapes: Any) -> Any:
+        return self.compute_output_shape(*shapes) if self._call_arguments.tensors else self.compute_output_shape(shapes)
+
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.WEIGHTS else input_dtype
 
@@ -328,7 +338,7 @@ class Layer(Connected):
     @property
     def output_shape(self) -> Any:
         """The output shape for `input_shape`."""
-        return self.compute_output_shape(self.input_shape)
+        return self._output_shape(self.input_shape)
 
     @property
     def compute_dtype(self) -> torch.dtype:

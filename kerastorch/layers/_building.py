@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from . import _check
+from ._calling import joined_shapes
 from ._shapes import map_shapes
 from ._variables import UnbuiltParameter
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from ._base import Layer
 
 
-def finishing(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+def finishing(build: Callable[..., None]) -> Callable[..., None]:
     """Wrap a class's `build`: the outermost call of a chain of `super().build` marks the layer as built."""
 
     @functools.wraps(build)
-    def wrapped(self: Layer, input_shape: Any) -> None:
+    def wrapped(self: Layer, *shapes: Any, **named: Any) -> None:
+        input_shape: Any = None
         if self._build_depth == 0:
+            input_shape = joined_shapes(self, shapes, named)
             if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
                 self.check_input_shape(input_shape)
                 return
@@ -30,10 +33,11 @@ def finishing(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
             if isinstance(placeholder, UnbuiltParameter):
                 # Not removed yet: it holds the device and dtype that .to() left.
                 self._dtype = placeholder.dtype
+            shapes, named = (tuple(input_shape) if self._call_arguments.tensors else (input_shape,)), {}
         self._build_depth += 1
         try:
             with torch.no_grad():
-                build(self, input_shape)
+                build(self, *shapes, **named)
         finally:
             self._build_depth -= 1
         if self._build_depth == 0:

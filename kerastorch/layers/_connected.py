@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, NotBuiltError
 from ..weights import Shape
+from ._calling import inputs_of
 from ._dtypes import dtype_in_policy
-from ._graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
+from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
 from ._shapes import map_shapes
 from ._weighted import Weighted, repr_of
 
@@ -31,19 +32,21 @@ class Connected(Weighted):
 
         def build(self, input_shape: Any) -> None: ...
         def check_input_shape(self, input_shape: Any) -> None: ...
-        def compute_output_shape(self, input_shape: Any) -> Any: ...
+        def shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
         def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype: ...
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call in the graph and return symbolic outputs."""
         self._graph_calls()  # the calls of the layer's own model come first
-        shapes = shapes_of(args[0])
+        if not args:
+            raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
+        shapes = shapes_of(inputs_of(self, args, kwargs))  # type: ignore[arg-type]
         if not self._built:
             self.build(shapes)
         else:
             self.check_input_shape(shapes)
         node = Node(self, args, kwargs)  # type: ignore[arg-type]
-        output_shapes = self.compute_output_shape(shapes)
+        output_shapes = self.shape_of_call(*map_structure(_shape_for, (args, kwargs)))
         dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
         dtype = dtype_in_policy(self, dtype)  # type: ignore[arg-type]
 
@@ -128,3 +131,7 @@ class Connected(Weighted):
 
 def _one(tensors: list[SymbolicTensor]) -> Any:
     return tensors[0] if len(tensors) == 1 else list(tensors)
+
+
+def _shape_for(leaf: Any) -> Any:
+    return tuple(leaf.shape) if hasattr(leaf, "shape") else leaf

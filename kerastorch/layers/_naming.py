@@ -33,3 +33,12 @@ def unique_name(prefix: str) -> str:
         name = f"{prefix}_{number}" if number else prefix
         if name not in _given:
             return name
+
+
+# Classes that have another name in Python than in configs.
+_IN_FILES = {"GroupQueryAttention": "grouped_query_attention"}
+
+
+def name_in_files(class_name: str) -> str:
+    """What a layer of this class is called in the weights trees of Keras 3, before it is numbered."""
+    return _IN_FILES.get(class_name, snake_case(class_name))

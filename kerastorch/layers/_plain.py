@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._base import Layer
     from ._gated_cell import GatedCell
     from ._recurrent import Recurrent
+    from .multi_head_attention import MultiHeadAttention
 
 _ADVICE = ". It is itself an nn.Module: use it as it is."
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -307,3 +308,52 @@ def bidirectional(layer: Layer, forward: Any, backward: Any) -> nn.RNNBase:
     tensors = forward.state_dict(keep_vars=True)
     tensors.update({f"{name}_reverse": value for name, value in backward.state_dict(keep_vars=True).items()})
     return plain(type(forward), layer, tensors, **arguments, batch_first=True, bidirectional=True)
+
+
+# ------------------------------------------------------------------ attention
+
+
+def multi_head_attention(layer: MultiHeadAttention) -> nn.MultiheadAttention:
+    """Make nn.MultiheadAttention of a MultiHeadAttention.
+
+    Raises:
+        UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
+    """
+    query, value, key = (*layer.input_shape, layer.input_shape[1])[:3]
+    size = query[-1]
+    reasons = []
+    if layer.num_heads * layer.key_dim != size:
+        reasons.append(f"num_heads * key_dim is {layer.num_heads * layer.key_dim}, in torch it is the query's {size}")
+    if layer.value_dim != layer.key_dim:
+        reasons.append(f"value_dim={layer.value_dim} and key_dim={layer.key_dim}: torch has one size of heads")
+    if tuple(layer.output_dense.partial_output_shape) != (size,):
+        reasons.append(f"output_shape={layer.stated_output_shape}: torch's output has the query's {size} features")
+    if len(query) != 3:
+        reasons.append(f"attention over an input of {len(query)} axes: torch's has (batch, timesteps, features)")
+    if layer.use_gate:
+        reasons.append("use_gate=True: torch has no gate")
+    if layer.sliding_window is not None:
+        reasons.append(f"sliding_window={layer.sliding_window}: torch's module has none; give it an attn_mask")
+    if reasons:
+        raise no_module(layer, reasons)
+    parts = ("query", "key", "value")
+    dense = {name: getattr(layer, f"{name}_dense") for name in parts}
+    weights = {name: dense[name].weight.flatten(1).T for name in parts}
+    tensors = {"out_proj.weight": layer.output_dense.weight.flatten(0, 1).T}
+    if key[-1] == value[-1] == size:
+        tensors["in_proj_weight"] = _stacked([weights[name] for name in parts], [d.weight for d in dense.values()])
+    else:
+        tensors.update({f"{name[0]}_proj_weight": weights[name] for name in parts})
+    if layer.use_bias:
+        biases = [dense[name].bias for name in parts]
+        tensors["in_proj_bias"] = _stacked([bias.flatten() for bias in biases], biases)
+        tensors["out_proj.bias"] = layer.output_dense.bias
+    sizes = {"embed_dim": size, "num_heads": layer.num_heads, "kdim": key[-1], "vdim": value[-1]}
+    return plain(
+        nn.MultiheadAttention, layer, tensors, **sizes, dropout=layer.dropout, bias=layer.use_bias, batch_first=True
+    )
+
+
+def _stacked(parts: Sequence[Tensor], originals: Sequence[Tensor]) -> Tensor:
+    """One tensor of several, frozen if they are; frozen in part they cannot be one parameter."""
+    return torch.cat(list(parts)).requires_grad_(any(tensor.requires_grad for tensor in originals))

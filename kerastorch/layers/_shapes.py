@@ -44,7 +44,8 @@ def infer_output_shape(layer: Layer, input_shape: Any) -> Any:
         try:
             layer.eval()
             with unseen():
-                return shapes_of(torch.func.functional_call(layer, state, (filled,)))
+                args = tuple(filled) if layer._call_arguments.tensors else (filled,)
+                return shapes_of(torch.func.functional_call(layer, state, args))
         finally:
             layer.train(was_training)
 

@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import quote
 from ..files import Array, TreeObject, TreeWeights
 from ..layers._base import Layer
-from ..layers._naming import snake_case
+from ..layers._naming import name_in_files
 from ..layers._variables import own_variables
 from ..models import Model
 from ..spec import ModelSpec, Rule
@@ -168,8 +168,16 @@ def _walk(model: Model, start: str, index: _Index, by_name: bool, full_model: bo
             ]
         else:
             named = module.keras_children() if isinstance(module, Layer) else module.named_children()
-            children = [_Place(None if path is None else _join(path, name), unit, inner) for name, inner in named]
+            children = [_Place(_attribute(path, name, index), unit, inner) for name, inner in named]
         stack.extend(reversed(children))
+
+
+def _attribute(path: str | None, name: str, index: _Index) -> str | None:
+    """The place of what a layer keeps under this attribute; some Keras versions keep it under a private one."""
+    if path is None:
+        return None
+    public, private = _join(path, name), _join(path, f"_{name}")
+    return private if public not in index.objects and private in index.objects else public
 
 
 def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str | None, Layer]]:
@@ -181,7 +189,7 @@ def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str |
     found: list[tuple[str | None, Layer]] = []
     for layer in model.sublayers():
         if isinstance(layer, Layer):
-            name = snake_case(layer.class_name)
+            name = name_in_files(layer.class_name)
             number = count[name]
             found.append((f"{name}_{number}" if number else name, layer))
             count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1
@@ -226,7 +234,7 @@ def names_in_config(spec: ModelSpec, weights: TreeWeights) -> dict[str, str]:
         container = _join(path, index.container)
         count: Counter[str] = Counter()
         for layer in model.layers:
-            kind = snake_case(layer.kind if isinstance(layer, ModelSpec) else layer.class_name)
+            kind = name_in_files(layer.kind if isinstance(layer, ModelSpec) else layer.class_name)
             place = f"{container}/{kind}_{count[kind]}" if count[kind] else f"{container}/{kind}"
             count[kind] += 2 if index.container == _TWICE and place in index.filled else 1
             found[place] = layer.name

@@ -16,25 +16,37 @@ class Masked(NamedTuple):
 
 
 def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> list[Masked]:
-    """Call a layer on values with masks as Keras does: hand it their mask if it takes one, find the outputs' masks."""
-    first = args[0]
-    inputs = _values(first)
-    mask = map_masked(lambda edge: edge.mask, first)
-    has_mask = any(leaf is not None for leaf in leaves(mask))
+    """Call a layer on values with masks as Keras does: hand it the masks that it takes, find the outputs' masks."""
+    inputs = _values(args[0])
     options = {key: _values(value) for key, value in kwargs.items()}
-    if layer._takes_mask and has_mask and "mask" not in options:
-        options["mask"] = mask
+    rest = [_values(value) for value in args[1:]]
+    mask = _mask_of(args[0])
+    if layer._takes_mask:
+        if mask is not None:
+            options.setdefault("mask", mask)
+        mask = mask if options.get("mask") is None else options["mask"]  # the output follows the one that is used
+    given = layer._call_arguments.bind(args, kwargs)
+    for name in layer._call_arguments.masked:
+        its_mask = _mask_of(given.get(name))
+        if its_mask is not None and f"{name}_mask" not in given:
+            options[f"{name}_mask"] = its_mask
     if layer._takes_training and training is not None:
         options.setdefault("training", training)
-    rest = [_values(value) for value in args[1:]]
     if layer._carries_masks:
         result, masks = layer(inputs, *rest, with_masks=True, **options)
     else:
         result = layer(inputs, *rest, **options)
-        masks = layer.compute_mask(inputs, mask if has_mask else None)
+        masks = layer.compute_mask(inputs, mask)
     values = leaves(result)
-    flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] * len(values)
+    # One mask is that of the first output, however many there are.
+    flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] + [None] * (len(values) - 1)
     return [Masked(value, its_mask) for value, its_mask in zip(values, flat_masks, strict=True)]
+
+
+def _mask_of(value: Any) -> Any:
+    """The masks of edges, nested as they are; None if there is none at all."""
+    mask = map_masked(lambda edge: edge.mask, value)
+    return mask if any(leaf is not None for leaf in leaves(mask)) else None
 
 
 def map_masked(function: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ..layers._base import Layer
-from ..layers._graph import leaves, map_structure
+from ..layers._graph import leaves
 from ..layers._shapes import map_shapes
 from ._edges import Masked, map_masked
 from ._plan import Step, map_template, run_plan, slots_of
@@ -41,7 +41,7 @@ def _through(model: Model, inputs: list[Masked], events: list[MaskEvent]) -> lis
     if isinstance(model, Sequential):
         edges = inputs
         for layer in model.layers:
-            edges = _at(layer, edges[0] if len(edges) == 1 else edges, events)  # type: ignore[arg-type]
+            edges = _at(layer, (edges[0] if len(edges) == 1 else edges,), {}, events)  # type: ignore[arg-type]
         return edges
     plan = model._require_plan()
     values: list[Any] = [None] * plan.size
@@ -49,10 +49,7 @@ def _through(model: Model, inputs: list[Masked], events: list[MaskEvent]) -> lis
         values[slot.index] = edge
 
     def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-        first = args[0]
-        if "mask" in kwargs:  # the call says which mask it uses
-            first = map_masked(lambda edge: Masked(edge.value, None), first)
-        return _at(model.layer_of(step), first, events)
+        return _at(model.layer_of(step), args, kwargs, events)
 
     run_plan(plan, call, values)
     return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
@@ -65,21 +62,27 @@ def leaves_of(value: Any) -> list[Masked]:
     return found
 
 
-def _at(layer: Layer, first: Any, events: list[MaskEvent]) -> list[Masked]:
+def _at(layer: Layer, args: Any, kwargs: Any, events: list[MaskEvent]) -> list[Masked]:
     """The edges that leave a layer; what happens to masks there is added to `events`."""
+    first = args[0]
+    if "mask" in kwargs:  # the call says which mask it uses
+        first = map_masked(lambda edge: Masked(edge.value, None), first)
     if isinstance(layer, Model) and layer._carries_masks:
         return _through(layer, leaves_of(first), events)
     inputs = map_masked(lambda edge: edge.value, first)
     masks = map_masked(lambda edge: edge.mask, first)
     arrives = any(mask is not None for mask in leaves(masks))
     leaving = layer.compute_mask(inputs, masks if arrives else None)
+    given = layer._call_arguments.bind(args, kwargs)
+    free = [name for name in layer._call_arguments.masked if f"{name}_mask" not in given]
+    masked = [edge.mask for name in free for edge in leaves_of(given.get(name)) if edge.mask is not None]
     outputs: list[torch.Tensor] = []
-    input_shapes = map_structure(lambda tensor: tuple(tensor.shape), inputs)
-    map_shapes(lambda shape: outputs.append(_meta(shape)), layer.compute_output_shape(input_shapes))
-    found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] * len(outputs)
+    shapes = map_masked(lambda edge: tuple(edge.value.shape), (args, kwargs))
+    map_shapes(lambda shape: outputs.append(_meta(shape)), layer.shape_of_call(*shapes))
+    found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] + [None] * (len(outputs) - 1)
     leaves_one = any(mask is not None for mask in found)
     what: Literal["made", "used", "lost"] | None = None
-    if arrives and layer._takes_mask:
+    if (arrives and layer._takes_mask) or masked:
         what = "used"
     elif arrives and not leaves_one:
         what = "lost"

@@ -74,9 +74,9 @@ def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
         shapes[slot], makers[slot] = layer.batch_shape, layer.name
     for step in plan.steps:
         layer = model.layer_of(step)
-        args = map_template(lambda slot: shapes[slot.index], step.args)
+        args, kwargs = map_template(lambda slot: shapes[slot.index], (step.args, step.kwargs))
         found: list[Any] = []
-        map_shapes(found.append, layer.compute_output_shape(args[0]))
+        map_shapes(found.append, layer.shape_of_call(args, kwargs))
         for slot, shape in zip(step.outputs, found, strict=True):
             shapes[slot.index], makers[slot.index] = shape, layer.name
     return shapes, makers

@@ -300,7 +300,7 @@ class Model(Layer):
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Any]:
             found: list[Any] = []
-            map_shapes(found.append, self.layer_of(step).compute_output_shape(args[0]))
+            map_shapes(found.append, self.layer_of(step).shape_of_call(args, kwargs))
             return found
 
         run_plan(plan, call, values)

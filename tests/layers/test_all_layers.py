@@ -47,6 +47,11 @@ def data(example: Example, dtype: torch.dtype = torch.float32) -> Any:
     return map_shapes(random, example.input_shape)
 
 
+def run(layer: Layer, x: Any) -> Any:
+    """Call a layer on data of its example."""
+    return layer(*x) if layer._call_arguments.tensors else layer(x)
+
+
 def distinct(layer: Layer) -> list[np.ndarray]:
     """One array for each weight, whole numbers where it is a count; no value occurs twice in all of them."""
     sizes = [array.size for array in layer.get_weights()]
@@ -90,7 +95,7 @@ def check_weights(cls: type[Layer], example: Example) -> None:
 
 def check_output_shape(cls: type[Layer], example: Example) -> None:
     layer = make(cls, example)
-    got = shapes_of(layer(data(example)))
+    got = shapes_of(run(layer, data(example)))
     stated = flat_shapes(layer.compute_output_shape(example.input_shape))
     assert stated == got
     open_batch = map_shapes(lambda shape: (None, *shape[1:]), example.input_shape)
@@ -108,7 +113,7 @@ def check_state_dict(cls: type[Layer], example: Example) -> None:
     other.load_state_dict(torch.load(file, weights_only=True))
     x = data(example)
     with torch.no_grad():
-        for mine, theirs in zip(leaves(layer.eval()(x)), leaves(other.eval()(x)), strict=True):
+        for mine, theirs in zip(leaves(run(layer.eval(), x)), leaves(run(other.eval(), x)), strict=True):
             assert torch.equal(mine, theirs)
     for mine, theirs in zip(layer.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -119,12 +124,12 @@ def check_copy(cls: type[Layer], example: Example) -> None:
     layer.set_weights(distinct(layer))
     x = data(example)
     with torch.no_grad():
-        before = map_structure(torch.clone, layer(x))
+        before = map_structure(torch.clone, run(layer, x))
         copied = copy.deepcopy(layer)
-        for mine, theirs in zip(leaves(before), leaves(copied(x)), strict=True):
+        for mine, theirs in zip(leaves(before), leaves(run(copied, x)), strict=True):
             assert torch.equal(mine, theirs)
         copied.set_weights([-array for array in distinct(copied)])
-        for mine, theirs in zip(leaves(before), leaves(layer(x)), strict=True):
+        for mine, theirs in zip(leaves(before), leaves(run(layer, x)), strict=True):
             assert torch.equal(mine, theirs)
 
 
@@ -133,8 +138,8 @@ def check_double(cls: type[Layer], example: Example) -> None:
     arrays = [array % 1 if array.dtype.kind == "f" else array for array in distinct(layer)]
     layer.set_weights(arrays)
     x = data(example)
-    single = leaves(layer(x))
-    double = leaves(layer.double()(map_structure(lambda t: t.double() if t.is_floating_point() else t, x)))
+    single = leaves(run(layer, x))
+    double = leaves(run(layer.double(), map_structure(lambda t: t.double() if t.is_floating_point() else t, x)))
     for one, two in zip(single, double, strict=True):
         assert two.dtype == torch.float64
         torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
@@ -158,7 +163,7 @@ def check_gradients(cls: type[Layer], example: Example) -> None:
     layer = make(cls, example)
     layer.set_weights([array % 1 for array in distinct(layer)])
     x = map_structure(lambda t: t.requires_grad_() if t.is_floating_point() else t, data(example))
-    sum((tensor * torch.randn_like(tensor)).sum() for tensor in leaves(layer(x))).backward()
+    sum((tensor * torch.randn_like(tensor)).sum() for tensor in leaves(run(layer, x))).backward()
     for variable, gradient in zip(layer.variables, layer.get_gradients(), strict=True):
         if variable.trainable:
             assert gradient is not None, variable.name

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import activation, convolution, core, keras1, merging, normalization, preprocessing, recurrent, regularization
+from . import (
+    activation,
+    attention,
+    convolution,
+    core,
+    keras1,
+    merging,
+    normalization,
+    preprocessing,
+    recurrent,
+    regularization,
+)
 from ._arguments import BASE_KEYS as BASE_KEYS
 from ._arguments import BOOLEANS as BOOLEANS
 from ._arguments import ELIDED as ELIDED
@@ -29,5 +40,6 @@ LAYERS: Mapping[str, Form] = {
     **normalization.FORMS,
     **preprocessing.FORMS,
     **keras1.FORMS,
+    **attention.FORMS,
 }
 KEEPS_MASK = frozenset(name for name, form in LAYERS.items() if form.keeps_mask)

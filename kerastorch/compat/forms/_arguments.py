@@ -26,6 +26,13 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "seed": (None,),
     "noise_shape": (None,),
     "output_padding": (None,),
+    "attention_axes": (None,),
+    "output_shape": (None,),
+    "sliding_window": (None,),
+    "flash_attention": (None,),
+    "use_gate": (False,),
+    "softmax_robust_masking": (False,),
+    "gptq_unpacked_column_size": (None,),
 }
 
 
@@ -54,10 +61,18 @@ UNLESS: Mapping[str, Unless] = {
     "lora_rank": Unless((None,), "LoRA weights are not supported; merge them in Keras and save again"),
 }
 
-SIZES = keys("units n input_dim output_dim filters groups depth_multiplier nb_feature")  # whole numbers of 1 and more
+# Whole numbers of 1 and more.
+SIZES = keys(
+    "units n input_dim output_dim filters groups depth_multiplier nb_feature",
+    "num_heads key_dim head_dim num_query_heads num_key_value_heads",
+)
 BOOLEANS = keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale invert bias",
+    "use_scale causal use_gate softmax_robust_masking",
     SEQUENCE,
 )
 # Lists of whole numbers.
-TUPLES = keys("target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size")
+TUPLES = keys(
+    "target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size",
+    "attention_axes output_shape",
+)

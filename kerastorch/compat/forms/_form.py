@@ -22,6 +22,7 @@ class Form:
     keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
     aliases: Mapping[str, str] = field(default_factory=dict)  # what an argument was called before -> its name today
     numbers: frozenset[str] = frozenset()  # arguments that are numbers, or arrays of them in any spelling
+    first: str = ""  # the first argument's name, where its mask is an argument too (`query`, `query_mask`)
 
 
 def keys(*groups: str) -> frozenset[str]:

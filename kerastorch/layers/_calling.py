@@ -1,0 +1,105 @@
+"""The arguments of a call: which of them are the tensors that a layer is built for, and which take masks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError
+from ._weighted import repr_of
+
+if TYPE_CHECKING:
+    from ._base import Layer
+
+_SHAPE = "_shape"
+
+
+@dataclass(frozen=True)
+class CallArguments:
+    """What the signatures of `call` (or `forward`) and `build` say.
+
+    Args:
+        names: Of the arguments of a call.
+        tensors: Those that `build` takes the shapes of, one by one: `build(self, query_shape, value_shape)`. Empty:
+            the layer is built for its first argument alone.
+        required: How many of them there must be.
+        masked: Those whose masks are arguments too: `call(self, query, value, query_mask=None, value_mask=None)`.
+    """
+
+    names: tuple[str, ...]
+    tensors: tuple[str, ...] = ()
+    required: int = 0
+    masked: tuple[str, ...] = ()
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by name."""
+        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+
+
+def read(call: Any, build: Any) -> CallArguments:
+    """Read the signatures of a class's methods."""
+    names = tuple(parameter.name for parameter in _parameters(call))
+    masked = tuple(name for name in names if f"{name}_mask" in names)
+    shapes = _parameters(build)
+    if len(shapes) < 2 or not all(parameter.name.endswith(_SHAPE) for parameter in shapes):
+        return CallArguments(names, masked=masked)
+    tensors = tuple(parameter.name.removesuffix(_SHAPE) for parameter in shapes)
+    required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
+    return CallArguments(names, tensors, required, masked)
+
+
+def _parameters(method: Any) -> list[inspect.Parameter]:
+    """The named parameters of a method, without `self`."""
+    parameters = inspect.signature(inspect.unwrap(method)).parameters.values()
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [parameter for parameter in parameters if parameter.kind not in kinds][1:]
+
+
+def inputs_of(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What a layer is built for, out of a call's tensors, their shapes or anything in their place.
+
+    Returns:
+        The first argument; a list where the layer takes its tensors one by one.
+
+    Raises:
+        ArgumentError: A tensor is missing.
+    """
+    arguments = layer._call_arguments
+    if not arguments.tensors:
+        return args[0]
+    given = arguments.bind(args, kwargs)
+    return _without_gaps(layer, [given.get(name) for name in arguments.tensors])
+
+
+def joined_shapes(layer: Layer, shapes: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """The arguments of `build` as one value: a shape, or a list of them where the tensors come one by one."""
+    tensors = layer._call_arguments.tensors
+    if not tensors:
+        given = [*shapes, *named.values()]
+        if len(given) != 1:
+            raise ArgumentError(f"{repr_of(layer)}: build takes the shape of its input, got {len(given)} arguments.")
+        return given[0]
+    if len(shapes) == 1 and not named and isinstance(shapes[0], (list, tuple)):
+        first = next(iter(shapes[0]), None)
+        shapes = shapes[0] if isinstance(first, (list, tuple)) else shapes
+    found = {**{f"{name}{_SHAPE}": shape for name, shape in zip(tensors, shapes, strict=False)}, **named}
+    if len(shapes) > len(tensors) or len(found) > len(tensors):
+        raise ArgumentError(
+            f"{repr_of(layer)}: build takes {', '.join(f'{name}{_SHAPE}' for name in tensors)}, "
+            f"got {len(shapes)} shapes" + (f" and {', '.join(named)}." if named else ".")
+        )
+    return _without_gaps(layer, [found.get(f"{name}{_SHAPE}") for name in tensors])
+
+
+def _without_gaps(layer: Layer, values: list[Any]) -> list[Any]:
+    arguments = layer._call_arguments
+    while len(values) > arguments.required and values[-1] is None:
+        values.pop()
+    missing = [name for name, value in zip(arguments.tensors, values, strict=False) if value is None]
+    if missing:
+        raise ArgumentError(
+            f"{repr_of(layer)} takes {', '.join(arguments.tensors)} one by one; {', '.join(missing)} is missing."
+        )
+    return values
