@@ -53,6 +53,9 @@ def read_call(
     positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, class_name)
     if is_operation:
         return Call(tuple(positional), keywords)
+    if not positional:  # Keras 3: layer(query=x, value=y)
+        names = ("inputs", "sequences", "" if is_model else forms.LAYERS[class_name].first)
+        positional = [keywords.pop(key) for key in names if key in keywords][:1]
     if not positional:
         raise CorruptFileError(f"{where}: a call without inputs.")
     order = tables.MODEL_CALL if is_model else forms.LAYERS[class_name].call
@@ -70,7 +73,9 @@ def read_call(
 def _keywords(
     context: Context, class_name: str, name: str, keywords: Mapping[str, Any], order: tuple[str, ...]
 ) -> dict[str, Any]:
-    kept = {key: value for key, value in keywords.items() if value is not None}
+    kept = {
+        key: value for key, value in keywords.items() if value is not None or (context.own and key.endswith("mask"))
+    }
     where = f"Layer {quote(name)} ({class_name})"
     if "constants" in kept:
         raise UnsupportedFileError(f"{where}: {forms.UNLESS['num_constants'].reason}.")
@@ -90,8 +95,9 @@ def _keywords(
             del kept["training"]
         elif kept["training"]:
             context.rule(name, "is called with training=True: it works as in training at all times")
-    # Keras 3 passes masks by itself only to calls with a single tensor argument.
-    if not context.old and "mask" not in kept and refs_of(kept.get("initial_state")):
+    # Keras 3 passes `mask` by itself only to calls with a single tensor argument.
+    several = any(refs_of(value) for key, value in kept.items() if key != "mask")
+    if not context.old and not context.own and several and "mask" in order and "mask" not in kept:
         kept["mask"] = None
     return kept
 

@@ -98,7 +98,7 @@ def in_order(graph: Graph, where: str) -> list[NodeKey]:
     return ordered
 
 
-class _Masks:
+class Masks:
     """The masks as expressions: what Keras 3.15 computes for each tensor, and what the operations of a file compute.
 
     Equal expressions get equal numbers, so a deep graph costs no more than its calls.
@@ -109,40 +109,45 @@ class _Masks:
         self.numbers: dict[Any, int] = {}
         self.operations: dict[str, int] = {}
         self.expected: dict[TensorRef, int | None] = {}
+        self.automatic: set[tuple[NodeKey, str]] = set()  # calls, and their mask arguments that say nothing new
 
     def number(self, name: str, config: Mapping[str, Any], *arguments: Any) -> int:
-        key = (name, tuple(sorted((k, repr(v)) for k, v in config.items() if k != "name")), self._frozen(arguments))
+        options = tuple(sorted((k, repr(v)) for k, v in config.items() if k != "name" and v is not None))
+        key = (name, options, self.frozen(arguments))
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def _frozen(self, value: Any) -> Any:
+    def frozen(self, value: Any) -> Any:
+        """What stands for an argument in an expression."""
         if isinstance(value, TensorRef):
             return ("expression", self.operations[value.layer]) if value.layer in self.operations else value
         if isinstance(value, (list, tuple)):
-            return tuple(self._frozen(item) for item in value)
+            return tuple(self.frozen(item) for item in value)
         return value if isinstance(value, (int, float, str, type(None))) else repr(value)
 
-    def note(self, key: NodeKey) -> bool:
-        """Take in one call, in order. Whether its `mask` is the one that travels along the edge anyway."""
+    def note(self, key: NodeKey) -> None:
+        """Take in one call, in order; its masks that travel along the edges anyway are noted as automatic."""
         member = self.graph[key[0]]
         call = member.calls[key[1]]
         if isinstance(member, Operation):
             self.operations[member.name] = self.number(member.class_name, {**member.config, **call.kwargs}, *call.args)
-            return False
+            return
+        for argument, tensors in mask_arguments(member, call):
+            given = call.kwargs.get(argument)
+            if given is not None and self._is(given, self.of(tensors)):
+                self.automatic.add((key, argument))
         given = call.kwargs.get("mask")
-        travelling = self._of(call.args[0])
-        automatic = given is not None and self._is(given, travelling)
-        incoming = travelling if given is None or automatic else self._frozen(given)
+        used = self.of(call.args[0]) if given is None or (key, "mask") in self.automatic else self.frozen(given)
         if isinstance(member, LayerSpec):
-            for tensor, mask in enumerate(self._out(member, call.args[0], incoming)):
+            for tensor, mask in enumerate(self.out(member, call.args[0], used)):
                 self.expected[TensorRef(*key, tensor)] = mask
-        return automatic
 
-    def _of(self, value: Any) -> Any:
+    def of(self, value: Any) -> Any:
+        """The masks of tensors, nested as they are."""
         if isinstance(value, TensorRef):
             return self.expected.get(value)
         if isinstance(value, (list, tuple)):
-            return [self._of(item) for item in value]
-        return {key: self._of(item) for key, item in value.items()} if isinstance(value, dict) else None
+            return [self.of(item) for item in value]
+        return {key: self.of(item) for key, item in value.items()} if isinstance(value, dict) else None
 
     def _is(self, given: Any, travelling: Any) -> bool:
         if isinstance(given, TensorRef):
@@ -153,7 +158,8 @@ class _Masks:
             )
         return given is None and travelling is None
 
-    def _out(self, layer: LayerSpec, inputs: Any, mask: Any) -> list[Any]:
+    def out(self, layer: LayerSpec, inputs: Any, mask: Any) -> list[Any]:
+        """The masks of a call's outputs, from the mask that it gets; outputs that are not listed have none."""
         name, config = layer.class_name, layer.config
         if name == "Embedding":
             return [self.number("NotEqual", {}, inputs, 0)] if config.get("mask_zero") else []
@@ -162,6 +168,10 @@ class _Masks:
             return [self.number("Any", {"axis": -1, "keepdims": False}, ("expression", unequal))]
         if name in forms.KEEPS_MASK:
             return [mask]
+        if name in forms.OF_QUERY:
+            query = mask[0] if isinstance(mask, (list, tuple)) and mask else None
+            query = ("expression", query) if isinstance(query, int) else query  # else it is named by the call
+            return [None if query is None else self.number("ConvertToTensor", {}, query)]
         if name == "Bidirectional":
             wrapped = config["layer"]
             mask = mask[0] if isinstance(mask, list) else mask
@@ -195,18 +205,32 @@ class _Masks:
         return self.number("Any", {"axis": -1, "keepdims": False}, ("expression", whole))
 
 
-def without_mask_operations(graph: Graph, outputs: Any, where: str) -> tuple[Graph, list[str]]:
+def mask_arguments(member: Member, call: Call) -> list[tuple[str, Any]]:
+    """The mask arguments of a call, each with the tensors whose masks Keras 3 passes there by itself."""
+    form = forms.LAYERS.get(member.class_name) if isinstance(member, LayerSpec) else None
+    if form is None or not form.first:
+        return [("mask", call.args[0])]
+    given = {form.first: call.args[0], **call.kwargs}
+    return [(f"{name}_mask", given[name]) for name in given if f"{name}_mask" in form.call]
+
+
+def follow_masks(graph: Graph, where: str) -> Masks:
+    """The mask of every tensor, as Keras 3 passes it along by itself, and the calls that name it."""
+    masks = Masks(graph)
+    for key in in_order(graph, where):
+        masks.note(key)
+    return masks
+
+
+def without_mask_operations(graph: Graph, outputs: Any, masks: Masks, where: str) -> tuple[Graph, list[str]]:
     """Leave out the masks that Keras 3 passed along by itself: ours travel along the edges in the same way.
 
     Returns:
         The graph without operations, and the names of the layers whose masks were left out.
     """
-    order = in_order(graph, where)
     operations = {name for name, member in graph.items() if isinstance(member, Operation)}
     if not operations:
         return graph, []
-    masks = _Masks(graph)
-    automatic = {key for key in order if masks.note(key)}
     cleaned: Graph = {}
     for name, member in graph.items():
         if name in operations:
@@ -214,7 +238,9 @@ def without_mask_operations(graph: Graph, outputs: Any, where: str) -> tuple[Gra
         calls = []
         for index, call in enumerate(member.calls):
             kwargs = {
-                key: value for key, value in call.kwargs.items() if key != "mask" or (name, index) not in automatic
+                key: value
+                for key, value in call.kwargs.items()
+                if value is None or ((name, index), key) not in masks.automatic
             }
             for ref in refs_of([list(call.args), kwargs]):
                 if ref.layer in operations:
@@ -224,7 +250,7 @@ def without_mask_operations(graph: Graph, outputs: Any, where: str) -> tuple[Gra
     for ref in refs_of(outputs):
         if ref.layer in operations:
             _refuse(graph, ref.layer, "an output of the model", where)
-    return cleaned, sorted({name for name, _ in automatic})
+    return cleaned, sorted({name for (name, _), _ in masks.automatic})
 
 
 def _refuse(graph: Graph, operation: str, user: str, where: str) -> None:

@@ -50,7 +50,7 @@ def layer_spec(
     for key, value in _known(context, given, name, class_name, form).items():
         config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, form, name, key, value)
     _supply(context, class_name, name, config)
-    return LayerSpec(class_name, name, config, trainable, era=context.writer.era)
+    return LayerSpec(form.today or class_name, name, config, trainable, era=context.writer.era)
 
 
 def _known(context: Context, given: Mapping[str, Any], name: str, class_name: str, form: Form) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
                     f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {forms.UNLESS[key].reason}."
                 )
             continue
-        if key in form.keys or key == "activity_regularizer":
+        if key in form.keys or key == "activity_regularizer" or context.own:
             kept[key] = value
         else:
             unknown.append(key)
@@ -131,6 +131,9 @@ def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]
         config["recurrent_activation"] = activation(context, value, name, "recurrent_activation")
         if context.old:
             context.rule(name, f"recurrent_activation is not in the file: {value!r}, the default of {context.writer}")
+    if class_name == "MultiHeadAttention" and context.is_tf_keras_before(2, 10):
+        config["implicit_masks"] = False
+        context.rule(name, "takes no masks from its inputs and hands none on, as tf.keras before 2.10")
     if class_name in ("GRU", "GRUCell") and "reset_after" not in config:
         config["reset_after"] = context.meant("reset_after", name, "a missing reset_after")
         if context.old:

@@ -12,9 +12,10 @@ from ..spec import LayerSpec, ModelSpec, Rule, Writer
 from . import _tables as tables
 from . import forms
 from ._calls import read_call, read_ends, refs_of
-from ._graph import Graph, Operation, resolve, without_mask_operations
+from ._graph import Graph, Operation, follow_masks, resolve, without_mask_operations
 from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
+from ._lost_masks import lost_masks
 from ._values import MAX_NESTING, boolean, is_own, mapping, sequence, shape, text
 from ._writer import Context, detect_writer, profiles_of
 
@@ -24,7 +25,7 @@ _WRAPPED = ("layer", "backward_layer", "cell", "cells")  # where a layer, or a l
 
 
 def to_spec(
-    config: Mapping[str, Any], keras_version: str | None = None, backend: str | None = None
+    config: Mapping[str, Any], keras_version: str | None = None, backend: str | None = None, *, own: bool = False
 ) -> tuple[ModelSpec, Writer, tuple[Rule, ...]]:
     """Convert the config of a model of any Keras 1.x, 2.x or 3.x to the current spelling and meaning.
 
@@ -32,6 +33,7 @@ def to_spec(
         config: The parsed `model_config` of an HDF5 file, `config.json` of a `.keras` file, or `to_json()` text.
         keras_version: As the file states it beside the config; None to take it from the config, or from its form.
         backend: Likewise.
+        own: Whether it is the `get_config()` of our own model.
 
     Returns:
         The model, which Keras wrote it, and what was changed or supplied.
@@ -43,7 +45,7 @@ def to_spec(
     mapping(config, "The config of the model")
     _refuse_deep(config)
     writer = detect_writer(config, keras_version, backend)
-    context = Context(writer, profiles_of(writer, config))
+    context = Context(writer, profiles_of(writer, config), own)
     if writer.era == "keras1" and (writer.version or "1").startswith("0"):
         raise UnsupportedFileError(
             f"The file was written by Keras {writer.version}; versions 1 to 3 are read. Save it with a later Keras."
@@ -248,7 +250,9 @@ def _functional(context: Context, config: Mapping[str, Any], name: str, trainabl
     inputs = read_ends(config.get("input_layers"), f"{where}, input_layers")
     outputs = read_ends(config.get("output_layers"), f"{where}, output_layers")
     graph, inputs, outputs = resolve(graph, inputs, outputs, where, context.old)
-    graph, automatic = without_mask_operations(graph, outputs, where)
+    masks = follow_masks(graph, where)
+    graph = lost_masks(context, graph, outputs, masks, where)
+    graph, automatic = without_mask_operations(graph, outputs, masks, where)
     for layer in automatic:
         context.rule(layer, "its mask, which Keras 3 wrote into the graph, comes along the edge")
     if len({ref.layer for ref in refs_of(inputs)}) < len(refs_of(inputs)):

@@ -52,7 +52,6 @@ KEY_ERAS: Mapping[str, frozenset[Era]] = {
     "input_axes": _ONLY_3,
     "time_major": frozenset({"tf.keras"}),
     "softmax_robust_masking": frozenset({"tf.keras"}),
-    "query_shape": frozenset({"tf.keras"}),
     "use_gate": _ONLY_3,
     "implementation": _ONLY_2,
     "units": frozenset({"keras2", "tf.keras", "keras3"}),
@@ -223,4 +222,4 @@ POLICY_CLASSES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy", "Policy
 # ---------------------------------------------------------------------------------------------- masks of Keras 3
 
 # Keras 3 writes the masks that it passed along by itself into the file, as operations of the graph.
-MASK_OPERATIONS = frozenset({"NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate"})
+MASK_OPERATIONS = keys("NotEqual Any LogicalOr ExpandDims ZerosLike OnesLike Concatenate ConvertToTensor")

@@ -123,6 +123,7 @@ class Context:
 
     writer: Writer
     profiles: tuple[Profile, ...]
+    own: bool = False  # the config is one of ours: in the spelling of Keras 3, and every mask is where it says
     rules: list[Rule] = field(default_factory=list)
     unknown_keys: list[str] = field(default_factory=list)
 
@@ -130,6 +131,17 @@ class Context:
     def old(self) -> bool:
         """Whether a Keras before 3 wrote it."""
         return self.writer.era != "keras3"
+
+    def is_keras3_from(self, major: int, minor: int) -> bool:
+        """Whether Keras 3 wrote it, and of this version or later, as far as it is known."""
+        if self.old or self.own:
+            return False
+        return self.writer.version is None or _parts(self.writer.version)[:2] >= (major, minor)
+
+    def is_tf_keras_before(self, major: int, minor: int) -> bool:
+        """Whether a tf.keras wrote it that states an earlier version than this."""
+        known = self.writer.era == "tf.keras" and self.writer.version is not None
+        return known and _parts(self.writer.version or "")[:2] < (major, minor)
 
     @property
     def eras(self) -> frozenset[Era]:

@@ -103,7 +103,7 @@ class Layer(Connected):
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
-    _call_arguments: ClassVar[_calling.CallArguments] = _calling.CallArguments(("x",))
+    _call_arguments: _calling.CallArguments = _calling.CallArguments(("x",))
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -48,6 +49,8 @@ class MultiHeadAttention(HeadedAttention):
             may look nowhere: Keras 3 gives them the mean of all values, or weights of 0 where scores are returned or
             `dropout` is not 0. The layer's own output is penalised by `activity_regularizer` too, then.
         softmax_robust_masking: tf.keras's choice to replace masked scores, as Keras 3 does.
+        implicit_masks: Whether a Model passes the masks of the inputs here, and that of the query on; tf.keras before
+            2.10 does not.
         **base: `name`, `dtype`, `trainable`, ...
 
     Variables:
@@ -75,7 +78,7 @@ class MultiHeadAttention(HeadedAttention):
         *HEADED_CONFIG,
     )
     KEPT_AS: ClassVar[Mapping[str, str]] = {**HeadedAttention.KEPT_AS, "output_shape": "stated_output_shape"}
-    INERT = ("flash_attention", "keras2_masks", "softmax_robust_masking")
+    INERT = ("flash_attention", "keras2_masks", "softmax_robust_masking", "implicit_masks")
     EXAMPLES = (
         Example("default", dict(num_heads=2, key_dim=4), _SELF),
         Example("cross", dict(num_heads=2, key_dim=4, value_dim=3, output_shape=(5,), use_gate=True), _CROSS),
@@ -106,6 +109,7 @@ class MultiHeadAttention(HeadedAttention):
         *,
         keras2_masks: bool = False,
         softmax_robust_masking: bool = False,
+        implicit_masks: bool = True,
         **base: Any,
     ) -> None:
         super().__init__(
@@ -130,6 +134,9 @@ class MultiHeadAttention(HeadedAttention):
         self.num_heads = _check.positive("num_heads", num_heads)
         self.key_dim = int(key_dim)
         self.value_dim = _check.positive("value_dim", value_dim) if value_dim else self.key_dim
+        self.implicit_masks = self.supports_masking = _check.boolean("implicit_masks", implicit_masks)
+        if not self.implicit_masks:
+            self._call_arguments = replace(self._call_arguments, masked=())
         self.attention_axes = _axes_of(attention_axes)
         self.stated_output_shape = _sizes_of(output_shape)
         self.query_dense = self._dense("query", self.num_heads, self.key_dim)
@@ -140,6 +147,9 @@ class MultiHeadAttention(HeadedAttention):
         self.output_dense = self._output_dense(self.stated_output_shape or (None,))
         if not self.trainable:
             self.trainable = False  # the projections' too
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | ({} if self.implicit_masks else {"implicit_masks": False})
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         if self.attention_axes is None:

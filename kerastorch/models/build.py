@@ -133,7 +133,7 @@ def _call(layer: Layer, call: Call, made: Mapping[tuple[str, int], list[Any]]) -
     kwargs = {
         key: _map_refs(lambda ref: _resolve(ref, made), value)
         for key, value in call.kwargs.items()
-        if value is not None or (key == "mask" and key in accepted)  # mask=None: the call shall use none
+        if value is not None or (key.endswith("mask") and key in accepted)  # mask=None: the call shall use none
     }
     unknown = [key for key in kwargs if key not in accepted]
     if unknown:

@@ -374,7 +374,7 @@ class Model(Layer):
         from ..compat import to_spec  # on use: the tables of all Keras versions
         from .build import build_model
 
-        spec, _, _ = to_spec({"class_name": cls.class_name, "config": dict(config)}, None, None)
+        spec, _, _ = to_spec({"class_name": cls.class_name, "config": dict(config)}, own=True)
         return build_model(spec)
 
     def get_config(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from _keras_worker import KerasWorker
 
 import kerastorch
 
-from ._compare import FORWARD, GRADIENT, difference, flat, flat_shapes, numpy
+from ._compare import FORWARD, difference, flat, numpy
+from ._models import model_differences, read
 
 BATCH, TIME, FEATURES, WORDS = 3, 5, 4, 6
 SEQUENCE, VECTOR, WORD = (BATCH, TIME, FEATURES), (BATCH, 3), (BATCH, TIME)
@@ -60,42 +61,13 @@ def make_inputs(shapes: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:
     return inputs
 
 
-def read(text: str, weights: list[np.ndarray]) -> Any:
-    """Our model from Keras's JSON and weights, ready to evaluate."""
-    model = kerastorch.model_from_json(text)
-    model.set_weights(weights)
-    return model.eval()
-
-
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("builder", MODELS)
 def test_model(keras_worker: KerasWorker, builder: str, framework: str) -> None:
     inputs = make_inputs(MODELS[builder])
     reference = keras_worker.call(framework, "models:run_model", builder, inputs)
     model = read(reference["json"], reference["weights"])
-    xs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
-    outputs = flat(model(xs if len(xs) > 1 else xs[0]))
-
-    found = []
-
-    def compare(what: str, theirs: list[Any], ours: list[Any], tolerance: float) -> None:
-        if len(theirs) != len(ours):
-            found.append(f"{what}: Keras has {len(theirs)}, kerastorch {len(ours)}")
-            return
-        gaps = [difference(a, b, tolerance) for a, b in zip(theirs, ours, strict=True)]
-        found.extend(f"{what}[{i}]: {gap}" for i, gap in enumerate(gaps) if gap)
-
-    compare("outputs", reference["outputs"], [numpy(y) for y in outputs], FORWARD["float32"])
-    sum((y * torch.tensor(u)).sum() for y, u in zip(outputs, reference["upstream"], strict=True)).backward()
-    sources = [numpy(x.grad) for x in xs if x.requires_grad]
-    compare("grads_inputs", reference["grads_inputs"], sources, GRADIENT["float32"])
-    compare("grads_weights", reference["grads_weights"], model.get_gradients(), GRADIENT["float32"])
-    compare("weights", reference["weights"], model.get_weights(), 0.0)
-    assert not found, "\n".join(found)
-    assert model.count_params() == reference["params"]
-    assert flat_shapes(model.output_shape) == reference["output_shape"]
-    predicted = flat(model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=2))
-    compare("predict", reference["outputs"], predicted, FORWARD["float32"])
+    found = model_differences(reference, model, inputs)
     assert not found, "\n".join(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -242,8 +243,13 @@ def stateful(k: ModuleType) -> Any:
 
 
 def build(k: ModuleType, builder: str) -> tuple[Any, list[np.ndarray]]:
-    """Make the model and give it random weights; returns it and the weights."""
-    model = globals()[builder](k)
+    """Make the model and give it random weights; returns it and the weights.
+
+    Args:
+        builder: A function of this module, or `module:function` of another one here.
+    """
+    module, _, name = builder.rpartition(":")
+    model = getattr(importlib.import_module(f"workers.{module or 'models'}"), name)(k)
     weights = random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 5)
     model.set_weights(weights)
     return model, weights

@@ -24,6 +24,7 @@ from ._arguments import SIZES as SIZES
 from ._arguments import TUPLES as TUPLES
 from ._arguments import UNLESS as UNLESS
 from ._form import Form as Form
+from .attention import OF_QUERY as OF_QUERY
 from .convolution import ALIASES as ALIASES
 from .merging import MERGING as MERGING
 from .normalization import SEVERAL_AXES as SEVERAL_AXES

@@ -19,6 +19,7 @@ class Form:
     ignored: frozenset[str] = frozenset()  # read and dropped: they change no number and no shape
     old: frozenset[str] = frozenset()  # keys of the eras before Keras 3 about which UNLESS decides
     unless: frozenset[str] = frozenset()  # likewise, of every era
+    today: str = ""  # the class that it is in our table, if that has another name
     keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
     aliases: Mapping[str, str] = field(default_factory=dict)  # what an argument was called before -> its name today
     numbers: frozenset[str] = frozenset()  # arguments that are numbers, or arrays of them in any spelling

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ...spec import Era
 from ._form import LORA, WEIGHT, Form, keys
@@ -24,6 +25,15 @@ _HEADS_CALL = (
     "use_causal_mask",
 )
 
+_GROUPS = Form(
+    keys("head_dim num_query_heads num_key_value_heads", _HEADS),
+    ("head_dim", "num_query_heads", "num_key_value_heads"),
+    eras=_KERAS3,
+    call=_HEADS_CALL,
+    first="query",
+    keeps_mask=True,
+)
+
 FORMS: Mapping[str, Form] = {
     "Attention": Form(keys("use_scale score_mode dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL),
     "AdditiveAttention": Form(keys("use_scale dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL),
@@ -36,19 +46,13 @@ FORMS: Mapping[str, Form] = {
         first="query",
         keeps_mask=True,
     ),
-    "GroupQueryAttention": Form(
-        keys("head_dim num_query_heads num_key_value_heads", _HEADS),
-        ("head_dim", "num_query_heads", "num_key_value_heads"),
-        eras=_KERAS3,
-        call=_HEADS_CALL,
-        first="query",
-        keeps_mask=True,
-    ),
+    "GroupQueryAttention": _GROUPS,
+    "GroupedQueryAttention": replace(_GROUPS, today="GroupQueryAttention"),  # the class itself, in .h5 files
     "EinsumDense": Form(
         keys("equation output_shape activation bias_axes gptq_unpacked_column_size", WEIGHT, LORA),
         ("equation", "output_shape"),
         eras=_TF_ON,
     ),
 }
-# Layers that take their tensors one by one: the masks of each are arguments of their own.
-ONE_BY_ONE = frozenset(name for name, form in FORMS.items() if form.first)
+# Layers of a list [query, value]: their output has the mask of the query.
+OF_QUERY = frozenset({"Attention", "AdditiveAttention"})
