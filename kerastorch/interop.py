@@ -48,9 +48,9 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     """Make a layer, or a `Sequential`, that computes what a torch module computes, with copies of its weights.
 
     nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, Conv1d to 3d,
-    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, PReLU, Threshold, Dropout, Flatten,
-    Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and frozen parameters are
-    as in the module. Where the two worlds differ:
+    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, MultiheadAttention, PReLU, Threshold,
+    Dropout, Flatten, Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and
+    frozen parameters are as in the module. Where the two worlds differ:
 
     - A recurrent module becomes a layer with `return_sequences=True`: it returns the output of every step. For the
       final states set `return_state = True` on the layer (each is `(B, U)`); several layers become a `Sequential`.
@@ -61,6 +61,8 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     - nn.BatchNorm becomes `BatchNormalization(axis=1)` with `momentum = 1 - torch's`. Outputs are the same; the moving
       variance then follows the biased variance of the batches, torch's the unbiased one.
     - nn.Conv1d and the like become layers with `data_format="channels_first"`: `(B, C, T)`, as torch has it.
+    - nn.MultiheadAttention becomes a `MultiHeadAttention`: call it as `layer(query, value, key)`, with `(B, T, F)`. In
+      its masks True says what is looked at, in torch's what is not. It returns weights if asked, one for each head.
     - `dropout` between the layers of a recurrent module becomes `Dropout` layers.
     - nn.LeakyReLU, ELU and Softmax with settings that no Keras name has become layers; other activations with such
       settings (`nn.Softplus(2.0)`) run, but have no Keras config.
@@ -341,6 +343,39 @@ def _prelu(module: nn.PReLU, settings: _Settings) -> layers.Layer:
     return layer
 
 
+@torch.no_grad()
+def _multi_head_attention(module: nn.MultiheadAttention, settings: _Settings) -> layers.Layer:
+    if settings.in_sequential:
+        raise UnsupportedError("it takes query, key and value, and an nn.Sequential hands on one tensor")
+    if module.bias_k is not None or module.bias_v is not None:
+        raise UnsupportedError("add_bias_kv=True: Keras adds no step to keys and values")
+    if module.add_zero_attn:
+        raise UnsupportedError("add_zero_attn=True: Keras adds no step to keys and values")
+    heads, size = module.num_heads, module.head_dim
+    parts = ("query", "key", "value")
+    if module.in_proj_weight is not None:
+        weights = [(module.in_proj_weight, part) for part in module.in_proj_weight.chunk(3)]
+    else:
+        weights = [(weight, weight) for weight in (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight)]
+    tensors: dict[str, Tensor] = {}
+    for name, (whole, part) in zip(parts, weights, strict=True):
+        tensors[f"{name}_dense.weight"] = _like(whole, part.T.unflatten(1, (heads, size)))
+    out, bias = module.out_proj, module.in_proj_bias
+    tensors["output_dense.weight"] = _like(out.weight, out.weight.T.unflatten(0, (heads, size)))
+    if bias is not None:
+        for name, part in zip(parts, bias.chunk(3), strict=True):
+            tensors[f"{name}_dense.bias"] = _like(bias, part.unflatten(0, (heads, size)))
+        tensors["output_dense.bias"] = out.bias
+    layer = layers.MultiHeadAttention(heads, size, dropout=module.dropout, use_bias=bias is not None)
+    shapes: Any = [(None, None, features) for features in (module.embed_dim, module.vdim, module.kdim)]
+    return _filled(layer, shapes, tensors)
+
+
+def _like(parameter: Tensor, values: Tensor) -> Tensor:
+    """The values, frozen if the parameter is."""
+    return values.detach().clone().requires_grad_(parameter.requires_grad)
+
+
 def _flatten(module: nn.Flatten, settings: _Settings) -> layers.Layer:
     if (module.start_dim, module.end_dim) != (1, -1):
         raise UnsupportedError(
@@ -399,6 +434,7 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     nn.RMSNorm: _rms_norm,
     nn.PReLU: _prelu,
     nn.Threshold: _threshold,
+    nn.MultiheadAttention: _multi_head_attention,
     nn.Flatten: _flatten,
     nn.Dropout: _dropout,
     **{module_class: _activation for _, module_class, _ in ACTIVATIONS},

@@ -360,6 +360,8 @@ class Layer(Connected):
         gets is zero and frozen, so that a training step moves the bias as here. nn.BatchNorm computes the same outputs,
         but its running variance follows the unbiased variance of the batches. nn.Conv1d and the like take and return
         the channels behind the batch axis, whatever `data_format` says.
+        nn.MultiheadAttention takes query, key and value, in this order, with masks in which True is what is left out,
+        and returns a tuple.
 
         Raises:
             UnsupportedError: torch has no such module; every reason is told.

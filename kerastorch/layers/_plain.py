@@ -334,19 +334,23 @@ def multi_head_attention(layer: MultiHeadAttention) -> nn.MultiheadAttention:
         reasons.append("use_gate=True: torch has no gate")
     if layer.sliding_window is not None:
         reasons.append(f"sliding_window={layer.sliding_window}: torch's module has none; give it an attn_mask")
-    if reasons:
-        raise no_module(layer, reasons)
     parts = ("query", "key", "value")
     dense = {name: getattr(layer, f"{name}_dense") for name in parts}
-    weights = {name: dense[name].weight.flatten(1).T for name in parts}
-    tensors = {"out_proj.weight": layer.output_dense.weight.flatten(0, 1).T}
+    if len({d.weight.requires_grad for d in dense.values()}) > 1:
+        reasons.append("some of query_dense, key_dense and value_dense are frozen: in torch they are one parameter")
+    if reasons:
+        raise no_module(layer, reasons)
+    kernels, output = [dense[name].weight for name in parts], layer.output_dense.weight
+    weights = [kernel.flatten(1).T for kernel in kernels]
+    tensors = {"out_proj.weight": _as(output, output.flatten(0, 1).T)}
     if key[-1] == value[-1] == size:
-        tensors["in_proj_weight"] = _stacked([weights[name] for name in parts], [d.weight for d in dense.values()])
+        tensors["in_proj_weight"] = _as(kernels[0], torch.cat(weights))
     else:
-        tensors.update({f"{name[0]}_proj_weight": weights[name] for name in parts})
+        named = zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), kernels, weights, strict=True)
+        tensors.update({name: _as(kernel, weight) for name, kernel, weight in named})
     if layer.use_bias:
         biases = [dense[name].bias for name in parts]
-        tensors["in_proj_bias"] = _stacked([bias.flatten() for bias in biases], biases)
+        tensors["in_proj_bias"] = _as(biases[0], torch.cat([bias.flatten() for bias in biases]))
         tensors["out_proj.bias"] = layer.output_dense.bias
     sizes = {"embed_dim": size, "num_heads": layer.num_heads, "kdim": key[-1], "vdim": value[-1]}
     return plain(
@@ -354,6 +358,6 @@ def multi_head_attention(layer: MultiHeadAttention) -> nn.MultiheadAttention:
     )
 
 
-def _stacked(parts: Sequence[Tensor], originals: Sequence[Tensor]) -> Tensor:
-    """One tensor of several, frozen if they are; frozen in part they cannot be one parameter."""
-    return torch.cat(list(parts)).requires_grad_(any(tensor.requires_grad for tensor in originals))
+def _as(parameter: Tensor, values: Tensor) -> Tensor:
+    """The values of other shape, frozen if the parameter is."""
+    return values.detach().requires_grad_(parameter.requires_grad)
