@@ -18,7 +18,8 @@ from kerastorch.errors import UnsupportedError
 # Every kink of every activation is among these, and both tails.
 KINKS = (-100.0, -30.0, -6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 30.0, 80.0)
 BUILT_IN = sorted(
-    {entry.__name__ for entry in activations.TABLE.entries.values()} - {"hard_sigmoid_keras2", "threshold"}
+    {entry.__name__ for entry in activations.TABLE.entries.values() if not isinstance(entry, type)}
+    - {"hard_sigmoid_keras2", "threshold"}
 )
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in BUILT_IN),
@@ -84,6 +85,27 @@ def test_activations(
     for mine, right in zip(ours(function, x, upstream, **arguments), theirs, strict=True):
         assert mine.dtype == right.dtype
         np.testing.assert_allclose(mine, right, rtol=tolerance, atol=tolerance)
+
+
+LAYERS = [
+    activations.ReLU(),
+    activations.ReLU(max_value=3.0, negative_slope=0.25, threshold=0.5),
+    activations.LeakyReLU(),
+    activations.LeakyReLU(0.125),
+    activations.ELU(0.5),
+    activations.Softmax(0),
+    activations.Softmax((0, 1)),
+]
+
+
+@pytest.mark.parametrize("function", LAYERS, ids=str)
+def test_layers_as_activations(function: Any, keras_worker: KerasWorker, rng: np.random.Generator) -> None:
+    """Keras reads the config that we write, and computes the same."""
+    x = points("relu", rng).astype("float32")
+    upstream = upstream_of(function, x, rng)
+    theirs = keras_worker.call("keras3", "functions:activation", activations.serialize(function), x, upstream, {})
+    for mine, right in zip(ours(function, x, upstream), theirs, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=TOLERANCE["float32"], atol=TOLERANCE["float32"])
 
 
 def test_a_wrong_activation_is_rejected(keras_worker: KerasWorker, rng: np.random.Generator) -> None:
