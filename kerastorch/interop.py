@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -11,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from . import layers
+from ._torch_activations import ACTIVATION_MODULES, activation_layer
 from ._torch_convolutions import CONVOLUTIONS, TRANSPOSED, convolution_layer
 from .errors import ArgumentError, UnsupportedError, quote
-from .layers._plain import ACTIVATIONS
 from .layers._plain import AllSteps as AllSteps
 from .layers._plain import ChannelsFirst as ChannelsFirst
 from .layers._plain import ChannelsLast as ChannelsLast
@@ -389,31 +388,7 @@ def _dropout(module: nn.Dropout, settings: _Settings) -> layers.Layer:
 
 
 def _activation(module: nn.Module, settings: _Settings) -> layers.Layer:
-    for function, module_class, its_settings in ACTIVATIONS:
-        if type(module) is module_class and all(getattr(module, key) == its_settings[key] for key in its_settings):
-            return layers.Activation(function)
-    layer = _advanced(module)
-    return layers.Activation(copy.deepcopy(module)) if layer is None else layer  # Keras has no name for these settings
-
-
-def _threshold(module: nn.Threshold, settings: _Settings) -> layers.Layer:
-    if module.value != 0 or module.threshold < 0:
-        raise UnsupportedError(
-            f"threshold={module.threshold}, value={module.value}: Keras's ReLU has a threshold >= 0 and the value 0 "
-            "below it"
-        )
-    return layers.ReLU(threshold=module.threshold)
-
-
-def _advanced(module: nn.Module) -> layers.Layer | None:
-    """The layer for an activation whose settings no Keras name has; None if there is none either."""
-    if isinstance(module, nn.LeakyReLU) and module.negative_slope >= 0:
-        return layers.LeakyReLU(module.negative_slope)
-    if isinstance(module, nn.ELU):
-        return layers.ELU(module.alpha)
-    if isinstance(module, nn.Softmax) and module.dim is not None:
-        return layers.Softmax(module.dim)
-    return None
+    return activation_layer(module)
 
 
 _AXES_BEHIND: dict[type[nn.Module], tuple[None, ...]] = {
@@ -433,9 +408,8 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     nn.GroupNorm: _group_norm,
     nn.RMSNorm: _rms_norm,
     nn.PReLU: _prelu,
-    nn.Threshold: _threshold,
     nn.MultiheadAttention: _multi_head_attention,
     nn.Flatten: _flatten,
     nn.Dropout: _dropout,
-    **{module_class: _activation for _, module_class, _ in ACTIVATIONS},
+    **dict.fromkeys(ACTIVATION_MODULES, _activation),
 }

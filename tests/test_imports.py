@@ -64,7 +64,7 @@ ORDER = (
     ("files", "compat"),
     ("layers",),
     ("models", "random"),
-    ("matching", "interop", "_torch_convolutions"),
+    ("matching", "interop", "_torch_convolutions", "_torch_activations"),
     ("load",),
     ("parity",),
     ("cli",),
