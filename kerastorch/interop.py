@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from . import layers
 from ._torch_activations import ACTIVATION_MODULES, activation_layer
 from ._torch_convolutions import CONVOLUTIONS, TRANSPOSED, convolution_layer
+from ._torch_images import CONVERTERS as _OF_IMAGES
 from .errors import ArgumentError, UnsupportedError, quote
 from .layers._plain import AllSteps as AllSteps
 from .layers._plain import ChannelsFirst as ChannelsFirst
@@ -47,8 +48,9 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     """Make a layer, or a `Sequential`, that computes what a torch module computes, with copies of its weights.
 
     nn.LSTM, GRU, RNN (of several layers, bidirectional), LSTMCell, GRUCell, RNNCell, Linear, Embedding, Conv1d to 3d,
-    ConvTranspose1d to 3d, BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, MultiheadAttention, PReLU, Threshold,
-    Dropout, Flatten, Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and
+    ConvTranspose1d to 3d, MaxPool and AvgPool, AdaptiveMaxPool and AdaptiveAvgPool to one place, Upsample, ZeroPad,
+    BatchNorm1d to 3d, LayerNorm, GroupNorm, RMSNorm, MultiheadAttention, PReLU, Threshold, Dropout, Dropout2d,
+    Dropout3d, Flatten, Identity, activations, and nn.Sequential of these. Device, dtype, mode (`train`, `eval`) and
     frozen parameters are as in the module. Where the two worlds differ:
 
     - A recurrent module becomes a layer with `return_sequences=True`: it returns the output of every step. For the
@@ -59,7 +61,8 @@ def from_torch(module: nn.Module, *, example: Any = None, sum_biases: bool = Fal
     - nn.LSTM and nn.RNN add two biases, Keras has one, which takes half the step in training. See `sum_biases`.
     - nn.BatchNorm becomes `BatchNormalization(axis=1)` with `momentum = 1 - torch's`. Outputs are the same; the moving
       variance then follows the biased variance of the batches, torch's the unbiased one.
-    - nn.Conv1d and the like become layers with `data_format="channels_first"`: `(B, C, T)`, as torch has it.
+    - nn.Conv1d, nn.MaxPool1d and the like become layers with `data_format="channels_first"`: `(B, C, T)`, as torch has
+      it.
     - nn.MultiheadAttention becomes a `MultiHeadAttention`: call it as `layer(query, value, key)`, with `(B, T, F)`. In
       its masks True says what is looked at, in torch's what is not. It returns weights if asked, one for each head.
     - `dropout` between the layers of a recurrent module becomes `Dropout` layers.
@@ -412,4 +415,5 @@ _CONVERTERS: dict[type[nn.Module], Callable[[Any, _Settings], layers.Layer]] = {
     nn.Flatten: _flatten,
     nn.Dropout: _dropout,
     **dict.fromkeys(ACTIVATION_MODULES, _activation),
+    **_OF_IMAGES,
 }

@@ -64,7 +64,7 @@ ORDER = (
     ("files", "compat"),
     ("layers",),
     ("models", "random"),
-    ("matching", "interop", "_torch_convolutions", "_torch_activations"),
+    ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_images"),
     ("load",),
     ("parity",),
     ("cli",),

@@ -200,7 +200,8 @@ def test_gates_in_another_order_than_their_names_are_refused(tmp_path: Path) -> 
         ),
         (item("SReLU", "x"), r"does not have: 'SReLU' \(Keras 1 only, no later Keras has it\) 'x'"),
         (item("ParametricSoftplus", "x"), r"'ParametricSoftplus' \(Keras 1 only"),
-        (item("Merge", "m", mode="sum", layers=[{}]), "begins with a Merge of branches"),
+        (item("Merge", "m", mode="join"), "mode 'join' hands on all its inputs"),
+        (item("Merge", "m", mode="sum", output_mask="4wEA"), "an output_mask of its own"),
     ],
 )
 def test_what_no_later_keras_has_is_refused(config: dict[str, Any], message: str) -> None:

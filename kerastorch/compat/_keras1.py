@@ -7,12 +7,12 @@ The arguments are those of Keras 1.0.8 to 1.2.2. What Keras 1 computed otherwise
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Rule
 from . import _keras1_convolution as convolutions
+from ._keras1_merge import Notes, begins_with_branches, merged, model_of_branches
 
 _KERNEL = {
     "init": "kernel_initializer",
@@ -33,6 +33,10 @@ _RECURRENT = {
     "consume_less": "implementation",
 }
 _DENSE = {**_KERNEL, "output_dim": "units", "bias": "use_bias"}
+_FORMAT = {"dim_ordering": "data_format"}
+_POOLING = {**_FORMAT, "border_mode": "padding"}
+_POOLING_OF_ROWS = {"pool_length": "pool_size", "stride": "strides", "border_mode": "padding"}
+_SPATIAL_DROPOUT = {**_FORMAT, "p": "rate"}
 # Class -> argument of Keras 1 -> argument of Keras 2. Arguments that are not listed kept their names.
 RENAMES: Mapping[str, Mapping[str, str]] = {
     "LSTM": _RECURRENT,
@@ -52,6 +56,14 @@ RENAMES: Mapping[str, Mapping[str, str]] = {
     "GaussianNoise": {"sigma": "stddev"},
     "PReLU": {"init": "alpha_initializer"},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
+    **dict.fromkeys(("MaxPooling1D", "AveragePooling1D"), _POOLING_OF_ROWS),
+    **dict.fromkeys(("MaxPooling2D", "MaxPooling3D", "AveragePooling2D", "AveragePooling3D"), _POOLING),
+    **dict.fromkeys(("GlobalMaxPooling2D", "GlobalMaxPooling3D"), _FORMAT),
+    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalAveragePooling3D"), _FORMAT),
+    **dict.fromkeys(("UpSampling2D", "UpSampling3D", "ZeroPadding2D", "ZeroPadding3D"), _FORMAT),
+    **dict.fromkeys(("Cropping2D", "Cropping3D"), _FORMAT),
+    **dict.fromkeys(("SpatialDropout2D", "SpatialDropout3D"), _SPATIAL_DROPOUT),
+    "UpSampling1D": {"length": "size"},
 }
 # Argument of Keras 1 -> its values -> what they are in Keras 2.
 VALUES: Mapping[str, Mapping[Any, Any]] = {
@@ -59,27 +71,13 @@ VALUES: Mapping[str, Mapping[Any, Any]] = {
     "consume_less": {"cpu": 1, "mem": 1, "gpu": 2},  # whether each gate drops its inputs by itself
     **convolutions.VALUES,
 }
-MERGES: Mapping[str, str] = {
-    "sum": "Add",
-    "mul": "Multiply",
-    "concat": "Concatenate",
-    "ave": "Average",
-    "max": "Maximum",
-    "dot": "Dot",
-    "cos": "Dot",
+# The sides that ZeroPadding names, in the order in which it takes them.
+SIDES: Mapping[str, tuple[str, ...]] = {
+    "ZeroPadding1D": ("left_pad", "right_pad"),
+    "ZeroPadding2D": ("top_pad", "bottom_pad", "left_pad", "right_pad"),
 }
 _REGULARIZERS = ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer", "L1L2")
 _CONSTRAINTS = {"MaxNorm": {"m": "max_value", "axis": "axis"}, "UnitNorm": {"axis": "axis"}, "NonNeg": {}}
-
-
-@dataclass
-class _Notes:
-    """What was rewritten, layer by layer."""
-
-    rules: list[Rule] = field(default_factory=list)
-
-    def add(self, layer: str, text: str) -> None:
-        self.rules.append(Rule(layer, text))
 
 
 def in_keras2_spelling(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Rule]]:
@@ -91,16 +89,18 @@ def in_keras2_spelling(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[
     Raises:
         UnsupportedFileError: Keras 1 had something that no later Keras has, and neither has kerastorch.
     """
-    notes = _Notes()
+    notes = Notes()
     return _item(dict(config), notes), notes.rules
 
 
-def _item(item: Any, notes: _Notes) -> Any:
+def _item(item: Any, notes: Notes) -> Any:
     """Rewrite one layer or model, and what is inside it."""
     if not isinstance(item, dict) or not isinstance(item.get("class_name"), str):
         return item  # `_survey` says what is wrong with it
     inner, class_name = item.get("config"), item["class_name"]
     if isinstance(inner, list):  # a Sequential
+        if begins_with_branches(inner):
+            return {**item, **model_of_branches(inner, lambda layer: _item(layer, notes), notes)}
         return {**item, "config": [_item(layer, notes) for layer in inner]}
     if not isinstance(inner, dict):
         return item
@@ -108,7 +108,7 @@ def _item(item: Any, notes: _Notes) -> Any:
         return {**item, "config": {**inner, "layers": [_item(layer, notes) for layer in inner["layers"]]}}
     name = str(item.get("name") or inner.get("name") or class_name)
     if class_name == "Merge":
-        return {**item, **_merge(inner, name, notes)}
+        return {**item, **merged(inner, name, notes)}
     config = _arguments(class_name, name, inner, notes)
     if isinstance(config.get("layer"), dict):
         config["layer"] = _item(config["layer"], notes)
@@ -119,7 +119,7 @@ def _item(item: Any, notes: _Notes) -> Any:
     return {**item, "config": config}
 
 
-def _arguments(class_name: str, name: str, given: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
+def _arguments(class_name: str, name: str, given: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     renames = RENAMES.get(class_name, {})
     config: dict[str, Any] = {}
     for key, value in given.items():
@@ -129,6 +129,8 @@ def _arguments(class_name: str, name: str, given: Mapping[str, Any], notes: _Not
                     f"Layer {quote(name)}: {key} = {quote(value)}; known are {', '.join(VALUES[key])}."
                 )
             value = VALUES[key][value]
+        elif key == "padding" and class_name in SIDES:
+            value = _sides(value, SIDES[class_name], name)
         elif key.endswith("_regularizer"):
             value = _regularizer(value, name, key)
         elif key.endswith("_constraint"):
@@ -151,7 +153,7 @@ def _arguments(class_name: str, name: str, given: Mapping[str, Any], notes: _Not
     return config
 
 
-def _time_distributed(config: dict[str, Any], name: str, notes: _Notes) -> dict[str, Any]:
+def _time_distributed(config: dict[str, Any], name: str, notes: Notes) -> dict[str, Any]:
     """TimeDistributedDense is TimeDistributed(Dense)."""
     notes.add(name, "TimeDistributedDense is read as TimeDistributed(Dense)")
     outer = {key: config.pop(key) for key in ("batch_input_shape", "input_dtype", "trainable") if key in config}
@@ -162,37 +164,16 @@ def _time_distributed(config: dict[str, Any], name: str, notes: _Notes) -> dict[
     return {"class_name": "TimeDistributed", "config": {**outer, "name": name, "layer": inner}}
 
 
-def _merge(config: Mapping[str, Any], name: str, notes: _Notes) -> dict[str, Any]:
-    """Merge is the class that its mode names."""
-    mode = config.get("mode")
-    if config.get("layers"):
-        raise UnsupportedFileError(
-            f"Layer {quote(name)}: a Sequential that begins with a Merge of branches is not supported; "
-            "build it as a functional model in Keras 1 and save again, or build it in PyTorch and load its weights."
-        )
-    if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str) or mode not in MERGES:
-        raise UnsupportedFileError(
-            f"Layer {quote(name)}: Merge with mode {quote(mode)}: code in files is never run; known are "
-            f"{', '.join(MERGES)}."
-        )
-    made: dict[str, Any] = {"name": name}
-    if mode == "concat":
-        made["axis"] = config.get("concat_axis", -1)
-    if mode in ("dot", "cos"):
-        made |= {"axes": _axes(config.get("dot_axes", -1), name), "normalize": mode == "cos"}
-    notes.add(name, f"Merge with mode {mode!r} is read as {MERGES[mode]}")
-    return {"class_name": MERGES[mode], "config": made}
-
-
-def _axes(value: Any, name: str) -> Any:
-    """`[[1], [1]]` of Keras 1 -> `[1, 1]`."""
-    if isinstance(value, list) and all(isinstance(axis, list) and len(axis) == 1 for axis in value):
-        return [axis[0] for axis in value]
-    if isinstance(value, list) and any(isinstance(axis, list) for axis in value):
-        raise UnsupportedFileError(
-            f"Layer {quote(name)}: dot_axes = {quote(value)}: one axis of each input is supported."
-        )
-    return value
+def _sides(value: Any, names: tuple[str, ...], layer: str) -> Any:
+    """The padding of an image in Keras 2's way: by name or in a row in Keras 1, in pairs since."""
+    if isinstance(value, dict):
+        unknown = sorted(set(value) - set(names))
+        if unknown:
+            raise CorruptFileError(
+                f"Layer {quote(layer)}: padding has {', '.join(map(quote, unknown))}; known are {', '.join(names)}."
+            )
+        value = [value.get(side, 0) for side in names]
+    return [value[:2], value[2:]] if isinstance(value, list) and len(value) == len(names) == 4 else value
 
 
 def _regularizer(value: Any, name: str, key: str) -> Any:

@@ -50,6 +50,7 @@ def layer_spec(
     for key, value in _known(context, given, name, class_name, form).items():
         config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, form, name, key, value)
     _supply(context, class_name, name, config)
+    _refuse_other_places(context, class_name, name, config)
     return LayerSpec(form.today or class_name, name, config, trainable, era=context.writer.era)
 
 
@@ -101,6 +102,8 @@ def _argument(context: Context, class_name: str, form: Form, name: str, key: str
         return boolean(value, where)
     if key in forms.TUPLES and not is_int(value):
         return tuple(sequence(value, where))
+    if key in forms.SIDES and not isinstance(value, (str, int)):
+        return tuple(side if is_int(side) else tuple(sequence(side, where)) for side in sequence(value, where))
     if key == "axis" and class_name in forms.SEVERAL_AXES:
         return _axes(class_name, value, where)
     if key == "mask_value" and isinstance(value, dict):
@@ -139,6 +142,23 @@ def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]
         if context.old:
             context.rule(
                 name, f"reset_after is not in the file: {config['reset_after']}, the default of {context.writer}"
+            )
+
+
+def _refuse_other_places(context: Context, class_name: str, name: str, config: Mapping[str, Any]) -> None:
+    """Refuse what the Keras that wrote the file computed at other places of the image than every later one."""
+    where = f"Layer {quote(name)} ({class_name})"
+    if class_name in forms.POOLING and config.get("padding") == "same" and context.writer.backend == "theano":
+        raise UnsupportedFileError(
+            f'{where}: with padding "same" the windows of Theano, which wrote this file, begin elsewhere; that is not '
+            "supported: rebuild that layer in PyTorch."
+        )
+    if class_name == "UpSampling2D" and config.get("interpolation") == "bilinear":
+        middles = context.meant("bilinear_from_middles", name, "whether 'bilinear' goes from the middles of the places")
+        if not middles:
+            raise UnsupportedFileError(
+                f"{where}: interpolation 'bilinear' of {context.writer} takes values at other places than "
+                "TensorFlow 2, or depends on the TensorFlow below it; rebuild that layer in PyTorch."
             )
 
 

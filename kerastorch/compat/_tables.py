@@ -22,15 +22,17 @@ class Profile:
     recurrent_activation: str  # default of LSTM and GRU
     reset_after: bool  # default of GRU
     conv_recurrent_activation: str = "hard_sigmoid"  # default of ConvLSTM1D, ConvLSTM2D and ConvLSTM3D
+    bilinear_from_middles: bool = False  # UpSampling2D: of the places, not from their corners; False: or unknown
 
 
 # Read in the sources of Keras 2.0.2, 2.0.9, 2.1.6, 2.2.4, 2.3.1, 3.15 and of tf_keras 2.21 (classes v1 and v2).
+# How UpSampling2D interpolates also in those of TensorFlow; Keras 2.3 leaves it to the TensorFlow below it.
 KERAS_1 = Profile("Keras 1", "keras1", "hard_sigmoid_keras2", "hard_sigmoid", False)
 KERAS_2 = Profile("Keras 2.0-2.2", "keras2", "hard_sigmoid_keras2", "hard_sigmoid", False)
 KERAS_23 = Profile("Keras 2.3", "keras2", "hard_sigmoid_keras2", "sigmoid", False)
 TF_1 = Profile("TensorFlow 1", "tf.keras", "hard_sigmoid_keras2", "hard_sigmoid", False)
-TF_2 = Profile("TensorFlow 2", "tf.keras", "hard_sigmoid_keras2", "sigmoid", True)
-KERAS_3 = Profile("Keras 3", "keras3", "hard_sigmoid", "sigmoid", True, "sigmoid")
+TF_2 = Profile("TensorFlow 2", "tf.keras", "hard_sigmoid_keras2", "sigmoid", True, bilinear_from_middles=True)
+KERAS_3 = Profile("Keras 3", "keras3", "hard_sigmoid", "sigmoid", True, "sigmoid", True)
 PROFILES = (KERAS_1, KERAS_2, KERAS_23, TF_1, TF_2, KERAS_3)
 
 _OLD: frozenset[Era] = frozenset({"keras1", "keras2", "tf.keras"})
@@ -56,6 +58,7 @@ KEY_ERAS: Mapping[str, frozenset[Era]] = {
     "implementation": _ONLY_2,
     "units": frozenset({"keras2", "tf.keras", "keras3"}),
     **dict.fromkeys(("W_regularizer", "inner_init", "inner_activation", "consume_less", "nb_filter"), _ONLY_1),
+    **dict.fromkeys(("pool_length", "border_mode", "dim_ordering"), _ONLY_1),
 }
 # A class name -> likewise.
 CLASS_ERAS: Mapping[str, frozenset[Era]] = {

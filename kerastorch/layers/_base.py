@@ -99,6 +99,7 @@ class Layer(Connected):
     class_name: ClassVar[str] = "Layer"
 
     supports_masking: bool = False
+    keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False

@@ -155,7 +155,8 @@ def _links(layer: Any) -> list[nn.Module]:
     if isinstance(module, nn.Embedding) and layer.mask_zero:
         raise no_module(layer, ["mask_zero=True: no mask travels in an nn.Sequential"])
     if layer.SPATIAL and layer.data_format == "channels_last":
-        return [ChannelsFirst(layer.SPATIAL), module, ChannelsLast(layer.SPATIAL)]
+        behind = [ChannelsLast(layer.SPATIAL)] if layer.keeps_image else []
+        return [ChannelsFirst(layer.SPATIAL), module, *behind]
     if not isinstance(module, nn.RNNBase):
         return [module]
     if layer.return_state:

@@ -1,4 +1,4 @@
-"""Dropout and SpatialDropout1D: noise while training, nothing otherwise. ActivityRegularization: a penalty."""
+"""Dropout and SpatialDropout1D to 3D: noise while training, nothing otherwise. ActivityRegularization: a penalty."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from . import _check, _plain
 from ._base import Example, Layer, register
 from ._inputs import check_noise_shape, noise_shape_for, one_shape, one_tensor
 from ._noise import Noise
+from ._windows import axes_named, data_format_of
 
 
 class _Noise(Noise):
@@ -75,8 +76,29 @@ class Dropout(_Noise):
         return nn.Dropout(self.rate)
 
 
+class _SpatialDropout(_Noise):
+    """What dropout of whole channels shares; abstract."""
+
+    INERT = ("noise_shape",)
+    data_format: str = "channels_last"
+
+    def __init__(self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Any) -> None:
+        super().__init__(rate, seed, **base)
+        if noise_shape is not None:
+            _check.shape("noise_shape", noise_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["trainable"]  # Keras 3's class does not take it, and there is nothing to train
+        return config
+
+    def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        ones = (1,) * self.SPATIAL
+        return (*shape[:2], *ones) if self.data_format == "channels_first" else (shape[0], *ones, shape[-1])
+
+
 @register("SpatialDropout1D")
-class SpatialDropout1D(_Noise):
+class SpatialDropout1D(_SpatialDropout):
     """Drops whole features over all time steps (Tompson et al. 2014), as `keras.layers.SpatialDropout1D`.
 
     Args:
@@ -90,28 +112,92 @@ class SpatialDropout1D(_Noise):
         torch.Size([2, 7, 3])
     """
 
+    SPATIAL = 1
     CONFIG = ("rate", "seed")
-    INERT = ("noise_shape",)
     EXAMPLES = (
         Example("default", dict(rate=0.5), (2, 7, 3)),
         Example("seed", dict(rate=0.25, seed=3), (2, 7, 3)),
     )
 
-    def __init__(self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Any) -> None:
-        super().__init__(rate, seed, **base)
-        if noise_shape is not None:
-            _check.shape("noise_shape", noise_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["trainable"]  # Keras 3's class does not take it, and there is nothing to train
-        return config
-
     def check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=3, meaning="(batch, timesteps, features)")
 
-    def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[0], 1, shape[2])
+    def _to_torch(self) -> nn.Module:
+        return nn.Dropout1d(self.rate)
+
+
+class _SpatialDropoutOfImages(_SpatialDropout):
+    """SpatialDropout2D and 3D, which have a data format; abstract."""
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        *,
+        noise_shape: Any = None,
+        **base: Any,
+    ) -> None:
+        super().__init__(rate, seed, noise_shape=noise_shape, **base)
+        self.data_format = data_format_of(data_format)
+
+    def check_input_shape(self, input_shape: Shape) -> None:
+        axes = axes_named(self.SPATIAL, self.data_format == "channels_first")
+        one_shape(self, input_shape, rank=self.SPATIAL + 2, meaning=f"(batch, {axes})")
+
+
+@register("SpatialDropout2D")
+class SpatialDropout2D(_SpatialDropoutOfImages):
+    """Drops whole channels of images (Tompson et al. 2014), as `keras.layers.SpatialDropout2D`.
+
+    Args:
+        rate: Fraction of the channels that become zero; the others are scaled by `1 / (1 - rate)`.
+        data_format: "channels_last": `(B, rows, columns, channels)`, which None also means; or "channels_first".
+        seed: Kept for the config only: the random numbers are torch's, set them with `torch.manual_seed`.
+        noise_shape: Without effect, as in Keras 2: the noise is always `(B, 1, 1, channels)`.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> SpatialDropout2D(0.5)(torch.zeros(2, 4, 5, 3)).shape
+        torch.Size([2, 4, 5, 3])
+    """
+
+    SPATIAL = 2
+    CONFIG = ("rate", "seed", "data_format")
+    EXAMPLES = (
+        Example("default", dict(rate=0.5), (2, 4, 5, 3)),
+        Example("channels first", dict(rate=0.25, data_format="channels_first"), (2, 3, 4, 5)),
+    )
+
+    def _to_torch(self) -> nn.Module:
+        return nn.Dropout2d(self.rate)
+
+
+@register("SpatialDropout3D")
+class SpatialDropout3D(_SpatialDropoutOfImages):
+    """Drops whole channels of volumes (Tompson et al. 2014), as `keras.layers.SpatialDropout3D`.
+
+    Args:
+        rate: Fraction of the channels that become zero; the others are scaled by `1 / (1 - rate)`.
+        data_format: "channels_last": `(B, rows, columns, depth, channels)`, which None also means; or "channels_first".
+        seed: Kept for the config only: the random numbers are torch's, set them with `torch.manual_seed`.
+        noise_shape: Without effect, as in Keras 2: the noise is always `(B, 1, 1, 1, channels)`.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> SpatialDropout3D(0.5)(torch.zeros(2, 4, 5, 6, 3)).shape
+        torch.Size([2, 4, 5, 6, 3])
+    """
+
+    SPATIAL = 3
+    CONFIG = ("rate", "seed", "data_format")
+    EXAMPLES = (
+        Example("default", dict(rate=0.5), (2, 2, 3, 4, 3)),
+        Example("channels first", dict(rate=0.25, data_format="channels_first"), (2, 3, 2, 3, 4)),
+    )
+
+    def _to_torch(self) -> nn.Module:
+        return nn.Dropout3d(self.rate)
 
 
 @register("ActivityRegularization")

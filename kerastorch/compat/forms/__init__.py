@@ -12,22 +12,25 @@ from . import (
     keras1,
     merging,
     normalization,
+    pooling,
     preprocessing,
     recurrent,
     regularization,
+    resizing,
 )
 from ._arguments import BASE_KEYS as BASE_KEYS
 from ._arguments import BOOLEANS as BOOLEANS
 from ._arguments import ELIDED as ELIDED
 from ._arguments import SHAPE_KEYS as SHAPE_KEYS
+from ._arguments import SIDES as SIDES
 from ._arguments import SIZES as SIZES
 from ._arguments import TUPLES as TUPLES
 from ._arguments import UNLESS as UNLESS
 from ._form import Form as Form
 from .attention import OF_QUERY as OF_QUERY
-from .convolution import ALIASES as ALIASES
 from .merging import MERGING as MERGING
 from .normalization import SEVERAL_AXES as SEVERAL_AXES
+from .pooling import POOLING as POOLING
 from .recurrent import RECURRENT as RECURRENT
 from .recurrent import RECURRENT_ACTIVATION as RECURRENT_ACTIVATION
 
@@ -42,5 +45,8 @@ LAYERS: Mapping[str, Form] = {
     **preprocessing.FORMS,
     **keras1.FORMS,
     **attention.FORMS,
+    **pooling.FORMS,
+    **resizing.FORMS,
 }
+ALIASES: Mapping[str, str] = {**convolution.ALIASES, **pooling.ALIASES}
 KEEPS_MASK = frozenset(name for name, form in LAYERS.items() if form.keeps_mask)

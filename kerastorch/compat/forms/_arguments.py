@@ -33,6 +33,8 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "use_gate": (False,),
     "softmax_robust_masking": (False,),
     "gptq_unpacked_column_size": (None,),
+    "strides": (None,),
+    "data_format": (None,),
 }
 
 
@@ -69,10 +71,13 @@ SIZES = keys(
 BOOLEANS = keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale invert bias",
     "use_scale causal use_gate softmax_robust_masking",
+    "keepdims",
     SEQUENCE,
 )
 # Lists of whole numbers.
 TUPLES = keys(
     "target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size",
     "attention_axes output_shape",
+    "pool_size size",
 )
+SIDES = keys("padding cropping")  # a word; a whole number; or lists, nested or not

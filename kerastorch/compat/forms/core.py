@@ -19,6 +19,12 @@ FORMS: Mapping[str, Form] = {
     "SpatialDropout1D": Form(
         keys("rate seed"), ("rate",), call=("training",), ignored=keys("noise_shape"), keeps_mask=True
     ),
+    **dict.fromkeys(
+        ("SpatialDropout2D", "SpatialDropout3D"),
+        Form(
+            keys("rate data_format seed"), ("rate",), call=("training",), ignored=keys("noise_shape"), keeps_mask=True
+        ),
+    ),
     "Activation": Form(keys("activation"), ("activation",), keeps_mask=True),
     "Identity": Form(frozenset(), eras=TF_ON, keeps_mask=True),
     "RepeatVector": Form(keys("n"), ("n",)),

@@ -1,0 +1,55 @@
+"""Pooling with Keras's padding, on plain tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ._convolution import padded
+
+_MAXIMA = {2: F.max_pool2d, 3: F.max_pool3d}
+_AVERAGES = {2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def pool(
+    x: Tensor, *, average: bool, window: tuple[int, ...], strides: tuple[int, ...], padding: str, channel_axis: int
+) -> Tensor:
+    """The maximum or the mean of each window. What "same" pads with counts neither as a maximum nor in a mean.
+
+    Args:
+        x: `(N, ..., C)`, or `(N, C, ...)` with `channel_axis` 1.
+        window: One size for each axis of the image.
+        strides: Likewise.
+        padding: "valid" or "same".
+
+    Returns:
+        x's layout. With the channels last it is contiguous: they are moved as a view, and torch's kernels follow.
+    """
+    row = len(window) == 1
+    x = x.movedim(channel_axis, 1)
+    if row:  # an image one high: torch's kernels for images take the channels last as they are, its others copy
+        x, window, strides = x.unsqueeze(2), (1, *window), (1, *strides)
+    sides = [padded(n, k, stride, 1, padding) for n, k, stride in zip(x.shape[2:], window, strides, strict=True)]
+    around = [before for before, _ in sides]
+    share: Tensor | None = None  # of each window that lies in the image
+    # A graph for every size of input cannot ask whether the sides are alike, and torch's own padding takes no size.
+    open_sides = padding == "same" and max(strides) > 1 and torch.compiler.is_compiling()
+    uneven = open_sides or any(before != behind for before, behind in sides)
+    # torch's mean over volumes compares the window with the volume without its padding, and refuses.
+    refused = average and len(window) == 3 and any(k > n for k, n in zip(window, x.shape[2:], strict=True))
+    if uneven or refused:
+        flat = [side for pair in reversed(sides) for side in pair]
+        if average:
+            share = _AVERAGES[len(window)](F.pad(x.new_ones(1, 1, *x.shape[2:]), flat), window, strides)
+        x, around = F.pad(x, flat, value=0.0 if average else _lowest(x.dtype)), [0] * len(window)
+    if not average:
+        y = _MAXIMA[len(window)](x, window, strides, around)
+    else:
+        y = _AVERAGES[len(window)](x, window, strides, around, count_include_pad=False)
+        y = y if share is None else y / share
+    return (y.squeeze(2) if row else y).movedim(1, channel_axis)
+
+
+def _lowest(dtype: torch.dtype) -> float:
+    return float("-inf") if dtype.is_floating_point else torch.iinfo(dtype).min
