@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+from _keras1_made import gate_arrays, item, sequential, write
 
 import kerastorch as kt
 from kerastorch import Input, Sequential, layers
@@ -37,42 +37,12 @@ RECURRENT = {
 }
 
 
-def item(class_name: str, name: str, **config: Any) -> dict[str, Any]:
-    return {"class_name": class_name, "config": {"name": name, "trainable": True, **config}}
-
-
-def sequential(*items: dict[str, Any]) -> dict[str, Any]:
-    return {"class_name": "Sequential", "config": list(items)}
-
-
 def one(config: dict[str, Any], index: int = 1) -> tuple[LayerSpec, list[str]]:
     spec, writer, rules = to_spec(config, "1.2.2")
     assert writer.era == "keras1"
     layer = spec.layers[index]
     assert isinstance(layer, LayerSpec)
     return layer, [rule.text for rule in rules]
-
-
-def write(path: Path, stored: dict[str, list[tuple[str, np.ndarray]]], config: dict[str, Any] | None = None) -> Path:
-    with h5py.File(path, "w") as file:
-        root = file
-        if config is not None:
-            file.attrs["model_config"] = json.dumps(config)
-            file.attrs["keras_version"] = "1.2.2"
-            root = file.create_group("model_weights")
-        root.attrs["layer_names"] = [name.encode() for name in stored]
-        for layer, weights in stored.items():
-            group = root.create_group(layer)
-            group.attrs["weight_names"] = [name.encode() for name, _ in weights]
-            for name, array in weights:
-                group[name] = array
-    return path
-
-
-def gate_arrays(prefix: str, order: str, features: int, units: int, seed: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    shapes = {"W": (features, units), "U": (units, units), "b": (units,)}
-    return {f"{prefix}_{kind}_{gate}": rng.normal(size=shapes[kind]).astype("f4") for gate in order for kind in "WUb"}
 
 
 def test_recurrent_arguments() -> None:
