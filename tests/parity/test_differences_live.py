@@ -348,6 +348,26 @@ def test_row_same_padding(keras_worker: KerasWorker) -> None:
         torch.nn.Conv1d(FEATURES, UNITS, 3, stride=2, padding="same")
 
 
+def test_row_equal_maxima(keras_worker: KerasWorker) -> None:
+    for rank, everywhere in ((1, False), (2, False), (3, True)):
+        x = np.zeros((1, *(2,) * rank, 1), "float32")
+        given = {"class_name": f"MaxPooling{rank}D", "config": {"pool_size": 2}, "inputs": [x]}
+        found = keras_worker.call("keras3", "layers:run_layer", **given)
+        upstream = found["upstream"][0].item()
+        first = np.zeros(2**rank, "float32")
+        first[:1] = upstream
+        assert_same(found["grads_inputs"][0].reshape(-1), first * 0 + upstream if everywhere else first)
+        leaf = torch.tensor(x, requires_grad=True)
+        (getattr(layers, f"MaxPooling{rank}D")(2)(leaf) * upstream).sum().backward()
+        assert leaf.grad is not None
+        assert_same(first, leaf.grad.reshape(-1))
+        plain = torch.tensor(x, requires_grad=True)
+        module = getattr(torch.nn, f"MaxPool{rank}d")(2)
+        (module(plain.movedim(-1, 1)) * upstream).sum().backward()
+        assert plain.grad is not None
+        assert_same(first, plain.grad.reshape(-1))
+
+
 def test_row_order_of_axes() -> None:
     """(batch, timesteps, features) is the only order in Keras; in torch it must be asked for."""
     assert layers.LSTM(4, return_sequences=True)(torch.zeros(2, 6, 3)).shape == (2, 6, 4)
