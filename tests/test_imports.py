@@ -60,7 +60,17 @@ begin = time.perf_counter(); import kerastorch; print(time.perf_counter() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("spec", "_serial", "weights", "activations", "initializers", "regularizers", "constraints"),
+    (
+        "spec",
+        "_serial",
+        "weights",
+        "activations",
+        "_initializer",
+        "_random_initializers",
+        "initializers",
+        "regularizers",
+        "constraints",
+    ),
     ("files", "compat"),
     ("layers",),
     ("models", "random"),

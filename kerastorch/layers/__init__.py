@@ -32,6 +32,7 @@ from .core import Reshape as Reshape
 from .dense import Dense as Dense
 from .depthwise_convolution import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_convolution import DepthwiseConv2D as DepthwiseConv2D
+from .dot import Dot as Dot
 from .einsum_dense import EinsumDense as EinsumDense
 from .embedding import Embedding as Embedding
 from .global_pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
@@ -62,7 +63,6 @@ from .masking import Masking as Masking
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
-from .merging import Dot as Dot
 from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
