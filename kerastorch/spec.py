@@ -47,6 +47,7 @@ class LayerSpec:
     trainable: bool = True
     calls: tuple[Call, ...] = ()  # empty inside a Sequential
     era: Era = "keras3"
+    shared: int | None = None  # layers and models of one number are one object
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class ModelSpec:
     outputs: Any = None
     trainable: bool = True
     calls: tuple[Call, ...] = ()  # where the model is itself a layer of a Functional model
+    shared: int | None = None
 
 
 @dataclass(frozen=True)

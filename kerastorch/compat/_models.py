@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
@@ -16,12 +17,12 @@ from ._graph import Graph, Operation, follow_masks, resolve, without_mask_operat
 from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
 from ._lost_masks import lost_masks
+from ._shared import WRAPPED, parts, shared_layers
 from ._values import MAX_NESTING, boolean, is_own, mapping, sequence, shape, text
 from ._writer import Context, detect_writer, profiles_of
 
 MAX_LAYERS = 100_000
 MAX_DEPTH = 500  # of lists and objects in one another: enough for MAX_NESTING models, and few enough to print
-_WRAPPED = ("layer", "backward_layer", "cell", "cells")  # where a layer, or a list of them, stands in a config
 
 
 def to_spec(
@@ -53,6 +54,7 @@ def to_spec(
     if writer.era == "keras1":
         config, context.rules = in_keras2_spelling(config)
     _survey(config)
+    context.shared = shared_layers(config)
     spec = _read_model(context, config, name_of(config, "The model") or _snake(config["class_name"]))
     if context.unknown_keys:
         raise UnsupportedFileError(
@@ -126,7 +128,7 @@ def _survey(config: Mapping[str, Any]) -> None:
             note = " (an operation)" if operation else left_out if is_own(item) else " (a class of one's own)"
             unknown.append(f"{quote(class_name)}{note} {quote(name_of(item, 'A layer') or '')}")
         elif isinstance(inner, dict) and not operation:
-            stack.extend((part, depth + 1) for part in reversed(_parts(inner)))
+            stack.extend((part, depth + 1) for part in reversed(parts(inner)))
     if unknown:
         shown = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
         code = "Code in files (Lambda) is never run: rebuild that layer in PyTorch. " if has_lambda else ""
@@ -154,11 +156,17 @@ def _read_model(context: Context, item: Mapping[str, Any], name: str) -> ModelSp
 
 
 def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec:
+    shared = context.shared.get(id(item))
+    spec = _read_one(context, item, name)
+    return spec if shared is None else replace(spec, shared=shared)
+
+
+def _read_one(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec:
     if item["class_name"] in tables.MODELS:
         return _read_model(context, item, name)
     config = mapping(item.get("config") or {}, f"The config of layer {quote(name)}")
     wrapped: dict[str, Wrapped | tuple[Wrapped, ...]] = {}
-    for key in _WRAPPED:
+    for key in WRAPPED:
         inner = config.get(key)
         if isinstance(inner, list) and key == "cells":
             wrapped[key] = tuple(_read(context, part, _inner_name(part, name)) for part in inner)
@@ -170,15 +178,6 @@ def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | M
 
 def _inner_name(item: Mapping[str, Any], outer: str) -> str:
     return name_of(item, f"A layer in {quote(outer)}") or _snake(item["class_name"])
-
-
-def _parts(config: Mapping[str, Any]) -> list[Any]:
-    """The configs of the layers that stand in a layer's config."""
-    found: list[Any] = []
-    for key in _WRAPPED:
-        inner = config.get(key)
-        found += inner if isinstance(inner, list) and key == "cells" else [] if inner is None else [inner]
-    return found
 
 
 def _names(items: list[Any], model: str) -> list[str]:
@@ -204,7 +203,6 @@ def _names(items: list[Any], model: str) -> list[str]:
 
 def _sequential(context: Context, config: Mapping[str, Any], name: str) -> tuple[LayerSpec | ModelSpec, ...]:
     items = sequence(config.get("layers"), f"The layers of model {quote(name)}")
-    _refuse_shared(items, name)
     layers = [_read(context, item, layer) for item, layer in zip(items, _names(items, name), strict=True)]
     for layer in layers[1:]:
         if isinstance(layer, LayerSpec) and layer.class_name == "InputLayer":
@@ -243,7 +241,6 @@ def _input_of(model: ModelSpec) -> LayerSpec | None:
 def _functional(context: Context, config: Mapping[str, Any], name: str, trainable: bool) -> ModelSpec:
     where = f"Model {quote(name)}"
     items = sequence(config.get("layers"), f"The layers of model {quote(name)}")
-    _refuse_shared(items, name)
     graph: Graph = {}
     for item, layer in zip(items, _names(items, name), strict=True):
         graph[layer] = _member(context, item, layer)
@@ -284,21 +281,3 @@ def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec |
     refuse_reversed_states(context, layer, calls)
     fields = {**layer.__dict__, "calls": calls}
     return ModelSpec(**fields) if isinstance(layer, ModelSpec) else LayerSpec(**fields)
-
-
-def _refuse_shared(items: list[Any], model: str) -> None:
-    """Refuse a layer that stands inside two others: as two layers its weights would be two."""
-    seen: dict[Any, str] = {}
-    for item in items:
-        config = item.get("config")
-        inner = [part for part in _parts(config) if isinstance(part, dict)] if isinstance(config, dict) else []
-        for part in (item, *inner):
-            shared = part.get("shared_object_id")
-            label = quote(name_of(item, "A layer") or item.get("class_name"))
-            if isinstance(shared, int) and shared in seen:
-                raise UnsupportedFileError(
-                    f"Model {quote(model)}: {seen[shared]} and {label} hold one and the same layer, which is not "
-                    "supported; call that layer twice instead of wrapping it twice."
-                )
-            if isinstance(shared, int):
-                seen[shared] = label

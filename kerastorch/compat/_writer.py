@@ -124,6 +124,7 @@ class Context:
     writer: Writer
     profiles: tuple[Profile, ...]
     own: bool = False  # the config is one of ours: in the spelling of Keras 3, and every mask is where it says
+    shared: Mapping[int, int] = field(default_factory=dict)  # see `_shared.shared_layers`
     rules: list[Rule] = field(default_factory=list)
     unknown_keys: list[str] = field(default_factory=list)
 

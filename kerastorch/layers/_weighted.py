@@ -38,6 +38,10 @@ class Weighted(nn.Module):
         """The layers inside, each under the attribute by which Keras finds it."""
         return [(name, module) for name, module in self.named_children() if isinstance(module, Weighted)]
 
+    def keras_aliases(self) -> list[tuple[str, Any]]:
+        """Layers that stand elsewhere, each under the attribute by which some Keras versions find it here, too."""
+        return []
+
     def sublayers(self) -> list[nn.Module]:
         """The modules inside, in the order in which Keras lists their weights."""
         return list(self.children())

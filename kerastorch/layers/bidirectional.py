@@ -80,6 +80,7 @@ class Bidirectional(Layer):
         config = layer.get_config()
         bare = layer.name.removeprefix("forward_")
         self._layer_name = layer.name
+        self.__dict__["_original"] = layer  # no module of this one: it runs if somebody calls it
         self.forward_layer = type(layer).from_config({**config, "name": f"forward_{bare}"})
         self._own_backward = backward_layer is not None
         if backward_layer is None:
@@ -133,6 +134,10 @@ class Bidirectional(Layer):
         forward["config"]["zero_output_for_mask"] = False
         config = {**self._base_config(), "merge_mode": self.merge_mode, "layer": forward}
         return config | ({"backward_layer": backward} if self._own_backward else {})
+
+    def keras_aliases(self) -> list[tuple[str, Any]]:
+        original = self.__dict__["_original"]  # tf.keras keeps it, and so its weights, if it is a layer by itself
+        return [("layer", original)] if original.built else []
 
     # ------------------------------------------------------------------ shapes, states
 

@@ -49,6 +49,10 @@ class _Index:
         container = _join(path, self.container)
         return {key: name for key, name in self.keys.get(container, {}).items() if f"{container}/{key}" in self.filled}
 
+    def has_below(self, path: str) -> bool:
+        """Whether there are arrays at the path or below it."""
+        return any(f"{place}/".startswith(f"{path}/") and found.arrays for place, found in self.objects.items())
+
     def chain(self) -> list[str]:
         """The places of models of which each holds nothing with arrays but the next, from the outside in."""
         found: list[str] = []
@@ -169,6 +173,9 @@ def _walk(model: Model, start: str, index: _Index, by_name: bool, full_model: bo
         else:
             named = module.keras_children() if isinstance(module, Layer) else module.named_children()
             children = [_Place(_attribute(path, name, index), unit, inner) for name, inner in named]
+            if isinstance(module, Layer) and path is not None:
+                aliases = [(_join(path, name), inner) for name, inner in module.keras_aliases()]
+                children += [_Place(place, unit, inner) for place, inner in aliases if index.has_below(place)]
         stack.extend(reversed(children))
 
 

@@ -15,6 +15,8 @@ from .input import InputLayer
 from .model import Model
 from .sequential import Sequential
 
+Shared = dict[int, Layer]  # the number in a spec -> the one layer
+
 # What layers of files before Keras 3 did differently and no argument of Keras's says.
 _OF_OLD: dict[str, dict[str, Any]] = {
     "keras1": {"keras2_masks": True},
@@ -29,27 +31,40 @@ _OF_OLD: dict[str, dict[str, Any]] = {
 }
 
 
-def build_model(spec: ModelSpec) -> Model:
+def build_model(spec: ModelSpec, shared: Shared | None = None) -> Model:
     """Make the model that a spec describes; on the device that is the default one (`meta` makes no values).
+
+    Args:
+        spec: The model.
+        shared: Layers that are made already and stand in several places.
 
     Raises:
         UnsupportedError: A layer class, an argument or a call is not known.
         ArgumentError: The graph has a cycle or refers to what is not there.
     """
-    model = _sequential(spec) if spec.kind == "Sequential" else _functional(spec)
+    shared = {} if shared is None else shared
+    model = _sequential(spec, shared) if spec.kind == "Sequential" else _functional(spec, shared)
     if not spec.trainable:
         model.trainable = False
     return model
 
 
-def make_layer(spec: LayerSpec | ModelSpec) -> Layer:
-    """Make one layer; layers and models inside its config first."""
+def make_layer(spec: LayerSpec | ModelSpec, shared: Shared) -> Layer:
+    """Make one layer; layers and models inside its config first. One that is shared is made once."""
+    if spec.shared is None:
+        return _make(spec, shared)
+    if spec.shared not in shared:
+        shared[spec.shared] = _make(spec, shared)
+    return shared[spec.shared]
+
+
+def _make(spec: LayerSpec | ModelSpec, shared: Shared) -> Layer:
     if isinstance(spec, ModelSpec):
-        return build_model(spec)
+        return build_model(spec, shared)
     cls = REGISTRY.get(spec.class_name)
     if cls is None:
         raise UnsupportedError(f"layer {quote(spec.name)}: there is no layer class {quote(spec.class_name)}.")
-    config = {key: _inner(value) for key, value in spec.config.items()}
+    config = {key: _inner(value, shared) for key, value in spec.config.items()}
     for key, value in _OF_OLD.get(spec.era, {}).items():
         if key in cls.config_keys():
             config.setdefault(key, value)
@@ -62,19 +77,19 @@ def make_layer(spec: LayerSpec | ModelSpec) -> Layer:
     return layer
 
 
-def _inner(value: Any) -> Any:
+def _inner(value: Any, shared: Shared) -> Any:
     if isinstance(value, (LayerSpec, ModelSpec)):
-        return make_layer(value)
+        return make_layer(value, shared)
     specs = isinstance(value, tuple) and any(isinstance(item, (LayerSpec, ModelSpec)) for item in value)
-    return [_inner(item) for item in value] if specs else value
+    return [_inner(item, shared) for item in value] if specs else value
 
 
-def _sequential(spec: ModelSpec) -> Sequential:
-    return Sequential([make_layer(layer) for layer in spec.layers], name=spec.name)
+def _sequential(spec: ModelSpec, shared: Shared) -> Sequential:
+    return Sequential([make_layer(layer, shared) for layer in spec.layers], name=spec.name)
 
 
-def _functional(spec: ModelSpec) -> Model:
-    layers = {layer.name: make_layer(layer) for layer in spec.layers}
+def _functional(spec: ModelSpec, shared: Shared) -> Model:
+    layers = {layer.name: make_layer(layer, shared) for layer in spec.layers}
     made: dict[tuple[str, int], list[Any]] = {}
     for name, layer in layers.items():
         if isinstance(layer, InputLayer):

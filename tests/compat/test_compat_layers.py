@@ -225,6 +225,21 @@ def test_wrapped_layers() -> None:
 
 
 def test_layer_shared_by_two_wrappers() -> None:
-    shared = {**item("Dense", "d", units=2), "shared_object_id": 5}
-    model = sequential(item("TimeDistributed", "a", layer=shared), item("TimeDistributed", "b", layer=shared))
-    refused(model, "'a' and 'b' hold one and the same layer", "3.1.0")
+    def wrapped(name: str, inner: Config) -> Config:
+        return item("TimeDistributed", name, layer=inner)
+
+    plain = item("Dense", "d", units=2)
+    shared = {**plain, "shared_object_id": 5}
+
+    def numbers(*inner: Config) -> list[int | None]:
+        model = read(sequential(*(wrapped(f"w{index}", part) for index, part in enumerate(inner))), "3.1.0")
+        return [layer.config["layer"].shared for layer in model.layers]  # type: ignore[union-attr]
+
+    assert numbers(shared, shared) == [5, 5]
+    assert numbers(plain, shared) == [5, 5]  # Keras marks the second place only
+    assert numbers(item("Dense", "other", units=2), shared) == [None, None]
+    assert numbers(plain, plain) == [None, None]
+    model = sequential(wrapped("a", plain), wrapped("b", plain), wrapped("c", shared))
+    refused(model, "Layer 's/c/d' is one and the same layer as one of 2 before it", "3.1.0")
+    model = sequential(wrapped("a", shared), wrapped("b", {**item("Dense", "d", units=3), "shared_object_id": 5}))
+    refused(model, "Layer 's/a/d' and others have one shared_object_id", "3.1.0", CorruptFileError)
