@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import Call, TensorRef
+from ..spec import Call, LayerSpec, ModelSpec, TensorRef
 from . import _tables as tables
 from . import forms
 from ._values import MAX_NESTING, is_int, sequence
@@ -77,8 +77,8 @@ def _keywords(
         key: value for key, value in keywords.items() if value is not None or (context.own and key.endswith("mask"))
     }
     where = f"Layer {quote(name)} ({class_name})"
-    if "constants" in kept:
-        raise UnsupportedFileError(f"{where}: {forms.UNLESS['num_constants'].reason}.")
+    if "constants" in kept and "constants" not in order:
+        raise UnsupportedFileError(f"{where}: constants: {forms.UNLESS['num_constants'].reason}.")
     unknown = sorted(set(kept) - set(order) - {"training"})
     if unknown:
         raise UnsupportedFileError(
@@ -100,6 +100,28 @@ def _keywords(
     if not context.old and not context.own and several and "mask" in order and "mask" not in kept:
         kept["mask"] = None
     return kept
+
+
+def with_constants(layer: LayerSpec | ModelSpec, calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    """The calls of a layer, with its constants apart from the states, behind which Keras 2 writes them."""
+    count = layer.config.get("num_constants", 0) if isinstance(layer, LayerSpec) and layer.class_name == "RNN" else 0
+    made = []
+    for call in calls:
+        behind = call.kwargs.get("initial_state")
+        if not count or call.kwargs.get("constants") is not None or not isinstance(behind, list):
+            made.append(call)
+            continue
+        if len(behind) < count:
+            raise CorruptFileError(
+                f"Layer {quote(layer.name)} is called with {len(behind)} tensors behind its input, and it has {count} "
+                "constants."
+            )
+        states, constants = behind[: len(behind) - count], behind[len(behind) - count :]
+        kwargs = {key: value for key, value in call.kwargs.items() if key != "initial_state"}
+        made.append(
+            Call(call.args, {**kwargs, **({"initial_state": states} if states else {}), "constants": constants})
+        )
+    return tuple(made)
 
 
 def _is_keras3(data: Any) -> bool:

@@ -72,7 +72,8 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
                     f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {forms.UNLESS[key].reason}."
                 )
             continue
-        if key in form.keys or key == "activity_regularizer" or context.own:
+        taken = form.keys | (form.old_keys if context.old else frozenset())
+        if key in taken or key == "activity_regularizer" or context.own:
             kept[key] = value
         else:
             unknown.append(key)
@@ -98,6 +99,8 @@ def _argument(context: Context, class_name: str, form: Form, name: str, key: str
         if not is_int(value) or value < 1:
             raise CorruptFileError(f"{where}: expected a whole number of 1 or more, got {quote(value)}.")
         return value
+    if key == "num_constants" and not (is_int(value) and value > 0):
+        raise CorruptFileError(f"{where}: expected a whole number, got {quote(value)}.")
     if key in forms.BOOLEANS:
         return boolean(value, where)
     if key in forms.TUPLES and not is_int(value):

@@ -12,7 +12,7 @@ from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import LayerSpec, ModelSpec, Rule, Writer
 from . import _tables as tables
 from . import forms
-from ._calls import read_call, read_ends, refs_of
+from ._calls import read_call, read_ends, refs_of, with_constants
 from ._graph import Graph, Operation, follow_masks, resolve, without_mask_operations
 from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
@@ -278,6 +278,7 @@ def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec |
     if operation:
         return Operation(class_name, name, mapping(item.get("config") or {}, f"The config of {quote(name)}"), calls)
     layer = _read(context, item, name)
+    calls = with_constants(layer, calls)
     refuse_reversed_states(context, layer, calls)
     fields = {**layer.__dict__, "calls": calls}
     return ModelSpec(**fields) if isinstance(layer, ModelSpec) else LayerSpec(**fields)

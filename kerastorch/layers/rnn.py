@@ -236,7 +236,15 @@ class RNN(SequenceLayer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and isinstance(args[0], (list, tuple)):
-            return super().__call__(args[0][0], *args[1:], **self._behind_input(list(args[0][1:]), kwargs))
+            kwargs = self._behind_input(list(args[0][1:]), kwargs)
+            args = (args[0][0], *args[1:])
+        constants = kwargs.get("constants")
+        given = constants is not None and not (isinstance(constants, (list, tuple)) and not constants)
+        if given and not _takes_constants(self.cell):
+            raise ArgumentError(
+                f"{repr_of(self)}: {name_of(self.cell)} takes no constants; give its step an argument of that name, "
+                "or pass none."
+            )
         return super().__call__(*args, **kwargs)
 
     def _behind_input(self, behind: list[Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -282,11 +290,6 @@ class RNN(SequenceLayer):
             constants = ()
         elif not isinstance(constants, (list, tuple)):
             constants = (constants,)
-        if len(constants) and not _takes_constants(self.cell):
-            raise ArgumentError(
-                f"{repr_of(self)}: {name_of(self.cell)} takes no constants; give its step an argument of that name, "
-                "or pass none."
-            )
         constants = tuple(torch.as_tensor(constant, device=self.device) for constant in constants)
         return self._nested(super().forward(x, mask, (initial_state, constants), training))
 

@@ -111,7 +111,35 @@ def test_states_of_keras_2() -> None:
     for layer in spec.layers[2:4]:
         assert (layer.calls[0].args, layer.calls[0].kwargs) == ((TensorRef("x"),), states)
     layers[3]["inbound_nodes"][0][0][3]["constants"] = [["e", 0, 1]]
-    refused(functional(layers, [["x", 0, 0]], [["out", 0, 0]]), "constants of a recurrent layer are not supported")
+    refused(functional(layers, [["x", 0, 0]], [["out", 0, 0]]), "no cell of Keras's own takes constants")
+
+
+def test_constants_stand_behind_the_states() -> None:
+    def calls(count: object, *behind: str) -> Any:
+        nodes = [[name, 0, 0, {}] for name in ("x", *behind)]
+        rnn = item("RNN", "r", cell=item("SimpleRNNCell", "c", units=3), num_constants=count)
+        layers = [{**source(name), "name": name} for name in ("x", *behind)] + [called(rnn, nodes)]
+        ends = [[name, 0, 0] for name in ("x", *behind)]
+        spec = read(functional(layers, ends, [["r", 0, 0]]), "2.15.0")
+        assert spec.layers[-1].config.get("num_constants", 0) == (count or 0)  # type: ignore[union-attr]
+        return spec.layers[-1].calls[0].kwargs
+
+    a, b, h = TensorRef("a"), TensorRef("b"), TensorRef("h")
+    assert calls(None, "h") == {"initial_state": [h]}
+    assert calls(2, "h", "a", "b") == {"initial_state": [h], "constants": [a, b]}
+    assert calls(2, "a", "b") == {"constants": [a, b]}
+    with pytest.raises(CorruptFileError, match="called with 1 tensors behind its input, and it has 2 constants"):
+        calls(2, "a")
+    for wrong in (-1, "2", True, 1.0):
+        with pytest.raises(CorruptFileError, match="num_constants: expected a whole number"):
+            calls(wrong, "a")
+    rnn = item("RNN", "r", cell=item("SimpleRNNCell", "c", units=3))
+    layers = [
+        *({**source(name), "name": name} for name in ("x", "a")),
+        called(rnn, [["x", 0, 0, {"constants": [["a", 0, 0]]}]]),
+    ]
+    spec = read(functional(layers, [["x", 0, 0], ["a", 0, 0]], [["r", 0, 0]]), "2.15.0")
+    assert spec.layers[-1].calls[0].kwargs == {"constants": [a]}
 
 
 def test_arguments_of_calls() -> None:

@@ -32,7 +32,7 @@ def test_keys_that_mean_nothing_are_dropped() -> None:
             item("LSTM", "l", units=3, recurrent_activation="tanh", time_major=True),
             "time_major = 'True': .*put the batch first",
         ),
-        (item("GRU", "l", units=3, num_constants=2), "num_constants = '2': constants"),
+        (item("GRU", "l", units=3, num_constants=2), "num_constants = '2': no cell of Keras's own takes constants"),
         (item("InputLayer", "l", batch_input_shape=[None, 3], sparse=True), "sparse = 'True': sparse inputs"),
         (item("InputLayer", "l", batch_input_shape=[None, 3], ragged=True), "ragged = 'True': ragged inputs"),
         (item("BatchNormalization", "l", virtual_batch_size=3), "virtual_batch_size = '3'"),

@@ -237,3 +237,13 @@ def save(k: ModuleType, builder: str, path: str, inputs: list[np.ndarray], weigh
 
 def json_of(k: ModuleType, builder: str) -> str:
     return globals()[builder](k).to_json()
+
+
+def constants_model(k: ModuleType) -> Any:
+    """A cell with constants in a graph: by keyword, with states, masked, and behind the input."""
+    lay = k.layers
+    words, c, d, h = k.Input((5,), dtype="int32"), k.Input((2,)), k.Input((4,)), k.Input((4,))
+    x = lay.Embedding(6, 4, mask_zero=True)(words)
+    first = lay.RNN(constant_cell(k)(4), return_sequences=True)(x, initial_state=[h], constants=[c, d])
+    second = lay.RNN(constant_cell(k)(4), go_backwards=True)(first, constants=[c, lay.Dense(4)(d)])
+    return k.Model([words, c, d, h], [first, second])

@@ -26,6 +26,7 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "seed": (None,),
     "noise_shape": (None,),
     "output_padding": (None,),
+    "num_constants": (None, 0),
     "attention_axes": (None,),
     "output_shape": (None,),
     "sliding_window": (None,),
@@ -48,7 +49,7 @@ class Unless:
 
 UNLESS: Mapping[str, Unless] = {
     "time_major": Unless((False, None), "inputs (timesteps, batch, features) are not supported; put the batch first"),
-    "num_constants": Unless((None, 0), "constants of a recurrent layer are not supported; make them part of the input"),
+    "num_constants": Unless((None, 0), "no cell of Keras's own takes constants; run your cell in an RNN"),
     "enable_caching_device": Unless((False, True, None), ""),
     "return_runtime": Unless((False, None), "it is a switch of TensorFlow's own tests"),
     "reverse_state_order": Unless((False, None), "the states are in the order of the cells; save without it"),

@@ -18,6 +18,7 @@ class Form:
     call: tuple[str, ...] = ()  # in the order of Keras 3's signature
     ignored: frozenset[str] = frozenset()  # read and dropped: they change no number and no shape
     old: frozenset[str] = frozenset()  # keys of the eras before Keras 3 about which UNLESS decides
+    old_keys: frozenset[str] = frozenset()  # arguments that only the eras before Keras 3 have
     unless: frozenset[str] = frozenset()  # likewise, of every era
     today: str = ""  # the class that it is in our table, if that has another name
     keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
