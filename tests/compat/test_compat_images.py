@@ -19,7 +19,7 @@ def layer_of(class_name: str, version: str, backend: str | None = None, **config
     """The layer that a config of that version makes."""
     spec = to_spec(sequential(item(class_name, "l", **config)), version, backend)[0].layers[0]
     assert isinstance(spec, LayerSpec)
-    return make_layer(spec)
+    return make_layer(spec, {})
 
 
 @pytest.mark.parametrize(
