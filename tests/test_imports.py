@@ -47,11 +47,11 @@ def test_a_planted_import_is_seen(tmp_path: Path) -> None:
 def test_import_time() -> None:
     code = """
 import time, torch, numpy
-begin = time.perf_counter(); import kerastorch; print(time.perf_counter() - begin)
+begin = time.process_time(); import kerastorch; print(time.process_time() - begin)
 """
     seconds = statistics.median(float(python(code)) for _ in range(3))
-    print(f"import kerastorch: {seconds:.3f} s over import torch (aim: 0.3 s)")
-    # Generous: on a busy machine the clock says little.
+    print(f"import kerastorch: {seconds:.3f} s of processor time over import torch (aim: 0.3 s)")
+    # Processor time, which other processes change little; generous all the same.
     assert seconds < 1.0
 
 
