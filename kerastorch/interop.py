@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from . import layers
 from ._torch_activations import ACTIVATION_MODULES, activation_layer
 from ._torch_convolutions import CONVOLUTIONS, TRANSPOSED, convolution_layer
+from ._torch_filling import build_like, fill, filled
 from ._torch_images import CONVERTERS as _OF_IMAGES
 from .errors import ArgumentError, UnsupportedError, quote
 from .layers._plain import AllSteps as AllSteps
@@ -19,8 +20,6 @@ from .layers._plain import ChannelsFirst as ChannelsFirst
 from .layers._plain import ChannelsLast as ChannelsLast
 from .layers._plain import LastStep as LastStep
 from .models import Sequential
-
-_L = TypeVar("_L", bound=layers.Layer)
 
 _RECURRENT: dict[type[nn.Module], Any] = {nn.LSTM: layers.LSTM, nn.GRU: layers.GRU, nn.RNN: layers.SimpleRNN}
 _CELLS: dict[type[nn.Module], Any] = {
@@ -163,37 +162,6 @@ def _sequential(module: nn.Sequential, path: str, settings: _Settings, refused: 
     return result
 
 
-# ------------------------------------------------------------------ filling a layer
-
-
-def _filled(layer: _L, input_shape: tuple[int | None, ...], tensors: Mapping[str, Tensor | None]) -> _L:
-    """Build the layer where the tensors are, in their dtype, and copy them in by name; None: it has no such."""
-    present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    _build_like(layer, input_shape, present)
-    _fill(layer, present)
-    return layer
-
-
-def _build_like(layer: layers.Layer, input_shape: tuple[int | None, ...], tensors: Mapping[str, Tensor]) -> None:
-    for like in list(tensors.values())[:1]:
-        layer.to(device=like.device, dtype=like.dtype)
-    layer.build(input_shape)
-
-
-@torch.no_grad()
-def _fill(layer: layers.Layer, tensors: Mapping[str, Tensor]) -> None:
-    """Copy the tensors into the layer's parameters and buffers of the same names; freeze what is frozen."""
-    own = layer.state_dict(keep_vars=True)
-    for name, tensor in tensors.items():
-        own[name].copy_(tensor)
-        if isinstance(own[name], nn.Parameter):
-            own[name].requires_grad_(tensor.requires_grad)
-    frozen = bool(tensors) and not any(tensor.requires_grad for tensor in tensors.values())
-    # In training, a BatchNormalization that is not trainable uses its moving statistics, torch's never does.
-    if frozen and not isinstance(layer, layers.BatchNormalization):
-        layer.trainable = False
-
-
 # ------------------------------------------------------------------ recurrent modules
 
 
@@ -239,12 +207,12 @@ def _recurrent(module: nn.RNNBase, settings: _Settings) -> layers.Layer:
         input_shape = (None, None, tensors[0]["weight_ih_l0"].shape[1])
         if module.bidirectional:
             layer = layers.Bidirectional(layer)
-            _build_like(layer, input_shape, tensors[0])
+            build_like(layer, input_shape, tensors[0])
             for direction, its_tensors in zip((layer.forward_layer, layer.backward_layer), tensors, strict=True):
-                _fill(direction, its_tensors)
+                fill(direction, its_tensors)
             made.append(layer)
         else:
-            made.append(_filled(layer, input_shape, tensors[0]))
+            made.append(filled(layer, input_shape, tensors[0]))
     if len(made) == 1:
         return made[0]
     result = Sequential(made)
@@ -257,7 +225,7 @@ def _cell(module: Any, settings: _Settings) -> layers.Layer:
         raise UnsupportedError("a cell returns its states, so nothing can stand behind it; convert it by itself")
     options = {"activation": module.nonlinearity} if isinstance(module, nn.RNNCell) else {}
     layer = _CELLS[type(module)](module.hidden_size, use_bias=module.bias, **options)
-    return _filled(layer, (None, module.input_size), _gate_tensors(module, "", "", settings))
+    return filled(layer, (None, module.input_size), _gate_tensors(module, "", "", settings))
 
 
 # ------------------------------------------------------------------ other modules
@@ -265,7 +233,7 @@ def _cell(module: Any, settings: _Settings) -> layers.Layer:
 
 def _linear(module: nn.Linear, settings: _Settings) -> layers.Layer:
     layer = layers.Dense(module.out_features, use_bias=module.bias is not None)
-    return _filled(layer, (None, module.in_features), {"weight": module.weight, "bias": module.bias})
+    return filled(layer, (None, module.in_features), {"weight": module.weight, "bias": module.bias})
 
 
 def _embedding(module: nn.Embedding, settings: _Settings) -> layers.Layer:
@@ -278,12 +246,12 @@ def _embedding(module: nn.Embedding, settings: _Settings) -> layers.Layer:
         if getattr(module, option):
             raise UnsupportedError(f"{option}={getattr(module, option)}: Keras's Embedding has no such option")
     layer = layers.Embedding(module.num_embeddings, module.embedding_dim)
-    return _filled(layer, (None, None), {"weight": module.weight})
+    return filled(layer, (None, None), {"weight": module.weight})
 
 
 def _convolution(module: Any, settings: _Settings) -> layers.Layer:
     shape = (None, module.in_channels, *[None] * len(module.kernel_size))
-    return _filled(convolution_layer(module), shape, {"weight": module.weight, "bias": module.bias})
+    return filled(convolution_layer(module), shape, {"weight": module.weight, "bias": module.bias})
 
 
 def _moved_channels(module: ChannelsFirst, settings: _Settings) -> layers.Layer:
@@ -300,7 +268,7 @@ def _batch_norm(module: Any, settings: _Settings) -> layers.Layer:
         axis=1, momentum=1 - module.momentum, epsilon=module.eps, center=module.affine, scale=module.affine
     )
     tensors = {name: getattr(module, name) for name in ("weight", "bias", "running_mean", "running_var")}
-    return _filled(layer, (None, module.num_features, *_AXES_BEHIND[type(module)]), tensors)
+    return filled(layer, (None, module.num_features, *_AXES_BEHIND[type(module)]), tensors)
 
 
 def _layer_norm(module: nn.LayerNorm, settings: _Settings) -> layers.Layer:
@@ -311,14 +279,14 @@ def _layer_norm(module: nn.LayerNorm, settings: _Settings) -> layers.Layer:
         scale=module.elementwise_affine,
         center=module.bias is not None,
     )
-    return _filled(layer, (None, *module.normalized_shape), {"weight": module.weight, "bias": module.bias})
+    return filled(layer, (None, *module.normalized_shape), {"weight": module.weight, "bias": module.bias})
 
 
 def _group_norm(module: nn.GroupNorm, settings: _Settings) -> layers.Layer:
     layer = layers.GroupNormalization(
         module.num_groups, axis=1, epsilon=module.eps, center=module.affine, scale=module.affine
     )
-    return _filled(layer, (None, module.num_channels), {"weight": module.weight, "bias": module.bias})
+    return filled(layer, (None, module.num_channels), {"weight": module.weight, "bias": module.bias})
 
 
 def _rms_norm(module: nn.RMSNorm, settings: _Settings) -> layers.Layer:
@@ -327,7 +295,7 @@ def _rms_norm(module: nn.RMSNorm, settings: _Settings) -> layers.Layer:
     rank = len(module.normalized_shape)
     epsilon = torch.finfo(module.weight.dtype).eps if module.eps is None else module.eps
     layer = layers.RMSNormalization(axis=-1 if rank == 1 else list(range(-rank, 0)), epsilon=epsilon)
-    return _filled(layer, (None, *module.normalized_shape), {"weight": module.weight})
+    return filled(layer, (None, *module.normalized_shape), {"weight": module.weight})
 
 
 def _prelu(module: nn.PReLU, settings: _Settings) -> layers.Layer:
@@ -340,8 +308,8 @@ def _prelu(module: nn.PReLU, settings: _Settings) -> layers.Layer:
     shared = list(range(1 if module.num_parameters == 1 else 2, rank))
     layer = layers.PReLU(shared_axes=shared or None)
     tensors = {"weight": module.weight}
-    _build_like(layer, (None, *settings.example_shape[1:]), tensors)
-    _fill(layer, {"weight": module.weight.view(layer.weight.shape)})
+    build_like(layer, (None, *settings.example_shape[1:]), tensors)
+    fill(layer, {"weight": module.weight.view(layer.weight.shape)})
     return layer
 
 
@@ -370,7 +338,7 @@ def _multi_head_attention(module: nn.MultiheadAttention, settings: _Settings) ->
         tensors["output_dense.bias"] = out.bias
     layer = layers.MultiHeadAttention(heads, size, dropout=module.dropout, use_bias=bias is not None)
     shapes: Any = [(None, None, features) for features in (module.embed_dim, module.vdim, module.kdim)]
-    return _filled(layer, shapes, tensors)
+    return filled(layer, shapes, tensors)
 
 
 def _like(parameter: Tensor, values: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ ORDER = (
     ("files", "compat"),
     ("layers",),
     ("models", "random"),
-    ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_images"),
+    ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_filling", "_torch_images"),
     ("load",),
     ("parity",),
     ("cli",),
