@@ -26,7 +26,8 @@ class Call:
     """One call of a layer in a graph: nested lists, tuples and dicts of `TensorRef` and plain constants.
 
     The first of `args` is the input; everything else stands in `kwargs`: `mask`, `initial_state`, `training`.
-    Without `mask` the masks travel along the edges; `mask=None` says that the call uses none, whatever its input has.
+    Without `mask` the masks travel along the edges; `mask=None` says that the call uses none, whatever its input has,
+    and `mask=False` that its output has none either.
     """
 
     args: tuple[Any, ...] = ()

@@ -95,6 +95,8 @@ def _keywords(
             del kept["training"]
         elif kept["training"]:
             context.rule(name, "is called with training=True: it works as in training at all times")
+    if context.writer.era == "tf.keras" and "mask" in order and keywords.get("mask", ...) is None:
+        kept["mask"] = False  # said in the call: tf.keras hands none on then
     # Keras 3 passes `mask` by itself only to calls with a single tensor argument.
     several = any(refs_of(value) for key, value in kept.items() if key != "mask")
     if not context.old and not context.own and several and "mask" in order and "mask" not in kept:

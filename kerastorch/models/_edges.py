@@ -22,6 +22,8 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     rest = [_values(value) for value in args[1:]]
     mask = _mask_of(args[0])
     if layer._takes_mask:
+        if options.get("mask") is False:  # neither used nor handed on
+            mask = options["mask"] = None
         if mask is not None:
             options.setdefault("mask", mask)
         mask = mask if options.get("mask") is None else options["mask"]  # the output follows the one that is used

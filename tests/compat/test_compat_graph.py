@@ -11,7 +11,7 @@ from _compat_made import Config, called, chain, functional, item, read, refused,
 
 from kerastorch.compat import to_spec
 from kerastorch.errors import CorruptFileError, KerasTorchError
-from kerastorch.spec import ModelSpec, TensorRef
+from kerastorch.spec import Call, ModelSpec, TensorRef
 
 # ---------------------------------------------------------------------------------------------- functional graphs
 
@@ -108,8 +108,8 @@ def test_states_of_keras_2() -> None:
     ]
     spec = read(functional(layers, [["x", 0, 0]], [["out", 0, 0]]), "2.3.0-tf")
     states = {"initial_state": [TensorRef("e", 0, 1), TensorRef("e", 0, 2)]}
-    for layer in spec.layers[2:4]:
-        assert (layer.calls[0].args, layer.calls[0].kwargs) == ((TensorRef("x"),), states)
+    assert (spec.layers[2].calls[0].args, spec.layers[2].calls[0].kwargs) == ((TensorRef("x"),), states)
+    assert spec.layers[3].calls[0] == Call((TensorRef("x"),), {**states, "mask": False})
     layers[3]["inbound_nodes"][0][0][3]["constants"] = [["e", 0, 1]]
     refused(functional(layers, [["x", 0, 0]], [["out", 0, 0]]), "no cell of Keras's own takes constants")
 

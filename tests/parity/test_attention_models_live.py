@@ -28,6 +28,7 @@ MODELS: dict[str, tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]] = {
     "crossed": ((WORD, WORD), BOTH),
     "used_before_and_after": ((WORD,), BOTH),
     "explicit": ((SEQUENCE, WORD, WORD, SCORES), BOTH),
+    "without_masks": ((WORD,), BOTH),
     "with_scores": ((WORD,), BOTH),
     "dense_by_einsum": ((SEQUENCE,), BOTH),
     "in_a_nested_model": ((SEQUENCE,), BOTH),

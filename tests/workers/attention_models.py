@@ -112,6 +112,16 @@ def explicit(k: ModuleType) -> Any:
     return k.Model([x, m, n, scores], outputs)
 
 
+def without_masks(k: ModuleType) -> Any:
+    """tf.keras: `mask=None` in a call says that there is none, also for what follows."""
+    lay = k.layers
+    words = _words(k)
+    x = _embedded(k, words)
+    free = lay.LSTM(4, return_sequences=True)(x, mask=None)
+    dots = lay.Attention()([x, x], mask=None)
+    return k.Model(words, [lay.GRU(2)(free), lay.LSTM(2)(dots), lay.Bidirectional(lay.GRU(2))(x, mask=None)])
+
+
 def with_scores(k: ModuleType) -> Any:
     """Scores as outputs, and used."""
     lay = k.layers
