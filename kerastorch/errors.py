@@ -46,6 +46,10 @@ class MismatchError(LoadError):
     """Arrays of the file and variables of the model do not fit one to one."""
 
 
+class SaveError(KerasTorchError):
+    """A file cannot be written; what stood there before is unchanged."""
+
+
 def quote(text: object, limit: int = 200) -> str:
     """Return text from a file as it may stand in a message: escaped, and cut at `limit` characters."""
     shown = repr(text if isinstance(text, str) else str(text))
