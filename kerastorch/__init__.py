@@ -5,6 +5,7 @@ from typing import Any as _Any
 
 from . import activations as activations
 from . import constraints as constraints
+from . import convert as convert
 from . import initializers as initializers
 from . import layers as layers
 from . import regularizers as regularizers

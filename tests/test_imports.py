@@ -71,7 +71,7 @@ ORDER = (
         "regularizers",
         "constraints",
     ),
-    ("files", "compat"),
+    ("files", "compat", "convert"),
     ("layers",),
     ("models", "random"),
     ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_filling", "_torch_images"),
@@ -88,6 +88,7 @@ FORBIDDEN = {
     "spec": {"torch", "numpy", "layers", "models", "files", "compat"},
     "layers": {"models", "files", "compat", "load", "h5py"},
     "models": {"files", "h5py"},
+    "convert": {"layers", "models", "files", "compat", "h5py"},
 }
 NOWHERE = {"keras", "tf_keras", "tensorflow", "jax", "pickle", "marshal", "importlib.util"}
 

@@ -28,7 +28,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
     except OSError as error:
-        raise SaveError(f"{shown}: cannot be written ({error.strerror or error}). Check that the folder exists.") from None
+        raise SaveError(
+            f"{shown}: cannot be written ({error.strerror or error}). Check that the folder exists."
+        ) from None
     os.close(descriptor)
     try:
         yield temporary

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import inspect
 from types import ModuleType
 from typing import Any
@@ -46,3 +48,33 @@ def arguments_of(k: ModuleType, class_name: str) -> list[str]:
         if base.__module__.startswith(("keras.", "tf_keras.")) and "__init__" in vars(base):
             found |= set(inspect.signature(base.__init__).parameters)
     return sorted(found - {"self", "args", "kwargs"})
+
+
+def cudnn_parameters(k: ModuleType, kind: str, weights: list[np.ndarray]) -> np.ndarray:
+    """The flat buffer that tf-keras's LSTM or GRU hands to cuDNN; the call to cuDNN itself is kept from happening."""
+    from unittest import mock
+
+    import tensorflow as tf
+
+    class Taken(Exception):
+        pass
+
+    taken = []
+
+    def take(**arguments: Any) -> None:
+        taken.append(np.asarray(arguments["params"]))
+        raise Taken
+
+    layers = importlib.import_module(f"{k.__name__}.src.layers.rnn.{kind.lower()}")
+    units = weights[1].shape[0]
+    states = [tf.zeros((1, units))] * (2 if kind == "LSTM" else 1)
+    build = {"is_cuda_build": True, "is_rocm_build": False}
+    with (
+        mock.patch.object(layers.tf.raw_ops, "CudnnRNNV3", take),
+        mock.patch.object(layers.tf.sysconfig, "get_build_info", return_value=build),
+        contextlib.suppress(Taken),
+    ):
+        run = getattr(layers, f"gpu_{kind.lower()}")
+        given = [tf.constant(array) for array in weights]
+        run(tf.zeros((1, 2, weights[0].shape[0])), *states, *given, None, False, False, None, True)
+    return taken[0]

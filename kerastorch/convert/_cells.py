@@ -1,0 +1,40 @@
+"""The gate orders of every framework, as data, and the maps that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..weights import Step, gates, identity, transpose
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of recurrent cell: its gates, in the order of each framework.
+
+    The letters are Keras's: LSTM input, forget, candidate, output; GRU update (z), reset (r), candidate (h).
+    """
+
+    name: str
+    keras: str
+    torch: str
+    cudnn: str
+    onnx: str
+    keras1: str = ""
+
+    @property
+    def count(self) -> int:
+        return len(self.keras)
+
+    def order(self, framework: str) -> Step:
+        """Reorder the last axis from Keras's gates to those of `framework` ("torch", "cudnn", "onnx", "keras1")."""
+        other: str = getattr(self, framework)
+        return identity if other == self.keras else gates(f"{self.keras} -> {other}")
+
+    def matrix(self, framework: str) -> Step:
+        """`(rows, G*U)` of Keras -> `(G*U, rows)` with the gates of `framework`."""
+        return self.order(framework) >> transpose
+
+
+LSTM = Cell("LSTM", keras="ifco", torch="ifco", cudnn="ifco", onnx="iofc", keras1="icfo")
+GRU = Cell("GRU", keras="zrh", torch="rzh", cudnn="rzh", onnx="zrh", keras1="zrh")
+SIMPLE_RNN = Cell("SimpleRNN", keras="h", torch="h", cudnn="h", onnx="h")
