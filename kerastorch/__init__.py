@@ -8,6 +8,7 @@ from . import constraints as constraints
 from . import convert as convert
 from . import initializers as initializers
 from . import layers as layers
+from . import ops as ops
 from . import regularizers as regularizers
 from .errors import KerasTorchError as KerasTorchError
 from .interop import from_torch as from_torch

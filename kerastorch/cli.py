@@ -134,7 +134,7 @@ def _print_layers(console: Console, model: Model) -> None:
     for depth, layer, shape, _ in rows(model, expand_nested=True):
         path, reason = ("", "") if isinstance(layer, Model) else _kernels(layer)
         name = "  " * depth + _shown(layer.name)
-        cells.append((name, layer.class_name, str(shape), f"{sum(count(layer)):,}", path, reason))
+        cells.append((name, layer.kind, str(shape), f"{sum(count(layer)):,}", path, reason))
     _print_table(console, ("Layer", "Class", "Output shape", "Params", "Kernel", "Why"), cells, right=(3,))
     trained, fixed = count(model)
     console.print(f"parameters: {trained + fixed:,} ({trained:,} trainable, {fixed:,} not)")

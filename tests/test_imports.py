@@ -62,6 +62,7 @@ ORDER = (
     ("errors",),
     (
         "spec",
+        "operations",
         "_serial",
         "weights",
         "activations",
@@ -73,7 +74,7 @@ ORDER = (
     ),
     ("files", "compat", "convert"),
     ("layers",),
-    ("models", "random"),
+    ("models", "ops", "random"),
     ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_filling", "_torch_images"),
     ("load",),
     ("parity",),

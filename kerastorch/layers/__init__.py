@@ -72,6 +72,7 @@ from .noise import AlphaDropout as AlphaDropout
 from .noise import GaussianDropout as GaussianDropout
 from .noise import GaussianNoise as GaussianNoise
 from .normalization import Normalization as Normalization
+from .operation import Operation as Operation
 from .padding import Cropping1D as Cropping1D
 from .padding import Cropping2D as Cropping2D
 from .padding import Cropping3D as Cropping3D

@@ -247,6 +247,11 @@ class Layer(Connected):
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""
 
     @property
+    def kind(self) -> str:
+        """What summaries call the layer: its class."""
+        return self.class_name
+
+    @property
     def built(self) -> bool:
         return self._built
 

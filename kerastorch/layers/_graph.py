@@ -20,13 +20,17 @@ class SymbolicTensor:
     Keras calls this `KerasTensor`. It holds no data; calling layers on it builds the graph of a `Model`.
     """
 
-    __slots__ = ("dtype", "index", "node", "shape")
+    __slots__ = ("dtype", "index", "node", "shape", "values")
+    __array_ufunc__ = None  # numpy leaves `array + symbolic` to us
 
-    def __init__(self, shape: Shape, dtype: torch.dtype, node: Node, index: int) -> None:
+    def __init__(
+        self, shape: Shape, dtype: torch.dtype, node: Node, index: int, values: tuple[Any, ...] | None = None
+    ) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
         self.node = node
         self.index = index
+        self.values = values  # of a tensor that follows from shapes alone; see `_symbolic.Outline`
 
     @property
     def ndim(self) -> int:
@@ -40,6 +44,104 @@ class SymbolicTensor:
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(f"Cannot iterate over {self!r}: it stands for one tensor.")
+
+    def _operation(self, function: str, *args: Any) -> Any:
+        from .operation import apply  # on use: an operation is itself a layer
+
+        return apply(function, *args)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._operation("GetItem", self, key)
+
+    def __neg__(self) -> Any:
+        return self._operation("Negative", self)
+
+    def __abs__(self) -> Any:
+        return self._operation("Absolute", self)
+
+    def __invert__(self) -> Any:
+        return self._operation("LogicalNot", self)
+
+    def __add__(self, other: Any) -> Any:
+        return self._operation("Add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._operation("Add", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._operation("Subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._operation("Subtract", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._operation("Multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._operation("Multiply", other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._operation("Matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self._operation("Matmul", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._operation("TrueDivide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._operation("TrueDivide", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._operation("FloorDivide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._operation("FloorDivide", other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._operation("Mod", self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._operation("Mod", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._operation("Power", self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._operation("Power", other, self)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._operation("Less", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._operation("LessEqual", self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._operation("Greater", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._operation("GreaterEqual", self, other)
+
+    def __ne__(self, other: Any) -> Any:  # but `==` compares the objects, as in Keras: `in` and `index` need it
+        return self._operation("NotEqual", self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return self._operation("LogicalAnd", self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return self._operation("LogicalAnd", other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return self._operation("LogicalOr", self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return self._operation("LogicalOr", other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return self._operation("LogicalXor", self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return self._operation("LogicalXor", other, self)
 
 
 @dataclass(eq=False)
@@ -57,12 +159,18 @@ class Node:
 
 
 def map_structure(function: Callable[[Any], Any], value: Any) -> Any:
-    """Apply `function` to the leaves of nested lists, tuples and dicts."""
+    """Apply `function` to the leaves of nested lists, tuples and dicts; a dict's in the order of its keys."""
     if isinstance(value, (list, tuple)):
         return type(value)(map_structure(function, item) for item in value)
     if isinstance(value, dict):
-        return {key: map_structure(function, item) for key, item in value.items()}
+        return map_dict(lambda item: map_structure(function, item), value)
     return function(value)
+
+
+def map_dict(function: Callable[[Any], Any], value: dict[str, Any]) -> dict[str, Any]:
+    """Apply `function` to the values of a dict, in the order of its keys: so Keras counts inputs and outputs."""
+    made = {key: function(value[key]) for key in sorted(value)}
+    return {key: made[key] for key in value}
 
 
 def leaves(value: Any) -> list[Any]:

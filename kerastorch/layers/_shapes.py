@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ._graph import leaves, shapes_of
+from ._graph import leaves, map_dict, shapes_of
 from ._penalties import unseen
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
     if _is_shape(shapes):
         return function(tuple(shapes))
     if isinstance(shapes, dict):
-        return {key: map_shapes(function, item) for key, item in shapes.items()}
+        return map_dict(lambda item: map_shapes(function, item), shapes)
     return type(shapes)(map_shapes(function, item) for item in shapes)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import KerasTorchError, MismatchError
 from ..files import Array
 from ..layers._variables import fillers
+from ..layers.operation import Operation
 from ._match import Pair
 
 _PIECE = 1 << 20  # values compared at once
@@ -81,8 +82,13 @@ def _read(array: Array) -> Tensor:
 
 @torch.no_grad()
 def materialize_fillers(model: nn.Module, device: torch.device) -> None:
-    """Give the buffers that no file holds their values, in a model that was made on the meta device."""
+    """Give the buffers that no file holds their values, in a model that was made on the meta device.
+
+    The constant arrays of operations have values already; they go to the device.
+    """
     for module in model.modules():
+        if isinstance(module, Operation):
+            module.to(device)
         for filler in fillers(module):
             held = module._buffers[filler.name]
             assert held is not None

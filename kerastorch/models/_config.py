@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..layers._wrapper import serialize_layer
-from ._plan import Slot, map_template
+from ..layers.operation import Operation
+from ._plan import Slot, map_template, slots_of
 
 if TYPE_CHECKING:
     from ..layers._base import Layer
@@ -24,14 +25,18 @@ def functional_config(model: Model) -> dict[str, Any]:
         return {"class_name": "__keras_tensor__", "config": {"keras_history": list(history[slot.index])}}
 
     for step in plan.steps:
+        layer = model.layer_of(step)
         number = len(calls[step.layer])
-        calls[step.layer].append(
-            {"args": list(map_template(reference, step.args)), "kwargs": map_template(reference, step.kwargs)}
-        )
+        args, kwargs = map_template(reference, step.args), map_template(reference, step.kwargs)
+        if isinstance(layer, Operation) and layer.in_keras3:
+            call = layer.keras3_call([reference(slot) for slot in slots_of(step.args)])
+        else:
+            call = {"args": list(args), "kwargs": kwargs}
+        calls[step.layer].append(call)
         for output, slot in enumerate(step.outputs):
             history[slot.index] = [model.layers[step.layer].name, number, output]
     layers = [
-        {**serialize_layer(layer), "name": layer.name, "inbound_nodes": calls[index]}  # type: ignore[arg-type]
+        {**_form(layer), "name": layer.name, "inbound_nodes": calls[index]}  # type: ignore[arg-type]
         for index, layer in enumerate(model.layers)
     ]
 
@@ -45,6 +50,10 @@ def functional_config(model: Model) -> dict[str, Any]:
         "input_layers": ends(plan.inputs),
         "output_layers": ends(plan.outputs),
     }
+
+
+def _form(layer: Layer) -> dict[str, Any]:
+    return layer.keras3_layer() if isinstance(layer, Operation) and layer.in_keras3 else serialize_layer(layer)
 
 
 def sequential_config(model: Model, layers: list[Layer]) -> dict[str, Any]:

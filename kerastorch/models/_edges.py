@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..layers._base import Layer
-from ..layers._graph import leaves
+from ..layers._graph import leaves, map_dict
 
 
 class Masked(NamedTuple):
@@ -58,7 +58,7 @@ def map_masked(function: Any, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(map_masked(function, item) for item in value)
     if isinstance(value, dict):
-        return {key: map_masked(function, item) for key, item in value.items()}
+        return map_dict(lambda item: map_masked(function, item), value)
     return value
 
 

@@ -64,9 +64,10 @@ def leaves_of(value: Any) -> list[Masked]:
 
 def _at(layer: Layer, args: Any, kwargs: Any, events: list[MaskEvent]) -> list[Masked]:
     """The edges that leave a layer; what happens to masks there is added to `events`."""
-    first = args[0]
+    first, named = args[0], kwargs.get("mask")
     if "mask" in kwargs:  # the call says which mask it uses
-        first = map_masked(lambda edge: Masked(edge.value, None), first)
+        shown = named.value if isinstance(named, Masked) else None
+        first = map_masked(lambda edge: Masked(edge.value, shown), first)
     if isinstance(layer, Model) and layer._carries_masks:
         return _through(layer, leaves_of(first), events)
     inputs = map_masked(lambda edge: edge.value, first)
@@ -89,5 +90,5 @@ def _at(layer: Layer, args: Any, kwargs: Any, events: list[MaskEvent]) -> list[M
     elif leaves_one and not arrives:
         what = "made"
     if what is not None:
-        events.append(MaskEvent(layer.name, layer.class_name, what))
+        events.append(MaskEvent(layer.name, layer.kind, what))
     return [Masked(value, mask) for value, mask in zip(outputs, found, strict=True)]

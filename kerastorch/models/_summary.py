@@ -93,7 +93,7 @@ def _keras_summary(model: Model, expand_nested: bool) -> str:
     for heading in ("Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])):
         table.add_column(heading, justify="right" if heading == "Param #" else "left", no_wrap=True)
     for depth, layer, shape, before in rows(model, expand_nested):
-        cells = ["  " * depth + f"{layer.name} ({layer.class_name})", str(shape), f"{sum(count(layer)):,}"]
+        cells = ["  " * depth + f"{layer.name} ({layer.kind})", str(shape), f"{sum(count(layer)):,}"]
         table.add_row(*cells, *([", ".join(before) or "-"] if graph else []))
     buffer = io.StringIO()
     console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)

@@ -242,7 +242,7 @@ class Model(Layer):
         layers = self._input_layers
         value = inputs[0] if len(inputs) == 1 else list(inputs)
         if isinstance(value, dict):
-            keys = list(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
+            keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
             missing = [key for key in keys if key not in value]
             if missing:
                 raise ArgumentError(f"{repr_of(self)}: no value for input(s) {missing}; got {sorted(value)}.")
@@ -261,7 +261,11 @@ class Model(Layer):
         if mask is None:
             return [None] * count
         flat = (
-            list(mask.values()) if isinstance(mask, dict) else list(mask) if isinstance(mask, (list, tuple)) else [mask]
+            [mask[key] for key in sorted(mask)]
+            if isinstance(mask, dict)
+            else list(mask)
+            if isinstance(mask, (list, tuple))
+            else [mask]
         )
         if len(flat) != count:
             raise ShapeError(f"{repr_of(self)}: expected {count} mask(s), one for each input, got {len(flat)}.")

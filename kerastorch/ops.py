@@ -1,0 +1,92 @@
+"""Keras 3's operations as functions, under Keras's names: `ops.mean(x, axis=1)`, `ops.not_equal(words, 0)`, ...
+
+On symbolic tensors they make layers of a graph (`layers.Operation`); on torch tensors and arrays they compute.
+`dir(ops)` lists them. `x + y`, `x[:, -1]` and the like need none of these.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .layers._arguments import argument_leaves, map_arguments
+from .layers._graph import SymbolicTensor
+from .layers._naming import snake_case
+from .layers.functions import FUNCTIONS, Kit
+from .layers.operation import apply
+from .operations import OPERATIONS, REQUIRED, bind
+
+# Where a function of Keras takes its arguments in another order than its class, whose call comes first.
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "Average": ("x", "axis", "weights"),
+    "Full": ("shape", "fill_value", "dtype"),
+    "Pad": ("x", "pad_width", "mode", "constant_values"),
+}
+_NAMES = {snake_case(name): name for name, sign in OPERATIONS.items() if sign.module.startswith("keras.src.ops.")}
+
+
+def shape(x: Any) -> tuple[int | None, ...]:
+    """The sizes of x, None where one is not known: `keras.ops.shape`."""
+    return tuple(x.shape)
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Products and sums by letters, `einsum("btf,fu->btu", x, kernel)`: `keras.ops.einsum`."""
+    return _use("Einsum", {"operands": list(operands), "subscripts": subscripts})
+
+
+def _use(function: str, arguments: dict[str, Any]) -> Any:
+    """Record the operation where a tensor is symbolic, else compute it."""
+    given = argument_leaves(arguments)
+    if any(isinstance(leaf, SymbolicTensor) for leaf in given):
+        return apply(function, **arguments)
+    tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
+    device = next((leaf.device for leaf in tensors if leaf.device.type != "cpu"), None)
+    device = device or (tensors[0].device if tensors else torch.get_default_device())
+
+    def tensor(leaf: Any) -> Any:
+        return torch.as_tensor(leaf, device=device) if isinstance(leaf, np.ndarray) else leaf
+
+    kit = Kit(torch.get_default_dtype(), device)
+    return FUNCTIONS[function](kit, **map_arguments(tensor, bind(function, kwargs=arguments)))
+
+
+@functools.cache
+def _make(name: str) -> Callable[..., Any]:
+    function = _NAMES[name]
+    sign = OPERATIONS[function]
+    defaults = {**dict.fromkeys(sign.optional), **sign.config}
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(
+                key,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty if defaults.get(key, REQUIRED) is REQUIRED else defaults[key],
+            )
+            for key in _ORDERS.get(function, sign.names)
+        ]
+    )
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return _use(function, dict(signature.bind(*args, **kwargs).arguments))
+
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = f"`keras.ops.{name}`: symbolic on symbolic tensors, computed on others."
+    made.__signature__ = signature  # type: ignore[attr-defined]
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _make(name)  # not kept in this module, where `any` or `sum` would hide Python's own
+
+
+def __dir__() -> list[str]:
+    return sorted({*_NAMES, "shape", "einsum"})
