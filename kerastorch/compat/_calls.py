@@ -14,6 +14,7 @@ from ._writer import Context
 
 _CONSTANT = "_CONSTANT_VALUE"
 _TUPLES = ("__tuple__", "TensorShape")
+_CONSTANTS = ("__slice__", "__ellipsis__", "__numpy__", "__tensor__")  # among the arguments of operations
 
 
 def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
@@ -50,9 +51,9 @@ def read_call(
 ) -> Call:
     """Convert one entry of `inbound_nodes`."""
     where = f"Layer {quote(name)} ({class_name}), inbound_nodes"
-    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, class_name)
     if is_operation:
-        return Call(tuple(positional), keywords)
+        return _operation_call(data, where)
+    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, class_name)
     if not positional:  # Keras 3: layer(query=x, value=y)
         names = ("inputs", "sequences", "" if is_model else forms.LAYERS[class_name].first)
         positional = [keywords.pop(key) for key in names if key in keywords][:1]
@@ -130,19 +131,33 @@ def _is_keras3(data: Any) -> bool:
     return isinstance(data, dict) and set(data) == {"args", "kwargs"}
 
 
-def _keras3_call(data: Mapping[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
-    positional = _keras3_value(sequence(data["args"], where), where, 0)
-    keywords = _keras3_value(data["kwargs"], where, 0)
+def _operation_call(data: Any, where: str) -> Call:
+    """The call of a function: constants may stand in the place of tensors."""
+    if _is_keras3(data):
+        args, keywords = _keras3_call(data, where, _CONSTANTS)
+        return Call(tuple(args), keywords)
+    seen: list[Mapping[str, Any]] = []
+    first = _old_inputs(data, where, seen, 0, constants=True)
+    if any(other != seen[0] for other in seen[1:]):
+        raise CorruptFileError(f"{where}: the inputs of one call name different arguments.")
+    return Call((first,), {key: _old_value(value, where, 0) for key, value in (seen[0] if seen else {}).items()})
+
+
+def _keras3_call(
+    data: Mapping[str, Any], where: str, constants: tuple[str, ...] = ()
+) -> tuple[list[Any], dict[str, Any]]:
+    positional = _keras3_value(sequence(data["args"], where), where, 0, constants)
+    keywords = _keras3_value(data["kwargs"], where, 0, constants)
     if not isinstance(keywords, dict):
         raise CorruptFileError(f"{where}: expected an object as kwargs, got {quote(data['kwargs'])}.")
     return positional, keywords
 
 
-def _keras3_value(value: Any, where: str, depth: int) -> Any:
+def _keras3_value(value: Any, where: str, depth: int, constants: tuple[str, ...] = ()) -> Any:
     if depth > MAX_NESTING:
         raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
     if isinstance(value, (list, tuple)):
-        return [_keras3_value(item, where, depth + 1) for item in value]
+        return [_keras3_value(item, where, depth + 1, constants) for item in value]
     if not isinstance(value, dict):
         return value
     class_name = value.get("class_name")
@@ -153,12 +168,14 @@ def _keras3_value(value: Any, where: str, depth: int) -> Any:
             raise CorruptFileError(f"{where}: expected [layer, node, tensor] as keras_history, got {quote(history)}.")
         return node_ref(history)
     if class_name in _TUPLES:
-        return tuple(_keras3_value(item, where, depth + 1) for item in sequence(value, where))
+        return tuple(_keras3_value(item, where, depth + 1, constants) for item in sequence(value, where))
+    if class_name in constants:
+        return value
     if "class_name" in value:
         raise UnsupportedFileError(
             f"{where}: an argument of class {quote(class_name)} is not supported; give it as an input."
         )
-    return {key: _keras3_value(item, where, depth + 1) for key, item in value.items()}
+    return {key: _keras3_value(item, where, depth + 1, constants) for key, item in value.items()}
 
 
 def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[str, Any]]:
@@ -178,10 +195,13 @@ def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[s
     return [inputs] if inputs != [] else [], keywords
 
 
-def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int) -> Any:
+def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int, constants: bool = False) -> Any:
     if depth > MAX_NESTING:
         raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
     if isinstance(data, list) and data and data[0] == _CONSTANT:
+        if constants and len(data) in (3, 4) and isinstance(data[-1], dict):
+            seen.append(data[3] if len(data) == 4 else {})
+            return data[2]
         raise UnsupportedFileError(f"{where}: a constant as an input is not supported; make it an input of the model.")
     if is_node(data):
         if len(data) == 4 and not isinstance(data[3], dict):
@@ -189,8 +209,8 @@ def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int
         seen.append(data[3] if len(data) == 4 else {})
         return node_ref(data)
     if isinstance(data, dict) and "class_name" not in data:
-        return {key: _old_inputs(item, where, seen, depth + 1) for key, item in data.items()}
-    return [_old_inputs(item, where, seen, depth + 1) for item in sequence(data, where)]
+        return {key: _old_inputs(item, where, seen, depth + 1, constants) for key, item in data.items()}
+    return [_old_inputs(item, where, seen, depth + 1, constants) for item in sequence(data, where)]
 
 
 def _old_value(value: Any, where: str, depth: int) -> Any:

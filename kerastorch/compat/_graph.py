@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import Call, LayerSpec, ModelSpec, TensorRef
+from ..errors import CorruptFileError, quote
+from ..spec import Call, Era, LayerSpec, ModelSpec, TensorRef
 from . import forms
 from ._calls import map_refs, refs_of
+from .operations import Expression, lower
 
 NodeKey = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A call of a function of Keras 3 that stands in a graph like a layer."""
+    """A function that stands in a graph like a layer, as the file has it."""
 
     class_name: str
     name: str
@@ -222,19 +223,16 @@ def follow_masks(graph: Graph, where: str) -> Masks:
     return masks
 
 
-def without_mask_operations(graph: Graph, outputs: Any, masks: Masks, where: str) -> tuple[Graph, list[str]]:
+def without_automatic_masks(graph: Graph, masks: Masks) -> tuple[Graph, list[str]]:
     """Leave out the masks that Keras 3 passed along by itself: ours travel along the edges in the same way.
 
     Returns:
-        The graph without operations, and the names of the layers whose masks were left out.
+        The graph, and the names of the layers whose masks were left out.
     """
-    operations = {name for name, member in graph.items() if isinstance(member, Operation)}
-    if not operations:
+    if not masks.automatic:
         return graph, []
     cleaned: Graph = {}
     for name, member in graph.items():
-        if name in operations:
-            continue
         calls = []
         for index, call in enumerate(member.calls):
             kwargs = {
@@ -242,22 +240,88 @@ def without_mask_operations(graph: Graph, outputs: Any, masks: Masks, where: str
                 for key, value in call.kwargs.items()
                 if value is None or ((name, index), key) not in masks.automatic
             }
-            for ref in refs_of([list(call.args), kwargs]):
-                if ref.layer in operations:
-                    _refuse(graph, ref.layer, f"layer {quote(name)}", where)
             calls.append(Call(call.args, kwargs))
         cleaned[name] = replace(member, calls=tuple(calls))
-    for ref in refs_of(outputs):
-        if ref.layer in operations:
-            _refuse(graph, ref.layer, "an output of the model", where)
     return cleaned, sorted({name for (name, _), _ in masks.automatic})
 
 
-def _refuse(graph: Graph, operation: str, user: str, where: str) -> None:
-    member = graph[operation]
-    kind = member.class_name if isinstance(member, Operation) else type(member).__name__
-    raise UnsupportedFileError(
-        f"{where}: the operation {kind} {quote(operation)} makes a tensor for {user}. Operations are read only where "
-        "they make the mask that Keras 3.15 passes along by itself; let that mask come from an Embedding or a Masking "
-        "layer, or from an input."
-    )
+def with_operation_layers(graph: Graph, outputs: Any, where: str, era: Era) -> tuple[Graph, Any]:
+    """Make a layer of each operation that something needs.
+
+    Returns:
+        The graph without members of the class `Operation`, and the outputs.
+    """
+    needed = _needed_operations(graph, outputs)
+    names = set(graph)
+    results: dict[NodeKey, str] = {}  # a call of an operation -> the layer that it became
+    layers: Graph = {}
+    for name, member in graph.items():
+        if not isinstance(member, Operation):
+            layers[name] = member
+            continue
+        for index, call in enumerate(member.calls):
+            if (name, index) in needed:
+                root = lower(member.class_name, name, member.config, call, where)
+                results[name, index] = _emit(root, name if index == 0 else _free(name, names), names, layers, era)
+
+    def moved(ref: TensorRef) -> TensorRef:
+        layer = results.get((ref.layer, ref.node))
+        return ref if layer is None else TensorRef(layer, 0, ref.tensor)
+
+    def moved_call(old: Call) -> Call:
+        return Call(map_refs(moved, old.args), map_refs(moved, dict(old.kwargs)))
+
+    layers = {name: replace(layer, calls=tuple(map(moved_call, layer.calls))) for name, layer in layers.items()}
+    return layers, map_refs(moved, outputs)
+
+
+def _needed_operations(graph: Graph, outputs: Any) -> set[NodeKey]:
+    """The calls of operations from which a layer or an output follows."""
+    waiting = [
+        ref
+        for member in graph.values()
+        if not isinstance(member, Operation)
+        for call in member.calls
+        for ref in refs_of([list(call.args), dict(call.kwargs)])
+    ]
+    waiting += refs_of(outputs)
+    needed: set[NodeKey] = set()
+    while waiting:
+        ref = waiting.pop()
+        member, key = graph[ref.layer], (ref.layer, ref.node)
+        if isinstance(member, Operation) and key not in needed:
+            needed.add(key)
+            call = member.calls[ref.node]
+            waiting += refs_of([list(call.args), dict(call.kwargs)])
+    return needed
+
+
+def _free(name: str, names: set[str]) -> str:
+    """A name that no layer has yet."""
+    number = 1
+    while f"{name}_{number}" in names:
+        number += 1
+    names.add(f"{name}_{number}")
+    return f"{name}_{number}"
+
+
+def _emit(expression: Expression, name: str, names: set[str], layers: Graph, era: Era) -> str:
+    """Add the layers that an expression is, the innermost first; returns the name of the last one."""
+    inputs: list[TensorRef] = []
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, Expression):
+            value = TensorRef(_emit(value, _free(name, names), names, layers, era))
+        if isinstance(value, TensorRef):
+            if value not in inputs:
+                inputs.append(value)
+            return {"class_name": "__input__", "config": inputs.index(value)}
+        if isinstance(value, (list, tuple)):
+            return [placed(item) for item in value]
+        return {key: placed(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    arguments = {key: placed(value) for key, value in expression.arguments.items()}
+    first = inputs[0] if len(inputs) == 1 else inputs
+    config = {"function": expression.function, "arguments": arguments}
+    layers[name] = LayerSpec("Operation", name, config, calls=(Call((first,)),), era=era)
+    return name

@@ -248,6 +248,8 @@ def name_of(item: Mapping[str, Any], what: str) -> str | None:
     config = item.get("config")
     inner = config.get("name") if isinstance(config, dict) else None
     outer = item.get("name")
+    if item.get("class_name") == "TensorFlowOpLayer" and outer is not None:
+        inner = outer  # its config states the name without a prefix
     if inner is not None and outer is not None and inner != outer:
         raise CorruptFileError(f"{what} has two names: {quote(outer)} and {quote(inner)}.")
     name = outer if outer is not None else inner

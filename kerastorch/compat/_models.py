@@ -13,13 +13,14 @@ from ..spec import LayerSpec, ModelSpec, Rule, Writer
 from . import _tables as tables
 from . import forms
 from ._calls import read_call, read_ends, refs_of, with_constants
-from ._graph import Graph, Operation, follow_masks, resolve, without_mask_operations
+from ._graph import Graph, Operation, follow_masks, resolve, with_operation_layers, without_automatic_masks
 from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
 from ._lost_masks import lost_masks
 from ._shared import WRAPPED, parts, shared_layers
 from ._values import MAX_NESTING, boolean, is_own, mapping, sequence, shape, text
 from ._writer import Context, detect_writer, profiles_of
+from .operations import is_operation
 
 MAX_LAYERS = 100_000
 MAX_DEPTH = 500  # of lists and objects in one another: enough for MAX_NESTING models, and few enough to print
@@ -73,17 +74,6 @@ def _snake(class_name: str) -> str:
 # ---------------------------------------------------------------------------------------------- before anything is read
 
 
-def _is_operation(item: Mapping[str, Any]) -> bool:
-    module = item.get("module")
-    if module is not None:
-        return isinstance(module, str) and module.startswith(("keras.src.ops.", "keras.ops"))
-    # The .h5 files of Keras 3 state no module. Concatenate is a layer too, whose config always says `trainable`.
-    nodes, config = item.get("inbound_nodes"), item.get("config")
-    in_keras3_form = isinstance(nodes, list) and bool(nodes) and all(isinstance(node, dict) for node in nodes)
-    bare = isinstance(config, dict) and "trainable" not in config
-    return item.get("class_name") in tuple(tables.MASK_OPERATIONS) and in_keras3_form and bare
-
-
 def _refuse_deep(config: Mapping[str, Any]) -> None:
     stack: list[tuple[Any, int]] = [(config, 1)]
     while stack:
@@ -99,7 +89,7 @@ def _survey(config: Mapping[str, Any]) -> None:
     unknown: list[str] = []
     has_lambda = False
     count = 0
-    stack: list[tuple[Any, int]] = [(config, 0)]
+    stack: list[tuple[Any, int, bool]] = [(config, 0, False)]  # the last: whether it stands in a graph
     if config.get("class_name") not in tuple(tables.MODELS):  # what stands there may not even be text
         raise UnsupportedFileError(
             f"The model is of class {quote(config.get('class_name'))}, expected Sequential or Functional. "
@@ -107,7 +97,7 @@ def _survey(config: Mapping[str, Any]) -> None:
             "Functional model."
         )
     while stack:
-        item, depth = stack.pop()
+        item, depth, in_graph = stack.pop()
         mapping(item, "A layer")
         class_name = text(item.get("class_name"), "The class of a layer")
         count += 1
@@ -118,17 +108,18 @@ def _survey(config: Mapping[str, Any]) -> None:
         inner = item.get("config")
         if class_name in tables.MODELS and is_own(item):
             layers = inner.get("layers") if isinstance(inner, dict) else inner
-            stack.extend((layer, depth + 1) for layer in reversed(sequence(layers, f"The layers of a {class_name}")))
+            listed = reversed(sequence(layers, f"The layers of a {class_name}"))
+            stack.extend((layer, depth + 1, class_name != "Sequential") for layer in listed)
             continue
-        operation = _is_operation(item)
-        known = class_name in tables.MASK_OPERATIONS if operation else class_name in forms.LAYERS and is_own(item)
-        if not known:
+        if in_graph and is_operation(item):  # refused later, where its arguments are known
+            continue
+        if class_name not in forms.LAYERS or not is_own(item):
             has_lambda |= class_name == "Lambda"
             left_out = f" ({tables.LEFT_OUT[class_name]})" if class_name in tables.LEFT_OUT else ""
-            note = " (an operation)" if operation else left_out if is_own(item) else " (a class of one's own)"
+            note = left_out if is_own(item) else " (a class of one's own)"
             unknown.append(f"{quote(class_name)}{note} {quote(name_of(item, 'A layer') or '')}")
-        elif isinstance(inner, dict) and not operation:
-            stack.extend((part, depth + 1) for part in reversed(parts(inner)))
+        elif isinstance(inner, dict):
+            stack.extend((part, depth + 1, False) for part in reversed(parts(inner)))
     if unknown:
         shown = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
         code = "Code in files (Lambda) is never run: rebuild that layer in PyTorch. " if has_lambda else ""
@@ -249,9 +240,10 @@ def _functional(context: Context, config: Mapping[str, Any], name: str, trainabl
     graph, inputs, outputs = resolve(graph, inputs, outputs, where, context.old)
     masks = follow_masks(graph, where)
     graph = lost_masks(context, graph, outputs, masks, where)
-    graph, automatic = without_mask_operations(graph, outputs, masks, where)
+    graph, automatic = without_automatic_masks(graph, masks)
     for layer in automatic:
         context.rule(layer, "its mask, which Keras 3 wrote into the graph, comes along the edge")
+    graph, outputs = with_operation_layers(graph, outputs, where, context.writer.era)
     if len({ref.layer for ref in refs_of(inputs)}) < len(refs_of(inputs)):
         raise CorruptFileError(f"{where}: input_layers names a layer twice.")
     stated = {ref.layer for ref in refs_of(inputs)}
@@ -273,7 +265,7 @@ def _functional(context: Context, config: Mapping[str, Any], name: str, trainabl
 def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec | Operation:
     nodes = sequence(item.get("inbound_nodes"), f"Layer {quote(name)}, inbound_nodes")
     class_name = item["class_name"]
-    operation = _is_operation(item)
+    operation = is_operation(item)
     calls = tuple(read_call(context, class_name, name, node, class_name in tables.MODELS, operation) for node in nodes)
     if operation:
         return Operation(class_name, name, mapping(item.get("config") or {}, f"The config of {quote(name)}"), calls)

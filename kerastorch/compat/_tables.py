@@ -66,6 +66,7 @@ CLASS_ERAS: Mapping[str, frozenset[Era]] = {
     "DTypePolicy": _ONLY_3,
     "Policy": frozenset({"tf.keras"}),
     "Functional": _TF_ON,
+    **dict.fromkeys(("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"), frozenset({"tf.keras"})),
     "Model": _OLD,
     **dict.fromkeys(("TimeDistributedDense", "Merge", "MaxoutDense", "Highway", "Graph"), _ONLY_1),
     **dict.fromkeys(("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D"), _ONLY_1),
@@ -221,8 +222,3 @@ POLICIES = keys(
     "uint8 uint16 uint32 uint64 bool",
 )
 POLICY_CLASSES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"})
-
-# ---------------------------------------------------------------------------------------------- masks of Keras 3
-
-# Keras 3 writes the masks that it passed along by itself into the file, as operations of the graph.
-MASK_OPERATIONS = keys("NotEqual Any LogicalOr ExpandDims ZerosLike OnesLike Concatenate ConvertToTensor")

@@ -64,3 +64,12 @@ def refused(
 ) -> None:
     with pytest.raises(error, match=match):
         to_spec(config, version)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in nested lists and objects: what holds it, and its key there."""
+    found: list[tuple[Any, Any]] = []
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        found.append((value, key))
+        found += places(inner) if isinstance(inner, (dict, list)) else []
+    return found

@@ -117,18 +117,13 @@ def _called(spec: ModelSpec) -> dict[str, list[tuple[Any, dict[str, Any]]]]:
 
 
 BOTH = pytest.mark.parametrize("framework", ["keras3", "tf_keras"])
-UNREAD = {"mask_by_hand", "arithmetic"}
 
 
 @BOTH
 def test_every_made_model_is_read(framework: str) -> None:
     made = _made(framework)
     assert len(made) >= 30
-    for name, config in made.items():
-        if name in UNREAD:
-            with pytest.raises(UnsupportedFileError):
-                to_spec(config)
-            continue
+    for config in made.values():
         spec, writer, _ = to_spec(config)
         assert writer.era == ("keras3" if framework == "keras3" else "tf.keras")
         for layer in spec.layers:
@@ -187,22 +182,30 @@ def test_a_mask_that_does_not_travel_is_not_taken_for_one() -> None:
     ):
         config = _mask_graph()
         change(_layer(config, class_name, module))
-        with pytest.raises(UnsupportedFileError, match="Operations are read only where they make the mask"):
-            to_spec(config)
+        spec, _, _ = to_spec(config)
+        called = _called(spec)
+        (given,) = [kwargs["mask"] for _, kwargs in called["r"]]
+        kept = {layer.name: layer for layer in spec.layers if isinstance(layer, LayerSpec)}[given.layer]
+        assert (kept.class_name, kept.config["function"]) == ("Operation", "Any")
 
 
-def test_mask_by_hand_is_refused() -> None:
-    with pytest.raises(
-        UnsupportedFileError, match=r"the operation NotEqual 'not_equal_\d+' makes a tensor for layer 'r'"
-    ):
-        to_spec(_made("keras3")["mask_by_hand"])
-    with pytest.raises(UnsupportedFileError, match="'TFOpLambda'"):
-        to_spec(_made("tf_keras")["mask_by_hand"])
+@BOTH
+def test_mask_by_hand(framework: str) -> None:
+    spec, _, _ = to_spec(_made(framework)["mask_by_hand"])
+    (given,) = [kwargs["mask"] for _, kwargs in _called(spec)["r"]]
+    (operation,) = [layer for layer in spec.layers if isinstance(layer, LayerSpec) and layer.class_name == "Operation"]
+    assert given == _ref(operation.name)
+    place = {"class_name": "__input__", "config": 0}
+    assert operation.config == {"function": "NotEqual", "arguments": {"x1": place, "x2": 0}}
+    assert [call.args for call in operation.calls] == [(_ref("i"),)]
 
 
-def test_operations_are_refused() -> None:
-    with pytest.raises(UnsupportedFileError, match=r"'Multiply' \(an operation\) 'multiply'"):
-        to_spec(_made("keras3")["arithmetic"])
+def test_arithmetic() -> None:
+    spec, _, _ = to_spec(_made("keras3")["arithmetic"])
+    place = {"class_name": "__input__", "config": 0}
+    (operation,) = [layer for layer in spec.layers if isinstance(layer, LayerSpec) and layer.class_name == "Operation"]
+    assert operation.config == {"function": "Multiply", "arguments": {"x1": place, "x2": 2.0}}
+    assert _called(spec)["y"] == [(_ref(operation.name), {})]
 
 
 @BOTH

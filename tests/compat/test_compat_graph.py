@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from _compat_made import Config, called, chain, functional, item, read, refused, sequential, source
+from _compat_made import Config, called, chain, functional, item, places, read, refused, sequential, source
 
 from kerastorch.compat import to_spec
 from kerastorch.errors import CorruptFileError, KerasTorchError
@@ -230,14 +230,6 @@ def test_nested_arguments() -> None:
     refused(sequential(item("Dense", "d", units=units)), NESTED)
 
 
-def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        found.append((value, key))
-        if isinstance(inner, (dict, list)):
-            _places(inner, found)
-    return found
-
-
 @pytest.mark.parametrize(
     "junk", [None, 3, -1, 1.5, True, "x", "", [], {}, [["x", 0, 0]], {"class_name": "Lambda", "config": {}}]
 )
@@ -261,9 +253,9 @@ def test_junk_anywhere_is_refused_or_read(junk: Any) -> None:
     )
     read(original)
     longest = 0
-    for index in range(len(_places(original, []))):
+    for index in range(len(places(original))):
         config = copy.deepcopy(original)
-        holder, key = _places(config, [])[index]
+        holder, key = places(config)[index]
         holder[key] = copy.deepcopy(junk)
         for version in ("2.2.4", "3.15.1", None):
             try:

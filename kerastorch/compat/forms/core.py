@@ -31,6 +31,7 @@ FORMS: Mapping[str, Form] = {
     "Flatten": Form(keys("data_format")),
     "Reshape": Form(keys("target_shape"), ("target_shape",)),
     "Permute": Form(keys("dims"), ("dims",)),
+    "Operation": Form(keys("function arguments"), ("function", "arguments")),
     "InputLayer": Form(
         keys("batch_shape dtype"), old=keys("input_tensor type_spec"), unless=keys("sparse ragged optional")
     ),
