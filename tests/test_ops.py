@@ -1,0 +1,66 @@
+"""kerastorch.ops: Keras's functions under their names, on symbolic tensors and on data."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from _keras_worker import KerasWorker
+
+from kerastorch import Input, Model, layers, ops
+from kerastorch.errors import ArgumentError
+from kerastorch.layers._graph import SymbolicTensor
+
+
+def test_the_arguments_are_keras_s(keras_worker: KerasWorker) -> None:
+    names = [name for name in dir(ops) if name not in ("einsum", "shape")]
+    theirs = keras_worker.call("keras3", "operations:signatures", names)
+    assert len(names) > 170
+    filled_in = {("isclose", "rtol"): 1e-5, ("isclose", "atol"): 1e-8, ("select", "default"): 0}
+    for name, wanted in theirs.items():
+        found = [
+            (key, "required" if item.default is item.empty else filled_in.get((name, key), item.default))
+            for key, item in inspect.signature(getattr(ops, name)).parameters.items()
+        ]
+        assert found == wanted, name
+
+
+def test_on_data() -> None:
+    x = torch.arange(24.0).reshape(2, 3, 4)
+    torch.testing.assert_close(ops.mean(x, axis=1), x.mean(1))
+    torch.testing.assert_close(ops.einsum("btf,fu->btu", x, np.ones((4, 2), "float32")), x @ torch.ones(4, 2))
+    torch.testing.assert_close(ops.concatenate([x, x.numpy()], axis=-1), torch.cat([x, x], -1))
+    torch.testing.assert_close(ops.where(x > 5, x, -1.0), torch.where(x > 5, x, -1.0))
+    torch.testing.assert_close(ops.take(x, [0, -1], axis=1), x[:, [0, -1]])
+    torch.testing.assert_close(ops.get_item(x, (slice(None), -1)), x[:, -1])
+    torch.testing.assert_close(ops.full((2, 3), 1.5), torch.full((2, 3), 1.5))
+    torch.testing.assert_close(ops.isclose(x, x + 1e-9), torch.ones_like(x, dtype=torch.bool))
+    assert ops.arange(5).tolist() == [0, 1, 2, 3, 4]
+    assert ops.shape(x) == (2, 3, 4)
+
+
+def test_on_symbolic_tensors() -> None:
+    words, x = Input((None,), dtype="int32"), Input((None, 4))
+    kept = ops.not_equal(words, 0)
+    assert isinstance(kept, SymbolicTensor)
+    pooled = ops.sum(x * ops.expand_dims(ops.cast(kept, "float32"), -1), axis=1)
+    flat = ops.reshape(x, (ops.shape(x)[0], -1))
+    assert flat.shape == (None, None)
+    model = Model(
+        [words, x], [layers.LSTM(3)(x, mask=kept), pooled, ops.einsum("btf,bt->bf", x, ops.cast(kept, "float32"))]
+    )
+    data = [torch.tensor([[1, 2, 0], [3, 0, 4]]), torch.randn(2, 3, 4)]
+    _, ours, again = model(data)
+    torch.testing.assert_close(ours, (data[1] * (data[0] != 0)[..., None]).sum(1))
+    torch.testing.assert_close(ours, again)
+
+
+def test_what_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'explode'"):
+        _ = ops.explode
+    with pytest.raises(TypeError, match="unexpected keyword argument 'axes'"):
+        ops.mean(torch.zeros(3), axes=1)
+    with pytest.raises(ArgumentError, match="axis 2 is out of bounds for 1 axes"):
+        ops.mean(torch.zeros(3), axis=2)
