@@ -24,13 +24,33 @@ if TYPE_CHECKING:
 Tensors = tuple[Tensor, ...]
 
 
+def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """`torch.cat`, without torch's Python code for `meta`, which would import torch's compiler (a second or two)."""
+    first = tensors[0]
+    if not first.is_meta:
+        return torch.cat(tuple(tensors), dim=dim)
+    shape = list(first.shape)
+    shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
+    return first.new_empty(shape)
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    return _cat([tensor[None] for tensor in tensors])
+
+
 @dataclass(frozen=True)
 class Step:
-    """A bijection between tuples of tensors, with its name for messages."""
+    """A bijection between tuples of tensors, with its name for messages.
+
+    Attributes:
+        rows: The axis of the result that holds the rows of a matrix; a slice of rows then becomes a slice along it,
+            so that a large matrix can be mapped part by part. None: it takes the whole matrix.
+    """
 
     name: str
     forward: Callable[[Tensors], Tensors]
     inverse: Callable[[Tensors], Tensors]
+    rows: int | None = None
 
     def __rshift__(self, other: Step) -> Step:
         """`a >> b` does `a` first, then `b`."""
@@ -38,18 +58,21 @@ class Step:
             f"{self.name} >> {other.name}",
             lambda tensors: other.forward(self.forward(tensors)),
             lambda tensors: self.inverse(other.inverse(tensors)),
+            other.rows if self.rows == 0 else None,
         )
 
     def __repr__(self) -> str:
         return self.name
 
 
-def _each(name: str, forward: Callable[[Tensor], Tensor], inverse: Callable[[Tensor], Tensor]) -> Step:
-    return Step(name, lambda ts: tuple(map(forward, ts)), lambda ts: tuple(map(inverse, ts)))
+def _each(
+    name: str, forward: Callable[[Tensor], Tensor], inverse: Callable[[Tensor], Tensor], rows: int | None = None
+) -> Step:
+    return Step(name, lambda ts: tuple(map(forward, ts)), lambda ts: tuple(map(inverse, ts)), rows)
 
 
-identity = _each("identity", lambda t: t, lambda t: t)
-transpose = _each("transpose", lambda t: t.transpose(0, 1), lambda t: t.transpose(0, 1))
+identity = _each("identity", lambda t: t, lambda t: t, rows=0)
+transpose = _each("transpose", lambda t: t.transpose(0, 1), lambda t: t.transpose(0, 1), rows=1)
 
 
 def gates(order: str) -> Step:
@@ -61,21 +84,21 @@ def gates(order: str) -> Step:
     def reorder(old: str, new: str) -> Callable[[Tensor], Tensor]:
         def apply(tensor: Tensor) -> Tensor:
             blocks = tensor.chunk(len(old), dim=-1)
-            return torch.cat([blocks[old.index(gate)] for gate in new], dim=-1)
+            return _cat([blocks[old.index(gate)] for gate in new], dim=-1)
 
         return apply
 
-    return _each(f"gates({order})", reorder(source, target), reorder(target, source))
+    return _each(f"gates({order})", reorder(source, target), reorder(target, source), rows=0)
 
 
 def unstack(count: int) -> Step:
     """Split the first axis, of length `count`, into `count` tensors."""
-    return Step(f"unstack({count})", lambda ts: ts[0].unbind(0), lambda ts: (torch.stack(ts),))
+    return Step(f"unstack({count})", lambda ts: ts[0].unbind(0), lambda ts: (_stack(ts),))
 
 
 def halves() -> Step:
     """Split a vector into its two halves (CuDNNLSTM keeps input and recurrent bias one after the other)."""
-    return Step("halves", lambda ts: ts[0].chunk(2), lambda ts: (torch.cat(ts),))
+    return Step("halves", lambda ts: ts[0].chunk(2), lambda ts: (_cat(ts),))
 
 
 def per_gate(order: str, step: Step) -> Step:
@@ -83,10 +106,10 @@ def per_gate(order: str, step: Step) -> Step:
     count = len(order)
 
     def forward(tensor: Tensor) -> Tensor:
-        return torch.cat([step.forward((block,))[0] for block in tensor.chunk(count, dim=1)], dim=0)
+        return _cat([step.forward((block,))[0] for block in tensor.chunk(count, dim=1)], dim=0)
 
     def inverse(tensor: Tensor) -> Tensor:
-        return torch.cat([step.inverse((block,))[0] for block in tensor.chunk(count, dim=0)], dim=1)
+        return _cat([step.inverse((block,))[0] for block in tensor.chunk(count, dim=0)], dim=1)
 
     return _each(f"per_gate({order}, {step})", forward, inverse)
 
@@ -136,8 +159,15 @@ class Var:
     convolved: bool = False
     dtype: torch.dtype | None = None
 
-    def initializer(self, layer: Any) -> Callable[..., Tensor]:
-        return self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
+    def initial(self, layer: Any, input_shape: Shape, device: torch.device) -> Tensor:
+        """The variable's first value, in Keras layout; on `meta`, where there are no values, only its shape.
+
+        What an initialiser does on `meta` takes time, and imports torch's compiler.
+        """
+        make = torch.empty
+        if device.type != "meta":
+            make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
+        return make(self.shape(layer, input_shape), dtype=self.dtype or layer.dtype, device=device)
 
     def option(self, layer: Any, kind: str) -> Any:
         """The layer's regularizer or constraint for this variable, or None."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
 
 from ._limits import Limits
+from ._pages import let_go
 from ._source import DAMAGED, FOREIGN
 
 SIGNATURE = b"PK\x03\x04"
@@ -27,7 +28,7 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _FULL = 0xFFFFFFFF  # "the number stands in the zip64 field"
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Archive:
             )
         raw = self._data[member.at : member.at + member.stored]
         content = raw if member.method == _STORED else self._unpack(raw, member)
-        if zlib.crc32(content) != member.crc:
+        if _crc32(content) != member.crc:
             raise self._corrupt(f"the checksum of {quote(name)} is wrong")
         return content
 
@@ -263,3 +264,13 @@ class Archive:
 
     def _unsupported(self, problem: str, advice: str) -> LoadError:
         return UnsupportedFileError(f"{self._name}: the zip archive cannot be read: {problem}. {advice}")
+
+
+def _crc32(content: memoryview) -> int:
+    """The checksum, piece by piece: a large member is not kept in memory for it."""
+    found = 0
+    for at in range(0, content.nbytes, _PIECE):
+        piece = content[at : at + _PIECE]
+        found = zlib.crc32(piece, found)
+        let_go(piece)
+    return found

@@ -234,8 +234,7 @@ class Layer(Connected):
         for var in self.WEIGHTS:
             if not var.when(self):
                 continue
-            array = var.initializer(self)(var.shape(self, input_shape), dtype=var.dtype or self.dtype, device=device)
-            for name, part in zip(var.params, var.to_torch(array), strict=True):
+            for name, part in zip(var.params, var.to_torch(var.initial(self, input_shape, device)), strict=True):
                 if var.trainable:
                     self.register_parameter(name, nn.Parameter(part, requires_grad=self._trainable))
                 else:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import KerasTorchError, MismatchError
-from ..files import Array
+from ..files import Array, let_go
 from ..layers._variables import fillers
 from ..layers.operation import Operation
+from ..weights import Step
 from ._match import Pair
 
 _PIECE = 1 << 20  # values compared at once
+_BLOCK = 2 << 20  # bytes of a large matrix that are copied at once: they fit the processor's cache
 
 
 @torch.no_grad()
@@ -26,19 +29,26 @@ def verify(pairs: Iterable[Pair], where: str) -> None:
     """
     for slot, array in pairs:
         stored, wanted = array.read(), slot.variable.parts()[0].dtype
-        tensor = _as_tensor(stored, array.dtype)
-        if torch.promote_types(tensor.dtype, wanted) != wanted and not _exact_in(tensor, wanted):
+        held = _dtype_of(array)
+        if torch.promote_types(held, wanted) != wanted and not _exact_in(stored, array.dtype, wanted):
             raise MismatchError(
                 f"{where}: {slot.label} is {array.dtype} in the file and its values are not exact in {wanted}; "
                 "nothing was changed. Build the model in the file's dtype, for example model.double()."
             )
 
 
-def _exact_in(tensor: Tensor, dtype: torch.dtype) -> bool:
-    for part in tensor.reshape(-1).split(_PIECE):
-        back = part.to(dtype).to(tensor.dtype)
+def _dtype_of(array: Array) -> torch.dtype:
+    return torch.bfloat16 if array.dtype == "opaque2" else getattr(torch, array.dtype)
+
+
+def _exact_in(array: np.ndarray, stored: str, dtype: torch.dtype) -> bool:
+    flat = array.reshape(-1)
+    for at in range(0, flat.size, _PIECE):
+        part = _as_tensor(flat[at : at + _PIECE], stored)
+        back = part.to(dtype).to(part.dtype)
         if not ((back == part) | ((back != back) & (part != part))).all():
             return False
+        let_go(flat[at : at + _PIECE])
     return True
 
 
@@ -63,21 +73,36 @@ def assign(pairs: Iterable[Pair], device: torch.device | None = None) -> None:
     """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`)."""
     for slot, array in pairs:
         module, var = slot.variable.module, slot.variable.var
-        for name, value in zip(var.params, var.map.forward((_read(array),)), strict=True):
+        targets = []
+        for name in var.params:
             held = getattr(module, name)
-            if not held.is_meta:
-                held.copy_(value)
-                continue
-            fresh = torch.empty(held.shape, dtype=held.dtype, device=device)
-            fresh.copy_(value)
-            if isinstance(held, nn.Parameter):
+            targets.append(torch.empty(held.shape, dtype=held.dtype, device=device) if held.is_meta else held)
+        for index, values in _mapped(var.map, array):
+            for target, value in zip(targets, values, strict=True):
+                target[index].copy_(value)
+        for name, fresh in zip(var.params, targets, strict=True):
+            held = getattr(module, name)
+            if isinstance(held, nn.Parameter) and held.is_meta:
                 module._parameters[name] = nn.Parameter(fresh, requires_grad=held.requires_grad)
-            else:
+            elif held.is_meta:
                 module._buffers[name] = fresh
 
 
-def _read(array: Array) -> Tensor:
-    return _as_tensor(array.read(), array.dtype)
+def _mapped(step: Step, array: Array) -> Iterator[tuple[Any, tuple[Tensor, ...]]]:
+    """The array in torch's layout: where in the parameters, and the values there. A large matrix comes in parts."""
+    stored = array.read()
+    if step.rows is None or stored.ndim != 2 or stored.nbytes <= _BLOCK:
+        yield ..., step.forward((_as_tensor(stored, array.dtype),))
+        let_go(stored)
+        return
+    count = max(1, _BLOCK * len(stored) // stored.nbytes)
+    for at in range(0, len(stored), count):
+        rows = stored[at : at + count]
+        place = slice(at, at + count)
+        values = step.forward((_as_tensor(rows, array.dtype),))
+        # torch transposes a whole matrix fast, and a part of one slowly.
+        yield (slice(None),) * step.rows + (place,), tuple(value.contiguous() for value in values)
+        let_go(rows)
 
 
 @torch.no_grad()
