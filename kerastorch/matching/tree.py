@@ -30,8 +30,11 @@ class _Index:
         self.objects = weights.objects
         self.keys: dict[str, dict[str, str | None]] = {}
         self.filled: set[str] = set()  # places in containers that have arrays, at any depth below
+        self.above: set[str] = set()  # every path at or above arrays
         for path, found in weights.objects.items():
             parts = path.split("/")
+            if found.arrays:
+                self.above.update("/".join(parts[:depth]) for depth in range(len(parts) + 1))
             for index, part in enumerate(parts[:-1]):
                 if part in _CONTAINERS:
                     container, key = "/".join(parts[: index + 1]), parts[index + 1]
@@ -51,7 +54,7 @@ class _Index:
 
     def has_below(self, path: str) -> bool:
         """Whether there are arrays at the path or below it."""
-        return any(f"{place}/".startswith(f"{path}/") and found.arrays for place, found in self.objects.items())
+        return path in self.above
 
     def chain(self) -> list[str]:
         """The places of models of which each holds nothing with arrays but the next, from the outside in."""
