@@ -20,11 +20,11 @@ TABLE = Path(__file__).resolve().parents[1] / "docs" / "corpus.md"
 TOLERANCE = 1e-5  # of the size of the output: the corpus's own definition of a file that is read right
 _HEAD = """# Real files, by the Keras that wrote them
 
-{count} files that people saved and published. *Right*: every output that was recorded from the Keras of the file's own era
-is met within 1e-5 of its size. *Loaded*: read completely; there is no recorded output, or (one file) it is one draw of a
-model that drops at random in inference too, whose distribution is tested instead. *Refused*: code in the file (`Lambda`,
-classes of one's own) is never run; the message says what to pass to `load_model`. `tests/make_corpus_table.py` makes this
-page, `tests/test_corpus.py` holds it.
+{count} files that people saved and published. *Right*: every output that was recorded from the Keras of the file's own
+era is met within 1e-5 of its size. *Loaded*: read completely; there is no recorded output, or (one file) it is one draw
+of a model that drops at random in inference too, whose distribution is tested instead. *Refused*: code in the file
+(`Lambda`, classes of one's own) is never run; the message says what to pass to `load_model`.
+`tests/make_corpus_table.py` makes this page, `tests/test_corpus.py` holds it.
 
 """
 
