@@ -9,6 +9,7 @@ from . import convert as convert
 from . import initializers as initializers
 from . import layers as layers
 from . import ops as ops
+from . import recipes as recipes
 from . import regularizers as regularizers
 from .errors import KerasTorchError as KerasTorchError
 from .interop import from_torch as from_torch

@@ -10,7 +10,9 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -18,6 +20,24 @@ import numpy as np
 import torch
 
 from .errors import ArgumentError, UnsupportedError, quote
+
+_keeping: ContextVar[bool] = ContextVar("keeping", default=False)
+
+
+@contextmanager
+def keeping_objects() -> Iterator[None]:
+    """Configs made meanwhile hold what no file can name as it is: they are for a copy in this process."""
+    token = _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
+def keeps_objects() -> bool:
+    """Whether a config may hold objects."""
+    return _keeping.get()
+
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Configured")
@@ -192,6 +212,8 @@ class Table(Generic[T]):
                     "config": obj.get_config(),
                     "registered_name": None,
                 }
+        if keeps_objects():
+            return obj
         raise UnsupportedError(
             f"{quote(obj)} is not one of the built-in {self.kind}s, so no Keras file can name it: "
             f"use a built-in one (kerastorch.{self.kind}s lists them), or save the weights alone (state_dict)."

@@ -1,6 +1,8 @@
 """The layers, under Keras's names."""
 
 from ._base import Layer as Layer
+from ._wrapper import deserialize as deserialize
+from ._wrapper import serialize as serialize
 from .activation import ELU as ELU
 from .activation import LeakyReLU as LeakyReLU
 from .activation import PReLU as PReLU
@@ -115,3 +117,5 @@ from .unit_normalization import UnitNormalization as UnitNormalization
 from .up_sampling import UpSampling1D as UpSampling1D
 from .up_sampling import UpSampling2D as UpSampling2D
 from .up_sampling import UpSampling3D as UpSampling3D
+from .wrapped import Lambda as Lambda
+from .wrapped import TorchModuleWrapper as TorchModuleWrapper

@@ -140,7 +140,7 @@ class Layer(Connected):
         self._build_depth = 0
         self._build_shape: Any = None
         self._added_weights: list[Var] = []
-        self._nodes = []
+        self._nodes, self._called_on = [], None
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
         self._initial_weights = None if weights is None else list(weights)
         if self._makes_weights():
@@ -210,7 +210,7 @@ class Layer(Connected):
         Raises:
             ArgumentError: A key is not one of this class, or a value has the wrong type.
         """
-        if cls.CONFIG or cls.class_name in REGISTRY:
+        if REGISTRY.get(cls.class_name) is cls or "CONFIG" in cls.__dict__:
             unknown = sorted(
                 set(config) - set(cls.config_keys()) - {"activity_regularizer", "batch_input_shape", "input_shape"}
             )
@@ -230,7 +230,7 @@ class Layer(Connected):
                 layers with several inputs.
         """
         self.check_input_shape(input_shape)
-        device = self.device
+        device = self._weight_device()
         for var in self.WEIGHTS:
             if not var.when(self):
                 continue

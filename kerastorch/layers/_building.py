@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,7 +37,7 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             shapes, named = (tuple(input_shape) if self._call_arguments.tensors else (input_shape,)), {}
         self._build_depth += 1
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self._values_on or nullcontext():
                 build(self, *shapes, **named)
         finally:
             self._build_depth -= 1

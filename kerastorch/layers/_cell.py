@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
-from ._base import REGISTRY, Layer
+from ._base import Layer
 from ._gated_cell import GatedCell
 from ._kernels import States
 from ._sequence import SequenceLayer
-from ._wrapper import inner_layer, serialize_layer
+from ._wrapper import OwnConfig, inner_layer
 
 StepFunction = Callable[[Tensor, States], tuple[Tensor, States]]
 
@@ -61,7 +61,7 @@ def cell_of(argument: str, value: Any) -> Any:
     Raises:
         ArgumentError: It lacks what `RNN` needs.
     """
-    if isinstance(value, CellConfig):
+    if isinstance(value, OwnConfig):
         value = value.make()
     elif isinstance(value, Mapping):
         value = inner_layer(argument, value)
@@ -191,40 +191,6 @@ def run_steps(step: StepFunction, x: Tensor, states: States, mask: Tensor | None
 
 def _where(use: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(use.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-
-# ---------------------------------------------------------------- configs
-
-
-class CellConfig(dict[str, Any]):
-    """The config of a cell that is not in our table; it holds the class, which no file can name."""
-
-    def __init__(self, cell: Any) -> None:
-        name = type(cell).__name__
-        if not hasattr(cell, "get_config"):
-            raise UnsupportedError(
-                f"{name} has no get_config, so the layer around it has no config and cannot be copied for the other "
-                "direction; give the cell a get_config that returns its constructor's arguments."
-            )
-        super().__init__(module=None, class_name=name, config=cell.get_config(), registered_name=name)
-        self.cls = type(cell)
-
-    def make(self) -> Any:
-        """A cell of the same class and configuration, with weights of its own."""
-        make = getattr(self.cls, "from_config", None)
-        try:
-            return make(dict(self["config"])) if make is not None else self.cls(**self["config"])
-        except TypeError as error:
-            raise ArgumentError(
-                f"{self.cls.__name__}: its constructor does not take what its get_config returns "
-                f"({', '.join(map(quote, self['config']))}): {error}; define get_config to match."
-            ) from error
-
-
-def serialize_cell(cell: Any) -> dict[str, Any]:
-    """A cell as a config dict, in Keras 3's form."""
-    known = isinstance(cell, Layer) and REGISTRY.get(cell.class_name) is type(cell)
-    return serialize_layer(cell) if known else CellConfig(cell)
 
 
 def cells_of(argument: str, values: Any) -> Sequence[Any]:

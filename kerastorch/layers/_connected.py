@@ -10,7 +10,7 @@ from ..weights import Shape
 from ._calling import inputs_of
 from ._dtypes import dtype_in_policy
 from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
-from ._shapes import map_shapes
+from ._shapes import map_shapes, stands_for
 from ._weighted import Weighted, repr_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Connected(Weighted):
 
     _built: bool
     _nodes: list[Node]
+    _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None  # the latest call, with `Stand`s for its tensors
     # Models that make their graph when somebody asks for it: a Sequential, and every copied model. Weak, so that a
     # layer does not keep a model alive.
     _holders: tuple[weakref.ref[Any], ...] = ()
@@ -46,6 +47,7 @@ class Connected(Weighted):
         else:
             self.check_input_shape(shapes)
         node = Node(self, args, kwargs)  # type: ignore[arg-type]
+        self._called_on = stands_for((args, kwargs))
         output_shapes = self.shape_of_call(*map_structure(_shape_for, (args, kwargs)))
         dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
         dtype = dtype_in_policy(self, dtype)  # type: ignore[arg-type]

@@ -97,6 +97,11 @@ def policy_name(layer: Layer) -> str:
 # ---------------------------------------------------------------- computing by a policy
 
 
+def autocasts(device: torch.device) -> bool:
+    """Whether `torch.autocast` is on for a device; torch does not answer for `meta`, where only shapes are computed."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
 def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Run one call of a layer whose dtype was stated, with the casts that Keras makes.
 
@@ -108,7 +113,7 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
         return function(*args, **kwargs)
     stated, computed = layer.dtype, layer.compute_dtype
     if stated == computed or layer.class_name in _WIDE:
-        if half_given and stated not in _HALVES and not torch.is_autocast_enabled(layer.device.type):
+        if half_given and stated not in _HALVES and not autocasts(layer.device):
             args, kwargs = _cast((args, kwargs), stated, _HALVES)
         return function(*args, **kwargs) if stated == computed else _cast(function(*args, **kwargs), computed)
     args, kwargs = _cast((args, kwargs), computed)

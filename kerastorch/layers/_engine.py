@@ -20,6 +20,7 @@ from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from . import _pointwise
+from ._dtypes import autocasts
 from ._equations import Equations, Steps, Weights
 from ._kernels import States, loop
 
@@ -79,8 +80,8 @@ def _to(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 
 def _no_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
-    device = tensor.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else contextlib.nullcontext()
+    device = tensor.device
+    return torch.autocast(device.type, enabled=False) if autocasts(device) else contextlib.nullcontext()
 
 
 class _Differentiable(torch.autograd.Function):

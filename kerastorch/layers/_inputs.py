@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ._base import Layer
+from ._dtypes import autocasts
 from ._weighted import repr_of
 
 
@@ -25,7 +26,7 @@ def float_tensor(layer: Layer, x: Any, dtype: torch.dtype) -> Tensor:
     x = one_tensor(layer, x)
     if not x.is_floating_point():
         return x.to(dtype)
-    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != dtype and not autocasts(x.device):
         raise ArgumentError(
             f"{repr_of(layer)}: the input is {x.dtype}, the weights are {dtype}; "
             "convert one of them, for example x.to(layer.dtype)."

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._dtypes import autocasts
 from ._ops import call_operator, run_kernel, wants_operator
 from ._scan import is_exporting, scan_steps
 
@@ -26,7 +27,7 @@ Kernel = Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, States]]
 
 def _fused(name: str) -> Kernel:
     def run(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
-        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
+        if autocasts(x.device) and x.dtype != torch.float64:
             dtype = torch.get_autocast_dtype(x.device.type)
             x, states = x.to(dtype), tuple(state.to(dtype) for state in states)
             weights = [weight.to(dtype) for weight in weights]

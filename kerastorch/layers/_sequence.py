@@ -17,6 +17,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape
 from . import _check
 from ._base import Layer
+from ._dtypes import autocasts
 from ._kernels import States
 from ._weighted import repr_of
 
@@ -277,7 +278,7 @@ class SequenceLayer(Layer):
         dtype = self.dtype
         if not x.is_floating_point():
             x = x.to(dtype)
-        if torch.is_autocast_enabled(x.device.type):
+        if autocasts(x.device):
             return x if x.dtype == torch.float64 else x.to(torch.get_autocast_dtype(x.device.type))
         if x.dtype != dtype:
             raise ArgumentError(

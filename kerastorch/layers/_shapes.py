@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from ._graph import leaves, map_dict, shapes_of
+from ..errors import ArgumentError, KerasTorchError
+from ._calling import inputs_of
+from ._graph import SymbolicTensor, leaves, map_dict, map_structure, shapes_of
 from ._penalties import unseen
+from ._variables import UnbuiltParameter
+from ._weighted import repr_of
 
 if TYPE_CHECKING:
     from ._base import Layer
@@ -27,34 +34,130 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
     return type(shapes)(map_shapes(function, item) for item in shapes)
 
 
+@dataclass(frozen=True)
+class Stand:
+    """What is known of a tensor that a layer was called on in a graph; unlike a symbolic tensor it can be copied."""
+
+    shape: tuple[int | None, ...]
+    dtype: torch.dtype
+
+
+def stands_for(call: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call on symbolic tensors, with a `Stand` for each of those."""
+    return map_structure(lambda leaf: Stand(leaf.shape, leaf.dtype) if isinstance(leaf, SymbolicTensor) else leaf, call)
+
+
 def infer_output_shape(layer: Layer, input_shape: Any) -> Any:
     """Run the layer on meta tensors; sizes that follow an unknown input size come out as None."""
+    return infer_outputs(layer, input_shape)[0]
+
+
+def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None = None) -> tuple[Any, Any]:
+    """The shapes and the dtypes of the outputs, found by running the layer on tensors without data.
+
+    Further arguments are as in the layer's latest call in a graph, and so are dtypes that are not given. Where there
+    was no call, the input is of the layer's dtype, or integers if the layer does not run on that.
+
+    Raises:
+        ArgumentError: The layer does not run on such tensors.
+    """
     if not layer.built:
         layer.build(input_shape)
+    args, kwargs = layer._called_on or ((None,), {})
+    taken = [] if layer._called_on is None else leaves(inputs_of(layer, args, kwargs))
+    known = [leaf.dtype for leaf in taken if isinstance(leaf, Stand)]
+    count = _count(input_shape)
+    if input_dtype is not None:
+        candidates = [[input_dtype] * count]
+    else:
+        candidates = [known] if len(known) == count else [[layer.dtype] * count, [torch.int64] * count]
+    problem: Exception | None = None
+    for dtypes in candidates:
+        try:
+            return _infer(layer, input_shape, dtypes, args[1:], kwargs)
+        except KerasTorchError:
+            raise
+        except _TROUBLE as error:
+            problem = problem or error
+    raise ArgumentError(
+        f"{repr_of(layer)}: its output shape for input {input_shape} is not known, and running it on tensors without "
+        f"data (on the meta device) did not tell: {type(problem).__name__}: {problem}. Define compute_output_shape; "
+        "for a function use layers.Lambda(function, output_shape=...)."
+    ) from problem
+
+
+# What somebody's code raises on tensors that it cannot work with.
+_TROUBLE = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
+
+
+def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:
+    def tensors(unknown: int, device: torch.device | str, batch: int | None = None) -> tuple[Any, Any]:
+        def make(shape: Any, dtype: torch.dtype) -> Tensor:
+            sizes = [unknown if size is None else size for size in shape]
+            if batch is not None and shape and shape[0] is None:
+                sizes[0] = batch
+            return torch.zeros(sizes, device=device, dtype=dtype)
+
+        def fill(leaf: Any) -> Any:
+            return make(leaf.shape, leaf.dtype) if isinstance(leaf, Stand) else leaf
+
+        left = iter(dtypes)
+        first = map_shapes(lambda shape: make(shape, next(left)), input_shape)
+        names = layer._call_arguments.tensors
+        if names:  # the layer takes its tensors one by one
+            return tuple(first), map_structure(fill, {key: value for key, value in kwargs.items() if key not in names})
+        return (first, *map_structure(fill, rest)), map_structure(fill, kwargs)
 
     def run(unknown: int) -> Any:
-        filled = map_shapes(
-            lambda shape: torch.empty(
-                [unknown if size is None else size for size in shape], device="meta", dtype=layer.dtype
-            ),
-            input_shape,
-        )
-        state = {name: tensor.to("meta") for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]}
-        was_training = layer.training
-        try:
-            layer.eval()
-            with unseen():
-                args = tuple(filled) if layer._call_arguments.tensors else (filled,)
-                return shapes_of(torch.func.functional_call(layer, state, args))
-        finally:
-            layer.train(was_training)
+        state = {name: tensor.to("meta") for name, tensor in _tensors(layer)}
+        with _AllOnMeta():
+            return torch.func.functional_call(layer, state, *tensors(unknown, "meta"))
 
-    first, second = run(7), run(11)
-    flat = iter(leaves(second))
-    return _none_where_different(first, flat)
+    was_training = layer.training
+    try:
+        layer.eval()
+        with unseen():
+            inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
+            if inner is not None and not inner.is_meta:
+                # Layers inside it are built at their first call: with values, so on one row of zeros.
+                with torch.no_grad():
+                    args, options = tensors(7, inner.device, batch=1)
+                    layer(*args, **options)
+            first, second = run(7), run(11)
+    finally:
+        layer.train(was_training)
+    shapes = _none_where_different(shapes_of(first), iter(leaves(shapes_of(second))))
+    return shapes, map_structure(lambda leaf: leaf.dtype if isinstance(leaf, Tensor) else None, first)
+
+
+class _AllOnMeta(TorchFunctionMode):
+    """Constants of somebody's code that meet a tensor without data have none either."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        met = {leaf.is_meta for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        if len(met) > 1:
+            args, kwargs = map_structure(
+                lambda leaf: leaf.to("meta") if isinstance(leaf, Tensor) else leaf, (args, kwargs)
+            )
+        return func(*args, **kwargs)
+
+
+def _tensors(layer: Layer) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
+        if not isinstance(tensor, UnbuiltParameter):
+            yield name, tensor
+
+
+def _count(shapes: Any) -> int:
+    found: list[Any] = []
+    map_shapes(found.append, shapes)
+    return len(found)
 
 
 def _none_where_different(first: Any, second: Any) -> Any:
     if isinstance(first, int):
         return first if first == next(second) else None
+    if isinstance(first, dict):
+        return {key: _none_where_different(item, second) for key, item in first.items()}
     return type(first)(_none_where_different(item, second) for item in first)

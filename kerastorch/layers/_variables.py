@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import NotBuiltError
 from ..weights import Filler, Var
+from ._torch_layouts import keras_variable
 
 
 class UnbuiltParameter(nn.parameter.UninitializedParameter):
@@ -54,9 +57,22 @@ class UnbuiltParameter(nn.parameter.UninitializedParameter):
             raise next(arg for arg in args if isinstance(arg, cls))._refuse() from error
 
 
+_weights_device: ContextVar[torch.device | None] = ContextVar("weights_device", default=None)
+
+
+@contextmanager
+def weights_on(device: torch.device | str) -> Iterator[None]:
+    """Layers made meanwhile get their weights on this device, whatever the default device is."""
+    token = _weights_device.set(torch.device(device))
+    try:
+        yield
+    finally:
+        _weights_device.reset(token)
+
+
 def unbuilt_parameter(owner: str, dtype: torch.dtype) -> nn.Parameter:
     make: Any = UnbuiltParameter  # torch's stub of its base has no signature
-    parameter = make(dtype=dtype)
+    parameter = make(dtype=dtype, device=_weights_device.get())
     parameter.owner = owner
     return parameter
 
@@ -110,16 +126,17 @@ class Variable:
 
 def own_variables(module: nn.Module) -> list[Variable]:
     """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
+    module = getattr(module, "stands_for", module)  # a layer around a torch module has that one's
     declared = [var for var in getattr(module, "WEIGHTS", ()) if var.when(module)]
     declared += getattr(module, "_added_weights", ())
     covered = {name for var in declared for name in var.params}
     covered |= {filler.name for filler in fillers(module)}
-    for name in module._parameters:
-        if name not in covered and module._parameters[name] is not None:
-            declared.append(Var(name, (name,), lambda layer, shape: ()))
-    for name in module._buffers:
-        if name not in covered and name not in module._non_persistent_buffers_set and module._buffers[name] is not None:
-            declared.append(Var(name, (name,), lambda layer, shape: (), trainable=False))
+    kept = {**module._parameters, **module._buffers}
+    for name, tensor in kept.items():
+        found = keras_variable(module, name)
+        if tensor is None or name in covered or name in module._non_persistent_buffers_set or found is None:
+            continue
+        declared.append(Var(found[0], (name,), lambda layer, shape: (), found[1], trainable=name in module._parameters))
     ordered = sorted(declared, key=lambda var: not var.trainable)  # stable: creation order within each kind
     return [Variable(module, var) for var in ordered]
 

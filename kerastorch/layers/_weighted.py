@@ -27,6 +27,7 @@ class Weighted(nn.Module):
     _activity_regularizer: Callable[[Tensor], Tensor] | None
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
     _penalises_outputs: ClassVar[bool] = False  # whether any layer does: else no call has to be watched
+    _values_on: torch.device | None = None  # where a layer of somebody's own makes values while a file is read
 
     def _not_built(self, what: str) -> NotBuiltError:
         return NotBuiltError(
@@ -36,7 +37,7 @@ class Weighted(nn.Module):
 
     def keras_children(self) -> list[tuple[str, Any]]:
         """The layers inside, each under the attribute by which Keras finds it."""
-        return [(name, module) for name, module in self.named_children() if isinstance(module, Weighted)]
+        return list(self.named_children())
 
     def keras_aliases(self) -> list[tuple[str, Any]]:
         """Layers that stand elsewhere, each under the attribute by which some Keras versions find it here, too."""
@@ -67,7 +68,7 @@ class Weighted(nn.Module):
         dtype = self.dtype if dtype is None else variable_dtype(dtype)
         make = initializers.get("zeros" if initializer is None else initializer)
         assert make is not None
-        value = make(shape, dtype=dtype, device=self.device)
+        value = make(shape, dtype=dtype, device=self._weight_device())
         label = name or f"variable_{len(self._added_weights)}"
         if any(var.name == label for var in self._added_weights):
             raise ArgumentError(f"{repr_of(self)}: add_weight was called twice with name={label!r}.")
@@ -234,6 +235,12 @@ class Weighted(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where the layer computes: the device of its weights, or where they are to go."""
+        device = self._weight_device()
+        return self._values_on if self._values_on is not None and device.type == "meta" else device
+
+    def _weight_device(self) -> torch.device:
+        """Where `build` makes weights: on "meta", without values, while a file is read that has them."""
         tensor = self._first_tensor()
         return torch.get_default_device() if tensor is None else tensor.device
 

@@ -9,8 +9,35 @@ from ..errors import ArgumentError, UnsupportedError, quote
 from ._base import REGISTRY, Layer
 
 
-def serialize_layer(layer: Layer) -> dict[str, Any]:
-    """A layer as a config dict, in Keras 3's form."""
+class OwnConfig(dict[str, Any]):
+    """The config of something that is not in our table; it holds the class, which no file can name."""
+
+    def __init__(self, thing: Any) -> None:
+        name = type(thing).__name__
+        if not hasattr(thing, "get_config"):
+            raise UnsupportedError(
+                f"{name} has no get_config, so the layer around it has no config and cannot be copied for the other "
+                "direction; give it a get_config that returns its constructor's arguments."
+            )
+        super().__init__(module=None, class_name=name, config=thing.get_config(), registered_name=name)
+        self.cls = type(thing)
+
+    def make(self) -> Any:
+        """Another one of the same class and configuration, with weights of its own."""
+        make = getattr(self.cls, "from_config", None)
+        try:
+            return make(dict(self["config"])) if make is not None else self.cls(**self["config"])
+        except TypeError as error:
+            raise ArgumentError(
+                f"{self.cls.__name__}: its constructor does not take what its get_config returns "
+                f"({', '.join(map(quote, self['config']))}): {error}; define get_config to match."
+            ) from error
+
+
+def serialize_layer(layer: Any) -> dict[str, Any]:
+    """A layer, or a cell that is none, as a config dict in Keras 3's form."""
+    if not isinstance(layer, Layer) or REGISTRY.get(layer.class_name) is not type(layer):
+        return OwnConfig(layer)
     return {
         "module": "keras.layers",
         "class_name": layer.class_name,
@@ -21,11 +48,38 @@ def serialize_layer(layer: Layer) -> dict[str, Any]:
 
 def inner_layer(argument: str, value: Any) -> Layer:
     """A layer from a layer or from `serialize_layer`'s dict; the class is looked up in our table and nowhere else."""
+    if isinstance(value, OwnConfig):
+        value = value.make()
     if isinstance(value, Layer):
         return value
     if not isinstance(value, Mapping) or "class_name" not in value:
         raise ArgumentError(f"{argument}: expected a kerastorch layer, got {quote(type(value).__name__)}.")
     cls = REGISTRY.get(value["class_name"])
-    if cls is None:
-        raise UnsupportedError(f"{argument}: unknown layer class {quote(value['class_name'])}.")
+    if cls is None or value.get("module", "") is None:
+        raise UnsupportedError(
+            f"{argument}: unknown layer class {quote(value['class_name'])}; if it is yours, pass the layer itself."
+        )
     return cls.from_config(value.get("config", {}))
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """A layer as a config, as `keras.layers.serialize`, for the `get_config` of a layer that holds it.
+
+    Args:
+        layer: Any layer or model.
+    """
+    return serialize_layer(layer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:
+    """A layer from its config, as `keras.layers.deserialize`, for the `from_config` of a layer that holds it.
+
+    Args:
+        config: What `serialize` returned. A layer is returned as it is: `load_model` makes the layers in the config of
+            a class of your own before it hands that over.
+        custom_objects: Classes of your own by their name.
+    """
+    name = config.get("class_name") if isinstance(config, Mapping) else None
+    if custom_objects is not None and isinstance(name, str) and name in custom_objects:
+        return custom_objects[name].from_config(dict(config.get("config") or {}))
+    return inner_layer("config", config)

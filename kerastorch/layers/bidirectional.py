@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._serial import keeping_objects
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
 from . import _check, _plain
@@ -77,7 +78,8 @@ class Bidirectional(Layer):
         if not isinstance(layer, SequenceLayer):
             raise ArgumentError(f"{repr_of(self)}: layer: expected a recurrent layer, got {repr_of(layer)}.")
         self.merge_mode = _check.one_of("merge_mode", merge_mode, tuple(_MERGE))
-        config = layer.get_config()
+        with keeping_objects():
+            config = layer.get_config()
         bare = layer.name.removeprefix("forward_")
         self._layer_name = layer.name
         self.__dict__["_original"] = layer  # no module of this one: it runs if somebody calls it

@@ -20,7 +20,6 @@ from ._cell import (
     output_shape_of,
     pack,
     run_steps,
-    serialize_cell,
     state_list,
     state_shapes,
     step_function,
@@ -30,6 +29,7 @@ from ._gated_cell import GatedCell
 from ._kernels import States
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 from ._weighted import repr_of
+from ._wrapper import serialize_layer
 from .cells import GRUCell, LSTMCell, SimpleRNNCell
 from .stacked_rnn_cells import StackedRNNCells
 
@@ -119,7 +119,7 @@ class RNN(SequenceLayer):
 
     def get_config(self) -> dict[str, Any]:
         config = {**self._base_config(), **{key: getattr(self, key) for key in SEQUENCE_CONFIG}}
-        config["cell"] = serialize_cell(self.cell)
+        config["cell"] = serialize_layer(self.cell)
         return config | ({"num_constants": self.num_constants} if self.num_constants else {})
 
     def keras_children(self) -> list[tuple[str, Any]]:

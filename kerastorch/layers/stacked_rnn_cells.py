@@ -16,13 +16,13 @@ from ._cell import (
     initial_states,
     output_shape_of,
     pack,
-    serialize_cell,
     state_shapes,
     step_function,
     takes,
 )
 from ._naming import snake_case
 from ._weighted import repr_of
+from ._wrapper import serialize_layer
 
 
 @register("StackedRNNCells")
@@ -72,7 +72,7 @@ class StackedRNNCells(Layer):
             self.trainable = False  # the cells' too
 
     def get_config(self) -> dict[str, Any]:
-        return {**self._base_config(), "cells": [serialize_cell(cell) for cell in self.cells]}
+        return {**self._base_config(), "cells": [serialize_layer(cell) for cell in self.cells]}
 
     def keras_children(self) -> list[tuple[str, Any]]:
         count: dict[str, int] = {}

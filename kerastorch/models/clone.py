@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .._serial import keeping_objects
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers._base import Layer
 from ..layers._graph import SymbolicTensor, leaves
@@ -139,7 +140,9 @@ class _Cloning:
 
 
 def _again(layer: Layer) -> Layer:
-    return type(layer).from_config(layer.get_config())
+    with keeping_objects():
+        config = layer.get_config()
+    return type(layer).from_config(config)
 
 
 def _checked(model: Model, input_tensors: Any) -> list[SymbolicTensor]:

@@ -13,6 +13,7 @@ from ..layers import _plain
 from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
 from ..layers._weighted import repr_of
+from ..layers.wrapped import TorchModuleWrapper
 from ._config import sequential_config
 from ._edges import Masked, call_masked
 from ._layer_list import LayerList
@@ -67,8 +68,13 @@ class Sequential(Model):
                     raise ArgumentError(f"{repr_of(self)}: an Input can only stand first.")
                 self._set_input(layer)
                 continue
+            if isinstance(layer, nn.Module) and not isinstance(layer, Layer):
+                layer = TorchModuleWrapper(layer)
             if not isinstance(layer, Layer):
-                raise ArgumentError(f"{repr_of(self)}: expected a kerastorch layer, got {quote(type(layer).__name__)}.")
+                raise ArgumentError(
+                    f"{repr_of(self)}: expected a kerastorch layer or a torch module, got "
+                    f"{quote(type(layer).__name__)}."
+                )
             if layer.name in names:
                 raise ArgumentError(
                     f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ."

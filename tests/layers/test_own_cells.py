@@ -47,7 +47,7 @@ def test_a_torch_module_is_a_cell() -> None:
     wanted, [final] = by_hand(cell, x, [torch.zeros(3, 5, dtype=torch.float64)])
     assert torch.equal(out, wanted)
     assert torch.equal(state, final)
-    assert [array.shape for array in rnn.get_weights()] == [(5, 4), (5,), (5, 5)]
+    assert [array.shape for array in rnn.get_weights()] == [(4, 5), (5,), (5, 5)]  # as Keras's Dense has them
     assert rnn.compute_output_shape((None, None, 4)) == ((None, None, 5), (None, 5))
     out.sum().backward()
     assert cell.recurrent.weight.grad is not None
@@ -218,11 +218,12 @@ def test_weights_of_a_torch_module_stand_in_the_cell(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_group("layers/rnn/vars")
         file["layers/rnn/cell/vars/0"] = values
-        file["layers/rnn/cell/inner/vars/0"] = np.outer(values, values)
+        file["layers/rnn/cell/inner/vars/0"] = np.outer(values, values**2)
     model = Sequential([Input((3, 4)), layers.RNN(Gain())])
     kt.load_weights(model, path)
     np.testing.assert_array_equal(model.layers[-1].cell.gain.detach().numpy(), values)
-    np.testing.assert_array_equal(model.layers[-1].cell.inner.weight.detach().numpy(), np.outer(values, values))
+    kernel = model.layers[-1].cell.inner.weight.detach().numpy().T  # an nn.Linear is a Dense with the kernel turned
+    np.testing.assert_array_equal(kernel, np.outer(values, values**2))
     with h5py.File(path, "a") as file:
         del file["layers/rnn/cell/vars/0"]
     with pytest.raises(kt.KerasTorchError, match=r"missing in the file: layers/rnn/cell: gain"):

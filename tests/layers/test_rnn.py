@@ -188,7 +188,7 @@ def test_bidirectional_runs_any_cell_both_ways(make: Any) -> None:
 
 
 def test_a_cell_without_a_config_cannot_be_copied() -> None:
-    with pytest.raises(UnsupportedError, match=r"Own has no get_config, .* give the cell a get_config"):
+    with pytest.raises(UnsupportedError, match=r"Own has no get_config, .* give it a get_config"):
         layers.Bidirectional(layers.RNN(Own(5)))
 
     class Forgetful(Own):

@@ -280,7 +280,7 @@ def test_stateful_models() -> None:
         (lambda: Input(), ArgumentError, "either shape"),
         (lambda: Input((3,), batch_shape=(None, 3)), ArgumentError, "either shape"),
         (lambda: Input((3,), sparse=True), UnsupportedError, "sparse=True is not supported"),
-        (lambda: Sequential([torch.nn.Linear(3, 2)]), ArgumentError, "expected a kerastorch layer, got 'Linear'"),
+        (lambda: Sequential([3]), ArgumentError, "expected a kerastorch layer or a torch module, got 'int'"),
         (
             lambda: Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")]),
             ArgumentError,
