@@ -1,6 +1,7 @@
 """The command line: `kerastorch info|summary|verify FILE`.
 
-Exit status: 0 all right, 1 the numbers differ (`verify`), 2 wrong use or a file that cannot be read.
+Exit status: 0 all right, 1 the numbers differ (`verify`) or the model needs code that is not in the file (`info`),
+2 wrong use or a file that cannot be read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .errors import ArgumentError, KerasTorchError, quote
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .compat import Reading
     from .files import Archive
     from .layers import Layer
     from .models import Model
@@ -95,7 +97,7 @@ class _Version(argparse.Action):
 
 
 def _info(options: argparse.Namespace) -> int:
-    from .compat import to_spec
+    from .compat import read_config
     from .files import open_archive
 
     console = _console()
@@ -109,12 +111,15 @@ def _info(options: argparse.Namespace) -> int:
             _print_arrays(console, archive)
         else:
             try:
-                _, writer, rules = to_spec(archive.config, archive.keras_version, archive.backend)
+                reading = read_config(archive.config, archive.keras_version, archive.backend, partly=True)
             except KerasTorchError as error:
                 raise type(error)(f"{_shown(options.file)}: {error}") from error
-            console.print(f"  written by  {writer}")
-            for rule in rules:
+            console.print(f"  written by  {reading.writer}")
+            for rule in reading.rules:
                 console.print(f"  rule        {_shown(rule.layer)}: {_shown(rule.text)}")
+            if reading.missing:
+                _print_sketch(console, reading, options.file, archive)
+                return 1
         skipped = archive.skipped
     if archive.config is not None:
         from . import load_model
@@ -123,6 +128,22 @@ def _info(options: argparse.Namespace) -> int:
     for item in skipped:
         console.print(f"not used: {_shown(item.what)}: {_shown(item.reason)}")
     return 0
+
+
+def _print_sketch(console: Console, reading: Reading, file: str, archive: Archive) -> None:
+    """The layers of a model of which some are missing, and what is to be passed for these."""
+    from .missing import explain
+    from .models._sketch import sketch
+
+    places = sketch(reading.spec)
+    cells = []
+    for place in places:
+        shapes = ", ".join("?" if shape is None else str(shape) for shape in place.outputs)
+        depth = place.path.count("/") if "/" not in place.spec.name else 0
+        name = "  " * depth + _shown(place.spec.name)
+        cells.append((name, _shown(place.class_name), shapes, "missing" if place.is_missing else ""))
+    _print_table(console, ("Layer", "Class", "Output shape", ""), cells)
+    console.print(explain(reading.missing, f"kt.load_model({file!r}", places, reading.spec, archive))
 
 
 def _print_layers(console: Console, model: Model) -> None:

@@ -5,6 +5,8 @@ Each message says what is wrong, what was expected, what was found, where, and w
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class KerasTorchError(Exception):
     """The base of every error that kerastorch raises on purpose."""
@@ -40,6 +42,18 @@ class CorruptFileError(LoadError):
 
 class UnsupportedFileError(LoadError, UnsupportedError):
     """The file is whole, but it needs something that kerastorch does not have."""
+
+
+class MissingLayersError(UnsupportedFileError):
+    """Layers of a file are of classes of one's own, or Python code, and nobody has passed them.
+
+    Attributes:
+        missing: What the file holds for each: `spec.Missing`.
+    """
+
+    def __init__(self, message: str, missing: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class MismatchError(LoadError):

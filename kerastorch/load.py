@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 
 from . import compat, matching
-from .errors import ArgumentError, KerasTorchError, LoadError, UnsupportedFileError, quote
+from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
 from .files._json import parse_json
 from .layers._base import Layer
+from .layers._variables import weights_on
 from .models import Model, build_model
-from .spec import ModelSpec, Rule, Writer
+from .models._provided import Provided, provided
+from .models._sketch import sketch
+from .spec import LayerSpec, ModelSpec, Rule, Writer
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -57,7 +60,13 @@ class LoadReport:
         return "\n".join(lines)
 
 
-def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device | str | None = None) -> Model:
+def load_model(
+    path: str | os.PathLike[str] | BinaryIO,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    replace: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
+) -> Model:
     """Read a Keras model file and return a model that computes the same numbers.
 
     The kind of file is told by its content: `.keras` zips, full-model `.h5`/`.hdf5`, of Keras 2, tf.keras and Keras 3.
@@ -66,6 +75,12 @@ def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device 
 
     Args:
         path: The file, or a binary stream.
+        custom_objects: For classes and functions of your own that the file names, under `Name` or `package>Name`: a
+            class with `from_config` (every `layers.Layer`), which gets the config in the file; any other class or
+            function that makes the layer, cell, initializer, ... from the config by name; a function that the file
+            names as an activation, initializer, regularizer or constraint. A name of Keras's own means yours, too.
+        replace: For layers by their name, or by `outer/inner` where that is not unique: a layer, a torch module, or a
+            function on tensors that stands for the layer. Weights of the file go into it if they fit.
         device: Where the weights go; torch's default device if None.
 
     Returns:
@@ -73,8 +88,12 @@ def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device 
 
     Raises:
         LoadError: The file cannot be read (`CorruptFileError`), is not safe (`UnsafeFileError`), needs what kerastorch
-            does not have (`UnsupportedFileError`), or its arrays do not fit its own config (`MismatchError`).
+            does not have (`UnsupportedFileError`; `MissingLayersError` where you can give it), or its arrays do not
+            fit its own config (`MismatchError`).
+        ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
+    target = torch.get_default_device() if device is None else torch.device(device)
+    given = provided(custom_objects, replace, target)
     with open_archive(path) as archive:
         name = archive.path
         config = archive.config
@@ -83,15 +102,18 @@ def load_model(path: str | os.PathLike[str] | BinaryIO, *, device: torch.device 
                 f"{name}: this file holds weights only ({archive.format}), no model. Build the model (or read it with "
                 "model_from_json) and use load_weights(model, path)."
             )
-        spec, writer, rules = _with_file(name, lambda: compat.to_spec(config, archive.keras_version, archive.backend))
-        model = _with_file(name, lambda: _build(spec, "meta"))
+        call = f"kt.load_model({name!r}"
+        stated = (archive.keras_version, archive.backend)
+        reading = _with_file(name, lambda: _read(config, stated, given, call, archive), ArgumentError)
+        model = _with_file(name, lambda: _build(reading.spec, given, "meta"))
         match = _match(model, archive, full_model=True)
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
-        target = torch.get_default_device() if device is None else torch.device(device)
         matching.assign(settled.pairs, target)
         matching.materialize_fillers(model, target)
-        _log.info("%s", _report(archive, writer, (*rules, *match.rules), settled))
+        if custom_objects or replace:
+            model.to(target)  # what the caller gave may be elsewhere
+        _log.info("%s", _report(archive, reading.writer, (*reading.rules, *match.rules), settled))
     return model.eval()
 
 
@@ -156,11 +178,15 @@ def load_weights(
     return report
 
 
-def model_from_json(text: str) -> Model:
+def model_from_json(
+    text: str, custom_objects: Mapping[str, Any] | None = None, *, replace: Mapping[str, Any] | None = None
+) -> Model:
     """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
 
     Args:
         text: JSON; `keras_version` and `backend` in it say which Keras wrote it.
+        custom_objects: See `load_model`.
+        replace: See `load_model`.
 
     Returns:
         The model, with fresh weights, in evaluation mode.
@@ -172,17 +198,39 @@ def model_from_json(text: str) -> Model:
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
     config = parse_json(text, "model_from_json", Limits())
     version, backend = config.get("keras_version"), config.get("backend")
-    spec, _, _ = compat.to_spec(
-        config, version if isinstance(version, str) else None, backend if isinstance(backend, str) else None
-    )
-    return _with_file("model_from_json", lambda: _build(spec, None)).eval()
+    stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
+    given = provided(custom_objects, replace)
+    call = "kt.model_from_json(text"
+    reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
+    return _with_file("model_from_json", lambda: _build(reading.spec, given, None)).eval()
 
 
-def _build(spec: ModelSpec, device: str | None) -> Model:
+def _read(
+    config: Mapping[str, Any],
+    stated: tuple[str | None, str | None],
+    given: Provided,
+    call: str,
+    archive: Archive | None = None,
+) -> compat.Reading:
+    """The model of a config; where a layer is missing, an error that says all that is known of it."""
+    try:
+        return compat.read_config(config, *stated, given.offered())
+    except MissingLayersError as error:
+        from .missing import explain  # only here: recipes and all
+
+        try:
+            spec = compat.read_config(config, *stated, given.offered(), partly=True).spec
+            places = sketch(spec, given)
+        except LoadError:  # something else is wrong, too: it comes next
+            spec, places = None, []
+        raise MissingLayersError(explain(error.missing, call, places, spec, archive), error.missing) from None
+
+
+def _build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:
     if device is None:
-        return build_model(spec)
-    with torch.device(device):
-        return build_model(spec)
+        return build_model(spec, given)
+    with torch.device(device), weights_on(device):
+        return build_model(spec, given)
 
 
 def _match(
@@ -197,12 +245,15 @@ def _match(
     if isinstance(archive.weights, LegacyWeights):
         keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
         options = matching.Options(full_model, by_name, keras1, sum_biases)
-        return matching.legacy_pairs(model, archive.weights, options)
-    names = None
-    if by_name and archive.config is not None:
-        spec, _, _ = compat.to_spec(archive.config, archive.keras_version, archive.backend)
-        names = matching.names_in_config(spec, archive.weights)
-    return matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
+        match = matching.legacy_pairs(model, archive.weights, options)
+    else:
+        names = None
+        if by_name and archive.config is not None:
+            spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
+            names = matching.names_in_config(spec, archive.weights) if isinstance(spec, ModelSpec) else None
+        match = matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
+    match.problems += matching.strange_layouts(match)
+    return match
 
 
 def _refuse_theano(archive: Archive) -> None:
@@ -232,13 +283,16 @@ def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: 
     )
 
 
-def _with_file(name: str, make: Callable[[], _T]) -> _T:
-    """Run `make`; an error that does not know the file yet gets its name."""
+def _with_file(name: str, make: Callable[[], _T], kept: type[KerasTorchError] | None = None) -> _T:
+    """Run `make`; an error that does not know the file yet gets its name, and is about the file unless `kept`."""
     try:
         return make()
+    except MissingLayersError as error:
+        raise MissingLayersError(f"{name}: {error}", error.missing) from None
     except LoadError as error:
         if str(error).startswith(name):
             raise
         raise type(error)(f"{name}: {error}") from error
     except KerasTorchError as error:
-        raise UnsupportedFileError(f"{name}: {error}") from error
+        kind = kept if kept is not None and isinstance(error, kept) else UnsupportedFileError
+        raise kind(f"{name}: {error}") from error

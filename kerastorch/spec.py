@@ -5,7 +5,7 @@ Everything here is in the current spelling and meaning, whatever Keras version w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,24 @@ class TensorRef:
     layer: str
     node: int = 0
     tensor: int = 0
+
+
+def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
+    """Apply `function` to each `TensorRef` of nested lists, tuples and dicts."""
+    if isinstance(value, TensorRef):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_refs(function, item) for item in value)
+    if isinstance(value, Mapping):
+        return {key: map_refs(function, item) for key, item in value.items()}
+    return value
+
+
+def refs_of(value: Any) -> list[TensorRef]:
+    """Every `TensorRef` of nested lists, tuples and dicts, in order."""
+    found: list[TensorRef] = []
+    map_refs(found.append, value)
+    return found
 
 
 @dataclass(frozen=True)
@@ -35,11 +53,74 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Where a layer comes from that is not made from the closed table.
+
+    Args:
+        source: Of which argument of the caller it is an entry; "function": it is the function of a Lambda, an entry of
+            `custom_objects`; "missing": nobody has passed it.
+        key: The key of that entry.
+        based_on: The class of the table that it derives from, whose arguments and meaning it has; None if from none.
+    """
+
+    source: Literal["custom_objects", "replace", "function", "missing"]
+    key: str = ""
+    based_on: str | None = None
+
+
+@dataclass(frozen=True)
+class GivenObject:
+    """An object in a config that `custom_objects[key]` makes from `config`; without one, it is that entry by itself."""
+
+    key: str
+    config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Offered:
+    """The names of what the caller passed, which `compat` may refer to; the things themselves it does not know.
+
+    Args:
+        classes: Keys of `custom_objects` -> the class of the table that the entry derives from, or None.
+        functions: Those keys of `custom_objects` whose entry is a plain function.
+        layers: Keys of `replace`, names of layers or paths `outer/inner` -> likewise for the layer given there.
+    """
+
+    classes: Mapping[str, str | None] = field(default_factory=dict)
+    functions: frozenset[str] = frozenset()
+    layers: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A layer of a file whose code is neither in the closed table nor passed by the caller.
+
+    Args:
+        path: Its name, behind the names of the models and wrappers around it: `outer/inner`.
+        note: What it is, where that is not simply a layer of an unknown class.
+        item: What the file holds for it.
+    """
+
+    path: str
+    note: str
+    item: Mapping[str, Any]
+
+    @property
+    def class_name(self) -> str:
+        return str(self.item["class_name"])
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
 class LayerSpec:
     """One layer: its class in the closed table, and its arguments in the current spelling.
 
     Inside `config` a wrapped layer stands as a `LayerSpec`, a wrapped model as a `ModelSpec`.
     `era` says whose meaning it has where no argument can tell: how a merging layer joins the masks of its inputs.
+    A layer that is `given` keeps the class name of the file; what of its config is Keras's is in the current spelling.
     """
 
     class_name: str
@@ -49,6 +130,13 @@ class LayerSpec:
     calls: tuple[Call, ...] = ()  # empty inside a Sequential
     era: Era = "keras3"
     shared: int | None = None  # layers and models of one number are one object
+    given: Given | None = None
+    input_shape: Any = None  # of a model of one's own: what it was built for
+
+    @property
+    def meaning(self) -> str:
+        """The class of the table whose meaning the layer has; "" if none."""
+        return self.class_name if self.given is None else self.given.based_on or ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +151,8 @@ class ModelSpec:
     trainable: bool = True
     calls: tuple[Call, ...] = ()  # where the model is itself a layer of a Functional model
     shared: int | None = None
+    given: Given | None = None
+    class_name: str = ""  # of a model that is given
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """Spelling and meaning of each Keras version: the config of a file -> one `ModelSpec` in today's terms.
 
 `forms/` and `_tables.py` hold what each version writes, as data; `_writer.py` finds out which version it is;
-`_objects.py` and `_layers.py` convert what stands in a layer, `_calls.py` and `_graph.py` how layers are joined,
-`_models.py` the whole.
+`_survey.py` looks for what the tables do not have; `_objects.py` and `_layers.py` convert what stands in a layer,
+`_custom.py` in one of the caller's own, `_calls.py` and `_graph.py` how layers are joined, `_models.py` the whole.
 """
 
 from __future__ import annotations
 
+from ._custom import lambda_function as function_name
+from ._models import Reading as Reading
+from ._models import read_config as read_config
 from ._models import to_spec as to_spec
+from ._survey import table_lacks as table_lacks
 from ._writer import detect_writer as detect_writer
 
-__all__ = ["detect_writer", "to_spec"]
+__all__ = ["Reading", "detect_writer", "function_name", "read_config", "table_lacks", "to_spec"]

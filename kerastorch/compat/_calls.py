@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import Call, LayerSpec, ModelSpec, TensorRef
+from ..spec import Call, LayerSpec, ModelSpec, TensorRef, refs_of
 from . import _tables as tables
 from . import forms
 from ._values import MAX_NESTING, is_int, sequence
@@ -15,24 +15,6 @@ from ._writer import Context
 _CONSTANT = "_CONSTANT_VALUE"
 _TUPLES = ("__tuple__", "TensorShape")
 _CONSTANTS = ("__slice__", "__ellipsis__", "__numpy__", "__tensor__")  # among the arguments of operations
-
-
-def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
-    """Apply `function` to each `TensorRef` of nested lists, tuples and dicts."""
-    if isinstance(value, TensorRef):
-        return function(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_refs(function, item) for item in value)
-    if isinstance(value, dict):
-        return {key: map_refs(function, item) for key, item in value.items()}
-    return value
-
-
-def refs_of(value: Any) -> list[TensorRef]:
-    """Every `TensorRef` of nested lists, tuples and dicts, in order."""
-    found: list[TensorRef] = []
-    map_refs(found.append, value)
-    return found
 
 
 def is_node(value: Any) -> bool:
@@ -46,20 +28,21 @@ def node_ref(value: list[Any]) -> TensorRef:
     return TensorRef(value[0], value[1], value[2])
 
 
-def read_call(
-    context: Context, class_name: str, name: str, data: Any, is_model: bool, is_operation: bool = False
-) -> Call:
-    """Convert one entry of `inbound_nodes`."""
+def read_call(context: Context, class_name: str, name: str, data: Any, layer: LayerSpec | ModelSpec | None) -> Call:
+    """Convert one entry of `inbound_nodes` of a layer, or of an operation, which has none."""
     where = f"Layer {quote(name)} ({class_name}), inbound_nodes"
-    if is_operation:
+    if layer is None:
         return _operation_call(data, where)
-    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, class_name)
+    meaning = layer.meaning if isinstance(layer, LayerSpec) else ""
+    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, meaning)
     if not positional:  # Keras 3: layer(query=x, value=y)
-        names = ("inputs", "sequences", "" if is_model else forms.LAYERS[class_name].first)
+        names = ("inputs", "sequences", forms.LAYERS[meaning].first if meaning else "")
         positional = [keywords.pop(key) for key in names if key in keywords][:1]
     if not positional:
         raise CorruptFileError(f"{where}: a call without inputs.")
-    order = tables.MODEL_CALL if is_model else forms.LAYERS[class_name].call
+    if isinstance(layer, LayerSpec) and not meaning:
+        return Call(tuple(positional), _own_keywords(context, name, positional, keywords))
+    order = forms.LAYERS[meaning].call if meaning else tables.MODEL_CALL
     if len(positional) > 1 + len(order):
         raise UnsupportedFileError(
             f"{where}: {class_name} is called with {len(positional)} arguments, expected {1 + len(order)} at most."
@@ -71,12 +54,29 @@ def read_call(
     return Call((positional[0],), _keywords(context, class_name, name, keywords, order))
 
 
+def _own_keywords(context: Context, name: str, positional: list[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name of a call of a class of one's own: they are for it to judge."""
+    kept = _stated(context, keywords)
+    if not context.old and isinstance(kept.get("training"), bool) and kept.pop("training"):
+        context.rule(name, _OVERRULED)
+    if not context.old and not context.own and "mask" not in kept and refs_of([positional[1:], kept]):
+        kept["mask"] = None  # as below
+    return kept
+
+
+def _stated(context: Context, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that say something; in a config of our own a mask that is None does."""
+    own = context.own
+    return {key: value for key, value in keywords.items() if value is not None or (own and key.endswith("mask"))}
+
+
+_OVERRULED = "training=True in the graph is overruled by predict and fit in Keras 3: left out"
+
+
 def _keywords(
     context: Context, class_name: str, name: str, keywords: Mapping[str, Any], order: tuple[str, ...]
 ) -> dict[str, Any]:
-    kept = {
-        key: value for key, value in keywords.items() if value is not None or (context.own and key.endswith("mask"))
-    }
+    kept = _stated(context, keywords)
     where = f"Layer {quote(name)} ({class_name})"
     if "constants" in kept and "constants" not in order:
         raise UnsupportedFileError(f"{where}: constants: {forms.UNLESS['num_constants'].reason}.")
@@ -91,7 +91,7 @@ def _keywords(
             raise UnsupportedFileError(f"{where}: training = {quote(kept['training'])}; true and false are supported.")
         if not context.old:
             if kept.pop("training"):
-                context.rule(name, "training=True in the graph is overruled by predict and fit in Keras 3: left out")
+                context.rule(name, _OVERRULED)
         elif "training" not in order:
             del kept["training"]
         elif kept["training"]:
@@ -107,7 +107,7 @@ def _keywords(
 
 def with_constants(layer: LayerSpec | ModelSpec, calls: tuple[Call, ...]) -> tuple[Call, ...]:
     """The calls of a layer, with its constants apart from the states, behind which Keras 2 writes them."""
-    count = layer.config.get("num_constants", 0) if isinstance(layer, LayerSpec) and layer.class_name == "RNN" else 0
+    count = layer.config.get("num_constants", 0) if isinstance(layer, LayerSpec) and layer.meaning == "RNN" else 0
     made = []
     for call in calls:
         behind = call.kwargs.get("initial_state")

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import CorruptFileError, quote
-from ..spec import Call, Era, LayerSpec, ModelSpec, TensorRef
+from ..spec import Call, Era, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from . import forms
-from ._calls import map_refs, refs_of
 from .operations import Expression, lower
 
 NodeKey = tuple[str, int]
@@ -161,7 +160,9 @@ class Masks:
 
     def out(self, layer: LayerSpec, inputs: Any, mask: Any) -> list[Any]:
         """The masks of a call's outputs, from the mask that it gets; outputs that are not listed have none."""
-        name, config = layer.class_name, layer.config
+        name, config = layer.meaning, layer.config
+        if not name:  # of one's own: whatever the file gives as the next mask, the layer is to hand on the one it got
+            return [mask]
         if name == "Embedding":
             return [self.number("NotEqual", {}, inputs, 0)] if config.get("mask_zero") else []
         if name == "Masking":
@@ -185,7 +186,7 @@ class Masks:
         return []
 
     def _merged(self, layer: LayerSpec, inputs: Any, masks: list[Any]) -> int | None:
-        if layer.class_name != "Concatenate":
+        if layer.meaning != "Concatenate":
             if not masks or any(mask is None for mask in masks):
                 return None
             joined = masks[0]
@@ -208,7 +209,7 @@ class Masks:
 
 def mask_arguments(member: Member, call: Call) -> list[tuple[str, Any]]:
     """The mask arguments of a call, each with the tensors whose masks Keras 3 passes there by itself."""
-    form = forms.LAYERS.get(member.class_name) if isinstance(member, LayerSpec) else None
+    form = forms.LAYERS.get(member.meaning) if isinstance(member, LayerSpec) else None
     if form is None or not form.first:
         return [("mask", call.args[0])]
     given = {form.first: call.args[0], **call.kwargs}

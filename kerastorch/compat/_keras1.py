@@ -6,7 +6,7 @@ The arguments are those of Keras 1.0.8 to 1.2.2. What Keras 1 computed otherwise
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
@@ -80,8 +80,12 @@ _REGULARIZERS = ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer", 
 _CONSTRAINTS = {"MaxNorm": {"m": "max_value", "axis": "axis"}, "UnitNorm": {"axis": "axis"}, "NonNeg": {}}
 
 
-def in_keras2_spelling(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Rule]]:
+def in_keras2_spelling(config: Mapping[str, Any], replaced: Collection[str] = ()) -> tuple[dict[str, Any], list[Rule]]:
     """Rewrite a whole config of Keras 1.
+
+    Args:
+        config: The config.
+        replaced: Names of layers that the caller replaces: a Merge among them may be any code.
 
     Returns:
         The config as Keras 2 would have written it, and what was rewritten.
@@ -89,7 +93,7 @@ def in_keras2_spelling(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[
     Raises:
         UnsupportedFileError: Keras 1 had something that no later Keras has, and neither has kerastorch.
     """
-    notes = Notes()
+    notes = Notes(replaced)
     return _item(dict(config), notes), notes.rules
 
 
@@ -107,6 +111,8 @@ def _item(item: Any, notes: Notes) -> Any:
     if isinstance(inner.get("layers"), list) and class_name != "Merge":
         return {**item, "config": {**inner, "layers": [_item(layer, notes) for layer in inner["layers"]]}}
     name = str(item.get("name") or inner.get("name") or class_name)
+    if class_name == "Merge" and notes.is_replaced(name):
+        return item
     if class_name == "Merge":
         return {**item, **merged(inner, name, notes)}
     config = _arguments(class_name, name, inner, notes)

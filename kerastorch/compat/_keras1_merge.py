@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,9 +27,13 @@ MERGES: Mapping[str, str] = {
 
 @dataclass
 class Notes:
-    """What was rewritten, layer by layer."""
+    """What was rewritten, layer by layer; and what stays as it is, because the caller replaces it."""
 
+    replaced: Collection[str] = ()  # names, or paths `outer/inner`
     rules: list[Rule] = field(default_factory=list)
+
+    def is_replaced(self, name: str) -> bool:
+        return any(key == name or key.endswith(f"/{name}") for key in self.replaced)
 
     def add(self, layer: str, text: str) -> None:
         self.rules.append(Rule(layer, text))
@@ -50,11 +54,12 @@ def merged(config: Mapping[str, Any], name: str, notes: Notes) -> _Item:
     if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str) or mode not in MERGES:
         raise UnsupportedFileError(
             f"Layer {quote(name)}: Merge with mode {quote(mode)}: code in files is never run; known are "
-            f"{', '.join(MERGES)}."
+            f"{', '.join(MERGES)}. Pass replace={{{quote(name)}: ...}}."
         )
     if config.get("output_mask") is not None:
         raise UnsupportedFileError(
-            f"Layer {quote(name)}: Merge with an output_mask of its own: code in files is never run; save without it."
+            f"Layer {quote(name)}: Merge with an output_mask of its own: code in files is never run; pass "
+            f"replace={{{quote(name)}: ...}}."
         )
     made: dict[str, Any] = {"name": name}
     if mode == "concat":

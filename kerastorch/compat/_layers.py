@@ -31,11 +31,6 @@ def layer_spec(
     class_name = forms.ALIASES.get(item["class_name"], item["class_name"])
     form = forms.LAYERS[class_name]
     given = dict(mapping(item.get("config") or {}, f"The config of layer {quote(name)}"))
-    # Configs of Keras 1 stand here in the spelling of Keras 2.
-    if ("keras2" if context.writer.era == "keras1" else context.writer.era) not in form.eras:
-        raise UnsupportedFileError(
-            f"Layer {quote(name)}: {context.writer} has no class {class_name}; state the right keras_version."
-        )
     if class_name == "InputLayer":
         return _input_layer(context, given, name, form)
     for key in forms.SHAPE_KEYS | ({"input_dim", "input_length"} - form.keys):
@@ -48,32 +43,41 @@ def layer_spec(
         if class_name == "Embedding" and context.old and "int" in config["dtype"]:
             del config["dtype"]  # Keras 2.0 wrote the dtype of the input there
     for key, value in _known(context, given, name, class_name, form).items():
-        config[key] = wrapped[key] if key in wrapped else _argument(context, class_name, form, name, key, value)
-    _supply(context, class_name, name, config)
+        config[key] = wrapped[key] if key in wrapped else argument(context, class_name, form, name, key, value)
+    supply(context, class_name, name, config)
     _refuse_other_places(context, class_name, name, config)
     return LayerSpec(form.today or class_name, name, config, trainable, era=context.writer.era)
 
 
+def arguments_of(context: Context, form: Form) -> frozenset[str]:
+    """The arguments of a class of the table in the Keras that wrote the config."""
+    return form.keys | (form.old_keys if context.old else frozenset())
+
+
+def is_idle(context: Context, key: str, value: Any, name: str, class_name: str, form: Form) -> bool:
+    """Whether an argument of a class of the table says nothing; one that says what is not supported is refused."""
+    decided = form.unless | (form.old if context.old else frozenset())
+    if key in form.ignored or (key in forms.ELIDED and same(value, forms.ELIDED[key])):
+        return True
+    if key not in forms.UNLESS or key not in form.keys | decided:
+        return False
+    if not same(value, forms.UNLESS[key].harmless):
+        raise UnsupportedFileError(
+            f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {forms.UNLESS[key].reason}."
+        )
+    return True
+
+
 def _known(context: Context, given: Mapping[str, Any], name: str, class_name: str, form: Form) -> dict[str, Any]:
     """The arguments among the keys; what is harmless is dropped, what is not known is noted."""
-    decided = form.unless | (form.old if context.old else frozenset())
     kept: dict[str, Any] = {}
     unknown = []
     for key, value in given.items():
-        if key == "dtype" or key in form.ignored:
-            continue
         if key in form.aliases and form.aliases[key] not in given:
             key = form.aliases[key]
-        if key in forms.ELIDED and same(value, forms.ELIDED[key]):
+        if key == "dtype" or is_idle(context, key, value, name, class_name, form):
             continue
-        if key in forms.UNLESS and key in form.keys | decided:
-            if not same(value, forms.UNLESS[key].harmless):
-                raise UnsupportedFileError(
-                    f"Layer {quote(name)} ({class_name}): {key} = {quote(value)}: {forms.UNLESS[key].reason}."
-                )
-            continue
-        taken = form.keys | (form.old_keys if context.old else frozenset())
-        if key in taken or key == "activity_regularizer" or context.own:
+        if key in arguments_of(context, form) or key == "activity_regularizer" or context.own:
             kept[key] = value
         else:
             unknown.append(key)
@@ -87,7 +91,7 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
     return kept
 
 
-def _argument(context: Context, class_name: str, form: Form, name: str, key: str, value: Any) -> Any:
+def argument(context: Context, class_name: str, form: Form, name: str, key: str, value: Any) -> Any:
     where = f"Layer {quote(name)} ({class_name}), {key}"
     if key in form.numbers:
         return numbers(value, where)
@@ -130,7 +134,7 @@ def _axes(class_name: str, value: Any, where: str) -> Any:
     return axes
 
 
-def _supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:
+def supply(context: Context, class_name: str, name: str, config: dict[str, Any]) -> None:
     """Write out what the file leaves out and its Keras took otherwise than Keras 3."""
     if class_name in forms.RECURRENT_ACTIVATION and "recurrent_activation" not in config:
         value = context.meant(forms.RECURRENT_ACTIVATION[class_name], name, "a missing recurrent_activation")
@@ -206,10 +210,10 @@ def implicit_input(context: Context, item: Mapping[str, Any], first: LayerSpec) 
     config = mapping(item.get("config") or {}, f"The config of layer {quote(first.name)}")
     where = f"Layer {quote(first.name)}"
     declares = any(config.get(key) is not None for key in ("batch_input_shape", "input_shape"))
-    own = first.class_name == "Embedding"
+    own = first.meaning == "Embedding"
     if not context.old and own and not declares:
         return None
-    size = declared_shape(config, where, first.class_name)
+    size = declared_shape(config, where, first.meaning)
     if size is None:
         return None
     stated = config.get("dtype")

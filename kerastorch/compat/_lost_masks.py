@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import UnsupportedFileError, quote
-from ..spec import Call, LayerSpec, TensorRef
+from ..spec import Call, LayerSpec, TensorRef, refs_of
 from . import forms
-from ._calls import refs_of
 from ._graph import Graph, Masks, NodeKey, Operation, mask_arguments
 from ._writer import Context
 from .forms._form import keys
@@ -69,7 +68,7 @@ def lost_masks(context: Context, graph: Graph, outputs: Any, masks: Masks, where
         masks: What every call would get if none were lost, and which calls name theirs.
         where: For messages.
     """
-    has_heads = any(isinstance(item, LayerSpec) and item.class_name == "MultiHeadAttention" for item in graph.values())
+    has_heads = any(isinstance(item, LayerSpec) and item.meaning == "MultiHeadAttention" for item in graph.values())
     if not has_heads or not context.is_keras3_from(*_FIRST_VERSION):
         return graph
     run = _Run(graph, masks, where, context.is_keras3_from(3, 12))
@@ -109,19 +108,20 @@ class _Run:
         if not isinstance(member, LayerSpec):  # what happens inside a model is not followed
             self.hanging.update({ref: mask for ref, mask in self.masks.expected.items() if ref.layer == key[0]})
             return
-        if member.class_name == "MultiHeadAttention":
+        if member.meaning == "MultiHeadAttention":
             self._heads(key, call)
             return
         first, named = call.args[0], call.kwargs.get("mask")
+        form = forms.LAYERS.get(member.meaning)  # a class of one's own takes what it likes
         for argument, tensors in mask_arguments(member, call):
-            if argument in forms.LAYERS[member.class_name].call and argument not in call.kwargs:
+            if (form is None or argument in form.call) and argument not in call.kwargs:
                 self._miss(key, argument, tensors)
         incoming = self._on(first)
         if named is not None and self.named_goes_on:
             incoming = self.masks.of(first) if (key, "mask") in self.masks.automatic else self.masks.frozen(named)
         for tensor, mask in enumerate(self.masks.out(member, first, incoming)):
             self.hanging[TensorRef(*key, tensor)] = mask
-        if member.class_name in _SAME_TENSOR and isinstance(first, TensorRef):
+        if member.meaning in _SAME_TENSOR and isinstance(first, TensorRef):
             self.same[TensorRef(*key)] = self._real(first)
 
     def _heads(self, key: NodeKey, call: Call) -> None:

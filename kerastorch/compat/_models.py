@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import LayerSpec, ModelSpec, Rule, Writer
+from ..errors import CorruptFileError, MissingLayersError, UnsupportedFileError, quote
+from ..spec import LayerSpec, Missing, ModelSpec, Offered, Rule, Writer, refs_of
 from . import _tables as tables
-from . import forms
-from ._calls import read_call, read_ends, refs_of, with_constants
+from ._calls import read_call, read_ends, with_constants
+from ._custom import offered_name
+from ._given import given_spec
 from ._graph import Graph, Operation, follow_masks, resolve, with_operation_layers, without_automatic_masks
 from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
 from ._lost_masks import lost_masks
-from ._shared import WRAPPED, parts, shared_layers
-from ._values import MAX_NESTING, boolean, is_own, mapping, sequence, shape, text
+from ._shared import WRAPPED, shared_layers
+from ._survey import inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
+from ._values import boolean, mapping, sequence, shape
 from ._writer import Context, detect_writer, profiles_of
 from .operations import is_operation
 
-MAX_LAYERS = 100_000
-MAX_DEPTH = 500  # of lists and objects in one another: enough for MAX_NESTING models, and few enough to print
+
+@dataclass(frozen=True)
+class Reading:
+    """A config in today's terms.
+
+    Args:
+        spec: The model; a `LayerSpec` where the whole of it is a class of the caller's own.
+        writer: Which Keras wrote it.
+        rules: What was changed or supplied.
+        missing: Layers that nobody has; in `spec` they are given by "missing".
+    """
+
+    spec: ModelSpec | LayerSpec
+    writer: Writer
+    rules: tuple[Rule, ...]
+    missing: tuple[Missing, ...]
 
 
 def to_spec(
@@ -44,89 +58,80 @@ def to_spec(
         UnsupportedFileError: The model needs something that kerastorch does not have.
         CorruptFileError: The config is not one that Keras writes.
     """
+    reading = read_config(config, keras_version, backend, own=own)
+    assert isinstance(reading.spec, ModelSpec)  # nothing is offered that could be the model
+    return reading.spec, reading.writer, reading.rules
+
+
+def read_config(
+    config: Mapping[str, Any],
+    keras_version: str | None = None,
+    backend: str | None = None,
+    offered: Offered | None = None,
+    *,
+    partly: bool = False,
+    own: bool = False,
+) -> Reading:
+    """`to_spec` for a model that may need what the caller gives.
+
+    Args:
+        config: As for `to_spec`.
+        keras_version: Likewise.
+        backend: Likewise.
+        offered: What the caller gives.
+        partly: Whether to read a model of which a layer is missing, too.
+        own: As for `to_spec`.
+
+    Raises:
+        MissingLayersError: A layer is neither in the table nor given, and `partly` is false.
+        UnsupportedFileError: The model needs something else that kerastorch does not have.
+        CorruptFileError: The config is not one that Keras writes.
+        ArgumentError: `offered` names a layer that the model does not have.
+    """
     mapping(config, "The config of the model")
-    _refuse_deep(config)
+    refuse_deep(config)
     writer = detect_writer(config, keras_version, backend)
-    context = Context(writer, profiles_of(writer, config), own)
+    context = Context(writer, profiles_of(writer, config), own, offered=offered or Offered())
     if writer.era == "keras1" and (writer.version or "1").startswith("0"):
         raise UnsupportedFileError(
             f"The file was written by Keras {writer.version}; versions 1 to 3 are read. Save it with a later Keras."
         )
+    _refuse_class(config, context.offered)
     if writer.era == "keras1":
-        config, context.rules = in_keras2_spelling(config)
-    _survey(config)
+        config, context.rules = in_keras2_spelling(config, context.offered.layers)
+    missing = survey(context, config)
+    if missing and not partly:
+        raise MissingLayersError(table_lacks(missing), missing)
     context.shared = shared_layers(config)
-    spec = _read_model(context, config, name_of(config, "The model") or _snake(config["class_name"]))
+    spec = _read(context, config, name_of(config, "The model") or snake(config["class_name"]))
+    if isinstance(spec, LayerSpec):
+        spec = replace(spec, input_shape=_built_for(config))
     if context.unknown_keys:
         raise UnsupportedFileError(
             f"The config holds arguments that their layers do not have in {writer}: {'; '.join(context.unknown_keys)}. "
             "Take them out if they mean nothing."
         )
-    return spec, writer, tuple(context.rules)
+    return Reading(spec, writer, tuple(context.rules), missing)
 
 
-def _snake(class_name: str) -> str:
-    """The name that Keras makes from a class name."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+def _refuse_class(config: Mapping[str, Any], offered: Offered) -> None:
+    """Refuse a model that is none of layers, unless the caller gives its class. What stands there may be no text."""
+    name = config.get("class_name")
+    if name in tuple(tables.MODELS) or offered_name(offered, config) is not None:
+        return
+    bare = name.rpartition(">")[2] if isinstance(name, str) else "Name"
+    raise UnsupportedFileError(
+        f"The model is of class {quote(name)}, expected Sequential or Functional. "
+        "Code of a class of your own is not in the file: write the class as a kerastorch.Model and pass "
+        f"custom_objects={{{quote(bare)}: ...}} (kerastorch.Model itself if it only bears another name), or save the "
+        "layers as a Functional model."
+    )
 
 
-# ---------------------------------------------------------------------------------------------- before anything is read
-
-
-def _refuse_deep(config: Mapping[str, Any]) -> None:
-    stack: list[tuple[Any, int]] = [(config, 1)]
-    while stack:
-        value, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise UnsupportedFileError(f"The config is nested more than {MAX_DEPTH} deep.")
-        inner = value.values() if isinstance(value, dict) else value
-        stack.extend((item, depth + 1) for item in inner if isinstance(item, (dict, list)))
-
-
-def _survey(config: Mapping[str, Any]) -> None:
-    """Count layers and nesting, and list every class that is not in the table. Iterative: nothing is known yet."""
-    unknown: list[str] = []
-    has_lambda = False
-    count = 0
-    stack: list[tuple[Any, int, bool]] = [(config, 0, False)]  # the last: whether it stands in a graph
-    if config.get("class_name") not in tuple(tables.MODELS):  # what stands there may not even be text
-        raise UnsupportedFileError(
-            f"The model is of class {quote(config.get('class_name'))}, expected Sequential or Functional. "
-            "Code of a class of your own is not in the file: write the class in PyTorch, or save the layers as a "
-            "Functional model."
-        )
-    while stack:
-        item, depth, in_graph = stack.pop()
-        mapping(item, "A layer")
-        class_name = text(item.get("class_name"), "The class of a layer")
-        count += 1
-        if depth > MAX_NESTING:
-            raise UnsupportedFileError(f"Models and wrappers are nested more than {MAX_NESTING} deep.")
-        if count > MAX_LAYERS:
-            raise UnsupportedFileError(f"The model has more than {MAX_LAYERS} layers.")
-        inner = item.get("config")
-        if class_name in tables.MODELS and is_own(item):
-            layers = inner.get("layers") if isinstance(inner, dict) else inner
-            listed = reversed(sequence(layers, f"The layers of a {class_name}"))
-            stack.extend((layer, depth + 1, class_name != "Sequential") for layer in listed)
-            continue
-        if in_graph and is_operation(item):  # refused later, where its arguments are known
-            continue
-        if class_name not in forms.LAYERS or not is_own(item):
-            has_lambda |= class_name == "Lambda"
-            left_out = f" ({tables.LEFT_OUT[class_name]})" if class_name in tables.LEFT_OUT else ""
-            note = left_out if is_own(item) else " (a class of one's own)"
-            unknown.append(f"{quote(class_name)}{note} {quote(name_of(item, 'A layer') or '')}")
-        elif isinstance(inner, dict):
-            stack.extend((part, depth + 1, False) for part in reversed(parts(inner)))
-    if unknown:
-        shown = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
-        code = "Code in files (Lambda) is never run: rebuild that layer in PyTorch. " if has_lambda else ""
-        raise UnsupportedFileError(
-            f"kerastorch does not have: {shown}. {code}Replace what is missing by other layers in Keras and save "
-            "again, or build the model in PyTorch and load its weights."
-        )
+def _built_for(config: Mapping[str, Any]) -> Any:
+    """The input shape that a model of one's own was built for, as Keras 3 notes it; None if it does not."""
+    noted = config.get("build_config")
+    return noted.get("input_shape") if isinstance(noted, dict) else None
 
 
 # ---------------------------------------------------------------------------------------------- models
@@ -140,10 +145,14 @@ def _read_model(context: Context, item: Mapping[str, Any], name: str) -> ModelSp
     unknown = sorted(set(config) - tables.MODEL_KEYS)
     if unknown:
         context.unknown_keys.append(f"{item['class_name']} {quote(name)}: {', '.join(map(quote, unknown))}")
-    trainable = boolean(config.get("trainable", True), f"Model {quote(name)}, trainable")
+    trainable = _trainable(config, name)
     if item["class_name"] == "Sequential":
         return ModelSpec("Sequential", name, _sequential(context, config, name), trainable=trainable)
     return _functional(context, config, name, trainable)
+
+
+def _trainable(config: Mapping[str, Any], name: str) -> bool:
+    return boolean(config.get("trainable", True), f"Model {quote(name)}, trainable")
 
 
 def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec:
@@ -153,6 +162,12 @@ def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | M
 
 
 def _read_one(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec:
+    given = context.given.get(id(item))
+    if given is not None:
+        if given.source == "custom_objects" and is_model_config(item.get("config")):
+            spec = _functional(context, item["config"], name, _trainable(item["config"], name))
+            return replace(spec, given=given, class_name=item["class_name"])
+        return given_spec(context, item, name, given, lambda part, outer: _read(context, part, inner_name(part, outer)))
     if item["class_name"] in tables.MODELS:
         return _read_model(context, item, name)
     config = mapping(item.get("config") or {}, f"The config of layer {quote(name)}")
@@ -160,41 +175,16 @@ def _read_one(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec
     for key in WRAPPED:
         inner = config.get(key)
         if isinstance(inner, list) and key == "cells":
-            wrapped[key] = tuple(_read(context, part, _inner_name(part, name)) for part in inner)
+            wrapped[key] = tuple(_read(context, part, inner_name(part, name)) for part in inner)
         elif inner is not None:
             part = mapping(inner, f"A layer in {quote(name)}")
-            wrapped[key] = _read(context, part, _inner_name(part, name))
+            wrapped[key] = _read(context, part, inner_name(part, name))
     return layer_spec(context, item, name, wrapped)
-
-
-def _inner_name(item: Mapping[str, Any], outer: str) -> str:
-    return name_of(item, f"A layer in {quote(outer)}") or _snake(item["class_name"])
-
-
-def _names(items: list[Any], model: str) -> list[str]:
-    """The names of the layers, those that are missing made as Keras makes them; each may stand once."""
-    stated = [name_of(item, f"A layer of {quote(model)}") for item in items]
-    taken = {name for name in stated if name is not None}
-    counts: dict[str, int] = {}
-    names = []
-    for item, name in zip(items, stated, strict=True):
-        base = _snake(item["class_name"])
-        while name is None:
-            made = f"{base}_{counts[base]}" if base in counts else base
-            counts[base] = counts.get(base, 0) + 1
-            name = None if made in taken else made
-        names.append(name)
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise CorruptFileError(
-            f"Model {quote(model)} has more than one layer of the name {', '.join(map(quote, twice[:5]))}."
-        )
-    return names
 
 
 def _sequential(context: Context, config: Mapping[str, Any], name: str) -> tuple[LayerSpec | ModelSpec, ...]:
     items = sequence(config.get("layers"), f"The layers of model {quote(name)}")
-    layers = [_read(context, item, layer) for item, layer in zip(items, _names(items, name), strict=True)]
+    layers = [_read(context, item, layer) for item, layer in zip(items, names_of(items, name), strict=True)]
     for layer in layers[1:]:
         if isinstance(layer, LayerSpec) and layer.class_name == "InputLayer":
             raise CorruptFileError(f"Model {quote(name)}: the input layer {quote(layer.name)} is not the first layer.")
@@ -233,7 +223,7 @@ def _functional(context: Context, config: Mapping[str, Any], name: str, trainabl
     where = f"Model {quote(name)}"
     items = sequence(config.get("layers"), f"The layers of model {quote(name)}")
     graph: Graph = {}
-    for item, layer in zip(items, _names(items, name), strict=True):
+    for item, layer in zip(items, names_of(items, name), strict=True):
         graph[layer] = _member(context, item, layer)
     inputs = read_ends(config.get("input_layers"), f"{where}, input_layers")
     outputs = read_ends(config.get("output_layers"), f"{where}, output_layers")
@@ -265,11 +255,11 @@ def _functional(context: Context, config: Mapping[str, Any], name: str, trainabl
 def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec | Operation:
     nodes = sequence(item.get("inbound_nodes"), f"Layer {quote(name)}, inbound_nodes")
     class_name = item["class_name"]
-    operation = is_operation(item)
-    calls = tuple(read_call(context, class_name, name, node, class_name in tables.MODELS, operation) for node in nodes)
-    if operation:
+    if id(item) not in context.given and is_operation(item):
+        calls = tuple(read_call(context, class_name, name, node, None) for node in nodes)
         return Operation(class_name, name, mapping(item.get("config") or {}, f"The config of {quote(name)}"), calls)
     layer = _read(context, item, name)
+    calls = tuple(read_call(context, class_name, name, node, layer) for node in nodes)
     calls = with_constants(layer, calls)
     refuse_reversed_states(context, layer, calls)
     fields = {**layer.__dict__, "calls": calls}

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..spec import GivenObject
 from . import _tables as tables
 from . import forms
+from ._custom import offered_object
 from ._tables import Kind
-from ._values import mapping, numbers, refuse_custom, same
+from ._values import how_to_give, is_own, mapping, numbers, refuse_custom, same
 from ._writer import Context
 
-_CODE = "is Python code inside the file, which is never run: use a built-in one, or give yours in Python"
+_CODE = "is Python code inside the file, which is never run: make the layer with your function, and pass it as"
 
 
-def activation(context: Context, value: Any, layer: str, key: str) -> str | dict[str, Any]:
+def activation(context: Context, value: Any, layer: str, key: str) -> str | dict[str, Any] | GivenObject:
     """The current name of an activation that is given by name, as a function or as a layer.
 
     A layer with arguments for which there is no name stays a layer: `{"class_name", "config"}`, of today.
@@ -23,17 +25,18 @@ def activation(context: Context, value: Any, layer: str, key: str) -> str | dict
     where = f"Layer {quote(layer)}, {key}"
     if value is None:
         return "linear"
+    made = offered_object(context.offered, value)
+    if made is not None:
+        return made
     if isinstance(value, dict):
         value = _activation_name(context, value, layer, key)
     if isinstance(value, dict):
         return value
     if not isinstance(value, str):
         raise CorruptFileError(f"{where}: expected the name of an activation, got {quote(value)}.")
-    known = frozenset().union(*(tables.ACTIVATIONS[era] for era in context.eras))
-    if value not in known:
+    if not knows_activation(context, value):
         raise UnsupportedFileError(
-            f"{where}: {quote(value)} is no activation of {context.writer}. "
-            "If it is a function of your own, put a built-in activation in its place and apply the function in PyTorch."
+            f"{where}: {quote(value)} is no activation of {context.writer}. {how_to_give(value)}"
         )
     if value == "hard_sigmoid":
         name = context.meant("hard_sigmoid", layer, f"{key} 'hard_sigmoid'")
@@ -43,11 +46,21 @@ def activation(context: Context, value: Any, layer: str, key: str) -> str | dict
     return tables.ACTIVATION_RENAMES.get(value, value)
 
 
+def knows_activation(context: Context, value: Any) -> bool:
+    """Whether a name is that of an activation, or a config that of one."""
+    if isinstance(value, dict):
+        class_name, config = value.get("class_name"), value.get("config")
+        if class_name == "function":
+            return knows_activation(context, config)
+        return is_own(value) and class_name in (*tables.ACTIVATION_LAYERS, "Activation")
+    return isinstance(value, str) and any(value in tables.ACTIVATIONS[era] for era in context.eras)
+
+
 def _activation_name(context: Context, value: Mapping[str, Any], layer: str, key: str) -> Any:
     where = f"Layer {quote(layer)}, {key}"
     class_name, config = value.get("class_name"), value.get("config")
     if class_name == "__lambda__":
-        raise UnsupportedFileError(f"{where} {_CODE}.")
+        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.")
     if class_name == "function" and isinstance(config, str):
         plain = value.get("registered_name") in ("function", config)
         refuse_custom({**value, "registered_name": None} if plain else value, where)
@@ -91,12 +104,15 @@ def _close(value: Any, wanted: Any) -> bool:
     return same(value, (wanted,))
 
 
-def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str, Any] | None:
+def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str, Any] | GivenObject | None:
     """An initializer, regularizer or constraint as `{"class_name", "config"}` in Keras 3's spelling."""
-    kind = next(kind for ending, kind in tables.KINDS.items() if key.endswith(ending))
+    kind = kind_of(key)
     where = f"Layer {quote(layer)}, {key}"
     if value is None:
         return None
+    made = offered_object(context.offered, value)
+    if made is not None:
+        return made
     if isinstance(value, str):
         if context.old and value in kind.old_strings:
             name, arguments = kind.old_strings[value]
@@ -104,7 +120,7 @@ def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str
         return {"class_name": _class_of(kind, value, where), "config": {}}
     item = mapping(value, where)
     if item.get("class_name") == "__lambda__":
-        raise UnsupportedFileError(f"{where} {_CODE}.")
+        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.")
     refuse_custom(item, where)
     name = _class_of(kind, item.get("class_name"), where)
     config = dict(mapping(item.get("config") or {}, where))
@@ -125,10 +141,23 @@ def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str
     return {"class_name": name, "config": config}
 
 
+def kind_of(key: str) -> Kind:
+    """Which kind of object the argument is."""
+    return next(kind for ending, kind in tables.KINDS.items() if key.endswith(ending))
+
+
+def knows_object(context: Context, kind: Kind, value: Any) -> bool:
+    """Whether a name or a config is that of one of Keras's own objects of this kind."""
+    if isinstance(value, dict):
+        class_name = value.get("class_name")
+        return is_own(value) and isinstance(class_name, str) and class_name in kind.spellings
+    return isinstance(value, str) and (value in kind.spellings or (context.old and value in kind.old_strings))
+
+
 def _class_of(kind: Kind, name: Any, where: str) -> str:
     if not isinstance(name, str) or name not in kind.spellings:
         raise UnsupportedFileError(
-            f"{where}: {quote(name)} is no {kind.name} of Keras. It has {', '.join(kind.classes)}; use one of them."
+            f"{where}: {quote(name)} is no {kind.name} of Keras. It has {', '.join(kind.classes)}. {how_to_give(name)}"
         )
     return kind.spellings[name]
 

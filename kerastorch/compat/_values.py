@@ -91,5 +91,11 @@ def refuse_custom(item: Mapping[str, Any], where: str) -> None:
         told = [f"{key} {quote(item[key])}" for key in ("module", "registered_name") if item.get(key) is not None]
         raise UnsupportedFileError(
             f"{where}: {quote(item.get('class_name'))} is not Keras's own ({', '.join(told) or 'no module'}). "
-            "Code named in a file is never looked up: write it in Python."
+            f"{how_to_give(item.get('config') if item.get('class_name') == 'function' else item.get('class_name'))}"
         )
+
+
+def how_to_give(name: Any) -> str:
+    """What a message says about something that may be of one's own."""
+    bare = name.rpartition(">")[2] if isinstance(name, str) else "Name"
+    return f"Code named in a file is never looked up: if it is yours, pass custom_objects={{{quote(bare)}: ...}}."

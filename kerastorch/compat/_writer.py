@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import Era, Rule, Writer
+from ..spec import Era, Given, Offered, Rule, Writer
 from . import _tables as tables
+from . import forms
 from ._tables import Profile
+from ._values import is_own
 
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(.*)", re.DOTALL)
 _PREFERENCE: tuple[Era, ...] = ("keras3", "keras2", "tf.keras", "keras1")
@@ -80,10 +82,11 @@ def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:
         name = item.get("class_name")
         name = name if isinstance(name, str) else None
         found = [tables.KEY_ERAS[key] for key in item if key in tables.KEY_ERAS]
+        inner = item.get("config")
+        own = name is None or (name in _KNOWN and is_own(item))
         if name is not None:
-            inner = item.get("config")
             found.append(tables.CLASS_ERAS.get(name, eras))
-            if isinstance(inner, dict) and "output_dim" in inner and name != "Embedding":
+            if own and isinstance(inner, dict) and "output_dim" in inner and name != "Embedding":
                 found.append(frozenset({"keras1"}))
         for few in found:
             if not eras & few:
@@ -92,8 +95,16 @@ def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:
                     f"({_names(eras)} so far, then {quote(name or 'a key')} of {_names(few)}): add keras_version to it."
                 )
             eras &= few
-        stack.extend(item.values())
+        # The names of the arguments of a class of one's own say nothing about Keras.
+        stack.extend(value for key, value in item.items() if own or key != "config")
+        if not own and isinstance(inner, dict):
+            stack.extend(inner.values())
     return eras if len(eras) == 1 else eras - {"keras1"}
+
+
+# Every class name of Keras's own in a config.
+_KNOWN = frozenset(forms.LAYERS) | tables.MODELS | frozenset(tables.CLASS_ERAS)
+_KNOWN |= frozenset(spelling for kind in tables.KINDS.values() for spelling in kind.spellings)
 
 
 def _names(eras: frozenset[Era]) -> str:
@@ -127,6 +138,8 @@ class Context:
     shared: Mapping[int, int] = field(default_factory=dict)  # see `_shared.shared_layers`
     rules: list[Rule] = field(default_factory=list)
     unknown_keys: list[str] = field(default_factory=list)
+    offered: Offered = field(default_factory=Offered)
+    given: dict[int, Given] = field(default_factory=dict)  # `id` of a layer's config -> what stands for it
 
     @property
     def old(self) -> bool:

@@ -10,6 +10,7 @@ from ._match import Match as Match
 from ._match import Pair as Pair
 from ._match import Settled as Settled
 from ._match import settle as settle
+from ._match import strange_layouts as strange_layouts
 from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify

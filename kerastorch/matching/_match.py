@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..errors import MismatchError
 from ..files import Array, Skipped
+from ..layers._torch_layouts import is_keras_layout
 from ..layers._variables import Variable
 from ..spec import Rule
 from .convert import bias_hint
@@ -147,3 +148,13 @@ def _same_kind(pair: Pair) -> bool:
     if pair.array.dtype == "opaque2":
         return str(part.dtype) == "torch.bfloat16"
     return pair.array.dtype in (_FLOATS if part.is_floating_point() else _INTEGERS)
+
+
+def strange_layouts(match: Match) -> list[str]:
+    """The variables of torch modules whose arrays Keras lays out otherwise, nobody knows how."""
+    return [
+        f"{slot.label}: {type(slot.variable.module).__name__} of torch has a layout of its own, not Keras's; "
+        "use kerastorch's layer in its place"
+        for slot, _ in match.pairs
+        if not all(is_keras_layout(slot.variable.module, name) for name in slot.variable.var.params)
+    ]

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..layers import _check
 from ..layers._base import REGISTRY, Layer
 from ..layers._graph import leaves
-from ..spec import Call, LayerSpec, ModelSpec, TensorRef
+from ..layers._shapes import infer_output_shape, map_shapes
+from ..spec import Call, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
+from ._order import NodeKey, in_order
+from ._provided import NOTHING, Provided
 from .input import InputLayer
 from .model import Model
 from .sequential import Sequential
 
-Shared = dict[int, Layer]  # the number in a spec -> the one layer
+
+@dataclass(frozen=True)
+class Making:
+    """What one model is made of beside its spec: what the caller gives, and the layers that stand in several places."""
+
+    given: Provided = NOTHING
+    shared: dict[int, Layer] = field(default_factory=dict)  # the number in a spec -> the one layer
+
 
 # What layers of files before Keras 3 did differently and no argument of Keras's says.
 _OF_OLD: dict[str, dict[str, Any]] = {
@@ -31,40 +42,53 @@ _OF_OLD: dict[str, dict[str, Any]] = {
 }
 
 
-def build_model(spec: ModelSpec, shared: Shared | None = None) -> Model:
+def build_model(spec: ModelSpec | LayerSpec, given: Provided = NOTHING) -> Model:
     """Make the model that a spec describes; on the device that is the default one (`meta` makes no values).
 
     Args:
-        spec: The model.
-        shared: Layers that are made already and stand in several places.
+        spec: The model; a `LayerSpec` where it is a class of the caller's own.
+        given: What the caller gives for layers, classes and functions of it.
 
     Raises:
         UnsupportedError: A layer class, an argument or a call is not known.
         ArgumentError: The graph has a cycle or refers to what is not there.
     """
-    shared = {} if shared is None else shared
-    model = _sequential(spec, shared) if spec.kind == "Sequential" else _functional(spec, shared)
+    making = Making(given)
+    return _own_model(spec, making) if isinstance(spec, LayerSpec) else _model(spec, making)
+
+
+def _model(spec: ModelSpec, making: Making) -> Model:
+    model = _sequential(spec, making) if spec.kind == "Sequential" else _functional(spec, making)
     if not spec.trainable:
         model.trainable = False
     return model
 
 
-def make_layer(spec: LayerSpec | ModelSpec, shared: Shared) -> Layer:
-    """Make one layer; layers and models inside its config first. One that is shared is made once."""
+def make_layer(spec: LayerSpec | ModelSpec, making: Making | None = None, bare: bool = False) -> Any:
+    """Make one layer; layers and models inside its config first. One that is shared is made once.
+
+    Args:
+        spec: The layer.
+        making: What the model is made of, beside the spec.
+        bare: Whether a torch module may stay what it is: it is a cell.
+    """
+    making = Making() if making is None else making
     if spec.shared is None:
-        return _make(spec, shared)
-    if spec.shared not in shared:
-        shared[spec.shared] = _make(spec, shared)
-    return shared[spec.shared]
+        return _make(spec, making, bare)
+    if spec.shared not in making.shared:
+        making.shared[spec.shared] = _make(spec, making, bare)
+    return making.shared[spec.shared]
 
 
-def _make(spec: LayerSpec | ModelSpec, shared: Shared) -> Layer:
+def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
     if isinstance(spec, ModelSpec):
-        return build_model(spec, shared)
+        return _model(spec, making)
+    if spec.given is not None:
+        return _given_layer(spec, making, bare)
     cls = REGISTRY.get(spec.class_name)
     if cls is None:
         raise UnsupportedError(f"layer {quote(spec.name)}: there is no layer class {quote(spec.class_name)}.")
-    config = {key: _inner(value, shared) for key, value in spec.config.items()}
+    config = {key: _inner(value, making, key) for key, value in spec.config.items()}
     for key, value in _OF_OLD.get(spec.era, {}).items():
         if key in cls.config_keys():
             config.setdefault(key, value)
@@ -77,80 +101,97 @@ def _make(spec: LayerSpec | ModelSpec, shared: Shared) -> Layer:
     return layer
 
 
-def _inner(value: Any, shared: Shared) -> Any:
+def _given_layer(spec: LayerSpec, making: Making, bare: bool) -> Any:
+    config = spec.config
+    if spec.given is not None and spec.given.source in ("custom_objects", "function"):
+        config = {key: _inner(value, making, key) for key, value in config.items()}
+        for key, value in _OF_OLD.get(spec.era, {}).items() if spec.given.based_on else ():
+            if key in REGISTRY[spec.given.based_on or ""].config_keys():
+                config.setdefault(key, value)
+    try:
+        return making.given.layer_for(spec, config, bare)
+    except (ArgumentError, UnsupportedError, ShapeError) as error:
+        raise type(error)(f"layer {quote(spec.name)} ({spec.class_name}): {error}") from error
+
+
+def _own_model(spec: LayerSpec, making: Making) -> Model:
+    """A model that is no graph: a class of the caller's own, built for the input shape that the file notes."""
+    model = make_layer(spec, making)
+    if not isinstance(model, Model):
+        raise ArgumentError(
+            f"the model is of class {quote(spec.class_name)}: expected a kerastorch.Model for it, got "
+            f"{quote(type(model).__name__)}; derive the class from kerastorch.Model."
+        )
+    shape = spec.input_shape
+    if not model.built and shape is not None:
+        try:
+            _ = map_shapes(lambda sizes: _check.shape("build_config", sizes), shape)
+        except (ArgumentError, TypeError) as error:
+            raise ArgumentError(f"build_config: {quote(shape)} is no input shape.") from error
+        infer_output_shape(model, map_shapes(tuple, shape))
+    return model
+
+
+def _inner(value: Any, making: Making, key: str) -> Any:
+    """What stands in a config: layers and models, and what the caller gives, are made; the rest stays."""
     if isinstance(value, (LayerSpec, ModelSpec)):
-        return make_layer(value, shared)
-    specs = isinstance(value, tuple) and any(isinstance(item, (LayerSpec, ModelSpec)) for item in value)
-    return [_inner(item, shared) for item in value] if specs else value
+        return make_layer(value, making, bare=key in ("cell", "cells"))
+    if isinstance(value, GivenObject):
+        if value.config is None:
+            return making.given.object_for(value, None)
+        inner = {name: _inner(item, making, name) for name, item in value.config.items()}
+        return making.given.object_for(value, inner)
+    if isinstance(value, (list, tuple)) and any(map(_holds_spec, value)):
+        return [_inner(item, making, key) for item in value]
+    if isinstance(value, Mapping) and any(map(_holds_spec, value.values())):
+        return {name: _inner(item, making, name) for name, item in value.items()}
+    return value
 
 
-def _sequential(spec: ModelSpec, shared: Shared) -> Sequential:
-    return Sequential([make_layer(layer, shared) for layer in spec.layers], name=spec.name)
+def _holds_spec(value: Any) -> bool:
+    """Whether something that is made first stands in a value, at any depth."""
+    if isinstance(value, (LayerSpec, ModelSpec, GivenObject)):
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return any(map(_holds_spec, inner))
 
 
-def _functional(spec: ModelSpec, shared: Shared) -> Model:
-    layers = {layer.name: make_layer(layer, shared) for layer in spec.layers}
-    made: dict[tuple[str, int], list[Any]] = {}
+def _sequential(spec: ModelSpec, making: Making) -> Sequential:
+    return Sequential([make_layer(layer, making) for layer in spec.layers], name=spec.name)
+
+
+def _functional(spec: ModelSpec, making: Making) -> Model:
+    layers = {layer.name: make_layer(layer, making) for layer in spec.layers}
+    made: dict[NodeKey, list[Any]] = {}
     for name, layer in layers.items():
         if isinstance(layer, InputLayer):
             made[name, 0] = [layer.symbol()]
-    _run_calls({layer.name: layer.calls for layer in spec.layers}, layers, made)
+    calls = {layer.name: layer.calls for layer in spec.layers if not isinstance(layers[layer.name], InputLayer)}
+    for name, index in in_order(calls, set(made)):
+        made[name, index] = leaves(_call(layers[name], calls[name][index], made))
 
     def tensor(ref: Any) -> Any:
         return _resolve(ref, made)
 
-    return Model(
-        _map_refs(tensor, spec.inputs), _map_refs(tensor, spec.outputs), layers=list(layers.values()), name=spec.name
+    inputs, outputs = map_refs(tensor, spec.inputs), map_refs(tensor, spec.outputs)
+    options: dict[str, Any] = {"layers": list(layers.values()), "name": spec.name}
+    return (
+        Model(inputs, outputs, **options)
+        if spec.given is None
+        else making.given.model_for(spec, inputs, outputs, options)
     )
 
 
-def _run_calls(
-    calls: Mapping[str, tuple[Call, ...]], layers: Mapping[str, Layer], made: dict[tuple[str, int], list[Any]]
-) -> None:
-    """Run every call once all it needs is there; linear in the number of edges."""
-    waiting: dict[tuple[str, int], int] = {}
-    dependents: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    ready: deque[tuple[str, int]] = deque()
-    for name, its_calls in calls.items():
-        if isinstance(layers[name], InputLayer):
-            continue
-        for index, call in enumerate(its_calls):
-            key = (name, index)
-            needed = {(ref.layer, ref.node) for ref in _refs((call.args, call.kwargs))} - made.keys()
-            for source in needed:
-                if source[0] not in calls or not 0 <= source[1] < len(calls[source[0]]):
-                    raise ArgumentError(
-                        f"layer {quote(name)} takes its input from call {source[1]} of {quote(source[0])}: "
-                        "there is none."
-                    )
-                dependents.setdefault(source, []).append(key)
-            waiting[key] = len(needed)
-            if not needed:
-                ready.append(key)
-    while ready:
-        key = ready.popleft()
-        name, index = key
-        made[key] = leaves(_call(layers[name], calls[name][index], made))
-        del waiting[key]
-        for dependent in dependents.get(key, ()):
-            waiting[dependent] -= 1
-            if not waiting[dependent]:
-                ready.append(dependent)
-    if waiting:
-        raise ArgumentError(
-            f"the graph has a cycle through layer(s) {', '.join(quote(name) for name, _ in list(waiting)[:5])}."
-        )
-
-
-def _call(layer: Layer, call: Call, made: Mapping[tuple[str, int], list[Any]]) -> Any:
-    args = _map_refs(lambda ref: _resolve(ref, made), call.args)
-    accepted = inspect.signature(layer.forward).parameters
+def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]]) -> Any:
+    args = map_refs(lambda ref: _resolve(ref, made), call.args)
+    accepted = inspect.signature(getattr(layer, "call", layer.forward)).parameters
+    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     kwargs = {
-        key: _map_refs(lambda ref: _resolve(ref, made), value)
+        key: map_refs(lambda ref: _resolve(ref, made), value)
         for key, value in call.kwargs.items()
         if value is not None or (key.endswith("mask") and key in accepted)  # mask=None: the call shall use none
     }
-    unknown = [key for key in kwargs if key not in accepted]
+    unknown = [key for key in kwargs if key not in accepted and not any_name]
     if unknown:
         raise UnsupportedError(
             f"layer {quote(layer.name)} is called with {', '.join(map(quote, unknown))}, which it does not take."
@@ -161,26 +202,10 @@ def _call(layer: Layer, call: Call, made: Mapping[tuple[str, int], list[Any]]) -
         raise type(error)(f"in the call of layer {quote(layer.name)}: {error}") from error
 
 
-def _resolve(ref: TensorRef, made: Mapping[tuple[str, int], list[Any]]) -> Any:
+def _resolve(ref: TensorRef, made: Mapping[NodeKey, list[Any]]) -> Any:
     outputs = made.get((ref.layer, ref.node))
     if outputs is None or not 0 <= ref.tensor < len(outputs):
         raise ArgumentError(
             f"the graph refers to output {ref.tensor} of call {ref.node} of layer {quote(ref.layer)}: there is none."
         )
     return outputs[ref.tensor]
-
-
-def _map_refs(function: Any, value: Any) -> Any:
-    if isinstance(value, TensorRef):
-        return function(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_map_refs(function, item) for item in value)
-    if isinstance(value, Mapping):
-        return {key: _map_refs(function, item) for key, item in value.items()}
-    return value
-
-
-def _refs(value: Any) -> list[TensorRef]:
-    found: list[TensorRef] = []
-    _map_refs(found.append, value)
-    return found

@@ -371,15 +371,22 @@ class Model(Layer):
     # ------------------------------------------------------------------ configuration
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a model, with fresh weights, from `get_config()`'s result or Keras's."""
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Make a model, with fresh weights, from `get_config()`'s result or Keras's.
+
+        Args:
+            config: The layers and their calls; for a subclass of your own its constructor's arguments.
+            custom_objects: See `kerastorch.load_model`.
+        """
         if cls not in (Model, REGISTRY["Sequential"]):
             return cls(**config)
-        from ..compat import to_spec  # on use: the tables of all Keras versions
+        from ..compat import read_config  # on use: the tables of all Keras versions
+        from ._provided import provided
         from .build import build_model
 
-        spec, _, _ = to_spec({"class_name": cls.class_name, "config": dict(config)}, own=True)
-        return build_model(spec)
+        given = provided(custom_objects, None)
+        whole = {"class_name": cls.class_name, "config": dict(config)}
+        return build_model(read_config(whole, offered=given.offered(), own=True).spec, given)
 
     def get_config(self) -> dict[str, Any]:
         """The graph in Keras 3's form."""

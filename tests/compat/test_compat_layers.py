@@ -98,9 +98,9 @@ def test_all_unknown_layers_are_listed() -> None:
     )
     refused(
         model,
-        r"kerastorch does not have: 'RandomZoom' 'c', 'RandomFlip' 'd', 'Lambda' 'f', 'Swish' 'w', "
+        r"kerastorch does not have: 'RandomZoom' 'c', 'RandomFlip' 't/d', 'Lambda' 'f', 'Swish' 's/w', "
         r"'LSTM' \(a class of one's own\) 'mine'\. "
-        r"Code in files \(Lambda\) is never run: rebuild that layer in PyTorch\.",
+        r"Code in files \(Lambda\) is never run\. Pass their classes \(custom_objects=\)",
         None,
     )
 
