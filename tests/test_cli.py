@@ -254,16 +254,20 @@ def test_files_that_are_no_keras_files(run: Terminal, tmp_path: Path, command: s
     assert "cut.keras" in run(command, cut, status=2)
 
 
-def test_info_says_what_it_can_before_it_refuses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_info_of_a_model_that_needs_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     unknown = tmp_path / "unknown.keras"
     with zipfile.ZipFile(DEMO) as source, zipfile.ZipFile(unknown, "w") as target:
         for name in source.namelist():
             target.writestr(name, source.read(name).replace(b'"class_name": "GRU"', b'"class_name": "Lambda"'))
-    assert main(["info", str(unknown)]) == 2
+    assert main(["info", str(unknown)]) == 1
     out, err = capsys.readouterr()
     assert "Keras v3 .keras zip" in out
+    assert row(out, "sentence") == ["sentence", "Lambda", "?", "missing"]
+    assert "unknown.keras', replace={'sentence': ...})" in out
+    assert err == ""
+    assert main(["summary", str(unknown)]) == 2
+    err = capsys.readouterr().err
     assert "unknown.keras" in err
-    assert "Lambda" in err
     assert "Traceback" not in err
 
 
