@@ -244,7 +244,8 @@ def _match(
         _refuse_theano(archive)
     if isinstance(archive.weights, LegacyWeights):
         keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
-        options = matching.Options(full_model, by_name, keras1, sum_biases)
+        in_place = keras1 or not (archive.keras_version or "").startswith("3.")
+        options = matching.Options(full_model, by_name, keras1, in_place, sum_biases)
         match = matching.legacy_pairs(model, archive.weights, options)
     else:
         names = None

@@ -3,6 +3,7 @@
 from ._base import Layer as Layer
 from ._wrapper import deserialize as deserialize
 from ._wrapper import serialize as serialize
+from .abstract_rnn_cell import AbstractRNNCell as AbstractRNNCell
 from .activation import ELU as ELU
 from .activation import LeakyReLU as LeakyReLU
 from .activation import PReLU as PReLU

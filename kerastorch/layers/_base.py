@@ -1,4 +1,4 @@
-"""Layer: what every layer is. Registration, building, calling, configuration, weights, shapes, masks.
+"""Layer: what every layer is. Building, calling, configuration, weights, shapes, masks.
 
 A subclass declares `WEIGHTS`, `CONFIG` and `EXAMPLES` as data and defines `forward` and `compute_output_shape`;
 everything that reads those declarations is here.
@@ -7,8 +7,7 @@ everything that reads those declarations is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,14 +22,12 @@ from ._connected import Connected
 from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
 from ._graph import map_structure, shapes_of, symbolic_leaves
 from ._naming import given_name, snake_case, unique_name
+from ._registry import REGISTRY as REGISTRY
+from ._registry import Example as Example
+from ._registry import register as register
 from ._shapes import infer_output_shape, map_shapes
 from ._variables import fillers, unbuilt_parameter
 from ._weighted import Weighted, repr_of
-
-# One table for all files and configs: a class is found here or not at all.
-REGISTRY: dict[str, type[Layer]] = {}
-
-_L = TypeVar("_L", bound="type[Layer]")
 
 # How an argument is understood and written, by the end of its name.
 _KINDS = {
@@ -39,31 +36,6 @@ _KINDS = {
     "_constraint": constraints,
     "activation": activations,
 }
-
-
-@dataclass(frozen=True)
-class Example:
-    """A small configuration of a layer, read by the tests, the self-check and the docs."""
-
-    name: str
-    config: Mapping[str, Any]
-    input_shape: Any  # one shape, or a list of shapes
-
-
-def register(name: str) -> Callable[[_L], _L]:
-    """Enter a layer class in the table under Keras's class name; it must declare what the machinery reads."""
-
-    def enter(cls: _L) -> _L:
-        if name in REGISTRY:
-            raise ValueError(f"layer {name!r} is registered twice: {REGISTRY[name]} and {cls}")
-        missing = [item for item in ("CONFIG", "EXAMPLES") if item not in cls.__dict__]
-        if missing or not cls.__doc__:
-            raise TypeError(f"layer {name!r} must declare {', '.join(missing) or 'a docstring'}")
-        cls.class_name = name
-        REGISTRY[name] = cls
-        return cls
-
-    return enter
 
 
 class Layer(Connected):
@@ -139,10 +111,10 @@ class Layer(Connected):
         self._built = False
         self._build_depth = 0
         self._build_shape: Any = None
-        self._added_weights: list[Var] = []
-        self._nodes, self._called_on = [], None
+        self._called_on = None
+        self.__dict__.update(_added_weights=[], _nodes=[])  # these lists hold no layers
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
-        self._initial_weights = None if weights is None else list(weights)
+        self._initial_weights = None if weights is None else tuple(weights)
         if self._makes_weights():
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
 
@@ -158,6 +130,7 @@ class Layer(Connected):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.class_name = cls.__name__
+        cls._tracks = True
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build)
@@ -293,7 +266,11 @@ class Layer(Connected):
                 raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
             shapes = shapes_of(_calling.inputs_of(self, args, kwargs))
             self.check_input_shape(shapes)  # a message shows the sizes as they are
-            self.build(self._shape_from_call(shapes))
+            self._build_for_call(self._shape_from_call(shapes))
+
+    def _build_for_call(self, shapes: Any) -> None:
+        """Build the layer; the call that follows builds what is inside."""
+        self.build(shapes)
 
     def _shape_from_call(self, shapes: Any) -> Any:
         """The shape to build for when the layer meets real data: any batch size is fine."""
@@ -320,7 +297,8 @@ class Layer(Connected):
         return self._output_shape(_calling.inputs_of(self, args, kwargs))
 
     def _output_shape(self, shapes: Any) -> Any:
-        return self.compute_output_shape(*shapes) if self._call_arguments.tensors else self.compute_output_shape(shapes)
+        one_by_one = self._call_arguments.tensors and type(self).compute_output_shape is not Layer.compute_output_shape
+        return self.compute_output_shape(*shapes) if one_by_one else self.compute_output_shape(shapes)
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.WEIGHTS else input_dtype

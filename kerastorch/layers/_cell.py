@@ -115,8 +115,9 @@ def initial_states(cell: Any, batch: int, device: torch.device, dtype: torch.dty
     if make is None or isinstance(cell, GatedCell):
         return tuple(torch.zeros(batch, *shape, dtype=dtype, device=device) for shape in shapes)
     accepted = inspect.signature(make).parameters
-    given = {"batch_size": batch, "dtype": dtype}
-    states = flatten(make(**{key: value for key, value in given.items() if key in accepted}))
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    given = {"inputs": None, "batch_size": batch, "dtype": dtype}  # Keras 3 has batch_size only, Keras 2 all three
+    states = flatten(make(**{key: value for key, value in given.items() if takes_all or key in accepted}))
     found = [tuple(state.shape) for state in states]
     wanted = [(batch, *shape) for shape in shapes]
     if found != wanted:

@@ -22,7 +22,6 @@ Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what go
 class Connected(Weighted):
     """The part of `Layer` that is called on symbolic tensors; abstract."""
 
-    _built: bool
     _nodes: list[Node]
     _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None  # the latest call, with `Stand`s for its tensors
     # Models that make their graph when somebody asks for it: a Sequential, and every copied model. Weak, so that a
@@ -31,7 +30,7 @@ class Connected(Weighted):
 
     if TYPE_CHECKING:  # what `Layer` defines
 
-        def build(self, input_shape: Any) -> None: ...
+        def _build_for_call(self, shapes: Any) -> None: ...
         def check_input_shape(self, input_shape: Any) -> None: ...
         def shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
         def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype: ...
@@ -43,7 +42,7 @@ class Connected(Weighted):
             raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
         shapes = shapes_of(inputs_of(self, args, kwargs))  # type: ignore[arg-type]
         if not self._built:
-            self.build(shapes)
+            self._build_for_call(shapes)
         else:
             self.check_input_shape(shapes)
         node = Node(self, args, kwargs)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,18 @@ def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | Non
         ArgumentError: The layer does not run on such tensors.
     """
     if not layer.built:
-        layer.build(input_shape)
+        layer._build_for_call(input_shape)
+    return _with_dtypes(layer, input_shape, input_dtype, _infer)
+
+
+def build_inside(layer: Layer, input_shape: Any) -> None:
+    """Build the layers inside a layer that builds them by calling them: run it once, on one row of zeros."""
+    if any(isinstance(parameter, UnbuiltParameter) for parameter in layer.parameters()):
+        _with_dtypes(layer, input_shape, None, _run_once)
+
+
+def _with_dtypes(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None, run: Callable[..., Any]) -> Any:
+    """`run` with the call that is known, and with dtypes of the inputs with which the layer runs."""
     args, kwargs = layer._called_on or ((None,), {})
     taken = [] if layer._called_on is None else leaves(inputs_of(layer, args, kwargs))
     known = [leaf.dtype for leaf in taken if isinstance(leaf, Stand)]
@@ -74,7 +86,7 @@ def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | Non
     problem: Exception | None = None
     for dtypes in candidates:
         try:
-            return _infer(layer, input_shape, dtypes, args[1:], kwargs)
+            return run(layer, input_shape, dtypes, args[1:], kwargs)
         except KerasTorchError:
             raise
         except _TROUBLE as error:
@@ -90,44 +102,75 @@ def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | Non
 _TROUBLE = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
 
 
+def _filled(
+    layer: Layer,
+    input_shape: Any,
+    dtypes: list[torch.dtype],
+    rest: Any,
+    kwargs: Any,
+    unknown: int,
+    device: torch.device | str,
+    batch: int | None = None,
+) -> tuple[Any, Any]:
+    """The arguments of a call with zeros for its tensors; `unknown` for each size that is not known."""
+
+    def make(shape: Any, dtype: torch.dtype) -> Tensor:
+        sizes = [unknown if size is None else size for size in shape]
+        if batch is not None and shape and shape[0] is None:
+            sizes[0] = batch
+        return torch.zeros(sizes, device=device, dtype=dtype)
+
+    def fill(leaf: Any) -> Any:
+        return make(leaf.shape, leaf.dtype) if isinstance(leaf, Stand) else leaf
+
+    left = iter(dtypes)
+    first = map_shapes(lambda shape: make(shape, next(left)), input_shape)
+    names = layer._call_arguments.tensors
+    if names:  # the layer takes its tensors one by one
+        return tuple(first), map_structure(fill, {key: value for key, value in kwargs.items() if key not in names})
+    return (first, *map_structure(fill, rest)), map_structure(fill, kwargs)
+
+
+def _run_once(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> None:
+    """Call the layer with values, on one row of zeros, so that what is inside it is built; states stay as they were."""
+    from ._sequence import SequenceLayer  # only here: it is a layer, of which this is a part
+
+    before = {id(module) for module in layer.modules() if getattr(module, "_built", False)}
+    device = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), layer).device
+    with _evaluating(layer), torch.no_grad():
+        args, options = _filled(layer, input_shape, dtypes, rest, kwargs, 7, device, batch=1)
+        layer(*args, **options)
+    for module in layer.modules():
+        if isinstance(module, SequenceLayer) and module.stateful and id(module) not in before:
+            module.reset_state()
+
+
 def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:
-    def tensors(unknown: int, device: torch.device | str, batch: int | None = None) -> tuple[Any, Any]:
-        def make(shape: Any, dtype: torch.dtype) -> Tensor:
-            sizes = [unknown if size is None else size for size in shape]
-            if batch is not None and shape and shape[0] is None:
-                sizes[0] = batch
-            return torch.zeros(sizes, device=device, dtype=dtype)
-
-        def fill(leaf: Any) -> Any:
-            return make(leaf.shape, leaf.dtype) if isinstance(leaf, Stand) else leaf
-
-        left = iter(dtypes)
-        first = map_shapes(lambda shape: make(shape, next(left)), input_shape)
-        names = layer._call_arguments.tensors
-        if names:  # the layer takes its tensors one by one
-            return tuple(first), map_structure(fill, {key: value for key, value in kwargs.items() if key not in names})
-        return (first, *map_structure(fill, rest)), map_structure(fill, kwargs)
-
     def run(unknown: int) -> Any:
         state = {name: tensor.to("meta") for name, tensor in _tensors(layer)}
-        with _AllOnMeta():
-            return torch.func.functional_call(layer, state, *tensors(unknown, "meta"))
+        args, options = _filled(layer, input_shape, dtypes, rest, kwargs, unknown, "meta")
+        with _evaluating(layer), _AllOnMeta():
+            return torch.func.functional_call(layer, state, args, options)
 
-    was_training = layer.training
+    inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
+    if inner is not None and not inner.is_meta:
+        _run_once(layer, input_shape, dtypes, rest, kwargs)
+    first, second = run(7), run(11)
+    shapes = _none_where_different(shapes_of(first), iter(leaves(shapes_of(second))))
+    return shapes, map_structure(lambda leaf: leaf.dtype if isinstance(leaf, Tensor) else None, first)
+
+
+@contextlib.contextmanager
+def _evaluating(layer: Layer) -> Iterator[None]:
+    """Every layer in evaluation mode, and afterwards in the one that it had; no penalties are noted."""
+    modes = [(module, module.training) for module in layer.modules()]
     try:
         layer.eval()
         with unseen():
-            inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
-            if inner is not None and not inner.is_meta:
-                # Layers inside it are built at their first call: with values, so on one row of zeros.
-                with torch.no_grad():
-                    args, options = tensors(7, inner.device, batch=1)
-                    layer(*args, **options)
-            first, second = run(7), run(11)
+            yield
     finally:
-        layer.train(was_training)
-    shapes = _none_where_different(shapes_of(first), iter(leaves(shapes_of(second))))
-    return shapes, map_structure(lambda leaf: leaf.dtype if isinstance(leaf, Tensor) else None, first)
+        for module, training in modes:
+            module.training = training
 
 
 class _AllOnMeta(TorchFunctionMode):

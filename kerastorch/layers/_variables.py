@@ -127,6 +127,8 @@ class Variable:
 def own_variables(module: nn.Module) -> list[Variable]:
     """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
     module = getattr(module, "stands_for", module)  # a layer around a torch module has that one's
+    if isinstance(module._parameters.get("unbuilt"), UnbuiltParameter):
+        return []
     declared = [var for var in getattr(module, "WEIGHTS", ()) if var.when(module)]
     declared += getattr(module, "_added_weights", ())
     covered = {name for var in declared for name in var.params}

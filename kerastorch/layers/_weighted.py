@@ -14,16 +14,18 @@ from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Var, check_shapes
 from . import _check
 from ._dtypes import variable_dtype
+from ._tracking import Tracking
 from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy
 
 
-class Weighted(nn.Module):
+class Weighted(Tracking):
     """The part of `Layer` that reads and sets weights; abstract."""
 
     name: str
     _dtype: torch.dtype
     _trainable: bool
     _added_weights: list[Var]
+    _built: bool
     _activity_regularizer: Callable[[Tensor], Tensor] | None
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
     _penalises_outputs: ClassVar[bool] = False  # whether any layer does: else no call has to be watched
@@ -42,10 +44,6 @@ class Weighted(nn.Module):
     def keras_aliases(self) -> list[tuple[str, Any]]:
         """Layers that stand elsewhere, each under the attribute by which some Keras versions find it here, too."""
         return []
-
-    def sublayers(self) -> list[nn.Module]:
-        """The modules inside, in the order in which Keras lists their weights."""
-        return list(self.children())
 
     def add_weight(
         self,
@@ -104,9 +102,12 @@ class Weighted(nn.Module):
 
     @property
     def variables(self) -> list[Variable]:
-        """Every Keras variable of the layer and of the layers inside it, in Keras's order."""
+        """Every Keras variable of the layer and of the layers inside it, in Keras's order.
+
+        A layer of a person's own model that the model has never called has none, as in Keras.
+        """
         unbuilt = next((m for m in self.modules() if isinstance(m, Weighted) and "unbuilt" in m._parameters), None)
-        if unbuilt is not None:
+        if unbuilt is not None and not self._built:
             raise unbuilt._not_built("weights")
         return list(all_variables(self))
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from torch import nn
 
 from ..layers._base import Layer
+from ..layers._tracking import opened
 from ..layers._variables import Variable, all_variables, own_variables
 from ..models import Model
+from .attributes import is_own
 
 
 class Owned(NamedTuple):
@@ -20,8 +22,15 @@ class Owned(NamedTuple):
     depth: int  # the first `depth` names are a layer of a model, the rest is inside that layer
 
 
-def owned_variables(layer: nn.Module) -> Iterator[Owned]:
-    """`all_variables` of a layer with the names below it (its own is not among them), in the same order."""
+def inner_modules(module: nn.Module, in_place: bool = False) -> list[nn.Module]:
+    """The modules inside, as Keras lists them: Keras 2 (`in_place`) goes by the attributes, Keras 3 by time."""
+    if not isinstance(module, Layer):
+        return list(module.children())
+    return opened(module, True) if in_place and is_own(module) else module.sublayers()
+
+
+def owned_variables(layer: nn.Module, in_place: bool = False) -> Iterator[Owned]:
+    """`all_variables` of a layer with the names below it (its own is not among them); see `inner_modules`."""
     seen: set[int] = set()
     stack: list[tuple[nn.Module, tuple[str, ...], int]] = [(layer, (), 0)]
     while stack:
@@ -31,8 +40,7 @@ def owned_variables(layer: nn.Module) -> Iterator[Owned]:
         seen.add(id(current))
         for variable in own_variables(current):
             yield Owned(variable, names, depth)
-        inner = current.sublayers() if isinstance(current, Layer) else list(current.children())
-        for child in reversed(inner):
+        for child in reversed(inner_modules(current, in_place)):
             below = (*names, child.name) if isinstance(child, Layer) else names
             # A layer of a model, which is itself a layer of a model, and so on without a wrapper between.
             stack.append((child, below, len(below) if isinstance(current, Model) and depth == len(names) else depth))

@@ -15,7 +15,7 @@ from ..layers._variables import own_variables
 from ..models import Model
 from ..spec import Rule
 from ._match import Match, Misfit, Pair, Slot
-from ._owners import Owned, model_chain, owned_variables
+from ._owners import Owned, inner_modules, model_chain, owned_variables
 from .convert import Converted, converted
 
 _BY_ORDER = (
@@ -34,12 +34,14 @@ class Options:
         full_model: Whether the model was made from the file's own config: then its names must be the file's.
         by_name: Whether layers are found by their names; else by their order.
         keras1: Whether Keras 1 wrote the file.
+        in_place: Whether the layers of a person's own class stand in the order of its attributes, as before Keras 3.
         sum_biases: Whether the two biases of a CuDNNLSTM may become one.
     """
 
     full_model: bool = False
     by_name: bool = False
     keras1: bool = False
+    in_place: bool = False
     sum_biases: bool = False
 
 
@@ -51,10 +53,11 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
         # A model around the others that the file does not have.
         chain = model_chain(model)
         model = chain[-1] if chain else model
-    ours = [(layer, _legacy_order(layer)) for layer in model.sublayers() if isinstance(layer, Layer)]
+    layers = [layer for layer in inner_modules(model, options.in_place) if isinstance(layer, Layer)]
+    ours = [(layer, _legacy_order(layer, options)) for layer in layers]
     ours = [(layer, owned) for layer, owned in ours if owned]
     if not options.full_model and len(theirs) == 1 < len(ours):
-        owned = _legacy_order(model)
+        owned = _legacy_order(model, options)
         if len(_converted(owned, theirs[0], options).arrays) == len(owned):
             # A model around the others that only the file has: all weights in one group.
             _pair_group(match, model, owned, theirs[0], options, whole=True)
@@ -114,9 +117,9 @@ def _compare_names(match: Match, ours: Sequence[str], theirs: Sequence[str], ful
         ]
 
 
-def _legacy_order(layer: Layer) -> list[Owned]:
+def _legacy_order(layer: Layer, options: Options) -> list[Owned]:
     """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them)."""
-    return sorted(owned_variables(layer), key=lambda owned: not _trains(owned))
+    return sorted(owned_variables(layer, options.in_place), key=lambda owned: not _trains(owned))
 
 
 def _trains(owned: Owned) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from torch import nn
@@ -13,10 +14,12 @@ from ..files import Array, TreeObject, TreeWeights
 from ..layers._base import Layer
 from ..layers._naming import name_in_files
 from ..layers._variables import own_variables
+from ..layers._weighted import repr_of
 from ..models import Model
 from ..spec import ModelSpec, Rule
 from ._match import Match, Pair, Slot
 from ._owners import has_variables, model_chain
+from .attributes import WRITERS, Writer, attribute_children, is_own
 
 _TWICE = "_layer_checkpoint_dependencies"  # TensorFlow 2.12 and 2.13: each layer with weights stands twice
 _CONTAINERS = ("layers", _TWICE)
@@ -97,10 +100,16 @@ def tree_pairs(
     match = Match(hint=_BY_ORDER if by_name else "")
     index = _Index(weights, names or {})
     start = ""
-    if not full_model:
+    if is_own(model) and by_name:
+        match.problems.append(
+            f"{repr_of(model)} is a model of your own class; its layers are found by its attributes: leave by_name out"
+        )
+    elif not full_model and not is_own(model):
         model, start = _same_depth(model, index, match)
+    walk = partial(_walk, model, start, index, by_name, full_model)
+    writer = _writer(model, walk, index, match)
     used: set[str] = set()
-    for path, unit, module in _walk(model, start, index, by_name, full_model, match):
+    for path, unit, module in walk(writer, match):
         layer = module if isinstance(module, Layer) else None
         label = f"layer {layer.name!r}" if layer is not None else path or unit
         variables = own_variables(module)
@@ -113,7 +122,7 @@ def tree_pairs(
             match.problems.append(
                 f"{path or 'the model'}: named {quote(found.name)} in the file, {quote(layer.name)} in the config"
             )
-        home = _join(path, layer.VARS_PATH) if layer is not None and layer.VARS_PATH else path
+        home = _home(path, module)
         used.update((path, home))
         _pair(match, slots, index.objects.get(home))
     for path, found in index.objects.items():
@@ -147,39 +156,89 @@ def _same_depth(model: Model, index: _Index, match: Match) -> tuple[Model, str]:
     return model, ""
 
 
-def _walk(model: Model, start: str, index: _Index, by_name: bool, full_model: bool, match: Match) -> Iterator[_Place]:
-    """The model and everything in it, as Keras 3 walks it. Shared layers once.
+def _home(path: str, module: nn.Module) -> str:
+    """Where the module's own variables stand."""
+    return _join(path, module.VARS_PATH) if isinstance(module, Layer) and module.VARS_PATH else path
+
+
+def _writer(model: Model, walk: Callable[[Writer, Match], Iterator[_Place]], index: _Index, match: Match) -> Writer:
+    """Whose order of attributes the file follows: the one in which each array has its variable."""
+    if not any(is_own(module) and module._modules for module in model.modules()):
+        return WRITERS[0]
+    filled = {path for path, found in index.objects.items() if found.arrays}
+    says_names = any(found.name is not None for found in index.objects.values())
+    writers = [writer for writer in WRITERS if writer.keras3 or not says_names]
+    places: dict[Writer, dict[str, nn.Module]] = {}
+    for writer in writers:
+        walked = [(path, module) for path, _, module in walk(writer, Match()) if path is not None]
+        places[writer] = {_home(path, module): module for path, module in walked if own_variables(module)}
+    fits = [writer for writer in writers if places[writer].keys() == filled]
+    if not fits:
+        return max(writers, key=lambda writer: len(places[writer].keys() & filled))
+    if any(places[writer] != places[fits[0]] for writer in fits):
+        match.problems.append(
+            f"the attributes of {repr_of(model)} stand in one order for {fits[0].name} and in another for "
+            f"{fits[-1].name}, and the file does not say which of the two wrote it"
+        )
+    return fits[0]
+
+
+def _walk(
+    model: Model, start: str, index: _Index, by_name: bool, full_model: bool, writer: Writer, match: Match
+) -> Iterator[_Place]:
+    """The model and everything in it, as Keras walks it. Shared layers once.
 
     A plain torch module, such as a person's own cell, has no layer.
     """
     seen: set[int] = set()
-    stack = [_Place(start, "", model)]
+    stack: list[Iterator[_Place]] = [iter([_Place(start, "", model)])]
     while stack:
-        place = stack.pop()
-        path, unit, module = place
+        place = next(stack[-1], None)
+        if place is None:
+            stack.pop()
+            continue
+        module = place.module
         if id(module) in seen:
             continue
         seen.add(id(module))
         yield place
-        if isinstance(module, Model):
-            numbered = _numbered(module, path, index)
-            if path is not None and not full_model and not by_name:
-                _compare_order(match, path, numbered, index)
-            if by_name:
-                numbered = _named(match, module, path, index)
-            container = "" if path is None else _join(path, index.container)
-            places = [f"{container}/{key}" if container and key is not None else None for key, _ in numbered]
-            children = [
-                _Place(inner, _join(unit, layer.name), layer)
-                for inner, (_, layer) in zip(places, numbered, strict=True)
-            ]
+        if isinstance(module, Model) and module._carries_masks:
+            stack.append(iter(_layers_of(module, place, index, by_name, full_model, match)))
         else:
-            named = module.keras_children() if isinstance(module, Layer) else module.named_children()
-            children = [_Place(_attribute(path, name, index), unit, inner) for name, inner in named]
-            if isinstance(module, Layer) and path is not None:
-                aliases = [(_join(path, name), inner) for name, inner in module.keras_aliases()]
-                children += [_Place(place, unit, inner) for place, inner in aliases if index.has_below(place)]
-        stack.extend(reversed(children))
+            stack.append(_attributes_of(module, place, writer, seen, index))
+
+
+def _layers_of(
+    model: Model, place: _Place, index: _Index, by_name: bool, full_model: bool, match: Match
+) -> list[_Place]:
+    """The layers of a graph or a chain, each with its place in the container."""
+    path = place.path
+    numbered = _numbered(model, path, index)
+    if path is not None and not full_model and not by_name:
+        _compare_order(match, path, numbered, index)
+    if by_name:
+        numbered = _named(match, model, path, index)
+    container = "" if path is None else _join(path, index.container)
+    places = [f"{container}/{key}" if container and key is not None else None for key, _ in numbered]
+    return [
+        _Place(inner, _join(place.unit, layer.name), layer) for inner, (_, layer) in zip(places, numbered, strict=True)
+    ]
+
+
+def _attributes_of(
+    module: nn.Module, place: _Place, writer: Writer, seen: Collection[int], index: _Index
+) -> Iterator[_Place]:
+    """What is in the attributes of a layer; found step by step, as it depends on what has been seen until then."""
+    found: Iterable[tuple[str, nn.Module]] = module.named_children()
+    if isinstance(module, Layer):
+        found = attribute_children(module, writer, seen) if is_own(module) else module.keras_children()
+    for name, inner in found:
+        is_unit = isinstance(module, Model) and isinstance(inner, Layer)
+        unit = _join(place.unit, inner.name) if is_unit else place.unit  # type: ignore[arg-type]
+        yield _Place(_attribute(place.path, name, index), unit, inner)
+    if isinstance(module, Layer) and place.path is not None:
+        aliases = [(_join(place.path, name), inner) for name, inner in module.keras_aliases()]
+        yield from (_Place(path, place.unit, inner) for path, inner in aliases if index.has_below(path))
 
 
 def _attribute(path: str | None, name: str, index: _Index) -> str | None:

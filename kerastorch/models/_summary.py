@@ -51,6 +51,9 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
     if isinstance(model, Sequential):
         yield from zip(model.layers, model._shapes(), ([] for _ in model.layers), strict=True)  # type: ignore[misc]
         return
+    if not model._carries_masks:
+        yield from ((layer, _own_shape(layer), []) for layer in model.layers)
+        return
     shapes, makers = _shapes_by_slot(model)
     first: dict[int, tuple[Any, list[str]]] = {}
     for slot, layer in model._inputs_by_slot().items():
@@ -63,6 +66,13 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
         known[1].extend(name for name in before if name not in known[1])
     for layer in model.layers:
         yield layer, *first[id(layer)]  # type: ignore[misc]
+
+
+def _own_shape(layer: Layer) -> Any:
+    """The output shape of a layer that a model of someone's own calls: as it was built; "?" where nobody says it."""
+    stated = type(layer).compute_output_shape not in (Layer.compute_output_shape, Model.compute_output_shape)
+    known = layer._carries_masks or stated
+    return layer.output_shape if known and layer.built and layer._build_shape is not None else "?"
 
 
 def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:

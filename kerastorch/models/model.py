@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers._base import REGISTRY, Layer, register
+from ..layers._calling import inputs_of
 from ..layers._connected import Ends
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
-from ..layers._shapes import map_shapes
+from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
 from . import _files
 from ._config import functional_config
 from ._edges import Masked, call_masked
+from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._predict import predict
@@ -52,6 +54,7 @@ class Model(Layer):
     CONFIG = ()
     EXAMPLES = ()
     _has_policy = False
+    _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
 
     def __init__(
@@ -88,6 +91,19 @@ class Model(Layer):
     def _makes_weights(self) -> bool:
         return False
 
+    def build(self, input_shape: Any) -> None:
+        """Build the layers inside, for a model of your own class: it is run once, on zeros of this shape."""
+        super().build(input_shape)
+        if not self._carries_masks and not self._is_called:
+            build_inside(self, input_shape)
+
+    def _build_for_call(self, shapes: Any) -> None:
+        self._is_called = True
+        try:
+            super()._build_for_call(shapes)
+        finally:
+            self._is_called = False
+
     def layer_of(self, step: Step) -> Layer:
         """The layer that a step of the plan calls."""
         return self.layers[step.layer]  # type: ignore[return-value]
@@ -95,10 +111,12 @@ class Model(Layer):
     @property
     def layers(self) -> LayerList:
         """The layers, in Keras's order."""
-        return self._modules["layers"]  # type: ignore[return-value]
+        if self._carries_masks:
+            return self._modules["layers"]  # type: ignore[return-value]
+        return LayerList(layer for layer in self.sublayers() if isinstance(layer, Layer))
 
     def sublayers(self) -> list[nn.Module]:
-        return list(self.layers) if self._plan is not None else list(self.children())
+        return list(self.layers) if self._plan is not None else super().sublayers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
@@ -223,8 +241,8 @@ class Model(Layer):
             return super().forward(*inputs) if training is None else super().forward(*inputs, training=training)
         plan = self._plan
         slots = slots_of(plan.inputs)
-        given = self._flat_inputs(inputs)
-        masks = self._flat_masks(mask, len(given))
+        given = flat_inputs(self, inputs)
+        masks = flat_masks(self, mask, len(given))
         values: list[Any] = [None] * plan.size
         for slot, value, its_mask in zip(slots, given, masks, strict=True):
             values[slot.index] = Masked(value, its_mask)
@@ -235,41 +253,6 @@ class Model(Layer):
         run_plan(plan, call, values)
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
         return (result, map_template(lambda slot: values[slot.index].mask, plan.outputs)) if with_masks else result
-
-    def _flat_inputs(self, inputs: tuple[Any, ...]) -> list[Tensor]:
-        """The given tensors in the order of the model's inputs, checked against the declared shapes."""
-        structure = None if self._plan is None else self._plan.inputs
-        layers = self._input_layers
-        value = inputs[0] if len(inputs) == 1 else list(inputs)
-        if isinstance(value, dict):
-            keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
-            missing = [key for key in keys if key not in value]
-            if missing:
-                raise ArgumentError(f"{repr_of(self)}: no value for input(s) {missing}; got {sorted(value)}.")
-            value = [value[key] for key in keys]
-        flat = leaves(value)
-        if len(flat) != len(layers):
-            raise ShapeError(f"{repr_of(self)}: expected {len(layers)} input(s), got {len(flat)}.")
-        for layer, tensor in zip(layers, flat, strict=True):
-            wanted, got = layer.batch_shape, tuple(tensor.shape)
-            if len(wanted) != len(got) or any(w is not None and w != g for w, g in zip(wanted, got, strict=True)):
-                hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
-                raise ShapeError(f"{repr_of(self)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
-        return flat
-
-    def _flat_masks(self, mask: Any, count: int) -> list[Any]:
-        if mask is None:
-            return [None] * count
-        flat = (
-            [mask[key] for key in sorted(mask)]
-            if isinstance(mask, dict)
-            else list(mask)
-            if isinstance(mask, (list, tuple))
-            else [mask]
-        )
-        if len(flat) != count:
-            raise ShapeError(f"{repr_of(self)}: expected {count} mask(s), one for each input, got {len(flat)}.")
-        return flat
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
         """Run the model on numpy arrays, in batches, in inference mode.
@@ -309,6 +292,11 @@ class Model(Layer):
 
         run_plan(plan, call, values)
         return map_template(lambda slot: values[slot.index], plan.outputs)
+
+    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if not self._carries_masks and type(self).compute_output_shape is Model.compute_output_shape:
+            return infer_output_shape(self, inputs_of(self, args, kwargs))
+        return super().shape_of_call(args, kwargs)
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.outputs[0].dtype if self._plan is not None else super().compute_output_dtype(input_dtype)

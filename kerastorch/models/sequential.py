@@ -16,6 +16,7 @@ from ..layers._weighted import repr_of
 from ..layers.wrapped import TorchModuleWrapper
 from ._config import sequential_config
 from ._edges import Masked, call_masked
+from ._given import flat_inputs
 from ._layer_list import LayerList
 from .input import InputLayer
 from .model import Model
@@ -181,7 +182,7 @@ class Sequential(Model):
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(output, mask)`.
         """
-        x = inputs if self._input is None else self._flat_inputs(inputs)
+        x = inputs if self._input is None else flat_inputs(self, inputs)
         edges: Any = Masked(x[0], mask)
         for layer in self.layers:
             made = call_masked(layer, (edges,), {}, training)  # type: ignore[arg-type]

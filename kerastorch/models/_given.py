@@ -1,0 +1,49 @@
+"""What a model is called with: its inputs and their masks in order, checked against the declared shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..layers._graph import leaves
+from ..layers._weighted import repr_of
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
+    """The given tensors in the order of the model's inputs, checked against the declared shapes."""
+    structure = None if model._plan is None else model._plan.inputs
+    layers = model._input_layers
+    value = inputs[0] if len(inputs) == 1 else list(inputs)
+    if isinstance(value, dict):
+        keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
+        missing = [key for key in keys if key not in value]
+        if missing:
+            raise ArgumentError(f"{repr_of(model)}: no value for input(s) {missing}; got {sorted(value)}.")
+        value = [value[key] for key in keys]
+    flat = leaves(value)
+    if len(flat) != len(layers):
+        raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
+    for layer, tensor in zip(layers, flat, strict=True):
+        wanted, got = layer.batch_shape, tuple(tensor.shape)
+        if len(wanted) != len(got) or any(w is not None and w != g for w, g in zip(wanted, got, strict=True)):
+            hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
+            raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
+    return flat
+
+
+def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:
+    """The given masks, one for each input, or None for it."""
+    if mask is None:
+        return [None] * count
+    if isinstance(mask, dict):
+        flat = [mask[key] for key in sorted(mask)]
+    else:
+        flat = list(mask) if isinstance(mask, (list, tuple)) else [mask]
+    if len(flat) != count:
+        raise ShapeError(f"{repr_of(model)}: expected {count} mask(s), one for each input, got {len(flat)}.")
+    return flat
