@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint format goldens clean
+.PHONY: demo test lint format goldens corpus-page clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,10 @@ test: lint
 goldens: $(VENV)/.test
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py keras
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py tf_keras
+
+# Where the real files stand beside the checkout.
+corpus-page: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(PY) tests/make_corpus_table.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Write docs/corpus.md: what becomes of real files, by the Keras that wrote them. `make corpus-table` runs it.
+"""Write docs/corpus.md: what becomes of real files, by the Keras that wrote them. `make corpus-page` runs it.
 
 The files stand beside the checkout (see test_corpus.py) and are no part of it.
 """

@@ -118,3 +118,15 @@ def test_anything_else_is_refused_with_the_reason(file: str) -> None:
     message = str(caught.value)
     assert len(message) > 40
     assert "fault of kerastorch" not in message
+
+
+@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
+def test_the_page_says_what_becomes_of_the_files() -> None:
+    """docs/corpus.md is what `make corpus-page` writes; which of the files are right, the tests above hold."""
+    page = (Path(__file__).resolve().parents[1] / "docs" / "corpus.md").read_text(encoding="utf-8")
+    assert f"| **all** | {len(MANIFEST)} | {len(RIGHT) - 1} | 1 | {len(REFUSED)} |  |" in page
+    for file in REFUSED:
+        with pytest.raises(kt.KerasTorchError) as caught:
+            load(file)
+        said = str(caught.value).splitlines()[0].rpartition(f"{file}: ")[2].replace("|", "\\|")
+        assert f"- `{file}`: {said[:200]}" in page
