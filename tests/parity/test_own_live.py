@@ -34,6 +34,7 @@ INPUTS: dict[str, list[tuple[int, ...]]] = {
     "lambdas": [(5, 3)],
     "masked_lambda": [(5,)],
     "own_model": [(5, 3)],
+    "operations": [(5, 3)],
     "whole_model": [(5, 3)],
 }
 WORDS = ("attention", "keeps_mask", "masked_lambda")
@@ -123,6 +124,22 @@ def test_lambdas_inside_and_outside(keras_worker: KerasWorker, tmp_path: Path, f
     wrong = kt.load_model(path, replace={"last": kt.recipes.max_over(1), "both": kt.recipes.multiply()})
     with pytest.raises(AssertionError, match="Not equal"):
         assert_same(wrong, inputs, answer["outputs"])
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_lambda_among_operations(keras_worker: KerasWorker, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"m.{ending}"
+    inputs, answer = saved(keras_worker, "keras3", "operations", path)
+    with pytest.raises(MissingLayersError) as caught:
+        kt.load_model(path)
+    text = str(caught.value)
+    assert "input (None, 5, 3); output (None, 3)" in text
+    assert "kt.recipes.last_step()" in text
+    assert_same(kt.load_model(path, replace={"last": kt.recipes.last_step()}), inputs, answer["outputs"])
+    names = [layer.name for layer in kt.load_model(path, replace={"last": kt.recipes.last_step()}).layers]
+    (tanh,) = [name for name in names if "tanh" in name]
+    other = kt.load_model(path, replace={"last": kt.recipes.last_step(), tanh: torch.tanh})
+    assert_same(other, inputs, answer["outputs"])
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -280,6 +280,13 @@ def masked_lambda(k: ModuleType, own: dict[str, Any]) -> Any:
     )
 
 
+def operations(k: ModuleType, own: dict[str, Any]) -> Any:
+    """Functions of Keras 3 before and behind a Lambda."""
+    x = k.Input((TIME, FEATURES))
+    last = k.layers.Lambda(lambda z: z[:, -1], output_shape=(FEATURES,), name="last")(x * 0.5)
+    return k.Model(x, k.layers.Dense(2)(k.ops.tanh(last)))
+
+
 def own_model(k: ModuleType, own: dict[str, Any]) -> Any:
     x = k.Input((TIME, FEATURES))
     return own["Chain"](x, k.layers.Dense(2)(k.layers.LSTM(3)(x)), name="chain")
