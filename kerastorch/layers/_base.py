@@ -112,9 +112,10 @@ class Layer(Connected):
         self._build_depth = 0
         self._build_shape: Any = None
         self._called_on = None
-        self.__dict__.update(_added_weights=[], _nodes=[])  # these lists hold no layers
+        self._added_weights: list[Var] = []
+        self._nodes = []
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
-        self._initial_weights = None if weights is None else tuple(weights)
+        self._initial_weights = None if weights is None else list(weights)
         if self._makes_weights():
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
 

@@ -209,9 +209,13 @@ class Tracking(nn.Module):
     """The part of `Layer` that keeps an eye on its attributes; abstract."""
 
     _tracks: ClassVar[bool] = True  # False: a class of kerastorch, which hides no layers
+    # Attributes of the base classes, which hold no layers of their own.
+    _UNTRACKED: ClassVar[frozenset[str]] = frozenset(
+        {"_added_weights", "_called_on", "_initial_weights", "_nodes", "_symbols"}
+    )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, self._track(name, value) if type(self)._tracks else value)
+        super().__setattr__(name, self._track(name, value) if self._tracks and name not in self._UNTRACKED else value)
 
     def _track(self, name: str, value: Any) -> Any:
         modules = self.__dict__.get("_modules")

@@ -217,5 +217,6 @@ def test_own_layers_around_recurrent_ones_in_a_graph() -> None:
     assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
     outputs = model([torch.randn(2, 5, 3), torch.ones(2, 1, 1)])
     assert [tuple(out.shape) for out in outputs] == [(2, 2), (2, 6)]
+    assert [name for name, _ in encoder.named_children()] == ["stack"]
     part, data = Model(model.input, encoder.output[1]), [torch.ones(1, 2, 3), torch.ones(1, 1, 1)]
     assert torch.equal(part(data), model(data)[1])

@@ -57,3 +57,10 @@ def test_the_wrong_state_is_seen(keras_worker: KerasWorker, tmp_path: Path) -> N
     weights = model.layers[3].get_weights()
     model.layers[3].set_weights([weights[0], weights[1] * 1.01, weights[2]])
     assert gaps(theirs, surgery.seq2seq(kerastorch, model))
+
+
+def test_keras3_forgets_the_mask_of_a_call_with_states(keras_worker: KerasWorker) -> None:
+    old, new = (keras_worker.call(name, "surgery:mask_with_states") for name in ("keras2", "keras3"))
+    assert not gaps(old, surgery.mask_with_states(kerastorch))
+    assert not gaps(new, surgery.mask_with_states(kerastorch, mask=None))
+    assert gaps(old, new)

@@ -288,3 +288,14 @@ def operate(k: ModuleType, example: str, path: str, reads: bool = True) -> list[
     model.set_weights(random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 5))
     model.save(path)
     return globals()[example](k, k.models.load_model(path, compile=False) if reads else model)
+
+
+def mask_with_states(k: ModuleType, **options: Any) -> list[np.ndarray]:
+    """A layer that is called with states, on an input with a mask."""
+    words, state = k.Input((TIME,), dtype="int32"), k.Input((4,))
+    embedding, gru = k.layers.Embedding(TOKENS, 3, mask_zero=True), k.layers.GRU(4)
+    model = k.Model([words, state], gru(embedding(words), initial_state=state, **options))
+    model.set_weights(inputs(*[array.shape for array in model.get_weights()], seed=7))
+    [given] = ids((BATCH, TIME))
+    given[:, 4:] = 0
+    return run(model, [given, *inputs((BATCH, 4))])
