@@ -226,6 +226,7 @@ def test_a_model_that_is_no_graph(keras_worker: KerasWorker, tmp_path: Path, fra
     inputs, answer = saved(keras_worker, framework, "whole_model", path)
     with pytest.raises(kt.KerasTorchError, match=r"class 'Reader'.*custom_objects=\{'Reader': \.\.\.\}"):
         kt.load_model(path)
+    assert_same(kt.load_model(path, CLASSES), inputs, answer["outputs"])
     with zipfile.ZipFile(path) as archive:
         text = archive.read("config.json").decode()
     model = kt.model_from_json(text, CLASSES)
