@@ -13,7 +13,7 @@ from _goldens import read_npz
 from make_goldens_versions import FOLDER, MODELS, VERSIONS, expected_files
 
 import kerastorch as kt
-from kerastorch.cli import compare_golden
+from kerastorch.cli import compare_golden, main
 
 FILES = [(version, name, ending) for version in VERSIONS for name, ending in expected_files(version)]
 
@@ -84,6 +84,12 @@ def test_the_optimizer_is_named_and_left_out(goldens: Path, version: str, caplog
         count = int(notes[0].rpartition(": ")[2].removesuffix(" arrays"))
         # Two moments of each of the seven trained weights, steps and rate; in a tree the inner model's optimizer, too.
         assert count == (16 if ending == ".h5" else 18)
+
+
+def test_info_names_the_optimizer(goldens: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for ending in (".keras", ".h5"):
+        assert main(["info", str(goldens / VERSIONS[-1] / f"trained{ending}")]) == 0
+        assert "not used: optimizer 'Adam' (learning_rate 0.01, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("version", VERSIONS)
