@@ -25,7 +25,7 @@ NOT_GIVEN = {
 # Classes that a Keras does not have, or not under `layers`.
 _NEITHER = (
     *("InputLayer", "Functional", "Sequential", "CuDNNLSTM", "CuDNNGRU"),
-    *("LocallyConnected1D", "LocallyConnected2D", "Highway", "MaxoutDense"),
+    *("LocallyConnected1D", "LocallyConnected2D", "Highway", "MaxoutDense", "Operation"),
 )
 MISSING = {
     "keras3": (*_NEITHER, "ThresholdedReLU"),
