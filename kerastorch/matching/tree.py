@@ -109,6 +109,7 @@ def tree_pairs(
     walk = partial(_walk, model, start, index, by_name, full_model)
     writer = _writer(model, walk, index, match)
     used: set[str] = set()
+    nameless = _named_by_code(model)
     for path, unit, module in walk(writer, match):
         layer = module if isinstance(module, Layer) else None
         label = f"layer {layer.name!r}" if layer is not None else path or unit
@@ -118,9 +119,10 @@ def tree_pairs(
             match.missing += slots
             continue
         found = index.objects.get(path)
-        if full_model and layer is not None and found is not None and found.name not in (None, layer.name):
+        stated = layer if full_model and id(module) not in nameless else None
+        if stated is not None and found is not None and found.name not in (None, stated.name):
             match.problems.append(
-                f"{path or 'the model'}: named {quote(found.name)} in the file, {quote(layer.name)} in the config"
+                f"{path or 'the model'}: named {quote(found.name)} in the file, {quote(stated.name)} in the config"
             )
         home = _home(path, module)
         used.update((path, home))
@@ -129,6 +131,17 @@ def tree_pairs(
         if path not in used:
             match.extra += found.arrays
     return match
+
+
+def _named_by_code(model: Model) -> set[int]:
+    """The modules that a class of a person's own makes: their names depend on what was made before, not on a config."""
+    return {
+        id(inner)
+        for module in model.modules()
+        if isinstance(module, Layer) and module._tracks
+        for inner in module.modules()
+        if inner is not module
+    }
 
 
 def _join(path: str, rest: str) -> str:
