@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from _keras_worker import KerasWorker
 from _seed import RANDOM_SEED
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from ._cases import ACTIVATIONS_BOTH, STATES
-from ._compare import BATCH, MASKS, UNITS, Case, assert_parity
+from ._compare import BATCH, MASKS, UNITS, Case, arguments, differences, run_ours
 
 # exponential grows without bound over the steps; softmax over one unit is constant.
 ACTIVATIONS = [name for name in ACTIVATIONS_BOTH if name not in ("exponential", "softmax")]
 CASES = 300
+# Gates without a bound (softplus, relu, ...) can make states grow from step to step, and with them the rounding of two
+# summation orders, faster than the values themselves: outputs of 1e9 differ by 1.2e-5 of their size.
+LARGEST = 1e3
 
 
 @st.composite
@@ -77,8 +81,12 @@ def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
     @given(recurrent())
     def run(drawn: tuple[str, Case]) -> None:
         nonlocal seen
+        framework, case = drawn
+        reference = keras_worker.call(framework, "layers:run_layer", **arguments(case))
+        assume(all(np.abs(output).max(initial=0) < LARGEST for output in reference["outputs"]))
         seen += 1
-        assert_parity(keras_worker, *drawn)
+        found = differences(reference, run_ours(case, reference, framework=framework), case.dtype)
+        assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
 
     run()
     assert seen >= CASES // 2
