@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
 
+from ._checksum import crc32
 from ._limits import Limits
-from ._pages import let_go
 from ._source import DAMAGED, FOREIGN
 
 SIGNATURE = b"PK\x03\x04"
@@ -78,7 +78,7 @@ class Archive:
             )
         raw = self._data[member.at : member.at + member.stored]
         content = raw if member.method == _STORED else self._unpack(raw, member)
-        if _crc32(content) != member.crc:
+        if crc32(content) != member.crc:
             raise self._corrupt(f"the checksum of {quote(name)} is wrong")
         return content
 
@@ -264,13 +264,3 @@ class Archive:
 
     def _unsupported(self, problem: str, advice: str) -> LoadError:
         return UnsupportedFileError(f"{self._name}: the zip archive cannot be read: {problem}. {advice}")
-
-
-def _crc32(content: memoryview) -> int:
-    """The checksum, piece by piece: a large member is not kept in memory for it."""
-    found = 0
-    for at in range(0, content.nbytes, _PIECE):
-        piece = content[at : at + _PIECE]
-        found = zlib.crc32(piece, found)
-        let_go(piece)
-    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from ._match import Pair
 
 _PIECE = 1 << 20  # values compared at once
 _BLOCK = 2 << 20  # bytes of a large matrix that are copied at once: they fit the processor's cache
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 @torch.no_grad()
@@ -73,36 +75,54 @@ def assign(pairs: Iterable[Pair], device: torch.device | None = None) -> None:
     """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`)."""
     for slot, array in pairs:
         module, var = slot.variable.module, slot.variable.var
-        targets = []
-        for name in var.params:
-            held = getattr(module, name)
-            targets.append(torch.empty(held.shape, dtype=held.dtype, device=device) if held.is_meta else held)
-        for index, values in _mapped(var.map, array):
-            for target, value in zip(targets, values, strict=True):
-                target[index].copy_(value)
-        for name, fresh in zip(var.params, targets, strict=True):
-            held = getattr(module, name)
-            if isinstance(held, nn.Parameter) and held.is_meta:
-                module._parameters[name] = nn.Parameter(fresh, requires_grad=held.requires_grad)
+        parts = [getattr(module, name) for name in var.params]
+        targets = [torch.empty(held.shape, dtype=held.dtype, device=device) if held.is_meta else held for held in parts]
+        fresh = all(held.is_meta for held in parts)
+        _copy(var.map, array, targets, fresh)
+        for name, held, target in zip(var.params, parts, targets, strict=True):
+            if held.is_meta and isinstance(held, nn.Parameter):
+                module._parameters[name] = nn.Parameter(target, requires_grad=held.requires_grad)
             elif held.is_meta:
-                module._buffers[name] = fresh
+                module._buffers[name] = target
 
 
-def _mapped(step: Step, array: Array) -> Iterator[tuple[Any, tuple[Tensor, ...]]]:
-    """The array in torch's layout: where in the parameters, and the values there. A large matrix comes in parts."""
+def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> None:
+    """Copy an array in torch's layout; a large matrix in parts, so that it is never held twice."""
     stored = array.read()
     if step.rows is None or stored.ndim != 2 or stored.nbytes <= _BLOCK:
-        yield ..., step.forward((_as_tensor(stored, array.dtype),))
+        for target, value in zip(targets, step.forward((_as_tensor(stored, array.dtype),)), strict=True):
+            target.copy_(value)
         let_go(stored)
         return
     count = max(1, _BLOCK * len(stored) // stored.nbytes)
-    for at in range(0, len(stored), count):
+    before = (slice(None),) * step.rows
+
+    def copy(at: int) -> None:
         rows = stored[at : at + count]
-        place = slice(at, at + count)
         values = step.forward((_as_tensor(rows, array.dtype),))
-        # torch transposes a whole matrix fast, and a part of one slowly.
-        yield (slice(None),) * step.rows + (place,), tuple(value.contiguous() for value in values)
+        for target, value in zip(targets, values, strict=True):
+            part = target[(*before, slice(at, at + count))]
+            if apart:
+                np.copyto(part.numpy(), value.numpy())
+            else:  # torch transposes a whole matrix fast, and a part of one slowly
+                part.copy_(value.contiguous())
         let_go(rows)
+
+    # Each part on a thread of its own. Torch has several threads for one part, which wait for each other after each:
+    # where other programs want the processors, too, that takes many times longer.
+    apart = fresh and all(_for_numpy(target, array) for target in targets)
+    places = range(0, len(stored), count)
+    if apart:
+        with ThreadPoolExecutor(_THREADS) as threads:
+            list(threads.map(copy, places))
+    else:
+        for at in places:
+            copy(at)
+
+
+def _for_numpy(target: Tensor, array: Array) -> bool:
+    """Whether numpy can copy the values as they are."""
+    return target.device.type == "cpu" and target.dtype == _dtype_of(array) != torch.bfloat16
 
 
 @torch.no_grad()
