@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -50,6 +51,11 @@ _ARRAY_DTYPES = frozenset(
 _LAMBDA = "it is Python code in the file, which is never run; use a built-in name, or give a function in Python"
 
 
+@cache
+def _names_of_fields(cls: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
+
+
 class Configured:
     """Base of the frozen dataclasses whose fields are the arguments of a Keras class: equal when their configs are."""
 
@@ -59,7 +65,7 @@ class Configured:
 
     @classmethod
     def arguments(cls) -> tuple[str, ...]:
-        return tuple(item.name for item in fields(cls))  # type: ignore[arg-type]  # every subclass is a dataclass
+        return _names_of_fields(cls)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain values, as Keras writes them."""

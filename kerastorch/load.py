@@ -229,7 +229,7 @@ def _read(
 def _build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:
     if device is None:
         return build_model(spec, given)
-    with torch.device(device), weights_on(device):
+    with weights_on(device):  # the layers' own: what somebody's code makes beside them has values
         return build_model(spec, given)
 
 

@@ -27,7 +27,7 @@ def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
         return function(value)
     if isinstance(value, (list, tuple)):
         return type(value)(map_refs(function, item) for item in value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: map_refs(function, item) for key, item in value.items()}
     return value
 

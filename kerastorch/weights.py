@@ -31,7 +31,14 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         return torch.cat(tuple(tensors), dim=dim)
     shape = list(first.shape)
     shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
-    return first.new_empty(shape)
+    return torch.empty(shape, dtype=first.dtype, device=first.device)
+
+
+def _contiguous(tensor: Tensor) -> Tensor:
+    """The tensor in one piece of memory; for `meta` again without torch's Python code, which takes its time."""
+    if tensor.is_meta and not tensor.is_contiguous():
+        return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    return tensor.contiguous()
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:
@@ -159,7 +166,7 @@ class Var:
     convolved: bool = False
     dtype: torch.dtype | None = None
 
-    def initial(self, layer: Any, input_shape: Shape, device: torch.device) -> Tensor:
+    def initial(self, layer: Any, input_shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
         """The variable's first value, in Keras layout; on `meta`, where there are no values, only its shape.
 
         What an initialiser does on `meta` takes time, and imports torch's compiler.
@@ -167,14 +174,14 @@ class Var:
         make = torch.empty
         if device.type != "meta":
             make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
-        return make(self.shape(layer, input_shape), dtype=self.dtype or layer.dtype, device=device)
+        return make(self.shape(layer, input_shape), dtype=self.dtype or dtype, device=device)
 
     def option(self, layer: Any, kind: str) -> Any:
         """The layer's regularizer or constraint for this variable, or None."""
         return getattr(layer, f"{self.stem or self.name}_{kind}", None)
 
     def to_torch(self, array: Tensor) -> Tensors:
-        return tuple(part.contiguous() for part in self.map.forward((array,)))
+        return tuple(map(_contiguous, self.map.forward((array,))))
 
     def to_keras(self, parts: Sequence[Tensor]) -> Tensor:
         return self.map.inverse(tuple(parts))[0]

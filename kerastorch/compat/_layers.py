@@ -15,6 +15,7 @@ from ._writer import Context, states_were_reversed
 from .forms import Form
 
 Wrapped = LayerSpec | ModelSpec
+_OF_KINDS = tuple(tables.KINDS)
 
 
 def layer_spec(
@@ -97,7 +98,7 @@ def argument(context: Context, class_name: str, form: Form, name: str, key: str,
         return numbers(value, where)
     if key in tables.ACTIVATION_KEYS:
         return activation(context, value, name, key)
-    if any(key.endswith(ending) for ending in tables.KINDS):
+    if key.endswith(_OF_KINDS):
         return small_object(context, value, name, key)
     if key in forms.SIZES:
         if not is_int(value) or value < 1:

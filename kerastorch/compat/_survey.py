@@ -43,13 +43,13 @@ class _Survey:
 
 def refuse_deep(config: Mapping[str, Any]) -> None:
     """Refuse what is nested so deep that no Keras wrote it. Iterative, as all here: nothing is known yet."""
-    stack: list[tuple[Any, int]] = [(config, 1)]
-    while stack:
-        value, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise UnsupportedFileError(f"The config is nested more than {MAX_DEPTH} deep.")
-        inner = value.values() if isinstance(value, dict) else value
-        stack.extend((item, depth + 1) for item in inner if isinstance(item, (dict, list)))
+    level: list[Any] = [config]
+    for _ in range(MAX_DEPTH):
+        inner = [value.values() if isinstance(value, dict) else value for value in level]
+        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise UnsupportedFileError(f"The config is nested more than {MAX_DEPTH} deep.")
 
 
 def survey(context: Context, config: Mapping[str, Any]) -> tuple[Missing, ...]:

@@ -24,6 +24,8 @@ from ._source import Buffer, Cursor, Source, decode_name
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _CONTIGUOUS, _COMPACT = 1, 0
+_OF_GROUPS = frozenset(map(int, (Kind.SYMBOL_TABLE, Kind.LINK_INFO, Kind.LINK)))
+_OF_DATASETS = frozenset(map(int, (Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL)))
 _LAYOUT_HEAD, _TWO_LENGTHS = Struct("<BB"), Struct("<QQ")
 
 
@@ -40,15 +42,15 @@ class _File:
         source.objects -= 1
         if source.objects < 0:
             raise source.unsafe(path, f"the file has more than {source.limits.objects} objects")
-        messages = read_header(source, address, path)
-        kinds = {message.kind for message in messages}
-        group = kinds & {Kind.SYMBOL_TABLE, Kind.LINK_INFO, Kind.LINK}
-        dataset = kinds & {Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL}
+        messages: dict[int, list[Message]] = {}
+        for message in read_header(source, address, path):
+            messages.setdefault(message.kind, []).append(message)
+        group, dataset = not _OF_GROUPS.isdisjoint(messages), not _OF_DATASETS.isdisjoint(messages)
         if group and not dataset:
             return Group(self, address, path, messages)
         if dataset and not group:
             return Dataset(self, address, path, messages)
-        if Kind.DATATYPE in kinds and not group:
+        if Kind.DATATYPE in messages and not group:
             raise source.unsupported(path, "it is a stored datatype, expected a group or an array")
         raise source.corrupt(path, "it is neither a group nor an array")
 
@@ -56,16 +58,13 @@ class _File:
 class _Node:
     """A group or a dataset: its path, its address and its attributes."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
         self._file = file
+        self.source = file.source
         self._messages = messages
         self._attributes: Attributes | None = None
         self.address = address
         self.path = path
-
-    @property
-    def source(self) -> Source:
-        return self._file.source
 
     @property
     def attrs(self) -> Attributes:
@@ -80,7 +79,8 @@ class _Node:
         return self._attributes
 
     def _all(self, kind: int) -> list[Cursor]:
-        return [self.source.cursor(m.at, m.size, self.path) for m in self._messages if m.kind == kind]
+        found = self._messages.get(kind)
+        return [self.source.cursor(m.at, m.size, self.path) for m in found] if found else []
 
     def _one(self, kind: int, what: str) -> Cursor:
         found = self._all(kind)
@@ -92,7 +92,7 @@ class _Node:
 class Group(_Node):
     """An HDF5 group."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
         super().__init__(file, address, path, messages)
         self._children: dict[str, Group | Dataset] = {}
         self._links: dict[str, int] | None = None
@@ -104,6 +104,11 @@ class Group(_Node):
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses())
 
+    def items(self) -> Iterator[tuple[str, Group | Dataset]]:
+        """Name and object of each child, in the order of `keys`; read one by one."""
+        for name in self._addresses():
+            yield name, self._child(name)
+
     def get(self, path: str) -> Group | Dataset | None:
         """Return the object at `path` ("a/b/c", relative to this group), None where there is none.
 
@@ -113,18 +118,19 @@ class Group(_Node):
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or len(parts) > self.source.limits.depth:
             raise self.source.unsafe(self.path, f"{quote(path)} is not a plain name below it")
-        node: Group | Dataset | None = self
+        node: Group | Dataset = self
         for part in parts:
-            node = node._child(part) if isinstance(node, Group) else None
+            if not isinstance(node, Group) or part not in node._addresses():
+                return None
+            node = node._child(part)
         return node
 
-    def _child(self, name: str) -> Group | Dataset | None:
-        if name not in self._children:
-            address = self._addresses().get(name)
-            if address is None:
-                return None
-            self._children[name] = self._file.node(address, f"{self.path}/{name}" if self.path else name)
-        return self._children[name]
+    def _child(self, name: str) -> Group | Dataset:
+        found = self._children.get(name)
+        if found is None:
+            found = self._file.node(self._addresses()[name], f"{self.path}/{name}" if self.path else name)
+            self._children[name] = found
+        return found
 
     def _addresses(self) -> dict[str, int]:
         if self._links is None:
@@ -149,7 +155,7 @@ class Group(_Node):
 class Dataset(_Node):
     """An HDF5 dataset. What it holds is checked when `kind`, `shape` or `read` is first used."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: list[Message]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
         super().__init__(file, address, path, messages)
         self._plan: tuple[DataType, tuple[int, ...], int, Cursor] | None = None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
+from typing import NamedTuple
 
 from kerastorch.errors import quote
 
@@ -29,6 +29,7 @@ class Kind(IntEnum):
     ATTRIBUTE_INFO = 21
 
 
+_CONTINUATION = int(Kind.CONTINUATION)  # an enum takes its time to compare
 _IGNORED = frozenset((0, 4, 5, 10, 13, 14, 18, 22))  # padding, fill values, group info, comments, times, link counts
 _KNOWN = _IGNORED | frozenset(int(kind) for kind in Kind)
 _LINKS = {1: "a soft link", 64: "a link to another file"}
@@ -37,8 +38,7 @@ _HEAP, _TREE, _NAMES, _NAME = Struct("<QQQ"), Struct("<BHQQQ"), Struct("<H"), St
 _TWO_LENGTHS = Struct("<QQ")
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One message of an object header: what it is, and where its body stands."""
 
     kind: int
@@ -64,21 +64,23 @@ def read_header(source: Source, address: int, path: str) -> list[Message]:
         head, start = 8, address + 16
     messages: list[Message] = []
     blocks, seen, count = [(start, size)], {start}, 0
+    form = _ANY_MESSAGE if modern else _OLD_MESSAGE
     for at, size in blocks:  # grows while it is walked
         block = source.cursor(at, size, path)
-        while block.left >= head:
+        end = block.end
+        while at + head <= end:  # without a cursor for each message: this is what opening a file takes longest for
             source.step(path)
             count += 1
-            kind, length, flags = block.fields(_ANY_MESSAGE if modern else _OLD_MESSAGE)
-            if head == 6:  # the order of creation, where it is tracked
-                block.skip(2)
+            kind, length, flags = form.unpack_from(source.data, at)
+            at += head  # 6: with the order of creation, where it is tracked
             if kind not in _KNOWN:
                 raise block.unsupported(f"it has a header message of unknown type {kind}")
             if flags & 2 and kind not in _IGNORED:
                 raise block.unsupported("it shares a header message with another object")
-            body = block.cut(length)
-            if kind == Kind.CONTINUATION:
-                offset, size = body.fields(_TWO_LENGTHS)
+            if at + length > end:
+                raise block.corrupt(f"a structure at byte {at} needs {length} bytes, {end - at} are left")
+            if kind == _CONTINUATION:
+                offset, size = source.cursor(at, length, path).fields(_TWO_LENGTHS)
                 if modern:
                     source.cursor(offset, 4, path).expect(b"OCHK", "continuation of an object header")
                     offset, size = offset + 4, size - 8
@@ -87,8 +89,9 @@ def read_header(source: Source, address: int, path: str) -> list[Message]:
                 seen.add(offset)
                 blocks.append((offset, size))
             elif kind not in _IGNORED:
-                messages.append(Message(kind, body.at, length))
-        if block.left and not modern:
+                messages.append(Message(kind, at, length))
+            at += length
+        if at != end and not modern:
             raise block.corrupt("its header does not end with a message")
     if expected is not None and count != expected:
         raise source.corrupt(path, f"its header has {count} messages, it says itself that it has {expected}")

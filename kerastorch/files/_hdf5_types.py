@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 from struct import Struct
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,10 @@ from ._source import Cursor, Source, decode_name
 
 AttributeValue = str | list[str] | int | float | np.ndarray
 
-_SPACE, _TYPE, _FLOAT, _HEAP_OBJECT, _VLEN = (Struct(form) for form in ("<BBB", "<II", "<HH4BI", "<H6xQ", "<IQI"))
+_ATTRIBUTE, _SPACE, _TYPE, _FLOAT = Struct("<BB3H"), Struct("<BBB"), Struct("<II"), Struct("<HH4BI")
+_HEAP_OBJECT, _VLEN = Struct("<H6xQ"), Struct("<IQI")
 _MAX_RANK = 32
+_SIZES = tuple(Struct(f"<{rank}Q") for rank in range(_MAX_RANK + 1))
 _MAX_ELEMENTS = 1 << 48  # more than any memory holds, and safe inside numpy's own arithmetic
 _JSON_ATTRIBUTES = ("model_config", "training_config")  # the only attributes that may be large
 _CLASSES = (
@@ -38,8 +39,7 @@ _CLASSES = (
 _IEEE = {2: (10, 5, 0, 10, 15), 4: (23, 8, 0, 23, 127), 8: (52, 11, 0, 52, 1023)}
 
 
-@dataclass(frozen=True)
-class DataType:
+class DataType(NamedTuple):
     """What one element is.
 
     Args:
@@ -78,7 +78,7 @@ def read_dataspace(cursor: Cursor) -> tuple[int, ...] | None:
         raise cursor.corrupt(f"a dataspace has version {version}, expected 1 or 2")
     if rank > _MAX_RANK:
         raise cursor.corrupt(f"a dataspace has {rank} dimensions, at most {_MAX_RANK} exist")
-    shape = tuple(cursor.u(8) for _ in range(rank))
+    shape = cursor.fields(_SIZES[rank])
     if prod(max(size, 1) for size in shape) > _MAX_ELEMENTS:
         raise cursor.unsafe(f"the shape {quote(shape)} is larger than any memory")
     return None if null else shape
@@ -92,7 +92,6 @@ def read_datatype(cursor: Cursor) -> DataType:
     if not 1 <= version <= 4 or number >= len(_CLASSES) or not size:
         raise cursor.corrupt("a datatype is not one that HDF5 knows")
     kind = _CLASSES[number]
-    other = DataType("other", kind, size)
     if kind == "integer":
         whole = cursor.u(2) == 0 and cursor.u(2) == 8 * size
         if not whole or size not in (1, 2, 4, 8):
@@ -121,7 +120,7 @@ def read_datatype(cursor: Cursor) -> DataType:
         if bits & 15 == 1 and size == 16:
             return DataType("vlen string", "strings", size)
         return DataType("other", "sequences of varying length", size)
-    return other
+    return DataType("other", kind, size)
 
 
 def as_array(raw: memoryview, kind: DataType, shape: tuple[int, ...]) -> np.ndarray:
@@ -256,12 +255,11 @@ def _text(raw: bytes, cursor: Cursor) -> str:
 
 def _read_head(cursor: Cursor) -> tuple[str, tuple[Cursor, int, int]]:
     """Return an attribute's name, its data, and where its datatype and its dataspace stand."""
-    version, flags = cursor.u(1), cursor.u(1)
+    version, flags, *sizes = cursor.fields(_ATTRIBUTE)
     if version not in (1, 2, 3):
         raise cursor.corrupt(f"an attribute has version {version}, expected 1, 2 or 3")
     if version > 1 and flags:
         raise cursor.unsupported("an attribute has a shared datatype")
-    sizes = [cursor.u(2) for _ in range(3)]
     if version == 3:
         cursor.skip(1)
     limit = cursor.source.limits.name_length

@@ -15,6 +15,8 @@ from ._limits import MIB, Limits
 from ._source import FOREIGN
 
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - set(b"[]{},")))
+_STEPS = np.zeros(256, np.int8)  # how much deeper each byte of the structure leads
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_DIGITS = 20  # 2**64 has 20; much longer ones take quadratic time
 
@@ -100,8 +102,7 @@ def _structure_problem(data: bytes, limits: Limits) -> str | None:
     depth = 0
     for at in range(0, len(structure), MIB):
         part = np.frombuffer(structure[at : at + MIB], np.uint8)
-        change = np.isin(part, list(b"[{")).astype(np.int32) - np.isin(part, list(b"]}"))
-        depths = depth + np.cumsum(change)
+        depths = depth + np.cumsum(_STEPS[part], dtype=np.int32)
         if depths.max() > limits.json_depth:
             return f"is nested more than {limits.json_depth} deep"
         depth = int(depths[-1])

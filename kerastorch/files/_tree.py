@@ -12,6 +12,7 @@ from ._weights import MakeArray, check_disjoint, walk
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _ROOTS = {"vars", *CONTAINERS}
+_NOT_PLAIN = frozenset(("", ".", ".."))
 _NOT_MODEL = {"optimizer": "optimizer state is not read", "metrics": "metric state is not read"}
 
 # The root of one file, and how its datasets become arrays.
@@ -61,17 +62,17 @@ def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> 
     while todo:
         group, path = todo.pop()
         below: list[tuple[Group, tuple[str, ...]]] = []
-        for name in group:
+        for name, child in group.items():
             parts = (*path, *name.split("\\"))
-            where = f"{group.path}/{name}" if group.path else name
-            if any(part in ("", ".", "..") for part in parts) or len(parts) > source.limits.depth:
-                raise source.unsafe(where, "it is not a plain name, or stands too deep")
-            child = group.get(name)
-            if child is None or child.address in seen:
-                raise source.unsafe(where, "the same object stands at two places")
+            if not _NOT_PLAIN.isdisjoint(parts) or len(parts) > source.limits.depth:
+                raise source.unsafe(child.path, "it is not a plain name, or stands too deep")
+            if child.address in seen:
+                raise source.unsafe(child.path, "the same object stands at two places")
             seen.add(child.address)
             if not isinstance(child, Group):
-                raise source.unsupported(where, "it is an array outside every group `vars`, which no Keras layer reads")
+                raise source.unsupported(
+                    child.path, "it is an array outside every group `vars`, which no Keras layer reads"
+                )
             kind = _state_in(parts, len(path))
             if kind is not None:
                 states[kind] = states.get(kind, 0) + sum(1 for _ in walk(child))
@@ -80,7 +81,7 @@ def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> 
             elif name == "vars":
                 key = "/".join(path)
                 if key in found:
-                    raise source.unsafe(where, f"two objects have the path {quote(key)}")
+                    raise source.unsafe(child.path, f"two objects have the path {quote(key)}")
                 found[key] = child
             else:
                 below.append((child, parts))

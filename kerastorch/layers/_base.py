@@ -204,17 +204,18 @@ class Layer(Connected):
                 layers with several inputs.
         """
         self.check_input_shape(input_shape)
-        device = self._weight_device()
+        dtype, device = self.dtype, self._weight_device()
         for var in self.WEIGHTS:
             if not var.when(self):
                 continue
-            for name, part in zip(var.params, var.to_torch(var.initial(self, input_shape, device)), strict=True):
+            initial = var.initial(self, input_shape, dtype, device)
+            for name, part in zip(var.params, var.to_torch(initial), strict=True):
                 if var.trainable:
                     self.register_parameter(name, nn.Parameter(part, requires_grad=self._trainable))
                 else:
                     self.register_buffer(name, part)
         for filler in fillers(self):
-            self.register_buffer(filler.name, filler.make(self, self.dtype, device))
+            self.register_buffer(filler.name, filler.make(self, dtype, device))
 
     def check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""

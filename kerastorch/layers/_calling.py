@@ -22,6 +22,7 @@ class CallArguments:
 
     Args:
         names: Of the arguments of a call.
+        others: Whether a call takes arguments of any other name, too.
         tensors: Those that `build` takes the shapes of, one by one: `build(self, query_shape, value_shape)`. Empty:
             the layer is built for its first argument alone.
         required: How many of them there must be.
@@ -32,6 +33,7 @@ class CallArguments:
     tensors: tuple[str, ...] = ()
     required: int = 0
     masked: tuple[str, ...] = ()
+    others: bool = False
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name."""
@@ -40,21 +42,23 @@ class CallArguments:
 
 def read(call: Any, build: Any) -> CallArguments:
     """Read the signatures of a class's methods."""
-    names = tuple(parameter.name for parameter in _parameters(call))
+    parameters, others = _parameters(call)
+    names = tuple(parameter.name for parameter in parameters)
     masked = tuple(name for name in names if f"{name}_mask" in names)
-    shapes = _parameters(build)
+    shapes, _ = _parameters(build)
     if len(shapes) < 2 or not all(parameter.name.endswith(_SHAPE) for parameter in shapes):
-        return CallArguments(names, masked=masked)
+        return CallArguments(names, masked=masked, others=others)
     tensors = tuple(parameter.name.removesuffix(_SHAPE) for parameter in shapes)
     required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
-    return CallArguments(names, tensors, required, masked)
+    return CallArguments(names, tensors, required, masked, others)
 
 
-def _parameters(method: Any) -> list[inspect.Parameter]:
-    """The named parameters of a method, without `self`."""
+def _parameters(method: Any) -> tuple[list[inspect.Parameter], bool]:
+    """The named parameters of a method, without `self`, and whether it takes any other by name."""
     parameters = inspect.signature(inspect.unwrap(method)).parameters.values()
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [parameter for parameter in parameters if parameter.kind not in kinds][1:]
+    others = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    return [parameter for parameter in parameters if parameter.kind not in kinds][1:], others
 
 
 def inputs_of(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 _used: Counter[str] = Counter()
 _given: set[str] = set()
 
 
+@lru_cache(maxsize=1024)  # some of the names come from files
 def snake_case(class_name: str) -> str:
     """`ConvLSTM2D` -> `conv_lstm2d`, `SimpleRNN` -> `simple_rnn`, as Keras does."""
     name = re.sub(r"\W+", "", class_name)

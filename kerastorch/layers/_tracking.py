@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
 
@@ -215,7 +215,18 @@ class Tracking(nn.Module):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, self._track(name, value) if self._tracks and name not in self._UNTRACKED else value)
+        if self._tracks and name not in self._UNTRACKED:
+            value = self._track(name, value)
+        held = self.__dict__
+        if (
+            isinstance(value, (Tensor, nn.Module))
+            or name in held.get("_parameters", ())
+            or name in held.get("_buffers", ())
+            or name in held.get("_modules", ())
+        ):
+            super().__setattr__(name, value)
+        else:  # as torch does in the end, after many questions: a layer has dozens of these
+            object.__setattr__(self, name, value)
 
     def _track(self, name: str, value: Any) -> Any:
         modules = self.__dict__.get("_modules")

@@ -127,7 +127,7 @@ class Variable:
 def own_variables(module: nn.Module) -> list[Variable]:
     """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
     module = getattr(module, "stands_for", module)  # a layer around a torch module has that one's
-    if isinstance(module._parameters.get("unbuilt"), UnbuiltParameter):
+    if "unbuilt" in module._parameters and isinstance(module._parameters["unbuilt"], UnbuiltParameter):
         return []
     declared = [var for var in getattr(module, "WEIGHTS", ()) if var.when(module)]
     declared += getattr(module, "_added_weights", ())
@@ -135,8 +135,10 @@ def own_variables(module: nn.Module) -> list[Variable]:
     covered |= {filler.name for filler in fillers(module)}
     kept = {**module._parameters, **module._buffers}
     for name, tensor in kept.items():
+        if tensor is None or name in covered or name in module._non_persistent_buffers_set:
+            continue
         found = keras_variable(module, name)
-        if tensor is None or name in covered or name in module._non_persistent_buffers_set or found is None:
+        if found is None:
             continue
         declared.append(Var(found[0], (name,), lambda layer, shape: (), found[1], trainable=name in module._parameters))
     ordered = sorted(declared, key=lambda var: not var.trainable)  # stable: creation order within each kind

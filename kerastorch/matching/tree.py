@@ -176,8 +176,8 @@ def _home(path: str, module: nn.Module) -> str:
 
 def _writer(model: Model, walk: Callable[[Writer, Match], Iterator[_Place]], index: _Index, match: Match) -> Writer:
     """Whose order of attributes the file follows: the one in which each array has its variable."""
-    if not any(is_own(module) and module._modules for module in model.modules()):
-        return WRITERS[0]
+    if not any(is_own(module) and module._tracks and module._modules for module in model.modules()):
+        return WRITERS[0]  # kerastorch's own classes keep layers under plain names only
     filled = {path for path, found in index.objects.items() if found.arrays}
     says_names = any(found.name is not None for found in index.objects.values())
     writers = [writer for writer in WRITERS if writer.keras3 or not says_names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -184,14 +183,13 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
 
 def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]]) -> Any:
     args = map_refs(lambda ref: _resolve(ref, made), call.args)
-    accepted = inspect.signature(getattr(layer, "call", layer.forward)).parameters
-    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    accepted = layer._call_arguments
     kwargs = {
         key: map_refs(lambda ref: _resolve(ref, made), value)
         for key, value in call.kwargs.items()
-        if value is not None or (key.endswith("mask") and key in accepted)  # mask=None: the call shall use none
+        if value is not None or (key.endswith("mask") and key in accepted.names)  # mask=None: the call shall use none
     }
-    unknown = [key for key in kwargs if key not in accepted and not any_name]
+    unknown = [key for key in kwargs if key not in accepted.names and not accepted.others]
     if unknown:
         raise UnsupportedError(
             f"layer {quote(layer.name)} is called with {', '.join(map(quote, unknown))}, which it does not take."
