@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import kerastorch as kt
 from kerastorch import files
@@ -64,6 +65,22 @@ def test_all_values_arrive_block_by_block(large: dict[str, Path], ending: str) -
     rng = np.random.default_rng(0)
     for mine in kt.load_model(large[ending]).get_weights():
         np.testing.assert_array_equal(mine, rng.random(mine.shape, dtype="f4"))
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_all_values_arrive_in_old_parameters(large: dict[str, Path], ending: str, dtype: torch.dtype) -> None:
+    """Another way than into fresh memory: autograd counts the changes, and the dtype may be another."""
+    model = kt.load_model(large[ending]).to(dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    before = [(parameter, parameter._version) for parameter in model.parameters()]
+    kt.load_weights(model, large[ending])
+    assert all(parameter._version > version for parameter, version in before)
+    rng = np.random.default_rng(0)
+    for mine in model.get_weights():
+        np.testing.assert_array_equal(mine, rng.random(mine.shape, dtype="f4").astype(mine.dtype))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems measure, and free, memory in other ways")
