@@ -25,16 +25,27 @@ if _TYPE_CHECKING:
     from .load import load_model as load_model
     from .load import load_weights as load_weights
     from .load import model_from_json as model_from_json
+    from .saving import SaveReport as SaveReport
+    from .saving import save_model as save_model
+    from .saving import save_weights as save_weights
+    from .saving import to_json as to_json
 
-# The readers of files are a third of the import time: they come when they are asked for.
-_ON_USE = ("LoadReport", "load_model", "load_weights", "model_from_json")
+# The readers and writers of files are a third of the import time: they come when they are asked for.
+_READERS = ("LoadReport", "load_model", "load_weights", "model_from_json")
+_WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
+_ON_USE = (*_READERS, *_WRITERS)
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _ON_USE:
+    if name in _READERS:
         from . import load
 
-        globals().update({item: getattr(load, item) for item in _ON_USE})
+        globals().update({item: getattr(load, item) for item in _READERS})
+        return globals()[name]
+    if name in _WRITERS:
+        from . import saving
+
+        globals().update({item: getattr(saving, item) for item in _WRITERS})
         return globals()[name]
     if name == "__version__":
         from importlib.metadata import version
@@ -43,11 +54,12 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _load_weights(*args: _Any, **options: _Any) -> _Any:
-    return __getattr__("load_weights")(*args, **options)
+def _on_use(name: str) -> _Any:
+    return lambda *args, **options: __getattr__(name)(*args, **options)
 
 
-_model_files.provide("load_weights", _load_weights)
+for _name in ("load_weights", "save_model", "save_weights", "to_json"):
+    _model_files.provide(_name, _on_use(_name))
 
 
 def __dir__() -> list[str]:

@@ -77,7 +77,7 @@ ORDER = (
     ("models", "ops", "random", "recipes"),
     ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_filling", "_torch_images"),
     ("missing",),
-    ("load",),
+    ("load", "saving"),
     ("parity",),
     ("cli",),
     ("__main__", "__init__"),

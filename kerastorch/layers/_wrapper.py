@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..errors import ArgumentError, UnsupportedError, quote
@@ -34,8 +36,27 @@ class OwnConfig(dict[str, Any]):
             ) from error
 
 
+_form: ContextVar[Callable[[Any], dict[str, Any]] | None] = ContextVar("form", default=None)
+
+
+@contextmanager
+def written_as(form: Callable[[Any], dict[str, Any]]) -> Iterator[None]:
+    """Every layer that is put into a config meanwhile, at any depth, stands there as `form(layer)`."""
+    token = _form.set(form)
+    try:
+        yield
+    finally:
+        _form.reset(token)
+
+
 def serialize_layer(layer: Any) -> dict[str, Any]:
     """A layer, or a cell that is none, as a config dict in Keras 3's form."""
+    form = _form.get()
+    return own_form(layer) if form is None else form(layer)
+
+
+def own_form(layer: Any) -> dict[str, Any]:
+    """`serialize_layer` for a copy in this process: nothing is translated."""
     if not isinstance(layer, Layer) or REGISTRY.get(layer.class_name) is not type(layer):
         return OwnConfig(layer)
     return {

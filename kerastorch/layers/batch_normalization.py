@@ -272,6 +272,13 @@ def _fits_fused_kernel(x: Tensor, axis: int) -> bool:
     return x.ndim in (4, 5) and axis in (1, x.ndim - 1) and x.dtype == torch.float32
 
 
+def least_epsilon(layer: BatchNormalization) -> float | None:
+    """The epsilon that a layer with `fused=True` computes with; None where its input does not fit the fused kernel."""
+    rank = len(layer.input_shape)
+    fits = _fits_fused_kernel(torch.empty([1] * rank, dtype=layer.dtype, device="meta"), layer.axis % rank)
+    return max(layer.epsilon, _FUSED_EPSILON) if fits else None
+
+
 def _moments(x: Tensor, axis: int, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of x for each place of `axis`; with `valid` over the steps where it is True."""
     others = [index for index in range(x.ndim) if index != axis % x.ndim]

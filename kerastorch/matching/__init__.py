@@ -16,6 +16,8 @@ from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
 from .convert import named_by_theano as named_by_theano
 from .legacy import Options as Options
+from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs
 from .tree import names_in_config as names_in_config
 from .tree import tree_pairs as tree_pairs
+from .tree import tree_places as tree_places

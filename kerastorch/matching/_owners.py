@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from torch import nn
@@ -12,6 +12,8 @@ from ..layers._tracking import opened
 from ..layers._variables import Variable, all_variables, own_variables
 from ..models import Model
 from .attributes import is_own
+
+Written = Callable[[nn.Module], nn.Module]
 
 
 class Owned(NamedTuple):
@@ -29,12 +31,19 @@ def inner_modules(module: nn.Module, in_place: bool = False) -> list[nn.Module]:
     return opened(module, True) if in_place and is_own(module) else module.sublayers()
 
 
-def owned_variables(layer: nn.Module, in_place: bool = False) -> Iterator[Owned]:
-    """`all_variables` of a layer with the names below it (its own is not among them); see `inner_modules`."""
+def owned_variables(layer: nn.Module, in_place: bool = False, written: Written | None = None) -> Iterator[Owned]:
+    """`all_variables` of a layer with the names below it (its own is not among them); see `inner_modules`.
+
+    Args:
+        layer: The layer.
+        in_place: Whether the modules inside come in the order of the attributes.
+        written: What is looked at in the place of a module.
+    """
     seen: set[int] = set()
     stack: list[tuple[nn.Module, tuple[str, ...], int]] = [(layer, (), 0)]
     while stack:
         current, names, depth = stack.pop()
+        current = current if written is None else written(current)
         if id(current) in seen:
             continue
         seen.add(id(current))

@@ -213,6 +213,12 @@ _BIAS_MAPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def plain_from_cudnn(class_name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The weights of a CuDNNLSTM or CuDNNGRU, kernel, recurrent kernel and bias, as an LSTM or a GRU has them."""
+    gates = 4 if class_name == "CuDNNLSTM" else 3
+    return [*(_blocks(kernel, gates, True) for kernel in arrays[:2]), _BIAS_MAPS[class_name](arrays[2])]
+
+
 def _blocks(kernel: np.ndarray, gates: int, from_cudnn: bool) -> np.ndarray:
     """Each gate's block from the memory order that cuDNN reads, (units, rows), to Keras's (rows, units), or back."""
     blocks = np.split(kernel, gates, axis=1)

@@ -15,7 +15,7 @@ from ..layers._variables import own_variables
 from ..models import Model
 from ..spec import Rule
 from ._match import Match, Misfit, Pair, Slot
-from ._owners import Owned, inner_modules, model_chain, owned_variables
+from ._owners import Owned, Written, inner_modules, model_chain, owned_variables
 from .convert import Converted, converted
 
 _BY_ORDER = (
@@ -45,6 +45,9 @@ class Options:
     sum_biases: bool = False
 
 
+_AS_WRITTEN = Options()
+
+
 def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Match:
     """Pair the variables with the arrays of a legacy HDF5 file."""
     match = Match(hint=_BY_ORDER if options.by_name else "")
@@ -54,10 +57,10 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
         chain = model_chain(model)
         model = chain[-1] if chain else model
     layers = [layer for layer in inner_modules(model, options.in_place) if isinstance(layer, Layer)]
-    ours = [(layer, _legacy_order(layer, options)) for layer in layers]
+    ours = [(layer, legacy_order(layer, options)) for layer in layers]
     ours = [(layer, owned) for layer, owned in ours if owned]
     if not options.full_model and len(theirs) == 1 < len(ours):
-        owned = _legacy_order(model, options)
+        owned = legacy_order(model, options)
         if len(_converted(owned, theirs[0], options).arrays) == len(owned):
             # A model around the others that only the file has: all weights in one group.
             _pair_group(match, model, owned, theirs[0], options, whole=True)
@@ -117,9 +120,15 @@ def _compare_names(match: Match, ours: Sequence[str], theirs: Sequence[str], ful
         ]
 
 
-def _legacy_order(layer: Layer, options: Options) -> list[Owned]:
-    """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them)."""
-    return sorted(owned_variables(layer, options.in_place), key=lambda owned: not _trains(owned))
+def legacy_order(layer: Layer, options: Options = _AS_WRITTEN, written: Written | None = None) -> list[Owned]:
+    """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them).
+
+    Args:
+        layer: The layer.
+        options: How the file is read.
+        written: What stands in the file for a module.
+    """
+    return sorted(owned_variables(layer, options.in_place, written), key=lambda owned: not _trains(owned))
 
 
 def _trains(owned: Owned) -> bool:

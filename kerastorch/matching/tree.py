@@ -29,8 +29,11 @@ _BY_ORDER = "Names that Keras makes (lstm, lstm_1, ...) depend on what was made 
 class _Index:
     """What stands in each container of a file: key -> name of the layer, where the file says it."""
 
-    def __init__(self, weights: TreeWeights, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, weights: TreeWeights, names: Mapping[str, str], written: Callable[[nn.Module], nn.Module] | None = None
+    ) -> None:
         self.objects = weights.objects
+        self.written = written or (lambda module: module)
         self.keys: dict[str, dict[str, str | None]] = {}
         self.filled: set[str] = set()  # places in containers that have arrays, at any depth below
         self.above: set[str] = set()  # every path at or above arrays
@@ -133,6 +136,22 @@ def tree_pairs(
     return match
 
 
+def tree_places(model: Model, written: Callable[[nn.Module], nn.Module]) -> Iterator[tuple[str, nn.Module]]:
+    """The model and everything in it, with the place of each in the weights tree of Keras 3.15: for writing.
+
+    Args:
+        model: The model.
+        written: What stands in the file for a module; the module itself if nothing else does.
+
+    Yields:
+        The path of each module, and what stands there.
+    """
+    index = _Index(TreeWeights({}), {}, written)
+    for path, _, module in _walk(model, "", index, False, True, WRITERS[0], Match()):
+        assert path is not None  # only a file in which something is missing has no place
+        yield path, module
+
+
 def _named_by_code(model: Model) -> set[int]:
     """The modules that a class of a person's own makes: their names depend on what was made before, not on a config."""
     return {
@@ -210,10 +229,11 @@ def _walk(
         if place is None:
             stack.pop()
             continue
-        module = place.module
+        module = index.written(place.module)
         if id(module) in seen:
             continue
         seen.add(id(module))
+        place = place._replace(module=module)
         yield place
         if isinstance(module, Model) and module._carries_masks:
             stack.append(iter(_layers_of(module, place, index, by_name, full_model, match)))
@@ -271,7 +291,7 @@ def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str |
     found: list[tuple[str | None, Layer]] = []
     for layer in model.sublayers():
         if isinstance(layer, Layer):
-            name = name_in_files(layer.class_name)
+            name = name_in_files(index.written(layer).class_name)  # type: ignore[arg-type]
             number = count[name]
             found.append((f"{name}_{number}" if number else name, layer))
             count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1

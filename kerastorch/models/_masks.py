@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -23,33 +24,66 @@ class MaskEvent(NamedTuple):
     what: Literal["made", "used", "lost"]
 
 
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """One call of a layer, with the masks that arrive and leave: one object is one mask, wherever it stands.
+
+    Attributes:
+        model: The model that the layer is called in.
+        step: The number of the call in its plan; None in a `Sequential`.
+        layer: The layer.
+        arguments: The call's arguments by name, with `Masked` values.
+        arriving: The masks on the inputs, None where there is none.
+        leaving: The masks on the outputs.
+        what: What happens to a mask, if anything.
+    """
+
+    model: Model
+    step: int | None
+    layer: Layer
+    arguments: dict[str, Any]
+    arriving: tuple[torch.Tensor | None, ...]
+    leaving: tuple[torch.Tensor | None, ...]
+    what: Literal["made", "used", "lost"] | None
+
+
 def mask_events(model: Model) -> list[MaskEvent]:
     """Follow the masks through a built model, without running it: on shapes alone, on the meta device."""
-    events: list[MaskEvent] = []
+    return [
+        MaskEvent(visit.layer.name, visit.layer.kind, visit.what)
+        for visit in follow_masks(model)
+        if visit.what is not None
+    ]
+
+
+def follow_masks(model: Model) -> list[Visit]:
+    """Every call of a layer in a built model, in the order of the graph; models inside are entered."""
+    visits: list[Visit] = []
     shapes: list[Any] = []
     map_shapes(shapes.append, model.input_shape)
-    _through(model, [Masked(_meta(shape), None) for shape in shapes], events)
-    return events
+    _through(model, [Masked(_meta(shape), None) for shape in shapes], visits)
+    return visits
 
 
 def _meta(shape: Any) -> torch.Tensor:
     return torch.empty([2 if size is None else size for size in shape], device="meta")
 
 
-def _through(model: Model, inputs: list[Masked], events: list[MaskEvent]) -> list[Masked]:
+def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Masked]:
     """The edges that leave a model, for the edges that enter it."""
     if isinstance(model, Sequential):
         edges = inputs
         for layer in model.layers:
-            edges = _at(layer, (edges[0] if len(edges) == 1 else edges,), {}, events)  # type: ignore[arg-type]
+            edges = _at(model, None, layer, (edges[0] if len(edges) == 1 else edges,), {}, visits)  # type: ignore[arg-type]
         return edges
     plan = model._require_plan()
     values: list[Any] = [None] * plan.size
     for slot, edge in zip(slots_of(plan.inputs), inputs, strict=True):
         values[slot.index] = edge
+    numbers = {id(step): number for number, step in enumerate(plan.steps)}
 
     def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-        return _at(model.layer_of(step), args, kwargs, events)
+        return _at(model, numbers[id(step)], model.layer_of(step), args, kwargs, visits)
 
     run_plan(plan, call, values)
     return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
@@ -62,14 +96,14 @@ def leaves_of(value: Any) -> list[Masked]:
     return found
 
 
-def _at(layer: Layer, args: Any, kwargs: Any, events: list[MaskEvent]) -> list[Masked]:
-    """The edges that leave a layer; what happens to masks there is added to `events`."""
+def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, visits: list[Visit]) -> list[Masked]:
+    """The edges that leave a layer; the call is added to `visits`."""
     first, named = args[0], kwargs.get("mask")
     if "mask" in kwargs:  # the call says which mask it uses
         shown = named.value if isinstance(named, Masked) else None
         first = map_masked(lambda edge: Masked(edge.value, shown), first)
     if isinstance(layer, Model) and layer._carries_masks:
-        return _through(layer, leaves_of(first), events)
+        return _through(layer, leaves_of(first), visits)
     inputs = map_masked(lambda edge: edge.value, first)
     masks = map_masked(lambda edge: edge.mask, first)
     arrives = any(mask is not None for mask in leaves(masks))
@@ -89,6 +123,6 @@ def _at(layer: Layer, args: Any, kwargs: Any, events: list[MaskEvent]) -> list[M
         what = "lost"
     elif leaves_one and not arrives:
         what = "made"
-    if what is not None:
-        events.append(MaskEvent(layer.name, layer.kind, what))
+    arriving = (*leaves(masks), *masked)
+    visits.append(Visit(model, step, layer, given, arriving, tuple(found), what))
     return [Masked(value, mask) for value, mask in zip(outputs, found, strict=True)]

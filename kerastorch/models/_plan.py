@@ -11,8 +11,10 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..layers._base import Layer
+from ..layers._dtypes import dtype_name
 from ..layers._graph import Node, SymbolicTensor, leaves, map_structure, symbolic_leaves
 from ..layers._weighted import repr_of
+from ..weights import Shape
 from .input import InputLayer
 
 
@@ -39,7 +41,11 @@ class Plan:
     steps: tuple[Step, ...]
     inputs: Any  # nested Slots
     outputs: Any
-    size: int
+    values: tuple[tuple[Shape, str], ...]  # the shape and the dtype of the value in each slot
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
 
 
 def map_template(function: Callable[[Any], Any], template: Any) -> Any:
@@ -162,9 +168,11 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
         unused = [tensor.node.layer for tensor in given if id(tensor.node) not in reached]
         layers = [*unused, *keras_layer_order(nodes, outputs)]
     slots: dict[tuple[int, int], Slot] = {}
+    values: list[tuple[Shape, str]] = []
     for node in nodes:
         for tensor in node.outputs:
             slots[id(node), tensor.index] = Slot(len(slots))
+            values.append((tensor.shape, dtype_name(tensor.dtype)))
 
     def template(value: Any) -> Any:
         return map_structure(
@@ -184,7 +192,7 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
         kept |= read
     steps.reverse()
     _check_names(layers)
-    return Plan(tuple(steps), template(inputs), template(outputs), len(slots)), list(layers)
+    return Plan(tuple(steps), template(inputs), template(outputs), tuple(values)), list(layers)
 
 
 def _check_names(layers: Sequence[Layer]) -> None:

@@ -15,9 +15,9 @@ from ..layers._connected import Ends
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
-from . import _files
 from ._config import functional_config
 from ._edges import Masked, call_masked
+from ._files import OnDisk
 from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
@@ -26,7 +26,7 @@ from .input import InputLayer
 
 
 @register("Functional")
-class Model(Layer):
+class Model(OnDisk, Layer):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
@@ -331,30 +331,6 @@ class Model(Layer):
         summary(self, print_fn, expand_nested, style, options)
 
     # ------------------------------------------------------------------ files
-
-    def load_weights(
-        self,
-        filepath: Any,
-        *,
-        by_name: bool = False,
-        strict: bool = True,
-        skip_mismatch: bool = False,
-        sum_biases: bool = False,
-    ) -> Any:
-        """Read the weights of a Keras file into this model: `kerastorch.load_weights(model, filepath, ...)`.
-
-        Returns:
-            A `LoadReport`: what was loaded, and what was not.
-        """
-        return _files.call(
-            "load_weights",
-            self,
-            filepath,
-            by_name=by_name,
-            strict=strict,
-            skip_mismatch=skip_mismatch,
-            sum_biases=sum_biases,
-        )
 
     # ------------------------------------------------------------------ configuration
 

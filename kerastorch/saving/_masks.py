@@ -1,0 +1,62 @@
+"""Masks on the way into a file: where they arrive, and which calls must name theirs.
+
+Keras 3 hands no mask to a recurrent layer that is called with `initial_state` or `constants`; Keras 2 and the models
+here do. Such a call names its mask in the file: operations compute it, as the layer that makes it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import SaveError
+from ..layers._weighted import repr_of
+from ..layers.embedding import Embedding
+from ..layers.masking import Masking
+from ..models._config import CallMasks, MaskOf
+from ..models._masks import Visit, leaves_of
+from ..models._plan import slots_of
+
+_STATES = ("initial_state", "constants")
+
+
+def arriving_masks(visits: Sequence[Visit]) -> dict[int, list[tuple[Any, ...]]]:
+    """The masks at each call of each layer, by the layer's `id`."""
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for visit in visits:
+        found.setdefault(id(visit.layer), []).append(visit.arriving)
+    return found
+
+
+def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
+    """The masks that calls must name, by the `id` of the functional model.
+
+    Raises:
+        SaveError: A mask is not one that an operation here computes.
+    """
+    makers: dict[int, Visit] = {}
+    for visit in visits:
+        known = {id(mask) for mask in visit.arriving}
+        for mask in visit.leaving:
+            if mask is not None and id(mask) not in known:
+                makers[id(mask)] = visit
+    found: dict[int, dict[int, MaskOf]] = {}
+    for visit in visits:
+        with_states = any(leaves_of(visit.arguments.get(name)) for name in _STATES)
+        if not with_states or "mask" in visit.arguments or visit.what != "used" or visit.step is None:
+            continue
+        maker = makers.get(id(next(mask for mask in visit.arriving if mask is not None)))
+        if maker is None or maker.model is not visit.model or not isinstance(maker.layer, (Embedding, Masking)):
+            made = "another model makes it" if maker is None else f"{repr_of(maker.layer)} makes it"
+            raise SaveError(
+                f"{repr_of(visit.layer)} is called with states and uses a mask, which Keras 3 hands to such a call "
+                f"only if it is named; {made}, expected an Embedding or a Masking in the same functional model. "
+                "Pass mask=... in the call."
+            )
+        step = visit.model._require_plan().steps[maker.step or 0]
+        steps = isinstance(maker.layer, Masking)
+        value = maker.layer.mask_value if isinstance(maker.layer, Masking) else 0
+        found.setdefault(id(visit.model), {})[visit.step] = MaskOf(
+            maker.layer.name, slots_of(step.args)[0], value, steps
+        )
+    return dict(found)

@@ -1,0 +1,67 @@
+"""The weights of a model as a file holds them: a tree of objects, or a list for each layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
+from ..layers._base import Layer
+from ..layers._dtypes import dtype_name
+from ..layers._naming import name_in_files
+from ..layers._variables import own_variables
+from ..layers.operation import Operation
+from ..matching import legacy_order, tree_places
+from ..models import Model
+from ._forms import Forms
+
+
+def tree_weights(model: Model, forms: Forms) -> TreeWeights:
+    """Where Keras 3.15 keeps each object of the model, with its name and its variables."""
+    objects: dict[str, TreeObject] = {}
+    for path, module in tree_places(model, forms.written):
+        if isinstance(module, Operation):
+            continue
+        name, cell = getattr(module, "name", None), _cell(module)
+        home = f"{path}/{cell[0]}" if cell else path
+        variables = enumerate(own_variables(module))
+        arrays = tuple(_array(f"{home}/vars/{index}", variable.value()) for index, variable in variables)
+        objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
+        if cell:
+            objects[home] = TreeObject(arrays, cell[1])
+    return TreeWeights(objects)
+
+
+def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
+    """The weights of each layer in Keras's order: trained ones first, then the others."""
+    layers = [layer for layer in model.sublayers() if isinstance(layer, Layer) and not isinstance(layer, Operation)]
+    own = tuple((variable.name, _array(variable.name, variable.value())) for variable in own_variables(model))
+    return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms)) for layer in layers), own)
+
+
+def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
+    stored = []
+    for owned in legacy_order(layer, written=forms.written):
+        cell = _cell(owned.variable.module)
+        name = "/".join([layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name])
+        stored.append((name, _array(name, owned.variable.value())))
+    return tuple(stored)
+
+
+def _cell(module: nn.Module) -> tuple[str, str] | None:
+    """The attribute and the name of the cell that has a recurrent layer's weights in Keras; None for all others."""
+    if not isinstance(module, Layer) or not module.VARS_PATH:
+        return None
+    return module.VARS_PATH, name_in_files(f"{module.class_name}Cell")
+
+
+def _array(where: str, value: Tensor) -> Array:
+    """A tensor as an array of an archive, copied out of torch only when it is written."""
+    value = value.detach()
+
+    def read() -> np.ndarray:
+        dense = value.cpu().contiguous()
+        return dense.view(torch.int16).numpy().view("uint16") if dense.dtype == torch.bfloat16 else dense.numpy()
+
+    return Array(where, tuple(value.shape), dtype_name(value.dtype), read)

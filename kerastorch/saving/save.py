@@ -1,0 +1,203 @@
+"""save_model and save_weights: a model into a file that Keras opens."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from .. import compat
+from ..errors import ArgumentError, SaveError, quote
+from ..files import Archive, Format, LegacyWeights, TreeWeights
+from ..files._write import in_memory, write_archive
+from ..layers._variables import weights_on
+from ..layers._wrapper import written_as
+from ..models import Model, build_model
+from ..models._masks import Visit, follow_masks
+from ..spec import Rule
+from . import _keras3
+from ._forms import Forms
+from ._masks import arriving_masks, call_masks
+from ._weights import legacy_weights, tree_weights
+
+_log = logging.getLogger("kerastorch")
+
+DialectName = Literal["keras3"]
+_KERAS3 = "3.15.1"  # the Keras whose form and meaning is written
+
+
+@dataclass(frozen=True)
+class SaveReport:
+    """What a save did.
+
+    Attributes:
+        path: The file.
+        format: What kind of file it is.
+        dialect: Which Keras opens it.
+        rules: What was changed so that this Keras computes the model's numbers, and where it trains otherwise.
+        arrays: How many arrays were written.
+        values: How many values.
+    """
+
+    path: str
+    format: str
+    dialect: str
+    rules: tuple[Rule, ...]
+    arrays: int
+    values: int
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.format} for {self.dialect}: {self.arrays} arrays, {self.values:,} values"]
+        return "\n".join([*lines, *(f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules)])
+
+
+def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
+    """Write a model, architecture and weights, into a file that Keras opens; neither Keras nor TensorFlow is needed.
+
+    The same model gives the same bytes. The file that stood there stays whole until the new one is. What an older Keras
+    did otherwise is written so that the numbers stay; the report, which goes to the logger `kerastorch` as well, says
+    what was changed.
+
+    Args:
+        model: The model; its input shapes must be known.
+        path: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
+        dialect: "keras3": Keras 3.15 opens the file.
+
+    Returns:
+        What was written and what was changed.
+
+    Raises:
+        SaveError: This Keras cannot express a layer or a mask of the model, or the file cannot be written.
+        NotBuiltError: The model has no weights yet.
+        ArgumentError: `path` or `model` is of another kind.
+    """
+    model, shown = _model("save_model", model), _path("save_model", path)
+    if shown.endswith(".keras"):
+        kind: Format = "Keras v3 .keras zip"
+    elif shown.endswith((".h5", ".hdf5")) and not shown.endswith(".weights.h5"):
+        kind = "legacy HDF5 model"
+    else:
+        raise ArgumentError(
+            f"save_model: expected a path that ends in .keras, .h5 or .hdf5, got {quote(shown)}; for weights alone use "
+            "save_weights(model, 'name.weights.h5')."
+        )
+    config, forms = _config(model)
+    weights = tree_weights(model, forms) if kind == "Keras v3 .keras zip" else legacy_weights(model, forms)
+    archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=config, weights=weights)
+    return _write(archive, dialect, forms)
+
+
+def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
+    """Write the weights of a model into a file that `load_weights` of Keras reads.
+
+    Args:
+        model: The model, also one of a class of your own; its input shapes must be known.
+        path: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format.
+        dialect: As for `save_model`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SaveError: The file cannot be written, or two weights would have one name in it.
+        NotBuiltError: The model has no weights yet.
+        ArgumentError: `path` or `model` is of another kind.
+    """
+    model, shown = _model("save_weights", model), _path("save_weights", path)
+    _ = model.variables  # raises where a layer is not built
+    if not shown.endswith((".h5", ".hdf5")):
+        raise ArgumentError(
+            f"save_weights: expected a path that ends in .weights.h5, .h5 or .hdf5, got {quote(shown)}; for the whole "
+            "model use save_model(model, 'name.keras')."
+        )
+    forms = Forms(_keras3.DIALECT)
+    if shown.endswith(".weights.h5"):
+        kind: Format = "Keras v3 .weights.h5"
+        weights: LegacyWeights | TreeWeights = tree_weights(model, forms)
+    else:
+        kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
+    archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=None, weights=weights)
+    return _write(archive, dialect, forms)
+
+
+def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
+    """The architecture of a model as text, as Keras's `model.to_json()`: `model_from_json` of Keras and here reads it.
+
+    Args:
+        model: The model; its input shapes must be known.
+        dialect: As for `save_model`.
+
+    Raises:
+        SaveError: As for `save_model`.
+    """
+    config, _ = _config(_model("to_json", model))
+    return json.dumps(config)
+
+
+def _config(model: Model) -> tuple[dict[str, Any], Forms]:
+    """The architecture in Keras's words, and how each layer was written."""
+    _ = model.variables  # raises where a layer is not built
+    if not model._carries_masks:
+        raise SaveError(
+            f"{type(model).__name__} {model.name!r} is a class of your own, whose architecture is Python code: save "
+            "its weights (save_weights), or write it as a Sequential or functional model."
+        )
+    visits = follow_masks(model)
+    forms = Forms(_keras3.DIALECT, arriving_masks(visits), call_masks(visits))
+    with written_as(forms.form):
+        config = forms.form(model)
+    if any(visit.what == "made" for visit in visits):
+        _check_masks(visits, config)
+    return config, forms
+
+
+def _model(what: str, model: Any) -> Model:
+    if not isinstance(model, Model):
+        raise ArgumentError(
+            f"{what}: expected a kerastorch model, got {quote(type(model).__name__)}; {what}(model, path). "
+            "For a torch module use kt.from_torch first."
+        )
+    return model
+
+
+def _path(what: str, path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(f"{what}: expected a path, got {quote(type(path).__name__)}.")
+    return os.fsdecode(path)
+
+
+def _check_masks(visits: Sequence[Visit], config: dict[str, Any]) -> None:
+    """Read the config as Keras 3 does, and see that masks arrive where they do in the model."""
+    with torch.device("meta"), weights_on("meta"):
+        new = build_model(compat.read_config(config, _KERAS3, None).spec)
+    known = {visit.layer.name for visit in visits}
+    ours = Counter(visit.layer.name for visit in visits if visit.what == "used")
+    theirs = Counter(visit.layer.name for visit in follow_masks(new) if visit.what == "used")
+    differ = sorted(name for name in known if ours[name] != theirs[name])
+    if differ:
+        said = [f"{quote(name)} uses {ours[name]} mask(s) here and {theirs[name]} there" for name in differ[:5]]
+        raise SaveError(
+            f"masks go another way through this model in Keras 3 than here: {'; '.join(said)}. Pass mask=... in the "
+            "calls of these layers, or take the mask off before them."
+        )
+
+
+def _write(archive: Archive, dialect: str, forms: Forms) -> SaveReport:
+    write_archive(archive, archive.path)
+    if isinstance(archive.weights, LegacyWeights):
+        arrays = [array for layer in archive.weights.layers for _, array in layer.weights]
+        arrays += [array for _, array in archive.weights.top_level]
+    else:
+        assert archive.weights is not None
+        arrays = [array for item in archive.weights.objects.values() for array in item.arrays]
+    values = sum(math.prod(array.shape) for array in arrays)
+    report = SaveReport(archive.path, archive.format, dialect, tuple(forms.rules), len(arrays), values)
+    _log.info("%s", report)
+    return report
