@@ -135,7 +135,9 @@ class Bidirectional(Layer):
         forward["config"]["name"] = self._layer_name
         forward["config"]["zero_output_for_mask"] = False
         config = {**self._base_config(), "merge_mode": self.merge_mode, "layer": forward}
-        return config | ({"backward_layer": backward} if self._own_backward else {})
+        # By itself Keras makes a backward layer that goes backwards whatever the forward layer does.
+        stated = self._own_backward or self.forward_layer.go_backwards
+        return config | ({"backward_layer": backward} if stated else {})
 
     def keras_aliases(self) -> list[tuple[str, Any]]:
         original = self.__dict__["_original"]  # tf.keras keeps it, and so its weights, if it is a layer by itself

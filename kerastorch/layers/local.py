@@ -161,12 +161,15 @@ class LocallyConnected(ConvLayer):
         return y.reshape(x.shape[0], *out, self.filters).movedim(-1, self.channel_axis)
 
     def _at_once(self, x: Tensor, shape: Shape, out: Shape) -> Tensor:
-        connected = self._connections(shape).to(x.device)
+        return (x.flatten(1) @ self.matrix(shape)).reshape(x.shape[0], *self._in_format(out, self.filters))
+
+    def matrix(self, input_shape: Shape) -> Tensor:
+        """All weights as one matrix `(inputs, outputs)`, zero where nothing is connected; `implementation` 2 and 3."""
+        connected = self._connections(input_shape).to(self.weight.device)
         if self.implementation == _DENSE:
-            matrix = self.weight.reshape(connected.shape) * connected
-        else:  # Keras lists the connections output by output
-            matrix = self.weight.new_zeros(connected.T.shape).masked_scatter(connected.T, self.weight).T
-        return (x.flatten(1) @ matrix).reshape(x.shape[0], *self._in_format(out, self.filters))
+            return self.weight.reshape(connected.shape) * connected
+        # Keras lists the connections output by output.
+        return self.weight.new_zeros(connected.T.shape).masked_scatter(connected.T, self.weight).T
 
 
 @register("LocallyConnected1D")

@@ -10,17 +10,16 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .. import activations
-from ..layers import GRU, LSTM, Activation, BatchNormalization, Rescaling
+from ..layers import Activation, BatchNormalization, Rescaling
 from ..layers._base import Layer
 from ..layers._variables import own_variables
 from ..layers.batch_normalization import least_epsilon
-from ..matching.convert import plain_from_cudnn
 from ..models import Sequential
+from . import _absent
 from ._forms import Dialect, Entry
 
 # ---------------------------------------------------------------- hard_sigmoid
@@ -86,44 +85,6 @@ def _scaled_blocks(value: Tensor, factors: Sequence[float]) -> Tensor:
     blocks = value.chunk(len(factors), dim=-1)
     return torch.cat([block * factor for block, factor in zip(blocks, factors, strict=True)], dim=-1)
 
-
-# ---------------------------------------------------------------- classes
-
-_CUDNN = {"CuDNNLSTM": LSTM, "CuDNNGRU": GRU}
-
-
-def plain_recurrent(entry: Entry) -> Layer | None:
-    """CuDNNLSTM and CuDNNGRU as LSTM and GRU, which run on cuDNN in Keras 3."""
-    layer = entry.layer
-    cls = _CUDNN.get(layer.class_name)
-    if cls is None:
-        return None
-    config = layer.get_config()
-    new = cls.from_config({**config, "reset_after": True} if cls is GRU else config)
-    new.build(layer._build_shape)
-    new.to(device=layer.device, dtype=layer.dtype)
-    arrays = plain_from_cudnn(layer.class_name, [variable.numpy() for variable in own_variables(layer)])
-    for variable, array in zip(own_variables(new), arrays, strict=True):
-        variable.assign(torch.from_numpy(np.ascontiguousarray(array)).to(layer.device))
-    biases = ", its two biases added" if cls is LSTM else ""
-    entry.texts.append(f"{layer.class_name} is written as {cls.__name__}{biases}")
-    return new
-
-
-def refuse_absent(entry: Entry) -> None:
-    """What Keras 3 does not have."""
-    if entry.layer.class_name in _ABSENT:
-        raise entry.refuse(f"Keras 3 has no {entry.layer.class_name}. {_ABSENT[entry.layer.class_name]}")
-
-
-_AS_LEGACY = 'tf-keras has it: dialect="keras2".'
-_ABSENT = {
-    "LocallyConnected1D": _AS_LEGACY,
-    "LocallyConnected2D": _AS_LEGACY,
-    "Highway": "It was in Keras 1 alone: save the weights.",
-    "MaxoutDense": "It was in Keras 1 alone: save the weights.",
-    "ThresholdedReLU": _AS_LEGACY,
-}
 
 # ---------------------------------------------------------------- arguments
 
@@ -202,9 +163,8 @@ def causal_calls(entry: Entry) -> None:
 
 
 DIALECT = Dialect(
-    stand_ins=(plain_recurrent, stretch_hard_sigmoid),
+    stand_ins=(_absent.stand_in, stretch_hard_sigmoid),
     edits=(
-        refuse_absent,
         masks_of_keras2,
         robust_softmax,
         implicit_masks,
