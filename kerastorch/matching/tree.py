@@ -33,6 +33,7 @@ class _Index:
         self, weights: TreeWeights, names: Mapping[str, str], written: Callable[[nn.Module], nn.Module] | None = None
     ) -> None:
         self.objects = weights.objects
+        self.writing = written is not None
         self.written = written or (lambda module: module)
         self.keys: dict[str, dict[str, str | None]] = {}
         self.filled: set[str] = set()  # places in containers that have arrays, at any depth below
@@ -81,6 +82,7 @@ class _Place(NamedTuple):
     path: str | None
     unit: str
     module: nn.Module
+    contained: bool = False  # whether it is a layer of a graph or a chain
 
 
 def tree_pairs(
@@ -113,7 +115,7 @@ def tree_pairs(
     writer = _writer(model, walk, index, match)
     used: set[str] = set()
     nameless = _named_by_code(model)
-    for path, unit, module in walk(writer, match):
+    for path, unit, module, _ in walk(writer, match):
         layer = module if isinstance(module, Layer) else None
         label = f"layer {layer.name!r}" if layer is not None else path or unit
         variables = own_variables(module)
@@ -144,10 +146,11 @@ def tree_places(model: Model, written: Callable[[nn.Module], nn.Module]) -> Iter
         written: What stands in the file for a module; the module itself if nothing else does.
 
     Yields:
-        The path of each module, and what stands there.
+        The path of each module, and what stands there. A layer in several models comes once more for each, without
+        what is inside it.
     """
     index = _Index(TreeWeights({}), {}, written)
-    for path, _, module in _walk(model, "", index, False, True, WRITERS[0], Match()):
+    for path, _, module, _ in _walk(model, "", index, False, True, WRITERS[0], Match()):
         assert path is not None  # only a file in which something is missing has no place
         yield path, module
 
@@ -202,7 +205,7 @@ def _writer(model: Model, walk: Callable[[Writer, Match], Iterator[_Place]], ind
     writers = [writer for writer in WRITERS if writer.keras3 or not says_names]
     places: dict[Writer, dict[str, nn.Module]] = {}
     for writer in writers:
-        walked = [(path, module) for path, _, module in walk(writer, Match()) if path is not None]
+        walked = [(path, module) for path, _, module, _ in walk(writer, Match()) if path is not None]
         places[writer] = {_home(path, module): module for path, module in walked if own_variables(module)}
     fits = [writer for writer in writers if places[writer].keys() == filled]
     if not fits:
@@ -230,10 +233,12 @@ def _walk(
             stack.pop()
             continue
         module = index.written(place.module)
+        place = place._replace(module=module)
         if id(module) in seen:
+            if index.writing and place.contained:
+                yield place
             continue
         seen.add(id(module))
-        place = place._replace(module=module)
         yield place
         if isinstance(module, Model) and module._carries_masks:
             stack.append(iter(_layers_of(module, place, index, by_name, full_model, match)))
@@ -254,7 +259,8 @@ def _layers_of(
     container = "" if path is None else _join(path, index.container)
     places = [f"{container}/{key}" if container and key is not None else None for key, _ in numbered]
     return [
-        _Place(inner, _join(place.unit, layer.name), layer) for inner, (_, layer) in zip(places, numbered, strict=True)
+        _Place(inner, _join(place.unit, layer.name), layer, True)
+        for inner, (_, layer) in zip(places, numbered, strict=True)
     ]
 
 

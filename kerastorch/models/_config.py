@@ -81,7 +81,9 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
         for index, (form, layer) in enumerate(zip(forms, model.layers, strict=True))
     ]
     # Where a model ends, Keras counts the call that made a Functional model inside as its first.
-    first = {layer.name: int(is_functional(layer)) for layer in model.layers}
+    first = {
+        layer.name: int(form["class_name"] == "Functional") for form, layer in zip(forms, model.layers, strict=True)
+    }
 
     def end(slot: Slot) -> list[Any]:
         name, number, output = history[slot.index]

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..errors import SaveError, UnsupportedError
 from ..layers._base import REGISTRY, Layer
+from ..layers._variables import all_variables
 from ..layers._weighted import repr_of
 from ..layers._wrapper import own_form
 from ..layers.operation import Operation
@@ -90,23 +91,32 @@ class Forms:
     call_masks: Mapping[int, CallMasks] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     _stand_ins: dict[int, Layer] = field(default_factory=dict)
-    _forms: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _met: set[int] = field(default_factory=set)
+    _inside_copy: bool = False
 
     def form(self, layer: Any) -> dict[str, Any]:
-        """The dict of one layer, as Keras 3 writes it; a layer in a second place refers to the first."""
-        known = self._forms.get(id(layer))
-        if known is None:
-            self._forms[id(layer)] = made = self._make(layer)
-            return made
-        number = 1 + list(self._forms).index(id(layer))
-        known["shared_object_id"] = number
-        return {**known, "config": dict(known["config"])}
+        """The dict of one layer, as Keras 3 writes it.
+
+        One that stands in several models is written in each: of a shared layer Keras finds the wrong call when it reads
+        the graph, also in its own files.
+        """
+        if id(layer) not in self._met:
+            self._met.add(id(layer))
+            return self._make(layer)
+        outermost, self._inside_copy = not self._inside_copy, True
+        if outermost and next(all_variables(layer), None) is not None:
+            text = "it stands in several models; Keras gets one in each, and these train apart"
+            self.rules.append(Rule(layer.name, text))
+        try:
+            return self._make(layer, again=True)
+        finally:
+            self._inside_copy = not outermost
 
     def written(self, module: nn.Module) -> nn.Module:
         """What was written in the place of a module."""
         return self._stand_ins.get(id(module), module)
 
-    def _make(self, layer: Any) -> dict[str, Any]:
+    def _make(self, layer: Any, again: bool = False) -> dict[str, Any]:
         if isinstance(layer, Operation):
             raise SaveError(
                 f"{repr_of(layer)}: Keras 3 has no operation {layer.function} that takes a tensor where this one "
@@ -115,8 +125,11 @@ class Forms:
         entry = None
         if isinstance(layer, Layer):
             entry = Entry(layer, {}, self.masks.get(id(layer), ()))
-            for stand_in in self.dialect.stand_ins:
-                entry.layer = stand_in(entry) or entry.layer
+            if id(layer) in self._stand_ins:
+                entry.layer = self._stand_ins[id(layer)]
+            else:
+                for stand_in in self.dialect.stand_ins:
+                    entry.layer = stand_in(entry) or entry.layer
             if entry.layer is not layer:
                 self._stand_ins[id(layer)] = entry.layer
                 layer = entry.layer
@@ -128,7 +141,8 @@ class Forms:
             entry.config = made["config"]
             for edit in self.dialect.edits:
                 edit(entry)
-            self.rules += [Rule(layer.name, text) for text in entry.texts]
+            if not again:
+                self.rules += [Rule(layer.name, text) for text in entry.texts]
             if entry.call_options:
                 made["call_options"] = entry.call_options
         return made

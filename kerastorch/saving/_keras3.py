@@ -156,6 +156,11 @@ def shortest_vector(entry: Entry) -> None:
         entry.texts.append("vectors shorter than 1e-6 come out longer in Keras 3")
 
 
+def input_length(entry: Entry) -> None:
+    """Embedding's argument of Keras 2, which says nothing."""
+    entry.config.pop("input_length", None)
+
+
 def causal_calls(entry: Entry) -> None:
     """Attention that is causal in every call; Keras 3 says so in the calls."""
     if entry.config.pop("causal", False):
@@ -171,6 +176,7 @@ DIALECT = Dialect(
         fused_epsilon,
         batch_axes,
         shortest_vector,
+        input_length,
         causal_calls,
     ),
 )

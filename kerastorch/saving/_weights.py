@@ -17,11 +17,25 @@ from ..models import Model
 from ._forms import Forms
 
 
-def tree_weights(model: Model, forms: Forms) -> TreeWeights:
-    """Where Keras 3.15 keeps each object of the model, with its name and its variables."""
+def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
+    """Where Keras 3.15 keeps each object of the model, with its name and its variables.
+
+    Args:
+        model: The model.
+        forms: How its layers were written.
+        copies: Whether a layer in several models is written in each: the config beside the weights makes several.
+    """
     objects: dict[str, TreeObject] = {}
+    places: dict[int, str] = {}
     for path, module in tree_places(model, forms.written):
         if isinstance(module, Operation):
+            continue
+        first = places.setdefault(id(module), path)
+        if first != path and not copies:
+            continue
+        if first != path:
+            inside = [known for known in objects if known == first or known.startswith(f"{first}/")]
+            objects.update({path + known[len(first) :]: objects[known] for known in inside})
             continue
         name, cell = getattr(module, "name", None), _cell(module)
         home = f"{path}/{cell[0]}" if cell else path

@@ -89,7 +89,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
             "save_weights(model, 'name.weights.h5')."
         )
     config, forms = _config(model)
-    weights = tree_weights(model, forms) if kind == "Keras v3 .keras zip" else legacy_weights(model, forms)
+    weights = tree_weights(model, forms, True) if kind == "Keras v3 .keras zip" else legacy_weights(model, forms)
     archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=config, weights=weights)
     return _write(archive, dialect, forms)
 
@@ -120,7 +120,7 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
     forms = Forms(_keras3.DIALECT)
     if shown.endswith(".weights.h5"):
         kind: Format = "Keras v3 .weights.h5"
-        weights: LegacyWeights | TreeWeights = tree_weights(model, forms)
+        weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
     else:
         kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
     archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=None, weights=weights)

@@ -1,0 +1,62 @@
+"""Real files into files of Keras 3, which computes there what was recorded; skipped where the files are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _keras_worker import KerasWorker
+from test_corpus import CORPUS, MANIFEST, RIGHT, STOCHASTIC, deviations, load
+
+import kerastorch as kt
+
+TOLERANCE = 1e-5  # of the output's size: the corpus's own definition of a file that is read right
+
+
+def golden_of(file: str) -> tuple[dict[str, np.ndarray], str]:
+    with np.load(CORPUS / "files" / f"{file}.npz", allow_pickle=False) as stored:
+        golden = {name: stored[name] for name in stored.files if name != "info"}
+    entry = next(entry for entry in MANIFEST if entry["file"] == file)
+    return golden, "keras3_" if (entry["keras_version"] or "1").startswith("3") else "tf_keras_"
+
+
+def arrays(golden: dict[str, np.ndarray], start: str) -> list[np.ndarray]:
+    names = sorted(name for name in golden if name.startswith(start) and name[len(start) :].isdigit())
+    return [golden[name] for name in names]
+
+
+def test_all_of_them_are_written() -> None:
+    if not MANIFEST:
+        pytest.skip("the corpus is not there")
+    assert len(RIGHT) - 1 >= 65  # each by the test below, but for the one that draws random numbers
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("file", [file for file in RIGHT if file != STOCHASTIC])
+def test_keras3_computes_what_the_file_computed(
+    keras_worker: KerasWorker, tmp_path: Path, file: str, ending: str
+) -> None:
+    golden, prefix = golden_of(file)
+    path = tmp_path / f"m{ending}"
+    model = load(file)
+    kt.save_model(model, path)
+    kinds = [("x", "y"), ("mx", "my")]
+    cases = [(arrays(golden, x), arrays(golden, prefix + y)) for x, y in kinds if arrays(golden, prefix + y)]
+    found = keras_worker.call("keras3", "saved:predict", str(path), [inputs for inputs, _ in cases])
+    for (_, wanted), outputs in zip(cases, found, strict=True):
+        assert len(wanted) == len(outputs)
+        for theirs, mine in zip(wanted, outputs, strict=True):
+            assert mine.shape == theirs.shape
+            assert np.abs(mine - theirs).max() <= TOLERANCE * max(1.0, np.abs(theirs).max())
+    again = kt.load_model(path)
+    assert all(value <= TOLERANCE for _, value in deviations(again, golden, prefix))
+
+
+@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
+def test_the_one_with_random_outputs_has_the_same_weights(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    model = load(STOCHASTIC)
+    kt.save_model(model, tmp_path / "m.keras")
+    _, weights = keras_worker.call("keras3", "saved:run", str(tmp_path / "m.keras"), [], compute=False)
+    for mine, theirs in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
