@@ -51,7 +51,10 @@ class KerasWorker:
     start is not tried again: every later call reports the same error at once.
     """
 
-    def __init__(self, start_timeout: float = 300.0, call_timeout: float = 120.0) -> None:
+    def __init__(
+        self, start_timeout: float = 300.0, call_timeout: float = 120.0, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.environment = {**ENVIRONMENT, **(environment or {})}
         self.start_timeout = start_timeout
         self.call_timeout = call_timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,7 +101,7 @@ class KerasWorker:
         self._process = subprocess.Popen(
             [sys.executable, str(SERVER), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

@@ -200,6 +200,6 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
             good.save(tmp_path / path)
     with pytest.raises(kt.errors.ArgumentError, match="use save_model"):
         good.save_weights(tmp_path / "m.keras")
-    with pytest.raises(kt.errors.ArgumentError, match="expected a kerastorch model, got 'Linear'.*kt.from_torch"):
+    with pytest.raises(kt.errors.ArgumentError, match=r"expected a kerastorch model, got 'Linear'.*kt.from_torch"):
         kt.save_model(torch.nn.Linear(2, 2), tmp_path / "m.keras")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
