@@ -194,3 +194,10 @@ def write(k: ModuleType, builder: str, path: str, x: np.ndarray) -> tuple[np.nda
     model.set_weights(random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 5))
     model.save_weights(path)
     return np.asarray(model(x)), model.get_weights()
+
+
+def read(k: ModuleType, builder: str, path: str, x: np.ndarray) -> np.ndarray:
+    """The output for `x` with the weights of a file."""
+    model = made(k, builder)
+    model.load_weights(path)
+    return np.asarray(model(x))
