@@ -75,7 +75,7 @@ ORDER = (
     ("files", "compat", "convert"),
     ("layers",),
     ("models", "ops", "random", "recipes"),
-    ("matching", "interop", "_torch_activations", "_torch_convolutions", "_torch_filling", "_torch_images"),
+    ("matching", "interop"),
     ("missing",),
     ("load", "saving"),
     ("parity",),

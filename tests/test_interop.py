@@ -446,7 +446,7 @@ def test_sequential_both_ways(return_sequences: bool, wrap: bool) -> None:
     ]  # fmt: skip
     assert module.training
     assert [part.training for part in module] == [True] * 6 + [False, True]
-    back = kt.from_torch(module, example=torch.zeros(2, 7))
+    back = kt.from_torch(module, example=(2, 7))
     assert back.output_shape == model.output_shape
     x = torch.randint(0, 9, (2, 7))
     expected = results(model, x)

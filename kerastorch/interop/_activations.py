@@ -1,4 +1,4 @@
-"""Which activation of Keras, or which layer, is one of torch's modules without weights; for `interop.from_torch`."""
+"""Which activation of Keras, or which layer, is one of torch's modules without weights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from . import layers
-from .errors import UnsupportedError
-from .layers._plain import ACTIVATIONS
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers._plain import ACTIVATIONS
 
 ACTIVATION_MODULES = frozenset({nn.Threshold, *(module_class for _, module_class, _ in ACTIVATIONS)})
 

@@ -1,4 +1,4 @@
-"""Which convolution of Keras is one of torch's modules; `interop.from_torch` fills it."""
+"""Which convolution of Keras is one of torch's modules; `_plain_modules` fills it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from . import layers
-from .errors import UnsupportedError
+from .. import layers
+from ..errors import UnsupportedError
+from ._settings import Format
 
 CONVOLUTIONS: dict[type[nn.Module], Any] = {
     nn.Conv1d: layers.Conv1D,
@@ -21,8 +22,16 @@ TRANSPOSED: dict[type[nn.Module], Any] = {
 }
 
 
-def convolution_layer(module: Any) -> layers.Layer:
-    """The layer for nn.Conv1d to 3d or nn.ConvTranspose1d to 3d, without weights; it has the channels first.
+PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D, 3: layers.ZeroPadding3D}
+
+
+def convolution_layer(module: Any, data_format: Format, padded: bool = False) -> layers.Layer:
+    """The layer for nn.Conv1d to 3d or nn.ConvTranspose1d to 3d, without weights.
+
+    Args:
+        module: The module.
+        data_format: Where the layer has the channels.
+        padded: Whether `padding_before` stands before it.
 
     Raises:
         UnsupportedError: Keras has no such convolution.
@@ -34,13 +43,33 @@ def convolution_layer(module: Any) -> layers.Layer:
     options: dict[str, Any] = {
         "strides": module.stride,
         "dilation_rate": module.dilation,
-        "data_format": "channels_first",
+        "data_format": data_format,
         "use_bias": module.bias is not None,
     }
     transposed = type(module) in TRANSPOSED
-    options |= _transposed(module) if transposed else {"padding": _padding(module), "groups": module.groups}
+    options |= (
+        _transposed(module)
+        if transposed
+        else {
+            "padding": "valid" if padded else _padding(module),
+            "groups": module.groups,
+        }
+    )
     make = TRANSPOSED[type(module)] if transposed else CONVOLUTIONS[type(module)]
     return make(module.out_channels, module.kernel_size, **options)
+
+
+def padding_before(module: Any, data_format: Format) -> layers.Layer | None:
+    """A layer of zeros around the input, where no padding of Keras is the module's own."""
+    if type(module) not in CONVOLUTIONS or module.padding_mode != "zeros":
+        return None
+    try:
+        _padding(module)
+    except UnsupportedError:
+        sides: Any = tuple((p, p) for p in module.padding)
+        make: Any = PADDINGS[len(sides)]
+        return make(sides if len(sides) > 1 else sides[0], data_format)
+    return None
 
 
 def _padding(module: Any) -> str:

@@ -1,4 +1,4 @@
-"""From torch's modules for rows, images and volumes to layers with the same numbers; `interop` puts them to use."""
+"""From torch's modules for rows, images and volumes to layers with the same numbers; `_convert` puts them to use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from . import layers
-from .errors import UnsupportedError
-
-_FIRST = "channels_first"
+from .. import layers
+from ..errors import UnsupportedError
+from ._settings import Settings
 
 
 def _tuple(value: Any, rank: int) -> tuple[int, ...]:
@@ -20,10 +19,10 @@ def _tuple(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
 
 
-def _pooling(make: Any, rank: int) -> Callable[[Any, Any], layers.Layer]:
+def _pooling(make: Any, rank: int) -> Callable[[Any, Settings], layers.Layer]:
     average = make in (layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
 
-    def convert(module: Any, settings: Any) -> layers.Layer:
+    def convert(module: Any, settings: Settings) -> layers.Layer:
         window, strides, around = (_tuple(value, rank) for value in (module.kernel_size, module.stride, module.padding))
         for option in ("ceil_mode", "return_indices", "divisor_override"):
             if getattr(module, option, None):
@@ -40,27 +39,27 @@ def _pooling(make: Any, rank: int) -> Callable[[Any, Any], layers.Layer]:
             )
         if same and average and module.count_include_pad:
             raise UnsupportedError("count_include_pad=True: Keras's means leave out the padding")
-        return make(window, strides, "same" if same else "valid", _FIRST)
+        return make(window, strides, "same" if same else "valid", settings.data_format)
 
     return convert
 
 
-def _global(make: Any, rank: int) -> Callable[[Any, Any], layers.Layer]:
-    def convert(module: Any, settings: Any) -> layers.Layer:
+def _global(make: Any, rank: int) -> Callable[[Any, Settings], layers.Layer]:
+    def convert(module: Any, settings: Settings) -> layers.Layer:
         if _tuple(module.output_size, rank) != (1,) * rank:
             raise UnsupportedError(f"output_size={module.output_size}: Keras's global pooling makes one value (1)")
         if getattr(module, "return_indices", False):
             raise UnsupportedError("return_indices=True: Keras's pooling has no such option")
-        return make(_FIRST, keepdims=True)
+        return make(settings.data_format, keepdims=True)
 
     return convert
 
 
-def _upsample(module: nn.Upsample, settings: Any) -> layers.Layer:
+def _upsample(module: nn.Upsample, settings: Settings) -> layers.Layer:
     if module.scale_factor is None or module.recompute_scale_factor:
         raise UnsupportedError("a size, or recompute_scale_factor: Keras's UpSampling takes factors; give scale_factor")
-    # One number does not tell how many axes there are: nn.Upsample takes images with it most often, and says no more.
-    factors = _tuple(module.scale_factor, 2)
+    # One number does not tell how many axes there are: where nobody knows, images are what it most often stands for.
+    factors = _tuple(module.scale_factor, 2 if settings.rank is None else settings.rank - 2)
     if any(factor != int(factor) or factor < 1 for factor in factors):
         raise UnsupportedError(f"scale_factor={module.scale_factor}: Keras's UpSampling takes whole numbers")
     size = tuple(map(int, factors))
@@ -72,28 +71,29 @@ def _upsample(module: nn.Upsample, settings: Any) -> layers.Layer:
             'some places; "nearest-exact" does not'
         )
     if module.mode in ("nearest", "nearest-exact"):
-        return layers.UpSampling2D(size, _FIRST) if len(size) == 2 else layers.UpSampling3D(size, _FIRST)
+        make: Any = layers.UpSampling2D if len(size) == 2 else layers.UpSampling3D
+        return make(size, settings.data_format)
     if module.mode == "bilinear" and not module.align_corners:
-        return layers.UpSampling2D(size, _FIRST, "bilinear")
+        return layers.UpSampling2D(size, settings.data_format, "bilinear")
     corners = ", align_corners=True" if module.align_corners else ""
     raise UnsupportedError(f'mode="{module.mode}"{corners}: Keras\'s UpSampling has no such interpolation')
 
 
-def _zero_pad(make: Any) -> Callable[[Any, Any], layers.Layer]:
-    def convert(module: Any, settings: Any) -> layers.Layer:
+def _zero_pad(make: Any) -> Callable[[Any, Settings], layers.Layer]:
+    def convert(module: Any, settings: Settings) -> layers.Layer:
         if any(side < 0 for side in module.padding):
             raise UnsupportedError(f"padding={module.padding}: it takes places away; Keras has Cropping for that")
         pairs = list(zip(module.padding[::2], module.padding[1::2], strict=True))[::-1]
-        return make(pairs[0] if len(pairs) == 1 else tuple(pairs), _FIRST)
+        return make(pairs[0] if len(pairs) == 1 else tuple(pairs), settings.data_format)
 
     return convert
 
 
-def _dropout(make: Any) -> Callable[[Any, Any], layers.Layer]:
-    return lambda module, settings: make(module.p, _FIRST)
+def _dropout(make: Any) -> Callable[[Any, Settings], layers.Layer]:
+    return lambda module, settings: make(module.p, settings.data_format)
 
 
-CONVERTERS: Mapping[type[nn.Module], Callable[[Any, Any], layers.Layer]] = {
+CONVERTERS: Mapping[type[nn.Module], Callable[[Any, Settings], layers.Layer]] = {
     nn.MaxPool1d: _pooling(layers.MaxPooling1D, 1),
     nn.MaxPool2d: _pooling(layers.MaxPooling2D, 2),
     nn.MaxPool3d: _pooling(layers.MaxPooling3D, 3),

@@ -1,4 +1,4 @@
-"""Tensors of torch's modules into layers; for `interop.from_torch`."""
+"""Tensors of torch's modules into layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from . import layers
+from .. import layers
 
 _L = TypeVar("_L", bound=layers.Layer)
 

@@ -1,0 +1,201 @@
+"""Functions of torch that join tensors, part them, and pick places out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers._graph import SymbolicTensor
+from ..layers.operation import apply
+from ._value import Value, one_list
+
+if TYPE_CHECKING:
+    from ._tracer import Tracer
+
+Function = Callable[..., Any]
+
+# ---------------------------------------------------------------- joining and parting
+
+
+def _cat(tracer: Tracer, tensors: Sequence[Any], dim: int = 0) -> Value:
+    parts, first = _alike(tracer, tensors)
+    axis = first.axis(dim, "joins")
+    return first.with_tensor(layers.Concatenate(axis if axis < len(first.order) - 1 else -1)(parts))
+
+
+def _stack(tracer: Tracer, tensors: Sequence[Any], dim: int = 0) -> Value:
+    parts, first = _alike(tracer, tensors)
+    dim %= first.rank + 1
+    order = [old + (old >= dim) if old is not None else None for old in first.order]
+    place = 1 + sum(axis is not None and axis < dim for axis in order[1:])
+    tensor = apply("Stack", parts, axis=place)
+    return Value([*order[:place], dim, *order[place:]], tensor, rows=first.rows)
+
+
+def _alike(tracer: Tracer, tensors: Sequence[Any]) -> tuple[list[SymbolicTensor], Value]:
+    first = next(item for item in tensors if isinstance(item, Value) and item.batch is not None)
+    values = []
+    for item in tensors:
+        if isinstance(item, Value) and item.batch == first.batch and item.rank == first.rank:
+            values.append(item)
+        else:
+            raise UnsupportedError(
+                "cat or stack of a tensor that has the batch axis and one that has it elsewhere, or not at all: "
+                "expand the second to (x.size(0), ...)"
+            )
+    if any(not value.rows.same(first.rows) for value in values):
+        raise UnsupportedError("cat or stack of tensors with different numbers of rows")
+    return [value.arranged(first.axes) for value in values], first
+
+
+def _cut(input: Value, dim: int, sections: Sequence[int]) -> list[Value]:
+    axis = input.axis(dim, "is cut")
+    bounds = np.cumsum(sections)[:-1].tolist()
+    parts = apply("Split", input.tensor, bounds, axis=axis) if bounds else [input.tensor]
+    return [Value(input.order, part, rows=input.rows) for part in parts]
+
+
+def _known_size(input: Value, dim: int) -> int:
+    size = input.tensor.shape[input.axis(dim, "is cut")]
+    if size is None:
+        raise UnsupportedError("chunk, split or unbind of an axis whose size is not known")
+    return size
+
+
+def _chunk(tracer: Tracer, input: Value, chunks: int, dim: int = 0) -> list[Value]:
+    size = _known_size(input, dim)
+    return _split(tracer, input, -(-size // chunks), dim)
+
+
+def _split(tracer: Tracer, input: Value, split_size: Any, dim: int = 0) -> list[Value]:
+    if isinstance(split_size, (list, tuple)):
+        return _cut(input, dim, split_size)
+    size = _known_size(input, dim)
+    sections = [min(split_size, size - start) for start in range(0, size, split_size)]
+    return _cut(input, dim, sections)
+
+
+def _unbind(tracer: Tracer, input: Value, dim: int = 0) -> list[Value]:
+    if input.parts is not None and input.dim(dim) == 0:
+        return [_part(input, index) for index in range(len(input.parts()))]
+    size = _known_size(input, dim)
+    return [_select(tracer, input, dim, index) for index in range(size)]
+
+
+def _part(input: Value, index: int) -> Value:
+    assert input.parts is not None
+    return Value(input.without([0]), input.parts()[index], rows=input.rows)
+
+
+# ---------------------------------------------------------------- indices
+
+
+def _select(tracer: Tracer, input: Value, dim: int, index: int) -> Value:
+    return _getitem(tracer, input, (*[slice(None)] * input.dim(dim), index))
+
+
+def _narrow(tracer: Tracer, input: Value, dim: int, start: int, length: int) -> Value:
+    return _getitem(tracer, input, (*[slice(None)] * input.dim(dim), slice(start, start + length)))
+
+
+def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
+    if not isinstance(input, Value):
+        raise UnsupportedError("x[index] of a constant by a tensor: use nn.Embedding")
+    keys = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(item, (Value, Tensor, list)) for item in keys):
+        raise UnsupportedError("x[index] with a tensor or a list: use torch.gather, index_select or a mask")
+    used = sum(item is not None and item is not Ellipsis for item in keys)
+    rest = [slice(None)] * (input.rank - used)
+    place = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
+    keys = [*keys[:place], *rest, *keys[place + 1 :]]
+    per_axis = [item for item in keys if item is not None]
+    if input.parts is not None and isinstance(per_axis[0], int) and all(_whole(item) for item in per_axis[1:]):
+        made = _part(input, per_axis[0])
+    else:
+        made = _sliced(input, per_axis)
+    place = 0
+    for item in keys:
+        if item is None:
+            made = made.expanded(place)
+        place += not isinstance(item, int)
+    return made
+
+
+def _whole(key: Any) -> bool:
+    return isinstance(key, slice) and key.start in (None, 0) and key.stop is None and key.step in (None, 1)
+
+
+def _sliced(input: Value, per_axis: Sequence[Any]) -> Value:
+    if all(map(_whole, per_axis)):
+        return input
+    if input.batch is not None and not _whole(per_axis[input.batch]):
+        raise UnsupportedError("rows of the batch are picked, and a Keras model sees every row by itself")
+    item = [slice(None), *(_plain(per_axis[axis]) for axis in input.axes)]
+    while _whole(item[-1]):
+        item.pop()
+    gone = [axis for axis in input.axes if isinstance(per_axis[axis], int)]
+    return Value(input.without(gone), input.tensor[tuple(item)], rows=input.rows)
+
+
+def _plain(key: Any) -> Any:
+    if isinstance(key, slice):
+        return slice(*(None if part is None else int(part) for part in (key.start, key.stop, key.step)))
+    return int(key)
+
+
+def _index_select(tracer: Tracer, input: Value, dim: int, index: Any) -> Value:
+    if isinstance(index, Value):
+        raise UnsupportedError("index_select with an index that is computed: use torch.gather")
+    axis = input.axis(dim, "is picked from")
+    return input.with_tensor(apply("Take", input.tensor, index.cpu().numpy(), axis=axis))
+
+
+def _gather(tracer: Tracer, input: Value, dim: int, index: Value) -> Value:
+    axis = input.axis(dim, "is picked from")
+    if not isinstance(index, Value) or index.batch != input.batch or index.rank != input.rank:
+        raise UnsupportedError("gather with an index that has not the batch axis where x has it")
+    for one, other in zip(index.arranged(input.axes).shape[1:], input.tensor.shape[1:], strict=True):
+        if one != other and input.tensor.shape.index(other) != axis:
+            raise UnsupportedError("gather with an index that is shorter than x on other axes than dim")
+    return input.with_tensor(apply("TakeAlongAxis", input.tensor, index.arranged(input.axes), axis=axis))
+
+
+def _flip(tracer: Tracer, input: Value, *dims: Any) -> Value:
+    axes = [input.axis(dim, "is turned round") for dim in one_list(dims)]
+    return input.with_tensor(apply("Flip", input.tensor, axis=axes[0] if len(axes) == 1 else axes))
+
+
+def _roll(tracer: Tracer, input: Value, shifts: Any, dims: Any) -> Value:
+    return input.with_tensor(apply("Roll", input.tensor, shifts, axis=input.axis(dims, "is rolled")))
+
+
+def _tri(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, diagonal: int = 0) -> Value:
+        if input.axes[-2:] != sorted(input.axes)[-2:]:
+            input = Value((input.order[0], *sorted(input.axes)), input.natural(), rows=input.rows)
+        return input.with_tensor(apply(operation, input.tensor, k=diagonal))
+
+    return function
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    "stack": _stack,
+    "chunk": _chunk,
+    "split": _split,
+    "unbind": _unbind,
+    "select": _select,
+    "narrow": _narrow,
+    "__getitem__": _getitem,
+    "index_select": _index_select,
+    "gather": _gather,
+    "flip": _flip,
+    "roll": _roll,
+    "tril": _tri("Tril"),
+    "triu": _tri("Triu"),
+}

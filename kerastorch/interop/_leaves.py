@@ -1,0 +1,192 @@
+"""Modules of torch in the graph of a model: each is a layer, called on tensors whose axes stand as it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers.operation import apply
+from . import _pointwise, _shaping
+from ._activations import ACTIVATION_MODULES
+from ._convert import CONVERTERS, HOOKS, has_hooks
+from ._convolutions import CONVOLUTIONS, TRANSPOSED, padding_before
+from ._images import CONVERTERS as _IMAGES
+from ._plain_modules import AXES_BEHIND
+from ._recurrent_calls import cell_call, recurrent_call
+from ._settings import Settings
+from ._value import Value
+
+if TYPE_CHECKING:
+    from ._tracer import Tracer
+
+Leaf = Callable[..., Any]
+_SETTINGS = Settings(data_format="channels_last", trains_padding=True, pads=True)
+
+
+def made_layer(tracer: Tracer, module: nn.Module, **settings: Any) -> Any:
+    """The layer of a module, made at its first call; a module that is called again is the same layer."""
+    if has_hooks(module):
+        raise UnsupportedError(HOOKS)
+    path = tracer.paths[id(module)]
+    form = tuple(sorted((key, repr(value)) for key, value in settings.items()))
+    for parameter in module.parameters():
+        tracer.take(parameter, f"{path} ({', '.join(map(str, form))})" if form and settings.get("axis") else path)
+    if (path, form) not in tracer.made:
+        own = Settings(**{**vars(_SETTINGS), **settings})
+        tracer.made[path, form] = tracer.named(CONVERTERS[type(module)](module, own), module)
+    return tracer.made[path, form]
+
+
+def _linear(tracer: Tracer, module: nn.Linear, input: Value) -> Value:
+    moved = input.last(-1)
+    return moved.with_tensor(made_layer(tracer, module)(moved.tensor))
+
+
+def _embedding(tracer: Tracer, module: nn.Embedding, input: Value) -> Value:
+    if module.padding_idx is not None:
+        tracer.notes.append(f"{tracer.paths[id(module)]}: Keras trains the row padding_idx={module.padding_idx} too")
+    return Value((*input.order, input.rank), made_layer(tracer, module)(input.tensor), rows=input.rows)
+
+
+def _image(tracer: Tracer, module: nn.Module, input: Value) -> Value:
+    if input.batch != 0:
+        raise UnsupportedError(f"its input must have the batch at axis 0, here it is at {input.batch}")
+    if input.rank < 3:
+        raise UnsupportedError("an input without the batch axis")
+    axes = [*range(2, input.rank), 1]
+    tensor = input.arranged(axes)
+    if type(module) in CONVOLUTIONS and (pad := padding_before(module, "channels_last")) is not None:
+        tensor = tracer.named(pad, module, "_pad")(tensor)
+    return Value((0, *axes), made_layer(tracer, module, rank=input.rank)(tensor), rows=input.rows)
+
+
+def _channels(tracer: Tracer, module: nn.Module, input: Value) -> Value:
+    """Normalizations of torch's axis 1."""
+    if input.batch != 0:
+        raise UnsupportedError(f"its input must have the batch at axis 0, here it is at {input.batch}")
+    if (isinstance(module, nn.BatchNorm1d) and input.rank == 2) or input.rank > 2:
+        return input.with_tensor(made_layer(tracer, module, axis=input.axis(1, ""), rank=input.rank)(input.tensor))
+    raise UnsupportedError(f"an input of {input.rank} axes")
+
+
+def _last_axes(tracer: Tracer, module: Any, input: Value) -> Value:
+    axes = list(range(input.rank - len(module.normalized_shape), input.rank))
+    for axis in axes:
+        input.axis(axis, "is normalized")
+    axes = [*(axis for axis in input.axes if axis not in axes), *axes]
+    tensor = made_layer(tracer, module)(input.arranged(axes))
+    return Value((input.order[0], *axes), tensor, rows=input.rows)
+
+
+def _activation(tracer: Tracer, module: Any, input: Value) -> Value:
+    if isinstance(module, (nn.Softmax, nn.LogSoftmax, nn.GLU)):
+        name = {nn.Softmax: "softmax", nn.LogSoftmax: "log_softmax", nn.GLU: "glu"}[type(module)]
+        return _pointwise.FUNCTIONS[name](tracer, input, module.dim)
+    if isinstance(module, nn.Hardtanh) and (module.min_val, module.max_val) != (-1.0, 1.0):
+        return _pointwise.FUNCTIONS["clamp"](tracer, input, module.min_val, module.max_val)
+    if isinstance(module, nn.GELU):
+        return _pointwise.FUNCTIONS["gelu"](tracer, input, module.approximate)
+    layer = made_layer(tracer, module)
+    if isinstance(getattr(layer, "activation", None), nn.Module):
+        raise UnsupportedError(f"{module!r}: Keras has no activation with these settings")
+    return input.with_tensor(layer(input.tensor))
+
+
+def _prelu(tracer: Tracer, module: nn.PReLU, input: Value) -> Value:
+    if input.batch != 0 or input.axes != sorted(input.axes):
+        input = Value((0, *sorted(input.axes)), input.natural(), rows=input.rows)
+    return input.with_tensor(made_layer(tracer, module, example_shape=input.sizes)(input.tensor))
+
+
+def _dropout(tracer: Tracer, module: nn.Dropout, input: Value) -> Value:
+    return input.with_tensor(made_layer(tracer, module)(input.tensor))
+
+
+def _flatten(tracer: Tracer, module: nn.Flatten, input: Value) -> Value:
+    return _shaping.FUNCTIONS["flatten"](tracer, input, module.start_dim, module.end_dim)
+
+
+def _attention(
+    tracer: Tracer,
+    module: nn.MultiheadAttention,
+    query: Value,
+    key: Value,
+    value: Value,
+    key_padding_mask: Value | None = None,
+    need_weights: bool = True,
+    attn_mask: Any = None,
+    average_attn_weights: bool = True,
+) -> Any:
+    if attn_mask is not None:
+        raise UnsupportedError("attn_mask: only key_padding_mask is translated")
+    axes = (0, 1, 2) if module.batch_first else (1, 0, 2)
+    for item in (query, key, value):
+        if item.rank != 3 or item.batch != axes[0]:
+            raise UnsupportedError(f"batch_first={module.batch_first} takes the batch at axis {axes[0]}, of 3 axes")
+    tensors = [item.arranged(axes[1:]) for item in (query, value, key)]
+    options: dict[str, Any] = {}
+    if key_padding_mask is not None:
+        if str(key_padding_mask.tensor.dtype) != "torch.bool" or key_padding_mask.batch != 0:
+            raise UnsupportedError("key_padding_mask must be boolean, with the batch at axis 0")
+        kept = apply("LogicalNot", key_padding_mask.tensor)
+        options["attention_mask"] = apply("ExpandDims", kept, 1)
+    layer = made_layer(tracer, module)
+    output = layer(*tensors, **options, return_attention_scores=need_weights)
+    if not need_weights:
+        return Value(axes, output), None
+    result, scores = output
+    if average_attn_weights:
+        return Value(axes, result), Value((0, 1, 2), lambda: apply("Mean", scores, axis=1))
+    return Value(axes, result), Value((0, 1, 2, 3), scores)
+
+
+def _own(tracer: Tracer, layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
+    """A layer of kerastorch inside a module of torch: it has the batch first."""
+    tensors = []
+    for value in inputs:
+        if not isinstance(value, Value) or value.batch != 0:
+            raise UnsupportedError("a layer of kerastorch takes tensors with the batch at axis 0")
+        tensors.append(value.natural())
+    if options:
+        raise UnsupportedError(f"a layer of kerastorch in a module of torch, with {', '.join(options)}")
+    made = layer(*tensors)
+    if isinstance(made, (list, tuple)):
+        return [Value(range(item.ndim), item) for item in made]
+    return Value(range(made.ndim), made)
+
+
+def _refused(tracer: Tracer, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    raise UnsupportedError("there is no layer for this class")
+
+
+_LEAVES: Mapping[type[nn.Module], Leaf] = {
+    nn.Linear: _linear,
+    nn.Embedding: _embedding,
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED, *_IMAGES), _image),
+    **dict.fromkeys((*AXES_BEHIND, nn.GroupNorm), _channels),
+    **dict.fromkeys((nn.LayerNorm, nn.RMSNorm), _last_axes),
+    **dict.fromkeys(ACTIVATION_MODULES, _activation),
+    nn.PReLU: _prelu,
+    nn.Dropout: _dropout,
+    nn.Flatten: _flatten,
+    nn.MultiheadAttention: _attention,
+    **dict.fromkeys((nn.LSTM, nn.GRU, nn.RNN), recurrent_call),
+    **dict.fromkeys((nn.LSTMCell, nn.GRUCell, nn.RNNCell), cell_call),
+}
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+# Their forward is a line of functions, which are translated.
+_READ_THROUGH = (nn.Unflatten, nn.Softmax2d, nn.CosineSimilarity)
+
+
+def leaf_of(module: nn.Module) -> Leaf | None:
+    """What translates a module as a whole; None: its forward is followed."""
+    if isinstance(module, layers.Layer):
+        return _own
+    if type(module) in _LEAVES:
+        return _LEAVES[type(module)]
+    of_torch = type(module).__module__.startswith("torch.nn.modules.")
+    return _refused if of_torch and not isinstance(module, (*_CONTAINERS, *_READ_THROUGH)) else None

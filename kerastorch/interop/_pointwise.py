@@ -1,0 +1,367 @@
+"""Functions of torch that work on each number by itself: arithmetic, comparisons, activations, casts, constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers._graph import SymbolicTensor
+from ..layers.operation import apply
+from ._value import BATCH, ONE, Size, Value
+
+if TYPE_CHECKING:
+    from ._tracer import Tracer
+
+Function = Callable[..., Any]
+
+# ---------------------------------------------------------------- several tensors that are broadcast
+
+
+def aligned(*operands: Any) -> tuple[list[Any], Callable[[SymbolicTensor], Value]]:
+    """Tensors of Keras and arrays that broadcast there as the operands do in torch, and how to wrap the result."""
+    values = [item for item in operands if isinstance(item, Value)]
+    rank = max(rank_of(item) for item in operands if isinstance(item, (Value, Tensor)))
+    places = {rank - value.rank + value.batch for value in values if value.batch is not None}
+    rows = {(value.rows.factor, value.rows.symbols) for value in values if value.batch is not None}
+    if len(places) > 1 or len(rows) > 1:
+        raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
+    batch = places.pop() if places else None
+    fullest = max(values, key=lambda value: (value.rank, value.batch is not None))
+    missing = [axis for axis in range(rank - fullest.rank) if axis != batch]
+    axes = [*missing, *(axis + rank - fullest.rank for axis in fullest.axes)]
+    axes = [axis for axis in axes if axis != batch]
+    if batch is not None:
+        axes += [axis for axis in range(rank) if axis != batch and axis not in axes]
+    made = [_broadcast(item, rank, batch, axes) for item in operands]
+    its_rows = next((value.rows for value in values if value.batch is not None), ONE)
+    return made, lambda tensor: Value((batch, *axes), tensor, rows=its_rows)
+
+
+def rank_of(item: Value | Tensor) -> int:
+    return item.rank if isinstance(item, Value) else item.ndim
+
+
+def _broadcast(item: Any, rank: int, batch: int | None, axes: Sequence[int]) -> Any:
+    if isinstance(item, Tensor):
+        return _array(item, rank, batch, axes)
+    if not isinstance(item, Value):
+        return int(item) if isinstance(item, int) and not isinstance(item, bool) else item
+    shift = rank - item.rank
+    own = [axis + shift for axis in item.axes]
+    tensor = item.tensor
+    if item.batch is None and batch in own:
+        tensor = apply("Squeeze", tensor, 1 + own.index(batch))  # raises where it has more than one place
+        own.remove(batch)
+    wanted = [axis for axis in axes if axis in own]
+    if wanted != own:
+        tensor = layers.Permute([1 + own.index(axis) for axis in wanted])(tensor)
+    if len(wanted) == len(axes):
+        return tensor
+    if None not in tensor.shape[1:]:
+        sizes = dict(zip(wanted, tensor.shape[1:], strict=True))
+        return layers.Reshape([sizes.get(axis, 1) for axis in axes])(tensor)
+    for place, axis in enumerate(axes):
+        if axis not in wanted:
+            tensor = apply("ExpandDims", tensor, 1 + place)
+    return tensor
+
+
+def _array(tensor: Tensor, rank: int, batch: int | None, axes: Sequence[int]) -> Any:
+    full = tensor.detach().cpu()[(None,) * (rank - tensor.ndim)]
+    if batch is not None:
+        if full.shape[batch] != 1:
+            raise UnsupportedError(
+                f"a constant of shape {tuple(tensor.shape)} has {full.shape[batch]} rows of the batch: it must not "
+                "depend on the batch size"
+            )
+        full = full.select(batch, 0)
+        axes = [axis - (axis > batch) for axis in axes]
+    full = full.permute(*axes) if axes else full
+    while full.ndim and full.shape[0] == 1:
+        full = full[0]
+    if not full.ndim:
+        return full.item()
+    return full.numpy()
+
+
+def _binary(operation: str, swap: bool = False) -> Function:
+    def function(tracer: Tracer, input: Any, other: Any) -> Value:
+        (left, right), wrap = aligned(input, other)
+        if swap:
+            left, right = right, left
+        return wrap(apply(operation, left, right))
+
+    return function
+
+
+def _scaled(operation: str, swap: bool = False) -> Function:
+    def function(tracer: Tracer, input: Any, other: Any, *, alpha: float = 1) -> Value:
+        if alpha != 1:
+            raise UnsupportedError(f"alpha={alpha}: multiply by it before")
+        return _binary(operation, swap)(tracer, input, other)
+
+    return function
+
+
+def _divide(tracer: Tracer, input: Any, other: Any, *, rounding_mode: str | None = None) -> Value:
+    if rounding_mode not in (None, "floor"):
+        raise UnsupportedError(f"rounding_mode={rounding_mode!r}: Keras has None and 'floor'")
+    return _binary("TrueDivide" if rounding_mode is None else "FloorDivide")(tracer, input, other)
+
+
+def _where(tracer: Tracer, condition: Any, input: Any, other: Any) -> Value:
+    parts, wrap = aligned(condition, input, other)
+    return wrap(apply("Where", *parts))
+
+
+def _masked_fill(tracer: Tracer, input: Value, mask: Any, value: Any) -> Value:
+    if isinstance(value, float) and not np.isfinite(value):
+        # A config cannot hold an infinite number. In a softmax the least number does what minus infinity does.
+        value = float(np.sign(value)) * torch.finfo(input.tensor.dtype).max
+        tracer.notes.append("masked_fill with an infinite number: the largest finite one is in its place")
+    parts, wrap = aligned(mask, input)
+    return wrap(apply("Where", parts[0], value, parts[1]))
+
+
+# ---------------------------------------------------------------- one tensor
+
+
+def _unary(operation: str, **arguments: Any) -> Function:
+    def function(tracer: Tracer, input: Value) -> Value:
+        return input.with_tensor(apply(operation, input.tensor, **arguments))
+
+    return function
+
+
+def activation(name: str) -> Function:
+    """A function of torch that is an activation of Keras."""
+
+    def function(tracer: Tracer, input: Value, inplace: bool = False) -> Value:
+        return input.with_tensor(layers.Activation(name)(input.tensor))
+
+    return function
+
+
+def _gelu(tracer: Tracer, input: Value, approximate: str = "none") -> Value:
+    return input.with_tensor(apply("Gelu", input.tensor, approximate=approximate == "tanh"))
+
+
+def _leaky_relu(tracer: Tracer, input: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
+    return input.with_tensor(layers.LeakyReLU(negative_slope)(input.tensor))
+
+
+def _elu(tracer: Tracer, input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
+    return input.with_tensor(layers.ELU(alpha)(input.tensor))
+
+
+def _softplus(tracer: Tracer, input: Value, beta: float = 1, threshold: float = 20) -> Value:
+    if beta != 1:
+        raise UnsupportedError(f"softplus with beta={beta}: Keras has beta=1")
+    return input.with_tensor(layers.Activation("softplus")(input.tensor))
+
+
+def along(layer: Callable[[int], Any]) -> Function:
+    """A function along one axis: softmax and the like."""
+
+    def function(
+        tracer: Tracer, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    ) -> Value:
+        if dim is None:
+            raise UnsupportedError("dim is not stated")
+        if dtype is not None:
+            raise UnsupportedError(f"dtype={dtype}: cast before")
+        axis = input.axis(dim, "works")
+        return input.with_tensor(layer(axis if axis < len(input.order) - 1 else -1)(input.tensor))
+
+    return function
+
+
+def _log_softmax(axis: int) -> Any:
+    return lambda tensor: apply("LogSoftmax", tensor, axis=axis)
+
+
+def _glu(axis: int) -> Any:
+    return lambda tensor: apply("Glu", tensor, axis=axis)
+
+
+def _clamp(tracer: Tracer, input: Value, min: Any = None, max: Any = None) -> Value:
+    tensor = input.tensor
+    if isinstance(min, (Value, Tensor)) or isinstance(max, (Value, Tensor)):
+        raise UnsupportedError("clamp with tensors: use torch.maximum and torch.minimum")
+    tensor = tensor if min is None else apply("Maximum", tensor, min)
+    return input.with_tensor(tensor if max is None else apply("Minimum", tensor, max))
+
+
+def dropout(tracer: Tracer, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
+    if training:
+        raise UnsupportedError(
+            "F.dropout with training=True, also in eval(): pass training=self.training, or use nn.Dropout"
+        )
+    return input.with_tensor(layers.Dropout(p)(input.tensor))
+
+
+def same(tracer: Tracer, input: Value, *args: Any, **kwargs: Any) -> Value:
+    """Functions that change nothing of the numbers."""
+    return input
+
+
+def _detach(tracer: Tracer, input: Value) -> Value:
+    return input if input.fill is not None else input.with_tensor(apply("StopGradient", input.tensor))
+
+
+# ---------------------------------------------------------------- dtypes and constants
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def cast(dtype: torch.dtype) -> Function:
+    def function(tracer: Tracer, input: Value) -> Value:
+        return input if input.tensor.dtype == dtype else input.with_tensor(apply("Cast", input.tensor, _name(dtype)))
+
+    return function
+
+
+def _to(tracer: Tracer, input: Value, *args: Any, **kwargs: Any) -> Value:
+    given = [*args, *kwargs.values()]
+    dtypes = [item for item in given if isinstance(item, torch.dtype)]
+    dtypes += [item.tensor.dtype for item in given if isinstance(item, Value)]
+    dtypes += [item.dtype for item in given if isinstance(item, Tensor)]
+    return cast(dtypes[0])(tracer, input) if dtypes else input
+
+
+def _like(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, **options: Any) -> Value:
+        tensor = apply(operation, input.tensor, dtype=_dtype(options) and _name(_dtype(options)))
+        return Value(input.order, tensor, rows=input.rows, fill=float(operation == "OnesLike"))
+
+    return function
+
+
+def _dtype(options: Mapping[str, Any]) -> Any:
+    return options.get("dtype")
+
+
+def filled_like(tracer: Tracer, sizes: Sequence[int], number: float, dtype: torch.dtype | None) -> Value:
+    """A constant number in a tensor with the batch axis."""
+    batches = [dim for dim, size in enumerate(sizes) if isinstance(size, Size) and BATCH in size.symbols]
+    if len(batches) != 1 or not sizes[batches[0]].same(Size(1, 1, (BATCH,))):  # type: ignore[attr-defined]
+        raise UnsupportedError(f"sizes {tuple(map(int, sizes))}: one of them must be the batch size, x.size(0)")
+    (batch,) = batches
+    axes = [dim for dim in range(len(sizes)) if dim != batch]
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+
+    def make() -> SymbolicTensor:
+        array = np.full([int(sizes[axis]) for axis in axes], number)
+        return rows_of(tracer, array, dtype)
+
+    return Value((batch, *axes), make, fill=number)
+
+
+def rows_of(tracer: Tracer, array: np.ndarray, dtype: torch.dtype) -> SymbolicTensor:
+    """A constant in every row of the batch: `(B, *array.shape)`."""
+    ones = layers.Reshape((1,) * array.ndim)(tracer.ones(dtype))
+    plain = array.astype(_name(dtype) if dtype != torch.bfloat16 else "float32")
+    return apply("Multiply", ones, plain if plain.ndim else plain.item())
+
+
+def _filled(number: float) -> Function:
+    def function(tracer: Tracer, *sizes: Any, size: Any = None, **options: Any) -> Value:
+        return filled_like(tracer, _sizes(sizes, size), number, _dtype(options))
+
+    return function
+
+
+def _new_filled(number: float) -> Function:
+    def function(tracer: Tracer, input: Any, *sizes: Any, size: Any = None, **options: Any) -> Value:
+        like = input.tensor.dtype if isinstance(input, Value) else input.dtype
+        return filled_like(tracer, _sizes(sizes, size), number, _dtype(options) or like)
+
+    return function
+
+
+def _full(tracer: Tracer, size: Any, fill_value: float, **options: Any) -> Value:
+    integer = torch.int64 if isinstance(fill_value, int) else None
+    return filled_like(tracer, size, fill_value, _dtype(options) or integer)
+
+
+def _new_full(tracer: Tracer, input: Any, size: Any, fill_value: float, **options: Any) -> Value:
+    like = input.tensor.dtype if isinstance(input, Value) else input.dtype
+    return filled_like(tracer, size, fill_value, _dtype(options) or like)
+
+
+def _sizes(sizes: Sequence[Any], size: Any) -> Sequence[int]:
+    if size is not None:
+        return size
+    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (list, tuple)) else sizes
+
+
+_UNARY = {
+    "abs": "Absolute", "absolute": "Absolute", "__abs__": "Absolute", "neg": "Negative", "negative": "Negative",
+    "__neg__": "Negative", "exp": "Exp", "expm1": "Expm1", "log": "Log", "log1p": "Log1p", "log2": "Log2",
+    "log10": "Log10", "sqrt": "Sqrt", "rsqrt": "Rsqrt", "square": "Square", "reciprocal": "Reciprocal", "sin": "Sin",
+    "cos": "Cos", "tan": "Tan", "sinh": "Sinh", "cosh": "Cosh", "atan": "Arctan", "sign": "Sign", "floor": "Floor",
+    "ceil": "Ceil", "trunc": "Trunc", "round": "Round", "erf": "Erf", "isnan": "Isnan", "isinf": "Isinf",
+    "isfinite": "Isfinite", "logical_not": "LogicalNot", "bitwise_not": "LogicalNot", "__invert__": "LogicalNot",
+}  # fmt: skip
+_BINARY = {
+    "mul": "Multiply", "multiply": "Multiply", "__mul__": "Multiply", "__rmul__": "Multiply", "pow": "Power",
+    "__pow__": "Power", "maximum": "Maximum", "minimum": "Minimum", "eq": "Equal", "__eq__": "Equal", "ne": "NotEqual",
+    "__ne__": "NotEqual", "lt": "Less", "__lt__": "Less", "le": "LessEqual", "__le__": "LessEqual", "gt": "Greater",
+    "__gt__": "Greater", "ge": "GreaterEqual", "__ge__": "GreaterEqual", "logical_and": "LogicalAnd",
+    "__and__": "LogicalAnd", "logical_or": "LogicalOr", "__or__": "LogicalOr", "logical_xor": "LogicalXor",
+    "__xor__": "LogicalXor", "floor_divide": "FloorDivide", "__floordiv__": "FloorDivide", "remainder": "Mod",
+    "__mod__": "Mod", "fmod": "Fmod", "atan2": "Arctan2",
+}  # fmt: skip
+_ACTIVATIONS = {
+    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "selu": "selu",
+    "celu": "celu", "logsigmoid": "log_sigmoid", "softsign": "softsign", "tanhshrink": "tanh_shrink", "mish": "mish",
+    "hardtanh": "hard_tanh", "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu",
+}  # fmt: skip
+FUNCTIONS: Mapping[str, Function] = {
+    **{name: _unary(operation) for name, operation in _UNARY.items()},
+    **{name: _binary(operation) for name, operation in _BINARY.items()},
+    **{name: activation(keras) for name, keras in _ACTIVATIONS.items()},
+    **dict.fromkeys(("add", "__add__", "__radd__"), _scaled("Add")),
+    **dict.fromkeys(("sub", "subtract", "__sub__"), _scaled("Subtract")),
+    **dict.fromkeys(("rsub", "__rsub__"), _scaled("Subtract", swap=True)),
+    **dict.fromkeys(("div", "divide", "true_divide", "__truediv__"), _divide),
+    **dict.fromkeys(("__rtruediv__", "__rdiv__"), _binary("TrueDivide", swap=True)),
+    "__rpow__": _binary("Power", swap=True),
+    "where": _where,
+    "masked_fill": _masked_fill,
+    "gelu": _gelu,
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "softplus": _softplus,
+    "softmax": along(lambda axis: layers.Softmax(axis)),
+    "log_softmax": along(_log_softmax),
+    "glu": along(_glu),
+    **dict.fromkeys(("clamp", "clip"), _clamp),
+    "dropout": dropout,
+    **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_", "pin_memory", "alias", "positive"), same),
+    "detach": _detach,
+    **dict.fromkeys(("to", "type_as"), _to),
+    "float": cast(torch.float32),
+    "double": cast(torch.float64),
+    "half": cast(torch.float16),
+    "bfloat16": cast(torch.bfloat16),
+    "long": cast(torch.int64),
+    "int": cast(torch.int32),
+    "bool": cast(torch.bool),
+    "zeros_like": _like("ZerosLike"),
+    "ones_like": _like("OnesLike"),
+    **dict.fromkeys(("zeros", "empty"), _filled(0.0)),
+    "ones": _filled(1.0),
+    **dict.fromkeys(("new_zeros", "new_empty"), _new_filled(0.0)),
+    "new_ones": _new_filled(1.0),
+    "full": _full,
+    "new_full": _new_full,
+}

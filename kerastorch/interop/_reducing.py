@@ -1,0 +1,273 @@
+"""Functions of torch that make one number of many: sums, means, maxima; and products of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers.operation import apply
+from ._filling import filled
+from ._pointwise import FUNCTIONS as _POINTWISE
+from ._pointwise import aligned, rank_of
+from ._value import Value
+
+if TYPE_CHECKING:
+    from ._tracer import Tracer
+
+Function = Callable[..., Any]
+
+
+def _reduced(operation: str, input: Value, dim: Any, keepdim: bool, **arguments: Any) -> Value:
+    if dim is None or dim == ():
+        raise UnsupportedError(f"{operation.lower()} over all axes: the batch axis stays in a Keras model; state dim")
+    dims = [input.dim(item) for item in (dim if isinstance(dim, (list, tuple)) else (dim,))]
+    axes = sorted(input.axis(item, "is reduced") for item in dims)
+    axis = axes[0] if len(axes) == 1 else axes
+    tensor = apply(operation, input.tensor, axis=axis, keepdims=keepdim, **arguments)
+    return Value(input.order if keepdim else input.without(dims), tensor, rows=input.rows)
+
+
+def _reduction(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Value:
+        if dtype is not None:
+            raise UnsupportedError(f"dtype={dtype}: cast before")
+        return _reduced(operation, input, dim, keepdim)
+
+    return function
+
+
+def _spread(operation: str) -> Function:
+    """Standard deviation and variance: torch divides by n - 1, Keras by n."""
+
+    def function(
+        tracer: Tracer,
+        input: Value,
+        dim: Any = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: float = 1,
+    ) -> Value:
+        if unbiased and correction != 0:
+            raise UnsupportedError(f"{operation.lower()} divides by n - 1, Keras's by n: pass correction=0")
+        return _reduced(operation, input, dim, keepdim)
+
+    return function
+
+
+def _extreme(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, dim: Any = None, keepdim: bool = False) -> Any:
+        if isinstance(dim, (Value, Tensor)):
+            return _POINTWISE[f"{operation.lower()}imum"](tracer, input, dim)
+        values = _reduced(operation, input, dim, keepdim)
+        places = Value(values.order, lambda: _argument(f"Arg{operation.lower()}", input, dim, keepdim).tensor)
+        return values, places
+
+    return function
+
+
+def _argument(operation: str, input: Value, dim: Any, keepdim: bool) -> Value:
+    made = _reduced(operation, input, dim, keepdim)
+    return made.with_tensor(apply("Cast", made.tensor, "int64"))
+
+
+def _position(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
+        return _argument(operation, input, dim, keepdim)
+
+    return function
+
+
+def _cumulative(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, dim: int) -> Value:
+        return input.with_tensor(apply(operation, input.tensor, axis=input.axis(dim, "is summed up")))
+
+    return function
+
+
+def _normalize(tracer: Tracer, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Value:
+    if p != 2:
+        raise UnsupportedError(f"normalize with p={p}: divide by the norm yourself")
+    axis = input.axis(dim, "is normalized")
+    norm = apply("Sqrt", apply("Sum", apply("Square", input.tensor), axis=axis, keepdims=True))
+    return input.with_tensor(apply("TrueDivide", input.tensor, apply("Maximum", norm, eps)))
+
+
+def _norm(tracer: Tracer, input: Value, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Value:
+    if p not in (2, "fro"):
+        raise UnsupportedError(f"norm with p={p}: Keras's is written for p=2 here")
+    made = _reduced("Sum", input.with_tensor(apply("Square", input.tensor)), dim, keepdim)
+    return made.with_tensor(apply("Sqrt", made.tensor))
+
+
+# ---------------------------------------------------------------- products
+
+_LETTERS = "abcdefghijklmnopqrstuvwxy"  # z is the batch
+
+
+def einsum(equation: str, *operands: Any) -> Value:
+    """`torch.einsum` of values and constants, with letters for torch's axes."""
+    given, arrow, result = equation.replace(" ", "").partition("->")
+    terms = given.split(",")
+    if "." in equation:
+        raise UnsupportedError(f"einsum {equation!r}: ...: name every axis")
+    if not arrow:
+        letters = given.replace(",", "")
+        result = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    batch: str | None = None
+    for term, operand in zip(terms, operands, strict=True):
+        if isinstance(operand, Value) and operand.batch is not None:
+            letter = term[operand.batch]
+            if batch not in (None, letter):
+                raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
+            batch = letter
+    rows = next(item.rows for item in operands if isinstance(item, Value) and (item.batch is not None or not batch))
+    if batch is not None and batch not in result:
+        raise UnsupportedError("it sums over the batch axis, and a Keras model sees every row by itself")
+    if any(isinstance(item, Value) and item.batch is not None and not item.rows.same(rows) for item in operands):
+        raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
+    free = next(letter for letter in "zyxwvutsrqponmlkjihgfedcba" if letter not in equation)
+    first = batch or free
+    inputs, tensors = [], []
+    for term, operand in zip(terms, operands, strict=True):
+        if isinstance(operand, Value):
+            if operand.batch is None and batch is not None and batch in term:
+                raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
+            inputs.append(first + "".join(term[axis] for axis in operand.axes))
+            tensors.append(operand.tensor)
+        elif isinstance(operand, Tensor):
+            inputs.append(term)
+            tensors.append(operand.detach().cpu().numpy())
+    kept = [letter for letter in result if letter != batch]
+    tensor = apply("Einsum", operands=tensors, subscripts=f"{','.join(inputs)}->{first}{''.join(kept)}")
+    order = [result.index(batch) if batch else None, *(result.index(letter) for letter in kept)]
+    return Value(order, tensor, rows=rows)
+
+
+def matmul(tracer: Tracer, input: Any, mat2: Any) -> Value:
+    """`torch.matmul`, `bmm`, `mm`, `@`: by the axes that are multiplied, wherever they stand in Keras."""
+    if (
+        _is_parameter(mat2)
+        and mat2.rank <= 2
+        and isinstance(input, Value)
+        and input.batch not in (None, input.rank - 1)
+    ):
+        return _dense(tracer, input, mat2)
+    one, other = rank_of(input), rank_of(mat2)
+    leading = _LETTERS[: max(one - 2, other - 2, 0)]
+    left = leading[len(leading) - max(one - 2, 0) :] + ("v" if one > 1 else "") + "w"
+    right = leading[len(leading) - max(other - 2, 0) :] + "w" + ("x" if other > 1 else "")
+    result = leading + ("v" if one > 1 else "") + ("x" if other > 1 else "")
+    return einsum(f"{left},{right}->{result}", input, mat2)
+
+
+def _dense(tracer: Tracer, input: Value, weight: Value) -> Value:
+    """The product with a trained matrix or vector, which is a Dense."""
+    assert weight.parameter is not None
+    parameter, name = weight.parameter
+    matrix = parameter.detach().reshape(parameter.shape[0], -1)
+    made = apply_dense(tracer, input, name, parameter, matrix.T.requires_grad_(), None)
+    if parameter.ndim == 2:
+        return made
+    return Value(made.without([made.rank - 1]), apply("Squeeze", made.tensor, -1), rows=made.rows)
+
+
+def apply_dense(
+    tracer: Tracer, input: Value, name: str, parameter: Any, weight: Any, bias: tuple[Any, Any] | None
+) -> Value:
+    """A Dense with this weight `(units, features)`."""
+    tracer.take(parameter, name)
+    if (name, "dense") not in tracer.made:
+        layer = layers.Dense(weight.shape[0], use_bias=bias is not None)
+        tracer.call_it(layer, name.removesuffix(".weight"))
+        tensors = {"weight": weight, "bias": None if bias is None else bias[0]}
+        tracer.made[name, "dense"] = filled(layer, (None, weight.shape[1]), tensors)
+    moved = input.last(-1)
+    return moved.with_tensor(tracer.made[name, "dense"](moved.tensor))
+
+
+def _linear(tracer: Tracer, input: Value, weight: Any, bias: Any = None) -> Value:
+    if not isinstance(weight, Value) or weight.parameter is None or not (bias is None or _is_parameter(bias)):
+        made = matmul(tracer, input, weight.relabelled((1, 0)) if isinstance(weight, Value) else weight.T)
+        return made if bias is None else _POINTWISE["add"](tracer, made, bias)
+    parameter, name = weight.parameter
+    own_bias = None
+    if bias is not None:
+        tracer.take(bias.parameter[0], name)
+        own_bias = bias.parameter
+    return apply_dense(tracer, input, name, parameter, parameter, own_bias)
+
+
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, Value) and value.parameter is not None
+
+
+def _einsum(tracer: Tracer, equation: str, *operands: Any) -> Value:
+    given = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+    return einsum(equation, *given)
+
+
+def _bilinear_attention(
+    tracer: Tracer,
+    query: Value,
+    key: Value,
+    value: Value,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+) -> Value:
+    if dropout_p or is_causal:
+        raise UnsupportedError("scaled_dot_product_attention with dropout_p or is_causal: write it with matmul")
+    size = query.tensor.shape[query.axis(-1, "works")]
+    back = list(range(key.rank))
+    back[-2:] = back[:-3:-1]
+    scores = matmul(tracer, query, key.relabelled(back))
+    scores = scores.with_tensor(apply("Multiply", scores.tensor, size**-0.5 if scale is None else scale))
+    if attn_mask is not None:
+        boolean = (attn_mask.tensor.dtype if isinstance(attn_mask, Value) else attn_mask.dtype).itemsize == 1
+        if boolean:
+            raise UnsupportedError("scaled_dot_product_attention with a boolean mask: give it as numbers to add")
+        scores = _POINTWISE["add"](tracer, scores, attn_mask)
+    return matmul(tracer, _POINTWISE["softmax"](tracer, scores, -1), value)
+
+
+def _cosine_similarity(tracer: Tracer, x1: Value, x2: Value, dim: int = 1, eps: float = 1e-8) -> Value:
+    product = _reduced("Sum", _POINTWISE["mul"](tracer, x1, x2), dim, False)
+    norms = [_norm(tracer, value, 2, dim) for value in (x1, x2)]
+    bounded = [norm.with_tensor(apply("Maximum", norm.tensor, eps)) for norm in norms]
+    (left, right), wrap = aligned(product, _POINTWISE["mul"](tracer, *bounded))
+    return wrap(apply("TrueDivide", left, right))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "sum": _reduction("Sum"),
+    "mean": _reduction("Mean"),
+    "prod": _reduction("Prod"),
+    "any": _reduction("Any"),
+    "all": _reduction("All"),
+    "amax": _reduction("Max"),
+    "amin": _reduction("Min"),
+    "logsumexp": _reduction("Logsumexp"),
+    "std": _spread("Std"),
+    "var": _spread("Var"),
+    "max": _extreme("Max"),
+    "min": _extreme("Min"),
+    "argmax": _position("Argmax"),
+    "argmin": _position("Argmin"),
+    "cumsum": _cumulative("Cumsum"),
+    "cumprod": _cumulative("Cumprod"),
+    "normalize": _normalize,
+    **dict.fromkeys(("norm", "linalg_norm", "linalg_vector_norm"), _norm),
+    **dict.fromkeys(("matmul", "bmm", "mm", "mv", "dot", "__matmul__"), matmul),
+    "__rmatmul__": lambda tracer, input, other: matmul(tracer, other, input),
+    "linear": _linear,
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _bilinear_attention,
+    "cosine_similarity": _cosine_similarity,
+}

@@ -1,0 +1,333 @@
+"""Runs a module once, on the example, and hears of every function and every module that works on its tensors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.overrides import TorchFunctionMode
+
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..layers import Dense, Layer, Reshape
+from ..layers._graph import SymbolicTensor, symbolic_leaves
+from ..layers._naming import snake_case
+from ..layers.operation import Operation, apply
+from ..models.input import InputLayer
+from ._filling import filled
+from ._metadata import METADATA, known
+from ._value import BATCH, POISON, Size, Value
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OWN = os.path.dirname(__file__) + os.sep
+_PACKED = (
+    "packed sequences: a Keras model has padded ones, and a mask (Embedding(mask_zero=True), Masking) says which steps "
+    "count; leave pack_padded_sequence and pad_packed_sequence out of forward"
+)
+_READ = (
+    "the numbers of a tensor decide what happens next, and a graph of layers is the same for all numbers; use "
+    "torch.where, or leave that part out of the module"
+)
+_READERS = {"__bool__", "__int__", "__float__", "__index__", "__complex__", "__array__", "__contains__"}
+_READERS |= {"item", "tolist", "numpy", "nonzero", "unique", "masked_select"}
+_RANDOM = {"rand", "randn", "randint", "rand_like", "randn_like", "randint_like"}
+_RANDOM |= {"bernoulli", "multinomial", "normal", "normal_", "uniform_"}
+_L = TypeVar("_L", bound=Layer)
+
+
+class Tracer(TorchFunctionMode):
+    """Makes symbolic tensors of a Keras model for the tensors of a module.
+
+    Args:
+        root: The module.
+        functions: The functions of torch by name, each with what translates it.
+        leaves: The classes of modules that are translated as a whole, each with what does it.
+        sum_biases: Whether two biases may become one.
+        states_used: The modules whose final states are used, as an earlier trace has found them; None: not known yet.
+    """
+
+    def __init__(
+        self,
+        root: nn.Module,
+        functions: Mapping[str, Callable[..., Any]],
+        leaves: Callable[[nn.Module], Callable[..., Any] | None],
+        sum_biases: bool,
+        states_used: set[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.functions = functions
+        self.sum_biases = sum_biases
+        self.refused: list[str] = []
+        self.notes: list[str] = []
+        self.states_used = states_used
+        self.states_seen: set[str] = set()
+        self.paths = {id(module): path for path, module in root.named_modules()}
+        self.made: dict[Any, Any] = {}  # layers by module and by parameter
+        self._taken: dict[int, str] = {}  # parameters that are in a layer already -> how
+        self._values: dict[int, Value] = {}
+        self._kept: list[Any] = []  # so that no id is given twice
+        self._parameters = {id(p): (p, name) for name, p in root.named_parameters() if p.requires_grad}
+        self._modules = {
+            id(module): (module, handler) for module in root.modules() if (handler := leaves(module)) is not None
+        }
+        self._inside = False
+        self.names: set[str] = set()
+        self._called: set[int] = set()
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the module; `record` its inputs before."""
+        with self._calls(), torch.no_grad(), self:
+            return module(*args, **kwargs)
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        """While it lasts, calls of the module's leaves come to this object."""
+        original, tracer = nn.Module.__call__, self
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            found = tracer._modules.get(id(module))
+            if found is None or tracer._inside:
+                return original(module, *args, **kwargs)
+            return tracer._leaf(module, found[1], args, kwargs, original)
+
+        nn.Module.__call__ = call
+        try:
+            yield
+        finally:
+            nn.Module.__call__ = original
+
+    def record(self, tensor: Tensor, value: Value) -> None:
+        """From here on the tensor is this value."""
+        if value is not POISON:
+            value.sizes = tuple(tensor.shape)
+        self._values[id(tensor)] = value
+        self._kept.append(tensor)
+
+    def value(self, tensor: Tensor) -> Value | None:
+        """What a tensor is; None for a constant."""
+        known_value = self._values.get(id(tensor))
+        if known_value is None and id(tensor) in self._parameters:
+            known_value = self._parameter(tensor)
+        return known_value
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self._inside or not self._concerns((args, kwargs)):
+            return func(*args, **kwargs)
+        name = func.__self__.__name__ if func.__name__ == "__get__" else func.__name__
+        if name in METADATA:
+            value = self.value(args[0]) if isinstance(args[0], Tensor) else None
+            return func(*args, **kwargs) if value is None or value is POISON else known(name, func, value, args, kwargs)
+        if name == "__set__" or name == "__setitem__":
+            handler, shown = None, "item assignment (x[...] = y): a layer changes no tensor; build it with torch.cat"
+        else:
+            handler, shown = self._handler(name)
+        in_place = name.endswith("_") and not name.endswith("__")
+        made = self._translated(handler, shown, args, kwargs)
+        result = self._natively(func, args, kwargs)
+        self._record_results(result, made)
+        if in_place or kwargs.get("inplace"):
+            self._record_results(args[0], made)
+        return result
+
+    def _handler(self, name: str) -> tuple[Callable[..., Any] | None, str]:
+        if name in _READERS:
+            return None, f"{name.strip('_')}: {_READ}"
+        if "packed_sequence" in name or "pad_packed" in name:
+            return None, _PACKED
+        if name in _RANDOM:
+            return None, f"{name}: it draws random numbers; use nn.Dropout, or make the noise an input"
+        found = self.functions.get(name) or self.functions.get(name.rstrip("_"))
+        handler = None if found is None else functools.partial(found, self)
+        return handler, f"{name}: it is not among the functions that have one in Keras; docs/from_torch.md lists those"
+
+    def _leaf(self, module: nn.Module, handler: Callable[..., Any], args: Any, kwargs: Any, original: Any) -> Any:
+        made = self._translated(functools.partial(handler, self, module), "", args, kwargs, self._where(module))
+        result = self._natively(functools.partial(original, module), args, kwargs)
+        self._record_results(result, made)
+        return result
+
+    def _where(self, module: nn.Module) -> str:
+        return f"{self.paths[id(module)] or 'module'} ({type(module).__name__}): "
+
+    def _natively(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        self._inside = True
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._inside = False
+
+    def _translated(
+        self, handler: Callable[..., Any] | None, unknown: str, args: Any, kwargs: Any, where: str = ""
+    ) -> Any:
+        """What stands for the result in the model; `POISON` if it is refused, or an argument was."""
+        was_inside, self._inside = self._inside, True  # what layers do by themselves is no part of the module
+        try:
+            mine, own = self._mapped(args), self._mapped(kwargs)
+            if any(leaf is POISON for leaf in _leaves((mine, own))):
+                return POISON
+            if handler is None:
+                raise UnsupportedError(unknown)
+            try:
+                inspect.signature(handler).bind(*mine, **own)
+            except TypeError as error:
+                name = unknown.partition(":")[0] or "its call"
+                raise UnsupportedError(f"{name}: {error}: what Keras has takes other arguments") from error
+            return handler(*mine, **own)
+        except (UnsupportedError, ShapeError, ArgumentError) as error:
+            line = f"{where}{error}{user_line()}"
+            if line not in self.refused:
+                self.refused.append(line)
+            return POISON
+        finally:
+            self._inside = was_inside
+
+    def _mapped(self, value: Any) -> Any:
+        """Arguments with values in the place of tensors."""
+        if isinstance(value, PackedSequence):
+            raise UnsupportedError(_PACKED)
+        if isinstance(value, (list, tuple)):
+            items = [self._mapped(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        if isinstance(value, dict):
+            return {key: self._mapped(item) for key, item in value.items()}
+        if isinstance(value, Tensor):
+            found = self.value(value)
+            return value if found is None else found
+        return value
+
+    def _concerns(self, arguments: Any) -> bool:
+        for leaf in _leaves(arguments):
+            if isinstance(leaf, Tensor) and (id(leaf) in self._values or id(leaf) in self._parameters):
+                return True
+            if isinstance(leaf, Size) and BATCH in leaf.symbols:
+                return True
+        return False
+
+    def _record_results(self, result: Any, made: Any) -> None:
+        if isinstance(result, Tensor):
+            if not isinstance(made, Tensor):
+                self.record(result, made)
+        elif isinstance(result, (list, tuple)):
+            parts = [POISON] * len(result) if made is POISON else list(made)
+            for item, part in zip(result, parts, strict=True):
+                self._record_results(item, part)
+
+    # ------------------------------------------------------------------ parameters
+
+    def take(self, parameter: nn.Parameter, form: str) -> None:
+        """Say that a layer holds the parameter; a second layer would part the two.
+
+        Raises:
+            UnsupportedError: Another one does.
+        """
+        known_form = self._taken.setdefault(id(parameter), form)
+        if known_form != form:
+            raise UnsupportedError(
+                f"a parameter stands in {known_form} and in {form} (tied weights), and each layer has its own weights; "
+                "give the second one a copy"
+            )
+
+    def _parameter(self, tensor: Any) -> Value:
+        """A trained parameter that stands by itself: the kernel of a Dense on ones."""
+        parameter, name = self._parameters[id(tensor)]
+
+        def make() -> SymbolicTensor:
+            self.take(parameter, f"{name} by itself")
+            if (name, "alone") not in self.made:
+                layer = Dense(max(parameter.numel(), 1), use_bias=False)
+                self.call_it(layer, name)
+                filled(layer, (None, 1), {"weight": parameter.detach().reshape(-1, 1).requires_grad_()})
+                self.made[name, "alone"] = Reshape(tuple(parameter.shape))(layer(self.ones(parameter.dtype)))
+            return self.made[name, "alone"]
+
+        value = Value((None, *range(parameter.ndim)), make, parameter=(parameter, name))
+        value.sizes = tuple(parameter.shape)
+        self._values[id(tensor)] = value
+        return value
+
+    def ones(self, dtype: torch.dtype) -> SymbolicTensor:
+        """Ones `(B, 1)`, for numbers that are the same in every row."""
+        if ("ones", dtype) not in self.made:
+            first: SymbolicTensor = self.made["input"]
+            column = first[(slice(None), *[0] * (first.ndim - 1))] if first.ndim > 1 else first
+            self.made["ones", dtype] = apply(
+                "OnesLike", apply("ExpandDims", column, -1), dtype=str(dtype).removeprefix("torch.")
+            )
+        return self.made["ones", dtype]
+
+    # ------------------------------------------------------------------ names
+
+    def named(self, layer: _L, module: nn.Module, ending: str = "") -> _L:
+        """The layer with the module's name."""
+        path = self.paths[id(module)].strip("_")
+        kind = snake_case(type(module).__name__)
+        return self.call_it(layer, (f"{kind}_{path}" if path[:1].isdigit() else path or kind) + ending)
+
+    def call_it(self, layer: _L, name: str) -> _L:
+        """The layer with this name, or one made of it."""
+        name = name.replace(".", "_").strip("_")
+        while name in self.names:
+            name += "_layer"
+        self.names.add(name)
+        self._called.add(id(layer))
+        self._kept.append(layer)
+        layer.name = name
+        return layer
+
+    def name_others(self, outputs: Any) -> None:
+        """Numbers for the layers that are made of functions, in this model's own count."""
+        nodes, seen = [tensor.node for tensor in symbolic_leaves(outputs)], set()
+        found: list[Layer] = []
+        while nodes:
+            node = nodes.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                found.append(node.layer)
+                nodes += [tensor.node for tensor in node.inputs()]
+        counts: Counter[str] = Counter()
+        for layer in reversed(found):
+            if id(layer) in self._called or isinstance(layer, InputLayer):
+                continue
+            self._called.add(id(layer))
+            kind = snake_case(layer.function if isinstance(layer, Operation) else layer.class_name)
+            while kind + (f"_{counts[kind]}" if counts[kind] else "") in self.names:
+                counts[kind] += 1
+            layer.name = kind + (f"_{counts[kind]}" if counts[kind] else "")
+            self.names.add(layer.name)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def user_line() -> str:
+    """The line of the module's code that is running, for a message; empty if there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file == __file__ and frame.f_code is Tracer.run.__code__:
+            return ""
+        if not file.startswith((_TORCH, _OWN, "<")):
+            text = linecache.getline(file, frame.f_lineno).strip()
+            return f" (line {frame.f_lineno} of {os.path.basename(file)}: {text})"
+        frame = frame.f_back
+    return ""

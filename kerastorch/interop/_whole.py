@@ -1,0 +1,162 @@
+"""A module of torch with a forward of its own as a model: traced on an example, and compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import KerasTorchError, UnsupportedError
+from ..layers._graph import SymbolicTensor
+from ..models import Input, Model
+from . import _indexing, _pointwise, _reducing, _shaping
+from ._comparing import compare, evaluating
+from ._example import Example, replaced
+from ._leaves import leaf_of
+from ._tracer import Tracer
+from ._value import POISON, Value
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    **_pointwise.FUNCTIONS,
+    **_reducing.FUNCTIONS,
+    **_shaping.FUNCTIONS,
+    **_indexing.FUNCTIONS,
+}
+
+
+def whole_model(
+    module: nn.Module, example: Example, chosen: bool, check: bool, sum_biases: bool
+) -> tuple[Model, list[str]]:
+    """The model of a module, and notes about it.
+
+    Args:
+        module: The module.
+        example: Its arguments.
+        chosen: Whether the unknown axes are stated; else those are found that can be.
+        check: Whether the model is compared with the module.
+        sum_biases: Whether two biases may become one.
+
+    Raises:
+        UnsupportedError: Something in it cannot be expressed, or the model computes something else.
+    """
+    with evaluating(module):
+        expected = _expected(module, example)
+
+        def attempt(trial: Example) -> tuple[Model, list[str]]:
+            model, batches, notes = _traced(module, trial, sum_biases)
+            if check or trial is not example:
+                compare(module, model, trial, batches, expected)
+            return model, notes
+
+        model, notes = attempt(example) if chosen else _search(example, attempt)
+    model.train(module.training)
+    return model, notes
+
+
+def _expected(module: nn.Module, example: Example) -> Any:
+    args, kwargs = example.filled([item.tensor.clone() for item in example.given])
+    return module(*args, **kwargs)
+
+
+def _search(example: Example, attempt: Callable[[Example], Any]) -> Any:
+    """The attempt with as many axes of unknown size as the module allows.
+
+    Of each input the first axis behind the batch is tried, then the second: one of them is time, if any is. Axes that
+    are of one size in the example are opened together.
+    """
+    best = None
+    opened: list[tuple[int, ...]] = [()] * len(example.given)
+    for place in (0, 1):
+        groups: dict[int, list[int]] = {}
+        for index, item in enumerate(example.given):
+            least = 3 if item.tensor.is_floating_point() else 2
+            free = [axis for axis in range(item.tensor.ndim) if axis != item.batch]
+            if least <= item.tensor.ndim <= 3 and len(free) > place and not opened[index]:
+                groups.setdefault(item.tensor.shape[free[place]], []).append(index)
+        every = [index for group in groups.values() for index in group]
+        for chosen in [every, *(groups.values() if len(groups) > 1 else [])]:
+            if not chosen or any(opened[index] for index in chosen):
+                continue
+            trial = list(opened)
+            for index in chosen:
+                item = example.given[index]
+                trial[index] = ([axis for axis in range(item.tensor.ndim) if axis != item.batch][place],)
+            given = tuple(replace(item, unknown=axes) for item, axes in zip(example.given, trial, strict=True))
+            try:
+                best = attempt(replace(example, given=given))
+            except KerasTorchError:
+                continue
+            opened = trial
+    return attempt(example) if best is None else best
+
+
+def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Model, list[int], list[str]]:
+    """The model, where its outputs have their batch axes in the module, and notes."""
+    tracer, *_ = _trace(module, example, sum_biases, None)  # it finds out which final states are used
+    tracer, inputs, outputs, batches = _trace(module, example, sum_biases, tracer.states_seen)
+    tracer.name_others(outputs)
+    named: Any = {item.name: symbol for item, symbol in zip(example.given, inputs, strict=True)}
+    model = Model(named if example.named else inputs if len(inputs) > 1 else inputs[0], outputs)
+    return model, batches, list(dict.fromkeys(tracer.notes))
+
+
+def _trace(
+    module: nn.Module, example: Example, sum_biases: bool, states_used: set[str] | None
+) -> tuple[Tracer, list[SymbolicTensor], Any, list[int]]:
+    tracer = Tracer(module, _FUNCTIONS, leaf_of, sum_biases, states_used)
+    inputs, outputs, batches = _run(tracer, module, example)
+    if tracer.refused:
+        raise UnsupportedError(
+            "from_torch: these parts cannot be expressed by layers with the same numbers:\n"
+            + "\n".join(f"  {line}" for line in tracer.refused)
+        )
+    return tracer, inputs, outputs, batches
+
+
+def _run(tracer: Tracer, module: nn.Module, example: Example) -> tuple[list[SymbolicTensor], Any, list[int]]:
+    tensors, symbols = [], []
+    for item in example.given:
+        axes = [axis for axis in range(item.tensor.ndim) if axis != item.batch]
+        shape = [None if axis in item.unknown else item.tensor.shape[axis] for axis in axes]
+        symbol = Input(shape, dtype=str(item.tensor.dtype).removeprefix("torch."), name=item.name)
+        tensor = item.tensor.clone()
+        tracer.record(tensor, Value((item.batch, *axes), symbol))
+        tensors.append(tensor)
+        symbols.append(symbol)
+    tracer.made["input"] = symbols[0]
+    tracer.names.update(item.name for item in example.given)
+    args, kwargs = example.filled(tensors)
+    before = torch.get_default_dtype()
+    floats = [tensor.dtype for tensor in (*module.parameters(), *tensors) if tensor.is_floating_point()]
+    try:
+        torch.set_default_dtype(floats[0] if floats else before)
+        result = tracer.run(module, args, kwargs)
+        return symbols, *_outputs(tracer, result)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
+    """The outputs, nested as the module's, and where each has its batch axis there."""
+    batches: list[int] = []
+
+    def output(leaf: Any) -> Any:
+        value = tracer.value(leaf) if isinstance(leaf, Tensor) else None
+        if value is POISON:
+            return None
+        if value is None or value.batch is None:
+            tracer.refused.append(f"the output: {type(leaf).__name__} does not depend on the input; leave it out")
+            return None
+        if not value.rows.same(1):
+            tracer.refused.append(
+                "the output: it has more rows than the batch (a view joined both); keep (batch, time, ...), and join "
+                "them outside"
+            )
+            return None
+        batches.append(value.batch)
+        return value.natural()
+
+    return replaced(result, output), batches
