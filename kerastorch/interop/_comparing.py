@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import UnsupportedError
+from ..errors import KerasTorchError, UnsupportedError
 from ..models import Model
 from ._example import Example, Given, replaced
 
@@ -28,11 +28,12 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     try:
         with torch.no_grad():
             yield
-            for name, value in module.named_buffers():
-                value.copy_(buffers[name])
     finally:
         for part, mode in modes.items():
             part.training = mode
+        with torch.no_grad():
+            for name, value in module.named_buffers():
+                value.copy_(buffers[name])
 
 
 def compare(module: nn.Module, model: Model, example: Example, batches: Sequence[int], expected: Any) -> None:
@@ -78,7 +79,12 @@ def _compare_on(
     given: Any = [tensor.movedim(item.batch, 0) for item, tensor in zip(example.given, tensors, strict=True)]
     if example.named:
         given = {item.name: tensor for item, tensor in zip(example.given, given, strict=True)}
-    actual = model.eval()(given if example.named or len(given) > 1 else given[0])
+    try:
+        actual = model.eval()(given if example.named or len(given) > 1 else given[0])
+    except (*_FAILURES, KerasTorchError) as error:
+        raise UnsupportedError(
+            f"from_torch: the model fails on {shown}: {error}; the module's forward depends on the example's sizes."
+        ) from error
     for part, mode in modes.items():
         part.training = mode
     ours: list[Tensor] = []

@@ -159,9 +159,9 @@ def _gather(tracer: Tracer, input: Value, dim: int, index: Value) -> Value:
     axis = input.axis(dim, "is picked from")
     if not isinstance(index, Value) or index.batch != input.batch or index.rank != input.rank:
         raise UnsupportedError("gather with an index that has not the batch axis where x has it")
-    for one, other in zip(index.arranged(input.axes).shape[1:], input.tensor.shape[1:], strict=True):
-        if one != other and input.tensor.shape.index(other) != axis:
-            raise UnsupportedError("gather with an index that is shorter than x on other axes than dim")
+    sizes = zip(index.arranged(input.axes).shape, input.tensor.shape, strict=True)
+    if any(one != other for place, (one, other) in enumerate(sizes) if place not in (0, axis)):
+        raise UnsupportedError("gather with an index that is shorter than x on other axes than dim")
     return input.with_tensor(apply("TakeAlongAxis", input.tensor, index.arranged(input.axes), axis=axis))
 
 

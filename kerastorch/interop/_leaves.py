@@ -97,9 +97,10 @@ def _activation(tracer: Tracer, module: Any, input: Value) -> Value:
 
 
 def _prelu(tracer: Tracer, module: nn.PReLU, input: Value) -> Value:
-    if input.batch != 0 or input.axes != sorted(input.axes):
-        input = Value((0, *sorted(input.axes)), input.natural(), rows=input.rows)
-    return input.with_tensor(made_layer(tracer, module, example_shape=input.sizes)(input.tensor))
+    if input.batch != 0:
+        raise UnsupportedError(f"its input must have the batch at axis 0, here it is at {input.batch}")
+    layer = made_layer(tracer, module, example_shape=input.sizes)
+    return Value((0, *sorted(input.axes)), layer(input.natural()), rows=input.rows)
 
 
 def _dropout(tracer: Tracer, module: nn.Dropout, input: Value) -> Value:

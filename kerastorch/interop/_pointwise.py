@@ -100,6 +100,15 @@ def _binary(operation: str, swap: bool = False) -> Function:
     return function
 
 
+def _multiply(tracer: Tracer, input: Any, other: Any) -> Value:
+    value, number = (input, other) if isinstance(input, Value) else (other, input)
+    plain = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if plain and value.tensor.dtype == torch.get_default_dtype():
+        # Keras's Multiply by a bare number says that its result is sparse, and some layers believe it.
+        return value.with_tensor(layers.Rescaling(float(number))(value.tensor))
+    return _binary("Multiply")(tracer, input, other)
+
+
 def _scaled(operation: str, swap: bool = False) -> Function:
     def function(tracer: Tracer, input: Any, other: Any, *, alpha: float = 1) -> Value:
         if alpha != 1:
@@ -139,9 +148,7 @@ def _unary(operation: str, **arguments: Any) -> Function:
     return function
 
 
-def activation(name: str) -> Function:
-    """A function of torch that is an activation of Keras."""
-
+def _activation(name: str) -> Function:
     def function(tracer: Tracer, input: Value, inplace: bool = False) -> Value:
         return input.with_tensor(layers.Activation(name)(input.tensor))
 
@@ -166,7 +173,7 @@ def _softplus(tracer: Tracer, input: Value, beta: float = 1, threshold: float = 
     return input.with_tensor(layers.Activation("softplus")(input.tensor))
 
 
-def along(layer: Callable[[int], Any]) -> Function:
+def _along(layer: Callable[[int], Any]) -> Function:
     """A function along one axis: softmax and the like."""
 
     def function(
@@ -198,7 +205,13 @@ def _clamp(tracer: Tracer, input: Value, min: Any = None, max: Any = None) -> Va
     return input.with_tensor(tensor if max is None else apply("Minimum", tensor, max))
 
 
-def dropout(tracer: Tracer, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
+def _hardtanh(
+    tracer: Tracer, input: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Value:
+    return _clamp(tracer, input, min_val, max_val)
+
+
+def _dropout(tracer: Tracer, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
     if training:
         raise UnsupportedError(
             "F.dropout with training=True, also in eval(): pass training=self.training, or use nn.Dropout"
@@ -206,7 +219,7 @@ def dropout(tracer: Tracer, input: Value, p: float = 0.5, training: bool = True,
     return input.with_tensor(layers.Dropout(p)(input.tensor))
 
 
-def same(tracer: Tracer, input: Value, *args: Any, **kwargs: Any) -> Value:
+def _same(tracer: Tracer, input: Value, *args: Any, **kwargs: Any) -> Value:
     """Functions that change nothing of the numbers."""
     return input
 
@@ -222,19 +235,21 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def cast(dtype: torch.dtype) -> Function:
+def _cast(dtype: torch.dtype) -> Function:
     def function(tracer: Tracer, input: Value) -> Value:
         return input if input.tensor.dtype == dtype else input.with_tensor(apply("Cast", input.tensor, _name(dtype)))
 
     return function
 
 
-def _to(tracer: Tracer, input: Value, *args: Any, **kwargs: Any) -> Value:
+def _to(tracer: Tracer, input: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(input, Tensor):
+        return input  # torch casts the constant
     given = [*args, *kwargs.values()]
     dtypes = [item for item in given if isinstance(item, torch.dtype)]
     dtypes += [item.tensor.dtype for item in given if isinstance(item, Value)]
     dtypes += [item.dtype for item in given if isinstance(item, Tensor)]
-    return cast(dtypes[0])(tracer, input) if dtypes else input
+    return _cast(dtypes[0])(tracer, input) if dtypes else input
 
 
 def _like(operation: str) -> Function:
@@ -267,9 +282,11 @@ def filled_like(tracer: Tracer, sizes: Sequence[int], number: float, dtype: torc
 
 def rows_of(tracer: Tracer, array: np.ndarray, dtype: torch.dtype) -> SymbolicTensor:
     """A constant in every row of the batch: `(B, *array.shape)`."""
-    ones = layers.Reshape((1,) * array.ndim)(tracer.ones(dtype))
+    column = apply("ZerosLike", tracer.ones(dtype))
     plain = array.astype(_name(dtype) if dtype != torch.bfloat16 else "float32")
-    return apply("Multiply", ones, plain if plain.ndim else plain.item())
+    if not plain.ndim:
+        return apply("Add", apply("Squeeze", column, -1), plain.item())
+    return apply("LogicalOr" if plain.dtype == bool else "Add", layers.Reshape((1,) * plain.ndim)(column), plain)
 
 
 def _filled(number: float) -> Function:
@@ -312,23 +329,24 @@ _UNARY = {
     "isfinite": "Isfinite", "logical_not": "LogicalNot", "bitwise_not": "LogicalNot", "__invert__": "LogicalNot",
 }  # fmt: skip
 _BINARY = {
-    "mul": "Multiply", "multiply": "Multiply", "__mul__": "Multiply", "__rmul__": "Multiply", "pow": "Power",
-    "__pow__": "Power", "maximum": "Maximum", "minimum": "Minimum", "eq": "Equal", "__eq__": "Equal", "ne": "NotEqual",
-    "__ne__": "NotEqual", "lt": "Less", "__lt__": "Less", "le": "LessEqual", "__le__": "LessEqual", "gt": "Greater",
-    "__gt__": "Greater", "ge": "GreaterEqual", "__ge__": "GreaterEqual", "logical_and": "LogicalAnd",
+    "pow": "Power", "__pow__": "Power", "maximum": "Maximum", "minimum": "Minimum", "eq": "Equal", "__eq__": "Equal",
+    "ne": "NotEqual", "__ne__": "NotEqual", "lt": "Less", "__lt__": "Less", "le": "LessEqual", "__le__": "LessEqual",
+    "gt": "Greater", "__gt__": "Greater", "ge": "GreaterEqual", "__ge__": "GreaterEqual", "logical_and": "LogicalAnd",
     "__and__": "LogicalAnd", "logical_or": "LogicalOr", "__or__": "LogicalOr", "logical_xor": "LogicalXor",
     "__xor__": "LogicalXor", "floor_divide": "FloorDivide", "__floordiv__": "FloorDivide", "remainder": "Mod",
     "__mod__": "Mod", "fmod": "Fmod", "atan2": "Arctan2",
 }  # fmt: skip
 _ACTIVATIONS = {
     "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "selu": "selu",
-    "celu": "celu", "logsigmoid": "log_sigmoid", "softsign": "softsign", "tanhshrink": "tanh_shrink", "mish": "mish",
-    "hardtanh": "hard_tanh", "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu",
+    "celu": "celu", "logsigmoid": "log_sigmoid", "log_sigmoid": "log_sigmoid",
+    "softsign": "softsign", "tanhshrink": "tanh_shrink", "mish": "mish",
+    "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu",
 }  # fmt: skip
 FUNCTIONS: Mapping[str, Function] = {
     **{name: _unary(operation) for name, operation in _UNARY.items()},
     **{name: _binary(operation) for name, operation in _BINARY.items()},
-    **{name: activation(keras) for name, keras in _ACTIVATIONS.items()},
+    **{name: _activation(keras) for name, keras in _ACTIVATIONS.items()},
+    **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _multiply),
     **dict.fromkeys(("add", "__add__", "__radd__"), _scaled("Add")),
     **dict.fromkeys(("sub", "subtract", "__sub__"), _scaled("Subtract")),
     **dict.fromkeys(("rsub", "__rsub__"), _scaled("Subtract", swap=True)),
@@ -341,21 +359,22 @@ FUNCTIONS: Mapping[str, Function] = {
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "softplus": _softplus,
-    "softmax": along(lambda axis: layers.Softmax(axis)),
-    "log_softmax": along(_log_softmax),
-    "glu": along(_glu),
+    "softmax": _along(lambda axis: layers.Softmax(axis)),
+    "log_softmax": _along(_log_softmax),
+    "glu": _along(_glu),
     **dict.fromkeys(("clamp", "clip"), _clamp),
-    "dropout": dropout,
-    **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_", "pin_memory", "alias", "positive"), same),
+    "hardtanh": _hardtanh,
+    "dropout": _dropout,
+    **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_", "pin_memory", "alias", "positive"), _same),
     "detach": _detach,
     **dict.fromkeys(("to", "type_as"), _to),
-    "float": cast(torch.float32),
-    "double": cast(torch.float64),
-    "half": cast(torch.float16),
-    "bfloat16": cast(torch.bfloat16),
-    "long": cast(torch.int64),
-    "int": cast(torch.int32),
-    "bool": cast(torch.bool),
+    "float": _cast(torch.float32),
+    "double": _cast(torch.float64),
+    "half": _cast(torch.float16),
+    "bfloat16": _cast(torch.bfloat16),
+    "long": _cast(torch.int64),
+    "int": _cast(torch.int32),
+    "bool": _cast(torch.bool),
     "zeros_like": _like("ZerosLike"),
     "ones_like": _like("OnesLike"),
     **dict.fromkeys(("zeros", "empty"), _filled(0.0)),

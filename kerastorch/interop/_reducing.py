@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def _reduction(operation: str) -> Function:
 
 
 def _spread(operation: str) -> Function:
-    """Standard deviation and variance: torch divides by n - 1, Keras by n."""
+    """Standard deviation and variance: torch divides by n - 1 if not told otherwise, Keras by n."""
 
     def function(
         tracer: Tracer,
@@ -52,9 +53,19 @@ def _spread(operation: str) -> Function:
         *,
         correction: float = 1,
     ) -> Value:
-        if unbiased and correction != 0:
-            raise UnsupportedError(f"{operation.lower()} divides by n - 1, Keras's by n: pass correction=0")
-        return _reduced(operation, input, dim, keepdim)
+        made = _reduced(operation, input, dim, keepdim)
+        if not unbiased or not correction:
+            return made
+        dims = [input.dim(item) for item in (dim if isinstance(dim, (list, tuple)) else (dim,))]
+        count = [input.tensor.shape[input.order.index(item)] for item in dims]
+        if None in count:
+            raise UnsupportedError(
+                f"{operation.lower()} divides by n - {correction:g}, and n is not known; Keras divides by n: pass "
+                "correction=0"
+            )
+        whole = math.prod(count)
+        factor = whole / (whole - correction)
+        return made.with_tensor(apply("Multiply", made.tensor, factor**0.5 if operation == "Std" else factor))
 
     return function
 

@@ -180,7 +180,13 @@ class Tracer(TorchFunctionMode):
             if handler is None:
                 raise UnsupportedError(unknown)
             try:
-                inspect.signature(handler).bind(*mine, **own)
+                signature = inspect.signature(handler)
+                own = {key: item for key, item in own.items() if item is not None or key in signature.parameters}
+                signature.bind(*mine, **own)
+                first = next(iter(signature.parameters.values()), None)
+                if first is not None and first.annotation == "Value" and mine and not isinstance(mine[0], Value):
+                    name = unknown.partition(":")[0] or "its call"
+                    raise UnsupportedError(f"{name} of a constant, with tensors that depend on the input")
             except TypeError as error:
                 name = unknown.partition(":")[0] or "its call"
                 raise UnsupportedError(f"{name}: {error}: what Keras has takes other arguments") from error
@@ -327,7 +333,7 @@ def user_line() -> str:
         if file == __file__ and frame.f_code is Tracer.run.__code__:
             return ""
         if not file.startswith((_TORCH, _OWN, "<")):
-            text = linecache.getline(file, frame.f_lineno).strip()
+            text = linecache.getline(file, frame.f_lineno).strip()[:100]
             return f" (line {frame.f_lineno} of {os.path.basename(file)}: {text})"
         frame = frame.f_back
     return ""

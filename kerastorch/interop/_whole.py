@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import KerasTorchError, UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..models import Input, Model
-from . import _indexing, _pointwise, _reducing, _shaping
+from . import _functional, _indexing, _pointwise, _reducing, _shaping
 from ._comparing import compare, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
@@ -24,7 +24,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_reducing.FUNCTIONS,
     **_shaping.FUNCTIONS,
     **_indexing.FUNCTIONS,
+    **_functional.FUNCTIONS,
 }
+
+# With one of these in it a module may have (B, C, T), with time at the end.
+_ROWS = (nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d)
 
 
 def whole_model(
@@ -51,9 +55,8 @@ def whole_model(
                 compare(module, model, trial, batches, expected)
             return model, notes
 
-        model, notes = attempt(example) if chosen else _search(example, attempt)
-    model.train(module.training)
-    return model, notes
+        model, notes = attempt(example) if chosen else _search(module, example, attempt)
+    return model.train(module.training), notes
 
 
 def _expected(module: nn.Module, example: Example) -> Any:
@@ -61,19 +64,22 @@ def _expected(module: nn.Module, example: Example) -> Any:
     return module(*args, **kwargs)
 
 
-def _search(example: Example, attempt: Callable[[Example], Any]) -> Any:
+def _search(module: nn.Module, example: Example, attempt: Callable[[Example], Any]) -> Any:
     """The attempt with as many axes of unknown size as the module allows.
 
     Of each input the first axis behind the batch is tried, then the second: one of them is time, if any is. Axes that
     are of one size in the example are opened together.
     """
     best = None
+    in_rows = any(isinstance(part, _ROWS) for part in module.modules())
     opened: list[tuple[int, ...]] = [()] * len(example.given)
     for place in (0, 1):
         groups: dict[int, list[int]] = {}
         for index, item in enumerate(example.given):
             least = 3 if item.tensor.is_floating_point() else 2
             free = [axis for axis in range(item.tensor.ndim) if axis != item.batch]
+            if place and item.tensor.is_floating_point() and not in_rows:
+                continue  # the axis of features, which every layer must know
             if least <= item.tensor.ndim <= 3 and len(free) > place and not opened[index]:
                 groups.setdefault(item.tensor.shape[free[place]], []).append(index)
         every = [index for group in groups.values() for index in group]
@@ -100,7 +106,8 @@ def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Mode
     tracer.name_others(outputs)
     named: Any = {item.name: symbol for item, symbol in zip(example.given, inputs, strict=True)}
     model = Model(named if example.named else inputs if len(inputs) > 1 else inputs[0], outputs)
-    return model, batches, list(dict.fromkeys(tracer.notes))
+    device = next(tensor.device for tensor in (*module.parameters(), *(item.tensor for item in example.given)))
+    return model.to(device), batches, list(dict.fromkeys(tracer.notes))
 
 
 def _trace(
