@@ -61,7 +61,10 @@ def unsqueeze(tracer: Tracer, input: Value, dim: int) -> Value:
 
 def _squeeze(tracer: Tracer, input: Value, dim: Any = None) -> Value:
     if dim is None:
-        raise UnsupportedError("squeeze() without dim takes the batch axis of one row away too: state dim")
+        if input.batch is not None and input.sizes[input.batch] == 1:
+            raise UnsupportedError("squeeze() without dim takes the batch axis of one row away too: state dim")
+        tracer.notes.append("squeeze() without dim: the model keeps the batch axis, also of one row")
+        dim = [item for item in range(input.rank) if item != input.batch]
     dims = [input.dim(item) for item in (dim if isinstance(dim, (list, tuple)) else [dim])]
     if input.batch in dims:
         raise UnsupportedError("squeeze of the batch axis: a Keras model keeps it")

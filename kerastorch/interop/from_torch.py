@@ -88,8 +88,9 @@ def from_torch(
         ArgumentError: An argument is of another kind, or the example does not fit the module.
 
     Example:
-        >>> from_torch(nn.LSTM(1, 5, batch_first=True))(torch.zeros(2, 20, 1)).shape
-        torch.Size([2, 20, 5])
+        >>> module = nn.LSTM(1, 5, num_layers=2, batch_first=True)
+        >>> from_torch(module, Tensor(2, 20, 1).zero_()).output_shape  # every output; h and c of both layers
+        ((None, None, 5), ((None, 2, 5), (None, 2, 5)))
     """
     if not isinstance(module, nn.Module):
         hint = "; make an object of the class" if isinstance(module, type) else ""

@@ -52,7 +52,6 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "assignment": (lambda m, x: assign(x), "item assignment"),
     "dropout for ever": (lambda m, x: F.dropout(x, 0.5), "pass training=self.training"),
     "rows counted": (lambda m, x: x.reshape(3, -1), "the batch has no axis of its own: write its size as x.size(0)"),
-    "squeeze": (lambda m, x: x[:, :1].squeeze(), "squeeze() without dim"),
     "constant and index": (
         lambda m, x: torch.ones(3, 7, 4).gather(1, x.argmax(1, keepdim=True)),
         "gather of a constant, with tensors that depend on the input",
@@ -241,6 +240,13 @@ def test_one_batch_size_alone_is_seen() -> None:
         UnsupportedError, match="Counted fails on the example with one row more in the batch: three rows"
     ):
         kt.from_torch(Counted(), torch.randn(3, 4))
+
+
+def test_squeeze_without_an_axis() -> None:
+    module = Function(lambda m, x: x[:, :1].squeeze())
+    assert translated(module, series()).output_shape == (None, FEATURES)
+    with pytest.raises(UnsupportedError, match=r"squeeze\(\) without dim takes the batch axis of one row away"):
+        kt.from_torch(module, series()[:1])
 
 
 def test_what_has_changed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
