@@ -242,7 +242,7 @@ class ConvLSTM(SequenceLayer):
             )
         return mask if mask.dtype == torch.bool else mask != 0
 
-    def _hide(self, out: Tensor, valid: Tensor) -> Tensor:
+    def _hide(self, out: Tensor, valid: Tensor | None) -> Tensor:
         # Keras 2 accepts zero_output_for_mask, which its Bidirectional also sets, and does not look at it here.
         return out if self.keras2_masks else super()._hide(out, valid)
 
@@ -293,7 +293,7 @@ class ConvLSTM(SequenceLayer):
         out = torch.stack(outputs, dim=1)
         if use is not None:
             out = out * (use.cumsum(1) > 0)  # zeros, not the initial state, before the first valid step
-        return out, (h, c)
+        return self._hide(out, mask), (h, c)
 
     def _drawn(self, like: Tensor, rate: float, training: bool) -> Tensor | None:
         """The dropout masks of one sequence; none at a rate of 1, as in Keras."""

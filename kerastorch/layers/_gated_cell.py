@@ -317,4 +317,4 @@ class GatedCell(Layer):
         weights = [getattr(self, name) for name in names]
         if mask is None:
             return kernel(x, states, weights)
-        return masked(kernel, x, states, weights, mask, want_states and self.STATES == 2)
+        return masked(kernel, x, states, weights, mask, want_states=want_states)

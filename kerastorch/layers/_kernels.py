@@ -7,7 +7,6 @@ weights are in torch layout: `w_ih` `(G*U, F)`, `w_hh` `(G*U, U)`, biases `(G*U,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,59 +52,70 @@ fused_rnn_relu = _fused("rnn_relu")
 # ---------------------------------------------------------------- masks around a fused kernel
 
 
-class Packing(NamedTuple):
-    """Where the valid steps of each row go, and where each step's output comes from."""
-
-    order: Tensor  # (B, T): valid steps first, in their order
-    source: Tensor  # (B, T): the packed index of the latest valid step, 0 where there is none yet
-    started: Tensor  # (B, T) bool: a valid step has been seen
-    last: Tensor  # (B, 1): the packed index of the last valid step
-    padding: Tensor  # (B, T) bool, packed: behind the last valid step
-
-
-def pack(mask: Tensor) -> Packing:
-    """Plan a masked run as dense gathers: any pattern of holes, no host synchronisation, no data-dependent shape."""
-    steps = mask.shape[1]
-    seen = mask.cumsum(1)
-    order = torch.argsort(mask.logical_not(), dim=1, stable=True)
-    source = (seen - 1).clamp(min=0)
-    padding = torch.arange(steps, device=mask.device) >= seen[:, -1:]
-    return Packing(order, source, seen > 0, source[:, -1:], padding)
-
-
 def take_steps(x: Tensor, index: Tensor) -> Tensor:
     """`x[b, index[b, t]]` for `x` `(B, T, F)`, `index` `(B, S)`."""
-    return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+    if wants_operator() or torch._C._is_tracing():  # a graph serves any batch and any memory order
+        return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+    # As whole rows of one matrix: up to ten times as fast as gather.
+    batch, steps = x.shape[:2]
+    if batch == 1:
+        return x.index_select(1, index[0])
+    index = index.t()
+    if x.stride(0) < x.stride(1):  # as the kernels give it: step after step
+        rows = x.transpose(0, 1).flatten(0, 1)
+        places = index * batch + torch.arange(batch, device=x.device)
+    else:
+        rows = x.flatten(0, 1)
+        places = index + torch.arange(batch, device=x.device) * steps
+    return rows.index_select(0, places.flatten()).unflatten(0, index.shape).transpose(0, 1)
 
 
 def masked(
-    kernel: Kernel, x: Tensor, states: States, weights: Sequence[Tensor], mask: Tensor, want_cell: bool
+    kernel: Kernel,
+    x: Tensor,
+    states: States,
+    weights: Sequence[Tensor],
+    mask: Tensor,
+    *,
+    want_states: bool = True,
+    only_last: bool = False,
+    hide: bool = False,
 ) -> tuple[Tensor, States]:
     """Run a fused kernel on the valid steps of each row only.
 
     The valid steps are moved to the front, the dense kernel runs, and each step takes the output of the latest valid
-    step (zeros before the first). What stands behind a row's last valid step cannot reach its outputs.
+    step: any pattern of holes, no host synchronisation, no data-dependent shape. What stands behind a row's last valid
+    step cannot reach its outputs. In front of the outputs stands a row of zeros, for the steps without a valid one.
 
     Args:
-        want_cell: Whether the LSTM's final cell state is needed. It is had exactly from the same run: an extra input
-            that is 1 on padding holds the input gate at 0 and the forget gate at 1 there.
+        want_states: Whether the final states are needed; `()` is returned in their place otherwise. An LSTM's cell is
+            had exactly from the same run: an extra input that is 1 on padding holds the input gate at 0 and the forget
+            gate at 1 there.
+        only_last: Whether the output of the last step is enough, as `(B, 1, U)`.
+        hide: Whether the output of a masked step is zero, not that of the latest valid step.
     """
-    plan = pack(mask)
-    packed = take_steps(x, plan.order)
-    if want_cell:
-        packed = torch.cat([packed, plan.padding.unsqueeze(-1).to(x.dtype)], dim=-1)
+    seen = mask.cumsum(1)
+    last = seen[:, -1:]
+    packed = take_steps(x, torch.argsort(mask, dim=1, descending=True, stable=True))
+    if want_states and len(states) == 2:
+        padding = torch.arange(mask.shape[1], device=mask.device) >= last
+        packed = torch.cat([packed, padding.unsqueeze(-1).to(x.dtype)], dim=-1)
         weights = [torch.cat([weights[0], _hold_column(weights[0])], dim=1), *weights[1:]]
     out, finals = kernel(packed, states, weights)
-    h = torch.where(plan.started[:, -1:], take_steps(out, plan.last)[:, 0], states[0])
-    out = take_steps(out, plan.source) * plan.started.unsqueeze(-1)
-    return out, (h, *finals[1:])
+    out = torch.cat([out.new_zeros(1, out.shape[0], out.shape[2]), out.transpose(0, 1)]).transpose(0, 1)
+    source = seen * mask if hide else seen
+    result = take_steps(out, source[:, -1:] if only_last else source)
+    if not want_states:
+        return result, ()
+    h = torch.where(last > 0, take_steps(out, last)[:, 0], states[0])
+    return result, (h, *finals[1:])
 
 
 def _hold_column(w_ih: Tensor) -> Tensor:
     """LSTM input weights `(4U, 1)` that close the input gate and open the forget gate: sigmoid is then exactly 0, 1."""
-    column = w_ih.new_zeros(4, w_ih.shape[0] // 4)
-    column[0], column[1] = -1e4, 1e4
-    return column.reshape(-1, 1)
+    units = w_ih.shape[0] // 4
+    closed = w_ih.new_full((units, 1), -1e4)
+    return torch.cat([closed, -closed, w_ih.new_zeros(2 * units, 1)])
 
 
 # ---------------------------------------------------------------- the step loop

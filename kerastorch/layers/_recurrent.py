@@ -214,14 +214,23 @@ class Recurrent(SequenceLayer):
             weights = self._kernel_weights()
             if mask is None:
                 return kernel(x, states, weights)
-            want_cell = self.STATES == 2 and (self.return_state or self.stateful)
-            return masked(kernel, x, states, weights, mask, want_cell)
+            return masked(
+                kernel,
+                x,
+                states,
+                weights,
+                mask,
+                want_states=self.return_state or self.stateful,
+                only_last=not self.return_sequences,
+                hide=self.zero_output_for_mask,
+            )
         recurrent_drop = None
         if training and drops(self, self.recurrent_dropout):
             recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
         by_time = x.transpose(0, 1).contiguous()
         gates = gate_linear(by_time, self.weight_ih_l0, self.bias_ih_l0 if self.use_bias else None, drop)
-        return _engine.run(self._steps(recurrent_drop), gates, states, mask)
+        out, states = _engine.run(self._steps(recurrent_drop), gates, states, mask)
+        return self._hide(out, mask), states
 
     def _kernel_weights(self) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")[: 4 if self.use_bias else 2]

@@ -96,7 +96,11 @@ class SequenceLayer(Layer):
 
     @abstractmethod
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        """All steps in order: outputs `(B, T, ...)`, with masked steps repeated, and the final states."""
+        """All steps in order: outputs `(B, T, ...)` and the final states.
+
+        A masked step repeats the output before it, or with `zero_output_for_mask` gives zeros (`_hide`). Outputs may be
+        the last alone, `(B, 1, ...)`, and states may be left out, where the layer does not return them.
+        """
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
         """Which computation runs for this configuration, and why.
@@ -259,13 +263,13 @@ class SequenceLayer(Layer):
         out, states = self._run(x, states, valid, training)
         if self.stateful:
             self._keep(states)
-        if valid is not None and self.zero_output_for_mask:
-            out = self._hide(out, valid)
         result = out if self.return_sequences else out[:, -1]
         return (result, *states) if self.return_state else result
 
-    def _hide(self, out: Tensor, valid: Tensor) -> Tensor:
-        """Outputs `(B, T, ...)` with zeros at masked steps."""
+    def _hide(self, out: Tensor, valid: Tensor | None) -> Tensor:
+        """Outputs `(B, T, ...)` with zeros at masked steps, if the layer's arguments ask for it."""
+        if valid is None or not self.zero_output_for_mask:
+            return out
         return out * valid.reshape(*valid.shape, *[1] * (out.ndim - valid.ndim))
 
     def _check_input(self, x: Any) -> Tensor:

@@ -309,7 +309,7 @@ class RNN(SequenceLayer):
                 f"{name_of(self.cell)}: expected outputs of size {wanted} (its output_size, else the size of its first "
                 f"state), got {tuple(out.shape[2:])}; give the cell the right output_size."
             )
-        return out, states
+        return self._hide(out, mask), states
 
 
 def _step_shape(shape: Shape) -> Shape:

@@ -45,6 +45,26 @@ def by_steps(layer: Recurrent) -> Recurrent:
 
 
 @pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("pattern", MASKS)
+@pytest.mark.parametrize("hide", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_masked_rows_in_any_memory_order_and_one_alone(cls: Any, pattern: str, hide: bool, whole: bool) -> None:
+    layer = make(cls, return_sequences=whole, zero_output_for_mask=hide)
+    stepwise = by_steps(layer)
+    mask = torch.tensor(MASKS[pattern], dtype=torch.bool)
+    by_time = inputs().transpose(0, 1).contiguous().transpose(0, 1)  # as a recurrent layer in front returns it
+    for x, its_mask in [(inputs(), mask), (by_time, mask), *((by_time[i : i + 1], mask[i : i + 1]) for i in range(3))]:
+        found = []
+        for one in (layer, stepwise):
+            leaf = x.detach().requires_grad_()
+            out = one(leaf, mask=its_mask)
+            weight = torch.arange(1.0, out.numel() + 1, dtype=out.dtype).reshape(out.shape)
+            found.append([out.detach(), *torch.autograd.grad((out * weight).sum(), [leaf, *one.parameters()])])
+        for ours, theirs in zip(*found, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)  # float64, another order of sums
+
+
+@pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize("pattern", [None, *MASKS])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_fused_kernel_and_step_loop_agree_in_values_and_gradients(
