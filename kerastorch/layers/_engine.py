@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from . import _pointwise
 from ._dtypes import autocasts
 from ._equations import Equations, Steps, Weights
 from ._kernels import States, loop
+from ._ops import is_followed
 
 
 def no_derivative(*functions: Any) -> str | None:
@@ -46,7 +46,7 @@ def run(steps: Steps, gates: Tensor, states: States, mask: Tensor | None) -> tup
         outputs `(B, T, U)`, final states.
     """
     activation, recurrent = _pointwise.find(steps.activation), _pointwise.find(steps.recurrent)
-    if activation is None or recurrent is None or _is_followed():
+    if activation is None or recurrent is None or is_followed():
         return loop(steps.equations.cell(steps), gates, states, mask)
     dtype = torch.promote_types(gates.dtype, states[0].dtype)  # not that of the weights, under autocast
     gates, states = gates.to(dtype), tuple(state.to(dtype) for state in states)
@@ -63,16 +63,6 @@ def run(steps: Steps, gates: Tensor, states: States, mask: Tensor | None) -> tup
     if mask is not None:
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
     return out, (outputs[-1], *others)
-
-
-def _is_followed() -> bool:
-    """Whether something follows every torch operation, from which a backward pass of our own would hide them."""
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._is_tracing()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-    )
 
 
 def _to(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:

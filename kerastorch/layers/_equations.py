@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ._gemm import Factor, weight_product
 from ._kernels import Activation, Cell, States, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
 from ._pointwise import Pointwise
 
@@ -295,33 +296,42 @@ class _Product:
         rows = len(w) if drop is None else len(w) // len(drop)
         self.blocks = [slice(start, start + rows) for start in range(0, len(w), rows)]
         self.parts = w.split(rows)
-        self.transposed = [part.t().contiguous() for part in self.parts]  # three times as fast on a small batch
+        self.factors: list[Factor] = []  # of the direction in which this product is used
 
     def add_to(self, out: Tensor, h: Tensor) -> None:
         """`out += h @ w.T`."""
+        factors = self.factors or self._made(self.parts, h)
         if self.drop is None:
-            out.addmm_(h, self.transposed[0])
+            factors[0].add_to(out, h)
             return
-        for block, part, dropped in zip(self.blocks, self.transposed, h * self.drop, strict=True):
-            out[:, block].addmm_(dropped, part)
+        for block, factor, dropped in zip(self.blocks, factors, h * self.drop, strict=True):
+            factor.add_to(out[:, block], dropped)
 
     def back(self, grad: Tensor) -> Tensor:
         """The gradient of h: `grad @ w`, through the masks."""
+        factors = self.factors or self._made([part.t() for part in self.parts], grad)
         if self.drop is None:
-            return grad @ self.w
-        parts = zip(self.blocks, self.parts, self.drop, strict=True)
-        return torch.stack([grad[:, block] @ part * mask for block, part, mask in parts]).sum(0)
+            return factors[0].times(grad)
+        parts = zip(self.blocks, factors, self.drop, strict=True)
+        return torch.stack([factor.times(grad[:, block]) * mask for block, factor, mask in parts]).sum(0)
 
     def add_back_to(self, before: Tensor, grad: Tensor) -> Tensor:
-        return torch.addmm(before, grad, self.w) if self.drop is None else before + self.back(grad)
+        if self.drop is not None:
+            return before + self.back(grad)
+        factors = self.factors or self._made([self.w.t()], grad)
+        return factors[0].plus(before, grad)
 
     def weight_grad(self, grad: Tensor, h: Tensor) -> Tensor:
         """The gradient of w, from all steps `(T, B, ...)`."""
         grad = grad.flatten(0, 1)
         if self.drop is None:
-            return grad.t() @ h.flatten(0, 1)
+            return weight_product(grad, h.flatten(0, 1))
         parts = zip(self.blocks, self.drop, strict=True)
-        return torch.cat([grad[:, block].t() @ (h * mask).flatten(0, 1) for block, mask in parts])
+        return torch.cat([weight_product(grad[:, block], (h * mask).flatten(0, 1)) for block, mask in parts])
+
+    def _made(self, parts: Sequence[Tensor], like: Tensor) -> list[Factor]:
+        self.factors = [Factor(part, len(like)) for part in parts]
+        return self.factors
 
 
 def _gru_products(weights: Weights) -> tuple[_Product, _Product]:

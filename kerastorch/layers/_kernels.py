@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._dtypes import autocasts
+from ._gemm import linear
 from ._ops import call_operator, run_kernel, wants_operator
 from ._scan import is_exporting, scan_steps
 
@@ -124,10 +125,10 @@ def _hold_column(w_ih: Tensor) -> Tensor:
 def gate_linear(x: Tensor, w: Tensor, b: Tensor | None, drop: Tensor | None) -> Tensor:
     """`x @ w.T + b` for one step `(B, F)` or all `(T, B, F)`; `drop`: a mask `(1, B, F)`, or one for each gate."""
     if drop is None:
-        return F.linear(x, w, b)
+        return linear(x, w, b)
     if drop.shape[0] == 1:
-        return F.linear(x * drop[0], w, b)
-    parts = [F.linear(x * gate, part) for gate, part in zip(drop, w.chunk(drop.shape[0]), strict=True)]
+        return linear(x * drop[0], w, b)
+    parts = [linear(x * gate, part, None) for gate, part in zip(drop, w.chunk(drop.shape[0]), strict=True)]
     out = torch.cat(parts, dim=-1)
     return out if b is None else out + b
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ..errors import UnsupportedError
 
@@ -56,6 +57,11 @@ def wants_operator() -> bool:
 
 def _transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
+
+
+def is_followed() -> bool:
+    """Whether something follows every torch operation, from which a backward pass of our own would hide them."""
+    return wants_operator() or torch._C._is_tracing() or forward_ad._current_level >= 0
 
 
 def call_operator(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:

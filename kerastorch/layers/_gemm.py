@@ -1,0 +1,102 @@
+"""Matrix products for the step engine: oneDNN's where they are faster than those of the BLAS behind `torch.mm`.
+
+oneDNN uses all of AVX-512 on every processor that has it; MKL, torch's BLAS, does so on Intel's alone. On an AMD EPYC
+(Zen 4) a large product in float32 takes half the time; below the size in `LEAST` a call costs more than it saves. Both
+sum in their own order: the results differ by rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ._dtypes import autocasts
+from ._ops import is_followed
+
+LEAST = 2**21  # multiplications in one product; 32 x 128 x 512 is the smallest that was measured to gain
+_dnn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_pack = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
+
+
+def pays(rows: int, w: Tensor) -> bool:
+    """Whether oneDNN computes `x @ w.T` for `x` of so many rows: a size rule, for float32 on the CPU."""
+    return (
+        rows * w.numel() >= LEAST
+        and w.dtype == torch.float32
+        and w.is_cpu
+        and _dnn is not None
+        and bool(torch.backends.mkldnn.enabled)
+    )
+
+
+def _times(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
+    if not (w.is_mkldnn or w.is_contiguous() or w.t().is_contiguous()):
+        w = w.contiguous()  # for a cut-out of a matrix oneDNN has a slow routine only
+    return _dnn(x, w, bias, "none", [], "")  # type: ignore[misc]
+
+
+def product(x: Tensor, w: Tensor) -> Tensor:
+    """`x @ w.T` of two matrices."""
+    recorded = torch.is_grad_enabled() and (x.requires_grad or w.requires_grad)
+    return x @ w.t() if recorded or not pays(len(x), w) else _times(x, w)
+
+
+def weight_product(grad: Tensor, x: Tensor) -> Tensor:
+    """`grad.T @ x`: the gradient of `w` in `x @ w.T`."""
+    return product(x.t(), grad.t()).t()
+
+
+class Factor:
+    """A matrix that one step after the other is multiplied with: `x @ w.T`, for `x` of `rows` rows.
+
+    Args:
+        w: The matrix.
+        rows: Of each `x`.
+    """
+
+    def __init__(self, w: Tensor, rows: int) -> None:
+        self.packed = _pack(w, rows) if _pack is not None and pays(rows, w) else None
+        self.transposed = w if self.packed is not None else w.t().contiguous()  # thrice as fast on a small batch
+
+    def add_to(self, out: Tensor, x: Tensor) -> None:
+        """`out += x @ w.T`."""
+        if self.packed is None:
+            out.addmm_(x, self.transposed)
+        else:
+            out.add_(_times(x, self.packed))
+
+    def times(self, x: Tensor) -> Tensor:
+        return x @ self.transposed if self.packed is None else _times(x, self.packed)
+
+    def plus(self, other: Tensor, x: Tensor) -> Tensor:
+        """`other + x @ w.T`."""
+        return torch.addmm(other, x, self.transposed) if self.packed is None else _times(x, self.packed).add_(other)
+
+
+def linear(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
+    """`F.linear`."""
+    if is_followed() or autocasts(x.device) or x.dtype != w.dtype or not pays(x.numel() // x.shape[-1], w):
+        return F.linear(x, w, bias)
+    return _Linear.apply(x, w, bias)  # type: ignore[return-value]
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.biased = bias is not None
+        return _times(x, w, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, w = ctx.saved_tensors
+        of_x, of_w, of_bias = ctx.needs_input_grad
+        flat = grad.flatten(0, -2).contiguous()
+        return (
+            product(flat, w.t()).view_as(x) if of_x else None,
+            weight_product(flat, x.flatten(0, -2)) if of_w else None,
+            flat.sum(0) if of_bias and ctx.biased else None,
+        )

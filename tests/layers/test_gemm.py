@@ -1,0 +1,103 @@
+"""The products of the step engine that run on oneDNN, against float64, autograd and torch's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kerastorch import layers
+from kerastorch.layers import _gemm
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    """Sums of at most a few hundred products, in float32 and another order."""
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5 * float(expected.detach().abs().max()))
+
+
+@pytest.fixture(autouse=True)
+def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_gemm, "LEAST", 0)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_products(cut: bool) -> None:
+    x, w = random(6, 5), random(9, 5, seed=1)
+    grad, other = random(6, 9, seed=2), random(6, 5, seed=3)
+    if cut:
+        x, w, grad = (torch.cat([part, part + 1, part - 1], -1)[:, : part.shape[1]] for part in (x, w, grad))
+    assert _gemm.pays(6, w)
+    close(_gemm.product(x, w), x.double() @ w.double().t())
+    close(_gemm.weight_product(grad, x), grad.double().t() @ x.double())
+    ahead, back = _gemm.Factor(w, 6), _gemm.Factor(w.t(), 6)
+    close(ahead.times(x), x.double() @ w.double().t())
+    close(back.plus(other, grad), other.double() + grad.double() @ w.double())
+    out = grad.clone()
+    ahead.add_to(out, x)
+    close(out, grad.double() + x.double() @ w.double().t())
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_linear_and_its_first_and_second_derivatives(biased: bool) -> None:
+    arrays = [random(4, 3, 5), random(7, 5, seed=1), random(7, seed=2)][: 3 if biased else 2]
+    found = []
+    for function, dtype in ((_gemm.linear, torch.float32), (F.linear, torch.float64)):
+        x, w, *rest = leaves = [array.to(dtype).requires_grad_() for array in arrays]
+        out = function(x, w, rest[0] if rest else None)
+        first = torch.autograd.grad(out.pow(3).sum(), leaves, create_graph=True)
+        second = torch.autograd.grad(sum(grad.pow(2).sum() for grad in first), leaves)  # type: ignore[arg-type]
+        found.append([out, *first, *second])
+    for ours, theirs in zip(*found, strict=True):
+        close(ours, theirs)
+
+
+@pytest.mark.parametrize("recurrent_dropout", [0.0, 0.25])
+@pytest.mark.parametrize(
+    ("cls", "config"),
+    [
+        (layers.LSTM, {"activation": "relu"}),
+        (layers.GRU, {"activation": "relu"}),
+        (layers.GRU, {"reset_after": False}),
+        (layers.SimpleRNN, {"activation": "elu"}),
+    ],
+)
+def test_layers(cls: Any, config: dict[str, Any], recurrent_dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = cls(6, return_sequences=True, recurrent_dropout=recurrent_dropout, **config)
+    x, upstream = random(3, 5, 4), random(3, 5, 6, seed=4)
+    mask = torch.tensor([[1, 1, 0, 1, 1], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
+    layer(x)
+    calls: list[int] = []
+    times = _gemm._times
+    monkeypatch.setattr(_gemm, "_times", lambda *args: calls.append(1) or times(*args))
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        layer.to(dtype)
+        leaf = x.to(dtype).requires_grad_()
+        torch.manual_seed(1)
+        out = layer(leaf, mask=mask, training=True)
+        found.append([out, *torch.autograd.grad(out, [leaf, *layer.parameters()], upstream.to(dtype))])
+        assert bool(calls) == (dtype == torch.float32)
+        calls.clear()
+    for ours, theirs in zip(*found, strict=True):
+        close(ours, theirs)
+
+
+def test_small_products_and_other_dtypes_stay_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_gemm, "LEAST", 2**21)
+    assert _gemm.pays(32, random(512, 128))
+    assert not _gemm.pays(31, random(512, 128))
+    assert not _gemm.pays(32, random(512, 128).double())
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        assert not _gemm.pays(32, random(512, 128))
+    finally:
+        torch._C._set_mkldnn_enabled(True)
