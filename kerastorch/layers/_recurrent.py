@@ -19,7 +19,8 @@ from ..weights import Filler, Shape, Var, transpose
 from . import _check, _engine
 from ._equations import Steps
 from ._gated import drops, keep_gated_arguments
-from ._kernels import Activation, Kernel, States, gate_linear, masked
+from ._kernels import Activation, Kernel, States, fused_lstm, gate_linear, masked
+from ._ops import is_followed
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 
 if TYPE_CHECKING:
@@ -189,8 +190,8 @@ class Recurrent(SequenceLayer):
         """Which computation runs for this configuration, and why.
 
         Args:
-            x: Not needed; the choice depends on the configuration only.
-            mask: Likewise: masks run on the same kernel.
+            x: The input, or None: of any batch size but 1.
+            mask: Not needed: masks run on the same kernel.
             training: As in `forward`; recurrent dropout changes the choice while training.
         """
         training = self.training if training is None else training
@@ -198,6 +199,10 @@ class Recurrent(SequenceLayer):
         if isinstance(fused, str):
             slow = _engine.no_derivative(self.activation, self.recurrent_activation)
             return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
+        dropping = training and (drops(self, self.dropout) or drops(self, self.recurrent_dropout))
+        # torch's other kernels are loops on the CPU, and train more slowly than ours.
+        if dropping and isinstance(x, Tensor) and _is_one(x) and (fused is fused_lstm or not x.is_cpu):
+            return KernelChoice("fused", "dropout in a batch of one is the same as weights with zeros in them")
         if training and drops(self, self.recurrent_dropout):
             return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
         if training and drops(self, self.dropout) and self.implementation == 1:
@@ -205,13 +210,19 @@ class Recurrent(SequenceLayer):
         return KernelChoice("fused", f"torch's {type(self).__name__} kernel computes this configuration")
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        choice = self.kernel_choice(training=training)
+        choice = self.kernel_choice(x, training=training)
         drop = self._gate_masks(x[:, 0], self.dropout) if training and drops(self, self.dropout) else None
+        recurrent_drop = None
+        if training and drops(self, self.recurrent_dropout):
+            recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
+        weights = self._kernel_weights()
+        if _is_one(x):
+            weights[0], weights[1] = _dropped(weights[0], drop), _dropped(weights[1], recurrent_drop)
+            drop = recurrent_drop = None
         if choice.path == "fused":
             kernel = self._fused()
             assert not isinstance(kernel, str)
             x = x if drop is None else x * drop[0].unsqueeze(1)
-            weights = self._kernel_weights()
             if mask is None:
                 return kernel(x, states, weights)
             return masked(
@@ -224,12 +235,10 @@ class Recurrent(SequenceLayer):
                 only_last=not self.return_sequences,
                 hide=self.zero_output_for_mask,
             )
-        recurrent_drop = None
-        if training and drops(self, self.recurrent_dropout):
-            recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
         by_time = x.transpose(0, 1).contiguous()
-        gates = gate_linear(by_time, self.weight_ih_l0, self.bias_ih_l0 if self.use_bias else None, drop)
-        out, states = _engine.run(self._steps(recurrent_drop), gates, states, mask)
+        gates = gate_linear(by_time, weights[0], weights[2] if self.use_bias else None, drop)
+        steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
+        out, states = _engine.run(steps, gates, states, mask)
         return self._hide(out, mask), states
 
     def _kernel_weights(self) -> list[Tensor]:
@@ -250,6 +259,16 @@ class Recurrent(SequenceLayer):
         if self.MASK_ORDER is None or len(masks) == 1:
             return masks
         return torch.stack([masks[gate] for gate in self.MASK_ORDER])
+
+
+def _is_one(x: Tensor) -> bool:
+    """Whether x is a batch of one, and no graph is taken, which must serve any batch."""
+    return not is_followed() and x.shape[0] == 1
+
+
+def _dropped(weight: Tensor, masks: Tensor | None) -> Tensor:
+    """`(G*U, F)` with the dropout masks `(G, 1, F)`, or `(1, 1, F)`, of what it is multiplied with put into it."""
+    return weight if masks is None else (weight.unflatten(0, (len(masks), -1)) * masks).flatten(0, 1)
 
 
 def fused_if(conditions: Sequence[tuple[bool, str]], kernel: Kernel) -> Kernel | str:

@@ -11,6 +11,7 @@ import torch
 
 from kerastorch import layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
+from kerastorch.layers import _recurrent
 from kerastorch.layers._recurrent import Recurrent
 
 CLASSES = [layers.LSTM, layers.GRU, layers.SimpleRNN]
@@ -306,3 +307,29 @@ def test_time_distributed_errors() -> None:
         ShapeError, match=r"expected a mask that starts with \(batch, timesteps\) = \(2, 4\), got \(2, 5\)"
     ):
         layers.TimeDistributed(layers.Dense(3))(torch.zeros(2, 4, 3), mask=torch.ones(2, 5))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize(
+    "rates", [{"dropout": 0.5}, {"recurrent_dropout": 0.4}, {"dropout": 0.5, "recurrent_dropout": 0.4}]
+)
+@pytest.mark.parametrize("implementation", [1, 2])
+@pytest.mark.parametrize("pattern", [None, "holes"])
+def test_dropout_in_a_batch_of_one_is_put_into_the_weights(
+    cls: Any, rates: dict[str, float], implementation: int, pattern: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = make(cls, return_sequences=True, return_state=True, implementation=implementation, **rates)
+    x = inputs()[:1]
+    if cls is layers.LSTM:
+        assert layer.kernel_choice(x, training=True).path == "fused"
+    mask = None if pattern is None else torch.tensor(MASKS[pattern][:1], dtype=torch.bool)
+    found = []
+    for one, is_one in ((layer, _recurrent._is_one), (by_steps(layer), lambda x: False)):
+        monkeypatch.setattr(_recurrent, "_is_one", is_one)
+        leaf = x.clone().requires_grad_()
+        torch.manual_seed(5)
+        outputs = one(leaf, mask=mask, training=True)
+        loss = sum((out * torch.arange(1.0, out.numel() + 1).reshape(out.shape)).sum() for out in outputs)
+        found.append([*outputs, *torch.autograd.grad(loss, [leaf, *one.parameters()])])  # type: ignore[arg-type]
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)  # float64, another order of sums
