@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -20,7 +21,7 @@ from .layers._variables import weights_on
 from .models import Model, build_model
 from .models._provided import Provided, provided
 from .models._sketch import sketch
-from .spec import LayerSpec, ModelSpec, Rule, Writer
+from .spec import LayerSpec, ModelSpec, Rule, TrainingConfig, Writer
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -92,6 +93,17 @@ def load_model(
             fit its own config (`MismatchError`).
         ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
+    return load_model_reported(path, custom_objects, replace=replace, device=device)[0]
+
+
+def load_model_reported(
+    path: str | os.PathLike[str] | BinaryIO,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    replace: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
+) -> tuple[Model, LoadReport]:
+    """`load_model`, and what it did."""
     target = torch.get_default_device() if device is None else torch.device(device)
     given = provided(custom_objects, replace, target)
     with open_archive(path) as archive:
@@ -113,8 +125,10 @@ def load_model(
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
-        _log.info("%s", _report(archive, reading.writer, (*reading.rules, *match.rules), settled))
-    return model.eval()
+        model.training_config = _training(config.get("compile_config"), archive.training_config, reading.writer)
+        report = _report(archive, reading.writer, (*reading.rules, *match.rules), settled)
+    _log.info("%s", report)
+    return model.eval(), report
 
 
 def load_weights(
@@ -194,6 +208,13 @@ def model_from_json(
     Raises:
         LoadError: The text is no model config, or needs what kerastorch does not have.
     """
+    return model_from_json_reported(text, custom_objects, replace=replace)[0]
+
+
+def model_from_json_reported(
+    text: str, custom_objects: Mapping[str, Any] | None = None, *, replace: Mapping[str, Any] | None = None
+) -> tuple[Model, tuple[Rule, ...]]:
+    """`model_from_json`, and what was translated."""
     if not isinstance(text, str):
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
     config = parse_json(text, "model_from_json", Limits())
@@ -202,7 +223,9 @@ def model_from_json(
     given = provided(custom_objects, replace)
     call = "kt.model_from_json(text"
     reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
-    return _with_file("model_from_json", lambda: _build(reading.spec, given, None)).eval()
+    model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
+    model.training_config = _training(config.get("compile_config"), None, reading.writer)
+    return model.eval(), reading.rules
 
 
 def _read(
@@ -231,6 +254,13 @@ def _build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> 
         return build_model(spec, given)
     with weights_on(device):  # the layers' own: what somebody's code makes beside them has values
         return build_model(spec, given)
+
+
+def _training(compiled: Any, legacy: Mapping[str, Any] | None, writer: Writer) -> TrainingConfig | None:
+    """What a file says of how its model was compiled, which is not interpreted."""
+    if isinstance(compiled, dict) and compiled:
+        return TrainingConfig(json.dumps(compiled), "keras", writer)
+    return TrainingConfig(json.dumps(legacy), "h5", writer) if legacy else None
 
 
 def _match(

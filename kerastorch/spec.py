@@ -5,6 +5,7 @@ Everything here is in the current spelling and meaning, whatever Keras version w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -174,3 +175,26 @@ class Rule:
 
     layer: str
     text: str
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model was compiled, as the file says it that it was read from: optimizer, losses, metrics.
+
+    It is kept so that it can be written again. Nothing here trains by it, and no name in it is looked up.
+
+    Args:
+        text: The file's words, as JSON.
+        form: Of which kind of file they are: "keras" for the `compile_config` of a `.keras` file or of `to_json()`,
+            "h5" for the `training_config` of an `.h5` file.
+        writer: Which Keras wrote them.
+    """
+
+    text: str
+    form: Literal["keras", "h5"]
+    writer: Writer
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A new dict of it."""
+        return json.loads(self.text)

@@ -11,6 +11,7 @@ from ._custom import lambda_function as function_name
 from ._models import Reading as Reading
 from ._models import read_config as read_config
 from ._models import to_spec as to_spec
+from ._survey import snake as snake
 from ._survey import table_lacks as table_lacks
 from ._writer import detect_writer as detect_writer
 

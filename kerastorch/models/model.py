@@ -15,6 +15,7 @@ from ..layers._connected import Ends
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
+from ..spec import TrainingConfig
 from ._config import functional_config
 from ._edges import Masked, call_masked
 from ._files import OnDisk
@@ -45,6 +46,10 @@ class Model(OnDisk, Layer):
     Variables:
         The layers', in the order of `layers`.
 
+    Attributes:
+        training_config: How the original was compiled, as its file says it; None for a model that is from no file. It
+            is kept by copies and written again by `save_model`; nothing here trains by it.
+
     Example:
         >>> x = Input((20, 1)); model = Model(x, Dense(2)(LSTM(5)(x))); model.output_shape
         (None, 2)
@@ -53,6 +58,7 @@ class Model(OnDisk, Layer):
     supports_masking = True
     CONFIG = ()
     EXAMPLES = ()
+    training_config: TrainingConfig | None = None
     _has_policy = False
     _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for

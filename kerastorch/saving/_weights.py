@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -61,6 +63,27 @@ def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
         name = "/".join([layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name])
         stored.append((name, _array(name, owned.variable.value())))
     return tuple(stored)
+
+
+def watched(weights: LegacyWeights | TreeWeights, wrote: Callable[[int], None]) -> LegacyWeights | TreeWeights:
+    """The same weights; `wrote` gets the number of values of each array when that is taken."""
+
+    def watch(array: Array) -> Array:
+        def read() -> np.ndarray:
+            values = array.read()
+            wrote(values.size)
+            return values
+
+        return Array(array.where, array.shape, array.dtype, read)
+
+    def watch_all(stored: tuple[tuple[str, Array], ...]) -> tuple[tuple[str, Array], ...]:
+        return tuple((name, watch(array)) for name, array in stored)
+
+    if isinstance(weights, LegacyWeights):
+        layers = tuple(LegacyLayer(layer.name, watch_all(layer.weights)) for layer in weights.layers)
+        return LegacyWeights(layers, watch_all(weights.top_level))
+    objects = weights.objects.items()
+    return TreeWeights({path: TreeObject(tuple(map(watch, item.arrays)), item.name) for path, item in objects})
 
 
 def _cell(module: nn.Module) -> tuple[str, str] | None:

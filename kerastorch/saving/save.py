@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ from ..spec import Rule
 from . import _keras3
 from ._forms import Forms
 from ._masks import arriving_masks, call_masks
-from ._weights import legacy_weights, tree_weights
+from ._training import translate_training
+from ._weights import legacy_weights, tree_weights, watched
 
 _log = logging.getLogger("kerastorch")
 
@@ -63,7 +64,8 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
 
     The same model gives the same bytes. The file that stood there stays whole until the new one is. What an older Keras
     did otherwise is written so that the numbers stay; the report, which goes to the logger `kerastorch` as well, says
-    what was changed.
+    what was changed. How the original of the model was compiled (`model.training_config`) is written, too: word for
+    word for the Keras and the format that it came from, translated for others; the state of its optimizer is not.
 
     Args:
         model: The model; its input shapes must be known.
@@ -78,6 +80,13 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
         NotBuiltError: The model has no weights yet.
         ArgumentError: `path` or `model` is of another kind.
     """
+    return save_model_watched(model, path, dialect, lambda values: None)
+
+
+def save_model_watched(
+    model: Model, path: str | os.PathLike[str], dialect: DialectName, wrote: Callable[[int], None]
+) -> SaveReport:
+    """`save_model`, which calls `wrote` with the number of values of each array on its way into the file."""
     model, shown = _model("save_model", model), _path("save_model", path)
     if shown.endswith(".keras"):
         kind: Format = "Keras v3 .keras zip"
@@ -89,8 +98,20 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
             "save_weights(model, 'name.weights.h5')."
         )
     config, forms = _config(model)
-    weights = tree_weights(model, forms, True) if kind == "Keras v3 .keras zip" else legacy_weights(model, forms)
-    archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=config, weights=weights)
+    zipped = kind == "Keras v3 .keras zip"
+    weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
+    training = _training(model, "keras" if zipped else "h5", dialect, forms)
+    if zipped and training:
+        config["compile_config"] = training
+    archive = in_memory(
+        shown,
+        kind,
+        keras_version=_KERAS3,
+        backend="tensorflow",
+        config=config,
+        weights=watched(weights, wrote),
+        training_config=None if zipped else training,
+    )
     return _write(archive, dialect, forms)
 
 
@@ -137,8 +158,16 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
     Raises:
         SaveError: As for `save_model`.
     """
-    config, _ = _config(_model("to_json", model))
-    return json.dumps(config)
+    config, forms = _config(_model("to_json", model))
+    training = _training(model, "keras", dialect, forms) if dialect == "keras3" else None  # tf-keras says none here
+    return json.dumps({**config, "compile_config": training} if training else config)
+
+
+def _training(model: Model, form: Literal["keras", "h5"], dialect: str, forms: Forms) -> dict[str, Any] | None:
+    """How the original of the model was compiled, in the words of what is written."""
+    written, rules = translate_training(model.training_config, form, dialect, model.output_names, model.name)
+    forms.rules += rules
+    return written
 
 
 def _config(model: Model) -> tuple[dict[str, Any], Forms]:
