@@ -1,0 +1,66 @@
+"""The command line: `kerastorch info|summary|verify|convert FILE`, one module for each command.
+
+Exit status: 0 all right, 1 the numbers differ (`verify`, `convert --check`) or the model needs code that is not in the
+file (`info`), 2 wrong use, a file that cannot be read, or a model that cannot be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import KerasTorchError
+from . import convert, info, summary, verify
+from .verify import compare_golden as compare_golden
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; `sys.argv` if None.
+
+    Returns:
+        The exit status.
+    """
+    options = _parser().parse_args(arguments)
+    message = None
+    try:
+        try:
+            status = options.run(options)
+        except KerasTorchError as error:
+            status, message = 2, f"kerastorch: {' '.join(str(error).split())}"
+        sys.stdout.flush()  # what was printed before an error stands before it
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain once more when it closes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if message:
+        print(message, file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kerastorch", description="Keras recurrent model files on PyTorch.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (info, summary, verify, convert):
+        command.add(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """--version, which looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *unused: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("kerastorch")
+        except PackageNotFoundError:
+            found = "(not installed, run from its sources)"
+        print(f"kerastorch {found}")
+        parser.exit()

@@ -1,0 +1,133 @@
+"""Whether a written file gives the numbers of the model that it was written from, on random inputs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..errors import ArgumentError, ShapeError
+from ..layers import Embedding, Masking
+from .verify import Comparison, flat
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+_ROWS = 4  # where the model leaves the number open
+_LENGTHS = (7, 32, 128)  # tried where a length is open: a convolution may need more than a few steps
+
+
+def compare_file(model: Model, path: str) -> list[Comparison]:
+    """Read a file again and run it and the original on the same random inputs, some steps masked.
+
+    Args:
+        model: The original.
+        path: A Keras file, or a `.safetensors` of the model's state dict.
+
+    Returns:
+        Each output of the new file beside that of the original.
+
+    Raises:
+        ArgumentError: The inputs' sizes are open and none of those that were tried fits.
+    """
+    new = _read(model, path)
+    inputs, golden = _try(model)
+    _fresh(new)
+    computed = flat(new.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=len(inputs[0])))
+    pairs = zip(computed, golden, model.output_names, strict=True)
+    return [Comparison(name, ours, theirs) for ours, theirs, name in pairs]
+
+
+def _read(model: Model, path: str) -> Model:
+    if not path.lower().endswith(".safetensors"):
+        from ..load import load_model
+
+        return load_model(path)
+    from safetensors.torch import load_file
+
+    new = copy.deepcopy(model)
+    with torch.no_grad():
+        for tensor in (*new.parameters(), *new.buffers()):
+            tensor.zero_()  # whatever it computes now comes from the file
+    new.load_state_dict(load_file(path), strict=True)
+    return new.eval()
+
+
+def _fresh(model: Model) -> None:
+    """The same state for both: no states kept, and the same random numbers where a model draws any."""
+    torch.manual_seed(0)
+    if model.stateful:
+        model.reset_states()
+
+
+def _try(model: Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Random inputs that the model takes, and what it makes of them."""
+    why = ""
+    for length in _LENGTHS:
+        try:
+            inputs = random_inputs(model, length)
+            _fresh(model)
+            return inputs, flat(model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=len(inputs[0])))
+        except ShapeError as error:
+            why = str(error)
+    raise ArgumentError(f"--check: no open length of {_LENGTHS} fits the model: {why}")
+
+
+def random_inputs(model: Model, length: int) -> list[np.ndarray]:
+    """Inputs for every place: words that an Embedding knows, and masked steps at the end of some rows.
+
+    Args:
+        model: The model.
+        length: For sizes that the model leaves open.
+    """
+    rng = np.random.default_rng(0)
+    shapes = [(tensor.shape[0] or _ROWS, *(size or length for size in tensor.shape[1:])) for tensor in model.inputs]
+    found = []
+    for index, (tensor, shape) in enumerate(zip(model.inputs, shapes, strict=True)):
+        words, masked = _reached(model, shapes, index)
+        whole = words is not None or not tensor.dtype.is_floating_point
+        values = rng.integers(0, words or 2, shape) if whole else rng.normal(size=shape)
+        if masked is not None and len(shape) > 1 and shape[1] > 1:
+            for row in range(shape[0]):  # the first row has no masked step, and none has only such
+                steps = row % shape[1]
+                values[row, shape[1] - steps :] = masked
+        found.append(values.astype("int64" if whole else "float32"))
+    return found
+
+
+def _reached(model: Model, shapes: Sequence[tuple[int, ...]], index: int) -> tuple[int | None, Any]:
+    """How many words the smallest Embedding behind an input knows, and the value that is masked there; None if none."""
+    probes = [np.full(shape, float(number == index), "float32") for number, shape in enumerate(shapes)]
+    sizes: list[int] = []
+    masked: list[Any] = []
+
+    def note(layer: Any, arguments: tuple[Any, ...]) -> Any:
+        value = arguments[0]
+        if not isinstance(value, torch.Tensor) or not bool((value != 0).any()):
+            return None
+        if isinstance(layer, Masking):
+            masked.append(layer.mask_value)
+            return None
+        sizes.append(layer.input_dim)
+        masked.extend([0] if layer.mask_zero else [])
+        return (torch.zeros_like(value), *arguments[1:])  # 1 may be no word
+
+    with _hooks(model, note):
+        model.predict(probes if len(probes) > 1 else probes[0], batch_size=len(probes[0]))
+    return min(sizes, default=None), masked[0] if masked else None
+
+
+@contextmanager
+def _hooks(model: Model, note: Any) -> Iterator[None]:
+    """Look at what Embedding and Masking layers get."""
+    layers = [module for module in model.modules() if isinstance(module, (Embedding, Masking))]
+    handles = [layer.register_forward_pre_hook(note) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,45 @@
+"""The file that a command is about."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..errors import ArgumentError, quote
+
+if TYPE_CHECKING:
+    from ..load import LoadReport
+    from ..models import Model
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """The argument FILE."""
+    parser.add_argument("file", metavar="FILE", help=".keras, .h5, .hdf5 or .weights.h5")
+
+
+def add_arch(parser: argparse.ArgumentParser) -> None:
+    """The option --arch."""
+    parser.add_argument("--arch", metavar="A.json", help="for a file of weights only: the model's to_json() text")
+
+
+def load(options: argparse.Namespace) -> Model:
+    """The model of FILE, or of --arch with the weights of FILE."""
+    return load_reported(options)[0]
+
+
+def load_reported(options: argparse.Namespace) -> tuple[Model, LoadReport]:
+    """The same, with what was done."""
+    from dataclasses import replace
+
+    from ..load import load_model_reported, load_weights, model_from_json_reported
+
+    if options.arch is None:
+        return load_model_reported(options.file)
+    try:
+        with open(options.arch, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"--arch {quote(options.arch)} cannot be read as text: {error}") from error
+    model, rules = model_from_json_reported(text)
+    report = load_weights(model, options.file)
+    return model, replace(report, rules=(*rules, *report.rules))

@@ -1,0 +1,132 @@
+"""`kerastorch info FILE`: what a file holds, and on which kernels it will run."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..errors import KerasTorchError
+from ._loading import add_file
+from ._printing import make_console, print_table, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..compat import Reading
+    from ..files import Archive
+    from ..layers import Layer
+    from ..models import Model
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser("info", help="what a file holds, and on which kernels it will run")
+    parser.set_defaults(run=run)
+    add_file(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..compat import read_config
+    from ..files import open_archive
+
+    console = make_console()
+    with open_archive(options.file) as archive:
+        console.print(shown(options.file))
+        console.print(f"  format      {archive.format}")
+        if archive.config is None:
+            stated = f"Keras {shown(archive.keras_version)}" if archive.keras_version else "not stated"
+            backend = f" ({shown(archive.backend)})" if archive.backend else ""
+            console.print(f"  written by  {stated}{backend}")
+            _print_arrays(console, archive)
+        else:
+            try:
+                reading = read_config(archive.config, archive.keras_version, archive.backend, partly=True)
+            except KerasTorchError as error:
+                raise type(error)(f"{shown(options.file)}: {error}") from error
+            console.print(f"  written by  {reading.writer}")
+            for rule in reading.rules:
+                console.print(f"  rule        {shown(rule.layer)}: {shown(rule.text)}")
+            if reading.missing:
+                _print_sketch(console, reading, options.file, archive)
+                return 1
+        skipped = archive.skipped
+    if archive.config is not None:
+        from .. import load_model
+
+        _print_layers(console, load_model(options.file))
+    for item in skipped:
+        console.print(f"not used: {shown(item.what)}: {shown(item.reason)}")
+    return 0
+
+
+def _print_sketch(console: Console, reading: Reading, file: str, archive: Archive) -> None:
+    """The layers of a model of which some are missing, and what is to be passed for these."""
+    from ..missing import explain
+    from ..models._sketch import sketch
+
+    places = sketch(reading.spec)
+    cells = []
+    for place in places:
+        shapes = ", ".join("?" if shape is None else str(shape) for shape in place.outputs)
+        depth = place.path.count("/") if "/" not in place.spec.name else 0
+        name = "  " * depth + shown(place.spec.name)
+        cells.append((name, shown(place.class_name), shapes, "missing" if place.is_missing else ""))
+    print_table(console, ("Layer", "Class", "Output shape", ""), cells)
+    console.print(explain(reading.missing, f"kt.load_model({file!r}", places, reading.spec, archive))
+
+
+def _print_layers(console: Console, model: Model) -> None:
+    from ..models import Model
+    from ..models._masks import mask_events
+    from ..models._summary import count, rows
+
+    cells = []
+    for depth, layer, shape, _ in rows(model, expand_nested=True):
+        path, reason = ("", "") if isinstance(layer, Model) else _kernels(layer)
+        name = "  " * depth + shown(layer.name)
+        cells.append((name, layer.kind, str(shape), f"{sum(count(layer)):,}", path, reason))
+    print_table(console, ("Layer", "Class", "Output shape", "Params", "Kernel", "Why"), cells, right=(3,))
+    trained, fixed = count(model)
+    console.print(f"parameters: {trained + fixed:,} ({trained:,} trainable, {fixed:,} not)")
+    wording = {"made": "is made by", "used": "is used by", "lost": "is lost at"}
+    for layer, class_name, what in mask_events(model):
+        console.print(f"mask: {wording[what]} {shown(layer)} ({class_name})")
+
+
+def _kernels(layer: Layer) -> tuple[str, str]:
+    """Which kernel a recurrent layer, or the ones inside a wrapper, will run on, and why; empty for other layers."""
+    from ..layers._recurrent import Recurrent
+
+    found: dict[tuple[str, str], None] = {}
+    for module in layer.modules():
+        if isinstance(module, Recurrent):
+            choice = module.kernel_choice(training=False)
+            reason = choice.reason
+            while_training = module.kernel_choice(training=True)
+            if while_training != choice:
+                reason += f"; while training: {while_training.path}, because {while_training.reason}"
+            found[choice.path, reason] = None  # the two directions of a Bidirectional mostly say the same
+    return "; ".join(path for path, _ in found), "; ".join(reason for _, reason in found)
+
+
+def _print_arrays(console: Console, archive: Archive) -> None:
+    """The arrays of a file of weights only."""
+    from ..files import LegacyWeights
+
+    rows: list[tuple[str, ...]] = []
+    total = 0
+    if isinstance(archive.weights, LegacyWeights):
+        layers = [(layer.name, layer.weights) for layer in archive.weights.layers]
+        layers += [("(top level)", archive.weights.top_level)] if archive.weights.top_level else []
+        found = [(owner, name, array) for owner, weights in layers for name, array in weights]
+    elif archive.weights is not None:
+        objects = archive.weights.objects.items()
+        found = [(path, str(i), array) for path, item in objects for i, array in enumerate(item.arrays)]
+    else:
+        found = []
+    for owner, name, array in found:
+        total += math.prod(array.shape)
+        rows.append((shown(owner), shown(name), str(tuple(array.shape)), array.dtype, f"{math.prod(array.shape):,}"))
+    print_table(console, ("Of", "Array", "Shape", "Dtype", "Values"), rows, right=(4,))
+    console.print(f"arrays: {len(rows)}, values: {total:,}. There is no architecture in this file.")
