@@ -209,16 +209,16 @@ class _Translation:
                 return self._spelled(name)
         elif name in self.losses:
             new = self.losses[name]
-            if self.to_keras3 and new == "cosine_similarity" and self.source.era == "keras1":
-                self.notes.append(f"loss {quote(name)} is the mean of products in Keras 1 and their sum in Keras 3")
-            name = new if self.to_keras3 else name
-            return self._spelled(name)
+            if new == "cosine_similarity" and self.source.era == "keras1":
+                self.notes.append(f"loss {quote(name)} is the mean of products in Keras 1 and their sum in later Keras")
+            return self._spelled(new)
         if name in classes and not self.early:
             return name
         raise self._lacks("loss", name)
 
     def _spelled(self, loss: str) -> str:
-        return tables.LONG_NAMES.get(loss, loss) if self.form == "h5" else loss
+        long = self.form == "h5" or self.era != "keras3"  # tf-keras has fewer short ones
+        return tables.LONG_NAMES.get(loss, loss) if long else loss
 
     def _loss_class(self, item: Item) -> Any:
         name, config = item.name, item.config or {}
@@ -248,14 +248,16 @@ class _Translation:
             names = {snake(cls): cls for cls in (*tables.METRIC_CLASSES, *tables.KERAS3_METRIC_CLASSES)}
             cls = names.get(name, tables.METRICS.get(name))
             if cls in tables.METRIC_CLASSES or (cls is not None and self.era == "keras3"):
-                # tf-keras knows functions by name, Keras 3 every class.
-                return name if self.era == "keras3" or name in tables.METRICS else cls
+                if self.era == "keras3":
+                    return name
+                return _in_tf_keras(name) if name in tables.METRICS else cls
         elif name in self.metrics:
-            if not self.to_keras3:
-                return name
             if self.early and self.metrics[name] == "CosineSimilarity":
-                self.notes.append(f"metric {quote(name)} was the negative of what Keras 3 reports")
-            return name if name in tables.LONG_NAMES else snake(self.metrics[name])
+                self.notes.append(f"metric {quote(name)} was the negative of what later Keras reports")
+            if not self.to_keras3:
+                return _in_tf_keras(name)
+            short = name in tables.LONG_NAMES and name.lower() != "kld"  # which Keras 3 has for the loss alone
+            return name if short else snake(self.metrics[name])
         raise self._lacks("metric", name)
 
     def _metric_class(self, item: Item, output: str | None) -> Any:
@@ -288,6 +290,12 @@ class _Translation:
         if left:
             self.notes.append(f"{name}: {', '.join(map(quote, left))} is left out, which the other Keras does not have")
         return {key: config[key] for key in config if key in known}
+
+
+def _in_tf_keras(metric: str) -> str:
+    """The name of a function in tf-keras."""
+    name = tables.LOSSES.get(metric, metric)
+    return tables.LONG_NAMES.get(name, name)
 
 
 def _openable(config: dict[str, Any]) -> list[str]:

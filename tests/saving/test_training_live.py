@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
+from kerastorch.compat import snake
 from kerastorch.saving import _training_tables as tables
+from kerastorch.saving._training import _in_tf_keras, translate_training
 
 TWO_LOSSES = ["categorical_crossentropy", "mse"]
 # name -> (outputs, what compile gets). `("path", {...})` is the object of that name in Keras.
@@ -131,3 +133,39 @@ def test_keras3_trains_on(keras_worker: KerasWorker, tmp_path: Path, era: str, n
         same = tmp_path / f"same{ending}"
         kt.save_model(kt.load_model(path), same)
         assert keras_worker.call("keras3", "compiled:opens", str(same))
+
+
+@pytest.mark.parametrize("name", ["name", "schedule", "two outputs", "two losses", "clipped"])
+@pytest.mark.parametrize("form", ["keras", "h5"])
+def test_tf_keras_trains_on(keras_worker: KerasWorker, tmp_path: Path, name: str, form: Literal["keras", "h5"]) -> None:
+    outputs, options = CASES[name]
+    path = tmp_path / "original.keras"
+    keras_worker.call("keras3", "compiled:write", [str(path)], outputs, options)
+    original = keras_worker.call("keras3", "compiled:opened", str(path), outputs)
+    model = kt.load_model(path)
+    config, rules = translate_training(model.training_config, form, "keras2", model.output_names, "net")
+    assert rules == []
+    same_training(original, keras_worker.call("keras2", "compiled:compiles", config, form, outputs))
+
+
+@pytest.mark.parametrize("era", ["keras2", "keras3"])
+def test_every_row_is_there(keras_worker: KerasWorker, era: str) -> None:
+    rows: dict[str, Any] = {
+        "optimizers": {name: (*tables.COMMON, *own) for name, own in tables.OPTIMIZERS.items()},
+        "optimizers.schedules": dict(tables.SCHEDULES),
+        "losses": {name: ("reduction", *own) for name, own in tables.LOSS_CLASSES.items()},
+        "metrics": {name: ("dtype", *own) for name, own in tables.METRIC_CLASSES.items()},
+    }
+    if era == "keras3":
+        rows["optimizers"] |= dict.fromkeys(tables.KERAS3_OPTIMIZERS, ())
+        rows["losses"] |= dict.fromkeys(tables.KERAS3_LOSS_CLASSES, ())
+        rows["metrics"] |= dict.fromkeys(tables.KERAS3_METRIC_CLASSES, ())
+        losses = {*tables.LOSSES.values(), *tables.KERAS3_LOSSES, *tables.LONG_NAMES.values()}
+        metrics = {snake(name) for name in (*tables.METRIC_CLASSES, *tables.KERAS3_METRIC_CLASSES)}
+        metrics |= set(tables.LONG_NAMES) - {"kld", "KLD"}
+    else:
+        losses = {tables.LONG_NAMES.get(name, name) for name in tables.LOSSES.values()}
+        metrics = {tables.LONG_NAMES.get(name, name) for name in map(_in_tf_keras, tables.METRICS)}
+        metrics |= set(tables.METRIC_CLASSES)
+    assert keras_worker.call(era, "compiled:lacking", rows) == []
+    assert keras_worker.call(era, "compiled:known_names", sorted(losses), sorted(metrics)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .layers import is_keras3, random_weights, weight_names
+from .layers import random_weights, weight_names
 
 
 def _make(k: ModuleType, outputs: int) -> Any:
@@ -71,7 +72,6 @@ def opened(k: ModuleType, path: str, outputs: int, steps: int = 3) -> dict[str, 
         "optimizer": type(optimizer).__name__,
         "settings": optimizer.get_config(),
         "results": [{key: float(np.asarray(value)) for key, value in result.items()} for result in results],
-        "weights": {weight.path if is_keras3(k) else weight.name: weight.numpy() for weight in model.weights},
         "order": [weight.numpy() for weight in model.weights],
     }
 
@@ -85,8 +85,6 @@ def opens(k: ModuleType, path: str) -> bool:
 
 def arguments_of(k: ModuleType, module: str, name: str) -> list[str]:
     """The arguments of a class."""
-    import inspect
-
     found: Any = k
     for part in f"{module}.{name}".split("."):
         found = getattr(found, part)
@@ -100,3 +98,50 @@ def predicted(k: ModuleType, path: str, inputs: Sequence[np.ndarray]) -> list[np
         model = k.models.load_model(path)
     outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def lacking(k: ModuleType, rows: dict[str, dict[str, Sequence[str]]]) -> list[str]:
+    """The classes of each module, and the arguments of them, that this Keras does not have."""
+    found = []
+    for module, classes in rows.items():
+        for name, wanted in classes.items():
+            try:
+                known = arguments_of(k, module, name)
+            except AttributeError:
+                found.append(f"{module}.{name}")
+                continue
+            found += [f"{module}.{name}({key})" for key in wanted if key not in known and "kwargs" not in known]
+    return found
+
+
+def known_names(k: ModuleType, losses: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    """The names of losses and metrics that this Keras does not know."""
+    found = []
+    for module, names in ((k.losses, losses), (k.metrics, metrics)):
+        for name in names:
+            try:
+                module.get(name)
+            except (TypeError, ValueError) as error:
+                if "missing" not in str(error):  # the class is there, and wants arguments
+                    found.append(f"{module.__name__}: {name}")
+    return found
+
+
+def compiles(k: ModuleType, config: dict[str, Any], form: str, outputs: int) -> dict[str, Any]:
+    """Compile a model by a config as a file of this form holds it; train three steps."""
+    model = _make(k, outputs)
+    if form == "h5":
+        from tf_keras.src.saving.legacy.saving_utils import compile_args_from_training_config
+
+        model.compile(**compile_args_from_training_config(config))
+    else:
+        model.compile_from_config(config)
+    x, y = data(outputs)
+    results = [model.train_on_batch(x, y, return_dict=True) for _ in range(3)]
+    return {
+        "compiled": True,
+        "optimizer": type(model.optimizer).__name__,
+        "settings": model.optimizer.get_config(),
+        "results": [{key: float(np.asarray(value)) for key, value in result.items()} for result in results],
+        "order": [weight.numpy() for weight in model.weights],
+    }
