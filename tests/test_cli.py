@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _goldens import read_npz, unpack
+from _terminal import Terminal
 from make_goldens import ROOT
 
 from kerastorch.cli import main
@@ -22,25 +23,6 @@ GOLDEN = ROOT / "demo" / "tagger.npz"
 @pytest.fixture(scope="session")
 def goldens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack(tmp_path_factory.mktemp("goldens"))
-
-
-class Terminal:
-    """Runs the command line in this process; keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object, status: int = 0) -> str:
-        got = main([str(argument) for argument in arguments])
-        out, err = self._capsys.readouterr()
-        assert got == status, out + err
-        if status == 2:
-            assert err.startswith("kerastorch: ")
-            assert err.count("\n") <= 2
-            assert "Traceback" not in err
-            return err
-        assert err == ""
-        return out
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import torch
 from _goldens import read_npz, unpack
 from _keras_worker import KerasWorker
+from _terminal import Terminal
 from make_goldens import ROOT
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -30,23 +33,12 @@ def goldens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack(tmp_path_factory.mktemp("goldens"))
 
 
-class Terminal:
-    """Runs `convert` in this process; the output, or the error where the status is 2."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object, status: int = 0) -> str:
-        got = main(["convert", *map(str, arguments)])
-        out, err = self._capsys.readouterr()
-        assert got == status, out + err
-        assert (err == "") == (status != 2), err
-        return err if status == 2 else out
+Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(capsys)
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return partial(Terminal(capsys), "convert")
 
 
 # ---------------------------------------------------------------------------- what is written
@@ -54,7 +46,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_an_old_file_opens_in_keras3_with_its_numbers(
-    run: Terminal, keras_worker: KerasWorker, goldens: Path, tmp_path: Path, ending: str
+    run: Run, keras_worker: KerasWorker, goldens: Path, tmp_path: Path, ending: str
 ) -> None:
     folder, out = goldens / "tf_keras", tmp_path / f"new{ending}"
     text = run(folder / "recurrent.h5", out, "--check")
@@ -70,7 +62,7 @@ def test_an_old_file_opens_in_keras3_with_its_numbers(
         np.testing.assert_allclose(ours, theirs, atol=1e-5)  # float32 sums in another order
 
 
-def test_the_training_config_goes_along(run: Terminal, tmp_path: Path) -> None:
+def test_the_training_config_goes_along(run: Run, tmp_path: Path) -> None:
     model = kt.load_model(DEMO)
     from kerastorch.spec import TrainingConfig, Writer
 
@@ -82,7 +74,7 @@ def test_the_training_config_goes_along(run: Terminal, tmp_path: Path) -> None:
     assert "how the model was compiled" in run(tmp_path / "compiled.h5", tmp_path / "new.safetensors")
 
 
-def test_weights_with_their_architecture(run: Terminal, goldens: Path, tmp_path: Path) -> None:
+def test_weights_with_their_architecture(run: Run, goldens: Path, tmp_path: Path) -> None:
     folder = goldens / "keras3"
     with zipfile.ZipFile(folder / "nested.keras") as archive:
         (tmp_path / "nested.json").write_bytes(archive.read("config.json"))
@@ -95,7 +87,7 @@ def test_weights_with_their_architecture(run: Terminal, goldens: Path, tmp_path:
     assert (tmp_path / "whole.keras").read_bytes() == arguments[1].read_bytes()
 
 
-def test_a_torch_state_dict(run: Terminal, tmp_path: Path) -> None:
+def test_a_torch_state_dict(run: Run, tmp_path: Path) -> None:
     for out in (tmp_path / "a.pt", tmp_path / "b.pth"):
         run(DEMO, out)
         model = kt.load_model(DEMO)
@@ -113,7 +105,7 @@ def test_a_torch_state_dict(run: Terminal, tmp_path: Path) -> None:
     assert (tmp_path / "a.pt").stat().st_size < size + 1500 * len(expected)
 
 
-def test_safetensors(run: Terminal, tmp_path: Path) -> None:
+def test_safetensors(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "a.safetensors"
     assert "The new file gives the same numbers." in run(DEMO, out, "--check")
     model = kt.load_model(DEMO)
@@ -139,7 +131,7 @@ def test_safetensors(run: Terminal, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------- what is refused
 
 
-def test_nothing_is_overwritten_unasked(run: Terminal, tmp_path: Path) -> None:
+def test_nothing_is_overwritten_unasked(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.keras"
     out.write_text("precious")
     assert "--force" in run(DEMO, out, status=2)
@@ -148,7 +140,7 @@ def test_nothing_is_overwritten_unasked(run: Terminal, tmp_path: Path) -> None:
     assert kt.load_model(out).name == "tagger"
 
 
-def test_the_file_that_is_read_is_never_overwritten(run: Terminal, tmp_path: Path) -> None:
+def test_the_file_that_is_read_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "in.keras"
     source.write_bytes(DEMO.read_bytes())
     (tmp_path / "soft.keras").symlink_to(source)
@@ -177,7 +169,7 @@ def two_masks() -> str:
     return json.dumps(whole)
 
 
-def test_what_keras3_cannot_express_is_refused_by_name(run: Terminal, tmp_path: Path) -> None:
+def test_what_keras3_cannot_express_is_refused_by_name(run: Run, tmp_path: Path) -> None:
     weights, architecture, out = tmp_path / "weights.h5", tmp_path / "a.json", tmp_path / "out.keras"
     architecture.write_text(two_masks())
     kt.save_weights(kt.model_from_json(two_masks()), weights)
@@ -199,19 +191,19 @@ def test_what_keras3_cannot_express_is_refused_by_name(run: Terminal, tmp_path: 
         ("no/such/folder.keras", (), "cannot be written"),
     ],
 )
-def test_wrong_use(run: Terminal, tmp_path: Path, out: str, options: tuple[str, ...], said: str) -> None:
+def test_wrong_use(run: Run, tmp_path: Path, out: str, options: tuple[str, ...], said: str) -> None:
     assert said in run(DEMO, tmp_path / out, *options, status=2)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_cannot_be_read(run: Terminal, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     assert "missing.h5" in run(tmp_path / "missing.h5", tmp_path / "out.keras", status=2)
 
 
 # ---------------------------------------------------------------------------- --check
 
 
-def test_a_wrong_file_is_seen(run: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_file_is_seen(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kerastorch import saving
 
     whole = saving.save.save_model_watched
