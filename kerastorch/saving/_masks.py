@@ -20,6 +20,21 @@ from ..models._plan import slots_of
 _STATES = ("initial_state", "constants")
 
 
+def refuse_trained_calls(visits: Sequence[Visit]) -> None:
+    """Raise for a call with `training=True`, which acts in inference, too; Keras 3 overrules it.
+
+    Raises:
+        SaveError: There is one.
+    """
+    trained = [repr_of(visit.layer) for visit in visits if visit.arguments.get("training") is True]
+    if trained:
+        raise SaveError(
+            f"{trained[0]} is called with training=True: its dropout acts in inference as well, which Keras 3 does not "
+            "keep: there predict calls every layer of a model with training=False. Call it without training, or save "
+            "the weights alone."
+        )
+
+
 def arriving_masks(visits: Sequence[Visit]) -> dict[int, list[tuple[Any, ...]]]:
     """The masks at each call of each layer, by the layer's `id`."""
     found: dict[int, list[tuple[Any, ...]]] = {}

@@ -17,14 +17,15 @@ from .. import compat
 from ..errors import ArgumentError, SaveError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
 from ..files._write import in_memory, write_archive
+from ..layers._base import Layer
 from ..layers._variables import weights_on
 from ..layers._wrapper import written_as
 from ..models import Model, build_model
 from ..models._masks import Visit, follow_masks
 from ..spec import Rule
 from . import _keras3
-from ._forms import Forms
-from ._masks import arriving_masks, call_masks
+from ._forms import Entry, Forms
+from ._masks import arriving_masks, call_masks, refuse_trained_calls
 from ._training import translate_training
 from ._weights import legacy_weights, tree_weights, watched
 
@@ -118,6 +119,9 @@ def save_model_watched(
 def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
     """Write the weights of a model into a file that `load_weights` of Keras reads.
 
+    They are written as they are, for a model of the same layers. Where `save_model` writes other weights, so that the
+    numbers stay in that Keras (those of a `hard_sigmoid` of Keras 2, say), the report names the layer.
+
     Args:
         model: The model, also one of a class of your own; its input shapes must be known.
         path: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format.
@@ -139,6 +143,7 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
             "model use save_model(model, 'name.keras')."
         )
     forms = Forms(_keras3.DIALECT)
+    forms.rules += _kept_weights(model)
     if shown.endswith(".weights.h5"):
         kind: Format = "Keras v3 .weights.h5"
         weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
@@ -146,6 +151,17 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
         kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
     archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=None, weights=weights)
     return _write(archive, dialect, forms)
+
+
+def _kept_weights(model: Model) -> list[Rule]:
+    """The layers for which `save_model` writes other weights."""
+    rules = []
+    for layer in dict.fromkeys(module for module in model.modules() if isinstance(module, Layer)):
+        entry = Entry(layer, {}, ())
+        if any(stand_in(entry) is not None for stand_in in _keras3.DIALECT.stand_ins):
+            text = f"its weights are written as they are; save_model would say: {'; '.join(entry.texts)}"
+            rules.append(Rule(layer.name, text))
+    return rules
 
 
 def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
@@ -179,6 +195,7 @@ def _config(model: Model) -> tuple[dict[str, Any], Forms]:
             "its weights (save_weights), or write it as a Sequential or functional model."
         )
     visits = follow_masks(model)
+    refuse_trained_calls(visits)
     forms = Forms(_keras3.DIALECT, arriving_masks(visits), call_masks(visits))
     with written_as(forms.form):
         config = forms.form(model)

@@ -20,6 +20,8 @@ TOLERANCE = 1e-5  # float32 sums in another order
 # On a CPU TensorFlow has no such kernel, or another result (on JAX they are ours, to 1e-6): the weights are compared.
 NOT_ON_CPU = {
     "Conv1D-same, groups, channels first",
+    "Conv2D-channels first, no bias",
+    "ConvLSTM2D-channels first, strides",
     "DepthwiseConv2D-channels first",
     "Conv2DTranspose-channels first",
 }

@@ -74,6 +74,16 @@ def test_hard_sigmoid_that_no_weight_can_stand_for(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "m.keras"]
 
 
+def test_weights_alone_are_written_as_they_are(tmp_path: Path) -> None:
+    model = kt.Sequential([kt.Input((5, 3)), L.LSTM(4, recurrent_activation=OLD, name="old"), L.Dense(2)])
+    report = kt.save_weights(model, tmp_path / "w.weights.h5")
+    assert [(rule.layer, "1.2 times as large" in rule.text) for rule in report.rules] == [("old", True)]
+    other = kt.Sequential([kt.Input((5, 3)), L.LSTM(4, recurrent_activation=OLD), L.Dense(2)])
+    other.load_weights(tmp_path / "w.weights.h5")
+    for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def decoder(masking: str, states: int = 2) -> kt.Model:
     """A decoder that starts from given states and has masked steps."""
     x = kt.Input((6,) if masking == "Embedding" else (6, 3), name="x")
