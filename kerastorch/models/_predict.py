@@ -2,56 +2,68 @@
 
 from __future__ import annotations
 
-from functools import partial
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers._graph import leaves, map_structure
-from ..layers._variables import to_numpy
 from ..layers._weighted import repr_of
+from ._batches import source_of
+from ._progress import progress
+from ._transfer import transfer_to
 
 if TYPE_CHECKING:
     from .model import Model
 
 
-def predict(model: Model, x: Any, batch_size: int | None) -> Any:
+def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
     """See `Model.predict`."""
-    arrays = map_structure(np.asarray, x) if not _is_plain_list(x) else np.asarray(x)
-    flat = leaves(arrays)
-    counts = {len(array) if array.ndim else 0 for array in flat}
-    if len(counts) != 1:
-        raise ShapeError(f"{repr_of(model)}.predict: the inputs have different numbers of rows: {sorted(counts)}.")
-    rows = counts.pop()
-    if rows == 0:
-        raise ShapeError(f"{repr_of(model)}.predict: expected at least one row, got an input of shape {flat[0].shape}.")
-    if batch_size is None:
-        batch_size = _fixed_batch(model) or 32
-    modes = [(module, module.training) for module in model.modules()]  # layers of a loaded model have their own
+    if callbacks is not None:
+        raise UnsupportedError("predict: callbacks belong to Keras's loops; write a loop over the batches.")
+    for name, value in (("batch_size", batch_size), ("steps", steps)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+            raise ArgumentError(f"predict: {name}: expected a positive integer or None, got {quote(value)}.")
+    where = f"{repr_of(model)}.predict"
+    source = source_of(x, batch_size, _fixed_batch(model) or 32, where)
+    count = steps if source.batches is None else min(source.batches, steps or source.batches)
+    gathered: Gathered | None = None
+    done = 0
+    with _inference(model), progress(verbose, count) as advance:
+        transfer = transfer_to(model, source.draw(count))
+        batch = transfer.next()
+        while batch is not None:
+            outputs = model(batch.ready())
+            following = transfer.next() if transfer.overlaps else None  # while the device computes
+            if gathered is None:
+                gathered = Gathered(outputs, batch.rows, source.rows_of(count), where)
+            gathered.add(outputs)
+            done += 1
+            advance()
+            batch = following if transfer.overlaps else transfer.next()
+    if gathered is None:
+        raise ShapeError(f"{where}: expected at least one batch, got none.")
+    if steps is not None and done < steps:
+        warnings.warn(f"{where}: steps={steps}, but the data ended after {done} batches.", stacklevel=3)
+    return gathered.result()
+
+
+@contextmanager
+def _inference(model: Model) -> Iterator[None]:
+    """Every layer out of training, and back into its own mode: layers of a loaded model each have theirs."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    batches = []
     try:
         with torch.inference_mode():
-            for start in range(0, rows, batch_size):
-                part = map_structure(partial(_batch, model, start, batch_size), arrays)
-                batches.append(map_structure(to_numpy, model(part)))
+            yield
     finally:
         for module, training in modes:
             module.training = training
-    if len(batches) == 1:
-        return batches[0]
-    parts = [iter(leaves(batch)) for batch in batches]
-    return map_structure(lambda _: np.concatenate([next(part) for part in parts]), batches[0])
-
-
-def _is_plain_list(x: Any) -> bool:
-    """A nested list of numbers is one array, a list of arrays is several."""
-    while isinstance(x, (list, tuple)) and x:
-        x = x[0]
-    return isinstance(x, (int, float))
 
 
 def _fixed_batch(model: Model) -> int | None:
@@ -61,6 +73,64 @@ def _fixed_batch(model: Model) -> int | None:
     return shape[0] if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], int) else None
 
 
-def _batch(model: Model, start: int, size: int, array: np.ndarray) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(array[start : start + size])).to(model.device)
-    return tensor.to(model.dtype) if tensor.is_floating_point() else tensor
+class Gathered:
+    """The outputs of all batches, each written to its place in one array.
+
+    Args:
+        outputs: Those of the first batch: their nesting, shapes and dtypes are those of all.
+        rows: Rows of the first batch.
+        total: Rows of all batches, where that is known.
+        where: For messages.
+    """
+
+    def __init__(self, outputs: Any, rows: int, total: int | None, where: str) -> None:
+        self.nesting = outputs
+        self.columns: list[_Column] = []
+        for output in leaves(outputs):
+            # An output that has another number of rows than its input grows as it comes.
+            known = total if total is not None and output.ndim and output.shape[0] == rows else None
+            self.columns.append(_Column(known, where))
+
+    def add(self, outputs: Any) -> None:
+        for column, output in zip(self.columns, leaves(outputs), strict=True):
+            column.add(output)
+
+    def result(self) -> Any:
+        arrays = iter([column.result() for column in self.columns])
+        return map_structure(lambda _: next(arrays), self.nesting)
+
+
+class _Column:
+    """One output over all batches."""
+
+    def __init__(self, rows: int | None, where: str) -> None:
+        self.rows, self.where = rows, where
+        self.array: np.ndarray | None = None
+        self.filled = 0
+
+    def add(self, output: Tensor) -> None:
+        if output.ndim == 0:
+            raise ShapeError(f"{self.where}: an output has no batch axis: its shape is ().")
+        values = output.detach()
+        if values.dtype == torch.bfloat16:
+            values = values.float()  # numpy has none
+        end = self.filled + len(values)
+        if self.array is None:
+            first = values.cpu().numpy()
+            self.array = np.empty((self.rows or end, *first.shape[1:]), first.dtype)
+        if values.shape[1:] != self.array.shape[1:]:
+            raise ShapeError(
+                f"{self.where}: the outputs of two batches do not fit together: {tuple(values.shape[1:])} after "
+                f"{self.array.shape[1:]} for a row; predict the batches one by one."
+            )
+        if end > len(self.array):
+            # Grown in its place: the system moves pages, no second array of all outputs is there.
+            self.array.resize((max(end, len(self.array) * 3 // 2), *self.array.shape[1:]), refcheck=False)
+        torch.from_numpy(self.array[self.filled : end]).copy_(values)
+        self.filled = end
+
+    def result(self) -> np.ndarray:
+        assert self.array is not None
+        if self.filled < len(self.array):
+            self.array.resize((self.filled, *self.array.shape[1:]), refcheck=False)
+        return self.array

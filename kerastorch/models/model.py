@@ -260,13 +260,27 @@ class Model(OnDisk, Layer):
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
         return (result, map_template(lambda slot: values[slot.index].mask, plan.outputs)) if with_masks else result
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         """Run the model on numpy arrays, in batches, in inference mode.
 
+        Slices of arrays are not copied, and the outputs are written into one array. On CUDA a batch is copied to the
+        device while the one before it is computed.
+
         Args:
-            x: An array `(N, ...)`, or a list or dict of arrays, one for each input.
+            x: An array `(N, ...)`, a memory map or an HDF5 data set, or a list or dict of them, one for each input; or
+                a generator, a `DataLoader` or another iterable of batches `x`, `(x,)`, `(x, y)` or `(x, y, weight)`,
+                of which one or two are in memory at a time.
             batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
-            verbose: Accepted for Keras's sake; nothing is printed.
+            verbose: 0 nothing, 1 a bar on standard error, 2 a line at the end; "auto": a bar on a terminal, if long.
+            steps: Runs at most; until the data ends if None.
+            callbacks: Keras's; not supported.
 
         Returns:
             Numpy arrays, nested as the model's outputs.
@@ -274,7 +288,7 @@ class Model(OnDisk, Layer):
         Raises:
             ShapeError: The arrays do not fit the inputs or each other.
         """
-        return predict(self, x, batch_size)
+        return predict(self, x, batch_size, verbose, steps, callbacks)
 
     # ------------------------------------------------------------------ shapes
 

@@ -1,0 +1,120 @@
+"""Where the batches of `predict` come from: arrays, which are sliced, or an iterable that makes batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError, quote
+from ..layers._graph import leaves, map_structure
+
+
+class Source(ABC):
+    """Batches of inputs.
+
+    Args:
+        batches: How many there are, where that is known.
+    """
+
+    batches: int | None
+
+    @abstractmethod
+    def draw(self, count: int | None) -> Iterator[Any]:
+        """The first `count` batches, or all."""
+
+    @abstractmethod
+    def rows_of(self, count: int | None) -> int | None:
+        """Rows in the first `count` batches, where that is known."""
+
+
+class Slices(Source):
+    """Slices of arrays, which are not copied: a memory map is read batch by batch."""
+
+    def __init__(self, arrays: Any, batch_size: int, where: str) -> None:
+        flat = leaves(arrays)
+        counts = {array.shape[0] if array.ndim else 0 for array in flat}
+        if len(counts) != 1:
+            raise ShapeError(f"{where}: the inputs have different numbers of rows: {sorted(counts)}.")
+        self.rows = counts.pop()
+        if self.rows == 0:
+            raise ShapeError(f"{where}: expected at least one row, got an input of shape {tuple(flat[0].shape)}.")
+        self.arrays, self.batch_size = arrays, batch_size
+        self.batches = -(-self.rows // batch_size)
+
+    def draw(self, count: int | None) -> Iterator[Any]:
+        for start in range(0, self.rows_of(count), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            yield map_structure(lambda array, part=part: array[part], self.arrays)
+
+    def rows_of(self, count: int | None) -> int:
+        return self.rows if count is None else min(self.rows, count * self.batch_size)
+
+
+class Made(Source):
+    """Batches that a generator, a `DataLoader` or another iterable makes, as Keras takes them: x, (x,), (x, y) or
+    (x, y, sample_weight).
+    """
+
+    def __init__(self, iterable: Iterable[Any], where: str) -> None:
+        self.iterable, self.where = iterable, where
+        try:
+            self.batches = len(iterable)  # type: ignore[arg-type]
+        except TypeError:  # a generator, or a DataLoader over a stream
+            self.batches = None
+
+    def draw(self, count: int | None) -> Iterator[Any]:
+        for batch in islice(self.iterable, count):
+            yield map_structure(_array_like, self._inputs_of(batch))
+
+    def _inputs_of(self, batch: Any) -> Any:
+        if not isinstance(batch, (list, tuple)):
+            return batch
+        if not 1 <= len(batch) <= 3:
+            raise ArgumentError(
+                f"{self.where}: expected batches x, (x,), (x, y) or (x, y, sample_weight), got {len(batch)} parts; "
+                "several inputs are a tuple inside: ((x1, x2, ...),)."
+            )
+        return batch[0]
+
+    def rows_of(self, count: int | None) -> int | None:
+        return None
+
+
+def source_of(x: Any, batch_size: int | None, usual: int, where: str) -> Source:
+    """The batches in what `predict` was given.
+
+    Raises:
+        ArgumentError: It is nothing that has batches.
+    """
+    if isinstance(x, (list, tuple, dict)) or _is_array_like(x) or np.isscalar(x):
+        arrays = np.asarray(x) if _is_plain_list(x) else map_structure(_array_like, x)
+        return Slices(arrays, batch_size or usual, where)
+    if not isinstance(x, Iterable):
+        raise ArgumentError(
+            f"{where}: expected an array, a list or dict of arrays, or an iterable of batches (a generator, a "
+            f"torch DataLoader), got {quote(type(x).__name__)}."
+        )
+    if batch_size is not None:
+        raise ArgumentError(f"{where}: {quote(type(x).__name__)} makes the batches: leave batch_size out.")
+    return Made(x, where)
+
+
+def _is_plain_list(x: Any) -> bool:
+    """A nested list of numbers is one array, a list of arrays is several."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, (int, float))
+
+
+def _is_array_like(x: Any) -> bool:
+    return all(hasattr(x, name) for name in ("shape", "dtype", "__getitem__"))
+
+
+def _array_like(x: Any) -> Any:
+    """What can be sliced stays what it is, until it is sliced: a tensor, a memory map, a data set in an HDF5 file."""
+    return x if isinstance(x, Tensor) or (_is_array_like(x) and hasattr(x, "ndim")) else np.asarray(x)

@@ -1,0 +1,128 @@
+"""From a batch in the host's memory to tensors on the model's device; on CUDA, ahead of the computation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..layers._graph import leaves, map_structure
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of one call.
+
+    Args:
+        tensors: On the device, or on their way there.
+        rows: How many.
+        copied: On CUDA, when they have arrived.
+    """
+
+    tensors: Any
+    rows: int
+    copied: torch.cuda.Event | None = None
+
+    def ready(self) -> Any:
+        """The tensors, for what is computed from now on."""
+        if self.copied is not None:
+            computing = torch.cuda.current_stream(leaves(self.tensors)[0].device)
+            computing.wait_event(self.copied)
+            for tensor in leaves(self.tensors):
+                tensor.record_stream(computing)  # its memory was taken in one stream and is used in the other
+        return self.tensors
+
+
+class Transfer(ABC):
+    """Takes one batch after the other to the device.
+
+    Args:
+        batches: Arrays or tensors, nested as the model's inputs.
+        device: Where they are to be.
+        dtype: Of the floating ones there.
+    """
+
+    overlaps: bool  # whether the next batch may be asked for before the outputs of this one are read
+
+    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype) -> None:
+        self.batches, self.device, self.dtype = batches, device, dtype
+
+    @abstractmethod
+    def next(self) -> Batch | None:
+        """The next batch, or None behind the last one."""
+
+    def _next_on_host(self) -> Any:
+        batch = next(self.batches, None)
+        return None if batch is None else map_structure(_tensor, batch)
+
+    def _cast(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+
+class Plain(Transfer):
+    """Where the computation is over when a call returns, or there is no stream beside it."""
+
+    overlaps = False
+
+    def next(self) -> Batch | None:
+        batch = self._next_on_host()
+        if batch is None:
+            return None
+        return Batch(map_structure(lambda tensor: self._cast(tensor.to(self.device)), batch), _rows(batch))
+
+
+class Ahead(Transfer):
+    """CUDA: pinned memory and a stream of its own, so that a batch is copied while the one before it is computed."""
+
+    overlaps = True
+
+    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__(batches, device, dtype)
+        self.stream = torch.cuda.Stream(device)
+        self.copied: torch.cuda.Event | None = None
+        self.sources: Any = None  # pinned memory may not be let go while it is read
+
+    def next(self) -> Batch | None:
+        if self.copied is not None:
+            self.copied.synchronize()  # whoever makes the batches may fill a pinned buffer of his own once more
+        batch = self._next_on_host()
+        if batch is None:
+            self.sources = None
+            return None
+        if any(tensor.is_cuda for tensor in leaves(batch)):
+            self.stream.wait_stream(torch.cuda.current_stream(self.device))  # there it was written
+        self.sources = map_structure(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory(), batch)
+        self.copied = torch.cuda.Event()
+        with torch.cuda.stream(self.stream):
+            moved = map_structure(lambda tensor: self._cast(tensor.to(self.device, non_blocking=True)), self.sources)
+            self.copied.record(self.stream)
+        return Batch(moved, _rows(batch), self.copied)
+
+
+def transfer_to(model: Model, batches: Iterator[Any]) -> Transfer:
+    """The way to the model's device."""
+    kind = Ahead if model.device.type == "cuda" else Plain
+    return kind(batches, model.device, model.dtype)
+
+
+def _rows(batch: Any) -> int:
+    first = leaves(batch)[0]
+    return first.shape[0] if first.ndim else 0
+
+
+def _tensor(array: Any) -> Tensor:
+    """A tensor on the array's memory; a copy of what torch cannot look at."""
+    if isinstance(array, Tensor):
+        return array
+    array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    # A tensor can be written to: what is mapped for reading only is copied, as far as this batch goes.
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))
