@@ -1,5 +1,6 @@
 # make demo   a Keras file on PyTorch, compared with what Keras computed
 # make test   everything that must hold: lint, format, types, tests against live Keras 3 and tf-keras
+# make bench  speed, memory and loading against torch and Keras on each backend: docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -7,7 +8,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint format goldens corpus-page clean
+.PHONY: demo test bench lint format goldens corpus-page clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +40,19 @@ format: $(VENV)/.test
 test: lint
 	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(PYTEST_ARGS)
 
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) --editable '.[bench]'
+	@touch $@
+
+# Keras on JAX in an environment of its own: what TensorFlow pins and what JAX needs must not meet.
+$(VENV)-jax/.made: benchmarks/constraints-jax.txt
+	$(PYTHON) -m venv $(VENV)-jax
+	$(VENV)-jax/bin/python -m pip install --quiet --disable-pip-version-check -c $< keras jax
+	@touch $@
+
+bench: $(VENV)/.bench $(VENV)-jax/.made
+	$(PY) benchmarks/bench.py --jax $(VENV)-jax/bin/python $(BENCH_ARGS)
+
 # Two processes: Keras 3 and tf-keras register the same names in TensorFlow.
 goldens: $(VENV)/.test
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py keras
@@ -49,5 +63,5 @@ corpus-page: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(PY) tests/make_corpus_table.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-jax build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

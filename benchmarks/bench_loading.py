@@ -20,19 +20,21 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from _workers import ROOT, Contestant
 
-ROOT = Path(__file__).resolve().parent.parent
 SMALL = ROOT / "demo" / "tagger.keras"
 BACKENDS = ("tensorflow", "torch", "jax")
 MIB = 1 << 20
 # 500 MB: an embedding, which is copied as it is, and LSTMs, whose kernels torch keeps transposed.
 WORDS, EMBEDDED, UNITS, DEPTH = 480_000, 128, 1_100, 7
+PARTS = ("import", "start", "warm", "long", "large")
 LAYERS = (250, 500, 1000, 2000)
 
 # ---------------------------------------------------------------------------- what the processes run
@@ -44,6 +46,9 @@ import sys
 model = load_model(sys.argv[1])
 import numpy
 model.predict(numpy.ones((2, 9), "int32"), verbose=0)
+"""
+IMPORTED = """
+{imports}
 """
 WARM = """
 import json, statistics, sys, time
@@ -95,39 +100,25 @@ print(json.dumps({"seconds": times}))
 """
 
 
-class Contestant:
-    """Who loads: a Python, its environment, and how it imports `load_model`."""
-
-    def __init__(self, name: str, python: str, backend: str = "") -> None:
-        self.name, self.python, self.backend = name, python, backend
-        self.imports = IMPORT["keras" if backend else "kerastorch"]
-        self.framework = {"": "import torch", "torch": "import torch"}.get(backend, "import " + (backend or "torch"))
-        self.environment = {
-            **os.environ,
-            "KERAS_BACKEND": backend or "torch",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "CUDA_VISIBLE_DEVICES": "",
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def run(self, code: str, *arguments: str) -> tuple[float, dict[str, Any]]:
-        """Seconds from the start of the process to its end, and what it printed."""
-        text = code.replace("{imports}", self.imports).replace("{framework}", self.framework)
-        text = text.replace("{{", "{").replace("}}", "}")
-        start = time.perf_counter()
-        done = subprocess.run(
-            [self.python, "-c", text, *arguments], env=self.environment, capture_output=True, text=True, check=False
-        )
-        seconds = time.perf_counter() - start
-        if done.returncode:
-            raise SystemExit(f"{self.name}: {done.stderr[-2000:]}")
-        last = done.stdout.strip().rpartition("\n")[2]
-        return seconds, json.loads(last) if last.startswith("{") else {}
-
-    def works(self) -> bool:
-        """Whether the backend is installed there."""
-        code = f"import keras, {self.backend}" if self.backend else "import kerastorch"
-        return not subprocess.run([self.python, "-c", code], env=self.environment, capture_output=True).returncode
+def run_code(contestant: Contestant, code: str, *arguments: str) -> tuple[float, dict[str, Any]]:
+    """Seconds from the start of a process of the contestant's to its end, and what it printed."""
+    backend = contestant.backend
+    framework = "import torch" if backend in ("", "torch") else f"import {backend}"
+    text = code.replace("{imports}", IMPORT["keras" if backend else "kerastorch"]).replace("{framework}", framework)
+    text = text.replace("{{", "{").replace("}}", "}")
+    start = time.perf_counter()
+    done = subprocess.run(
+        [contestant.python, "-c", text, *arguments],
+        env=contestant.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"{contestant.name}: {done.stderr[-2000:]}")
+    last = done.stdout.strip().rpartition("\n")[2]
+    return seconds, json.loads(last) if last.startswith("{") else {}
 
 
 # ---------------------------------------------------------------------------- files
@@ -222,14 +213,14 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def start_to_prediction(contestants: list[Contestant], rounds: int) -> dict[str, float]:
-    """Seconds from the start of a process to its first prediction, and of one that only imports torch."""
-    bare = Contestant("import torch", sys.executable)
+def starts(contestants: list[Contestant], rounds: int, code: str) -> dict[str, float]:
+    """Seconds of a process from its start to its end, and of one that only imports torch."""
+    bare = Contestant("import torch")
     times: dict[str, list[float]] = {}
     for _ in range(rounds + 1):
-        times.setdefault(bare.name, []).append(bare.run("import torch")[0])
+        times.setdefault(bare.name, []).append(run_code(bare, "import torch")[0])
         for contestant in contestants:
-            times.setdefault(contestant.name, []).append(contestant.run(PREDICT, str(SMALL))[0])
+            times.setdefault(contestant.name, []).append(run_code(contestant, code, str(SMALL))[0])
     return {name: median(seconds[1:]) for name, seconds in times.items()}  # the first round fills the page cache
 
 
@@ -238,7 +229,7 @@ def warm_load(contestants: list[Contestant], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {}
     for _ in range(rounds):
         for contestant in contestants:
-            times.setdefault(contestant.name, []).append(contestant.run(WARM, str(SMALL))[1]["seconds"])
+            times.setdefault(contestant.name, []).append(run_code(contestant, WARM, str(SMALL))[1]["seconds"])
     return {name: median(seconds) for name, seconds in times.items()}
 
 
@@ -254,10 +245,10 @@ def large_load(contestants: list[Contestant], rounds: int, folder: Path) -> dict
     found: dict[str, list[dict[str, float]]] = {}
     for round_ in range(rounds):
         for ending, path in files.items():
-            reader = contestants[0].run(READ, str(SMALL), str(path))[1]
+            reader = run_code(contestants[0], READ, str(SMALL), str(path))[1]
             found.setdefault(f"read {ending}", []).append(reader)
             for contestant in contestants if round_ == 0 else contestants[:1]:
-                answer = contestant.run(LARGE, str(SMALL), str(path))[1]
+                answer = run_code(contestant, LARGE, str(SMALL), str(path))[1]
                 found.setdefault(f"{contestant.name} {ending}", []).append(answer)
     return {
         name: {
@@ -271,9 +262,9 @@ def large_load(contestants: list[Contestant], rounds: int, folder: Path) -> dict
 
 def long_load(rounds: int, folder: Path) -> dict[str, Any]:
     """Seconds of models of many layers, and the exponent of the growth (1 is linear)."""
-    ours = Contestant("kerastorch", sys.executable)
+    ours = Contestant("kerastorch")
     paths = [str(long_file(folder / f"long{count}.keras", count)) for count in LAYERS]
-    runs = [ours.run(LONG, str(SMALL), *paths)[1]["seconds"] for _ in range(rounds)]
+    runs = [run_code(ours, LONG, str(SMALL), *paths)[1]["seconds"] for _ in range(rounds)]
     seconds = [min(run[index] for run in runs) for index in range(len(LAYERS))]
     slope = np.polyfit([math.log(count) for count in LAYERS], [math.log(value) for value in seconds], 1)[0]
     return {"seconds": dict(zip(map(str, LAYERS), seconds, strict=True)), "exponent": float(slope)}
@@ -286,10 +277,13 @@ def table(results: dict[str, Any]) -> str:
     start, warm, large, long = (results[key] for key in ("start", "warm", "large", "long"))
     bare = start["import torch"]
     fastest = min((value, name) for name, value in warm.items() if name != "kerastorch") if len(warm) > 1 else None
+    imported = results["import"]
     lines = [
         f"# Loading\n\n{results['machine']}; {results['versions']}; medians of {results['rounds']} rounds, every "
         f"number from processes of its own, the contestants in turns. {results['note']}\n",
-        "| from the start of the process to the first prediction | s | over `import torch` |\n|---|---|---|",
+        "| the start of a process, an import, its end | s | over `import torch` |\n|---|---|---|",
+        *(f"| {name} | {value:.2f} | {value - imported['import torch']:+.2f} |" for name, value in imported.items()),
+        "\n| from the start of the process to the first prediction | s | over `import torch` |\n|---|---|---|",
         *(f"| {name} | {value:.2f} | {value - bare:+.2f} |" for name, value in start.items()),
         "\n| one more load of the same small file | ms | kerastorch is faster by |\n|---|---|---|",
         *(f"| {name} | {value * 1e3:.1f} | {value / warm['kerastorch']:.1f} x |" for name, value in warm.items()),
@@ -319,6 +313,45 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def run(rounds: int, pythons: Mapping[str, str], out: Path | None, note: str, parts: Sequence[str] = PARTS) -> None:
+    """Measure, print, and write OUT.json and OUT.md.
+
+    Args:
+        pythons: Backend of Keras -> the Python that has it, where that is not this one.
+        parts: What is measured; the other parts stay as OUT.json has them.
+    """
+    contestants = [Contestant("kerastorch")]
+    for backend in BACKENDS:
+        contestant = Contestant(f"Keras, {backend}", pythons.get(backend, sys.executable), backend=backend)
+        if contestant.has("keras", backend):
+            contestants.append(contestant)
+    results: dict[str, Any] = {}
+    if out and set(parts) != set(PARTS):
+        results = json.loads(out.with_suffix(".json").read_text())
+    results |= {
+        "machine": f"{os.cpu_count()}-core {platform.machine().replace('_', '-')} CPU",
+        "versions": f"torch {version('torch')}, Keras {version('keras')}, Python {platform.python_version()}",
+        "rounds": min(rounds, results.get("rounds", rounds)),
+        "note": note,
+    }
+    few = max(3, rounds // 2)
+    with tempfile.TemporaryDirectory() as made:
+        measures: dict[str, Callable[[], Any]] = {
+            "import": lambda: starts(contestants, rounds, IMPORTED),
+            "start": lambda: starts(contestants, rounds, PREDICT),
+            "warm": lambda: warm_load(contestants, few),
+            "long": lambda: long_load(few, Path(made)),
+            "large": lambda: large_load(contestants, few, Path(made)),
+        }
+        for part in parts:
+            results[part] = measures[part]()
+    print(table(results))
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+        out.with_suffix(".md").write_text(table(results))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
@@ -327,30 +360,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="writes OUT.json and OUT.md")
     parser.add_argument("--note", default="", help="a sentence about the machine")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured anew")
     options = parser.parse_args()
-    pythons = dict(item.split("=", 1) for item in options.python)
-    contestants = [Contestant("kerastorch", sys.executable)]
-    contestants += [Contestant(f"Keras, {name}", pythons.get(name, sys.executable), name) for name in BACKENDS]
-    contestants = [contestant for contestant in contestants if contestant.works()]
-    from importlib.metadata import version
-
-    results: dict[str, Any] = {
-        "machine": f"{os.cpu_count()}-core {platform.machine().replace('_', '-')} CPU",
-        "versions": f"torch {version('torch')}, Keras {version('keras')}, Python {platform.python_version()}",
-        "rounds": options.rounds,
-        "note": options.note,
-    }
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        results["start"] = start_to_prediction(contestants, options.rounds)
-        results["warm"] = warm_load(contestants, max(3, options.rounds // 2))
-        results["long"] = long_load(max(3, options.rounds // 2), folder)
-        results["large"] = large_load(contestants, max(3, options.rounds // 2), folder)
-    print(table(results))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(table(results))
+    run(options.rounds, dict(item.split("=", 1) for item in options.python), options.out, options.note, options.parts)
 
 
 if __name__ == "__main__":
