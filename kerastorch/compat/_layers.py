@@ -93,13 +93,13 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
 
 
 def argument(context: Context, class_name: str, form: Form, name: str, key: str, value: Any) -> Any:
+    if key.endswith(_OF_KINDS):
+        return None if value is None else small_object(context, value, name, key)
+    if key in tables.ACTIVATION_KEYS:
+        return activation(context, value, name, key)
     where = f"Layer {quote(name)} ({class_name}), {key}"
     if key in form.numbers:
         return numbers(value, where)
-    if key in tables.ACTIVATION_KEYS:
-        return activation(context, value, name, key)
-    if key.endswith(_OF_KINDS):
-        return small_object(context, value, name, key)
     if key in forms.SIZES:
         if not is_int(value) or value < 1:
             raise CorruptFileError(f"{where}: expected a whole number of 1 or more, got {quote(value)}.")

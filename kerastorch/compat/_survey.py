@@ -41,12 +41,16 @@ class _Survey:
     closed: set[int] = field(default_factory=set)  # what is not looked into: it is replaced, or missing
 
 
+_NESTED = frozenset((dict, list))
+
+
 def refuse_deep(config: Mapping[str, Any]) -> None:
     """Refuse what is nested so deep that no Keras wrote it. Iterative, as all here: nothing is known yet."""
     level: list[Any] = [config]
     for _ in range(MAX_DEPTH):
-        inner = [value.values() if isinstance(value, dict) else value for value in level]
-        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
+        # By the exact class, which is quick: JSON has no other, and this looks at every value of the file.
+        inner = [value if value.__class__ is list else value.values() for value in level]
+        level = [item for items in inner for item in items if item.__class__ in _NESTED]
         if not level:
             return
     raise UnsupportedFileError(f"The config is nested more than {MAX_DEPTH} deep.")
