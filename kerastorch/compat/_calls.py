@@ -32,7 +32,7 @@ def read_call(context: Context, class_name: str, name: str, data: Any, layer: La
     """Convert one entry of `inbound_nodes` of a layer, or of an operation, which has none."""
     where = f"Layer {quote(name)} ({class_name}), inbound_nodes"
     if layer is None:
-        return _operation_call(data, where)
+        return operation_call(data, where)
     meaning = layer.meaning if isinstance(layer, LayerSpec) else ""
     positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, meaning)
     if not positional:  # Keras 3: layer(query=x, value=y)
@@ -131,7 +131,7 @@ def _is_keras3(data: Any) -> bool:
     return isinstance(data, dict) and set(data) == {"args", "kwargs"}
 
 
-def _operation_call(data: Any, where: str) -> Call:
+def operation_call(data: Any, where: str) -> Call:
     """The call of a function: constants may stand in the place of tensors."""
     if _is_keras3(data):
         args, keywords = _keras3_call(data, where, _CONSTANTS)

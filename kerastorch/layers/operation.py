@@ -152,9 +152,10 @@ class Operation(Layer):
 
     @property
     def in_keras3(self) -> bool:
-        """Whether Keras 3 has a class for it, and takes no tensor in that class's constructor here."""
+        """Whether Keras 3 has a class for it, with no tensor in that class's constructor or as the bound of a slice."""
         sign = OPERATIONS[self.function]
         fixed = [leaf for name in sign.config for leaf in argument_leaves(self._template[name])]
+        fixed += [bound for name in sign.call for bound in _bounds(self._template[name])]
         return bool(sign.module) and not any(isinstance(leaf, Place) for leaf in fixed)
 
     def keras3_layer(self) -> dict[str, Any]:
@@ -295,6 +296,13 @@ class _Held:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+def _bounds(value: Any) -> list[Any]:
+    """The bounds of all slices in an argument."""
+    if isinstance(value, (list, tuple)):
+        return [bound for item in value for bound in _bounds(item)]
+    return argument_leaves(value) if isinstance(value, slice) else []
 
 
 def _device(tensors: list[Tensor]) -> torch.device:

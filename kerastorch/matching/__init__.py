@@ -11,6 +11,7 @@ from ._match import Pair as Pair
 from ._match import Settled as Settled
 from ._match import settle as settle
 from ._match import strange_layouts as strange_layouts
+from ._owners import inner_modules as inner_modules
 from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
@@ -18,6 +19,7 @@ from .convert import named_by_theano as named_by_theano
 from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs
+from .tree import Placing as Placing
 from .tree import names_in_config as names_in_config
 from .tree import tree_pairs as tree_pairs
 from .tree import tree_places as tree_places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from torch import nn
@@ -14,6 +14,7 @@ from ..models import Model
 from .attributes import is_own
 
 Written = Callable[[nn.Module], nn.Module]
+Inside = Callable[[nn.Module], Sequence[nn.Module]]
 
 
 class Owned(NamedTuple):
@@ -31,12 +32,14 @@ def inner_modules(module: nn.Module, in_place: bool = False) -> list[nn.Module]:
     return opened(module, True) if in_place and is_own(module) else module.sublayers()
 
 
-def owned_variables(layer: nn.Module, in_place: bool = False, written: Written | None = None) -> Iterator[Owned]:
-    """`all_variables` of a layer with the names below it (its own is not among them); see `inner_modules`.
+def owned_variables(
+    layer: nn.Module, inside: Inside = inner_modules, written: Written | None = None
+) -> Iterator[Owned]:
+    """`all_variables` of a layer with the names below it (its own is not among them).
 
     Args:
         layer: The layer.
-        in_place: Whether the modules inside come in the order of the attributes.
+        inside: The modules inside a module, in the order in which they come.
         written: What is looked at in the place of a module.
     """
     seen: set[int] = set()
@@ -49,7 +52,7 @@ def owned_variables(layer: nn.Module, in_place: bool = False, written: Written |
         seen.add(id(current))
         for variable in own_variables(current):
             yield Owned(variable, names, depth)
-        for child in reversed(inner_modules(current, in_place)):
+        for child in reversed(inside(current)):
             below = (*names, child.name) if isinstance(child, Layer) else names
             # A layer of a model, which is itself a layer of a model, and so on without a wrapper between.
             stack.append((child, below, len(below) if isinstance(current, Model) and depth == len(names) else depth))

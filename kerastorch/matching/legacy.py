@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from ..errors import quote
 from ..files import LegacyLayer, LegacyWeights
@@ -15,7 +15,7 @@ from ..layers._variables import own_variables
 from ..models import Model
 from ..spec import Rule
 from ._match import Match, Misfit, Pair, Slot
-from ._owners import Owned, Written, inner_modules, model_chain, owned_variables
+from ._owners import Inside, Owned, Written, inner_modules, model_chain, owned_variables
 from .convert import Converted, converted
 
 _BY_ORDER = (
@@ -45,9 +45,6 @@ class Options:
     sum_biases: bool = False
 
 
-_AS_WRITTEN = Options()
-
-
 def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Match:
     """Pair the variables with the arrays of a legacy HDF5 file."""
     match = Match(hint=_BY_ORDER if options.by_name else "")
@@ -56,11 +53,12 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
         # A model around the others that the file does not have.
         chain = model_chain(model)
         model = chain[-1] if chain else model
-    layers = [layer for layer in inner_modules(model, options.in_place) if isinstance(layer, Layer)]
-    ours = [(layer, legacy_order(layer, options)) for layer in layers]
+    inside = partial(inner_modules, in_place=options.in_place)
+    layers = [layer for layer in inside(model) if isinstance(layer, Layer)]
+    ours = [(layer, legacy_order(layer, inside)) for layer in layers]
     ours = [(layer, owned) for layer, owned in ours if owned]
     if not options.full_model and len(theirs) == 1 < len(ours):
-        owned = legacy_order(model, options)
+        owned = legacy_order(model, inside)
         if len(_converted(owned, theirs[0], options).arrays) == len(owned):
             # A model around the others that only the file has: all weights in one group.
             _pair_group(match, model, owned, theirs[0], options, whole=True)
@@ -120,15 +118,15 @@ def _compare_names(match: Match, ours: Sequence[str], theirs: Sequence[str], ful
         ]
 
 
-def legacy_order(layer: Layer, options: Options = _AS_WRITTEN, written: Written | None = None) -> list[Owned]:
+def legacy_order(layer: Layer, inside: Inside = inner_modules, written: Written | None = None) -> list[Owned]:
     """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them).
 
     Args:
         layer: The layer.
-        options: How the file is read.
+        inside: The modules inside a module, in the order of the file.
         written: What stands in the file for a module.
     """
-    return sorted(owned_variables(layer, options.in_place, written), key=lambda owned: not _trains(owned))
+    return sorted(owned_variables(layer, inside, written), key=lambda owned: not _trains(owned))
 
 
 def _trains(owned: Owned) -> bool:

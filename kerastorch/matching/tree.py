@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -26,15 +27,30 @@ _CONTAINERS = ("layers", _TWICE)
 _BY_ORDER = "Names that Keras makes (lstm, lstm_1, ...) depend on what was made before: leave by_name out then."
 
 
+@dataclass(frozen=True)
+class Placing:
+    """How the Keras that shall read a file looks for what is in it.
+
+    Attributes:
+        written: What stands in the file for a module; the module itself if nothing else does.
+        layers: The layers of a model in the order in which that Keras lists them.
+        attributes: Classes -> attributes that have another name there -> that name.
+        writer: In which order it walks the attributes of a class of a person's own.
+    """
+
+    written: Callable[[nn.Module], nn.Module] = lambda module: module
+    layers: Callable[[Model], Sequence[nn.Module]] = Model.sublayers
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    writer: Writer = WRITERS[0]
+
+
 class _Index:
     """What stands in each container of a file: key -> name of the layer, where the file says it."""
 
-    def __init__(
-        self, weights: TreeWeights, names: Mapping[str, str], written: Callable[[nn.Module], nn.Module] | None = None
-    ) -> None:
+    def __init__(self, weights: TreeWeights, names: Mapping[str, str], placing: Placing | None = None) -> None:
         self.objects = weights.objects
-        self.writing = written is not None
-        self.written = written or (lambda module: module)
+        self.writing = placing is not None
+        self.placing = placing or Placing()
         self.keys: dict[str, dict[str, str | None]] = {}
         self.filled: set[str] = set()  # places in containers that have arrays, at any depth below
         self.above: set[str] = set()  # every path at or above arrays
@@ -138,19 +154,19 @@ def tree_pairs(
     return match
 
 
-def tree_places(model: Model, written: Callable[[nn.Module], nn.Module]) -> Iterator[tuple[str, nn.Module]]:
-    """The model and everything in it, with the place of each in the weights tree of Keras 3.15: for writing.
+def tree_places(model: Model, placing: Placing) -> Iterator[tuple[str, nn.Module]]:
+    """The model and everything in it, with the place of each in a weights tree: for writing.
 
     Args:
         model: The model.
-        written: What stands in the file for a module; the module itself if nothing else does.
+        placing: How the Keras that shall read the file looks for it.
 
     Yields:
         The path of each module, and what stands there. A layer in several models comes once more for each, without
         what is inside it.
     """
-    index = _Index(TreeWeights({}), {}, written)
-    for path, _, module, _ in _walk(model, "", index, False, True, WRITERS[0], Match()):
+    index = _Index(TreeWeights({}), {}, placing)
+    for path, _, module, _ in _walk(model, "", index, False, True, placing.writer, Match()):
         assert path is not None  # only a file in which something is missing has no place
         yield path, module
 
@@ -232,7 +248,7 @@ def _walk(
         if place is None:
             stack.pop()
             continue
-        module = index.written(place.module)
+        module = index.placing.written(place.module)
         place = place._replace(module=module)
         if id(module) in seen:
             if index.writing and place.contained:
@@ -271,10 +287,11 @@ def _attributes_of(
     found: Iterable[tuple[str, nn.Module]] = module.named_children()
     if isinstance(module, Layer):
         found = attribute_children(module, writer, seen) if is_own(module) else module.keras_children()
+    renamed = index.placing.attributes.get(module.class_name, {}) if isinstance(module, Layer) else {}
     for name, inner in found:
         is_unit = isinstance(module, Model) and isinstance(inner, Layer)
         unit = _join(place.unit, inner.name) if is_unit else place.unit  # type: ignore[arg-type]
-        yield _Place(_attribute(place.path, name, index), unit, inner)
+        yield _Place(_attribute(place.path, renamed.get(name, name), index), unit, inner)
     if isinstance(module, Layer) and place.path is not None:
         aliases = [(_join(place.path, name), inner) for name, inner in module.keras_aliases()]
         yield from (_Place(path, place.unit, inner) for path, inner in aliases if index.has_below(path))
@@ -295,9 +312,9 @@ def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str |
     """
     count: Counter[str] = Counter()
     found: list[tuple[str | None, Layer]] = []
-    for layer in model.sublayers():
+    for layer in index.placing.layers(model):
         if isinstance(layer, Layer):
-            name = name_in_files(index.written(layer).class_name)  # type: ignore[arg-type]
+            name = name_in_files(index.placing.written(layer).class_name)  # type: ignore[arg-type]
             number = count[name]
             found.append((f"{name}_{number}" if number else name, layer))
             count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1

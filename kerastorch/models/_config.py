@@ -35,8 +35,19 @@ class MaskOf:
     steps: bool
 
 
-# Masks that calls must name, by the number of the step.
-CallMasks = Mapping[int, MaskOf]
+@dataclass(frozen=True)
+class Unmasked:
+    """Arguments of a call whose masks must not be used: a function that returns the same value takes them off.
+
+    Attributes:
+        names: Of the arguments.
+    """
+
+    names: tuple[str, ...]
+
+
+# What calls must say about masks, by the number of the step.
+CallMasks = Mapping[int, "MaskOf | Unmasked"]
 NO_MASKS: CallMasks = {}
 
 
@@ -45,8 +56,8 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
 
     Args:
         model: The model.
-        masks: Those that calls must name where no mask would arrive by itself; operations that compute them come behind
-            the layers.
+        masks: What calls must say about masks where these would arrive otherwise by themselves; operations that
+            compute them or take them off come behind the layers.
     """
     plan = model._require_plan()
     history: dict[int, list[Any]] = {}  # slot -> [layer name, call number, output number]
@@ -67,8 +78,11 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
         number = len(calls[step.layer])
         args = map_template(reference, step.args)
         kwargs = {**map_template(reference, step.kwargs), **options[step.layer]}
-        if index in masks:
-            kwargs["mask"] = computed.of(masks[index], reference(masks[index].source))
+        stated = masks.get(index)
+        if isinstance(stated, MaskOf):
+            kwargs["mask"] = computed.of(stated, reference(stated.source))
+        elif isinstance(stated, Unmasked):
+            args, kwargs = computed.without_masks(layer, stated, args, kwargs)
         if isinstance(layer, Operation) and layer.in_keras3:
             call = layer.keras3_call([reference(slot) for slot in slots_of(step.args)])
         else:
@@ -81,9 +95,7 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
         for index, (form, layer) in enumerate(zip(forms, model.layers, strict=True))
     ]
     # Where a model ends, Keras counts the call that made a Functional model inside as its first.
-    first = {
-        layer.name: int(form["class_name"] == "Functional") for form, layer in zip(forms, model.layers, strict=True)
-    }
+    first = {item["name"]: int("input_layers" in item["config"]) for item in layers}
 
     def end(slot: Slot) -> list[Any]:
         name, number, output = history[slot.index]
@@ -102,7 +114,7 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
 
 
 class _Computed:
-    """Operations behind the layers of a model that compute masks; one mask is computed once."""
+    """Operations behind the layers of a model that compute masks or take them off; one mask is computed once."""
 
     def __init__(self, names: set[str]) -> None:
         self.layers: list[dict[str, Any]] = []
@@ -118,6 +130,22 @@ class _Computed:
                 made = self._apply("Any", mask.layer, {"x": _FIRST, "axis": -1}, made, shape[:-1])
             self._made[mask] = made
         return self._made[mask]
+
+    def without_masks(
+        self, layer: Layer, unmasked: Unmasked, args: Any, kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call, copied where they have a mask."""
+        given = layer._call_arguments.bind(args, kwargs)
+        order = [*layer._call_arguments.names[: len(args)], *kwargs]
+        for name in unmasked.names:
+            source = given[name]["config"]
+            made = self._apply("Copy", f"{layer.name}_{name}", {"x": _FIRST}, given[name], source["shape"])
+            made["config"]["dtype"] = source["dtype"]
+            given[name] = made
+        stated = {f"{name}_mask" for name in layer._call_arguments.masked}
+        return [given[name] for name in order[: len(args)]], {
+            name: given[name] for name in order[len(args) :] if given[name] is not None or name not in stated
+        }
 
     def _apply(
         self, function: str, maker: str, arguments: dict[str, Any], source: dict[str, Any], shape: list[Any]

@@ -10,6 +10,7 @@ import torch
 from ..layers._base import Layer
 from ..layers._graph import leaves
 from ..layers._shapes import map_shapes
+from ..layers.operation import Operation
 from ._edges import Masked, map_masked
 from ._plan import Step, map_template, run_plan, slots_of
 from .model import Model
@@ -99,21 +100,29 @@ def leaves_of(value: Any) -> list[Masked]:
 def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, visits: list[Visit]) -> list[Masked]:
     """The edges that leave a layer; the call is added to `visits`."""
     first, named = args[0], kwargs.get("mask")
+    handed = map_masked(lambda edge: edge.mask, first)
     if "mask" in kwargs:  # the call says which mask it uses
         shown = named.value if isinstance(named, Masked) else None
         first = map_masked(lambda edge: Masked(edge.value, shown), first)
+        if named is not None:  # else it uses none, and its output has the one that its input has
+            handed = map_masked(lambda edge: edge.mask, first)
     if isinstance(layer, Model) and layer._carries_masks:
         return _through(layer, leaves_of(first), visits)
     inputs = map_masked(lambda edge: edge.value, first)
     masks = map_masked(lambda edge: edge.mask, first)
     arrives = any(mask is not None for mask in leaves(masks))
-    leaving = layer.compute_mask(inputs, masks if arrives else None)
+    hands = any(mask is not None for mask in leaves(handed))
+    leaving = layer.compute_mask(inputs, handed if hands else None)
     given = layer._call_arguments.bind(args, kwargs)
     free = [name for name in layer._call_arguments.masked if f"{name}_mask" not in given]
     masked = [edge.mask for name in free for edge in leaves_of(given.get(name)) if edge.mask is not None]
-    outputs: list[torch.Tensor] = []
-    shapes = map_masked(lambda edge: tuple(edge.value.shape), (args, kwargs))
-    map_shapes(lambda shape: outputs.append(_meta(shape)), layer.shape_of_call(*shapes))
+    if isinstance(layer, Operation) and step is not None:  # its shapes may depend on values
+        plan = model._require_plan()
+        outputs = [_meta(plan.values[slot.index][0]) for slot in plan.steps[step].outputs]
+    else:
+        outputs = []
+        shapes = map_masked(lambda edge: tuple(edge.value.shape), (args, kwargs))
+        map_shapes(lambda shape: outputs.append(_meta(shape)), layer.shape_of_call(*shapes))
     found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] + [None] * (len(outputs) - 1)
     leaves_one = any(mask is not None for mask in found)
     what: Literal["made", "used", "lost"] | None = None
@@ -121,7 +130,7 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
         what = "used"
     elif arrives and not leaves_one:
         what = "lost"
-    elif leaves_one and not arrives:
+    elif leaves_one and not hands:
         what = "made"
     arriving = (*leaves(masks), *masked)
     visits.append(Visit(model, step, layer, given, arriving, tuple(found), what))

@@ -7,7 +7,7 @@ Both say what they changed, or refuse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,11 @@ from ..layers._base import REGISTRY, Layer
 from ..layers._variables import all_variables
 from ..layers._weighted import repr_of
 from ..layers._wrapper import own_form
-from ..layers.operation import Operation
+from ..matching import Placing, inner_modules
+from ..matching.attributes import WRITERS, Writer
 from ..models import Model
 from ..models._config import NO_MASKS, CallMasks, functional_config, is_functional
+from ..models._masks import Visit
 from ..spec import Rule
 
 
@@ -32,6 +34,7 @@ class Entry:
         layer: The layer.
         config: The arguments that the file will state; edits change them.
         masks: The masks that arrive at each of its calls, None for an input without one.
+        mask_used: Whether a layer behind it uses the mask of its output.
         texts: What was changed, for the report.
         call_options: More arguments for each of its calls in a functional model.
     """
@@ -39,6 +42,7 @@ class Entry:
     layer: Layer
     config: dict[str, Any]
     masks: Sequence[tuple[Any, ...]]
+    mask_used: bool = False
     texts: list[str] = field(default_factory=list)
     call_options: dict[str, Any] = field(default_factory=dict)
 
@@ -62,17 +66,60 @@ Edit = Callable[[Entry], None]
 StandIn = Callable[[Entry], "Layer | None"]
 
 
-@dataclass
+Config = dict[str, Any]
+
+
+def _as_it_is(config: Config) -> Config:
+    return config
+
+
+def _no_masks(visits: Sequence[Visit]) -> Mapping[int, CallMasks]:
+    """Every call gets the masks of its inputs by itself."""
+    return {}
+
+
+@dataclass(frozen=True)
 class Dialect:
-    """What one Keras has otherwise than the layers here.
+    """One Keras: what it has otherwise than the layers here, and how its files look.
 
     Attributes:
+        name: As `save_model(dialect=...)` takes it.
+        keras: For messages.
+        version: What the files state, and by which they are read.
         stand_ins: Tried in order, on what the one before returned.
         edits: Each looks at every entry.
+        call_masks: Looks at every call and finds the masks that calls must name, by the `id` of the functional model.
+        layer: From Keras 3's form of a layer to this Keras's; what stands inside is converted already.
+        model: The same for a model.
+        outside_zip: From the form in a .keras file to that in .h5 and `to_json`.
+        json: What `to_json` states beside.
+        json_training: Whether `to_json` says how the model was compiled.
+        order: The names of the layers of a functional model in the order in which this Keras lists them when it has
+            read a file; None if it is the file's.
+        attributes: Classes -> attributes with another name in the weights tree -> that name.
+        writer: In which order it walks the attributes of a class of a person's own.
+        states_names: Whether the weights tree says the names of its layers.
+        weight_end: What stands behind the name of each weight in .h5.
+        in_place: Whether .h5 files list the layers of a class of a person's own in the order of its attributes.
     """
 
+    name: str
+    keras: str
+    version: str
     stand_ins: Sequence[StandIn]
     edits: Sequence[Edit]
+    call_masks: Callable[[Sequence[Visit]], Mapping[int, CallMasks]] = _no_masks
+    layer: Callable[[Config], Config] = _as_it_is
+    model: Callable[[Config], Config] = _as_it_is
+    outside_zip: Callable[[Config], Config] = _as_it_is
+    json: Mapping[str, str] = field(default_factory=dict)
+    json_training: bool = True
+    order: Callable[[Config], Sequence[str]] | None = None
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    writer: Writer = WRITERS[0]
+    states_names: bool = True
+    weight_end: str = ""
+    in_place: bool = False
 
 
 @dataclass
@@ -82,20 +129,23 @@ class Forms:
     Attributes:
         dialect: Of the Keras that shall read the file.
         masks: The masks that arrive at the calls of a layer, by its `id`.
+        masks_used: The layers, by `id`, whose output's mask is used.
         call_masks: Masks that calls must name, by the `id` of the functional model.
         rules: What was changed.
     """
 
     dialect: Dialect
     masks: Mapping[int, Sequence[tuple[Any, ...]]] = field(default_factory=dict)
+    masks_used: Container[int] = frozenset()
     call_masks: Mapping[int, CallMasks] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     _stand_ins: dict[int, Layer] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _inside_copy: bool = False
+    _places_in: dict[int, Mapping[str, int]] = field(default_factory=dict)  # the order of the layers in each model
 
     def form(self, layer: Any) -> dict[str, Any]:
-        """The dict of one layer, as Keras 3 writes it.
+        """The dict of one layer, as this Keras writes it.
 
         One that stands in several models is written in each: of a shared layer Keras finds the wrong call when it reads
         the graph, also in its own files.
@@ -116,15 +166,21 @@ class Forms:
         """What was written in the place of a module."""
         return self._stand_ins.get(id(module), module)
 
+    def listed(self, module: nn.Module) -> Sequence[nn.Module]:
+        """The modules inside a module, in the order in which they come in the file."""
+        found = inner_modules(module, self.dialect.in_place)
+        places = self._places_in.get(id(module), {})
+        return sorted(found, key=lambda inner: places.get(getattr(inner, "name", ""), 0))
+
+    @property
+    def placing(self) -> Placing:
+        """Where the weights tree has everything."""
+        return Placing(self.written, self.listed, self.dialect.attributes, self.dialect.writer)
+
     def _make(self, layer: Any, again: bool = False) -> dict[str, Any]:
-        if isinstance(layer, Operation):
-            raise SaveError(
-                f"{repr_of(layer)}: Keras 3 has no operation {layer.function} that takes a tensor where this one "
-                "does; compute it in another way, or save the weights alone."
-            )
         entry = None
         if isinstance(layer, Layer):
-            entry = Entry(layer, {}, self.masks.get(id(layer), ()))
+            entry = Entry(layer, {}, self.masks.get(id(layer), ()), id(layer) in self.masks_used)
             if id(layer) in self._stand_ins:
                 entry.layer = self._stand_ins[id(layer)]
             else:
@@ -145,6 +201,13 @@ class Forms:
                 self.rules += [Rule(layer.name, text) for text in entry.texts]
             if entry.call_options:
                 made["call_options"] = entry.call_options
+        if not isinstance(layer, Model):
+            return self.dialect.layer(made)
+        made = self.dialect.model(made)
+        if self.dialect.order is not None and is_functional(layer):
+            places = {name: place for place, name in enumerate(self.dialect.order(made["config"]))}
+            made["config"]["layers"].sort(key=lambda item: places[item["name"]])
+            self._places_in[id(layer)] = places
         return made
 
     def _layer(self, layer: Any) -> dict[str, Any]:

@@ -6,85 +6,17 @@ Keras 3 cannot express is refused.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from .. import activations
-from ..layers import Activation, BatchNormalization, Rescaling
-from ..layers._base import Layer
-from ..layers._variables import own_variables
+from ..layers import BatchNormalization
 from ..layers.batch_normalization import least_epsilon
-from ..models import Sequential
+from ..layers.operation import Operation
+from ..models._config import CallMasks
+from ..models._masks import Visit
 from . import _absent
 from ._forms import Dialect, Entry
-
-# ---------------------------------------------------------------- hard_sigmoid
-
-_OLD, _NEW = activations.hard_sigmoid_keras2, activations.hard_sigmoid
-_STRETCH = 1.2  # clip(0.2 x + 0.5, 0, 1) = clip(1.2 x / 6 + 0.5, 0, 1)
-
-# Layers whose weights are in blocks of `units` columns, one for each gate -> the arguments that act on each block.
-_GATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    **dict.fromkeys(
-        ("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-        (("recurrent_activation",), ("recurrent_activation",), (), ("recurrent_activation",)),
-    ),
-    **dict.fromkeys(("GRU", "GRUCell"), (("recurrent_activation",), ("recurrent_activation",), ("activation",))),
-}
-# Layers that apply their activation to a sum in which each of these weights is a factor; all weights if not stated.
-_LINEAR: Mapping[str, tuple[str, ...] | None] = {
-    **dict.fromkeys(("Dense", "EinsumDense", "SimpleRNN", "SimpleRNNCell", "Conv1D", "Conv2D", "Conv3D"), None),
-    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), None),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), None),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), ("pointwise_kernel", "bias")),
-}
-
-
-def stretch_hard_sigmoid(entry: Entry) -> Layer | None:
-    """Keras 3's `hard_sigmoid` of weights that are 1.2 times as large is that of Keras 2."""
-    layer = entry.layer
-    keys = [key for key in ("activation", "recurrent_activation") if getattr(layer, key, None) is _OLD]
-    if not keys:
-        return None
-    if isinstance(layer, Activation):
-        entry.texts.append("clip(0.2 x + 0.5, 0, 1) is written as hard_sigmoid of 1.2 x")
-        inner = [Rescaling(_STRETCH, name=f"{layer.name}_stretch"), Activation(_NEW, name=f"{layer.name}_clip")]
-        return Sequential(inner, name=layer.name)
-    gates, linear = _GATES.get(layer.class_name), layer.class_name in _LINEAR
-    reached = {key for block in gates or () for key in block} if gates else {"activation"} if linear else set()
-    if not set(keys) <= reached:
-        raise entry.refuse(
-            f"{', '.join(sorted(set(keys) - reached))} is clip(0.2 x + 0.5, 0, 1), the hard_sigmoid of Keras 2, which "
-            "Keras 3 does not have, and here no weight can be scaled instead."
-        )
-    new: Any = copy.deepcopy(layer)
-    for key in keys:
-        setattr(new, key, _NEW)
-    names = _LINEAR.get(layer.class_name)
-    for variable in own_variables(new):
-        if gates is not None:
-            blocks = [_STRETCH if set(block) & set(keys) else 1.0 for block in gates]
-            variable.assign(_scaled_blocks(variable.value().detach(), blocks))
-        elif names is None or variable.name in names:
-            variable.assign(variable.value().detach() * _STRETCH)
-    part = "columns of its gates" if gates is not None else "weights"
-    regularized = any(getattr(layer, f"{kind}_regularizer", None) for kind in ("kernel", "recurrent", "bias"))
-    penalty = "; its regularizers see the larger ones" if regularized else ""
-    entry.texts.append(
-        f"{' and '.join(keys)}: clip(0.2 x + 0.5, 0, 1) is Keras 3's hard_sigmoid of 1.2 x, so the {part} are 1.2 "
-        f"times as large{penalty}"
-    )
-    return new
-
-
-def _scaled_blocks(value: Tensor, factors: Sequence[float]) -> Tensor:
-    blocks = value.chunk(len(factors), dim=-1)
-    return torch.cat([block * factor for block, factor in zip(blocks, factors, strict=True)], dim=-1)
-
+from ._hard_sigmoid import stretched_hard_sigmoid
+from ._masks import call_masks, refuse_trained_calls
 
 # ---------------------------------------------------------------- arguments
 
@@ -107,7 +39,7 @@ def masks_of_keras2(entry: Entry) -> None:
         raise entry.refuse(
             f"a mask arrives, and {_MASKED[name]}, Keras 2 does not; take the mask off before the layer."
         )
-    if name in _ANY_MASK and entry.masks_differ:
+    if name in _ANY_MASK and entry.masks_differ and entry.mask_used:
         raise entry.refuse(
             "its inputs have different masks. Keras 3 counts a step that counts in any of them, Keras 2 one that "
             "counts in all; give both inputs the same mask."
@@ -167,9 +99,28 @@ def causal_calls(entry: Entry) -> None:
         entry.call_options["use_causal_mask"] = True
 
 
+def refuse_operation(entry: Entry) -> None:
+    """Operations of which Keras 3 has no class; the others are written by `functional_config`."""
+    if isinstance(entry.layer, Operation):
+        raise entry.refuse(
+            f"Keras 3 has no operation {entry.layer.function} that takes a tensor where this one does; compute it in "
+            "another way, or save the weights alone."
+        )
+
+
+def look_at_calls(visits: Sequence[Visit]) -> Mapping[int, CallMasks]:
+    """The masks that calls must name; calls that Keras 3 overrules are refused."""
+    refuse_trained_calls(visits)
+    return call_masks(visits)
+
+
 DIALECT = Dialect(
-    stand_ins=(_absent.stand_in, stretch_hard_sigmoid),
+    name="keras3",
+    keras="Keras 3",
+    version="3.15.1",
+    stand_ins=(_absent.stand_in, stretched_hard_sigmoid),
     edits=(
+        refuse_operation,
         masks_of_keras2,
         robust_softmax,
         implicit_masks,
@@ -179,4 +130,5 @@ DIALECT = Dialect(
         input_length,
         causal_calls,
     ),
+    call_masks=look_at_calls,
 )

@@ -13,7 +13,7 @@ from ..errors import SaveError
 from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ..layers.masking import Masking
-from ..models._config import CallMasks, MaskOf
+from ..models._config import CallMasks, MaskOf, Unmasked
 from ..models._masks import Visit, leaves_of
 from ..models._plan import slots_of
 
@@ -43,6 +43,19 @@ def arriving_masks(visits: Sequence[Visit]) -> dict[int, list[tuple[Any, ...]]]:
     return found
 
 
+def makers_of_used_masks(visits: Sequence[Visit]) -> set[int]:
+    """The layers, by `id`, whose output's mask is used somewhere behind them."""
+    needed: set[int] = set()  # masks on which depends one that is used
+    found: set[int] = set()
+    for visit in reversed(visits):
+        leaving = {id(mask) for mask in visit.leaving if mask is not None}
+        if visit.what == "used" or leaving & needed:
+            needed |= {id(mask) for mask in visit.arriving if mask is not None}
+        if leaving & needed:
+            found.add(id(visit.layer))
+    return found
+
+
 def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
     """The masks that calls must name, by the `id` of the functional model.
 
@@ -54,7 +67,7 @@ def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
         known = {id(mask) for mask in visit.arriving}
         for mask in visit.leaving:
             if mask is not None and id(mask) not in known:
-                makers[id(mask)] = visit
+                makers.setdefault(id(mask), visit)  # a call that uses none hands it on
     found: dict[int, dict[int, MaskOf]] = {}
     for visit in visits:
         with_states = any(leaves_of(visit.arguments.get(name)) for name in _STATES)
@@ -74,4 +87,22 @@ def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
         found.setdefault(id(visit.model), {})[visit.step] = MaskOf(
             maker.layer.name, slots_of(step.args)[0], value, steps
         )
+    return dict(found)
+
+
+def unused_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
+    """The calls that say that a mask is not to be used, in a Keras where it cannot be said: it must be taken off.
+
+    Returns:
+        By the `id` of the functional model, which arguments of which calls.
+    """
+    found: dict[int, dict[int, Unmasked]] = {}
+    for visit in visits:
+        names = visit.layer._call_arguments.masked
+        unused = [name for name in names if visit.arguments.get(f"{name}_mask", ...) is None]
+        if unused and visit.step is not None:
+            masked = [
+                name for name in unused if any(edge.mask is not None for edge in leaves_of(visit.arguments.get(name)))
+            ]
+            found.setdefault(id(visit.model), {})[visit.step] = Unmasked(tuple(masked))
     return dict(found)

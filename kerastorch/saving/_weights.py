@@ -20,7 +20,7 @@ from ._forms import Forms
 
 
 def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
-    """Where Keras 3.15 keeps each object of the model, with its name and its variables.
+    """Where Keras keeps each object of the model, with its name and its variables.
 
     Args:
         model: The model.
@@ -29,7 +29,8 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
     """
     objects: dict[str, TreeObject] = {}
     places: dict[int, str] = {}
-    for path, module in tree_places(model, forms.written):
+    stated = forms.dialect.states_names
+    for path, module in tree_places(model, forms.placing):
         if isinstance(module, Operation):
             continue
         first = places.setdefault(id(module), path)
@@ -39,28 +40,29 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
             inside = [known for known in objects if known == first or known.startswith(f"{first}/")]
             objects.update({path + known[len(first) :]: objects[known] for known in inside})
             continue
-        name, cell = getattr(module, "name", None), _cell(module)
+        name, cell = getattr(module, "name", None) if stated else None, _cell(module)
         home = f"{path}/{cell[0]}" if cell else path
         variables = enumerate(own_variables(module))
         arrays = tuple(_array(f"{home}/vars/{index}", variable.value()) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
         if cell:
-            objects[home] = TreeObject(arrays, cell[1])
+            objects[home] = TreeObject(arrays, cell[1] if stated else None)
     return TreeWeights(objects)
 
 
 def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
     """The weights of each layer in Keras's order: trained ones first, then the others."""
-    layers = [layer for layer in model.sublayers() if isinstance(layer, Layer) and not isinstance(layer, Operation)]
+    layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
     own = tuple((variable.name, _array(variable.name, variable.value())) for variable in own_variables(model))
     return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms)) for layer in layers), own)
 
 
 def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
     stored = []
-    for owned in legacy_order(layer, written=forms.written):
+    for owned in legacy_order(layer, forms.listed, forms.written):
         cell = _cell(owned.variable.module)
-        name = "/".join([layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name])
+        parts = [layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name]
+        name = "/".join(parts) + forms.dialect.weight_end
         stored.append((name, _array(name, owned.variable.value())))
     return tuple(stored)
 

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,16 +23,16 @@ from ..layers._wrapper import written_as
 from ..models import Model, build_model
 from ..models._masks import Visit, follow_masks
 from ..spec import Rule
-from . import _keras3
-from ._forms import Entry, Forms
-from ._masks import arriving_masks, call_masks, refuse_trained_calls
+from . import _keras2, _keras3
+from ._forms import Dialect, Entry, Forms
+from ._masks import arriving_masks, makers_of_used_masks
 from ._training import translate_training
 from ._weights import legacy_weights, tree_weights, watched
 
 _log = logging.getLogger("kerastorch")
 
-DialectName = Literal["keras3"]
-_KERAS3 = "3.15.1"  # the Keras whose form and meaning is written
+DialectName = Literal["keras3", "keras2"]
+_DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (_keras3.DIALECT, _keras2.DIALECT)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
     Args:
         model: The model; its input shapes must be known.
         path: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
-        dialect: "keras3": Keras 3.15 opens the file.
+        dialect: "keras3": Keras 3.15 opens the file. "keras2": tf-keras 2.21, the Keras of TensorFlow 2, opens it.
 
     Returns:
         What was written and what was changed.
@@ -88,7 +88,7 @@ def save_model_watched(
     model: Model, path: str | os.PathLike[str], dialect: DialectName, wrote: Callable[[int], None]
 ) -> SaveReport:
     """`save_model`, which calls `wrote` with the number of values of each array on its way into the file."""
-    model, shown = _model("save_model", model), _path("save_model", path)
+    model, shown, target = _model("save_model", model), _path("save_model", path), _dialect("save_model", dialect)
     if shown.endswith(".keras"):
         kind: Format = "Keras v3 .keras zip"
     elif shown.endswith((".h5", ".hdf5")) and not shown.endswith(".weights.h5"):
@@ -98,22 +98,24 @@ def save_model_watched(
             f"save_model: expected a path that ends in .keras, .h5 or .hdf5, got {quote(shown)}; for weights alone use "
             "save_weights(model, 'name.weights.h5')."
         )
-    config, forms = _config(model)
+    config, forms = _config(model, target)
     zipped = kind == "Keras v3 .keras zip"
     weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
-    training = _training(model, "keras" if zipped else "h5", dialect, forms)
-    if zipped and training:
+    training = _training(model, "keras" if zipped else "h5", forms)
+    if not zipped:
+        config = target.outside_zip(config)
+    elif training:
         config["compile_config"] = training
     archive = in_memory(
         shown,
         kind,
-        keras_version=_KERAS3,
+        keras_version=target.version,
         backend="tensorflow",
         config=config,
         weights=watched(weights, wrote),
         training_config=None if zipped else training,
     )
-    return _write(archive, dialect, forms)
+    return _write(archive, forms)
 
 
 def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
@@ -135,30 +137,31 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
         NotBuiltError: The model has no weights yet.
         ArgumentError: `path` or `model` is of another kind.
     """
-    model, shown = _model("save_weights", model), _path("save_weights", path)
+    model, shown, target = _model("save_weights", model), _path("save_weights", path), _dialect("save_weights", dialect)
     _ = model.variables  # raises where a layer is not built
     if not shown.endswith((".h5", ".hdf5")):
         raise ArgumentError(
             f"save_weights: expected a path that ends in .weights.h5, .h5 or .hdf5, got {quote(shown)}; for the whole "
             "model use save_model(model, 'name.keras')."
         )
-    forms = Forms(_keras3.DIALECT)
-    forms.rules += _kept_weights(model)
+    forms = Forms(target)
+    forms.rules += _kept_weights(model, target)
     if shown.endswith(".weights.h5"):
         kind: Format = "Keras v3 .weights.h5"
         weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
     else:
         kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
-    archive = in_memory(shown, kind, keras_version=_KERAS3, backend="tensorflow", config=None, weights=weights)
-    return _write(archive, dialect, forms)
+    version = target.version
+    archive = in_memory(shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights)
+    return _write(archive, forms)
 
 
-def _kept_weights(model: Model) -> list[Rule]:
+def _kept_weights(model: Model, dialect: Dialect) -> list[Rule]:
     """The layers for which `save_model` writes other weights."""
     rules = []
     for layer in dict.fromkeys(module for module in model.modules() if isinstance(module, Layer)):
         entry = Entry(layer, {}, ())
-        if any(stand_in(entry) is not None for stand_in in _keras3.DIALECT.stand_ins):
+        if any(stand_in(entry) is not None for stand_in in dialect.stand_ins):
             text = f"its weights are written as they are; save_model would say: {'; '.join(entry.texts)}"
             rules.append(Rule(layer.name, text))
     return rules
@@ -174,19 +177,22 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
     Raises:
         SaveError: As for `save_model`.
     """
-    config, forms = _config(_model("to_json", model))
-    training = _training(model, "keras", dialect, forms) if dialect == "keras3" else None  # tf-keras says none here
-    return json.dumps({**config, "compile_config": training} if training else config)
+    target = _dialect("to_json", dialect)
+    config, forms = _config(_model("to_json", model), target)
+    training = _training(model, "keras", forms) if target.json_training else None
+    config = target.outside_zip(config)
+    return json.dumps({**config, **target.json, **({"compile_config": training} if training else {})})
 
 
-def _training(model: Model, form: Literal["keras", "h5"], dialect: str, forms: Forms) -> dict[str, Any] | None:
+def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[str, Any] | None:
     """How the original of the model was compiled, in the words of what is written."""
-    written, rules = translate_training(model.training_config, form, dialect, model.output_names, model.name)
+    name = forms.dialect.name
+    written, rules = translate_training(model.training_config, form, name, model.output_names, model.name)
     forms.rules += rules
     return written
 
 
-def _config(model: Model) -> tuple[dict[str, Any], Forms]:
+def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:
     """The architecture in Keras's words, and how each layer was written."""
     _ = model.variables  # raises where a layer is not built
     if not model._carries_masks:
@@ -195,13 +201,19 @@ def _config(model: Model) -> tuple[dict[str, Any], Forms]:
             "its weights (save_weights), or write it as a Sequential or functional model."
         )
     visits = follow_masks(model)
-    refuse_trained_calls(visits)
-    forms = Forms(_keras3.DIALECT, arriving_masks(visits), call_masks(visits))
+    forms = Forms(dialect, arriving_masks(visits), makers_of_used_masks(visits), dialect.call_masks(visits))
     with written_as(forms.form):
         config = forms.form(model)
     if any(visit.what == "made" for visit in visits):
-        _check_masks(visits, config)
+        _check_masks(visits, config, dialect)
     return config, forms
+
+
+def _dialect(what: str, name: Any) -> Dialect:
+    if not isinstance(name, str) or name not in _DIALECTS:
+        known = ", ".join(map(quote, _DIALECTS))
+        raise ArgumentError(f"{what}: expected one of {known} as dialect, got {quote(name)}.")
+    return _DIALECTS[name]
 
 
 def _model(what: str, model: Any) -> Model:
@@ -219,23 +231,31 @@ def _path(what: str, path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path)
 
 
-def _check_masks(visits: Sequence[Visit], config: dict[str, Any]) -> None:
-    """Read the config as Keras 3 does, and see that masks arrive where they do in the model."""
+def _check_masks(visits: Sequence[Visit], config: dict[str, Any], dialect: Dialect) -> None:
+    """Read the config as that Keras does, and see that masks arrive where they do in the model."""
     with torch.device("meta"), weights_on("meta"):
-        new = build_model(compat.read_config(config, _KERAS3, None).spec)
+        new = build_model(compat.read_config(config, dialect.version, None).spec)
     known = {visit.layer.name for visit in visits}
-    ours = Counter(visit.layer.name for visit in visits if visit.what == "used")
-    theirs = Counter(visit.layer.name for visit in follow_masks(new) if visit.what == "used")
+    ours, theirs = _used(visits), _used(follow_masks(new))
     differ = sorted(name for name in known if ours[name] != theirs[name])
     if differ:
         said = [f"{quote(name)} uses {ours[name]} mask(s) here and {theirs[name]} there" for name in differ[:5]]
         raise SaveError(
-            f"masks go another way through this model in Keras 3 than here: {'; '.join(said)}. Pass mask=... in the "
-            "calls of these layers, or take the mask off before them."
+            f"masks go another way through this model in {dialect.keras} than here: {'; '.join(said)}. Pass mask=... "
+            "in the calls of these layers, or take the mask off before them."
         )
 
 
-def _write(archive: Archive, dialect: str, forms: Forms) -> SaveReport:
+def _used(visits: Sequence[Visit]) -> Counter[str]:
+    """How many masks each layer uses."""
+    found: Counter[str] = Counter()
+    for visit in visits:
+        if visit.what == "used":
+            found[visit.layer.name] += sum(mask is not None for mask in visit.arriving)
+    return found
+
+
+def _write(archive: Archive, forms: Forms) -> SaveReport:
     write_archive(archive, archive.path)
     if isinstance(archive.weights, LegacyWeights):
         arrays = [array for layer in archive.weights.layers for _, array in layer.weights]
@@ -244,6 +264,6 @@ def _write(archive: Archive, dialect: str, forms: Forms) -> SaveReport:
         assert archive.weights is not None
         arrays = [array for item in archive.weights.objects.values() for array in item.arrays]
     values = sum(math.prod(array.shape) for array in arrays)
-    report = SaveReport(archive.path, archive.format, dialect, tuple(forms.rules), len(arrays), values)
+    report = SaveReport(archive.path, archive.format, forms.dialect.name, tuple(forms.rules), len(arrays), values)
     _log.info("%s", report)
     return report

@@ -21,6 +21,7 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "lora_alpha": (None,),
     "quantization_config": (None,),
     "renorm": (False,),
+    "fused": (None, True),  # whether TensorFlow's kernel is used where it can be: then it is
     "synchronized": (False,),
     "rms_scaling": (False,),
     "seed": (None,),
@@ -71,7 +72,7 @@ SIZES = keys(
 )
 BOOLEANS = keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale invert bias",
-    "use_scale causal use_gate softmax_robust_masking",
+    "use_scale causal use_gate softmax_robust_masking fused",
     "keepdims",
     SEQUENCE,
 )

@@ -15,8 +15,9 @@ FORMS: Mapping[str, Form] = {
     "BatchNormalization": Form(
         keys(_NORM, "momentum moving_mean_initializer moving_variance_initializer renorm synchronized"),
         call=("training", "mask"),
-        ignored=keys("renorm_clipping renorm_momentum fused"),
+        ignored=keys("renorm_clipping renorm_momentum"),
         old=keys("virtual_batch_size adjustment"),
+        old_keys=keys("fused"),
         keeps_mask=True,
     ),
     "LayerNormalization": Form(keys(_NORM, "rms_scaling"), keeps_mask=True),

@@ -10,7 +10,10 @@ from ...operations import OPERATIONS
 from ...spec import Call, TensorRef
 from . import _graph_operations, _tensorflow
 from ._expression import Expression as Expression
-from ._expression import NotSupported, bound, refuse
+from ._expression import NotSupported as NotSupported
+from ._expression import bound, refuse
+from ._inverse import TensorFlowCall as TensorFlowCall
+from ._inverse import in_tensorflow as in_tensorflow
 from ._node_def import read_node_def
 
 # The layers that stand for a function in the graphs of tf.keras.

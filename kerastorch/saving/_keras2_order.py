@@ -1,0 +1,75 @@
+"""The order in which tf-keras lists the layers of a graph that it has read: by it, it finds their weights in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Config = dict[str, Any]
+Key = tuple[str, int]  # a layer, and the number that its call has in the file
+
+
+def listed_order(config: Config) -> list[str]:
+    """The names of the layers of a functional model in tf-keras's order.
+
+    By their distance from the outputs, far ones first, then as they are met on the way from the outputs.
+
+    Args:
+        config: In tf-keras's form.
+    """
+    needed: dict[Key, list[Key]] = {}
+    for item in config["layers"]:
+        first = int("input_layers" in item["config"] or item["class_name"] == "Sequential")
+        for number, node in enumerate(item["inbound_nodes"] or [[]]):
+            needed[item["name"], number + first] = _inputs(node)
+    found, encounter = _walk(needed, _inputs(config["output_layers"]))
+    depth: dict[Key, int] = {}
+    depths: dict[str, int] = {}
+    for key in reversed(found):
+        depth[key] = depths[key[0]] = own = max(depth.get(key, 0), depths.get(key[0], 0))
+        for source in needed[key]:
+            depth[source] = max(depth.get(source, 0), own + 1)
+    names = [item["name"] for item in config["layers"]]  # one that no output needs is an input
+    return sorted(names, key=lambda name: (-depths.get(name, 0), encounter.get(name, -1)))
+
+
+def _walk(needed: Mapping[Key, list[Key]], outputs: list[Key]) -> tuple[list[Key], dict[str, int]]:
+    """The calls that the outputs need, each behind those that it needs, and when each layer was met first."""
+    found: list[Key] = []
+    encounter: dict[str, int] = {}
+    entered: set[Key] = set()
+    stack = [(key, False) for key in reversed(outputs)]
+    while stack:
+        key, left = stack.pop()
+        if left:
+            found.append(key)
+        elif key not in entered:
+            entered.add(key)
+            encounter.setdefault(key[0], len(encounter))
+            stack.append((key, True))
+            stack.extend((source, False) for source in reversed(needed[key]) if source not in entered)
+    return found, encounter
+
+
+def _inputs(value: Any) -> list[Key]:
+    """The calls that make the tensors of a call: those of the first argument, then the others as they are written."""
+    tensors: list[Key] = []
+    options: Any = {}
+
+    def collect(part: Any) -> None:
+        nonlocal options
+        if isinstance(part, dict):
+            for name in sorted(part):
+                collect(part[name])
+        elif isinstance(part, list) and len(part) in (3, 4) and isinstance(part[0], str) and isinstance(part[1], int):
+            if part[1] >= 0:  # else a constant
+                tensors.append((part[0], part[1]))
+            options = part[3] if len(part) == 4 else options
+        elif isinstance(part, list):
+            for inner in part:
+                collect(inner)
+
+    collect(value)
+    for given in list(options.values()):
+        collect(given)
+    return tensors
