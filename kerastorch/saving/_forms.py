@@ -94,8 +94,8 @@ class Dialect:
         outside_zip: From the form in a .keras file to that in .h5 and `to_json`.
         json: What `to_json` states beside.
         json_training: Whether `to_json` says how the model was compiled.
-        order: The names of the layers of a functional model in the order in which this Keras lists them when it has
-            read a file; None if it is the file's.
+        order: The names of the layers of a functional model, from its config, in the order in which this Keras lists
+            them when it has read a file.
         attributes: Classes -> attributes with another name in the weights tree -> that name.
         writer: In which order it walks the attributes of a class of a person's own.
         states_names: Whether the weights tree says the names of its layers.
@@ -106,6 +106,7 @@ class Dialect:
     name: str
     keras: str
     version: str
+    order: Callable[[Config], Sequence[str]]
     stand_ins: Sequence[StandIn]
     edits: Sequence[Edit]
     call_masks: Callable[[Sequence[Visit]], Mapping[int, CallMasks]] = _no_masks
@@ -114,7 +115,6 @@ class Dialect:
     outside_zip: Callable[[Config], Config] = _as_it_is
     json: Mapping[str, str] = field(default_factory=dict)
     json_training: bool = True
-    order: Callable[[Config], Sequence[str]] | None = None
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     writer: Writer = WRITERS[0]
     states_names: bool = True
@@ -204,7 +204,7 @@ class Forms:
         if not isinstance(layer, Model):
             return self.dialect.layer(made)
         made = self.dialect.model(made)
-        if self.dialect.order is not None and is_functional(layer):
+        if is_functional(layer):
             places = {name: place for place, name in enumerate(self.dialect.order(made["config"]))}
             made["config"]["layers"].sort(key=lambda item: places[item["name"]])
             self._places_in[id(layer)] = places

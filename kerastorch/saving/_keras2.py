@@ -18,9 +18,9 @@ from . import _absent
 from . import _keras2_config as config
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import shrunk_hard_sigmoid
-from ._keras2_order import listed_order
 from ._keras3 import causal_calls
 from ._masks import unused_masks
+from ._order import order_in_keras2
 
 # ---------------------------------------------------------------- classes
 
@@ -187,7 +187,7 @@ DIALECT = Dialect(
     outside_zip=config.outside_zip,
     json={"keras_version": "2.21.0", "backend": "tensorflow"},
     json_training=False,
-    order=listed_order,
+    order=order_in_keras2,
     attributes={
         "MultiHeadAttention": {f"{part}_dense": f"_{part}_dense" for part in ("query", "key", "value", "output")}
     },

@@ -17,6 +17,7 @@ from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid
 from ._masks import call_masks, refuse_trained_calls
+from ._order import order_in_keras3
 
 # ---------------------------------------------------------------- arguments
 
@@ -131,4 +132,5 @@ DIALECT = Dialect(
         causal_calls,
     ),
     call_masks=look_at_calls,
+    order=order_in_keras3,
 )

@@ -1,4 +1,8 @@
-"""The order in which tf-keras lists the layers of a graph that it has read: by it, it finds their weights in a file."""
+"""The order in which a Keras lists the layers of a graph that it has read: by it, it finds their weights in a file.
+
+By their distance from the outputs, far ones first, then as they are met on the way from the outputs: both Kerases do
+so, whatever the order in the file. Layers of equal shapes would swap their weights in silence.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,8 @@ Config = dict[str, Any]
 Key = tuple[str, int]  # a layer, and the number that its call has in the file
 
 
-def listed_order(config: Config) -> list[str]:
+def order_in_keras2(config: Config) -> list[str]:
     """The names of the layers of a functional model in tf-keras's order.
-
-    By their distance from the outputs, far ones first, then as they are met on the way from the outputs.
 
     Args:
         config: In tf-keras's form.
@@ -22,7 +24,26 @@ def listed_order(config: Config) -> list[str]:
         first = int("input_layers" in item["config"] or item["class_name"] == "Sequential")
         for number, node in enumerate(item["inbound_nodes"] or [[]]):
             needed[item["name"], number + first] = _inputs(node)
-    found, encounter = _walk(needed, _inputs(config["output_layers"]))
+    return _listed(config, needed, _inputs(config["output_layers"]))
+
+
+def order_in_keras3(config: Config) -> list[str]:
+    """The names of the layers of a functional model in Keras 3's order, operations included.
+
+    Args:
+        config: In Keras 3's form.
+    """
+    needed: dict[Key, list[Key]] = {}
+    for item in config["layers"]:
+        for number, node in enumerate(item["inbound_nodes"] or [{}]):
+            needed[item["name"], number] = _tensors([node.get("args"), node.get("kwargs")])
+    first = {item["name"]: int(item["class_name"] == "Functional") for item in config["layers"]}
+    return _listed(config, needed, [(name, number - first[name]) for name, number in _ends(config["output_layers"])])
+
+
+def _listed(config: Config, needed: Mapping[Key, list[Key]], outputs: list[Key]) -> list[str]:
+    """The names, for the calls that each call needs, and those that make the outputs."""
+    found, encounter = _walk(needed, outputs)
     depth: dict[Key, int] = {}
     depths: dict[str, int] = {}
     for key in reversed(found):
@@ -31,6 +52,25 @@ def listed_order(config: Config) -> list[str]:
             depth[source] = max(depth.get(source, 0), own + 1)
     names = [item["name"] for item in config["layers"]]  # one that no output needs is an input
     return sorted(names, key=lambda name: (-depths.get(name, 0), encounter.get(name, -1)))
+
+
+def _tensors(value: Any) -> list[Key]:
+    """The calls that make the tensors in the arguments of a call of Keras 3; named arguments by their names."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            name, number, _ = value["config"]["keras_history"]
+            return [(name, number)]
+        return [key for name in sorted(value) for key in _tensors(value[name])]
+    return [key for inner in value for key in _tensors(inner)] if isinstance(value, (list, tuple)) else []
+
+
+def _ends(value: Any) -> list[Key]:
+    """The calls that make the outputs of a model of Keras 3."""
+    if isinstance(value, dict):
+        return [key for name in sorted(value) for key in _ends(value[name])]
+    if len(value) == 3 and isinstance(value[0], str):
+        return [(value[0], value[1])]
+    return [key for inner in value for key in _ends(inner)]
 
 
 def _walk(needed: Mapping[Key, list[Key]], outputs: list[Key]) -> tuple[list[Key], dict[str, int]]:
