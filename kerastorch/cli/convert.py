@@ -105,13 +105,6 @@ def _kind(out: str, stated: str | None) -> str:
         return _DEFAULT[ending]
     if ending not in KINDS[stated]:
         raise ArgumentError(f"OUT {quote(out)}: --to {stated} writes {' or '.join(KINDS[stated])}.")
-    if stated == "keras2":
-        from typing import get_args
-
-        from ..saving.save import DialectName
-
-        if stated not in get_args(DialectName):
-            raise ArgumentError("--to keras2: files for tf-keras are not written yet; keras3 is.")
     return stated
 
 
