@@ -144,11 +144,6 @@ def _write_array(group: h5py.Group, key: str, array: Array, names_bfloat16: bool
     group.create_dataset(key, data=values)
 
 
-def memory_array(where: str, values: np.ndarray, dtype: str | None = None) -> Array:
-    """An array that is in memory already, as an archive holds it."""
-    return Array(where, tuple(values.shape), dtype or values.dtype.name, lambda: values)
-
-
 def in_memory(
     path: str,
     form: Any,

@@ -19,7 +19,7 @@ from _goldens import expected_files, unpack
 from kerastorch.errors import SaveError
 from kerastorch.files import Archive, LegacyWeights, TreeWeights, open_archive
 from kerastorch.files._values import Array, LegacyLayer, TreeObject
-from kerastorch.files._write import in_memory, memory_array, write_archive
+from kerastorch.files._write import in_memory, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +52,10 @@ def test_what_was_read_comes_back(goldens: Path, tmp_path: Path, packed: str, ca
                 assert getattr(back, field) == getattr(archive, field)
             assert content(back.weights) == content(archive.weights)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def memory_array(where: str, values: np.ndarray, dtype: str | None = None) -> Array:
+    return Array(where, tuple(values.shape), dtype or values.dtype.name, lambda: values)
 
 
 def tree(**objects: np.ndarray) -> Archive:
@@ -169,7 +173,7 @@ import sys
 import numpy as np
 sys.path[:0] = sys.argv[3:]
 from kerastorch.files._values import TreeObject, TreeWeights
-from kerastorch.files._write import in_memory, memory_array, write_archive
+from kerastorch.files._write import in_memory, write_archive
 arrays = tuple(memory_array(str(i), np.full((400, 500), 7.0)) for i in range(60))
 weights = TreeWeights({"d": TreeObject(arrays, None)})
 archive = in_memory("", sys.argv[2], keras_version="3", backend="", config={}, weights=weights)
