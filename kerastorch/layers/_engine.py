@@ -1,28 +1,40 @@
 """The step engine: recurrences without a fused kernel, with a backward pass written by hand.
 
 The loop over the steps holds what depends on the step before and nothing else: the recurrent product, and pointwise
-work in place. Everything else is done for all steps at once: the input product (by the caller), the derivatives of the
-activations, and each weight gradient as one matrix product.
+work in place. Everything else is done for all steps at once: the input product, the derivatives of the activations,
+and each weight gradient as one matrix product.
 
-Kept for the backward pass, in elements: the gates `T*B*G*U`, in the array that the caller made (not for a SimpleRNN
-whose activation's derivative follows from its output), each state `(T + 1)*B*U`, `T*B*U` more for a GRU with the reset
-gate behind the product, and the masks. Without gradients there are the outputs only.
+Kept for the backward pass, in elements: the inputs `T*B*F`, the gates `T*B*G*U`, in the array that the input product
+made (not for a SimpleRNN whose activation's derivative follows from its output), each state `(T + 1)*B*U` and the
+initial one `B*U`, `T*B*U` more for a GRU with the reset gate behind the product, and the masks. Without gradients
+there are the outputs only.
+
+The backward pass by hand has no derivative of its own. Where one is wanted (`create_graph=True`), autograd follows
+every step once more instead: slower, and right for derivatives of any order.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from . import _pointwise
 from ._dtypes import autocasts
-from ._equations import Equations, Steps, Weights
-from ._kernels import States, loop
+from ._equations import Equations, Gradients, Steps, Weights
+from ._kernels import States, gate_linear, loop, one_by_one
 from ._ops import is_followed
+
+
+class Inputs(NamedTuple):
+    """What makes the inputs' part of the gates: `gate_linear` of it."""
+
+    x: Tensor  # (B, T, F)
+    w: Tensor
+    b: Tensor | None
+    drop: Tensor | None  # (G, B, F), or (1, B, F) for all gates
 
 
 def no_derivative(*functions: Any) -> str | None:
@@ -33,18 +45,20 @@ def no_derivative(*functions: Any) -> str | None:
     return f"autograd follows every step: no derivative of {' and '.join(names)} is known here"
 
 
-def run(steps: Steps, gates: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
     """Run a recurrence over all steps; a masked step repeats the output and keeps the states.
 
     Args:
         steps: The recurrence.
-        gates: `(T, B, G*U)`, the input's part of the gates, bias included. It is overwritten.
+        inputs: Its inputs, and their weights.
         states: Initial states `(B, U)`.
         mask: bool `(B, T)`, True = use the step, or None.
 
     Returns:
         outputs `(B, T, U)`, final states.
     """
+    inputs = inputs._replace(x=inputs.x.transpose(0, 1).contiguous())
+    gates = gate_linear(*inputs)
     activation, recurrent = _pointwise.find(steps.activation), _pointwise.find(steps.recurrent)
     if activation is None or recurrent is None or is_followed():
         return loop(steps.equations.cell(steps), gates, states, mask)
@@ -55,7 +69,7 @@ def run(steps: Steps, gates: Tensor, states: States, mask: Tensor | None) -> tup
     equations = steps.equations(activation, recurrent)
     tensors = (gates, w_hh, b_hh, *states)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        outputs, *others = _Differentiable.apply(equations, drop, use, *tensors)
+        outputs, *others = _Differentiable.apply(equations, drop, use, *inputs, *tensors)
     else:
         with _no_autocast(gates):
             outputs, others, _ = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=False)
@@ -74,8 +88,21 @@ def _no_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False) if autocasts(device) else contextlib.nullcontext()
 
 
+def _autocast_as_now(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """Brings back, later, the autocasting that is in force at the call."""
+    device = tensor.device
+    if device.type == "meta":
+        return contextlib.nullcontext()
+    dtype = torch.get_autocast_dtype(device.type)
+    return torch.autocast(device.type, dtype, enabled=autocasts(device), cache_enabled=False)
+
+
 class _Differentiable(torch.autograd.Function):
-    """All steps as one operation of autograd."""
+    """All steps as one operation of autograd.
+
+    Its gradients are those of the gates, the recurrent weights and the states. The inputs' own come from the product
+    that made the gates; they are here for the second derivatives, which need the gates as they were.
+    """
 
     @staticmethod
     def forward(
@@ -83,6 +110,10 @@ class _Differentiable(torch.autograd.Function):
         equations: Equations,
         drop: Tensor | None,
         use: Tensor | None,
+        x: Tensor,
+        w_ih: Tensor,
+        b_ih: Tensor | None,
+        drop_ih: Tensor | None,
         gates: Tensor,
         w_hh: Tensor,
         b_hh: Tensor | None,
@@ -91,17 +122,45 @@ class _Differentiable(torch.autograd.Function):
         # `gates` is overwritten although it is an input: it was made for this call, and the product that made it
         # needs its factors for its own backward pass, not its result.
         gates = gates.detach()
+        ctx.equations, ctx.states, ctx.autocast = equations, len(states), _autocast_as_now(x)
         with _no_autocast(gates):
             outputs, others, kept = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=True)
-        ctx.equations = equations
-        ctx.save_for_backward(drop, use, w_hh, b_hh, *kept)
+        ctx.save_for_backward(drop, use, x, w_ih, b_ih, drop_ih, w_hh, b_hh, *states, *kept)
         return outputs, *others
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        drop, use, w_hh, b_hh, *kept = ctx.saved_tensors
-        of_weights = any(ctx.needs_input_grad[4:6])
-        with _no_autocast(w_hh):
-            found = ctx.equations.backward(tuple(kept), Weights(w_hh, b_hh, drop), use, grads, of_weights)
-        return None, None, None, found.gates, found.w_hh, found.b_hh, *found.states
+        saved = ctx.saved_tensors  # once: checkpointing gives them no second time
+        drop, use, *inputs, w_hh, b_hh = saved[:8]
+        states, kept = saved[8 : 8 + ctx.states], saved[8 + ctx.states :]
+        if torch.is_grad_enabled():  # in a backward pass: with create_graph=True, and only then
+            with ctx.autocast:
+                gates = gate_linear(*inputs)
+            found = _followed(ctx.equations, gates, Weights(w_hh, b_hh, drop), states, use, grads)
+        else:
+            of_weights = any(ctx.needs_input_grad[8:10])
+            with _no_autocast(w_hh):
+                found = ctx.equations.backward(kept, Weights(w_hh, b_hh, drop), use, grads, of_weights)
+        return *(None,) * 7, found.gates, found.w_hh, found.b_hh, *found.states
+
+
+def _followed(
+    equations: Equations, gates: Tensor, weights: Weights, states: States, use: Tensor | None, grads: States
+) -> Gradients:
+    """The same gradients, as functions of everything that they depend on."""
+    # Under names of their own: one may be computed from another, and the derivative here is by each alone.
+    w_hh, b_hh = (
+        weights.w_hh.view_as(weights.w_hh),
+        None if weights.b_hh is None else weights.b_hh.view_as(weights.b_hh),
+    )
+    gates, states = gates.to(w_hh.dtype), tuple(state.view_as(state) for state in states)
+    functions = equations.activation.function, equations.recurrent.function
+    cell = equations.cell(Steps(type(equations), w_hh, b_hh, *functions, weights.drop))
+    with _no_autocast(w_hh):
+        out, (_, *others) = one_by_one(cell, gates, states, None if use is None else use.squeeze(-1).t())
+    sources = (gates, w_hh, b_hh, *states)
+    wanted = [tensor for tensor in sources if tensor is not None and tensor.requires_grad]
+    results = (out.transpose(0, 1), *others)
+    derivatives = iter(torch.autograd.grad(results, wanted, grads, create_graph=True, materialize_grads=True))
+    found = [next(derivatives) if tensor is not None and tensor.requires_grad else None for tensor in sources]
+    return Gradients(found[0], found[1], found[2], tuple(found[3:]))  # type: ignore[arg-type]

@@ -309,9 +309,8 @@ class GatedCell(Layer):
         drop, recurrent_drop = self._gate_masks(x[:, 0], states[0], training)
         kernel = self._fused()
         if isinstance(kernel, str) or self.kernel_choice(training=training).path == "step loop":
-            by_time = x.transpose(0, 1).contiguous()
-            gates = gate_linear(by_time, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
-            return _engine.run(self._steps(recurrent_drop), gates, states, mask)
+            inputs = _engine.Inputs(x, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
+            return _engine.run(self._steps(recurrent_drop), inputs, states, mask)
         x = x if drop is None else x * drop[0].unsqueeze(1)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.use_bias else 2]
         weights = [getattr(self, name) for name in names]

@@ -144,21 +144,23 @@ def loop(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tu
     Returns:
         outputs `(B, T, U)`, final states.
     """
-    if is_exporting():
-        out, states = scan_steps(cell, gates_x, states, mask)
-    else:
-        outputs: list[Tensor] = []
-        for step, gates in enumerate(gates_x.unbind(0)):
-            new = cell(gates, states)
-            if mask is not None:
-                use = mask[:, step, None]
-                new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
-            states = new
-            outputs.append(states[0])
-        out = torch.stack(outputs, dim=1)
+    out, states = (scan_steps if is_exporting() else one_by_one)(cell, gates_x, states, mask)
     if mask is not None:
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
     return out, states
+
+
+def one_by_one(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    """The first state after each step `(B, T, U)`, and the final states."""
+    outputs: list[Tensor] = []
+    for step, gates in enumerate(gates_x.unbind(0)):
+        new = cell(gates, states)
+        if mask is not None:
+            use = mask[:, step, None]
+            new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
+        states = new
+        outputs.append(states[0])
+    return torch.stack(outputs, dim=1), states
 
 
 def lstm_cell(w_hh: Tensor, activation: Activation, recurrent: Activation, drop: Tensor | None) -> Cell:

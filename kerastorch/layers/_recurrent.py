@@ -19,7 +19,7 @@ from ..weights import Filler, Shape, Var, transpose
 from . import _check, _engine
 from ._equations import Steps
 from ._gated import drops, keep_gated_arguments
-from ._kernels import Activation, Kernel, States, fused_lstm, gate_linear, masked
+from ._kernels import Activation, Kernel, States, fused_lstm, masked
 from ._ops import is_followed
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 
@@ -235,10 +235,9 @@ class Recurrent(SequenceLayer):
                 only_last=not self.return_sequences,
                 hide=self.zero_output_for_mask,
             )
-        by_time = x.transpose(0, 1).contiguous()
-        gates = gate_linear(by_time, weights[0], weights[2] if self.use_bias else None, drop)
+        inputs = _engine.Inputs(x, weights[0], weights[2] if self.use_bias else None, drop)
         steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
-        out, states = _engine.run(steps, gates, states, mask)
+        out, states = _engine.run(steps, inputs, states, mask)
         return self._hide(out, mask), states
 
     def _kernel_weights(self) -> list[Tensor]:
