@@ -46,6 +46,8 @@ def product(x: Tensor, w: Tensor) -> Tensor:
 
 def weight_product(grad: Tensor, x: Tensor) -> Tensor:
     """`grad.T @ x`: the gradient of `w` in `x @ w.T`."""
+    if pays(x.shape[1], grad):
+        grad = grad.contiguous()  # row by row: of a cut-out, oneDNN needs a copy, and its transpose is slow to make
     return product(x.t(), grad.t()).t()
 
 
