@@ -16,16 +16,42 @@ every step once more instead: slower, and right for derivatives of any order.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from . import _pointwise
+from . import _gemm, _pointwise
 from ._dtypes import autocasts
 from ._equations import Equations, Gradients, Steps, Weights
-from ._kernels import States, gate_linear, loop, one_by_one
+from ._kernels import Kernel, States, fused_lstm, gate_linear, loop, one_by_one
 from ._ops import is_followed
+
+# Where the engine is faster than torch's loop for a GRU or a SimpleRNN on the CPU, measured in float32: in a training
+# step from so many steps on and for batches up to so many rows; in inference where oneDNN pays for a step's product.
+LEAST_STEPS = 16
+MOST_ROWS = 128
+WHERE_FASTER = (
+    f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up to "
+    f"{MOST_ROWS}, and in inference for large products"
+)
+
+
+def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
+    """Whether the engine is faster than a kernel of torch that computes the same; for an LSTM it never was.
+
+    Args:
+        kernel: torch's.
+        x: `(B, T, F)`.
+        weights: As the kernel takes them.
+    """
+    if kernel is fused_lstm or not x.is_cpu or x.dtype != torch.float32 or is_followed() or x.shape[1] < LEAST_STEPS:
+        return False  # in this order: a graph that is taken serves any number of steps
+    rows = x.shape[0]
+    if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
+        return 0 < rows <= MOST_ROWS
+    return _gemm.pays(rows, weights[1])
 
 
 class Inputs(NamedTuple):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from . import _check
+from torch import Tensor
+
+from . import _check, _engine
+from ._kernels import Kernel, fused_lstm
+from ._sequence import KernelChoice
 
 
 def keep_gated_arguments(
@@ -41,3 +46,34 @@ def keep_gated_arguments(
 def drops(layer: Any, rate: float) -> bool:
     """Whether a rate drops anything while training: at 1, Keras's layers with gates drop nothing, SimpleRNN all."""
     return 0.0 < rate < 1.0 or (rate == 1.0 and layer.GATES == 1)
+
+
+def kernel_for(
+    layer: Any, kernel: Kernel | str, x: Tensor | None, weights: Sequence[Tensor], training: bool
+) -> Kernel | KernelChoice:
+    """torch's kernel for one run of a gated layer or cell, or the choice of the step loop, with the reason.
+
+    Args:
+        layer: The layer or cell.
+        kernel: torch's kernel for the configuration, or why there is none.
+        x: The input `(B, T, F)`; None: of no known size.
+        weights: As the kernel takes them; they are looked at only if x is given.
+        training: Whether dropout acts.
+    """
+    if isinstance(kernel, str):
+        slow = _engine.no_derivative(layer.activation, layer.recurrent_activation)
+        return KernelChoice("step loop", f"{kernel}; {slow}" if slow else kernel)
+    if training and drops(layer, layer.recurrent_dropout):
+        return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
+    if training and layer.implementation == 1 and drops(layer, layer.dropout):
+        return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
+    if x is not None and _engine.outruns(kernel, x, weights):
+        return KernelChoice("step loop", _engine.WHERE_FASTER)
+    return kernel
+
+
+def choice_of(kernel: Kernel | KernelChoice, computes: str) -> KernelChoice:
+    """What to tell of `kernel_for`'s answer; `computes`: that torch has a kernel."""
+    if isinstance(kernel, KernelChoice):
+        return kernel
+    return KernelChoice("fused", computes if kernel is fused_lstm else f"{computes}; {_engine.WHERE_FASTER}")

@@ -18,7 +18,7 @@ from . import _engine
 from ._base import Layer
 from ._dtypes import call_in_policy
 from ._equations import Steps
-from ._gated import drops, keep_gated_arguments
+from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._inputs import float_tensor, one_shape, sizes_at
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._recurrent import COMMON_CONFIG
@@ -270,20 +270,17 @@ class GatedCell(Layer):
         """Which computation `RNN` runs for this cell's configuration, and why.
 
         Args:
-            x: Not needed; the choice depends on the configuration only.
-            mask: Likewise: masks run on the same kernel.
+            x: The sequences `(B, T, F)`, or None: of no known size.
+            mask: Not needed: masks run on the same kernel.
             training: As in `forward`; recurrent dropout changes the choice while training.
         """
-        training = self.training if training is None else training
-        fused = self._fused()
-        if isinstance(fused, str):
-            slow = _engine.no_derivative(self.activation, self.recurrent_activation)
-            return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
-        if training and drops(self, self.recurrent_dropout):
-            return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
-        if training and drops(self, self.dropout) and self.implementation == 1:
-            return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
-        return KernelChoice("fused", f"torch's kernel for sequences computes this {type(self).__name__}")
+        weights = [] if x is None else self._kernel_weights()
+        kernel = kernel_for(self, self._fused(), x, weights, self.training if training is None else training)
+        return choice_of(kernel, f"torch's kernel for sequences computes this {type(self).__name__}")
+
+    def _kernel_weights(self) -> list[Tensor]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.use_bias else 2]
+        return [getattr(self, name) for name in names]
 
     def run(
         self, x: Tensor, states: States, mask: Tensor | None, training: bool, want_states: bool
@@ -307,13 +304,12 @@ class GatedCell(Layer):
         self, x: Tensor, states: States, mask: Tensor | None, training: bool, want_states: bool
     ) -> tuple[Tensor, States]:
         drop, recurrent_drop = self._gate_masks(x[:, 0], states[0], training)
-        kernel = self._fused()
-        if isinstance(kernel, str) or self.kernel_choice(training=training).path == "step loop":
+        weights = self._kernel_weights()
+        kernel = kernel_for(self, self._fused(), x, weights, training)
+        if isinstance(kernel, KernelChoice):
             inputs = _engine.Inputs(x, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
             return _engine.run(self._steps(recurrent_drop), inputs, states, mask)
         x = x if drop is None else x * drop[0].unsqueeze(1)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.use_bias else 2]
-        weights = [getattr(self, name) for name in names]
         if mask is None:
             return kernel(x, states, weights)
         return masked(kernel, x, states, weights, mask, want_states=want_states)

@@ -18,7 +18,7 @@ from .. import activations
 from ..weights import Filler, Shape, Var, transpose
 from . import _check, _engine
 from ._equations import Steps
-from ._gated import drops, keep_gated_arguments
+from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._kernels import Activation, Kernel, States, fused_lstm, masked
 from ._ops import is_followed
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
@@ -190,27 +190,33 @@ class Recurrent(SequenceLayer):
         """Which computation runs for this configuration, and why.
 
         Args:
-            x: The input, or None: of any batch size but 1.
+            x: The input, or None: of no known size, and of any batch size but 1.
             mask: Not needed: masks run on the same kernel.
             training: As in `forward`; recurrent dropout changes the choice while training.
         """
         training = self.training if training is None else training
-        fused = self._fused()
-        if isinstance(fused, str):
-            slow = _engine.no_derivative(self.activation, self.recurrent_activation)
-            return KernelChoice("step loop", f"{fused}; {slow}" if slow else fused)
-        dropping = training and (drops(self, self.dropout) or drops(self, self.recurrent_dropout))
-        # torch's other kernels are loops on the CPU, and train more slowly than ours.
-        if dropping and isinstance(x, Tensor) and _is_one(x) and (fused is fused_lstm or not x.is_cpu):
+        if self._drops_weights(x, training):
             return KernelChoice("fused", "dropout in a batch of one is the same as weights with zeros in them")
-        if training and drops(self, self.recurrent_dropout):
-            return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
-        if training and drops(self, self.dropout) and self.implementation == 1:
-            return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
-        return KernelChoice("fused", f"torch's {type(self).__name__} kernel computes this configuration")
+        computes = f"torch's {type(self).__name__} kernel computes this configuration"
+        return choice_of(self._kernel_for(x, training), computes)
+
+    def _kernel_for(self, x: Tensor | None, training: bool) -> Kernel | KernelChoice:
+        kernel = self._fused()
+        if self._drops_weights(x, training):
+            return kernel  # type: ignore[return-value]  # there is one
+        return kernel_for(self, kernel, x, [] if x is None else self._kernel_weights(), training)
+
+    def _drops_weights(self, x: Tensor | None, training: bool) -> bool:
+        """Whether torch's kernel runs with weights that are dropped, for a batch of one."""
+        if not training or x is None or not _is_one(x) or not (self.dropout or self.recurrent_dropout):
+            return False
+        # torch's other kernels are loops on the CPU, and train more slowly than ours.
+        kernel = self._fused()
+        fits = kernel is fused_lstm or not (isinstance(kernel, str) or x.is_cpu)
+        return fits and (drops(self, self.dropout) or drops(self, self.recurrent_dropout))
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        choice = self.kernel_choice(x, training=training)
+        kernel = self._kernel_for(x, training)
         drop = self._gate_masks(x[:, 0], self.dropout) if training and drops(self, self.dropout) else None
         recurrent_drop = None
         if training and drops(self, self.recurrent_dropout):
@@ -219,9 +225,7 @@ class Recurrent(SequenceLayer):
         if _is_one(x):
             weights[0], weights[1] = _dropped(weights[0], drop), _dropped(weights[1], recurrent_drop)
             drop = recurrent_drop = None
-        if choice.path == "fused":
-            kernel = self._fused()
-            assert not isinstance(kernel, str)
+        if not isinstance(kernel, KernelChoice):
             x = x if drop is None else x * drop[0].unsqueeze(1)
             if mask is None:
                 return kernel(x, states, weights)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from .. import activations
 from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
 from . import _check, _equations, _plain
 from ._base import Example, register
@@ -30,7 +31,8 @@ class GRU(Recurrent):
 
     Per step: `h' = z * h + (1 - z) * tanh(xh + hh)`, where the reset gate acts after the recurrent product
     (`reset_after=True`, cuDNN's form, Keras 3's default) or before it (the original paper, Keras 2's default). With
-    `reset_after=True` and the default activations it runs on torch's fused GRU kernel, masked or not.
+    `reset_after=True` and the default activations it runs on torch's fused GRU kernel, masked or not; on the CPU, where
+    that is faster, on a step loop of kerastorch's own (`kernel_choice` tells).
 
     Args:
         units: Size of the state and of the output.
@@ -155,4 +157,5 @@ class CuDNNGRU(Recurrent):
         return _plain.recurrent(nn.GRU, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        raise AssertionError("CuDNNGRU always runs on the fused kernel")
+        bias = self.bias_hh_l0 if self.use_bias else None
+        return Steps(_equations.GRU, self.weight_hh_l0, bias, activations.tanh, activations.sigmoid, drop)

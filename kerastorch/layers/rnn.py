@@ -228,11 +228,11 @@ class RNN(SequenceLayer):
         """Which computation runs for this cell, and why.
 
         Args:
-            x: Not needed; the choice depends on the configuration only.
-            mask: Likewise: masks run on the same kernel.
+            x: The input `(B, T, F)`, or None: of no known size.
+            mask: Not needed: masks run on the same kernel.
             training: As in `forward`; dropout in the cell can change the choice while training.
         """
-        return _choice(self.cell, self.training if training is None else training)
+        return _choice(self.cell, x, self.training if training is None else training)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and isinstance(args[0], (list, tuple)):
@@ -320,12 +320,12 @@ def _takes_constants(cell: Any) -> bool:
     return any(map(_takes_constants, cell.cells)) if type(cell) is StackedRNNCells else takes(cell, "constants")
 
 
-def _choice(cell: Any, training: bool) -> KernelChoice:
+def _choice(cell: Any, x: Tensor | None, training: bool) -> KernelChoice:
     if type(cell) in _BUILT_IN:
-        return cell.kernel_choice(training=training)
+        return cell.kernel_choice(x, training=training)
     if type(cell) is not StackedRNNCells:
         return KernelChoice("step loop", f"{quote(type(cell).__name__)} is not one of kerastorch's own cells")
-    choices = [(inner, _choice(inner, training)) for inner in cell.cells]
+    choices = [(inner, _choice(inner, x, training)) for inner in cell.cells]
     slow = [f"{name_of(inner)}: {choice.reason}" for inner, choice in choices if choice.path != "fused"]
     return KernelChoice("step loop", "; ".join(slow)) if slow else KernelChoice("fused", "every cell has a kernel")
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class SimpleRNN(Recurrent):
     """A fully connected recurrent layer, as `keras.layers.SimpleRNN`: `h' = tanh(x W + h R + b)`.
 
-    With activation tanh or relu it runs on torch's fused RNN kernel, masked or not.
+    With activation tanh or relu it runs on torch's fused RNN kernel, masked or not; on the CPU, where that is faster,
+    on a step loop of kerastorch's own (`kernel_choice` tells).
 
     Args:
         units: Size of the state and of the output.
