@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ._dtypes import autocasts
 from ._gemm import linear
-from ._ops import call_operator, run_kernel, wants_operator
+from ._ops import call_operator, may_read, run_kernel, wants_operator
 from ._scan import is_exporting, scan_steps
 
 Activation = Callable[[Tensor], Tensor]
@@ -88,6 +88,8 @@ def masked(
     step: any pattern of holes, no host synchronisation, no data-dependent shape. What stands behind a row's last valid
     step cannot reach its outputs. In front of the outputs stands a row of zeros, for the steps without a valid one.
 
+    On the CPU the lengths of the rows are read: no step is computed behind the longest, and none moved without holes.
+
     Args:
         want_states: Whether the final states are needed; `()` is returned in their place otherwise. An LSTM's cell is
             had exactly from the same run: an extra input that is 1 on padding holds the input gate at 0 and the forget
@@ -97,9 +99,16 @@ def masked(
     """
     seen = mask.cumsum(1)
     last = seen[:, -1:]
-    packed = take_steps(x, torch.argsort(mask, dim=1, descending=True, stable=True))
-    if want_states and len(states) == 2:
-        padding = torch.arange(mask.shape[1], device=mask.device) >= last
+    shortest, longest = _lengths(last, mask.shape[1])
+    if shortest == mask.shape[1]:
+        return kernel(x, states, weights)
+    if shortest == longest and len(mask) == 1:
+        order = mask.nonzero()[:, 1].unsqueeze(0)
+    else:
+        order = torch.argsort(mask, dim=1, descending=True, stable=True)[:, :longest]
+    packed = take_steps(x, order)
+    if want_states and len(states) == 2 and shortest < longest:
+        padding = torch.arange(longest, device=mask.device) >= last
         packed = torch.cat([packed, padding.unsqueeze(-1).to(x.dtype)], dim=-1)
         weights = [torch.cat([weights[0], _hold_column(weights[0])], dim=1), *weights[1:]]
     out, finals = kernel(packed, states, weights)
@@ -108,8 +117,18 @@ def masked(
     result = take_steps(out, source[:, -1:] if only_last else source)
     if not want_states:
         return result, ()
+    if shortest == longest:
+        return result, finals
     h = torch.where(last > 0, take_steps(out, last)[:, 0], states[0])
     return result, (h, *finals[1:])
+
+
+def _lengths(last: Tensor, steps: int) -> tuple[int, int]:
+    """The fewest and the most valid steps of a row, as far as they may be known; at least one step is computed."""
+    if not may_read(last) or not len(last):
+        return 0, steps
+    fewest, most = last.aminmax()
+    return int(fewest), max(int(most), 1)
 
 
 def _hold_column(w_ih: Tensor) -> Tensor:

@@ -64,6 +64,13 @@ def is_followed() -> bool:
     return wants_operator() or torch._C._is_tracing() or forward_ad._current_level >= 0
 
 
+def may_read(tensor: Tensor) -> bool:
+    """Whether values may decide what runs: on the CPU nobody waits for them, and no graph is taken."""
+    if is_followed() or type(tensor) is not Tensor or not tensor.is_cpu:
+        return False
+    return torch._C._len_torch_dispatch_stack() == 0  # last: torch.compile does not know it
+
+
 def call_operator(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """`run_kernel` by way of the operator."""
     args = x, *states, *weights[:2], *(weights[2:] or (None, None))
