@@ -29,17 +29,33 @@ _KERNELS: dict[str, tuple[Callable[..., Any], int]] = {
     "rnn_relu": (torch._VF.rnn_relu, 1),
 }
 
+States = tuple[Tensor, ...]
 Args = Sequence[Any]  # x, the states, w_ih, w_hh, b_ih, b_hh
 
 
 def run_kernel(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Call the kernel itself: outputs `(B, T, U)`, final states."""
-    function = _KERNELS[name][0]
-    first = tuple(state.unsqueeze(0) for state in states)
-    hx = first if len(first) == 2 else first[0]
-    # The last but two: cuDNN must keep what a backward pass needs (there is no dropout inside these kernels).
-    out, *last = function(x, hx, list(weights), len(weights) == 4, 1, 0.0, torch.is_grad_enabled(), False, True)
+    out, *last = _run(name, x, tuple(state.unsqueeze(0) for state in states), weights, False)
     return out, *(state[0] for state in last)
+
+
+def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Call the kernel in both directions of time at once: outputs `(B, T, 2U)`, final states `(2, B, U)`.
+
+    Args:
+        name: Of the kernel.
+        x: `(B, T, F)`.
+        states: `(2, B, U)` each: forwards, backwards.
+        weights: Those of the way forwards, then those of the way back.
+    """
+    return _run(name, x, tuple(states), weights, True)
+
+
+def _run(name: str, x: Tensor, states: States, weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
+    hx = states if len(states) == 2 else states[0]
+    biased = len(weights) == (8 if both else 4)
+    # The last but two: cuDNN must keep what a backward pass needs (there is no dropout inside these kernels).
+    return _KERNELS[name][0](x, hx, list(weights), biased, 1, 0.0, torch.is_grad_enabled(), both, True)
 
 
 def operator(name: str) -> Any:

@@ -198,13 +198,8 @@ class Recurrent(SequenceLayer):
         if self._drops_weights(x, training):
             return KernelChoice("fused", "dropout in a batch of one is the same as weights with zeros in them")
         computes = f"torch's {type(self).__name__} kernel computes this configuration"
-        return choice_of(self._kernel_for(x, training), computes)
-
-    def _kernel_for(self, x: Tensor | None, training: bool) -> Kernel | KernelChoice:
-        kernel = self._fused()
-        if self._drops_weights(x, training):
-            return kernel  # type: ignore[return-value]  # there is one
-        return kernel_for(self, kernel, x, [] if x is None else self._kernel_weights(), training)
+        weights = [] if x is None else self._kernel_weights()
+        return choice_of(kernel_for(self, self._fused(), x, weights, training), computes)
 
     def _drops_weights(self, x: Tensor | None, training: bool) -> bool:
         """Whether torch's kernel runs with weights that are dropped, for a batch of one."""
@@ -216,16 +211,18 @@ class Recurrent(SequenceLayer):
         return fits and (drops(self, self.dropout) or drops(self, self.recurrent_dropout))
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        kernel = self._kernel_for(x, training)
+        weights = self._kernel_weights()
+        kernel = self._fused()
+        if not self._drops_weights(x, training):
+            kernel = kernel_for(self, kernel, x, weights, training)
         drop = self._gate_masks(x[:, 0], self.dropout) if training and drops(self, self.dropout) else None
         recurrent_drop = None
         if training and drops(self, self.recurrent_dropout):
             recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
-        weights = self._kernel_weights()
         if _is_one(x):
             weights[0], weights[1] = _dropped(weights[0], drop), _dropped(weights[1], recurrent_drop)
             drop = recurrent_drop = None
-        if not isinstance(kernel, KernelChoice):
+        if not isinstance(kernel, (KernelChoice, str)):
             x = x if drop is None else x * drop[0].unsqueeze(1)
             if mask is None:
                 return kernel(x, states, weights)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .._serial import keeping_objects
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
-from . import _check, _plain
+from . import _check, _pair, _plain
 from ._base import Example, Layer, register
 from ._sequence import KernelChoice, SequenceLayer
 from ._weighted import repr_of
@@ -200,8 +200,11 @@ class Bidirectional(Layer):
     reset_states = reset_state
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
-        """Which computation runs in each direction, and why: the forward layer's choice."""
-        return self.forward_layer.kernel_choice(x, mask, training)
+        """Which computation runs in each direction, and why: the forward layer's choice; or one call for both."""
+        choice = self.forward_layer.kernel_choice(x, mask, training)
+        if _pair.kernel_of(*self._directions, x, mask, self.training if training is None else training) is None:
+            return choice
+        return choice._replace(reason=f"{choice.reason}; both directions in one call")
 
     # ------------------------------------------------------------------ running
 
@@ -227,18 +230,31 @@ class Bidirectional(Layer):
             )
         half = self.forward_layer.state_count
         halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
-        results = [
-            direction(x, mask=mask, initial_state=state, training=self.training if training is None else training)
-            for direction, state in zip(self._directions, halves, strict=True)
-        ]
-        forward, backward = ([result[0] for result in results]) if self.return_state else results
-        if self.return_sequences:
-            backward = backward.flip(1)
-        merged = _MERGE[self.merge_mode](forward, backward)
+        training = self.training if training is None else training
+        kernel = _pair.kernel_of(*self._directions, x, mask, training)
+        if kernel is not None:
+            merged, states = self._run_as_one(kernel, x, mask, halves)
+        else:
+            results = [
+                direction(x, mask=mask, initial_state=state, training=training)
+                for direction, state in zip(self._directions, halves, strict=True)
+            ]
+            forward, backward = ([result[0] for result in results]) if self.return_state else results
+            if self.return_sequences:
+                backward = backward.flip(1)
+            merged = _MERGE[self.merge_mode](forward, backward)
+            states = [state for result in results for state in result[1:]] if self.return_state else ()
         if not self.return_state:
             return merged
-        states = [state for result in results for state in result[1:]]
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def _run_as_one(self, kernel: str, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
+        out, forward, backward, states = _pair.run(kernel, *self._directions, x, mask, initial)
+        if self.return_sequences:
+            if self.merge_mode == "concat":
+                return out, states
+            forward, backward = out.chunk(2, dim=-1)
+        return _MERGE[self.merge_mode](forward, backward), states
 
     def _to_torch(self) -> nn.Module:
         if self.merge_mode != "concat":
