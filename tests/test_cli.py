@@ -14,6 +14,7 @@ from _goldens import read_npz, unpack
 from _terminal import Terminal
 from make_goldens import ROOT
 
+from kerastorch import Input, Model, layers
 from kerastorch.cli import main
 
 DEMO = ROOT / "demo" / "tagger.keras"
@@ -59,6 +60,21 @@ def test_info_says_why_there_is_no_fused_kernel(run: Terminal, goldens: Path) ->
     assert row(text, "gru_before")[4] == "step loop"
     assert "reset_after" in row(text, "gru_before")[5]
     assert row(text, "gru")[4] == row(text, "lstm_backwards")[4] == "fused"
+
+
+def test_info_says_what_runs_for_cells_and_convolutions(run: Terminal, tmp_path: Path) -> None:
+    images = Input((None, 4, 4, 1))
+    steps = layers.Reshape((-1, 18), name="steps")(layers.ConvLSTM2D(2, 2, return_sequences=True, name="conv")(images))
+    stack = [layers.GRUCell(3), layers.GRUCell(3, reset_after=False, name="slow")]
+    both = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(3)), name="both")(steps)
+    Model(images, [layers.RNN(stack, name="stack")(steps), both]).save(tmp_path / "m.keras")
+    text = run("info", tmp_path / "m.keras")
+    assert row(text, "conv")[4:] == ["step loop", layers.ConvLSTM2D(2, 2).kernel_choice().reason]
+    assert row(text, "stack")[4] == "step loop"
+    assert "GRUCell 'slow': torch's GRU kernel has reset_after=True only" in row(text, "stack")[5]
+    path, why = row(text, "both")[4:]
+    assert path == "fused"
+    assert "from 16 steps on, the step loop is faster in training for batches up to 128" in why
 
 
 def test_info_reports_the_rules_of_the_version(run: Terminal, goldens: Path) -> None:

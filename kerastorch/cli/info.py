@@ -95,12 +95,12 @@ def _print_layers(console: Console, model: Model) -> None:
 
 
 def _kernels(layer: Layer) -> tuple[str, str]:
-    """Which kernel a recurrent layer, or the ones inside a wrapper, will run on, and why; empty for other layers."""
-    from ..layers._recurrent import Recurrent
+    """Which kernel a layer over time, or the ones inside a wrapper, will run on, and why; empty for other layers."""
+    from ..layers._sequence import SequenceLayer
 
     found: dict[tuple[str, str], None] = {}
     for module in layer.modules():
-        if isinstance(module, Recurrent):
+        if isinstance(module, SequenceLayer):
             choice = module.kernel_choice(training=False)
             reason = choice.reason
             while_training = module.kernel_choice(training=True)
