@@ -176,8 +176,19 @@ def map_dict(function: Callable[[Any], Any], value: dict[str, Any]) -> dict[str,
 def leaves(value: Any) -> list[Any]:
     """The leaves of nested lists, tuples and dicts, in order."""
     found: list[Any] = []
-    map_structure(found.append, value)
+    _collect(value, found)
     return found
+
+
+def _collect(value: Any, found: list[Any]) -> None:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            _collect(value[key], found)
+    else:
+        found.append(value)
 
 
 def symbolic_leaves(value: Any) -> list[SymbolicTensor]:

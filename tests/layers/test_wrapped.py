@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers, recipes
 from kerastorch.errors import ArgumentError, UnsupportedError
+from kerastorch.layers._graph import leaves
 
 
 def test_a_lambda_passes_on_what_the_function_takes() -> None:
@@ -185,3 +186,8 @@ def test_to_torch_gives_a_copy_of_the_module() -> None:
     assert isinstance(module, nn.Linear)
     assert module is not layer.module
     assert torch.equal(module.weight, layer.module.weight)
+
+
+def test_leaves_of_shapes_and_dicts() -> None:
+    """A torch.Size is a tuple that holds numbers only: code of one's own hands it to torch."""
+    assert leaves((torch.Size([2, 3]), {"b": 1, "a": [None]})) == [2, 3, None, 1]
