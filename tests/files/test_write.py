@@ -172,9 +172,10 @@ _SAVES = """
 import sys
 import numpy as np
 sys.path[:0] = sys.argv[3:]
-from kerastorch.files._values import TreeObject, TreeWeights
+from kerastorch.files._values import Array, TreeObject, TreeWeights
 from kerastorch.files._write import in_memory, write_archive
-arrays = tuple(memory_array(str(i), np.full((400, 500), 7.0)) for i in range(60))
+values = np.full((400, 500), 7.0)
+arrays = tuple(Array(str(i), values.shape, "float64", lambda: values) for i in range(60))
 weights = TreeWeights({"d": TreeObject(arrays, None)})
 archive = in_memory("", sys.argv[2], keras_version="3", backend="", config={}, weights=weights)
 write_archive(archive, sys.argv[1])  # everything is imported now
