@@ -2,12 +2,14 @@
 
 `forms/` and `_tables.py` hold what each version writes, as data; `_writer.py` finds out which version it is;
 `_survey.py` looks for what the tables do not have; `_objects.py` and `_layers.py` convert what stands in a layer,
-`_custom.py` in one of the caller's own, `_calls.py` and `_graph.py` how layers are joined, `_models.py` the whole.
+`_custom.py` in one of the caller's own, `_calls.py`, `_graph.py` and `_depths.py` how layers are joined, `_models.py`
+the whole.
 """
 
 from __future__ import annotations
 
 from ._custom import lambda_function as function_name
+from ._depths import depths as depths
 from ._models import Reading as Reading
 from ._models import read_config as read_config
 from ._models import to_spec as to_spec

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import UnsupportedFileError, quote
 from ..spec import Call, LayerSpec, TensorRef, refs_of
 from . import forms
+from ._depths import depths
 from ._graph import Graph, Masks, NodeKey, Operation, mask_arguments
 from ._writer import Context
 from .forms._form import keys
@@ -32,26 +33,8 @@ def in_keras_order(graph: Graph, outputs: Any) -> list[NodeKey]:
         for name, member in graph.items()
         for index, call in enumerate(member.calls)
     }
-    done: dict[NodeKey, bool] = {}  # in the order of leaving; False: entered and not left
-    order: list[NodeKey] = []
-    stack = [((ref.layer, ref.node), False) for ref in reversed(refs_of(outputs))]
-    while stack:
-        key, left = stack.pop()
-        if left:
-            done[key] = True
-            order.append(key)
-        elif key not in done:
-            done[key] = False
-            stack.append((key, True))
-            stack.extend((needed, False) for needed in reversed(inputs.get(key, ())) if needed not in done)
-    depths: dict[NodeKey, int] = {}
-    of_layers: dict[str, int] = {}
-    for key in reversed(order):
-        depth = max(depths.setdefault(key, 0), of_layers.get(key[0], 0))
-        depths[key] = of_layers[key[0]] = depth
-        for needed in inputs.get(key, ()):
-            depths[needed] = max(depth + 1, depths.get(needed, 0))
-    return [key for key in sorted(depths, key=lambda key: -depths[key]) if key in inputs]
+    calls = depths(inputs, [(ref.layer, ref.node) for ref in refs_of(outputs)]).calls
+    return [key for key in sorted(calls, key=lambda key: -calls[key]) if key in inputs]
 
 
 def _sorted(value: Any) -> Any:

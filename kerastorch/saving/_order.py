@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..compat import depths
+
 Config = dict[str, Any]
 Key = tuple[str, int]  # a layer, and the number that its call has in the file
 
@@ -43,15 +45,9 @@ def order_in_keras3(config: Config) -> list[str]:
 
 def _listed(config: Config, needed: Mapping[Key, list[Key]], outputs: list[Key]) -> list[str]:
     """The names, for the calls that each call needs, and those that make the outputs."""
-    found, encounter = _walk(needed, outputs)
-    depth: dict[Key, int] = {}
-    depths: dict[str, int] = {}
-    for key in reversed(found):
-        depth[key] = depths[key[0]] = own = max(depth.get(key, 0), depths.get(key[0], 0))
-        for source in needed[key]:
-            depth[source] = max(depth.get(source, 0), own + 1)
+    found = depths(needed, outputs)
     names = [item["name"] for item in config["layers"]]  # one that no output needs is an input
-    return sorted(names, key=lambda name: (-depths.get(name, 0), encounter.get(name, -1)))
+    return sorted(names, key=lambda name: (-found.layers.get(name, 0), found.met.get(name, -1)))
 
 
 def _tensors(value: Any) -> list[Key]:
@@ -71,24 +67,6 @@ def _ends(value: Any) -> list[Key]:
     if len(value) == 3 and isinstance(value[0], str):
         return [(value[0], value[1])]
     return [key for inner in value for key in _ends(inner)]
-
-
-def _walk(needed: Mapping[Key, list[Key]], outputs: list[Key]) -> tuple[list[Key], dict[str, int]]:
-    """The calls that the outputs need, each behind those that it needs, and when each layer was met first."""
-    found: list[Key] = []
-    encounter: dict[str, int] = {}
-    entered: set[Key] = set()
-    stack = [(key, False) for key in reversed(outputs)]
-    while stack:
-        key, left = stack.pop()
-        if left:
-            found.append(key)
-        elif key not in entered:
-            entered.add(key)
-            encounter.setdefault(key[0], len(encounter))
-            stack.append((key, True))
-            stack.extend((source, False) for source in reversed(needed[key]) if source not in entered)
-    return found, encounter
 
 
 def _inputs(value: Any) -> list[Key]:
