@@ -18,7 +18,7 @@ from . import _absent
 from . import _keras2_config as config
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import shrunk_hard_sigmoid
-from ._keras3 import causal_calls
+from ._keras3 import MERGED_MASKS, causal_calls, implicit_masks
 from ._masks import unused_masks
 from ._order import order_in_keras2
 
@@ -51,13 +51,9 @@ def refuse_absent(entry: Entry) -> None:
         name = entry.config[key]
         if isinstance(name, str) and name not in tables.ACTIVATIONS["tf.keras"] | {"hard_sigmoid_keras2"}:
             raise entry.refuse(f'tf-keras has no function {name} for its {key}: dialect="keras3".')
-    for key, plain in _KERAS3_ONLY.items():
+    for key, plain in config.KERAS3_ONLY.items():
         if key in entry.config and entry.config[key] not in plain:
             raise entry.refuse(f'tf-keras has no argument {key} for it: dialect="keras3".')
-
-
-# Arguments that tf-keras's layers of these names do not have -> values with which they say nothing.
-_KERAS3_ONLY: Mapping[str, tuple[object, ...]] = {"use_gate": (False,), "sliding_window": (None,)}
 
 
 def refuse_otherwise_computed(entry: Entry) -> None:
@@ -92,7 +88,6 @@ _MASKED: Mapping[str, str] = {
     "Minimum": "tf-keras compares masked steps like all others, Keras 3 leaves them out",
     "GroupNormalization": "tf-keras leaves masked places out of the statistics, Keras 3 counts them",
 }
-_ANY_MASK = frozenset({"Add", "Subtract", "Average", "Concatenate"})
 
 
 def masks_of_keras3(entry: Entry) -> None:
@@ -107,19 +102,13 @@ def masks_of_keras3(entry: Entry) -> None:
         return
     if name in _MASKED:
         raise entry.refuse(f"a mask arrives, and {_MASKED[name]}; take the mask off before the layer.")
-    if name in _ANY_MASK and entry.masks_differ and entry.mask_used:
+    if name in MERGED_MASKS and entry.masks_differ and entry.mask_used:
         raise entry.refuse(
             "its inputs have different masks. tf-keras counts a step that counts in all of them, Keras 3 one that "
             "counts in any; give both inputs the same mask."
         )
     if name == "MultiHeadAttention":
         entry.texts.append("a query that may look at no key at all gets the mean of the values in tf-keras")
-
-
-def implicit_masks(entry: Entry) -> None:
-    """Attention that was made before masks arrived by themselves."""
-    if entry.config.pop("implicit_masks", True) is False and entry.masked:
-        raise entry.refuse("a mask arrives that the layer must not use, and in tf-keras 2.21 it would.")
 
 
 def robust_softmax(entry: Entry) -> None:

@@ -28,7 +28,7 @@ _MASKED: Mapping[str, str] = {
     "Minimum": "Keras 3 leaves masked steps out of the minimum",
     "GroupNormalization": "Keras 3 counts masked places in the statistics",
 }
-_ANY_MASK = frozenset({"Add", "Subtract", "Average", "Concatenate"})
+MERGED_MASKS = frozenset({"Add", "Subtract", "Average", "Concatenate"})
 
 
 def masks_of_keras2(entry: Entry) -> None:
@@ -40,7 +40,7 @@ def masks_of_keras2(entry: Entry) -> None:
         raise entry.refuse(
             f"a mask arrives, and {_MASKED[name]}, Keras 2 does not; take the mask off before the layer."
         )
-    if name in _ANY_MASK and entry.masks_differ and entry.mask_used:
+    if name in MERGED_MASKS and entry.masks_differ and entry.mask_used:
         raise entry.refuse(
             "its inputs have different masks. Keras 3 counts a step that counts in any of them, Keras 2 one that "
             "counts in all; give both inputs the same mask."
@@ -61,7 +61,7 @@ def robust_softmax(entry: Entry) -> None:
 def implicit_masks(entry: Entry) -> None:
     """Attention that was made before masks arrived by themselves."""
     if entry.config.pop("implicit_masks", True) is False and entry.masked:
-        raise entry.refuse("a mask arrives that the layer must not use, and in Keras 3 it would.")
+        raise entry.refuse("a mask arrives that the layer must not use, and in the Keras that opens the file it would.")
 
 
 def fused_epsilon(entry: Entry) -> None:
