@@ -139,16 +139,21 @@ class _Computed:
         order = [*layer._call_arguments.names[: len(args)], *kwargs]
         for name in unmasked.names:
             source = given[name]["config"]
-            made = self._apply("Copy", f"{layer.name}_{name}", {"x": _FIRST}, given[name], source["shape"])
-            made["config"]["dtype"] = source["dtype"]
-            given[name] = made
+            label, shape, dtype = f"{layer.name}_{name}", source["shape"], source["dtype"]
+            given[name] = self._apply("Copy", label, {"x": _FIRST}, given[name], shape, dtype)
         stated = {f"{name}_mask" for name in layer._call_arguments.masked}
         return [given[name] for name in order[: len(args)]], {
             name: given[name] for name in order[len(args) :] if given[name] is not None or name not in stated
         }
 
     def _apply(
-        self, function: str, maker: str, arguments: dict[str, Any], source: dict[str, Any], shape: list[Any]
+        self,
+        function: str,
+        maker: str,
+        arguments: dict[str, Any],
+        source: dict[str, Any],
+        shape: list[Any],
+        dtype: str = "bool",
     ) -> dict[str, Any]:
         name = base = f"{maker}_{snake_case(function)}"
         number = 0
@@ -158,7 +163,7 @@ class _Computed:
         self._names.add(name)
         layer = Operation(function, arguments, name=name)
         self.layers.append({**layer.keras3_layer(), "name": name, "inbound_nodes": [layer.keras3_call([source])]})
-        config = {"shape": list(shape), "dtype": "bool", "keras_history": [name, 0, 0]}
+        config = {"shape": list(shape), "dtype": dtype, "keras_history": [name, 0, 0]}
         return {"class_name": "__keras_tensor__", "config": config}
 
 

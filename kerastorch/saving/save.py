@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
 from .. import compat
 from ..errors import ArgumentError, SaveError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
@@ -233,7 +231,7 @@ def _path(what: str, path: str | os.PathLike[str]) -> str:
 
 def _check_masks(visits: Sequence[Visit], config: dict[str, Any], dialect: Dialect) -> None:
     """Read the config as that Keras does, and see that masks arrive where they do in the model."""
-    with torch.device("meta"), weights_on("meta"):
+    with weights_on("meta"):
         new = build_model(compat.read_config(config, dialect.version, None).spec)
     known = {visit.layer.name for visit in visits}
     ours, theirs = _used(visits), _used(follow_masks(new))
