@@ -5,6 +5,7 @@ The seed stands in the head of the pytest run; `KERASTORCH_SEED=<n>` draws the s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,12 @@ def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
         reference = keras_worker.call(framework, "layers:run_layer", **arguments(case))
         assume(all(np.abs(output).max(initial=0) < LARGEST for output in reference["outputs"]))
         seen += 1
-        found = differences(reference, run_ours(case, reference, framework=framework), case.dtype)
+        ours = run_ours(case, reference, framework=framework)
+        found = differences(reference, ours, case.dtype)
+        if found and case.dtype == "float32":
+            # Unbounded gates can cancel each other: Keras was 8e-5 off its own float64 where ours were 4e-5.
+            exact = keras_worker.call(framework, "layers:run_layer", **arguments(replace(case, dtype="float64")))
+            found = differences(reference, ours, case.dtype, exact_reference=exact)
         assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
 
     run()
