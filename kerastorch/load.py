@@ -270,9 +270,9 @@ def _match(
     where = archive.path
     if archive.weights is None:
         raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
-    if any(variable.var.convolved for variable in model.variables):
-        _refuse_theano(archive)
     if isinstance(archive.weights, LegacyWeights):
+        if any(variable.var.convolved for variable in model.variables):
+            _refuse_theano(archive, archive.weights)
         keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
         in_place = keras1 or not (archive.keras_version or "").startswith("3.")
         options = matching.Options(full_model, by_name, keras1, in_place, sum_biases)
@@ -287,10 +287,9 @@ def _match(
     return match
 
 
-def _refuse_theano(archive: Archive) -> None:
+def _refuse_theano(archive: Archive, weights: LegacyWeights) -> None:
     """Raise if Theano wrote the file: it kept the kernels of convolutions rotated."""
-    weights = archive.weights
-    unsaid = archive.backend is None and isinstance(weights, LegacyWeights) and matching.named_by_theano(weights)
+    unsaid = archive.backend is None and matching.named_by_theano(weights)
     if archive.backend == "theano" or unsaid:
         raise UnsupportedFileError(
             f"{archive.path}: Theano wrote this file{' (its names have no :0)' if unsaid else ''}, which rotated the "

@@ -252,6 +252,8 @@ def with_operation_layers(graph: Graph, outputs: Any, where: str, era: Era) -> t
     Returns:
         The graph without members of the class `Operation`, and the outputs.
     """
+    if not any(isinstance(member, Operation) for member in graph.values()):
+        return graph, outputs
     needed = _needed_operations(graph, outputs)
     names = set(graph)
     results: dict[NodeKey, str] = {}  # a call of an operation -> the layer that it became

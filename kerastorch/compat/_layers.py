@@ -52,15 +52,15 @@ def layer_spec(
 
 def arguments_of(context: Context, form: Form) -> frozenset[str]:
     """The arguments of a class of the table in the Keras that wrote the config."""
-    return form.keys | (form.old_keys if context.old else frozenset())
+    return form.keys_of_old if context.old else form.keys
 
 
 def is_idle(context: Context, key: str, value: Any, name: str, class_name: str, form: Form) -> bool:
     """Whether an argument of a class of the table says nothing; one that says what is not supported is refused."""
-    decided = form.unless | (form.old if context.old else frozenset())
+    decided = form.unless_of_old if context.old else form.unless
     if key in form.ignored or (key in forms.ELIDED and same(value, forms.ELIDED[key])):
         return True
-    if key not in forms.UNLESS or key not in form.keys | decided:
+    if key not in forms.UNLESS or not (key in decided or key in form.keys):
         return False
     if not same(value, forms.UNLESS[key].harmless):
         raise UnsupportedFileError(
@@ -73,12 +73,13 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
     """The arguments among the keys; what is harmless is dropped, what is not known is noted."""
     kept: dict[str, Any] = {}
     unknown = []
+    arguments = arguments_of(context, form)
     for key, value in given.items():
         if key in form.aliases and form.aliases[key] not in given:
             key = form.aliases[key]
         if key == "dtype" or is_idle(context, key, value, name, class_name, form):
             continue
-        if key in arguments_of(context, form) or key == "activity_regularizer" or context.own:
+        if key in arguments or key == "activity_regularizer" or context.own:
             kept[key] = value
         else:
             unknown.append(key)

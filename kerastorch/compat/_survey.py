@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ArgumentError, CorruptFileError, UnsupportedFileError, quote
@@ -187,6 +188,7 @@ def _unknown(context: Context, entry: _Entry, in_graph: bool) -> str | None:
 # ---------------------------------------------------------------------------------------------- names and parts
 
 
+@lru_cache(maxsize=1024)  # some of the names come from files
 def snake(class_name: str) -> str:
     """The name that Keras makes from a class name."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)

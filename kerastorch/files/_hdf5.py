@@ -16,7 +16,7 @@ import numpy as np
 from kerastorch.errors import quote
 
 from ._hdf5_chunks import CHUNKED, read_chunks
-from ._hdf5_headers import UNDEFINED, Kind, Message, read_header, read_link, read_symbol_table
+from ._hdf5_headers import UNDEFINED, Kind, Messages, read_header, read_link, read_symbol_table
 from ._hdf5_types import Attributes, DataType, GlobalHeap, as_array, read_dataspace, read_datatype
 from ._limits import Limits
 from ._source import Buffer, Cursor, Source, decode_name
@@ -42,9 +42,7 @@ class _File:
         source.objects -= 1
         if source.objects < 0:
             raise source.unsafe(path, f"the file has more than {source.limits.objects} objects")
-        messages: dict[int, list[Message]] = {}
-        for message in read_header(source, address, path):
-            messages.setdefault(message.kind, []).append(message)
+        messages = read_header(source, address, path)
         group, dataset = not _OF_GROUPS.isdisjoint(messages), not _OF_DATASETS.isdisjoint(messages)
         if group and not dataset:
             return Group(self, address, path, messages)
@@ -58,7 +56,7 @@ class _File:
 class _Node:
     """A group or a dataset: its path, its address and its attributes."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: Messages) -> None:
         self._file = file
         self.source = file.source
         self._messages = messages
@@ -80,7 +78,7 @@ class _Node:
 
     def _all(self, kind: int) -> list[Cursor]:
         found = self._messages.get(kind)
-        return [self.source.cursor(m.at, m.size, self.path) for m in found] if found else []
+        return [Cursor(self.source, at, end, self.path) for at, end in found] if found else []
 
     def _one(self, kind: int, what: str) -> Cursor:
         found = self._all(kind)
@@ -92,7 +90,7 @@ class _Node:
 class Group(_Node):
     """An HDF5 group."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: Messages) -> None:
         super().__init__(file, address, path, messages)
         self._children: dict[str, Group | Dataset] = {}
         self._links: dict[str, int] | None = None
@@ -142,8 +140,9 @@ class Group(_Node):
             links = [link for cursor in self._all(Kind.SYMBOL_TABLE) for link in read_symbol_table(cursor)]
             links += [read_link(cursor) for cursor in self._all(Kind.LINK)]
             self._links = {}
+            here = self.source.cursor(0, 0, self.path)
             for raw, address in sorted(links):
-                name = decode_name(raw, self.source.cursor(0, 0, self.path), "name")
+                name = decode_name(raw, here, "name")
                 if name in self._links:
                     raise self.source.corrupt(self.path, f"the name {quote(name)} stands twice")
                 if not name or "/" in name or name in (".", ".."):
@@ -155,7 +154,7 @@ class Group(_Node):
 class Dataset(_Node):
     """An HDF5 dataset. What it holds is checked when `kind`, `shape` or `read` is first used."""
 
-    def __init__(self, file: _File, address: int, path: str, messages: dict[int, list[Message]]) -> None:
+    def __init__(self, file: _File, address: int, path: str, messages: Messages) -> None:
         super().__init__(file, address, path, messages)
         self._plan: tuple[DataType, tuple[int, ...], int, Cursor] | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct
-from typing import NamedTuple
 
 from kerastorch.errors import quote
 
@@ -38,15 +37,11 @@ _HEAP, _TREE, _NAMES, _NAME = Struct("<QQQ"), Struct("<BHQQQ"), Struct("<H"), St
 _TWO_LENGTHS = Struct("<QQ")
 
 
-class Message(NamedTuple):
-    """One message of an object header: what it is, and where its body stands."""
-
-    kind: int
-    at: int
-    size: int
+# The messages of one object header: kind -> where the body of each begins and ends.
+Messages = dict[int, list[tuple[int, int]]]
 
 
-def read_header(source: Source, address: int, path: str) -> list[Message]:
+def read_header(source: Source, address: int, path: str) -> Messages:
     """Collect the messages of an object header and of its continuation blocks."""
     cursor = source.cursor(address, 16, path)
     modern = source.data[address : address + 4] == b"OHDR"
@@ -62,14 +57,14 @@ def read_header(source: Source, address: int, path: str) -> list[Message]:
         if version != 1:
             raise cursor.corrupt(f"no object stands at byte {address}, where the file says that one is")
         head, start = 8, address + 16
-    messages: list[Message] = []
-    blocks, seen, count = [(start, size)], {start}, 0
+    messages: Messages = {}
+    blocks, seen = [(start, size)], {start}
+    count = stepped = 0
     form = _ANY_MESSAGE if modern else _OLD_MESSAGE
     for at, size in blocks:  # grows while it is walked
         block = source.cursor(at, size, path)
         end = block.end
         while at + head <= end:  # without a cursor for each message: this is what opening a file takes longest for
-            source.step(path)
             count += 1
             kind, length, flags = form.unpack_from(source.data, at)
             at += head  # 6: with the order of creation, where it is tracked
@@ -89,8 +84,10 @@ def read_header(source: Source, address: int, path: str) -> list[Message]:
                 seen.add(offset)
                 blocks.append((offset, size))
             elif kind not in _IGNORED:
-                messages.append(Message(kind, at, length))
+                messages.setdefault(kind, []).append((at, at + length))
             at += length
+        source.step(path, count - stepped)
+        stepped = count
         if at != end and not modern:
             raise block.corrupt("its header does not end with a message")
     if expected is not None and count != expected:
@@ -121,8 +118,7 @@ def read_symbol_table(cursor: Cursor) -> list[tuple[bytes, int]]:
         level, used, *_ = node.fields(_TREE)
         if expected is not None and level != expected:
             raise node.corrupt("the index of the group is out of order")
-        for _ in range(used):
-            child, _ = node.fields(_TWO_LENGTHS)
+        for child, _ in _TWO_LENGTHS.iter_unpack(node.take(used * _TWO_LENGTHS.size)):
             if child in seen or child >= source.end:
                 raise node.corrupt("the index of the group runs in a circle or out of the file")
             seen.add(child)
@@ -135,8 +131,7 @@ def _read_symbol_node(node: Cursor, names: Cursor, links: list[tuple[bytes, int]
     (count,) = node.fields(_NAMES)
     node.source.step(node.where, count)
     limit = node.source.limits.name_length
-    for _ in range(count):
-        offset, address, cached = node.fields(_NAME)
+    for offset, address, cached in _NAME.iter_unpack(node.take(count * _NAME.size)):
         if offset >= names.left:
             raise node.corrupt("a name stands outside the heap of names")
         raw = bytes(node.source.data[names.at + offset : min(names.at + offset + limit + 1, names.end)])

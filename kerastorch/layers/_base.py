@@ -7,6 +7,7 @@ everything that reads those declarations is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,12 @@ _KINDS = {
     "_constraint": constraints,
     "activation": activations,
 }
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(argument: str) -> Any:
+    """The module that understands an argument, None if it is a plain value."""
+    return next((module for end, module in _KINDS.items() if argument.endswith(end)), None)
 
 
 class Layer(Connected):
@@ -77,6 +84,11 @@ class Layer(Connected):
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
     _call_arguments: _calling.CallArguments = _calling.CallArguments(("x",))
+    # How a layer begins; attributes of its own take their places.
+    _built: bool = False
+    _build_depth: int = 0
+    _build_shape: Any = None
+    _initial_weights: list[Any] | None = None
 
     def __init__(
         self,
@@ -108,14 +120,11 @@ class Layer(Connected):
         self._casts = _check.boolean("autocast", autocast) and self._has_policy and dtype is not None
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = _check.boolean("trainable", trainable)
-        self._built = False
-        self._build_depth = 0
-        self._build_shape: Any = None
-        self._called_on = None
         self._added_weights: list[Var] = []
         self._nodes = []
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
-        self._initial_weights = None if weights is None else list(weights)
+        if weights is not None:
+            self._initial_weights = list(weights)
         if self._makes_weights():
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
 
@@ -147,7 +156,7 @@ class Layer(Connected):
     def _configure(self, **arguments: Any) -> None:
         """Keep constructor arguments as attributes, each understood by the end of its name."""
         for key, value in arguments.items():
-            kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
+            kind = _kind_of(key)
             if kind is activations and isinstance(value, Layer):
                 value = value.as_activation()
             setattr(self, key, kind.get(value) if kind else value)
@@ -168,7 +177,7 @@ class Layer(Connected):
     def _plain(self, key: str) -> Any:
         """One constructor argument as a plain value."""
         value = getattr(self, self.KEPT_AS.get(key, key))
-        kind = next((module for end, module in _KINDS.items() if key.endswith(end)), None)
+        kind = _kind_of(key)
         return kind.serialize(value) if kind else value
 
     def _base_config(self) -> dict[str, Any]:

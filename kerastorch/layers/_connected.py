@@ -23,7 +23,7 @@ class Connected(Weighted):
     """The part of `Layer` that is called on symbolic tensors; abstract."""
 
     _nodes: list[Node]
-    _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None  # the latest call, with `Stand`s for its tensors
+    _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # the latest call, with `Stand`s for its tensors
     # Models that make their graph when somebody asks for it: a Sequential, and every copied model. Weak, so that a
     # layer does not keep a model alive.
     _holders: tuple[weakref.ref[Any], ...] = ()

@@ -35,6 +35,6 @@ def keras_variable(module: nn.Module, name: str) -> tuple[str, Step] | None:
 
 def is_keras_layout(module: nn.Module, name: str) -> bool:
     """Whether `keras_variable` knows how Keras lays out a parameter: torch's own modules have layouts of their own."""
-    if any(isinstance(module, cls) and name in layout for cls, layout in _LAYOUTS.items()):
+    if not type(module).__module__.startswith("torch.nn.") or getattr(module, name).ndim < 2:
         return True
-    return not type(module).__module__.startswith("torch.nn.") or getattr(module, name).ndim < 2
+    return any(isinstance(module, cls) and name in layout for cls, layout in _LAYOUTS.items())

@@ -121,7 +121,7 @@ class Variable:
 
     def shape(self) -> tuple[int, ...]:
         with torch.no_grad():
-            return tuple(self.var.to_keras([part.to("meta") for part in self.parts()]).shape)
+            return tuple(self.var.to_keras([part if part.is_meta else part.to("meta") for part in self.parts()]).shape)
 
 
 def own_variables(module: nn.Module) -> list[Variable]:

@@ -133,6 +133,8 @@ def _own_model(spec: LayerSpec, making: Making) -> Model:
 
 def _inner(value: Any, making: Making, key: str) -> Any:
     """What stands in a config: layers and models, and what the caller gives, are made; the rest stays."""
+    if value is None or isinstance(value, (str, int, float)):  # nearly all
+        return value
     if isinstance(value, (LayerSpec, ModelSpec)):
         return make_layer(value, making, bare=key in ("cell", "cells"))
     if isinstance(value, GivenObject):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...spec import Era
 
@@ -25,6 +26,16 @@ class Form:
     aliases: Mapping[str, str] = field(default_factory=dict)  # what an argument was called before -> its name today
     numbers: frozenset[str] = frozenset()  # arguments that are numbers, or arrays of them in any spelling
     first: str = ""  # the first argument's name, where its mask is an argument too (`query`, `query_mask`)
+
+    @cached_property
+    def keys_of_old(self) -> frozenset[str]:
+        """The arguments in the eras before Keras 3."""
+        return self.keys | self.old_keys
+
+    @cached_property
+    def unless_of_old(self) -> frozenset[str]:
+        """The keys about which UNLESS decides in the eras before Keras 3."""
+        return self.unless | self.old
 
 
 def keys(*groups: str) -> frozenset[str]:
