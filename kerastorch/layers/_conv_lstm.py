@@ -19,6 +19,7 @@ from . import _check
 from ._convolution import convolve, output_size
 from ._kernels import Activation, States
 from ._ops import is_followed
+from ._pointwise import overwriting
 from ._recurrent import COMMON_CONFIG
 from ._sequence import KernelChoice, SequenceLayer
 from ._weighted import repr_of
@@ -275,6 +276,10 @@ class ConvLSTM(SequenceLayer):
         use = None if mask is None else mask.reshape(*mask.shape, *[1] * (gates.ndim - mask.ndim))
         h, c = states
         outputs: list[Tensor] = []
+        activation, recurrent = self.activation, self.recurrent_activation
+        ours = not (torch.is_grad_enabled() or is_followed())  # what is made below: nobody else knows of it
+        if ours:
+            activation, recurrent = overwriting(activation), overwriting(recurrent)
         for step, from_x in enumerate(gates.unbind(1)):
             dropped = h if recurrent_drop is None else torch.cat([h * gate for gate in recurrent_drop], dim=axis)
             from_h = convolve(
@@ -284,9 +289,9 @@ class ConvLSTM(SequenceLayer):
                 channel_axis=axis,
                 groups=1 if recurrent_drop is None else _GATES,
             )
-            i, f, g, o = self._gates(from_x, from_h)
-            new_c = (self.recurrent_activation(f) * c).add_(self.recurrent_activation(i) * self.activation(g))
-            new_h = self.recurrent_activation(o) * self.activation(new_c)
+            i, f, g, o = self._gates(from_h.add_(from_x) if ours else from_x + from_h)
+            new_c = (recurrent(f) * c).add_(recurrent(i) * activation(g))
+            new_h = recurrent(o) * activation(new_c.clone() if ours else new_c)
             if use is not None:
                 new_h, new_c = torch.where(use[:, step], new_h, h), torch.where(use[:, step], new_c, c)
             h, c = new_h, new_c
@@ -299,10 +304,8 @@ class ConvLSTM(SequenceLayer):
             out = out * seen  # zeros, not the initial state, before the first valid step
         return self._hide(out, mask), (h, c)
 
-    def _gates(self, from_x: Tensor, from_h: Tensor) -> Sequence[Tensor]:
+    def _gates(self, total: Tensor) -> Sequence[Tensor]:
         """The gates before their activations, each without gaps in memory: else these take up to 20 times as long."""
-        followed = torch.is_grad_enabled() or is_followed()
-        total = from_x + from_h if followed else from_h.add_(from_x)  # in a place that nobody else knows of
         if self._channels_first:
             return total.chunk(_GATES, dim=1)
         return total.unflatten(-1, (_GATES, -1)).movedim(-2, 0).contiguous().unbind()

@@ -29,12 +29,14 @@ from ._kernels import Kernel, States, fused_lstm, gate_linear, loop, one_by_one
 from ._ops import is_followed
 
 # Where the engine is faster than torch's loop for a GRU or a SimpleRNN on the CPU, measured in float32: in a training
-# step from so many steps on and for batches up to so many rows; in inference where oneDNN pays for a step's product.
+# step from so many steps on and for batches up to so many rows; in inference from so many elements of a state on, and
+# where oneDNN pays for a step's product.
 LEAST_STEPS = 16
 MOST_ROWS = 128
+LEAST_STATE = 4096
 WHERE_FASTER = (
     f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up to "
-    f"{MOST_ROWS}, and in inference for large products"
+    f"{MOST_ROWS}, and in inference for states of {LEAST_STATE} elements and for large products"
 )
 
 
@@ -51,7 +53,7 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
     rows = x.shape[0]
     if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
         return 0 < rows <= MOST_ROWS
-    return _gemm.pays(rows, weights[1])
+    return rows * weights[1].shape[1] >= LEAST_STATE or _gemm.pays(rows, weights[1])
 
 
 class Inputs(NamedTuple):

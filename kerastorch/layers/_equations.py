@@ -95,11 +95,11 @@ class LSTM(Equations):
             i, f = i_f_(step)
             new_c = torch.mul(f, c[step], out=None if masked else c[step + 1])
             new_c.addcmul_(i, activation.apply(g_[step]))
-            new_h = activation.function(new_c)
-            new_h = torch.mul(recurrent.apply(o_[step]), new_h, out=None if masked else h[step + 1])
+            new_h = activation.apply_to_copy(new_c, h[step + 1])
+            torch.mul(recurrent.apply(o_[step]), new_h, out=h[step + 1])
             if use is not None:
                 torch.where(use[step], new_c, c[step], out=c[step + 1])
-                torch.where(use[step], new_h, h[step], out=h[step + 1])
+                torch.where(use[step], h[step + 1], h[step], out=h[step + 1])
         return hs[1:], (c[-1],), (gates, hs, cs) if keep else ()
 
     def backward(
@@ -135,6 +135,10 @@ class LSTM(Equations):
 class _GRU(Equations):
     """What both variants share: gates r z n, `h' = z * h + (1 - z) * n`; abstract."""
 
+    def _rooms(self, n: States, h: States) -> States:
+        """Where each step makes its candidate: in one piece of memory, for which torch has faster routines."""
+        return n if self.activation.in_place is None else h[1:]
+
     def _factors_of_h(self, to_z: Tensor, to_n: Tensor, z: Tensor, n: Tensor, hs: Tensor) -> Tensor:
         """Write the factors of the gates z and n; return the gate z."""
         output = self.recurrent.output(z)
@@ -163,11 +167,14 @@ class GRU(_GRU):
             rz.add_(weights.b_hh[: 2 * units])
             b_n = weights.b_hh[2 * units :]
         r_z_, rz_, n_ = _pairs(self.recurrent, rz), rz.unbind(), n.unbind()
+        rooms = self._rooms(n_, h)
         for step in range(count):
             product_rz.add_to(rz_[step], h[step])
             r, z = r_z_(step)
             product_n.add_to(hidden_[step].copy_(b_n), h[step])
-            new = self.activation.apply(n_[step].addcmul_(r, hidden_[step]))
+            new = self.activation.apply(torch.addcmul(n_[step], r, hidden_[step], out=rooms[step]))
+            if keep and rooms is not n_:
+                n_[step].copy_(new)
             _interpolate(new, z, h, step, use)
         return hs[1:], (), (gates, hs, hidden) if keep else ()
 
@@ -213,11 +220,14 @@ class GRUResetBefore(_GRU):
         hs = _history(states[0], len(gates))
         rz, n = gates.split([2 * units, units], dim=-1)
         r_z_, h, rz_, n_ = _pairs(self.recurrent, rz), hs.unbind(), rz.unbind(), n.unbind()
+        rooms = self._rooms(n_, h)
         for step in range(len(gates)):
             product_rz.add_to(rz_[step], h[step])
             r, z = r_z_(step)
-            product_n.add_to(n_[step], r * h[step])
-            _interpolate(self.activation.apply(n_[step]), z, h, step, use)
+            new = self.activation.apply(product_n.added(n_[step], r * h[step], out=rooms[step]))
+            if keep and rooms is not n_:
+                n_[step].copy_(new)
+            _interpolate(new, z, h, step, use)
         return hs[1:], (), (gates, hs) if keep else ()
 
     def backward(
@@ -262,12 +272,12 @@ class SimpleRNN(Equations):
         product, hs = _Product(weights.w_hh, weights.drop), _history(states[0], len(gates))
         h = hs.unbind()
         for step, gate in enumerate(gates.unbind()):
-            product.add_to(gate, h[step])
-            new = self.activation.apply(gate)
-            if use is None:
-                h[step + 1].copy_(new)
-            else:
+            room = gate if self.activation.in_place is None else h[step + 1]
+            new = self.activation.apply(product.added(gate, h[step], out=room))
+            if use is not None:
                 torch.where(use[step], new, h[step], out=h[step + 1])
+            elif room is gate:
+                h[step + 1].copy_(new)
         return hs[1:], (), ((hs,) if self.activation.in_place else (hs, gates)) if keep else ()
 
     def backward(
@@ -298,14 +308,23 @@ class _Product:
         self.parts = w.split(rows)
         self.factors: list[Factor] = []  # of the direction in which this product is used
 
+    def added(self, other: Tensor, h: Tensor, out: Tensor) -> Tensor:
+        """`other + h @ w.T`, written to `out`."""
+        if self.drop is None:
+            return (self.factors or self._made(self.parts, h))[0].plus(other, h, out)
+        if out is not other:
+            out.copy_(other)
+        self.add_to(out, h)
+        return out
+
     def add_to(self, out: Tensor, h: Tensor) -> None:
         """`out += h @ w.T`."""
         factors = self.factors or self._made(self.parts, h)
         if self.drop is None:
-            factors[0].add_to(out, h)
+            factors[0].plus(out, h, out)
             return
         for block, factor, dropped in zip(self.blocks, factors, h * self.drop, strict=True):
-            factor.add_to(out[:, block], dropped)
+            factor.plus(out[:, block], dropped, out[:, block])
 
     def back(self, grad: Tensor) -> Tensor:
         """The gradient of h: `grad @ w`, through the masks."""

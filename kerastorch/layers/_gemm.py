@@ -63,19 +63,14 @@ class Factor:
         self.packed = _pack(w, rows) if _pack is not None and pays(rows, w) else None
         self.transposed = w if self.packed is not None else w.t().contiguous()  # thrice as fast on a small batch
 
-    def add_to(self, out: Tensor, x: Tensor) -> None:
-        """`out += x @ w.T`."""
-        if self.packed is None:
-            out.addmm_(x, self.transposed)
-        else:
-            out.add_(_times(x, self.packed))
-
     def times(self, x: Tensor) -> Tensor:
         return x @ self.transposed if self.packed is None else _times(x, self.packed)
 
-    def plus(self, other: Tensor, x: Tensor) -> Tensor:
-        """`other + x @ w.T`."""
-        return torch.addmm(other, x, self.transposed) if self.packed is None else _times(x, self.packed).add_(other)
+    def plus(self, other: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """`other + x @ w.T`, written to `out` if that is given; it may be `other`, and not `x`."""
+        if self.packed is None:
+            return torch.addmm(other, x, self.transposed, out=out)
+        return torch.add(other, _times(x, self.packed), out=out)
 
 
 def linear(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:

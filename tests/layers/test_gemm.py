@@ -41,8 +41,10 @@ def test_products(cut: bool) -> None:
     ahead, back = _gemm.Factor(w, 6), _gemm.Factor(w.t(), 6)
     close(ahead.times(x), x.double() @ w.double().t())
     close(back.plus(other, grad), other.double() + grad.double() @ w.double())
-    out = grad.clone()
-    ahead.add_to(out, x)
+    for out in (grad.clone(), torch.empty(6, 9)):
+        ahead.plus(grad, x, out)
+        close(out, grad.double() + x.double() @ w.double().t())
+    ahead.plus(out.copy_(grad), x, out)
     close(out, grad.double() + x.double() @ w.double().t())
 
 

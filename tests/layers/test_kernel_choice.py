@@ -117,6 +117,18 @@ def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch) -> None:
             assert layer.kernel_choice(inputs(2)).path == "fused"
 
 
+@torch.no_grad()
+def test_where_it_runs_in_inference_without_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_gemm, "pays", lambda *args: False)
+    for cls in (layers.GRU, layers.SimpleRNN):
+        layer = cls(4)
+        layer(inputs())
+        rows = _engine.LEAST_STATE // 4
+        assert layer.kernel_choice(inputs(rows)).path == "step loop"
+        assert layer.kernel_choice(inputs(rows - 1)).path == "fused"
+        assert layer.kernel_choice(inputs(rows, _engine.LEAST_STEPS - 1)).path == "fused"
+
+
 def test_never_in_the_place_of_an_lstm(runs: list[str]) -> None:
     for cls in (layers.LSTM, layers.CuDNNLSTM):
         layer = cls(4)
