@@ -1,0 +1,91 @@
+"""Sequential to `nn.Sequential` and back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import kerastorch as kt
+from kerastorch import layers
+from kerastorch.errors import UnsupportedError
+from kerastorch.interop import AllSteps, LastStep
+
+from ._side_by_side import (
+    assert_close,
+    gradients,
+    randomize,
+    results,
+)
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_sequential_both_ways(return_sequences: bool, wrap: bool) -> None:
+    recurrent = layers.GRU(4, return_sequences=return_sequences)
+    model = kt.Sequential(
+        [
+            kt.Input((7,)),
+            layers.Embedding(9, 3),
+            layers.LSTM(5, return_sequences=True),
+            layers.LayerNormalization(),
+            layers.Bidirectional(recurrent) if wrap else recurrent,
+            layers.Dropout(0.3),
+            layers.Dense(2, activation="tanh"),
+        ]
+    )
+    randomize(model)
+    model.layers[-2].eval()
+    module = model.to_torch()
+    picker = AllSteps if return_sequences else LastStep
+    assert [type(part).__name__ for part in module] == [
+        "Embedding", "LSTM", "AllSteps", "LayerNorm", "GRU", picker.__name__, "Dropout", "Sequential",
+    ]  # fmt: skip
+    assert module.training
+    assert [part.training for part in module] == [True] * 6 + [False, True]
+    back = kt.from_torch(module, example=(2, 7))
+    assert back.output_shape == model.output_shape
+    x = torch.randint(0, 9, (2, 7))
+    expected = results(model, x)
+    assert_close(results(module, x), expected, torch.float32)
+    assert_close(results(back, x), expected, torch.float32)
+    ours = [gradient.flatten() for gradient in gradients(model).values()]
+    assert_close([gradient.flatten() for gradient in gradients(back).values()], ours, torch.float32)
+    assert_close([gradient.flatten() for gradient in gradients(module).values()], ours, torch.float32)
+
+
+def test_sequential_lists_everything_that_it_refuses() -> None:
+    model = kt.Sequential(
+        [
+            kt.Input((7,)),
+            layers.Embedding(9, 3, mask_zero=True, name="words"),
+            layers.LSTM(4, activation="relu", name="first"),
+            layers.RepeatVector(3, name="again"),
+            layers.GRU(4, name="second", return_state=True),
+        ]
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        model.to_torch()
+    for text in (
+        "Embedding 'words' cannot become a plain torch module: mask_zero=True: no mask travels",
+        "LSTM 'first' cannot become a plain torch module: torch's LSTM kernel has activation tanh only",
+        "RepeatVector 'again'",
+        "GRU 'second' cannot become a plain torch module: return_state=True",
+    ):
+        assert text in str(caught.value)
+    assert str(caught.value).count("use it as it is") == 1
+
+
+def test_a_graph_is_refused() -> None:
+    x = kt.Input((3,))
+    with pytest.raises(UnsupportedError, match="has no module that computes Model"):
+        kt.Model(x, layers.Dense(2)(x)).to_torch()
+
+
+def test_nested_sequential_both_ways() -> None:
+    inner = kt.Sequential([layers.Dense(4), layers.Activation("relu")])
+    model = kt.Sequential([kt.Input((7, 3)), inner, layers.SimpleRNN(2)])
+    randomize(model)
+    x = torch.randn(2, 7, 3)
+    module = model.to_torch()
+    assert_close(results(module, x), results(model, x), torch.float32)
+    assert_close(results(kt.from_torch(module), x), results(model, x), torch.float32)
