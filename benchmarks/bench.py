@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import json
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -86,6 +87,12 @@ def disagreements(row: Row, numbers: Mapping[str, Mapping[str, np.ndarray]], mas
     return found
 
 
+def reason_of(error: Failed) -> str:
+    """The line of a traceback that says what went wrong: JAX writes more behind it."""
+    lines = str(error).strip().splitlines() or [""]
+    return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception): ", line)), lines[-1])[:200]
+
+
 def measure(row: Row, workers: Mapping[str, Worker], budget: float, longest: float) -> dict[str, dict[str, Any]]:
     """The cells of a row."""
     from _rows import make_arrays
@@ -106,7 +113,7 @@ def measure(row: Row, workers: Mapping[str, Worker], budget: float, longest: flo
             cells[column] = {"missing": str(reason)}
             continue
         except Failed as error:
-            cells[column] = {"failed": str(error).strip().rpartition("\n")[2][:200]}
+            cells[column] = {"failed": reason_of(error)}
             continue
         cells[column] = {"prepared": round(made["seconds"], 2)}
         if made["note"]:
@@ -147,7 +154,7 @@ def measure_memory(row: Row, people: Sequence[Contestant], threads: int) -> dict
             except Missing as reason:
                 cells[contestant.name] = {"missing": str(reason)}
             except Failed as error:
-                cells[contestant.name] = {"failed": str(error).strip().rpartition("\n")[2][:200]}
+                cells[contestant.name] = {"failed": reason_of(error)}
     return cells
 
 

@@ -97,3 +97,12 @@ class Maker:
                 if data:
                     archive.writestr(name, data)
         return stream.getvalue()
+
+
+def check(archive: Archive, expected: dict[str, np.ndarray]) -> None:
+    """Every array of the archive, and no other, has the expected dtype, shape and bytes."""
+    found = {array.where: array for array in all_arrays(archive)}
+    assert set(found) == set(expected)
+    for where, array in found.items():
+        assert (array.dtype, array.shape) == (expected[where].dtype.name, expected[where].shape)
+        assert array.read().tobytes() == expected[where].tobytes()

@@ -1,4 +1,4 @@
-"""ConvLSTM1D, 2D and 3D: data formats, image sizes, masks, states, dropout, torch's transforms, eras, messages."""
+"""ConvLSTM1D, 2D and 3D: data formats, image sizes, masks, states, dropout, torch's transforms, eras."""
 
 from __future__ import annotations
 
@@ -11,35 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _conv_lstms import CLASSES, MASK, images, make
 from torch.nn import functional as F
 
 import kerastorch as kt
 from kerastorch import layers
 from kerastorch.compat import to_spec
-from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError, UnsupportedFileError
-from kerastorch.layers._conv_lstm import ConvLSTM
+from kerastorch.errors import ShapeError, UnsupportedFileError
 from kerastorch.layers._convolution import convolve, output_size
 from kerastorch.weights import convolution
-
-CLASSES: dict[int, Any] = {1: layers.ConvLSTM1D, 2: layers.ConvLSTM2D, 3: layers.ConvLSTM3D}
-IMAGES = {1: (7,), 2: (5, 6), 3: (3, 4, 5)}
-MASK = torch.tensor([[1, 0, 1, 1], [0, 1, 1, 0], [0, 0, 0, 0]], dtype=torch.bool)
-
-
-def make(rank: int = 2, **config: Any) -> ConvLSTM:
-    """A float64 layer on 3 channels with random distinct weights."""
-    layer = CLASSES[rank](**{"filters": 2, "kernel_size": 3 if rank < 3 else 2, "dtype": "float64", **config})
-    image = IMAGES[rank]
-    layer.build((3, 4, 3, *image) if layer.data_format == "channels_first" else (3, 4, *image, 3))
-    rng = np.random.default_rng(0)
-    layer.set_weights([rng.normal(0, 0.4, array.shape) for array in layer.get_weights()])
-    return layer
-
-
-def images(rank: int = 2, size: tuple[int, ...] | None = None, seed: int = 1) -> torch.Tensor:
-    shape = (3, 4, *(size or IMAGES[rank]), 3)
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
 
 # ---------------------------------------------------------------- the convolution
 
@@ -340,88 +320,3 @@ def test_old_keys_are_read_and_what_changes_numbers_is_refused() -> None:
     assert "implementation" not in described("2.4.0", **old).config
     with pytest.raises(UnsupportedFileError, match="time_major"):
         described("2.4.0", time_major=True)
-
-
-# ---------------------------------------------------------------- messages
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"filters": 0}, "filters: expected an integer >= 1, got '0'."),
-        ({"kernel_size": (3, 3, 3)}, "kernel_size: expected an integer or 2 of them, got 3: (3, 3, 3)."),
-        ({"kernel_size": "3"}, "kernel_size: expected a sequence of integers, got '3'."),
-        ({"strides": (0, 1)}, "strides[0]: expected an integer >= 1, got '0'."),
-        ({"padding": "causal"}, "padding: expected one of ['valid', 'same'], got 'causal'."),
-        ({"data_format": "NHWC"}, "data_format: expected one of ['channels_last', 'channels_first'], got 'nhwc'."),
-        (
-            {"strides": 2, "dilation_rate": 3},
-            "ConvLSTM2D 'c': strides above 1 and a dilation_rate above 1 exclude each other, got strides=(2, 2) and "
-            "dilation_rate=(3, 3); set one of them to 1.",
-        ),
-        ({"recurrent_dropout": 2}, "recurrent_dropout: expected a fraction between 0 and 1, got '2'."),
-        ({"implementation": 1}, "ConvLSTM2D has no argument 'implementation'."),
-    ],
-)
-def test_arguments_are_checked(config: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentError, match=re.escape(message)):
-        layers.ConvLSTM2D(**{"filters": 2, "kernel_size": 3, "name": "c", **config})
-
-
-def test_time_major_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="time_major=True is not supported"):
-        layers.ConvLSTM2D(2, 3, time_major=True)
-
-
-@pytest.mark.parametrize(
-    ("data_format", "shape", "message"),
-    [
-        (
-            "channels_last",
-            (3, 4, 5, 6),
-            "expected input of shape (batch, timesteps, rows, columns, channels), got (3, 4, 5, 6). "
-            "Images of one channel? Pass x.unsqueeze(-1).",
-        ),
-        (
-            "channels_first",
-            (3, 4, 5, 6),
-            "expected input of shape (batch, timesteps, channels, rows, columns), got (3, 4, 5, 6). "
-            "Images of one channel? Pass x.unsqueeze(2).",
-        ),
-        ("channels_last", (3, 4), "expected input of shape (batch, timesteps, rows, columns, channels), got (3, 4)."),
-        ("channels_last", (3, 4, 5, 6, 2), "expected 3 channels, got 2 (input of shape (3, 4, 5, 6, 2)"),
-        ("channels_first", (3, 4, 2, 6, 3), "expected 3 channels, got 2 (input of shape (3, 4, 2, 6, 3)"),
-        (
-            "channels_last",
-            (3, 4, 2, 6, 3),
-            "the kernel (3, 3) (dilation_rate (1, 1)) does not fit into images of input (3, 4, 2, 6, 3)",
-        ),
-        ("channels_last", (3, 0, 5, 6, 3), "expected at least one timestep, got (3, 0, 5, 6, 3)."),
-    ],
-)
-def test_inputs_are_checked(data_format: str, shape: tuple[int, ...], message: str) -> None:
-    layer = make(data_format=data_format, name="c")
-    with pytest.raises(ShapeError, match=re.escape(f"ConvLSTM2D 'c': {message}")):
-        layer(torch.zeros(shape, dtype=torch.float64))
-
-
-def test_shapes_masks_and_states_are_checked() -> None:
-    with pytest.raises(ShapeError, match="the number of channels must be known, got"):
-        kt.Sequential([kt.Input((None, 5, 6, None)), layers.ConvLSTM2D(2, 3)])
-    with pytest.raises(ShapeError, match=r"does not fit into images of input \(None, None, 2, None, 3\)"):
-        layers.ConvLSTM2D(2, 3).compute_output_shape((None, None, 2, None, 3))
-    with pytest.raises(ShapeError, match="is stateful, so the batch size must be known"):
-        layers.ConvLSTM2D(2, 3, stateful=True).build((None, 4, 5, 6, 3))
-    layer = make(name="c")
-    wanted = "expected a mask (batch, timesteps) = (3, 4), or one for each place of the output (3, 4, 3, 4), got (3, 4,"
-    with pytest.raises(ShapeError, match=re.escape(wanted)):
-        layer(images(), mask=torch.ones(3, 4, 5, 6, dtype=torch.bool))
-    with pytest.raises(ShapeError, match=re.escape("expected a mask of shape (batch, timesteps) = (3, 4), got (4, 3)")):
-        layer(images(), mask=MASK.T)
-    state = torch.zeros(3, 5, 6, 2)
-    with pytest.raises(ShapeError, match=re.escape("state 0: expected shape (3, 3, 4, 2) for input of shape (3, 4, 5")):
-        layer(images(), initial_state=[state, state])
-    with pytest.raises(ShapeError, match=re.escape("expected 2 state(s) of shape (batch, None, None, 2)")):
-        layer(images(), initial_state=[state])
-    with pytest.raises(ShapeError, match=re.escape("state 0: expected shape (3, None, None, 2), got (3, 2)")):
-        layer(images(), initial_state=[state[:, 0, 0]] * 2)

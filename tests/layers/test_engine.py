@@ -159,10 +159,14 @@ def test_a_wrong_piece_is_seen(place: str, equations: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("equations", EQUATIONS)
-def test_a_dropout_mask_that_is_not_applied_backwards_is_seen(equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("drop", DROPS[1:])
+def test_a_dropout_mask_that_is_not_applied_backwards_is_seen(
+    equations: Any, drop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_equations._Product, "back", lambda self, grad: grad @ self.w)
+    monkeypatch.setattr(_equations._Product, "add_back_to", lambda self, before, grad: before + grad @ self.w)
     with pytest.raises(AssertionError, match="not close"):
-        check(Problem(equations, drop="each gate"))
+        check(Problem(equations, drop=drop))
 
 
 # ---------------------------------------------------------------- memory

@@ -1,0 +1,18 @@
+"""Fixtures of the tests of layers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    """torch's compiler without what other tests have left there."""
+    logging.getLogger("torch.__trace").propagate = False  # thousands of lines, which pytest would keep
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
