@@ -17,9 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._gemm import Factor, weight_product
 from ._kernels import Activation, Cell, States, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
 from ._pointwise import Pointwise
+from ._product import Product
 
 
 class Steps(NamedTuple):
@@ -84,14 +84,14 @@ class LSTM(Equations):
     def forward(
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
-        count, units, product = len(gates), weights.w_hh.shape[1], _Product(weights.w_hh, weights.drop)
+        count, units, product = len(gates), weights.w_hh.shape[1], Product(weights.w_hh, weights.drop)
         activation, recurrent, masked = self.activation, self.recurrent, use is not None
         hs, cs = _history(states[0], count), _history(states[1], count if keep else 0)
         h, c = hs.unbind(), cs.unbind() if keep else [cs[0]] * (count + 1)
         i_f, g, o = gates.split([2 * units, units, units], dim=-1)
         i_f_, g_, o_ = _pairs(recurrent, i_f), g.unbind(), o.unbind()
         for step, all_gates in enumerate(gates.unbind()):
-            product.add_to(all_gates, h[step])
+            product.add(all_gates, h[step], all_gates)
             i, f = i_f_(step)
             new_c = torch.mul(f, c[step], out=None if masked else c[step + 1])
             new_c.addcmul_(i, activation.apply(g_[step]))
@@ -106,7 +106,7 @@ class LSTM(Equations):
         self, kept: States, weights: Weights, use: Tensor | None, grads: States, of_weights: bool
     ) -> Gradients:
         gates, hs, cs = kept
-        activation, recurrent, product = self.activation, self.recurrent, _Product(weights.w_hh, weights.drop)
+        activation, recurrent, product = self.activation, self.recurrent, Product(weights.w_hh, weights.drop)
         i, f, g, o = gates.chunk(4, dim=-1)
         c_out = activation.function(cs[1:])
         factors = torch.empty_like(gates)  # of the gradient of c, but for the gate o: of h
@@ -169,9 +169,9 @@ class GRU(_GRU):
         r_z_, rz_, n_ = _pairs(self.recurrent, rz), rz.unbind(), n.unbind()
         rooms = self._rooms(n_, h)
         for step in range(count):
-            product_rz.add_to(rz_[step], h[step])
+            product_rz.add(rz_[step], h[step], rz_[step])
             r, z = r_z_(step)
-            product_n.add_to(hidden_[step].copy_(b_n), h[step])
+            product_n.add(hidden_[step].copy_(b_n), h[step], hidden_[step])
             new = self.activation.apply(torch.addcmul(n_[step], r, hidden_[step], out=rooms[step]))
             if keep and rooms is not n_:
                 n_[step].copy_(new)
@@ -191,7 +191,7 @@ class GRU(_GRU):
         torch.mul(to_n, self.recurrent.output(r), out=to_hidden)
         self.recurrent.backward_to(to_r, to_n * hidden, r)
         z = _mask_factors((factors,), z, use)
-        product = _Product(_rolled(weights.w_hh, 1), None if weights.drop is None else weights.drop.roll(1, 0))
+        product = Product(_rolled(weights.w_hh, 1), None if weights.drop is None else weights.drop.roll(1, 0))
 
         side = factors[..., : 3 * units]
         grad_hs, z_, side_ = grads[0].unbind(), z.unbind(), side.unbind()
@@ -222,9 +222,9 @@ class GRUResetBefore(_GRU):
         r_z_, h, rz_, n_ = _pairs(self.recurrent, rz), hs.unbind(), rz.unbind(), n.unbind()
         rooms = self._rooms(n_, h)
         for step in range(len(gates)):
-            product_rz.add_to(rz_[step], h[step])
+            product_rz.add(rz_[step], h[step], rz_[step])
             r, z = r_z_(step)
-            new = self.activation.apply(product_n.added(n_[step], r * h[step], out=rooms[step]))
+            new = self.activation.apply(product_n.add(n_[step], r * h[step], out=rooms[step]))
             if keep and rooms is not n_:
                 n_[step].copy_(new)
             _interpolate(new, z, h, step, use)
@@ -269,11 +269,11 @@ class SimpleRNN(Equations):
     def forward(
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
-        product, hs = _Product(weights.w_hh, weights.drop), _history(states[0], len(gates))
+        product, hs = Product(weights.w_hh, weights.drop), _history(states[0], len(gates))
         h = hs.unbind()
         for step, gate in enumerate(gates.unbind()):
             room = gate if self.activation.in_place is None else h[step + 1]
-            new = self.activation.apply(product.added(gate, h[step], out=room))
+            new = self.activation.apply(product.add(gate, h[step], out=room))
             if use is not None:
                 torch.where(use[step], new, h[step], out=h[step + 1])
             elif room is gate:
@@ -283,7 +283,7 @@ class SimpleRNN(Equations):
     def backward(
         self, kept: States, weights: Weights, use: Tensor | None, grads: States, of_weights: bool
     ) -> Gradients:
-        hs, product = kept[0], _Product(weights.w_hh, weights.drop)
+        hs, product = kept[0], Product(weights.w_hh, weights.drop)
         factors = self.activation.backward(torch.ones_like(hs[1:]), kept[1] if len(kept) == 2 else hs[1:])
         if use is not None:
             factors.masked_fill_(~use, 0.0)
@@ -298,71 +298,11 @@ class SimpleRNN(Equations):
 # ---------------------------------------------------------------- what they share
 
 
-class _Product:
-    """`h @ w.T`, with an own dropout mask for each gate: `drop` is `(G, B, U)`, or `(1, B, U)` for all gates."""
-
-    def __init__(self, w: Tensor, drop: Tensor | None) -> None:
-        self.w = w
-        self.shared = drop[0] if drop is not None and len(drop) == 1 else None
-        self.drop = None if self.shared is not None else drop  # of each gate
-        rows = len(w) if self.drop is None else len(w) // len(self.drop)
-        self.blocks = [slice(start, start + rows) for start in range(0, len(w), rows)]
-        self.parts = w.split(rows)
-        self.factors: list[Factor] = []  # of the direction in which this product is used
-
-    def added(self, other: Tensor, h: Tensor, out: Tensor) -> Tensor:
-        """`other + h @ w.T`, written to `out`."""
-        if self.drop is None:
-            return (self.factors or self._made(self.parts, h))[0].plus(other, self._dropped(h), out)
-        if out is not other:
-            out.copy_(other)
-        self.add_to(out, h)
-        return out
-
-    def add_to(self, out: Tensor, h: Tensor) -> None:
-        """`out += h @ w.T`."""
-        factors = self.factors or self._made(self.parts, h)
-        if self.drop is None:
-            factors[0].plus(out, self._dropped(h), out)
-            return
-        for block, factor, dropped in zip(self.blocks, factors, h * self.drop, strict=True):
-            factor.plus(out[:, block], dropped, out[:, block])
-
-    def back(self, grad: Tensor) -> Tensor:
-        """The gradient of h: `grad @ w`, through the masks."""
-        factors = self.factors or self._made([part.t() for part in self.parts], grad)
-        if self.drop is None:
-            return self._dropped(factors[0].times(grad))
-        parts = zip(self.blocks, factors, self.drop, strict=True)
-        return torch.stack([factor.times(grad[:, block]) * mask for block, factor, mask in parts]).sum(0)
-
-    def add_back_to(self, before: Tensor, grad: Tensor) -> Tensor:
-        if self.drop is not None:
-            return before + self.back(grad)
-        (factor,) = self.factors or self._made([self.w.t()], grad)
-        return factor.plus(before, grad) if self.shared is None else before.addcmul(factor.times(grad), self.shared)
-
-    def weight_grad(self, grad: Tensor, h: Tensor) -> Tensor:
-        """The gradient of w, from all steps `(T, B, ...)`."""
-        grad = grad.flatten(0, 1)
-        if self.drop is None:
-            return weight_product(grad, self._dropped(h).flatten(0, 1))
-        parts = zip(self.blocks, self.drop, strict=True)
-        return torch.cat([weight_product(grad[:, block], (h * mask).flatten(0, 1)) for block, mask in parts])
-
-    def _dropped(self, h: Tensor) -> Tensor:
-        return h if self.shared is None else h * self.shared
-
-    def _made(self, parts: Sequence[Tensor], like: Tensor) -> list[Factor]:
-        self.factors = [Factor(part, len(like)) for part in parts]
-        return self.factors
-
-
-def _gru_products(weights: Weights) -> tuple[_Product, _Product]:
+def _gru_products(weights: Weights) -> tuple[Product, Product]:
     """The products of a GRU's two gates and of its candidate."""
     drop, cut = weights.drop, 2 * weights.w_hh.shape[1]
     drop_rz, drop_n = (drop, drop) if drop is None or len(drop) == 1 else (drop[:2], drop[2:])
-    return _Product(weights.w_hh[:cut], drop_rz), _Product(weights.w_hh[cut:], drop_n)
+    return Product(weights.w_hh[:cut], drop_rz), Product(weights.w_hh[cut:], drop_n)
 
 
 def _history(state: Tensor, steps: int) -> Tensor:

@@ -16,6 +16,7 @@ from kerastorch import activations as A
 from kerastorch import layers
 from kerastorch.layers import _engine, _equations, _pointwise
 from kerastorch.layers._equations import GRU, LSTM, GRUResetBefore, SimpleRNN
+from kerastorch.layers._product import Product
 
 NAMES = sorted(function.__name__ for function in _pointwise._TABLE)
 
@@ -163,8 +164,8 @@ def test_a_wrong_piece_is_seen(place: str, equations: Any, monkeypatch: pytest.M
 def test_a_dropout_mask_that_is_not_applied_backwards_is_seen(
     equations: Any, drop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_equations._Product, "back", lambda self, grad: grad @ self.w)
-    monkeypatch.setattr(_equations._Product, "add_back_to", lambda self, before, grad: before + grad @ self.w)
+    monkeypatch.setattr(Product, "back", lambda self, grad: grad @ self.w)
+    monkeypatch.setattr(Product, "add_back_to", lambda self, before, grad: before + grad @ self.w)
     with pytest.raises(AssertionError, match="not close"):
         check(Problem(equations, drop=drop))
 
