@@ -14,7 +14,7 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt hatch_build.py $(wildcard kerastorch/native/*.[ch])
 	$(PIP) --editable .
 	@touch $@
 

@@ -70,6 +70,10 @@ class Server:
         self.cases[name] = case
         return {"seconds": seconds, "numbers": numbers, "note": getattr(case, "note", "")}
 
+    def roundings(self, name: str) -> dict[str, float]:
+        """What the last digit of the inputs does to the largest of each of the numbers."""
+        return self.cases[name].roundings()
+
     def time(self, name: str, calls: int, warm: float) -> float:
         """Seconds of a call, as the mean of some, after `warm` seconds of calls that are not counted."""
         call = self.cases[name].call

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -81,11 +82,27 @@ def test_torch_and_kerastorch_are_compared_in_the_same_layout(family: str, varia
     row = Row(family, variant, "training", Size(3, 5, 4, 6))
     arrays = rows.make_arrays(row)
     numbers = {"kerastorch": ours.make(row, arrays).numbers(), "torch": raw_torch.make(row, arrays).numbers()}
-    assert bench.disagreements(row, numbers, arrays.mask) == []
+    assert bench.disagreements(numbers, arrays.mask, {}) == []
     numbers["torch"]["gradient 1"] = numbers["torch"]["gradient 1"][:, ::-1]
-    assert "torch: gradient 1 differs" in bench.disagreements(row, numbers, arrays.mask)[0]
+    assert "torch: gradient 1 differs" in bench.disagreements(numbers, arrays.mask, {})[0]
     del numbers["torch"]["gradient of x"]
-    assert "only one of the two has ['gradient of x']" in bench.disagreements(row, numbers, arrays.mask)[0]
+    assert "only one of the two has ['gradient of x']" in bench.disagreements(numbers, arrays.mask, {})[0]
+
+
+def test_what_the_last_digit_of_the_input_moves_is_no_disagreement() -> None:
+    from contestants import ours
+
+    row = Row("LSTM", "relu", "training", Size(3, 5, 4, 6))
+    case = ours.make(row, rows.make_arrays(row))
+    x, numbers, roundings = case.x.detach().clone(), case.numbers(), case.roundings()
+    assert torch.equal(case.x, x)
+    assert roundings.keys() == numbers.keys()
+    assert all(0 <= moved < 1e-5 * max(1.0, np.abs(numbers[name]).max()) for name, moved in roundings.items())
+    assert any(roundings.values())
+    others = {**numbers, "gradient 1": numbers["gradient 1"] + 0.01}
+    columns = {"kerastorch": numbers, "keras-jax": others}
+    assert len(bench.disagreements(columns, None, roundings)) == 1
+    assert bench.disagreements(columns, None, {**roundings, "gradient 1": 0.01 / bench.ROUNDINGS + 1e-6}) == []
 
 
 # ---------------------------------------------------------------------------- numbers

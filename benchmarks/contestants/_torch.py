@@ -69,6 +69,15 @@ class Case:
         finish()
         return result
 
+    def roundings(self) -> dict[str, float]:
+        """How far the largest of each of the numbers moves if the last digit of each input does."""
+        before, kept = self.numbers(), self.x.detach().clone()
+        up = torch.rand(kept.shape, generator=torch.Generator().manual_seed(3)).to(DEVICE) < 0.5
+        self.x.data.copy_(torch.where(up, kept * (1 + 2**-23), kept))
+        after = self.numbers()
+        self.x.data.copy_(kept)
+        return {name: float(np.abs(after[name] - before[name]).max()) for name in before}
+
     def numbers(self) -> dict[str, np.ndarray]:
         output, states = self.call()
         found = {"output": output, **{f"state {index}": state for index, state in enumerate(states)}}
@@ -87,6 +96,15 @@ class Undropped(Case):
     def __init__(self, plain: Callable[[Tensor], tuple[Tensor, Sequence[Tensor]]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.plain = plain
+
+    def roundings(self) -> dict[str, float]:
+        """How far the largest of each of the numbers moves if the last digit of each input does."""
+        before, kept = self.numbers(), self.x.detach().clone()
+        up = torch.rand(kept.shape, generator=torch.Generator().manual_seed(3)).to(DEVICE) < 0.5
+        self.x.data.copy_(torch.where(up, kept * (1 + 2**-23), kept))
+        after = self.numbers()
+        self.x.data.copy_(kept)
+        return {name: float(np.abs(after[name] - before[name]).max()) for name in before}
 
     def numbers(self) -> dict[str, np.ndarray]:
         dropping, self.function = self.function, self.plain

@@ -22,38 +22,65 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from . import _gemm, _pointwise
+from .. import native
+from . import _gemm, _native_equations, _pointwise
 from ._dtypes import autocasts
 from ._equations import Equations, Gradients, Steps, Weights
 from ._kernels import Kernel, States, fused_lstm, gate_linear, loop, one_by_one
-from ._ops import is_followed
+from ._ops import is_followed, may_read
 
-# Where the engine is faster than torch's loop for a GRU or a SimpleRNN on the CPU, measured in float32: in a training
-# step from so many steps on and for batches up to so many rows; in inference from so many elements of a state on, and
-# where oneDNN pays for a step's product.
+# Where the engine is faster than torch's kernels on the CPU, measured in float32. In compiled code: than an LSTM up to
+# so many multiplications a step, and than the loops of GRU and SimpleRNN from so many steps on, if there are steps
+# enough for the time that packing the weights takes (so many weights for each).
+LSTM_WORK = 2**18
+COMPILED_STEPS = 4
+WEIGHTS_OF_A_STEP = 2**14
+# Without it, than those loops: in a training step from so many steps on and for batches up to so many rows; in
+# inference from so many elements of a state on, and where oneDNN pays for a step's product.
 LEAST_STEPS = 16
 MOST_ROWS = 128
 LEAST_STATE = 4096
-WHERE_FASTER = (
-    f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up to "
-    f"{MOST_ROWS}, and in inference for states of {LEAST_STATE} elements and for large products"
-)
 
 
 def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
-    """Whether the engine is faster than a kernel of torch that computes the same; for an LSTM it never was.
+    """Whether the engine is faster than a kernel of torch that computes the same.
 
     Args:
         kernel: torch's.
         x: `(B, T, F)`.
         weights: As the kernel takes them.
     """
-    if kernel is fused_lstm or not x.is_cpu or x.dtype != torch.float32 or is_followed() or x.shape[1] < LEAST_STEPS:
+    if not x.is_cpu or x.dtype != torch.float32 or is_followed():
         return False  # in this order: a graph that is taken serves any number of steps
-    rows = x.shape[0]
+    rows, steps = x.shape[:2]
+    elements = weights[1].numel()
+    if may_read(x) and _native_equations.pays(weights[1]):
+        if kernel is fused_lstm:
+            return rows * elements <= LSTM_WORK
+        if steps >= COMPILED_STEPS and elements <= WEIGHTS_OF_A_STEP * steps:
+            return True
+    if kernel is fused_lstm or steps < LEAST_STEPS:
+        return False
     if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
         return 0 < rows <= MOST_ROWS
     return rows * weights[1].shape[1] >= LEAST_STATE or _gemm.pays(rows, weights[1])
+
+
+def where_faster(kernel: Kernel) -> str | None:
+    """For which sizes the engine runs in the place of a kernel of torch; None for none."""
+    if native.available and kernel is fused_lstm:
+        return f"on the CPU, in float32 and up to {LSTM_WORK} multiplications a step, the compiled step loop is faster"
+    if native.available:
+        return (
+            f"on the CPU, in float32 and from {COMPILED_STEPS} steps on, the compiled step loop is faster, "
+            f"up to {WEIGHTS_OF_A_STEP} recurrent weights for each step"
+        )
+    if kernel is fused_lstm:
+        return None
+    return (
+        f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up "
+        f"to {MOST_ROWS}, and in inference for states of {LEAST_STATE} elements and for large products"
+    )
 
 
 class Inputs(NamedTuple):
@@ -65,12 +92,14 @@ class Inputs(NamedTuple):
     drop: Tensor | None  # (G, B, F), or (1, B, F) for all gates
 
 
-def no_derivative(*functions: Any) -> str | None:
-    """Why a recurrence with these activations is left to autograd, step by step; None if it is not."""
+def remark(*functions: Any) -> str | None:
+    """How the steps of a recurrence with these activations run, where it is not plain operations of torch."""
     names = [getattr(f, "__name__", type(f).__name__) for f in functions if _pointwise.find(f) is None]
-    if not names:
-        return None
-    return f"autograd follows every step: no derivative of {' and '.join(names)} is known here"
+    if names:
+        return f"autograd follows every step: no derivative of {' and '.join(names)} is known here"
+    if all(_native_equations.code_of(f) is not None for f in functions) and native.available:
+        return "on the CPU and in float32, the steps run in compiled code"
+    return None
 
 
 def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
@@ -94,7 +123,9 @@ def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tu
     gates, states = gates.to(dtype), tuple(state.to(dtype) for state in states)
     w_hh, b_hh, drop = steps.w_hh.to(dtype), _to(steps.b_hh, dtype), _to(steps.drop, dtype)
     use = None if mask is None else mask.t().unsqueeze(-1)
-    equations = steps.equations(activation, recurrent)
+    functions = steps.activation, steps.recurrent
+    compiled = _native_equations.find(steps.equations, functions, w_hh, gates, b_hh, drop, *states)
+    equations = (compiled or steps.equations)(activation, recurrent)
     tensors = (gates, w_hh, b_hh, *states)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         outputs, *others = _Differentiable.apply(equations, drop, use, *inputs, *tensors)

@@ -86,7 +86,7 @@ class LSTM(Equations):
     ) -> tuple[Tensor, States, States]:
         count, units, product = len(gates), weights.w_hh.shape[1], Product(weights.w_hh, weights.drop)
         activation, recurrent, masked = self.activation, self.recurrent, use is not None
-        hs, cs = _history(states[0], count), _history(states[1], count if keep else 0)
+        hs, cs = history(states[0], count), history(states[1], count if keep else 0)
         h, c = hs.unbind(), cs.unbind() if keep else [cs[0]] * (count + 1)
         i_f, g, o = gates.split([2 * units, units, units], dim=-1)
         i_f_, g_, o_ = _pairs(recurrent, i_f), g.unbind(), o.unbind()
@@ -159,7 +159,7 @@ class GRU(_GRU):
     ) -> tuple[Tensor, States, States]:
         count, units = len(gates), weights.w_hh.shape[1]
         product_rz, product_n = _gru_products(weights)
-        hs, hidden = _history(states[0], count), states[0].new_empty(count if keep else 1, *states[0].shape)
+        hs, hidden = history(states[0], count), states[0].new_empty(count if keep else 1, *states[0].shape)
         h, hidden_ = hs.unbind(), hidden.unbind() if keep else [hidden[0]] * count
         rz, n = gates.split([2 * units, units], dim=-1)
         b_n = hs.new_zeros(units)
@@ -191,7 +191,7 @@ class GRU(_GRU):
         torch.mul(to_n, self.recurrent.output(r), out=to_hidden)
         self.recurrent.backward_to(to_r, to_n * hidden, r)
         z = _mask_factors((factors,), z, use)
-        product = Product(_rolled(weights.w_hh, 1), None if weights.drop is None else weights.drop.roll(1, 0))
+        product = Product(rolled(weights.w_hh, 1), None if weights.drop is None else weights.drop.roll(1, 0))
 
         side = factors[..., : 3 * units]
         grad_hs, z_, side_ = grads[0].unbind(), z.unbind(), side.unbind()
@@ -200,9 +200,19 @@ class GRU(_GRU):
         for step in range(len(gates) - 1, -1, -1):
             all_four[step].mul_(dh.unsqueeze(1))
             dh = product.add_back_to(_before(grad_hs, step, dh, z_), side_[step])
-        w_grad = _rolled(product.weight_grad(side, hs[:-1]), -1) if of_weights else None
-        b_grad = _rolled(side.sum((0, 1)), -1) if of_weights and weights.b_hh is not None else None
+        w_grad, b_grad = self._of_weights(product, factors, hs, weights, of_weights)
         return Gradients(factors[..., units:], w_grad, b_grad, (dh,))
+
+    @staticmethod
+    def _of_weights(
+        product: Product, all_four: Tensor, hs: Tensor, weights: Weights, wanted: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The gradients of the recurrent weights and bias; `all_four`: n's recurrent side, r, z, n's input side."""
+        if not wanted:
+            return None, None
+        side = all_four[..., : 3 * hs.shape[-1]]
+        bias = None if weights.b_hh is None else rolled(side.sum((0, 1)), -1)
+        return rolled(product.weight_grad(side, hs[:-1]), -1), bias
 
 
 class GRUResetBefore(_GRU):
@@ -217,7 +227,7 @@ class GRUResetBefore(_GRU):
     ) -> tuple[Tensor, States, States]:
         units = weights.w_hh.shape[1]
         product_rz, product_n = _gru_products(weights)
-        hs = _history(states[0], len(gates))
+        hs = history(states[0], len(gates))
         rz, n = gates.split([2 * units, units], dim=-1)
         r_z_, h, rz_, n_ = _pairs(self.recurrent, rz), hs.unbind(), rz.unbind(), n.unbind()
         rooms = self._rooms(n_, h)
@@ -253,10 +263,14 @@ class GRUResetBefore(_GRU):
             to_r_[step].mul_(d_reset)
             before = _before(grad_hs, step, dh, z_).addcmul_(d_reset, r_[step])
             dh = product_rz.add_back_to(before, rz_[step])
-        w_grad = None
-        if of_weights:
-            w_grad = torch.cat([product_rz.weight_grad(to_rz, hs[:-1]), product_n.weight_grad(to_n, r * hs[:-1])])
-        return Gradients(factors, w_grad, None, (dh,))
+        return Gradients(factors, self._weight_grad(weights, factors, r, hs) if of_weights else None, None, (dh,))
+
+    @staticmethod
+    def _weight_grad(weights: Weights, dgates: Tensor, r: Tensor, hs: Tensor) -> Tensor:
+        """The gradient of the recurrent weights, from those of the gates and from the reset gate."""
+        (rz, n), cut = _gru_products(weights), 2 * hs.shape[-1]
+        before = hs[:-1]
+        return torch.cat([rz.weight_grad(dgates[..., :cut], before), n.weight_grad(dgates[..., cut:], r * before)])
 
 
 class SimpleRNN(Equations):
@@ -269,7 +283,7 @@ class SimpleRNN(Equations):
     def forward(
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
-        product, hs = Product(weights.w_hh, weights.drop), _history(states[0], len(gates))
+        product, hs = Product(weights.w_hh, weights.drop), history(states[0], len(gates))
         h = hs.unbind()
         for step, gate in enumerate(gates.unbind()):
             room = gate if self.activation.in_place is None else h[step + 1]
@@ -305,7 +319,7 @@ def _gru_products(weights: Weights) -> tuple[Product, Product]:
     return Product(weights.w_hh[:cut], drop_rz), Product(weights.w_hh[cut:], drop_n)
 
 
-def _history(state: Tensor, steps: int) -> Tensor:
+def history(state: Tensor, steps: int) -> Tensor:
     """Room for a state before and behind each step."""
     history = state.new_empty(steps + 1, *state.shape)
     history[0] = state
@@ -355,6 +369,6 @@ def _before(grad_hs: States, step: int, dh: Tensor, passed: States | None) -> Te
     return torch.addcmul(grad_hs[step - 1], dh, passed[step]) if step else dh * passed[step]
 
 
-def _rolled(w: Tensor, shift: int) -> Tensor:
+def rolled(w: Tensor, shift: int) -> Tensor:
     """The blocks of a GRU's three gates, moved round by `shift`."""
     return w.unflatten(0, (3, -1)).roll(shift, 0).flatten(0, 1)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from . import _check, _engine
-from ._kernels import Kernel, fused_lstm
+from ._kernels import Kernel
 from ._sequence import KernelChoice
 
 
@@ -61,14 +61,14 @@ def kernel_for(
         training: Whether dropout acts.
     """
     if isinstance(kernel, str):
-        slow = _engine.no_derivative(layer.activation, layer.recurrent_activation)
-        return KernelChoice("step loop", f"{kernel}; {slow}" if slow else kernel)
+        remark = _engine.remark(layer.activation, layer.recurrent_activation)
+        return KernelChoice("step loop", f"{kernel}; {remark}" if remark else kernel)
     if training and drops(layer, layer.recurrent_dropout):
         return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
     if training and layer.implementation == 1 and drops(layer, layer.dropout):
         return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
     if x is not None and _engine.outruns(kernel, x, weights):
-        return KernelChoice("step loop", _engine.WHERE_FASTER)
+        return KernelChoice("step loop", _engine.where_faster(kernel) or "")
     return kernel
 
 
@@ -76,4 +76,5 @@ def choice_of(kernel: Kernel | KernelChoice, computes: str) -> KernelChoice:
     """What to tell of `kernel_for`'s answer; `computes`: that torch has a kernel."""
     if isinstance(kernel, KernelChoice):
         return kernel
-    return KernelChoice("fused", computes if kernel is fused_lstm else f"{computes}; {_engine.WHERE_FASTER}")
+    faster = _engine.where_faster(kernel)
+    return KernelChoice("fused", f"{computes}; {faster}" if faster else computes)

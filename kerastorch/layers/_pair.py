@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.modules.module import _has_any_global_hook
 
 from ._dtypes import autocasts
+from ._engine import outruns
 from ._gated import drops
 from ._kernels import Kernel, States, fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
 from ._ops import may_read, run_pair, wants_operator
@@ -34,7 +35,7 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
     if forward.units != backward.units or forward.use_bias != backward.use_bias or forward.go_backwards:
         return None
     kernel = forward._fused()
-    if isinstance(kernel, str) or kernel is not backward._fused() or not gains(kernel, x):
+    if isinstance(kernel, str) or kernel is not backward._fused() or not gains(kernel, x, forward):
         return None
     if training and any(drops(layer, rate) for layer in (forward, backward) for rate in _rates(layer)):
         return None
@@ -43,9 +44,9 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
     return _NAMES[kernel] if mask is None or _is_one_row(mask) else None
 
 
-def gains(kernel: Kernel, x: Tensor) -> bool:
+def gains(kernel: Kernel, x: Tensor, layer: Any) -> bool:
     """Whether one call is faster than two."""
-    return kernel is fused_lstm or not x.is_cpu
+    return not x.is_cpu or (kernel is fused_lstm and not outruns(kernel, x, layer._kernel_weights()))
 
 
 def _is_one_row(mask: Any) -> bool:

@@ -207,8 +207,10 @@ class Recurrent(SequenceLayer):
             return False
         # torch's other kernels are loops on the CPU, and train more slowly than ours.
         kernel = self._fused()
-        fits = kernel is fused_lstm or not (isinstance(kernel, str) or x.is_cpu)
-        return fits and (drops(self, self.dropout) or drops(self, self.recurrent_dropout))
+        if isinstance(kernel, str) or (x.is_cpu and kernel is not fused_lstm):
+            return False
+        dropped = drops(self, self.dropout) or drops(self, self.recurrent_dropout)
+        return dropped and not _engine.outruns(kernel, x, self._kernel_weights())
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         weights = self._kernel_weights()
@@ -236,7 +238,7 @@ class Recurrent(SequenceLayer):
                 only_last=not self.return_sequences,
                 hide=self.zero_output_for_mask,
             )
-        inputs = _engine.Inputs(x, weights[0], weights[2] if self.use_bias else None, drop)
+        inputs = _engine.Inputs(x, weights[0], self._input_bias(weights), drop)
         steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
         out, states = _engine.run(steps, inputs, states, mask)
         return self._hide(out, mask), states
@@ -244,6 +246,10 @@ class Recurrent(SequenceLayer):
     def _kernel_weights(self) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")[: 4 if self.use_bias else 2]
         return [getattr(self, name) for name in names]
+
+    def _input_bias(self, weights: Sequence[Tensor]) -> Tensor | None:
+        """What is added to the inputs' part of the gates."""
+        return weights[2] if self.use_bias else None
 
     def _dropout_masks(self, like: Tensor, rate: float) -> Tensor:
         """Draw masks `(1, B, F)` for the whole sequence, or `(G, B, F)`, one for each gate, in implementation 1.

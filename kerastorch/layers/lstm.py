@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from .. import activations
 from ..weights import Var, halves, identity, per_gate, reinterpret
 from . import _check, _equations, _plain
 from ._base import Example, register
@@ -173,5 +174,8 @@ class CuDNNLSTM(Recurrent):
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
         return _plain.recurrent(nn.LSTM, self, backwards)
 
+    def _input_bias(self, weights: Sequence[Tensor]) -> Tensor | None:
+        return weights[2] + weights[3]
+
     def _steps(self, drop: Tensor | None) -> Steps:
-        raise AssertionError("CuDNNLSTM always runs on the fused kernel")
+        return Steps(_equations.LSTM, self.weight_hh_l0, None, activations.tanh, activations.sigmoid, drop)

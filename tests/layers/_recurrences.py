@@ -44,6 +44,7 @@ class Problem:
         drop: str = "none",
         steps: int = 4,
         batch: int = B,
+        units: int = U,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         generator = torch.Generator().manual_seed(7)
@@ -54,13 +55,15 @@ class Problem:
         count = GATES[equations]
         self.equations, self.functions = equations, (A.get(activation), A.get(recurrent))
         biased = equations is GRU
-        self.tensors = [random(steps, batch, count * U), random(count * U, U), *([random(count * U)] * biased)]
-        self.tensors += [random(batch, U) for _ in range(2 if equations is LSTM else 1)]
+        self.tensors = [random(steps, batch, count * units), random(count * units, units)]
+        self.tensors[1] *= (U / units) ** 0.5
+        self.tensors += [random(count * units)] * biased
+        self.tensors += [random(batch, units) for _ in range(2 if equations is LSTM else 1)]
         self.weights = 3 if biased else 2  # how many of the tensors are not states
         pattern = MASKS[mask]
         self.mask = None if pattern is None else torch.tensor(pattern, dtype=torch.bool)[:batch, :steps]
         masks = {"none": 0, "one": 1, "each gate": count}[drop]
-        self.drop = 2.0 * (random(masks, batch, U) > 0) if masks else None
+        self.drop = 2.0 * (random(masks, batch, units) > 0) if masks else None
         if self.drop is not None:
             self.drop = self.drop.to(dtype)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from kerastorch import native
+
 
 @pytest.fixture
 def fresh_compiler() -> Iterator[None]:
@@ -16,3 +18,9 @@ def fresh_compiler() -> Iterator[None]:
     torch._dynamo.reset()
     yield
     torch._dynamo.reset()
+
+
+@pytest.fixture
+def without_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no C compiler was there when the package was built."""
+    monkeypatch.setattr(native, "available", False)

@@ -147,7 +147,7 @@ def test_a_wrong_derivative_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) 
 FAULTS = {
     "_mask_factors": (lambda factors, through, use: through, (LSTM, GRU, GRUResetBefore)),
     "_masked_steps": (lambda use, like: None, (LSTM, SimpleRNN)),
-    "_rolled": (lambda w, shift: w, (GRU,)),
+    "rolled": (lambda w, shift: w, (GRU,)),
     "_before": (lambda grad_hs, step, dh, passed: torch.zeros_like(dh), EQUATIONS),
 }
 

@@ -82,7 +82,7 @@ def test_the_engine_gives_what_the_kernel_gives(
 
 
 @pytest.mark.parametrize("name", ["GRU", "SimpleRNN"])
-def test_where_it_runs(name: str, runs: list[str]) -> None:
+def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) -> None:
     layer = CONFIGS[name][0](4)
     for (batch, steps), faster in {
         (3, STEPS): True,
@@ -98,7 +98,9 @@ def test_where_it_runs(name: str, runs: list[str]) -> None:
                 choice = layer.kernel_choice(x)
                 layer(x)
             assert (choice.path == "step loop") == bool(runs) == (faster and needs)
-            assert _engine.WHERE_FASTER in choice.reason
+            faster_there = _engine.where_faster(layer._fused())
+            assert faster_there is not None
+            assert faster_there in choice.reason
     frozen = inputs()
     layer.trainable = False
     assert layer.kernel_choice(frozen).path == "fused"
@@ -107,7 +109,7 @@ def test_where_it_runs(name: str, runs: list[str]) -> None:
     assert layer.kernel_choice(frozen.detach().double().requires_grad_()).path == "fused"
 
 
-def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch, without_compiled_code: None) -> None:
     layer = layers.GRU(4)
     layer(inputs())
     monkeypatch.setattr(_gemm, "LEAST", 3 * 4 * 4 * 3)
@@ -118,7 +120,9 @@ def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @torch.no_grad()
-def test_where_it_runs_in_inference_without_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_runs_in_inference_without_onednn(
+    monkeypatch: pytest.MonkeyPatch, without_compiled_code: None
+) -> None:
     monkeypatch.setattr(_gemm, "pays", lambda *args: False)
     for cls in (layers.GRU, layers.SimpleRNN):
         layer = cls(4)
@@ -129,7 +133,7 @@ def test_where_it_runs_in_inference_without_onednn(monkeypatch: pytest.MonkeyPat
         assert layer.kernel_choice(inputs(rows, _engine.LEAST_STEPS - 1)).path == "fused"
 
 
-def test_never_in_the_place_of_an_lstm(runs: list[str]) -> None:
+def test_never_in_the_place_of_an_lstm(runs: list[str], without_compiled_code: None) -> None:
     for cls in (layers.LSTM, layers.CuDNNLSTM):
         layer = cls(4)
         layer(inputs())

@@ -1,0 +1,97 @@
+"""Recurrences in C for the CPU: all steps of one in a single call, in float32.
+
+The sources here are compiled when the package is built, if there is a C compiler (`hatch_build.py`), once for each
+level of the processor's vector units; at import the one is loaded that torch found the processor to have. Where none
+was compiled, `available` is False. The threads are those of the OpenMP that torch runs on: a second one in the process
+would fight with it for the cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ACTIVATIONS = (  # in the order of activations.h
+    "linear",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "hard_sigmoid",
+    "hard_sigmoid_keras2",
+    "relu6",
+    "leaky_relu",
+    "softsign",
+)
+LEAST_WORK = 2**18  # multiplications for which a second thread pays
+
+
+class Walk(ctypes.Structure):
+    """`Walk` of steps.c: the same fields in the same order."""
+
+    _fields_ = (
+        *((name, ctypes.c_longlong) for name in ("steps", "batch", "units", "activation", "recurrent", "drops")),
+        *((name, ctypes.c_longlong) for name in ("keep", "grad_step", "grad_row", "threads")),
+        *((name, ctypes.c_void_p) for name in ("parallel", "w", "bias", "drop", "use", "gates", "h", "c", "hidden")),
+        *((name, ctypes.c_void_p) for name in ("grad", "dh", "dc", "dgates")),
+    )
+
+
+def file_of(level: str) -> Path:
+    """Where the library for a level of the processor is, if it was compiled."""
+    return Path(__file__).parent / f"steps-{level.lower()}.so"
+
+
+def load(file: Path) -> ctypes.CDLL:
+    """Open a library.
+
+    Raises:
+        ImportError: It was made from other sources than these.
+    """
+    library = ctypes.CDLL(str(file))
+    if library.size_of_walk() != ctypes.sizeof(Walk):
+        raise ImportError(f"{file} is older than its sources: install kerastorch anew (pip install --editable .).")
+    return library
+
+
+def _find() -> ctypes.CDLL | None:
+    levels = (torch.backends.cpu.get_cpu_capability(), "DEFAULT")
+    file = next((file for file in map(file_of, levels) if file.exists()), None)
+    return None if file is None else load(file)
+
+
+def _find_parallel() -> int | None:
+    """torch's OpenMP, where it is GNU's; there is one thread otherwise."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value
+    except (AttributeError, TypeError, OSError):
+        return None
+
+
+_library = _find()
+_parallel = _find_parallel()
+available = _library is not None
+
+
+def run(name: str, sizes: Mapping[str, int], **arrays: Tensor | None) -> None:
+    """Call a function of steps.c.
+
+    Args:
+        name: Of the function.
+        sizes: The fields of `Walk` that are numbers, as far as they are not 0.
+        **arrays: Its arrays: on the CPU, contiguous, float32, `use` of bool. An absent one is None.
+
+    Raises:
+        MemoryError: There is none for the packed weights.
+    """
+    walk = Walk(parallel=_parallel, **sizes)
+    for field, array in arrays.items():
+        if array is not None:
+            setattr(walk, field, array.data_ptr())
+    work = walk.steps * walk.batch * arrays["w"].numel()  # type: ignore[union-attr]
+    walk.threads = torch.get_num_threads() if work >= LEAST_WORK else 1
+    if getattr(_library, name)(ctypes.byref(walk)):
+        raise MemoryError(f"{name}: no memory for the packed weights of {walk.units} units.")

@@ -1,0 +1,228 @@
+"""The compiled recurrences against autograd through every step in float64, for each level of the processor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import pytest
+import torch
+from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
+from torch import Tensor
+
+from kerastorch import activations as A
+from kerastorch import layers, native
+from kerastorch.layers import _engine, _native_equations
+from kerastorch.layers._equations import GRU, LSTM, SimpleRNN
+
+LEVELS = ["DEFAULT", "AVX2", "AVX512"]
+HERE = torch.backends.cpu.get_cpu_capability()
+pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the library of a level."""
+    runs_here = LEVELS[: LEVELS.index(HERE) + 1] if HERE in LEVELS else ["DEFAULT"]
+    if request.param not in runs_here:
+        pytest.skip(f"the processor has no {request.param}")
+    monkeypatch.setattr(native, "_library", native.load(native.file_of(request.param)))
+    return request.param
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The functions of the library that were called."""
+    log: list[str] = []
+    run = native.run
+    monkeypatch.setattr(native, "run", lambda name, *args, **arrays: log.append(name) or run(name, *args, **arrays))
+    return log
+
+
+def check(**options: Any) -> None:
+    exact = Problem(**options)
+    ours = Problem(**options, dtype=torch.float32).everything(_engine.run)
+    for our, their in zip(ours, exact.everything(follow_steps), strict=True):
+        # float32 against float64: rounding of sums over steps, rows and units.
+        torch.testing.assert_close(our.double(), their, rtol=2e-5, atol=2e-6 * max(1.0, float(their.abs().max())))
+
+
+@pytest.mark.skipif(sys.platform == "win32" or shutil.which("cc") is None, reason="no C compiler")
+def test_it_was_compiled_where_it_can_be() -> None:
+    assert native.available
+    assert native._parallel is not None or sys.platform != "linux"
+
+
+# ---------------------------------------------------------------- right numbers
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("drop", DROPS)
+def test_equals_autograd_through_every_step(
+    equations: Any, mask: str, drop: str, level: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "LEAST_WORK", 0)  # two threads, where there are two
+    for units in (2, 21, 64, 70):
+        check(equations=equations, activation="tanh", mask=mask, drop=drop, units=units)
+    check(equations=equations, activation="relu", recurrent="hard_sigmoid_keras2", mask=mask, drop=drop, units=5)
+    check(equations=equations, steps=1, batch=1, mask=mask, drop=drop, units=9)
+    assert len(calls) == 2 * 6
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("batch", [1, 2, 4, 5, 6, 7, 13])
+def test_every_number_of_rows(equations: Any, batch: int, level: str) -> None:
+    check(equations=equations, activation="tanh", batch=batch, units=33)
+
+
+@pytest.mark.parametrize("name", native.ACTIVATIONS)
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_every_activation_in_both_places(equations: Any, name: str, level: str, calls: list[str]) -> None:
+    check(equations=equations, activation=name, units=17, mask="holes")
+    check(equations=equations, activation="tanh", recurrent=name, units=17)
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("name", native.ACTIVATIONS)
+def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) -> None:
+    """A SimpleRNN of one step without a state is its activation."""
+    function = A.get(name)
+    kinks = torch.tensor([0.0, 1e-30, 1e-4, 0.3, 0.62, 0.63, 1.0, 2.5, 3.0, 6.0, 10.0, 40.0, 1e3])
+    x = torch.cat([kinks, -kinks])
+    x = torch.cat([x, x.nextafter(x + 1), x.nextafter(x - 1), torch.tensor([torch.inf, -torch.inf, torch.nan])])
+    leaf, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    steps = _engine.Steps(SimpleRNN, torch.zeros(1, 1), None, function, A.linear, None)
+    inputs = _engine.Inputs(leaf.reshape(-1, 1, 1), torch.ones(1, 1), None, None)
+    out, _ = _engine.run(steps, inputs, (torch.zeros(len(x), 1),), None)
+    expected = function(exact)
+    # Units in the last place: 4 of the value; a sigmoid near 0 is a quotient by e^88 at most.
+    torch.testing.assert_close(out.flatten().double(), expected, rtol=5e-7, atol=1e-37, equal_nan=True)
+    finite = x.isfinite()
+    if name == "hard_sigmoid_keras2":  # beside its kinks rounding decides, on the kinks the derivative is exact
+        finite &= (x.abs() == 2.5) | ((x.abs() - 2.5).abs() > 1e-6)
+    (ours,) = torch.autograd.grad(out.flatten()[finite].sum(), leaf)
+    kink = function(x.requires_grad_())  # in float32: which side of a kink a value lies on
+    (theirs,) = torch.autograd.grad(kink[finite].sum(), x)
+    torch.testing.assert_close(ours[finite], theirs[finite], rtol=1e-5, atol=2e-7)  # 1 - y * y, with y rounded
+
+
+def test_threads_change_no_bit(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "LEAST_WORK", 0)
+    for equations in EQUATIONS:
+        found = []
+        for threads in (1, 2, 3):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            problem = Problem(equations, "tanh", batch=6, units=24, dtype=torch.float32)
+            found.append(problem.everything(_engine.run))
+        for others in found[1:]:
+            assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
+
+
+@pytest.mark.parametrize("cls", [layers.LSTM, layers.GRU, layers.SimpleRNN, layers.CuDNNLSTM, layers.CuDNNGRU])
+def test_any_memory_order_and_expanded_gradients(cls: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = cls(5, return_sequences=True, return_state=True)
+    x = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(1)).transpose(0, 1)
+    layer(x)
+    generator = torch.Generator().manual_seed(2)
+    for weight in layer.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator)  # all of them, biases too
+    calls.clear()
+    found = []
+    for outruns in (lambda *args: True, lambda *args: False):
+        monkeypatch.setattr(_engine, "outruns", outruns)
+        leaves = [x.detach().requires_grad_(), *layer.parameters()]
+        out, *states = layer(leaves[0])
+        loss = out.sum() + sum(state.sum() for state in states)
+        first = torch.autograd.grad(loss, leaves, create_graph=True)
+        second = torch.autograd.grad(sum(grad.square().sum() for grad in first), leaves)  # type: ignore[arg-type]
+        found.append([out, *states, *first, *second])
+    assert len(calls) == 1  # with create_graph=True, autograd follows every step
+    for our, their in zip(*found, strict=True):
+        # float32, in another order of sums; second derivatives are sums of squares.
+        torch.testing.assert_close(our, their, rtol=1e-4, atol=2e-6 * max(1.0, float(their.detach().abs().max())))
+
+
+def test_inference_keeps_nothing_and_changes_nothing(calls: list[str]) -> None:
+    problem = Problem(LSTM, "tanh", units=8, mask="holes", dtype=torch.float32)
+    before = [tensor.clone() for tensor in problem.tensors]
+    expected = problem.everything(_engine.run)
+    with torch.inference_mode():
+        found = problem.run(_engine.run, *problem.tensors)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=False))
+    assert all(torch.equal(a, b) for a, b in zip(problem.tensors, before, strict=True))
+
+
+# ---------------------------------------------------------------- planted faults
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_a_wrong_activation_is_seen(equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = _native_equations._CODES
+    swapped = {**codes, A.hard_sigmoid: codes[A.hard_sigmoid_keras2]}
+    monkeypatch.setattr(_native_equations, "_CODES", swapped)
+    with pytest.raises(AssertionError, match="not close"):
+        check(equations=equations, activation="hard_sigmoid", units=5)
+
+
+@pytest.mark.parametrize("field", ["use", "drop", "bias", "hidden", "c", "grad_row"])
+def test_a_wrong_array_is_seen(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = native.run
+
+    def wrong(name: str, sizes: dict[str, int], **arrays: Any) -> None:
+        if field in sizes:
+            sizes = {**sizes, field: 0}
+        elif arrays.get(field) is not None and arrays[field].numel():
+            array = arrays[field]
+            arrays[field] = ~array if array.dtype == torch.bool else array.flip(-1).contiguous()
+        run(name, sizes, **arrays)
+
+    monkeypatch.setattr(native, "run", wrong)
+    with pytest.raises(AssertionError, match="not close"):
+        check(equations=LSTM if field == "c" else GRU, units=5, mask="right", drop="each gate")
+
+
+def test_a_library_of_other_sources_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native.ctypes, "sizeof", lambda kind: 8)
+    with pytest.raises(ImportError, match="is older than its sources"):
+        native.load(native.file_of("DEFAULT"))
+
+
+# ---------------------------------------------------------------- where it runs
+
+
+def path(layer: Any, x: Tensor) -> str:
+    with torch.no_grad():
+        layer(x)
+        return layer.kernel_choice(x).path
+
+
+def test_where_it_runs() -> None:
+    units = 16
+    most = _engine.LSTM_WORK // (4 * units * units)
+    assert path(layers.LSTM(units), torch.zeros(most, 1, 3)) == "step loop"
+    assert path(layers.LSTM(units), torch.zeros(most + 1, 1, 3)) == "fused"
+    for cls in (layers.GRU, layers.SimpleRNN):
+        assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS, 3)) == "step loop"
+        assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS - 1, 3)) == "fused"
+    wide = layers.SimpleRNN(300)
+    steps = -(-300 * 300 // _engine.WEIGHTS_OF_A_STEP)
+    assert path(wide, torch.zeros(2, steps, 3)) == "step loop"
+    assert path(wide, torch.zeros(2, steps - 1, 3)) == "fused"
+    assert path(layers.LSTM(units, dtype="float64"), torch.zeros(1, 5, 3, dtype=torch.float64)) == "fused"
+
+
+def test_the_choice_says_that_it_is_compiled() -> None:
+    assert "compiled" in layers.LSTM(4).kernel_choice().reason
+    assert layers.LSTM(4, activation="relu").kernel_choice().reason.endswith("the steps run in compiled code")
+    assert "compiled" not in layers.LSTM(4, activation="gelu").kernel_choice().reason
+
+
+def test_weights_beyond_the_rule_run_on_operations(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", 4 * 5 * 5 - 1)
+    check(equations=LSTM, units=5)
+    assert not calls
+    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", 4 * 5 * 5)
+    check(equations=LSTM, units=5)
+    assert calls == ["lstm_forward", "lstm_backward"]
