@@ -71,7 +71,7 @@ class Server:
         return {"seconds": seconds, "numbers": numbers, "note": getattr(case, "note", "")}
 
     def roundings(self, name: str) -> dict[str, float]:
-        """What the last digit of the inputs does to the largest of each of the numbers."""
+        """How far each of the numbers moves, at most, if the inputs do by what sums are rounded by."""
         return self.cases[name].roundings()
 
     def time(self, name: str, calls: int, warm: float) -> float:

@@ -33,7 +33,7 @@ from _rows import COLUMNS, UNMASKED, Row, growth_rows, memory_rows, quick_rows, 
 from _workers import GIVING_BACK, ROOT, Contestant, Failed, Missing, Worker, others_running, turn_of_this_run
 
 TOLERANCE = 1e-4  # of the largest value: a gradient sums over batch and steps; wrong weights show at 1e-1
-ROUNDINGS = 4  # or of what the last digit of the input does: a value that is almost 0 may lie on either side of a kink
+ROUNDINGS = 4  # or so often what rounding does: it decides on which side of a kink a value lies that is almost 0
 WARM = 0.012  # seconds
 JAX = ROOT / ".venv-jax" / "bin" / "python"
 OUT = ROOT / "benchmarks" / "results"
@@ -76,7 +76,7 @@ def disagreements(
     Args:
         numbers: Of each column.
         mask: The row's.
-        roundings: How far each of kerastorch's numbers moves with the last digit of the input, where that is known.
+        roundings: How far each of kerastorch's numbers moves if the inputs are rounded, where that is known.
     """
     ours = numbers["kerastorch"]
     found = []

@@ -89,7 +89,7 @@ def test_torch_and_kerastorch_are_compared_in_the_same_layout(family: str, varia
     assert "only one of the two has ['gradient of x']" in bench.disagreements(numbers, arrays.mask, {})[0]
 
 
-def test_what_the_last_digit_of_the_input_moves_is_no_disagreement() -> None:
+def test_what_rounding_moves_is_no_disagreement() -> None:
     from contestants import ours
 
     row = Row("LSTM", "relu", "training", Size(3, 5, 4, 6))
@@ -97,7 +97,7 @@ def test_what_the_last_digit_of_the_input_moves_is_no_disagreement() -> None:
     x, numbers, roundings = case.x.detach().clone(), case.numbers(), case.roundings()
     assert torch.equal(case.x, x)
     assert roundings.keys() == numbers.keys()
-    assert all(0 <= moved < 1e-5 * max(1.0, np.abs(numbers[name]).max()) for name, moved in roundings.items())
+    assert all(0 <= moved < 1e-4 * max(1.0, np.abs(numbers[name]).max()) for name, moved in roundings.items())
     assert any(roundings.values())
     others = {**numbers, "gradient 1": numbers["gradient 1"] + 0.01}
     columns = {"kerastorch": numbers, "keras-jax": others}
