@@ -278,7 +278,8 @@ static int run(Run *run, const Walk *walk, size gates, int second, int back) {
     int made = prepare(&first, walk, 0, gates, back) && (!second || prepare(&other, walk, gates, 1, back));
     size threads = walk->parallel && walk->threads > 1 ? walk->threads : 1;
     size pieces = threads < walk->batch ? threads : walk->batch;
-    float *room = malloc(sizeof(float) * (size_t)((ROOM * walk->batch + ROOM_OF_A_ROW * pieces) * walk->units));
+    size floats = (ROOM * walk->batch + ROOM_OF_A_ROW * pieces) * walk->units;
+    float *room = malloc(sizeof(float) * (size_t)(floats + 1)); /* of no rows malloc may give NULL */
     if (made && room) {
         Work work = {.run = run, .part = {.walk = walk, .product = &first, .second = &other}, .pieces = pieces,
                      .room = room};
