@@ -37,12 +37,13 @@ class CompiledRecurrences(BuildHookInterface):
 
     def _compile(self, level: str, flags: list[str]) -> Path | None:
         """The library of a level, or None where it cannot be made."""
+        library = SOURCES / f"steps-{level.lower()}.so"
+        Path(self.root, library).unlink(missing_ok=True)  # of other sources, if nothing is made of these
         compiler = shlex.split(os.environ.get("CC", "cc"))
         if sys.platform == "win32" or shutil.which(compiler[0]) is None:
             self.app.display_warning("no C compiler: recurrences run on operations of torch, which is slower")
             return None
-        library = SOURCES / f"steps-{level.lower()}.so"
-        unfinished = Path(self.root, library).with_suffix(".part")  # a running process may have the old one open
+        unfinished = Path(self.root, library).with_suffix(".part")
         command = [*compiler, *FLAGS, *flags, "-o", str(unfinished), str(Path(self.root, SOURCES, "steps.c"))]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

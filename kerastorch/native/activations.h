@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "product.h"
+
 /* Each derivative follows from the output. A NaN stays one: a comparison with it is false. */
 enum { LINEAR, SIGMOID, TANH, RELU, HARD_SIGMOID, HARD_SIGMOID_KERAS2, RELU6, LEAKY_RELU, SOFTSIGN };
 

@@ -1,4 +1,6 @@
 /* A matrix product whose right factor is packed once and used at every step. */
+#pragma once
+
 #include <stdlib.h>
 #include <string.h>
 

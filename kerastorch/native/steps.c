@@ -7,8 +7,8 @@
  * Arrays are row-major, time first: gates (T, B, G*U), histories of a state (T + 1, B, U) with the initial state in front,
  * use (T, B). Gates are in torch's order: i f g o, r z n.
  */
-#include "activations.h"
 #include "walk.h"
+#include "activations.h"
 
 /* -------------------------------------------------------------------------------------------------------- SimpleRNN */
 
