@@ -1,7 +1,7 @@
 """An LSTM whose products are convolutions (Shi et al. 2015), for images of any rank. The layers: `conv_lstm.py`.
 
-The inputs of all steps are convolved at once; the loop over the steps holds the convolution of the state and pointwise
-work. Tensors keep Keras's layout throughout: channels move to the front only around a convolution, as a view.
+The inputs of all steps are convolved at once; the loop over the steps (`_conv_lstm_steps.py`) holds the convolution of
+the state and pointwise work. Tensors keep Keras's layout throughout: channels move only as a view.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..weights import Shape, Var, convolution
-from . import _check
-from ._convolution import convolve, output_size
+from . import _check, _engine, _native_equations
+from ._conv_lstm_steps import GATES, ChannelsFirst, ChannelsLast, InputConvolution
+from ._convolution import output_size
+from ._equations import Steps
 from ._kernels import Activation, States
-from ._ops import is_followed
-from ._pointwise import overwriting
+from ._ops import may_read
 from ._recurrent import COMMON_CONFIG
 from ._sequence import KernelChoice, SequenceLayer
 from ._weighted import repr_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from ._recurrent import RecurrentOptions
 
-_GATES = 4  # i f c o, in Keras as here
 _FUNCTIONS = {
     "kernel_initializer": "glorot_uniform",
     "recurrent_initializer": "orthogonal",
@@ -61,7 +61,7 @@ def _bias_with_open_forget_gate(layer: Any) -> Callable[..., Tensor]:
 
     def init(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Tensor:
         bias = layer.bias_initializer(shape, dtype=dtype, device=device)
-        i, f, c, o = bias.chunk(_GATES)
+        i, f, c, o = bias.chunk(GATES)
         return torch.cat([i, torch.ones_like(f), c, o])
 
     return init
@@ -76,14 +76,14 @@ class ConvLSTM(SequenceLayer):
         Var(
             "kernel",
             ("weight_ih",),
-            lambda l, s: (*l.kernel_size, s[l.channel_axis], _GATES * l.filters),
+            lambda l, s: (*l.kernel_size, s[l.channel_axis], GATES * l.filters),
             convolution,
             convolved=True,
         ),
         Var(
             "recurrent_kernel",
             ("weight_hh",),
-            lambda l, s: (*l.kernel_size, l.filters, _GATES * l.filters),
+            lambda l, s: (*l.kernel_size, l.filters, GATES * l.filters),
             convolution,
             stem="recurrent",
             convolved=True,
@@ -91,7 +91,7 @@ class ConvLSTM(SequenceLayer):
         Var(
             "bias",
             ("bias",),
-            lambda l, s: (_GATES * l.filters,),
+            lambda l, s: (GATES * l.filters,),
             when=lambda l: l.use_bias,
             init=_bias_with_open_forget_gate,
         ),
@@ -251,64 +251,35 @@ class ConvLSTM(SequenceLayer):
     # ------------------------------------------------------------------ running
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
-        return KernelChoice(
-            "step loop",
+        reason = (
             f"torch has no kernel for {type(self).__name__}: one convolution over the inputs of all steps, "
-            "then one over the state at each step",
+            "then one over the state at each step"
         )
+        remark = _engine.remark(self.activation, self.recurrent_activation)
+        return KernelChoice("step loop", f"{reason}; {remark}" if remark else reason)
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        axis = self._step_axis
         drop = self._drawn(x[:, 0], self.dropout, training)
         recurrent_drop = self._drawn(states[0], self.recurrent_dropout, training)
-        if drop is not None:
-            x = torch.cat([x * gate.unsqueeze(1) for gate in drop], dim=self.channel_axis)
-        gates = convolve(
-            x.flatten(0, 1),
-            self.weight_ih,
-            self.bias if self.use_bias else None,
-            padding=self.padding,
-            channel_axis=axis,
-            strides=self.strides,
-            dilation=self.dilation_rate,
-            groups=1 if drop is None else _GATES,
-        ).unflatten(0, x.shape[:2])
-        use = None if mask is None else mask.reshape(*mask.shape, *[1] * (gates.ndim - mask.ndim))
-        h, c = states
-        outputs: list[Tensor] = []
-        activation, recurrent = self.activation, self.recurrent_activation
-        ours = not (torch.is_grad_enabled() or is_followed())  # what is made below: nobody else knows of it
-        if ours:
-            activation, recurrent = overwriting(activation), overwriting(recurrent)
-        for step, from_x in enumerate(gates.unbind(1)):
-            dropped = h if recurrent_drop is None else torch.cat([h * gate for gate in recurrent_drop], dim=axis)
-            from_h = convolve(
-                dropped,
-                self.weight_hh,
-                padding="same",
-                channel_axis=axis,
-                groups=1 if recurrent_drop is None else _GATES,
-            )
-            i, f, g, o = self._gates(from_h.add_(from_x) if ours else from_x + from_h)
-            new_c = (recurrent(f) * c).add_(recurrent(i) * activation(g))
-            new_h = recurrent(o) * activation(new_c.clone() if ours else new_c)
-            if use is not None:
-                new_h, new_c = torch.where(use[:, step], new_h, h), torch.where(use[:, step], new_c, c)
-            h, c = new_h, new_c
-            if self.return_sequences:
-                outputs.append(h)
-        out = torch.stack(outputs, dim=1) if self.return_sequences else h.unsqueeze(1)
-        if use is not None and mask is not None:
-            seen = use.cumsum(1) > 0
-            seen, mask = (seen, mask) if self.return_sequences else (seen[:, -1:], mask[:, -1:])
-            out = out * seen  # zeros, not the initial state, before the first valid step
-        return self._hide(out, mask), (h, c)
+        use = None if mask is None else mask.reshape(*mask.shape, *[1] * (x.ndim - 1 - mask.ndim))
+        equations = ChannelsFirst if self._channels_first else ChannelsLast
+        turned = self._channels_first and (mask is None or mask.ndim == 2) and self._has_compiled(x, states)
+        if turned:  # compiled code takes the channels last
+            equations, x, states = ChannelsLast, x.movedim(2, -1), tuple(state.movedim(1, -1) for state in states)
+            drop, recurrent_drop = (None if masks is None else masks.movedim(2, -1) for masks in (drop, recurrent_drop))
+        product = InputConvolution(equations.CHANNEL_AXIS, self.padding, self.strides, self.dilation_rate)
+        inputs = _engine.Inputs(x, self.weight_ih, self.bias if self.use_bias else None, drop, product)
+        steps = Steps(equations, self.weight_hh, None, self.activation, self.recurrent_activation, recurrent_drop)
+        out, states = _engine.run(steps, inputs, states, use)
+        if not self.return_sequences:
+            out, mask = out[:, -1:], None if mask is None else mask[:, -1:]
+        if turned:
+            out, states = out.movedim(-1, 2), tuple(state.movedim(-1, 1) for state in states)
+        return self._hide(out, mask), states
 
-    def _gates(self, total: Tensor) -> Sequence[Tensor]:
-        """The gates before their activations, each without gaps in memory: else these take up to 20 times as long."""
-        if self._channels_first:
-            return total.chunk(_GATES, dim=1)
-        return total.unflatten(-1, (_GATES, -1)).movedim(-2, 0).contiguous().unbind()
+    def _has_compiled(self, x: Tensor, states: States) -> bool:
+        functions = self.activation, self.recurrent_activation
+        return may_read(x) and _native_equations.find(ChannelsLast, functions, self.weight_hh, states) is not None
 
     def _drawn(self, like: Tensor, rate: float, training: bool) -> Tensor | None:
         """The dropout masks of one sequence; none at a rate of 1, as in Keras."""
@@ -319,4 +290,4 @@ class ConvLSTM(SequenceLayer):
 
         All noise of the layer comes from here: the tests put given masks in its place.
         """
-        return F.dropout(like.new_ones(_GATES, *like.shape), rate, training=True)
+        return F.dropout(like.new_ones(GATES, *like.shape), rate, training=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -58,16 +59,56 @@ def convolve(
     Returns:
         x's layout, with `filters` channels.
     """
+    x, strides, around, dilation, _ = _surrounded(x, w, padding, channel_axis, strides, dilation)
+    return _CONVOLUTIONS[w.ndim - 2](x, w, b, strides, around, dilation, groups).movedim(1, channel_axis)
+
+
+def convolve_gradients(
+    grad: Tensor,
+    x: Tensor,
+    w: Tensor,
+    needs: Sequence[bool],
+    *,
+    padding: str,
+    channel_axis: int,
+    strides: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+    groups: int = 1,
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradients of `convolve`'s x, w and b that are needed, from that of its result."""
+    rank, sizes = w.ndim - 2, x.movedim(channel_axis, 1).shape[2:]
+    x, strides, around, dilation, before = _surrounded(x, w, padding, channel_axis, strides, dilation)
+    of_x, of_w, of_b = torch.ops.aten.convolution_backward(
+        grad.movedim(channel_axis, 1), x, w, [len(w)], strides, around, dilation, False, [0] * rank, groups, needs
+    )
+    if of_x is not None:
+        for axis, (start, size) in enumerate(zip(before, sizes, strict=True), 2):
+            of_x = of_x.narrow(axis, start, size)
+        of_x = of_x.movedim(1, channel_axis)
+    return of_x, of_w, of_b
+
+
+def _surrounded(
+    x: Tensor,
+    w: Tensor,
+    padding: str,
+    channel_axis: int,
+    strides: Sequence[int] | None,
+    dilation: Sequence[int] | None,
+) -> tuple[Tensor, Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:
+    """The input with channels in front, and with zeros where torch cannot add them; torch's strides, padding, dilation.
+
+    Behind them: how many zeros stand before each axis of that input.
+    """
     rank = w.ndim - 2
     x = x.movedim(channel_axis, 1)
     strides = strides or (1,) * rank
     dilation = dilation or (1,) * rank
     sides = [padded(*axis, padding) for axis in zip(x.shape[2:], w.shape[2:], strides, dilation, strict=True)]
-    around = [before for before, _ in sides]
-    if any(before != behind for before, behind in sides):
-        x = F.pad(x, [side for pair in reversed(sides) for side in pair])
-        around = [0] * rank
-    return _CONVOLUTIONS[rank](x, w, b, strides, around, dilation, groups).movedim(1, channel_axis)
+    before, none = [first for first, _ in sides], [0] * rank
+    if all(first == last for first, last in sides):
+        return x, strides, before, dilation, none
+    return F.pad(x, [side for pair in reversed(sides) for side in pair]), strides, none, dilation, before
 
 
 def convolve_transposed(

@@ -2,7 +2,7 @@
 
 The loop over the steps holds what depends on the step before and nothing else: the recurrent product, and pointwise
 work in place. Everything else is done for all steps at once: the input product, the derivatives of the activations,
-and each weight gradient as one matrix product.
+and each weight gradient as one matrix product. A ConvLSTM has convolutions in the place of the products.
 
 Kept for the backward pass, in elements: the inputs `T*B*F`, the gates `T*B*G*U`, in the array that the input product
 made (not for a SimpleRNN whose activation's derivative follows from its output), each state `(T + 1)*B*U` and the
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from inspect import isabstract
 from typing import Any, NamedTuple
 
 import torch
@@ -26,7 +27,8 @@ from .. import native
 from . import _gemm, _native_equations, _pointwise
 from ._dtypes import autocasts
 from ._equations import Equations, Gradients, Steps, Weights
-from ._kernels import Kernel, States, fused_lstm, gate_linear, loop, one_by_one
+from ._input_product import GateLinear, InputProduct
+from ._kernels import Kernel, States, fused_lstm, loop, one_by_one
 from ._ops import is_followed, may_read
 
 # Where the engine is faster than torch's kernels on the CPU, measured in float32. In compiled code: than an LSTM up to
@@ -84,12 +86,20 @@ def where_faster(kernel: Kernel) -> str | None:
 
 
 class Inputs(NamedTuple):
-    """What makes the inputs' part of the gates: `gate_linear` of it."""
+    """What makes the inputs' part of the gates."""
 
     x: Tensor  # (B, T, F)
     w: Tensor
     b: Tensor | None
     drop: Tensor | None  # (G, B, F), or (1, B, F) for all gates
+    product: InputProduct = GateLinear()
+
+    def gates(self) -> Tensor:
+        return self.product(_time_major(self.x), self.w, self.b, self.drop)
+
+    def dtype_of_gates(self) -> torch.dtype:
+        x = self.x
+        return torch.get_autocast_dtype(x.device.type) if autocasts(x.device) and x.dtype != torch.float64 else x.dtype
 
 
 def remark(*functions: Any) -> str | None:
@@ -111,35 +121,49 @@ def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tu
         states: Initial states `(B, U)`.
         mask: bool `(B, T)`, True = use the step, or None.
 
+    The axes F and U may be several, those of an image; the mask then has all axes of the input but the last.
+
     Returns:
         outputs `(B, T, U)`, final states.
     """
-    inputs = inputs._replace(x=inputs.x.transpose(0, 1).contiguous())
-    gates = gate_linear(*inputs)
     activation, recurrent = _pointwise.find(steps.activation), _pointwise.find(steps.recurrent)
     if activation is None or recurrent is None or is_followed():
-        return loop(steps.equations.cell(steps), gates, states, mask)
-    dtype = torch.promote_types(gates.dtype, states[0].dtype)  # not that of the weights, under autocast
-    gates, states = gates.to(dtype), tuple(state.to(dtype) for state in states)
-    w_hh, b_hh, drop = steps.w_hh.to(dtype), _to(steps.b_hh, dtype), _to(steps.drop, dtype)
-    use = None if mask is None else mask.t().unsqueeze(-1)
+        return loop(steps.equations.cell(steps), inputs.gates(), states, mask)
+    dtype = torch.promote_types(inputs.dtype_of_gates(), states[0].dtype)  # not that of the weights, under autocast
+    states, w_hh = tuple(_to(state, dtype) for state in states), _to(steps.w_hh, dtype)
+    b_hh, drop = (None if tensor is None else _to(tensor, dtype) for tensor in (steps.b_hh, steps.drop))
     functions = steps.activation, steps.recurrent
-    compiled = _native_equations.find(steps.equations, functions, w_hh, gates, b_hh, drop, *states)
+    readable = may_read(inputs.x)
+    compiled = _native_equations.find(steps.equations, functions, w_hh, states, b_hh, drop) if readable else None
+    if compiled is None and isabstract(steps.equations):
+        return loop(steps.equations.cell(steps), inputs.gates(), states, mask)
     equations = (compiled or steps.equations)(activation, recurrent)
-    tensors = (gates, w_hh, b_hh, *states)
+    use = None if mask is None else mask.transpose(0, 1).unsqueeze(-1)
+    tensors = (*inputs[:3], w_hh, b_hh, *states)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        outputs, *others = _Differentiable.apply(equations, drop, use, *inputs, *tensors)
+        out, *others = _Differentiable.apply(equations, inputs.product, inputs.drop, drop, use, *tensors)
     else:
+        gates = _to(inputs.gates(), dtype)
         with _no_autocast(gates):
             outputs, others, _ = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=False)
-    out = outputs.transpose(0, 1)
-    if mask is not None:
+        out = outputs.transpose(0, 1)
+    last = out.select(1, -1)
+    if mask is not None and not (readable and _is_zero(states[0])):
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
-    return out, (outputs[-1], *others)
+    return out, (last, *others)
 
 
-def _to(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if tensor is None else tensor.to(dtype)
+def _time_major(x: Tensor) -> Tensor:
+    return x.transpose(0, 1).contiguous()
+
+
+def _is_zero(state: Tensor) -> bool:
+    """Whether a state is zeros, and nobody wants its gradient."""
+    return not state.requires_grad and not bool(state.any())
+
+
+def _to(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 def _no_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
@@ -147,60 +171,67 @@ def _no_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False) if autocasts(device) else contextlib.nullcontext()
 
 
-def _autocast_as_now(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
-    """Brings back, later, the autocasting that is in force at the call."""
-    device = tensor.device
-    if device.type == "meta":
-        return contextlib.nullcontext()
-    dtype = torch.get_autocast_dtype(device.type)
-    return torch.autocast(device.type, dtype, enabled=autocasts(device), cache_enabled=False)
-
-
 class _Differentiable(torch.autograd.Function):
-    """All steps as one operation of autograd.
-
-    Its gradients are those of the gates, the recurrent weights and the states. The inputs' own come from the product
-    that made the gates; they are here for the second derivatives, which need the gates as they were.
-    """
+    """The gates of all inputs, and all steps, as one operation of autograd."""
 
     @staticmethod
     def forward(
         ctx: Any,
         equations: Equations,
+        product: InputProduct,
+        drop_ih: Tensor | None,
         drop: Tensor | None,
         use: Tensor | None,
         x: Tensor,
         w_ih: Tensor,
         b_ih: Tensor | None,
-        drop_ih: Tensor | None,
-        gates: Tensor,
         w_hh: Tensor,
         b_hh: Tensor | None,
         *states: Tensor,
     ) -> States:
-        # `gates` is overwritten although it is an input: it was made for this call, and the product that made it
-        # needs its factors for its own backward pass, not its result.
-        gates = gates.detach()
-        ctx.equations, ctx.states, ctx.autocast = equations, len(states), _autocast_as_now(x)
+        gates = product(_time_major(x), w_ih, b_ih, drop_ih)
+        ctx.equations, ctx.product, ctx.states = equations, product, len(states)
+        ctx.dtype, ctx.autocasts = gates.dtype, autocasts(x.device)
         with _no_autocast(gates):
+            gates = _to(gates, w_hh.dtype)
             outputs, others, kept = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=True)
-        ctx.save_for_backward(drop, use, x, w_ih, b_ih, drop_ih, w_hh, b_hh, *states, *kept)
-        return outputs, *others
+        ctx.save_for_backward(drop_ih, drop, use, x, w_ih, b_ih, w_hh, b_hh, *states, *kept)
+        return outputs.transpose(0, 1), *others
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         saved = ctx.saved_tensors  # once: checkpointing gives them no second time
-        drop, use, *inputs, w_hh, b_hh = saved[:8]
+        drop_ih, drop, use, x, w_ih, b_ih, w_hh, b_hh = saved[:8]
         states, kept = saved[8 : 8 + ctx.states], saved[8 + ctx.states :]
+        weights, grads = Weights(w_hh, b_hh, drop), (grads[0].transpose(0, 1), *grads[1:])
+        needs = ctx.needs_input_grad[5:8]
         if torch.is_grad_enabled():  # in a backward pass: with create_graph=True, and only then
-            with ctx.autocast:
-                gates = gate_linear(*inputs)
-            found = _followed(ctx.equations, gates, Weights(w_hh, b_hh, drop), states, use, grads)
+            # Under names of their own, see _followed.
+            x, w_ih, b_ih = x.view_as(x), w_ih.view_as(w_ih), None if b_ih is None else b_ih.view_as(b_ih)
+            with _autocast_again(ctx, x):
+                gates = ctx.product(_time_major(x), w_ih, b_ih, drop_ih)
+            found = _followed(ctx.equations, gates, weights, states, use, grads)
+            wanted = [
+                tensor for tensor, need in zip((x, w_ih, b_ih), needs, strict=True) if need and tensor is not None
+            ]
+            given = iter(torch.autograd.grad(gates, wanted, found.gates, create_graph=True) if wanted else ())
+            of_inputs = [next(given) if need else None for need in needs]
         else:
-            of_weights = any(ctx.needs_input_grad[8:10])
             with _no_autocast(w_hh):
-                found = ctx.equations.backward(kept, Weights(w_hh, b_hh, drop), use, grads, of_weights)
-        return *(None,) * 7, found.gates, found.w_hh, found.b_hh, *found.states
+                found = ctx.equations.backward(kept, weights, use, grads, any(ctx.needs_input_grad[8:10]))
+                of_inputs = [None] * 3
+                if any(needs):
+                    dgates, inputs, w = (_to(tensor, ctx.dtype) for tensor in (found.gates, _time_major(x), w_ih))
+                    of_x, *others = ctx.product.gradients(dgates, inputs, w, drop_ih, needs)
+                    of_inputs = [None if of_x is None else of_x.transpose(0, 1), *others]
+        return *(None,) * 5, *of_inputs, found.w_hh, found.b_hh, *found.states
+
+
+def _autocast_again(ctx: Any, x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """The autocasting that was in force at the call."""
+    if x.device.type == "meta":
+        return contextlib.nullcontext()
+    return torch.autocast(x.device.type, ctx.dtype if ctx.autocasts else None, ctx.autocasts, cache_enabled=False)
 
 
 def _followed(
@@ -216,7 +247,7 @@ def _followed(
     functions = equations.activation.function, equations.recurrent.function
     cell = equations.cell(Steps(type(equations), w_hh, b_hh, *functions, weights.drop))
     with _no_autocast(w_hh):
-        out, (_, *others) = one_by_one(cell, gates, states, None if use is None else use.squeeze(-1).t())
+        out, (_, *others) = one_by_one(cell, gates, states, None if use is None else use.squeeze(-1).transpose(0, 1))
     sources = (gates, w_hh, b_hh, *states)
     wanted = [tensor for tensor in sources if tensor is not None and tensor.requires_grad]
     results = (out.transpose(0, 1), *others)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ._kernels import Activation, Cell, States, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
 from ._pointwise import Pointwise
-from ._product import Product
+from ._product import Product, weight_grad
 
 
 class Steps(NamedTuple):
@@ -191,7 +191,8 @@ class GRU(_GRU):
         torch.mul(to_n, self.recurrent.output(r), out=to_hidden)
         self.recurrent.backward_to(to_r, to_n * hidden, r)
         z = _mask_factors((factors,), z, use)
-        product = Product(rolled(weights.w_hh, 1), None if weights.drop is None else weights.drop.roll(1, 0))
+        turned = GRU._turned(weights)
+        product = Product(turned.w_hh, turned.drop)
 
         side = factors[..., : 3 * units]
         grad_hs, z_, side_ = grads[0].unbind(), z.unbind(), side.unbind()
@@ -200,19 +201,32 @@ class GRU(_GRU):
         for step in range(len(gates) - 1, -1, -1):
             all_four[step].mul_(dh.unsqueeze(1))
             dh = product.add_back_to(_before(grad_hs, step, dh, z_), side_[step])
-        w_grad, b_grad = self._of_weights(product, factors, hs, weights, of_weights)
+        w_grad, b_grad = self._of_weights(turned, factors, hs, weights, of_weights)
         return Gradients(factors[..., units:], w_grad, b_grad, (dh,))
 
     @staticmethod
+    def _turned(weights: Weights) -> Weights:
+        """In the order n r z."""
+        return Weights(rolled(weights.w_hh, 1), None, None if weights.drop is None else weights.drop.roll(1, 0))
+
+    @staticmethod
     def _of_weights(
-        product: Product, all_four: Tensor, hs: Tensor, weights: Weights, wanted: bool
+        turned: Weights, all_four: Tensor, hs: Tensor, weights: Weights, wanted: bool
     ) -> tuple[Tensor | None, Tensor | None]:
-        """The gradients of the recurrent weights and bias; `all_four`: n's recurrent side, r, z, n's input side."""
+        """The gradients of the recurrent weights and bias.
+
+        Args:
+            turned: The weights in the order n r z.
+            all_four: The gradients of n's recurrent side, r, z and n's input side.
+            hs: The history of the state.
+            weights: The weights.
+            wanted: Whether they are wanted at all.
+        """
         if not wanted:
             return None, None
         side = all_four[..., : 3 * hs.shape[-1]]
         bias = None if weights.b_hh is None else rolled(side.sum((0, 1)), -1)
-        return rolled(product.weight_grad(side, hs[:-1]), -1), bias
+        return rolled(weight_grad(turned.w_hh, turned.drop, side, hs[:-1]), -1), bias
 
 
 class GRUResetBefore(_GRU):
@@ -371,4 +385,4 @@ def _before(grad_hs: States, step: int, dh: Tensor, passed: States | None) -> Te
 
 def rolled(w: Tensor, shift: int) -> Tensor:
     """The blocks of a GRU's three gates, moved round by `shift`."""
-    return w.unflatten(0, (3, -1)).roll(shift, 0).flatten(0, 1)
+    return w.roll(shift * (w.shape[0] // 3), 0)

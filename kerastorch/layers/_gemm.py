@@ -7,6 +7,7 @@ sum in their own order: the results differ by rounding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -46,9 +47,10 @@ def product(x: Tensor, w: Tensor) -> Tensor:
 
 def weight_product(grad: Tensor, x: Tensor) -> Tensor:
     """`grad.T @ x`: the gradient of `w` in `x @ w.T`."""
-    if pays(x.shape[1], grad):
-        grad = grad.contiguous()  # row by row: of a cut-out, oneDNN needs a copy, and its transpose is slow to make
-    return product(x.t(), grad.t()).t()
+    if not pays(x.shape[1], grad):
+        return grad.t() @ x
+    # Row by row: of a cut-out, oneDNN needs a copy, and its transpose is slow to make.
+    return product(x.t(), grad.contiguous().t()).t()
 
 
 class Factor:
@@ -77,23 +79,29 @@ def linear(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     """`F.linear`."""
     if is_followed() or autocasts(x.device) or x.dtype != w.dtype or not pays(x.numel() // x.shape[-1], w):
         return F.linear(x, w, bias)
-    return _Linear.apply(x, w, bias)  # type: ignore[return-value]
+    return _Linear.apply(x, w, bias) if torch.is_grad_enabled() else _times(x, w, bias)  # type: ignore[return-value]
+
+
+def linear_gradients(
+    grad: Tensor, x: Tensor, w: Tensor, needs: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradients of x, w and the bias of `linear` that are needed."""
+    of_x, of_w, of_bias = needs
+    flat = grad.flatten(0, -2).contiguous()
+    return (
+        product(flat, w.t()).view_as(x) if of_x else None,
+        weight_product(flat, x.flatten(0, -2)) if of_w else None,
+        flat.sum(0) if of_bias else None,
+    )
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, w)
-        ctx.biased = bias is not None
         return _times(x, w, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, w = ctx.saved_tensors
-        of_x, of_w, of_bias = ctx.needs_input_grad
-        flat = grad.flatten(0, -2).contiguous()
-        return (
-            product(flat, w.t()).view_as(x) if of_x else None,
-            weight_product(flat, x.flatten(0, -2)) if of_w else None,
-            flat.sum(0) if of_bias and ctx.biased else None,
-        )
+        return linear_gradients(grad, x, w, ctx.needs_input_grad)

@@ -175,7 +175,7 @@ def one_by_one(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None)
     for step, gates in enumerate(gates_x.unbind(0)):
         new = cell(gates, states)
         if mask is not None:
-            use = mask[:, step, None]
+            use = mask[:, step].unsqueeze(-1)
             new = tuple(torch.where(use, value, old) for value, old in zip(new, states, strict=True))
         states = new
         outputs.append(states[0])

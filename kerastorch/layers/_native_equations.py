@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,15 @@ from torch.nn import Parameter
 
 from .. import activations as A
 from .. import native
-from ._equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history, rolled
+from ._conv_lstm_steps import ChannelsLast
+from ._convolution import convolve_gradients
+from ._equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
 from ._kernels import Activation, States
-from ._ops import may_read
-from ._product import Product
+from ._product import weight_grad
 
 MOST_WEIGHTS = 2**20  # in the recurrent matrix: the time to pack it grows faster than the time for a step
+# Multiplications of a step for an image of a ConvLSTM, where there are fewer images than threads: each image has one.
+LONE_IMAGE_WORK = 2**25
 
 _CODES = {A.get(name): code for code, name in enumerate(native.ACTIVATIONS)}
 
@@ -27,21 +31,25 @@ def pays(w_hh: Tensor) -> bool:
 
 
 def find(
-    equations: type[Equations], functions: Sequence[Activation], w_hh: Tensor, *tensors: Tensor | None
+    equations: type[Equations], functions: Sequence[Activation], w_hh: Tensor, states: States, *others: Tensor | None
 ) -> type[Equations] | None:
-    """The same recurrence compiled; None where there is none for these activations and tensors.
+    """The same recurrence compiled; None where there is none for it, these activations and tensors, or it is slower.
+
+    The values of tensors must be readable (`may_read`).
 
     Args:
         equations: The recurrence.
         functions: Its activations.
         w_hh: Its recurrent weights.
-        *tensors: All others that it computes with.
+        states: Its initial states.
+        *others: All other tensors that the steps compute with.
     """
     if not pays(w_hh) or any(code_of(function) is None for function in functions):
         return None
-    given = [tensor for tensor in (w_hh, *tensors) if tensor is not None]
+    given = [tensor for tensor in (w_hh, *states, *others) if tensor is not None]
     fits = all(t.is_cpu and t.dtype == torch.float32 and type(t) in (Tensor, Parameter) for t in given)
-    return _COMPILED[equations] if fits and may_read(given[1]) else None
+    compiled = _COMPILED.get(equations) if fits else None
+    return compiled if compiled is not None and compiled.pays(w_hh, states[0]) else None
 
 
 def code_of(function: Activation) -> int | None:
@@ -55,25 +63,37 @@ def code_of(function: Activation) -> int | None:
 class _Compiled(Equations):
     """What they share; abstract."""
 
+    @staticmethod
+    def pays(w_hh: Tensor, state: Tensor) -> bool:
+        """Whether it is faster than operations of torch for weights of this size and states of this shape."""
+        return True
+
     def _run(self, name: str, weights: Weights, use: Tensor | None, h: Tensor, **fields: Any) -> None:
         """Call a function of the compiled code; `fields` are more arrays, and `keep`."""
-        steps, batch, units = h.shape
-        sizes = {
+        back = "grad" in fields
+        steps, *rows, units = h.shape
+        sizes: dict[str, Any] = {
             "steps": steps - 1,
-            "batch": batch,
+            "batch": math.prod(rows),
             "units": units,
             "activation": code_of(self.activation.function),
             "recurrent": code_of(self.recurrent.function),
             "drops": 0 if weights.drop is None else len(weights.drop),
             "keep": fields.pop("keep", False),
         }
-        if "grad" in fields:
+        if back:
             grad = fields["grad"]
-            fields["grad"] = grad = grad if grad.stride(-1) == 1 else grad.contiguous()
+            fields["grad"] = grad = grad if grad.stride()[2:] == h.stride()[2:] else grad.contiguous()
             sizes |= {"grad_step": grad.stride(0), "grad_row": grad.stride(1)}
         drop = None if weights.drop is None else weights.drop.contiguous()
-        use = None if use is None else use.contiguous()
-        native.run(name, sizes, w=weights.w_hh.contiguous(), drop=drop, use=use, h=h, **fields)  # type: ignore[arg-type]
+        if use is not None:
+            use = (use if use.ndim == 3 else use.expand(-1, *rows, 1)).contiguous()
+        w, more = self._recurrent_product(weights, h, back)
+        native.run(name, sizes | more, w=w, drop=drop, use=use, h=h, **fields)
+
+    def _recurrent_product(self, weights: Weights, h: Tensor, back: bool) -> tuple[Tensor, dict[str, Any]]:
+        """The recurrent weights as the compiled code takes them, and what it must know of them."""
+        return weights.w_hh.contiguous(), {}
 
 
 class CompiledLSTM(_Compiled, LSTM):
@@ -92,8 +112,46 @@ class CompiledLSTM(_Compiled, LSTM):
         dgates, dh = torch.empty_like(gates), torch.empty_like(hs[0])
         dc = grads[1].clone(memory_format=torch.contiguous_format)
         self._run("lstm_backward", weights, use, hs, gates=gates, c=cs, grad=grads[0], dh=dh, dc=dc, dgates=dgates)
-        w_grad = Product(weights.w_hh, weights.drop).weight_grad(dgates, hs[:-1]) if of_weights else None
+        w_grad = self._weight_grad(weights, dgates, hs[:-1]) if of_weights else None
         return Gradients(dgates, w_grad, None, (dh, dc))
+
+    def _weight_grad(self, weights: Weights, dgates: Tensor, h: Tensor) -> Tensor:
+        """The gradient of the recurrent weights, from those of the gates and the state before each step."""
+        return weight_grad(weights.w_hh, weights.drop, dgates, h)
+
+
+class CompiledConvLSTM(CompiledLSTM):
+    """A convolution of the state's images, channels last, in the place of the recurrent product."""
+
+    cell = ChannelsLast.cell
+
+    @staticmethod
+    def pays(w_hh: Tensor, state: Tensor) -> bool:
+        images, *image, _ = state.shape
+        return images >= torch.get_num_threads() or math.prod(image) * w_hh.numel() <= LONE_IMAGE_WORK
+
+    def _recurrent_product(self, weights: Weights, h: Tensor, back: bool) -> tuple[Tensor, dict[str, Any]]:
+        *image, units = h.shape[2:]
+        kernel = weights.w_hh.shape[2:]
+        depth, height, width = kernel = (*[1] * (3 - len(kernel)), *kernel)
+        parts = 1 if weights.drop is None else len(weights.drop)
+        w = weights.w_hh.reshape(parts, -1, units, depth * height * width)
+        w = (w.flip(-1) if back else w).unflatten(-1, (depth * height, width))
+        w = w.permute(0, 3, 4, 1, 2) if back else w.permute(0, 3, 4, 2, 1)  # part, line, place, and in, out
+        return w.contiguous(), {"image": (*[1] * (3 - len(image)), *image), "kernel": kernel}
+
+    def _weight_grad(self, weights: Weights, dgates: Tensor, h: Tensor) -> Tensor:
+        w, drop, dgates = weights.w_hh, weights.drop, dgates.flatten(0, 1)
+        if drop is None:
+            return _kernel_gradient(dgates, h, w)
+        parts = zip(dgates.chunk(len(drop), dim=-1), drop, w.chunk(len(drop)), strict=True)
+        return torch.cat([_kernel_gradient(part, h * mask, w_part) for part, mask, w_part in parts])
+
+
+def _kernel_gradient(grad: Tensor, h: Tensor, w: Tensor) -> Tensor:
+    needs = (False, True, False)
+    _, found, _ = convolve_gradients(grad, h.flatten(0, 1), w, needs, padding="same", channel_axis=-1)
+    return found  # type: ignore[return-value]
 
 
 class CompiledGRU(_Compiled, GRU):
@@ -112,10 +170,9 @@ class CompiledGRU(_Compiled, GRU):
         gates, hs, hidden = kept
         units = hs.shape[-1]
         dh, all_four = torch.empty_like(hs[0]), gates.new_empty(*gates.shape[:2], 4 * units)
-        turned = Weights(rolled(weights.w_hh, 1), None, None if weights.drop is None else weights.drop.roll(1, 0))
+        turned = self._turned(weights)
         self._run("gru_backward", turned, use, hs, gates=gates, hidden=hidden, grad=grads[0], dh=dh, dgates=all_four)
-        product = Product(turned.w_hh, turned.drop)
-        w_grad, b_grad = self._of_weights(product, all_four, hs, weights, of_weights)
+        w_grad, b_grad = self._of_weights(turned, all_four, hs, weights, of_weights)
         return Gradients(all_four[..., units:], w_grad, b_grad, (dh,))
 
 
@@ -151,12 +208,13 @@ class CompiledSimpleRNN(_Compiled, SimpleRNN):
         (hs,) = kept
         dgates, dh = torch.empty_like(hs[1:]), torch.empty_like(hs[0])
         self._run("rnn_backward", weights, use, hs, grad=grads[0], dh=dh, dgates=dgates)
-        w_grad = Product(weights.w_hh, weights.drop).weight_grad(dgates, hs[:-1]) if of_weights else None
+        w_grad = weight_grad(weights.w_hh, weights.drop, dgates, hs[:-1]) if of_weights else None
         return Gradients(dgates, w_grad, None, (dh,))
 
 
 _COMPILED: dict[type[Equations], type[_Compiled]] = {
     LSTM: CompiledLSTM,
+    ChannelsLast: CompiledConvLSTM,
     GRU: CompiledGRU,
     GRUResetBefore: CompiledGRUResetBefore,
     SimpleRNN: CompiledSimpleRNN,

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from ..errors import UnsupportedError
 
@@ -82,7 +83,7 @@ def is_followed() -> bool:
 
 def may_read(tensor: Tensor) -> bool:
     """Whether values may decide what runs: on the CPU nobody waits for them, and no graph is taken."""
-    if is_followed() or type(tensor) is not Tensor or not tensor.is_cpu:
+    if is_followed() or type(tensor) not in (Tensor, Parameter) or not tensor.is_cpu:
         return False
     return torch._C._len_torch_dispatch_stack() == 0  # last: torch.compile does not know it
 

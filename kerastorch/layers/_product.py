@@ -10,6 +10,13 @@ from torch import Tensor
 from ._gemm import Factor, weight_product
 
 
+def weight_grad(w: Tensor, drop: Tensor | None, grad: Tensor, h: Tensor) -> Tensor:
+    """`Product(w, drop).weight_grad(grad, h)`, where nothing else of the product is wanted."""
+    if drop is None:
+        return weight_product(grad.flatten(0, 1), h.flatten(0, 1))
+    return Product(w, drop).weight_grad(grad, h)
+
+
 class Product:
     """`h @ w.T`, with dropout of `h`.
 

@@ -221,7 +221,7 @@ class Recurrent(SequenceLayer):
         recurrent_drop = None
         if training and drops(self, self.recurrent_dropout):
             recurrent_drop = self._gate_masks(states[0], self.recurrent_dropout)
-        if _is_one(x):
+        if (drop is not None or recurrent_drop is not None) and _is_one(x):
             weights[0], weights[1] = _dropped(weights[0], drop), _dropped(weights[1], recurrent_drop)
             drop = recurrent_drop = None
         if not isinstance(kernel, (KernelChoice, str)):

@@ -34,7 +34,7 @@ def scan_steps(
             new = tuple(torch.where(use[0], value, old) for value, old in zip(new, carry, strict=True))
         return new, new[0].clone()  # the parts of a result may not share memory
 
-    steps = (gates_x,) if mask is None else (gates_x, mask.t().unsqueeze(-1))
+    steps = (gates_x,) if mask is None else (gates_x, mask.transpose(0, 1).unsqueeze(-1))
     carry = tuple(state.clone() for state in states)
     if torch.compiler.is_dynamo_compiling():
         last, outputs = scan(step, carry, steps, dim=0)

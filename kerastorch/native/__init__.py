@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class Walk(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_longlong) for name in ("steps", "batch", "units", "activation", "recurrent", "drops")),
         *((name, ctypes.c_longlong) for name in ("keep", "grad_step", "grad_row", "threads")),
+        *((name, ctypes.c_longlong * 3) for name in ("image", "kernel")),
         *((name, ctypes.c_void_p) for name in ("parallel", "w", "bias", "drop", "use", "gates", "h", "c", "hidden")),
         *((name, ctypes.c_void_p) for name in ("grad", "dh", "dc", "dgates")),
     )
@@ -76,12 +78,12 @@ _parallel = _find_parallel()
 available = _library is not None
 
 
-def run(name: str, sizes: Mapping[str, int], **arrays: Tensor | None) -> None:
+def run(name: str, sizes: Mapping[str, Any], **arrays: Tensor | None) -> None:
     """Call a function of steps.c.
 
     Args:
         name: Of the function.
-        sizes: The fields of `Walk` that are numbers, as far as they are not 0.
+        sizes: The fields of `Walk` that are numbers, or tuples of three, as far as they are not 0.
         **arrays: Its arrays: on the CPU, contiguous, float32, `use` of bool. An absent one is None.
 
     Raises:

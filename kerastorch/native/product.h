@@ -100,17 +100,20 @@ static void some_tile(int rows, const float *x, size x_row, const float *panel, 
     }
 }
 
+/* The columns of one panel of `product`, from column `first` on. */
+static void panel_product(const Pack *w, size first, const float *x, size x_row, size rows, const float *base,
+                          size base_row, float *out, size out_row) {
+    size blocks = (rows + ROWS - 1) / ROWS, width = w->out - first < WIDTH ? w->out - first : WIDTH;
+    for (size block = 0; block < blocks; block++) {
+        size from = rows * block / blocks, to = rows * (block + 1) / blocks;
+        some_tile((int)(to - from), x + from * x_row, x_row, w->panels + first * w->in, w->in,
+                  base ? base + from * base_row + first : NULL, base_row, out + from * out_row + first, out_row, width);
+    }
+}
+
 /* out = base + x @ w for `rows` rows; `base` may be `out`, or NULL for zeros; base_row 0: the same for every row. */
 static void product(const Pack *w, const float *x, size x_row, size rows, const float *base, size base_row, float *out,
                     size out_row) {
-    size blocks = (rows + ROWS - 1) / ROWS;
-    for (size first = 0; first < w->out; first += WIDTH) {
-        size width = w->out - first < WIDTH ? w->out - first : WIDTH;
-        for (size block = 0; block < blocks; block++) {
-            size from = rows * block / blocks, to = rows * (block + 1) / blocks;
-            some_tile((int)(to - from), x + from * x_row, x_row, w->panels + first * w->in, w->in,
-                      base ? base + from * base_row + first : NULL, base_row, out + from * out_row + first, out_row,
-                      width);
-        }
-    }
+    for (size first = 0; first < w->out; first += WIDTH)
+        panel_product(w, first, x, x_row, rows, base, base_row, out, out_row);
 }

@@ -38,7 +38,7 @@ static void rnn_run_back(const Part *p) {
             } else {
                 clear(dgates, n);
             }
-            if (step) add_grad(p, step - 1, row, dh);
+            if (step) add_grad(p, step - 1, row, 1, dh);
         }
         float *dh = walk->dh + place(p, 0, n);
         add_product_back(p->product, p, walk->dgates + place(p, step, n), n, dh, dh);
@@ -56,58 +56,71 @@ static void lstm_run(const Part *p) {
         float *c_before = walk->c + place(p, walk->keep ? step : 0, n);
         float *c = walk->c + place(p, walk->keep ? step + 1 : 0, n);
         add_product(p->product, p, before, gates, 4 * n, gates, 4 * n);
-        for (size row = 0; row < p->rows; row++, gates += 4 * n, before += n, h += n, c_before += n, c += n) {
+        for (size row = 0, rows; row < p->rows; row += rows) {
+            rows = alike(p, step, row);
+            size m = rows * n;
             if (!counts(p, step, row)) {
-                copy(h, before, n);
-                if (walk->keep) copy(c, c_before, n);
-                continue;
+                copy(h, before, m);
+                if (walk->keep) copy(c, c_before, m);
+            } else {
+                float *i = rows > 1 ? p->row : gates, *f = i + m, *g = f + m, *o = g + m;
+                if (rows > 1) collect(gates, rows, 4, n, i);
+                activate(walk->recurrent, i, i, 2 * m);
+                activate(walk->activation, g, g, m);
+                activate(walk->recurrent, o, o, m);
+                if (rows > 1 && walk->keep) spread(i, rows, 4, n, gates);
+#pragma GCC ivdep
+                for (size j = 0; j < m; j++) c[j] = f[j] * c_before[j] + i[j] * g[j];
+                activate(walk->activation, c, h, m);
+#pragma GCC ivdep
+                for (size j = 0; j < m; j++) h[j] *= o[j];
             }
-            float *i = gates, *f = gates + n, *g = gates + 2 * n, *o = gates + 3 * n;
-            activate(walk->recurrent, i, i, 2 * n);
-            activate(walk->activation, g, g, n);
-            activate(walk->recurrent, o, o, n);
-#pragma GCC ivdep
-            for (size j = 0; j < n; j++) c[j] = f[j] * c_before[j] + i[j] * g[j];
-            activate(walk->activation, c, h, n);
-#pragma GCC ivdep
-            for (size j = 0; j < n; j++) h[j] *= o[j];
+            gates += 4 * m, before += m, h += m, c_before += m, c += m;
         }
     }
 }
 
 static void lstm_run_back(const Part *p) {
     const Walk *walk = p->walk;
-    size n = walk->units;
-    float *restrict out = p->row, *restrict slopes = p->row + n;
+    size n = walk->units, most = block(walk) * n;
+    float *restrict out = p->row, *restrict slopes = out + most;
+    float *collected = slopes + 4 * most, *made = collected + 4 * most;
     begin_back(p);
     for (size step = walk->steps; step-- > 0;) {
-        for (size row = 0; row < p->rows; row++) {
-            float *restrict dh = walk->dh + place(p, 0, n) + row * n, *restrict dc = walk->dc + place(p, 0, n) + row * n;
-            float *restrict dgates = walk->dgates + place(p, step, 4 * n) + row * 4 * n;
-            const float *gates = walk->gates + place(p, step, 4 * n) + row * 4 * n;
-            const float *before = walk->c + place(p, step, n) + row * n;
+        float *all_dgates = walk->dgates + place(p, step, 4 * n), *all_dh = walk->dh + place(p, 0, n);
+        for (size row = 0, rows; row < p->rows; row += rows) {
+            rows = alike(p, step, row);
+            size m = rows * n;
+            float *restrict dh = all_dh + row * n, *restrict dc = walk->dc + place(p, 0, n) + row * n;
             if (counts(p, step, row)) {
-                activate(walk->activation, walk->c + place(p, step + 1, n) + row * n, out, n);
-                slope(walk->recurrent, gates, slopes, 4 * n);
-                slope(walk->activation, gates + 2 * n, slopes + 2 * n, n);
-                const float *i = gates, *f = gates + n, *g = gates + 2 * n, *o = gates + 3 * n;
-                slope(walk->activation, out, dgates, n);
-                for (size j = 0; j < n; j++) {
+                float *restrict dgates = rows > 1 ? made : all_dgates + row * 4 * n;
+                const float *gates = walk->gates + place(p, step, 4 * n) + row * 4 * n;
+                const float *before = walk->c + place(p, step, n) + row * n;
+                if (rows > 1) {
+                    collect(gates, rows, 4, n, collected);
+                    gates = collected;
+                }
+                activate(walk->activation, walk->c + place(p, step + 1, n) + row * n, out, m);
+                slope(walk->recurrent, gates, slopes, 4 * m);
+                slope(walk->activation, gates + 2 * m, slopes + 2 * m, m);
+                const float *i = gates, *f = gates + m, *g = gates + 2 * m, *o = gates + 3 * m;
+                slope(walk->activation, out, dgates, m);
+                for (size j = 0; j < m; j++) {
                     float d = dc[j] + dh[j] * o[j] * dgates[j];
                     dgates[j] = d * g[j] * slopes[j];
-                    dgates[n + j] = d * before[j] * slopes[n + j];
-                    dgates[2 * n + j] = d * i[j] * slopes[2 * n + j];
-                    dgates[3 * n + j] = dh[j] * out[j] * slopes[3 * n + j];
+                    dgates[m + j] = d * before[j] * slopes[m + j];
+                    dgates[2 * m + j] = d * i[j] * slopes[2 * m + j];
+                    dgates[3 * m + j] = dh[j] * out[j] * slopes[3 * m + j];
                     dc[j] = d * f[j];
                     dh[j] = 0.0f;
                 }
+                if (rows > 1) spread(dgates, rows, 4, n, all_dgates + row * 4 * n);
             } else {
-                clear(dgates, 4 * n);
+                clear(all_dgates + row * 4 * n, 4 * m);
             }
-            if (step) add_grad(p, step - 1, row, dh);
+            if (step) add_grad(p, step - 1, row, rows, dh);
         }
-        float *dh = walk->dh + place(p, 0, n);
-        add_product_back(p->product, p, walk->dgates + place(p, step, 4 * n), 4 * n, dh, dh);
+        add_product_back(p->product, p, all_dgates, 4 * n, all_dh, all_dh);
     }
 }
 
@@ -172,7 +185,7 @@ static void gru_run_back(const Part *p) {
             } else {
                 clear(dgates, 4 * n);
             }
-            if (step) add_grad(p, step - 1, row, dh);
+            if (step) add_grad(p, step - 1, row, 1, dh);
         }
         float *dh = walk->dh + place(p, 0, n);
         add_product_back(p->product, p, walk->dgates + place(p, step, 4 * n), 4 * n, dh, dh);
@@ -240,7 +253,7 @@ static void gru_before_run_back(const Part *p) {
                     dh[j] = dh[j] * z[j] + dreset[j] * r[j];
                 }
             }
-            if (step) add_grad(p, step - 1, row, dh);
+            if (step) add_grad(p, step - 1, row, 1, dh);
         }
         add_product_back(p->product, p, all_dgates, 3 * n, all_dh, all_dh);
     }
@@ -255,19 +268,24 @@ typedef struct {
     Run *run;
     Part part; /* what all parts share */
     size pieces, next;
+    size padded; /* floats of an image with zeros around it */
     float *room;
 } Work;
 
 static void take_pieces(void *data) {
     Work *work = data;
-    size batch = work->part.walk->batch, units = work->part.walk->units, piece;
+    const Walk *walk = work->part.walk;
+    size places = places_of(&walk->window), images = walk->batch / places, units = walk->units, piece;
+    size block_room = ROOM_OF_A_BLOCK * block(walk) * units, padded = work->padded;
     while ((piece = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->pieces) {
         Part part = work->part;
-        part.from = batch * piece / work->pieces;
-        part.rows = batch * (piece + 1) / work->pieces - part.from;
-        part.dropped = work->room + (ROOM * part.from + ROOM_OF_A_ROW * piece) * units;
+        part.from = images * piece / work->pieces * places;
+        part.rows = images * (piece + 1) / work->pieces * places - part.from;
+        part.padded = work->room + ROOM * part.from * units + (block_room + padded) * piece;
+        part.row = part.padded + padded;
+        part.dropped = part.row + block_room;
         part.products = part.dropped + part.rows * units;
-        part.row = part.products + 3 * part.rows * units;
+        clear(part.padded, padded);
         work->run(&part);
     }
 }
@@ -276,13 +294,14 @@ static void take_pieces(void *data) {
 static int run(Run *run, const Walk *walk, size gates, int second, int back) {
     Recurrent first = {0}, other = {0};
     int made = prepare(&first, walk, 0, gates, back) && (!second || prepare(&other, walk, gates, 1, back));
-    size threads = walk->parallel && walk->threads > 1 ? walk->threads : 1;
-    size pieces = threads < walk->batch ? threads : walk->batch;
-    size floats = (ROOM * walk->batch + ROOM_OF_A_ROW * pieces) * walk->units;
+    size threads = walk->parallel && walk->threads > 1 ? walk->threads : 1, places = places_of(&walk->window);
+    size images = places ? walk->batch / places : 0, pieces = threads < images ? threads : images;
+    size padded = padded_places(&walk->window) * (back ? first.width : walk->units);
+    size floats = ROOM * walk->batch * walk->units + (ROOM_OF_A_BLOCK * block(walk) * walk->units + padded) * pieces;
     float *room = malloc(sizeof(float) * (size_t)(floats + 1)); /* of no rows malloc may give NULL */
     if (made && room) {
         Work work = {.run = run, .part = {.walk = walk, .product = &first, .second = &other}, .pieces = pieces,
-                     .room = room};
+                     .padded = padded, .room = room};
         if (pieces > 1) ((Parallel *)walk->parallel)(take_pieces, &work, (unsigned)pieces, 0);
         else take_pieces(&work);
     }

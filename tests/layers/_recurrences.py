@@ -27,7 +27,7 @@ Run = Callable[[Steps, Inputs, States, "Tensor | None"], "tuple[Tensor, States]"
 
 def follow_steps(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
     """What the engine replaces."""
-    gates = gate_linear(inputs.x.transpose(0, 1), *inputs[1:])
+    gates = gate_linear(inputs.x.transpose(0, 1), *inputs[1:4])
     return loop(steps.equations.cell(steps), gates, states, mask)
 
 

@@ -164,6 +164,19 @@ def test_export_of_a_step_loop_with_any_number_of_steps(name: str, config: dict[
         assert (flat(program(x, mask=mask))[0] - flat(layer(x))[0])[1:].abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_export_of_a_conv_lstm_with_any_number_of_steps(data_format: str) -> None:
+    layer = layers.ConvLSTM1D(2, 3, return_sequences=True, data_format=data_format).eval()
+    layer.build((None, None, 5, 5))
+    mask = torch.tensor([[1, 0, 1], [0, 1, 1]], dtype=torch.bool)
+    batch, time = torch.export.Dim("batch"), torch.export.Dim("time")
+    dynamic = {"x": {0: batch, 1: time}, "mask": {0: batch, 1: time}}
+    program = torch.export.export(layer, (torch.randn(2, 3, 5, 5), mask), dynamic_shapes=dynamic).module()
+    other, its_mask = torch.randn(4, 7, 5, 5), torch.rand(4, 7) < 0.7
+    with torch.no_grad():
+        compare(program(other, its_mask), layer(other, its_mask))
+
+
 def test_a_program_holds_one_node_for_the_kernel_and_does_use_the_mask() -> None:
     layer = make("LSTM", {})
     x, mask = data()
@@ -204,19 +217,6 @@ def test_an_exported_stateful_layer_keeps_its_states() -> None:
 
 
 # ---------------------------------------------------------------- what does not work, as docs/compile.md says
-
-
-def test_an_exported_conv_lstm_has_a_fixed_number_of_steps() -> None:
-    layer = layers.ConvLSTM1D(2, 3).eval()
-    layer.build((None, 3, 5, 2))
-    x = torch.randn(2, 3, 5, 2)
-    batch, time = torch.export.Dim("batch"), torch.export.Dim("time")
-    with pytest.raises(torch._dynamo.exc.UserError, match="specialized it to be a constant"):
-        torch.export.export(layer, (x,), dynamic_shapes=({0: batch, 1: time},))
-    program = torch.export.export(layer, (x,), dynamic_shapes=({0: batch},)).module()
-    other = torch.randn(4, 3, 5, 2)
-    with torch.no_grad():
-        compare(program(other), layer(other))
 
 
 def test_an_unbuilt_layer_is_not_exported() -> None:

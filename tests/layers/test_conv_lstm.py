@@ -214,15 +214,16 @@ def test_the_kernel_choice_says_why() -> None:
     assert choice.path == "step loop"
     assert choice.reason == (
         "torch has no kernel for ConvLSTM2D: one convolution over the inputs of all steps, "
-        "then one over the state at each step"
+        "then one over the state at each step; on the CPU and in float32, the steps run in compiled code"
     )
+    assert "autograd follows every step: no derivative of softmax" in make(activation="softmax").kernel_choice().reason
 
 
 def test_the_inputs_are_convolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    from kerastorch.layers import _conv_lstm
+    from kerastorch.layers import _conv_lstm_steps as steps
 
-    monkeypatch.setattr(_conv_lstm, "convolve", lambda x, *args, **kw: calls.append(len(x)) or convolve(x, *args, **kw))
+    monkeypatch.setattr(steps, "convolve", lambda x, *args, **kw: calls.append(len(x)) or convolve(x, *args, **kw))
     make()(images())
     assert calls == [12, 3, 3, 3, 3]
 

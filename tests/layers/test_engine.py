@@ -122,6 +122,18 @@ def test_only_the_gradients_that_are_asked_for(equations: Any) -> None:
         torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_an_initial_state_of_zeros_has_the_gradient_of_any_other(equations: Any, dtype: torch.dtype) -> None:
+    """An output before the first valid step is zero, whatever the initial state is."""
+    problem = Problem(equations, "tanh", mask="holes", dtype=dtype)
+    for state in problem.tensors[problem.weights :]:
+        state.zero_()
+    for ours, theirs in zip(problem.everything(_engine.run), problem.everything(follow_steps), strict=True):
+        tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
 # ---------------------------------------------------------------- planted faults
 
 

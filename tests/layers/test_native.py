@@ -14,28 +14,7 @@ from kerastorch import layers, native
 from kerastorch.layers import _engine, _native_equations
 from kerastorch.layers._equations import GRU, LSTM, SimpleRNN
 
-LEVELS = ["DEFAULT", "AVX2", "AVX512"]
-HERE = torch.backends.cpu.get_cpu_capability()
 pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the library of a level."""
-    runs_here = LEVELS[: LEVELS.index(HERE) + 1] if HERE in LEVELS else ["DEFAULT"]
-    if request.param not in runs_here:
-        pytest.skip(f"the processor has no {request.param}")
-    monkeypatch.setattr(native, "_library", native.load(native.file_of(request.param)))
-    return request.param
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The functions of the library that were called."""
-    log: list[str] = []
-    run = native.run
-    monkeypatch.setattr(native, "run", lambda name, *args, **arrays: log.append(name) or run(name, *args, **arrays))
-    return log
 
 
 def check(**options: Any) -> None:

@@ -1,0 +1,68 @@
+"""The inputs' part of the gates: the gradients that the step engine takes itself are those of autograd."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kerastorch.layers import _gemm
+from kerastorch.layers._conv_lstm_steps import InputConvolution
+from kerastorch.layers._input_product import GateLinear, InputProduct
+
+PRODUCTS = {
+    "linear": (GateLinear(), (5, 3, 4), (8, 4)),
+    "convolution": (InputConvolution(-1, "valid", (1, 1), (1, 2)), (2, 3, 5, 6, 4), (8, 4, 3, 2)),
+    "channels first": (InputConvolution(1, "same", (2, 1), (1, 1)), (2, 3, 4, 7, 5), (8, 4, 2, 3)),
+    "one axis": (InputConvolution(-1, "same", (3,), (1,)), (2, 3, 7, 4), (8, 4, 2)),
+}
+DROPS = [0, 1, 4]  # masks: none, one for all gates, one for each
+
+
+def problem(name: str, drops: int) -> tuple[InputProduct, Tensor, Tensor, Tensor, Tensor | None]:
+    product, x, w = PRODUCTS[name]
+    made = [torch.randn(shape, dtype=torch.float64) for shape in (x, w, w[:1])]
+    drop = 2.0 * (torch.rand(drops, *x[1:], dtype=torch.float64) > 0.5) if drops else None
+    return product, made[0], made[1], made[2], drop
+
+
+@pytest.mark.parametrize(("name", "drops"), [(n, d) for n in PRODUCTS for d in DROPS if n == "linear" or d != 1])
+def test_gradients_are_those_of_autograd(name: str, drops: int) -> None:
+    product, *leaves, drop = problem(name, drops)
+    tensors = [leaf.requires_grad_() for leaf in leaves]
+    gates = product(*tensors, drop)
+    grad = torch.randn_like(gates)
+    expected = torch.autograd.grad(gates, tensors, grad)
+    x, w, _ = (tensor.detach() for tensor in tensors)
+    for needs in itertools.product((True, False), repeat=3):
+        found = product.gradients(grad, x, w, drop, needs)
+        assert tuple(part is not None for part in found) == needs
+        for mine, theirs in zip(found, expected, strict=True):
+            if mine is not None:
+                torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("mixed", [{"drop": "flip"}, {"drop": "none"}])
+def test_other_dropout_masks_are_seen(mixed: dict[str, Any]) -> None:
+    product, *leaves, drop = problem("linear", 4)
+    assert drop is not None
+    tensors = [leaf.requires_grad_() for leaf in leaves]
+    gates = product(*tensors, drop)
+    grad = torch.randn_like(gates)
+    expected = torch.autograd.grad(gates, tensors, grad)
+    wrong = drop.flip(0) if mixed["drop"] == "flip" else None
+    found = product.gradients(grad, tensors[0].detach(), tensors[1].detach(), wrong, (True, True, True))
+    for mine, theirs in list(zip(found, expected, strict=True))[:2]:
+        assert mine is not None
+        assert not torch.allclose(mine, theirs)
+
+
+def test_large_products_run_on_the_faster_library_without_a_recording() -> None:
+    x, w, b = torch.randn(64, 256), torch.randn(256, 256), torch.randn(256)
+    assert _gemm.pays(64, w) or _gemm._dnn is None
+    with torch.no_grad():
+        found = _gemm.linear(x, w, b)
+    torch.testing.assert_close(found.double(), x.double() @ w.double().t() + b, rtol=0, atol=1e-4)  # float32
