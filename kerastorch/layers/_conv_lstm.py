@@ -156,11 +156,6 @@ class ConvLSTM(SequenceLayer):
         return 2 if self._channels_first else -1
 
     @property
-    def _step_axis(self) -> int:
-        """The axis of the channels in one step."""
-        return 1 if self._channels_first else -1
-
-    @property
     def state_sizes(self) -> list[Shape]:
         return [self._output_size((None,) * self.RANK)] * 2  # the image's sizes may change from call to call
 

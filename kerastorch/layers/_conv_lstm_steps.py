@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ._convolution import convolve, convolve_gradients
 from ._equations import Equations, Steps
-from ._input_product import InputProduct
+from ._input_product import InputProduct, dropped_sum
 from ._kernels import Cell, States
 from ._ops import is_followed
 from ._pointwise import overwriting
@@ -47,12 +47,12 @@ class InputConvolution(InputProduct):
         self, grad: Tensor, x: Tensor, w: Tensor, drop: Tensor | None, needs: Sequence[bool]
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         dropped = self._dropped(x, drop).flatten(0, 1)
-        of_x, *others = convolve_gradients(grad.flatten(0, 1), dropped, w, needs, **self._options(drop))
+        of_x, of_w, of_b = convolve_gradients(grad.flatten(0, 1), dropped, w, needs, **self._options(drop))
         if of_x is not None:
             of_x = of_x.unflatten(0, x.shape[:2])
             if drop is not None:
-                of_x = sum(part * mask for part, mask in zip(of_x.chunk(GATES, self._axis), drop, strict=True))
-        return of_x, *others  # type: ignore[return-value]
+                of_x = dropped_sum(of_x.chunk(GATES, self._axis), drop)
+        return of_x, of_w, of_b
 
     @property
     def _axis(self) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ._kernels import Activation, Cell, States, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
 from ._pointwise import Pointwise
-from ._product import Product, weight_grad
+from ._product import Product
 
 
 class Steps(NamedTuple):
@@ -226,7 +226,7 @@ class GRU(_GRU):
             return None, None
         side = all_four[..., : 3 * hs.shape[-1]]
         bias = None if weights.b_hh is None else rolled(side.sum((0, 1)), -1)
-        return rolled(weight_grad(turned.w_hh, turned.drop, side, hs[:-1]), -1), bias
+        return rolled(Product(turned.w_hh, turned.drop).weight_grad(side, hs[:-1]), -1), bias
 
 
 class GRUResetBefore(_GRU):

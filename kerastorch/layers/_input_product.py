@@ -44,7 +44,15 @@ class GateLinear(InputProduct):
         found = [linear_gradients(part, x * mask, w_part, needs) for mask, part, w_part in parts]
         of_x, of_w, of_b = ([part for part in parts if part is not None] for parts in zip(*found, strict=True))
         return (
-            torch.stack([part * mask for part, mask in zip(of_x, drop, strict=True)]).sum(0) if of_x else None,
+            dropped_sum(of_x, drop) if of_x else None,
             torch.cat(of_w) if of_w else None,
             torch.cat(of_b) if of_b else None,
         )
+
+
+def dropped_sum(parts: Sequence[Tensor], drop: Tensor) -> Tensor:
+    """The gradient of inputs that each gate has with a mask of its own, from those of the gates' inputs."""
+    total = parts[0] * drop[0]
+    for part, mask in zip(parts[1:], drop[1:], strict=True):
+        total.addcmul_(part, mask)
+    return total

@@ -16,7 +16,7 @@ from ._conv_lstm_steps import ChannelsLast
 from ._convolution import convolve_gradients
 from ._equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
 from ._kernels import Activation, States
-from ._product import weight_grad
+from ._product import Product
 
 MOST_WEIGHTS = 2**20  # in the recurrent matrix: the time to pack it grows faster than the time for a step
 # Multiplications of a step for an image of a ConvLSTM, where there are fewer images than threads: each image has one.
@@ -117,7 +117,7 @@ class CompiledLSTM(_Compiled, LSTM):
 
     def _weight_grad(self, weights: Weights, dgates: Tensor, h: Tensor) -> Tensor:
         """The gradient of the recurrent weights, from those of the gates and the state before each step."""
-        return weight_grad(weights.w_hh, weights.drop, dgates, h)
+        return Product(weights.w_hh, weights.drop).weight_grad(dgates, h)
 
 
 class CompiledConvLSTM(CompiledLSTM):
@@ -208,7 +208,7 @@ class CompiledSimpleRNN(_Compiled, SimpleRNN):
         (hs,) = kept
         dgates, dh = torch.empty_like(hs[1:]), torch.empty_like(hs[0])
         self._run("rnn_backward", weights, use, hs, grad=grads[0], dh=dh, dgates=dgates)
-        w_grad = weight_grad(weights.w_hh, weights.drop, dgates, hs[:-1]) if of_weights else None
+        w_grad = Product(weights.w_hh, weights.drop).weight_grad(dgates, hs[:-1]) if of_weights else None
         return Gradients(dgates, w_grad, None, (dh,))
 
 

@@ -10,13 +10,6 @@ from torch import Tensor
 from ._gemm import Factor, weight_product
 
 
-def weight_grad(w: Tensor, drop: Tensor | None, grad: Tensor, h: Tensor) -> Tensor:
-    """`Product(w, drop).weight_grad(grad, h)`, where nothing else of the product is wanted."""
-    if drop is None:
-        return weight_product(grad.flatten(0, 1), h.flatten(0, 1))
-    return Product(w, drop).weight_grad(grad, h)
-
-
 class Product:
     """`h @ w.T`, with dropout of `h`.
 
@@ -29,9 +22,9 @@ class Product:
         self.w = w
         self.shared = drop[0] if drop is not None and len(drop) == 1 else None
         self.drop = None if self.shared is not None else drop  # of each gate
-        rows = len(w) if self.drop is None else len(w) // len(self.drop)
-        self.blocks = [slice(start, start + rows) for start in range(0, len(w), rows)]
-        self.parts = w.split(rows)
+        self.parts = (w,) if self.drop is None else w.chunk(len(self.drop))
+        rows = self.parts[0].shape[0]
+        self.blocks = [slice(index * rows, (index + 1) * rows) for index in range(len(self.parts))]
         self.factors: list[Factor] = []  # of the direction in which this product is used
 
     def add(self, other: Tensor, h: Tensor, out: Tensor) -> Tensor:
