@@ -5,6 +5,8 @@ Each message says what is wrong, what was expected, what was found, where, and w
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 
@@ -20,8 +22,11 @@ class ShapeError(KerasTorchError, ValueError):
     """A tensor, a mask, a state or an array has another shape than the one that is needed."""
 
 
-class NotBuiltError(KerasTorchError, RuntimeError):
-    """A layer was asked for its weights or shapes before it knows its input shape."""
+class NotBuiltError(KerasTorchError, RuntimeError, AttributeError):
+    """A layer was asked for its weights or shapes before it knows its input shape.
+
+    An AttributeError too: `hasattr(layer, "input")` is False until there is one.
+    """
 
 
 class UnsupportedError(KerasTorchError):
@@ -62,6 +67,35 @@ class MismatchError(LoadError):
 
 class SaveError(KerasTorchError):
     """A file cannot be written; what stood there before is unchanged."""
+
+
+def attribute(getter: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wrap the getter of a property: for `hasattr`, what cannot be had is not there.
+
+    An error of ours becomes one that is an AttributeError as well, of the same class and with the same text.
+    """
+
+    @functools.wraps(getter)
+    def get(self: Any) -> Any:
+        try:
+            return getter(self)
+        except KerasTorchError as error:
+            if isinstance(error, AttributeError):
+                raise
+            raise _attribute_error(type(error), error.args) from error
+
+    return get
+
+
+def _attribute_error(cls: type[KerasTorchError], args: tuple[Any, ...]) -> KerasTorchError:
+    return _with_attribute_error(cls)(*args)
+
+
+@functools.lru_cache(maxsize=64)
+def _with_attribute_error(cls: type[KerasTorchError]) -> type[KerasTorchError]:
+    """A class of errors that is an AttributeError too."""
+    reduce = {"__reduce__": lambda error: (_attribute_error, (cls, error.args))}
+    return type(cls.__name__, (cls, AttributeError), {"__module__": cls.__module__, "__doc__": cls.__doc__, **reduce})
 
 
 def quote(text: object, limit: int = 200) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations, constraints, initializers, regularizers
-from ..errors import ArgumentError, KerasTorchError, quote
+from ..errors import ArgumentError, KerasTorchError, attribute, quote
 from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain
 from ._building import finishing
@@ -330,6 +330,7 @@ class Layer(Connected):
         return self._build_shape
 
     @property
+    @attribute
     def output_shape(self) -> Any:
         """The output shape for `input_shape`."""
         return self._output_shape(self.input_shape)

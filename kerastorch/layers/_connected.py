@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, NotBuiltError
+from ..errors import ArgumentError, NotBuiltError, attribute
 from ..weights import Shape
 from ._calling import inputs_of
 from ._dtypes import dtype_in_policy
@@ -92,6 +92,7 @@ class Connected(Weighted):
         return _one(ends[node_index][end])
 
     @property
+    @attribute
     def input(self) -> Any:
         """The symbolic tensor that the layer was called on first, or a list of them: `Model(layer.input, ...)`.
 
@@ -103,6 +104,7 @@ class Connected(Weighted):
         return self._at(0, 0, "input")
 
     @property
+    @attribute
     def output(self) -> Any:
         """The symbolic tensor that the layer's first call made, or a list of them: `Model(..., layer.output)`.
 

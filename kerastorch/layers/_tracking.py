@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
+from ._torch_module import TorchModule
 
 _clock = itertools.count()
 
@@ -205,7 +206,7 @@ def _may_hold(value: Any) -> bool:
     return any(isinstance(item, nn.Module) or (type(item) in _KINDS and _may_hold(item)) for item in items)
 
 
-class Tracking(nn.Module):
+class Tracking(TorchModule):
     """The part of `Layer` that keeps an eye on its attributes; abstract."""
 
     _tracks: ClassVar[bool] = True  # False: a class of kerastorch, which hides no layers

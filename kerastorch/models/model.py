@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
 from ..layers._base import REGISTRY, Layer, register
 from ..layers._calling import inputs_of
 from ..layers._connected import Ends
@@ -136,31 +136,37 @@ class Model(OnDisk, Layer):
     # ------------------------------------------------------------------ the graph
 
     @property
+    @attribute
     def input(self) -> Any:
         """The symbolic inputs, nested as `Model(inputs=...)` had them."""
         return self._graph()[0]
 
     @property
+    @attribute
     def output(self) -> Any:
         """The symbolic outputs, nested as `Model(outputs=...)` had them."""
         return self._graph()[1]
 
     @property
+    @attribute
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic inputs, in order."""
         return leaves(self._graph()[0])
 
     @property
+    @attribute
     def outputs(self) -> list[SymbolicTensor]:
         """The symbolic outputs, in order."""
         return leaves(self._graph()[1])
 
     @property
+    @attribute
     def input_names(self) -> list[str]:
         """The names of the input layers, in order."""
         return [tensor.node.layer.name for tensor in self.inputs]
 
     @property
+    @attribute
     def output_names(self) -> list[str]:
         """The names of the layers that make the outputs, in order."""
         return [tensor.node.layer.name for tensor in self.outputs]
@@ -322,6 +328,7 @@ class Model(OnDisk, Layer):
         return self.outputs[0].dtype if self._plan is not None else super().compute_output_dtype(input_dtype)
 
     @property
+    @attribute
     def output_shape(self) -> Any:
         return shapes_of(self._graph()[1]) if self._plan is not None else super().output_shape
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, attribute, quote
 from ..layers import _plain
 from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
@@ -170,6 +170,7 @@ class Sequential(Model):
         return input_dtype
 
     @property
+    @attribute
     def output_shape(self) -> Any:
         return self.compute_output_shape(self.input_shape)
 

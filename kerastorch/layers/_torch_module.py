@@ -1,0 +1,33 @@
+"""What torch asks of a module beyond `nn.Module`, and a layer answers in its own way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ..errors import UnsupportedError
+
+
+class TorchModule(nn.Module):
+    """The part of `Layer` that torch's own tools look at; abstract."""
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__
+        for kind in ("_parameters", "_buffers", "_modules"):
+            if kind in held and name in held[kind]:
+                return held[kind][name]
+        # A property that raised an AttributeError ends here, too: once more, for its own words.
+        attribute = getattr(type(self), name, None)
+        if isinstance(attribute, property) and attribute.fget is not None:
+            return attribute.fget(self)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __prepare_scriptable__(self) -> Any:
+        """What `torch.jit.script` takes in the place of a module: nothing takes the place of a layer."""
+        raise UnsupportedError(
+            f"torch.jit.script cannot compile kerastorch's {type(self).__name__}: it takes the source of forward "
+            "and leaves out what a layer does around it (building, masks, the choice of the kernel). Use "
+            "torch.jit.trace(model, example), which gives a ScriptModule as well, torch.compile or torch.export; or "
+            "script model.to_torch(), the same in modules of torch."
+        )
