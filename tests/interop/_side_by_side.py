@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from kerastorch import layers
 from kerastorch.layers._graph import leaves
 
-# Both sides run the same torch kernels, or the same sums in another order: a few roundings of numbers around 1.
-TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
+# Both sides run the same torch kernels, or the same sums in another order, and processors differ in that order too.
+# The floor: the largest distance of the two sides in all tests of this folder, as a part of the array's largest value,
+# on an Intel Xeon with AVX-512 and with torch held to AVX2. It was 1.29e-6 (an input gradient whose terms cancel, in a
+# chain of layers) and 5.3e-16; every single recurrent layer stayed below 7.7e-7. The bound is four times that.
+TOLERANCE = {torch.float32: 4 * 1.29e-6, torch.float64: 4 * 5.3e-16}
 DTYPES = [torch.float32, torch.float64]
 SEQUENCE = {"return_sequences": True, "return_state": True}
 
@@ -41,9 +44,11 @@ def results(module: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) ->
 
 
 def assert_close(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
+    """Fail unless all arrays agree but for rounding, which is a matter of each array's largest value."""
     assert len(actual) == len(expected)
     for one, other in zip(actual, expected, strict=True):
-        torch.testing.assert_close(one.squeeze(0), other.squeeze(0), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+        largest = float(other.detach().abs().max()) if other.numel() else 0.0
+        torch.testing.assert_close(one.squeeze(0), other.squeeze(0), rtol=0, atol=TOLERANCE[dtype] * largest)
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:

@@ -73,6 +73,18 @@ def test_a_wrong_gate_order_is_seen(first: int, second: int) -> None:
         assert_close(results(flat(module), x, state), expected, torch.float32)
 
 
+@pytest.mark.parametrize("gate", range(4))
+def test_a_gate_that_is_a_thousandth_wrong_is_seen(gate: int) -> None:
+    layer = built(layers.LSTM(5, **SEQUENCE), (None, None, 3))
+    module = layer.to_torch()
+    with torch.no_grad():
+        module.weight_ih_l0[5 * gate : 5 * gate + 5] *= 1.001
+    x, state = torch.randn(2, 7, 3), states_of(module, 2, torch.float32)
+    expected = results(layer, x, initial_state=in_keras_order(state))
+    with pytest.raises(AssertionError):
+        assert_close(results(flat(module), x, state), expected, torch.float32)
+
+
 @pytest.mark.parametrize("layer_class", [layers.LSTM, layers.SimpleRNN])
 def test_a_training_step_is_the_same(layer_class: Any) -> None:
     layer = built(layer_class(5, return_sequences=True), (None, None, 3), torch.float64)
