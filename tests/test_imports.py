@@ -67,6 +67,7 @@ ORDER = (
         "weights",
         "activations",
         "native",
+        "torch_private",
         "_initializer",
         "_random_initializers",
         "initializers",

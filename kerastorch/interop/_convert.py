@@ -12,6 +12,7 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._plain import AllSteps, ChannelsFirst, ChannelsLast, LastStep
 from ..models import Sequential
+from ..torch_private import has_hooks
 from . import _plain_modules as plain
 from ._activations import ACTIVATION_MODULES
 from ._attention import multi_head_attention
@@ -39,12 +40,6 @@ CONVERTERS: Mapping[type[nn.Module], Callable[[Any, Settings], layers.Layer]] = 
     **_OF_IMAGES,
 }
 HOOKS = "it has hooks, which would be lost; weight_norm and pruning work by them, remove them"
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something of the module's own runs before or behind it."""
-    hooks = (module._forward_pre_hooks, module._forward_hooks, module._backward_pre_hooks, module._backward_hooks)
-    return any(hooks)
 
 
 def convert(module: nn.Module, path: str, settings: Settings, refused: list[str]) -> layers.Layer | None:

@@ -10,9 +10,10 @@ from torch import nn
 from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
+from ..torch_private import has_hooks
 from . import _pointwise, _shaping
 from ._activations import ACTIVATION_MODULES
-from ._convert import CONVERTERS, HOOKS, has_hooks
+from ._convert import CONVERTERS, HOOKS
 from ._convolutions import CONVOLUTIONS, TRANSPOSED, padding_before
 from ._images import CONVERTERS as _IMAGES
 from ._plain_modules import AXES_BEHIND

@@ -10,7 +10,8 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor, leaves
 from ..layers.operation import apply
-from ._convert import HOOKS, has_hooks
+from ..torch_private import has_hooks
+from ._convert import HOOKS
 from ._recurrent import cell, recurrent_layers
 from ._settings import Settings
 from ._value import Value

@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..torch_private import onednn_linear, onednn_pack
 from ._dtypes import autocasts
 from ._ops import is_followed
 
 LEAST = 2**21  # multiplications in one product; 32 x 128 x 512 is the smallest that was measured to gain
-_dnn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
-_pack = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
 
 
 def pays(rows: int, w: Tensor) -> bool:
@@ -28,7 +27,7 @@ def pays(rows: int, w: Tensor) -> bool:
         rows * w.numel() >= LEAST
         and w.dtype == torch.float32
         and w.is_cpu
-        and _dnn is not None
+        and onednn_linear is not None
         and bool(torch.backends.mkldnn.enabled)
     )
 
@@ -36,7 +35,7 @@ def pays(rows: int, w: Tensor) -> bool:
 def _times(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
     if not (w.is_mkldnn or w.is_contiguous() or w.t().is_contiguous()):
         w = w.contiguous()  # for a cut-out of a matrix oneDNN has a slow routine only
-    return _dnn(x, w, bias, "none", [], "")  # type: ignore[misc]
+    return onednn_linear(x, w, bias, "none", [], "")  # type: ignore[misc]
 
 
 def product(x: Tensor, w: Tensor) -> Tensor:
@@ -62,7 +61,7 @@ class Factor:
     """
 
     def __init__(self, w: Tensor, rows: int) -> None:
-        self.packed = _pack(w, rows) if _pack is not None and pays(rows, w) else None
+        self.packed = onednn_pack(w, rows) if onednn_pack is not None and pays(rows, w) else None
         self.transposed = w if self.packed is not None else w.t().contiguous()  # thrice as fast on a small batch
 
     def times(self, x: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ fused_rnn_relu = _fused("rnn_relu")
 
 def take_steps(x: Tensor, index: Tensor) -> Tensor:
     """`x[b, index[b, t]]` for `x` `(B, T, F)`, `index` `(B, S)`."""
-    if wants_operator() or torch._C._is_tracing():  # a graph serves any batch and any memory order
+    if wants_operator() or torch.jit.is_tracing():  # a graph serves any batch and any memory order
         return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
     # As whole rows of one matrix: up to ten times as fast as gather.
     batch, steps = x.shape[:2]

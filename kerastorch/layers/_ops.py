@@ -17,17 +17,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import Parameter
 
+from .. import torch_private
 from ..errors import UnsupportedError
 
 # Each kernel, and how many states it has.
 _KERNELS: dict[str, tuple[Callable[..., Any], int]] = {
-    "lstm": (torch._VF.lstm, 2),
-    "gru": (torch._VF.gru, 1),
-    "rnn_tanh": (torch._VF.rnn_tanh, 1),
-    "rnn_relu": (torch._VF.rnn_relu, 1),
+    "lstm": (torch.lstm, 2),
+    "gru": (torch.gru, 1),
+    "rnn_tanh": (torch.rnn_tanh, 1),
+    "rnn_relu": (torch.rnn_relu, 1),
 }
 
 States = tuple[Tensor, ...]
@@ -69,29 +69,25 @@ def wants_operator() -> bool:
 
     Not always, because a call by way of an operator takes tens of microseconds more.
     """
-    return torch.compiler.is_compiling() or _transformed()
-
-
-def _transformed() -> bool:
-    return torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() or torch_private.transforms_active()
 
 
 def is_followed() -> bool:
     """Whether something follows every torch operation, from which a backward pass of our own would hide them."""
-    return wants_operator() or torch._C._is_tracing() or forward_ad._current_level >= 0
+    return wants_operator() or torch.jit.is_tracing() or torch_private.forward_mode_active()
 
 
 def may_read(tensor: Tensor) -> bool:
     """Whether values may decide what runs: on the CPU nobody waits for them, and no graph is taken."""
     if is_followed() or type(tensor) not in (Tensor, Parameter) or not tensor.is_cpu:
         return False
-    return torch._C._len_torch_dispatch_stack() == 0  # last: torch.compile does not know it
+    return not torch_private.is_watched()
 
 
 def call_operator(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """`run_kernel` by way of the operator."""
     args = x, *states, *weights[:2], *(weights[2:] or (None, None))
-    if _transformed() and not torch.compiler.is_compiling():
+    if torch_private.transforms_active() and not torch.compiler.is_compiling():
         return _Transformable.apply(name, *args)  # type: ignore[return-value]
     return operator(name)(*args)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.modules.module import _has_any_global_hook
 
+from ..torch_private import has_global_hooks, has_hooks
 from ._dtypes import autocasts
 from ._engine import outruns
 from ._gated import drops
@@ -18,7 +18,6 @@ from ._recurrent import Recurrent
 from ._sequence import SequenceLayer
 
 _NAMES = {fused_lstm: "lstm", fused_gru: "gru", fused_rnn_tanh: "rnn_tanh", fused_rnn_relu: "rnn_relu"}
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> str | None:
@@ -63,8 +62,7 @@ def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
 
 
 def _is_watched(layer: Any) -> bool:
-    hooked = bool(_has_any_global_hook()) or any(getattr(layer, name) for name in _HOOKS)
-    return hooked or layer.activity_regularizer is not None
+    return has_global_hooks() or has_hooks(layer) or layer.activity_regularizer is not None
 
 
 def _rates(layer: Any) -> tuple[float, float]:

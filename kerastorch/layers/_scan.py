@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..torch_private import scan
+
 States = tuple[Tensor, ...]
 _exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", bool)  # older torch does not say
 
@@ -25,7 +27,6 @@ def scan_steps(
     Returns:
         the first state after each step `(B, T, U)`, final states.
     """
-    from torch._higher_order_ops.scan import scan  # only here: torch calls it a prototype
 
     def step(carry: States, inputs: tuple[Tensor, ...]) -> tuple[States, Tensor]:
         gates, *use = inputs
@@ -37,11 +38,11 @@ def scan_steps(
     steps = (gates_x,) if mask is None else (gates_x, mask.transpose(0, 1).unsqueeze(-1))
     carry = tuple(state.clone() for state in states)
     if torch.compiler.is_dynamo_compiling():
-        last, outputs = scan(step, carry, steps, dim=0)
+        last, outputs = scan(step, carry, steps)
     else:
         with warnings.catch_warnings():
             # Dynamo looks at the .grad of everything that it is given, and torch's scan asks for a compilation.
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor", category=UserWarning)
             warnings.filterwarnings("ignore", message="torch.compile is ignored", category=UserWarning)
-            last, outputs = scan(step, carry, steps, dim=0)
+            last, outputs = scan(step, carry, steps)
     return outputs.transpose(0, 1), last

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from .. import torch_private
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape
 from . import _check
@@ -223,7 +224,7 @@ class SequenceLayer(Layer):
         return tuple(x.new_zeros(x.shape[0], *size) for size in self.state_sizes)
 
     def _keep(self, states: States) -> None:
-        if torch._C._are_functorch_transforms_active():
+        if torch_private.transforms_active():
             raise UnsupportedError(
                 f"{repr_of(self)} is stateful: its states would keep tensors of torch.func beyond the transform. "
                 "Make it with stateful=False, and pass initial_state and take return_state instead."

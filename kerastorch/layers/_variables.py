@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotBuiltError
+from ..torch_private import is_persistent
 from ..weights import Filler, Var
 from ._torch_layouts import keras_variable
 
@@ -135,7 +136,7 @@ def own_variables(module: nn.Module) -> list[Variable]:
     covered |= {filler.name for filler in fillers(module)}
     kept = {**module._parameters, **module._buffers}
     for name, tensor in kept.items():
-        if tensor is None or name in covered or name in module._non_persistent_buffers_set:
+        if tensor is None or name in covered or not is_persistent(module, name):
             continue
         found = keras_variable(module, name)
         if found is None:

@@ -1,0 +1,106 @@
+"""The private names of torch that kerastorch uses, and what happens where a torch does not have one.
+
+torch may drop or move what it does not document. So these names stand here and nowhere else, each is looked up without
+an error, and each has an answer for a torch that lacks it: another way to the same, or the answer that keeps results
+right and costs only time. `missing()` lists what the installed torch lacks.
+
+Not here: what a subclass of `nn.Module` is written with, in every torch there was (its tables `_parameters`, `_buffers`
+and `_modules`, its methods `_apply`, `_load_from_state_dict` and `_save_to_state_dict`), and `torch.ops.aten`, whose
+operators torch keeps compatible. `tests/test_torch_private.py` finds every other one outside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.modules import module as _module
+
+from .errors import UnsupportedError
+
+States = tuple[Tensor, ...]
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_missing: list[str] = []
+
+
+def _find(home: Any, name: str) -> Any:
+    """What a module or library of torch has under a name; None if it has nothing."""
+    found = getattr(home, name, None)
+    if found is None:
+        _missing.append(name)
+    return found
+
+
+_transforms_active: Callable[[], bool] | None = _find(torch._C, "_are_functorch_transforms_active")
+_count_modes: Callable[[], int] | None = _find(torch._C, "_len_torch_dispatch_stack")
+_has_global_hook: Callable[[], Any] | None = _find(_module, "_has_any_global_hook")
+_onednn = getattr(torch.ops, "mkldnn", None) if torch.backends.mkldnn.is_available() else None
+# oneDNN's product of a matrix with weights, and what packs the weights for it; None: torch.mm computes it, more slowly.
+onednn_linear: Callable[..., Tensor] | None = None if _onednn is None else _find(_onednn, "_linear_pointwise")
+onednn_pack: Callable[..., Tensor] | None = None if _onednn is None else _find(_onednn, "_reorder_linear_weight")
+
+
+def missing() -> list[str]:
+    """The names that the installed torch lacks, as far as they were looked for."""
+    absent = [] if hasattr(forward_ad, "_current_level") else ["_current_level"]
+    absent += [name for name in (*_HOOKS, "_non_persistent_buffers_set") if not hasattr(nn.Module(), name)]
+    return [*_missing, *absent]
+
+
+def transforms_active() -> bool:
+    """Whether a transform of `torch.func` is at work. A torch that does not say: yes, so nothing is hidden from one."""
+    return True if _transforms_active is None else _transforms_active()
+
+
+def forward_mode_active() -> bool:
+    """Whether forward-mode derivatives are computed. A torch that does not say: yes, likewise."""
+    level: int | None = getattr(forward_ad, "_current_level", None)
+    return level is None or level >= 0
+
+
+def is_watched() -> bool:
+    """Whether a `TorchDispatchMode` sees every operation. A torch that does not say: yes, likewise.
+
+    `torch.compile` does not know the function behind this: ask it last.
+    """
+    return True if _count_modes is None else _count_modes() != 0
+
+
+def has_global_hooks() -> bool:
+    """Whether a hook is registered for all modules. A torch that has neither a function nor its tables for it: yes."""
+    if _has_global_hook is not None:
+        return bool(_has_global_hook())
+    tables = [table for name, table in vars(_module).items() if name.startswith("_global_") and "_hooks" in name]
+    return not tables or any(tables)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something runs before or behind a module, forwards or backwards. A torch without these tables: yes."""
+    return any(getattr(module, name, True) for name in _HOOKS)
+
+
+def is_persistent(module: nn.Module, name: str) -> bool:
+    """Whether a parameter or buffer of a module itself is a part of its state dict."""
+    names = getattr(module, "_non_persistent_buffers_set", None)
+    return name in module.state_dict() if names is None else name not in names
+
+
+def scan(
+    step: Callable[[States, States], tuple[States, Tensor]], carry: States, steps: States
+) -> tuple[States, Tensor]:
+    """Run `step` over the first axis of `steps`, as one node of a graph: the last carry, and what each step gave.
+
+    Raises:
+        UnsupportedError: torch has no such function.
+    """
+    try:
+        from torch._higher_order_ops.scan import scan as torch_scan  # only here: it brings torch's compiler in
+    except ImportError as error:
+        raise UnsupportedError(
+            f"a step loop cannot be exported with torch {torch.__version__}, which has no scan: export with a newer "
+            "torch, or use a configuration that runs on a fused kernel (kernel_choice tells)."
+        ) from error
+    return torch_scan(step, carry, steps, dim=0)

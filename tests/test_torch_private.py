@@ -1,0 +1,107 @@
+"""Private names of torch stand in kerastorch/torch_private.py alone, and a torch without them is still right."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+from test_imports import PACKAGE, python
+
+HOME = PACKAGE / "torch_private.py"
+MODULES = {"torch", "nn", "F", "forward_ad"}  # the names under which modules of torch are imported
+OF_MODULES = {"_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"}
+OF_MODULES |= {"_non_persistent_buffers_set"}
+
+
+def private_names(source: str) -> list[str]:
+    """The private names of torch in a module."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        text = ""
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found += [name for name in (f"{node.module}.{alias.name}" for alias in node.names) if _is_private(name)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if _is_private(alias.name)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr") and len(node.args) > 1:
+            name = node.args[1]
+            if isinstance(name, ast.Constant):
+                text = f"{ast.unparse(node.args[0])}.{name.value}"
+        if _is_private(text) or text.rpartition(".")[2] in OF_MODULES or text.startswith("torch.ops.mkldnn"):
+            found.append(text)
+    return found
+
+
+def _is_private(name: str) -> bool:
+    first, *parts = name.split(".")
+    return first in MODULES and any(part.startswith("_") and not part.startswith("__") for part in parts)
+
+
+def test_private_names_of_torch_stand_in_one_module() -> None:
+    found = {path.name: private_names(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py") if path != HOME}
+    assert {name: names for name, names in found.items() if names} == {}
+    assert private_names(HOME.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "torch._VF.lstm(x)",
+        "torch._C._is_tracing()",
+        "from torch.nn.modules.module import _has_any_global_hook",
+        "import torch._dynamo",
+        "from torch._higher_order_ops.scan import scan",
+        "forward_ad._current_level",
+        "getattr(torch.ops.mkldnn, '_linear_pointwise')",
+        "torch.ops.mkldnn",
+        "module._forward_hooks",
+        "hasattr(torch, '_inductor')",
+    ],
+)
+def test_a_planted_private_name_is_seen(code: str) -> None:
+    assert private_names(code)
+
+
+NAMES = {
+    "_are_functorch_transforms_active": "torch._C",
+    "_len_torch_dispatch_stack": "torch._C",
+    "_has_any_global_hook": "torch.nn.modules.module",
+    "_linear_pointwise": "torch.ops.mkldnn",
+    "_reorder_linear_weight": "torch.ops.mkldnn",
+}
+CODE = """
+import torch, torch.autograd.forward_ad, torch.nn.modules.module
+class Lacking:
+    def __init__(self, home, names): self.home, self.names = home, names
+    def __getattr__(self, name):
+        if name in self.names: raise AttributeError(name)
+        return getattr(self.home, name)
+homes, names = {homes!r}, {names!r}
+kept = [torch._C, torch.ops, torch.nn.modules.module]
+if "torch._C" in homes: torch._C = Lacking(torch._C, names)
+if "torch.nn.modules.module" in homes: torch.nn.modules.module = Lacking(torch.nn.modules.module, names)
+if "torch.ops.mkldnn" in homes: torch.ops.mkldnn = Lacking(torch.ops.mkldnn, names)
+from kerastorch import layers, torch_private
+torch._C, torch.ops, torch.nn.modules.module = kept  # torch itself needs them
+torch.manual_seed(0)
+layer = layers.Bidirectional(layers.LSTM(3, return_sequences=True))
+x = torch.randn(2, 5, 4)
+mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1]]).bool()
+layer.build((None, None, 4))
+for weight in layer.parameters():
+    torch.nn.init.normal_(weight)
+print("missing:", *torch_private.missing())
+print([[round(value, 4) for value in out.flatten().tolist()] for out in (layer(x), layer(x, mask=mask))])
+"""
+
+
+@pytest.mark.parametrize("names", [*([name] for name in NAMES), list(NAMES)], ids=lambda names: "+".join(names))
+def test_a_torch_without_the_names_gives_the_same_numbers(names: list[str]) -> None:
+    _, whole = python(CODE.format(homes=[], names=[])).split("\n")
+    missing, lacking = python(CODE.format(homes=[NAMES[name] for name in names], names=names)).split("\n")
+    assert lacking == whole  # rounded to four places: another way sums in another order
+    if not torch.backends.mkldnn.is_available():
+        names = [name for name in names if NAMES[name] != "torch.ops.mkldnn"]
+    assert set(names) <= set(missing.split())
