@@ -55,6 +55,11 @@ def transforms_active() -> bool:
     return True if _transforms_active is None else _transforms_active()
 
 
+def is_tracing() -> bool:
+    """Whether `torch.jit.trace` takes a graph."""
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
 def forward_mode_active() -> bool:
     """Whether forward-mode derivatives are computed. A torch that does not say: yes, likewise."""
     level: int | None = getattr(forward_ad, "_current_level", None)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import torch_private
 from ._dtypes import autocasts
 from ._gemm import linear
 from ._ops import call_operator, may_read, run_kernel, wants_operator
@@ -55,7 +56,7 @@ fused_rnn_relu = _fused("rnn_relu")
 
 def take_steps(x: Tensor, index: Tensor) -> Tensor:
     """`x[b, index[b, t]]` for `x` `(B, T, F)`, `index` `(B, S)`."""
-    if wants_operator() or torch.jit.is_tracing():  # a graph serves any batch and any memory order
+    if wants_operator() or torch_private.is_tracing():  # a graph serves any batch and any memory order
         return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
     # As whole rows of one matrix: up to ten times as fast as gather.
     batch, steps = x.shape[:2]

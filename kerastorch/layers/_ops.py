@@ -74,7 +74,7 @@ def wants_operator() -> bool:
 
 def is_followed() -> bool:
     """Whether something follows every torch operation, from which a backward pass of our own would hide them."""
-    return wants_operator() or torch.jit.is_tracing() or torch_private.forward_mode_active()
+    return wants_operator() or torch_private.is_tracing() or torch_private.forward_mode_active()
 
 
 def may_read(tensor: Tensor) -> bool:
