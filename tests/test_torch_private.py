@@ -65,8 +65,6 @@ def test_a_planted_private_name_is_seen(code: str) -> None:
 
 
 NAMES = {
-    "_are_functorch_transforms_active": "torch._C",
-    "_len_torch_dispatch_stack": "torch._C",
     "_has_any_global_hook": "torch.nn.modules.module",
     "_linear_pointwise": "torch.ops.mkldnn",
     "_reorder_linear_weight": "torch.ops.mkldnn",
