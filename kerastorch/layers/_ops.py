@@ -55,8 +55,10 @@ def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[T
 def _run(name: str, x: Tensor, states: States, weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
     hx = states if len(states) == 2 else states[0]
     biased = len(weights) == (8 if both else 4)
-    # The last but two: cuDNN must keep what a backward pass needs (there is no dropout inside these kernels).
-    return _KERNELS[name][0](x, hx, list(weights), biased, 1, 0.0, torch.is_grad_enabled(), both, True)
+    # cuDNN must keep what a backward pass needs (there is no dropout inside these kernels). A trace keeps it always:
+    # torch.jit.trace runs with gradients and without, and compares the graphs of both.
+    keep = torch.is_grad_enabled() or torch_private.is_tracing()
+    return _KERNELS[name][0](x, hx, list(weights), biased, 1, 0.0, keep, both, True)
 
 
 def operator(name: str) -> Any:

@@ -27,7 +27,7 @@ class TorchModule(nn.Module):
         """What `torch.jit.script` takes in the place of a module: nothing takes the place of a layer."""
         raise UnsupportedError(
             f"torch.jit.script cannot compile kerastorch's {type(self).__name__}: it takes the source of forward "
-            "and leaves out what a layer does around it (building, masks, the choice of the kernel). Use "
-            "torch.jit.trace(model, example), which gives a ScriptModule as well, torch.compile or torch.export; or "
-            "script model.to_torch(), the same in modules of torch."
+            "and leaves out what a layer does around it (building, masks, the choice of the kernel). Use torch.compile "
+            "or torch.export; torch.jit.trace(model, example), which gives a ScriptModule as well and cannot trace "
+            "ConvLSTM yet; or script model.to_torch(), the same in modules of torch."
         )

@@ -161,5 +161,29 @@ def test_a_property_of_a_persons_own_may_fail_as_in_python() -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("wrap", [lambda layer: layer, nn.Sequential], ids=["alone", "in a module"])
 def test_scripting_is_refused_with_what_to_use(wrap: Any) -> None:
-    with pytest.raises(UnsupportedError, match=r"cannot compile kerastorch's LSTM.*Use torch.jit.trace"):
+    with pytest.raises(
+        UnsupportedError, match=r"cannot compile kerastorch's LSTM.*Use torch.compile or torch.export; torch.jit.trace"
+    ):
         torch.jit.script(wrap(called(layers.LSTM(3), 2, 4, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of the checks of shapes, which a trace leaves out
+@pytest.mark.parametrize("grad", [True, False], ids=["with gradients", "without"])
+@pytest.mark.parametrize(
+    "cls",
+    [layers.LSTM, layers.GRU, layers.SimpleRNN, lambda units: layers.Bidirectional(layers.LSTM(units))],
+    ids=["LSTM", "GRU", "SimpleRNN", "Bidirectional"],
+)
+def test_a_fused_layer_is_traced_and_trains(cls: Any, grad: bool) -> None:
+    layer = cls(4)
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    expected = layer(x)
+    (wanted,) = torch.autograd.grad(expected.square().sum(), x)
+    with torch.set_grad_enabled(grad):
+        traced: Any = torch.jit.trace(layer, x.detach())
+    found = traced(x)
+    (gradient,) = torch.autograd.grad(found.square().sum(), x)
+    # Other kernels of torch may run in a trace: each side rounds by the floor of the tests in interop/.
+    for mine, theirs in ((found, expected), (gradient, wanted)):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=2 * 1.2e-6 * float(theirs.detach().abs().max()))
