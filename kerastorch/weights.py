@@ -34,11 +34,17 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return torch.empty(shape, dtype=first.dtype, device=first.device)
 
 
-def _contiguous(tensor: Tensor) -> Tensor:
-    """The tensor in one piece of memory; for `meta` again without torch's Python code, which takes its time."""
-    if tensor.is_meta and not tensor.is_contiguous():
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor in one piece of memory that holds nothing else: two weights that share memory are one for whoever
+    writes a module to a file.
+
+    For `meta` again without torch's Python code, which takes its time.
+    """
+    if tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size():
+        return tensor
+    if tensor.is_meta:
         return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
-    return tensor.contiguous()
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:
@@ -181,7 +187,7 @@ class Var:
         return getattr(layer, f"{self.stem or self.name}_{kind}", None)
 
     def to_torch(self, array: Tensor) -> Tensors:
-        return tuple(map(_contiguous, self.map.forward((array,))))
+        return tuple(map(owned, self.map.forward((array,))))
 
     def to_keras(self, parts: Sequence[Tensor]) -> Tensor:
         return self.map.inverse(tuple(parts))[0]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import constraints, initializers, regularizers
 from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
-from ..weights import Var, check_shapes
+from ..weights import Var, check_shapes, owned
 from . import _check
 from ._dtypes import variable_dtype
 from ._tracking import Tracking
@@ -66,7 +66,7 @@ class Weighted(Tracking):
         dtype = self.dtype if dtype is None else variable_dtype(dtype)
         make = initializers.get("zeros" if initializer is None else initializer)
         assert make is not None
-        value = make(shape, dtype=dtype, device=self._weight_device())
+        value = owned(make(shape, dtype=dtype, device=self._weight_device()))
         label = name or f"variable_{len(self._added_weights)}"
         if any(var.name == label for var in self._added_weights):
             raise ArgumentError(f"{repr_of(self)}: add_weight was called twice with name={label!r}.")
