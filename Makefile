@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test bench lint format goldens corpus-page clean
+.PHONY: demo test bench lint format goldens corpus-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,10 @@ goldens: $(VENV)/.test
 # Where the real files stand beside the checkout.
 corpus-page: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(PY) tests/make_corpus_table.py
+
+# Single faults planted in a copy of the working tree: docs/mutants.md. About an hour; results are kept as they come.
+mutants: $(VENV)/.test
+	PYTHONPATH=tests $(PY) -m mutation $(MUTANTS_ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-jax build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,183 @@
+"""Running test files in a forked process: which functions each test enters, and what a mutant dies of."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OWN_ERRORS = {"KerasTorchError", "KerasWorkerError"}
+# Where an AssertionError is a test's judgement. One of torch's own, say, is a crash.
+JUDGES = ("/tests/", "/_pytest/", "/torch/testing/", "/numpy/testing/", "/unittest/")
+# A mutant that crashes in test after test is not going to be judged by an assertion.
+MOST_CRASHES = 40
+
+
+def run_forked(
+    work: Callable[[Callable[[dict[str, Any]], None]], None], log: Path, limit: float
+) -> tuple[list[dict[str, Any]], str]:
+    """Run `work` in a fork of this process, with a function that notes a line of `log`; kill it after `limit` seconds.
+
+    Returns:
+        What was noted, and how the process ended: "ended", "killed" (by its own fault) or "timeout".
+    """
+    log.write_text("")
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        status = 1
+        try:
+            _silence(log.with_suffix(".out"))
+            with log.open("a", buffering=1) as file:
+                work(lambda line: print(json.dumps(line), file=file) and None)
+            status = 0
+        except BaseException:  # noqa: BLE001 - the fork's own end: what it died of stands in its output
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)  # neither pytest's nor torch's endings of the parent
+    end = time.monotonic() + limit
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done or time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    how = "timeout" if not done else "ended" if status == 0 else "killed"
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # what it started, too
+    if not done:
+        os.waitpid(child, 0)
+    lines = log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")], how
+
+
+def _silence(path: Path) -> None:
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(out, stream)
+
+
+def pytest_run(file: str, plugin: object) -> None:
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    code = pytest.main([*options, file], plugins=[plugin])
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise RuntimeError(f"{file}: pytest ended with {code!r}")  # not the same as tests that passed
+
+
+class _Chosen:
+    """Takes live Keras's tests, or the others; `order` chooses and sorts within a file."""
+
+    def __init__(self, live: bool, package: Path, order: dict[str, float] | None = None) -> None:
+        self.live = live
+        self.package = str(package)
+        self.order = order
+
+    def pytest_collection_finish(self) -> None:
+        """The package that is tested must be the copy's: nothing else says anything of a mutant."""
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] == "kerastorch" and not str(module.__file__).startswith(self.package):
+                raise RuntimeError(f"{name} comes from {module.__file__}, not from {self.package}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [each for each in items if ("keras_worker" in getattr(each, "fixturenames", ())) == self.live]
+        if self.order is not None:
+            items[:] = [each for each in items if each.nodeid in self.order]
+            items.sort(key=lambda each: self.order[each.nodeid])  # type: ignore[index]
+
+
+class Baseline(_Chosen):
+    """Notes of each test: whether it passes, its seconds, and the functions of the package that it enters."""
+
+    def __init__(
+        self,
+        live: bool,
+        package: Path,
+        note: Callable[[dict[str, Any]], None],
+        order: dict[str, float] | None = None,
+    ) -> None:
+        super().__init__(live, package, order)
+        self.note = note
+        self.entered: set[tuple[str, int]] = set()
+        self.times: dict[str, float] = {}
+        self.failed: set[str] = set()
+        self.skipped: set[str] = set()
+
+    def _trace(self, frame: Any, event: str, argument: Any) -> None:
+        code = frame.f_code
+        if code.co_filename.startswith(self.package):
+            self.entered.add((code.co_filename, code.co_firstlineno))
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.entered = set()
+        begin = time.perf_counter()
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)  # a tracer without a local one: only calls cost time
+        yield
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+        name = item.nodeid
+        outcome = "failed" if name in self.failed else "skipped" if name in self.skipped else "passed"
+        entered = [f"{file[len(self.package) + 1 :]}:{line}" for file, line in self.entered]
+        self.note({"test": name, "outcome": outcome, "seconds": time.perf_counter() - begin, "entered": entered})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.add(report.nodeid)
+        if report.skipped:
+            self.skipped.add(report.nodeid)
+
+
+class Judge(_Chosen):
+    """Notes each failure and its kind; stops at the first assertion."""
+
+    def __init__(
+        self, live: bool, order: dict[str, float], package: Path, note: Callable[[dict[str, Any]], None]
+    ) -> None:
+        super().__init__(live, package, order)
+        self.note = note
+        self.crashes = 0
+        self.stop = False
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        report = (yield).get_result()  # type: ignore[func-returns-value]
+        if not report.failed:
+            return
+        how = "crash" if call.excinfo is None else kind_of(call.excinfo.value, self.package)
+        what = "" if call.excinfo is None else f"{call.excinfo.typename}: {call.excinfo.value}"
+        self.note({"test": item.nodeid, "how": how, "what": what[:300]})
+        self.crashes += how != "assertion"
+        if how == "assertion" or self.crashes >= MOST_CRASHES:
+            self.stop = True
+            item.session.shouldstop = "enough"  # type: ignore[assignment]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.note({"test": report.nodeid, "how": "crash", "what": str(report.longrepr)[-300:]})
+
+
+def kind_of(error: BaseException, package: str) -> str:
+    """What a test died of: "assertion" (its own judgement), "refusal" (an error raised on purpose) or "crash"."""
+    if isinstance(inner := getattr(error, "exceptions", None), tuple):  # an ExceptionGroup, which Python 3.10 lacks
+        kinds = {kind_of(each, package) for each in inner}
+        return "assertion" if "assertion" in kinds else sorted(kinds)[-1]
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        file = "" if trace is None else trace.tb_frame.f_code.co_filename
+        judged = not file.startswith(package) and any(place in file for place in JUDGES)
+        return "assertion" if judged else "crash"
+    return "refusal" if OWN_ERRORS & {each.__name__ for each in type(error).__mro__} else "crash"

@@ -1,0 +1,114 @@
+"""Which modules are mutated, and which test files are theirs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .operators import OPERATORS, Site, is_program, sites
+
+# Subject -> (patterns of modules below kerastorch/, patterns of the test files that are about them, below tests/).
+SUBJECTS: dict[str, tuple[str, str]] = {
+    "sequence layers": (
+        "layers/_sequence.py layers/_recurrent.py layers/_kernels.py layers/_engine.py layers/_equations.py "
+        "layers/_gated.py layers/_gated_cell.py layers/_scan.py layers/_input_product.py layers/_product.py "
+        "layers/_cell.py layers/_conv_lstm.py layers/_conv_lstm_steps.py layers/conv_lstm.py layers/lstm.py "
+        "layers/gru.py layers/simple_rnn.py layers/rnn.py layers/cells.py layers/stacked_rnn_cells.py "
+        "layers/_pair.py layers/masking.py layers/embedding.py layers/_native_equations.py layers/_attention.py "
+        "layers/attention.py layers/_headed_attention.py layers/multi_head_attention.py "
+        "layers/group_query_attention.py",
+        "layers/test_*.py test_layouts*.py test_regularizers.py",
+    ),
+    "wrappers": (
+        "layers/bidirectional.py layers/time_distributed.py layers/_wrapper.py layers/wrapped.py layers/_tracking.py "
+        "layers/abstract_rnn_cell.py",
+        "layers/test_*.py test_custom_objects.py test_layouts*.py",
+    ),
+    "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),
+    "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py"),
+    "convert": ("convert/*.py", "test_convert.py test_layouts*.py cli/test_*.py"),
+    "matching": ("matching/*.py", "test_load*.py test_version_goldens.py test_goldens.py files/test_*.py"),
+    "summary": (
+        "models/_summary.py models/_sketch.py models/_order.py cli/summary.py cli/info.py",
+        "models/test_*.py test_cli.py",
+    ),
+}
+# Tests that say nothing of a mutant, or too dearly: what torch's compiler, a fresh interpreter, a notebook, a
+# benchmark or a damaged file of many megabytes takes seconds for. Left out, they can only make the result worse.
+LEFT_OUT = (
+    "test_imports.py test_benchmarks.py test_notebooks.py test_install.py test_docs.py test_keras_worker.py "
+    "test_load_memory.py test_load_long.py test_user_script.py layers/test_compile*.py layers/test_engine_memory.py "
+    "files/test_write.py saving/test_corpus_saved.py saving/test_keras2_corpus.py mutation/*.py"
+)
+# Modules without a computation of their own.
+NOT_MUTATED = {"__init__.py"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    subject: str
+    module: str  # relative to the root, with "/"
+    site: Site
+    nth: int = 1  # of the places in the function where the same text becomes the same
+
+    @property
+    def key(self) -> str:
+        """What stays when lines move."""
+        text = f"{self.module} | {self.site.function} | {self.site.before} | {self.site.after}"
+        return text if self.nth == 1 else f"{text} | {self.nth}"
+
+
+def mutants_of(subject: str, module: str, text: str) -> list[Mutant]:
+    """Every fault that can be planted in a module, in the order of its lines."""
+    seen: dict[str, int] = {}
+    made = []
+    for site in sorted(sites(text), key=lambda site: (site.start, site.end)):
+        first = Mutant(subject, module, site).key
+        seen[first] = seen.get(first, 0) + 1
+        made.append(Mutant(subject, module, site, seen[first]))
+    return made
+
+
+def matches(root: Path, patterns: str) -> list[Path]:
+    """The files that some pattern means, each once, in order."""
+    return list(dict.fromkeys(path for pattern in patterns.split() for path in sorted(root.glob(pattern))))
+
+
+def modules(root: Path, subject: str) -> list[Path]:
+    found = matches(root / "kerastorch", SUBJECTS[subject][0])
+    return [path for path in found if path.name not in NOT_MUTATED]
+
+
+def files_of_tests(root: Path, subject: str | None = None) -> list[str]:
+    """The test files of a subject, or all, without those that are left out; relative to the root."""
+    tests = root / "tests"
+    out = set(matches(tests, LEFT_OUT))
+    found = matches(tests, "test_*.py */test_*.py" if subject is None else SUBJECTS[subject][1])
+    return [str(path.relative_to(root)) for path in found if path not in out]
+
+
+def draw(root: Path, count: int, seed: int, only: Iterable[str] = SUBJECTS) -> list[Mutant]:
+    """Draw mutants: the subjects in turn, in each an operator and then a place, so that no kind crowds out others."""
+    rng = random.Random(seed)
+    texts = {}
+    pools: dict[str, dict[str, list[Mutant]]] = {}
+    for subject in only:
+        pools[subject] = {name: [] for name in OPERATORS}
+        for path in modules(root, subject):
+            module = path.relative_to(root).as_posix()
+            texts[module] = path.read_text()
+            for mutant in mutants_of(subject, module, texts[module]):
+                pools[subject][mutant.site.operator].append(mutant)
+    drawn: list[Mutant] = []
+    while len(drawn) < count and any(any(pool.values()) for pool in pools.values()):
+        for pool in pools.values():
+            operators = [name for name, places in pool.items() if places]
+            if not operators or len(drawn) == count:
+                continue
+            places = pool[rng.choice(operators)]
+            mutant = places.pop(rng.randrange(len(places)))
+            if is_program(mutant.site, texts[mutant.module]):
+                drawn.append(mutant)
+    return drawn

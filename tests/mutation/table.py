@@ -1,0 +1,87 @@
+"""The page that says what died of what, and what lived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .operators import OPERATORS
+from .subjects import SUBJECTS, Mutant
+
+COLUMNS = ("assertion", "refusal", "crash", "timeout", "lived")
+
+
+def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dict[str, str], seed: int) -> str:
+    """The text of docs/mutants.md.
+
+    Args:
+        mutants: What was drawn.
+        results: `Mutant.key` -> "how", "stage", "by", "what".
+        reasons: `Mutant.key` -> why it is no fault.
+        seed: What they were drawn with.
+    """
+    counted = [each for each in mutants if each.key in results and each.key not in reasons]
+    how = {each.key: results[each.key]["how"] for each in counted}
+    by_assertion = [each for each in counted if how[each.key] == "assertion"]
+    stages = {stage: sum(results[each.key]["stage"] == stage for each in by_assertion) for stage in STAGES}
+    lines = [
+        "# Planted faults",
+        "",
+        f"`make mutants` plants single faults and runs the tests: {len(mutants)} drawn with seed {seed}, of which "
+        f"{len(mutants) - len(counted)} change nothing. Of the other {len(counted)}, **{len(by_assertion)} "
+        f"({len(by_assertion) / max(1, len(counted)):.1%}) die by an assertion of a test**: "
+        + ", ".join(f"{number} by {STAGES[stage]}" for stage, number in stages.items())
+        + ".",
+        "A refusal is an error that the library, or real Keras, raises on purpose where a test expects numbers; "
+        "a crash is any other error. A mutant counts as one of these only where no assertion kills it.",
+        "",
+        *_counts("subject", [(name, [each for each in counted if each.subject == name]) for name in SUBJECTS], how),
+        *_counts(
+            "operator", [(name, [each for each in counted if each.site.operator == name]) for name in OPERATORS], how
+        ),
+    ]
+    for kind, title in (
+        ("lived", "What lived"),
+        ("timeout", "What hung"),
+        ("crash", "What only crashed"),
+        ("refusal", "What was only refused"),
+    ):
+        rows = [each for each in counted if how[each.key] == kind]
+        if rows:
+            lines += [f"## {title}", "", "| where | is | was made | seen by |", "|---|---|---|---|"]
+            lines += [_row(each, _cell(results[each.key]["by"] or results[each.key]["what"])) for each in rows] + [""]
+    if reasons:
+        lines += ["## What changes nothing", "", "| where | is | was made | why |", "|---|---|---|---|"]
+        lines += [_row(each, reasons[each.key]) for each in mutants if each.key in reasons]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+STAGES = {
+    "subject": "the test files of its subject",
+    "other files": "other test files",
+    "live Keras": "tests with live Keras alone",
+}
+
+
+def _counts(head: str, groups: list[tuple[str, list[Mutant]]], how: dict[str, str]) -> list[str]:
+    lines = [f"| {head} | mutants | {' | '.join(COLUMNS)} |", "|---" + "|---:" * (len(COLUMNS) + 1) + "|"]
+    for name, group in groups:
+        if group:
+            numbers = [sum(how[each.key] == column for each in group) for column in COLUMNS]
+            lines.append(f"| {name} | {len(group)} | {' | '.join(map(str, numbers))} |")
+    return [*lines, ""]
+
+
+def _row(mutant: Mutant, last: str) -> str:
+    site = mutant.site
+    place = f"{mutant.module.removeprefix('kerastorch/')}, `{site.function}`"
+    return f"| {place} | {_code(site.before)} | {_code(site.after)} | {last} |"
+
+
+def _code(text: str) -> str:
+    short = " ".join(text.split())
+    short = short if len(short) <= 90 else f"{short[:87]}..."
+    return f"`` {_cell(short)} ``"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
