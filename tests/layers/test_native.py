@@ -80,16 +80,30 @@ def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) 
     torch.testing.assert_close(ours[finite], theirs[finite], rtol=1e-5, atol=2e-7)  # 1 - y * y, with y rounded
 
 
-def test_threads_change_no_bit(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("drop", DROPS)
+def test_threads_change_no_bit(drop: str, level: str, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row has a dropout mask of its own; a thread that does not start at row 0 needs the masks of its rows."""
     monkeypatch.setattr(native, "LEAST_WORK", 0)
     for equations in EQUATIONS:
         found = []
         for threads in (1, 2, 3):
             monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-            problem = Problem(equations, "tanh", batch=6, units=24, dtype=torch.float32)
+            problem = Problem(equations, "tanh", batch=6, units=24, drop=drop, dtype=torch.float32)
             found.append(problem.everything(_engine.run))
         for others in found[1:]:
             assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
+    assert len(calls) == 2 * 3 * len(EQUATIONS)
+
+
+@pytest.mark.parametrize("equations", EQUATIONS)
+@pytest.mark.parametrize("drop", DROPS[1:])
+def test_two_threads_with_recurrent_dropout_equal_autograd(
+    equations: Any, drop: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "LEAST_WORK", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    for batch, units in ((2, 5), (7, 24)):
+        check(equations=equations, activation="tanh", batch=batch, units=units, drop=drop)
 
 
 @pytest.mark.parametrize("cls", [layers.LSTM, layers.GRU, layers.SimpleRNN, layers.CuDNNLSTM, layers.CuDNNGRU])

@@ -100,9 +100,10 @@ def test_second_derivatives(calls: list[str]) -> None:
     assert calls == ["lstm_forward"] * 2  # autograd then follows every step
 
 
-def test_threads_change_no_bit(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rates", [{}, {"recurrent_dropout": 0.3}], ids=str)
+def test_threads_change_no_bit(rates: dict[str, float], level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "LEAST_WORK", 0)
-    ours, _ = pair(filters=9)
+    ours, _ = pair(filters=9, **rates)
     found = []
     for threads in (1, 2, 3, 8):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
