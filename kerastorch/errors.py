@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 
@@ -98,7 +99,14 @@ def _with_attribute_error(cls: type[KerasTorchError]) -> type[KerasTorchError]:
     return type(cls.__name__, (cls, AttributeError), {"__module__": cls.__module__, "__doc__": cls.__doc__, **reduce})
 
 
-def quote(text: object, limit: int = 200) -> str:
-    """Return text from a file as it may stand in a message: escaped, and cut at `limit` characters."""
-    shown = repr(text if isinstance(text, str) else str(text))
+def quote(value: object, limit: int = 200) -> str:
+    """Return what stands in a file or an argument as it may stand in a message: escaped, and cut at `limit` characters.
+
+    Text is in quotation marks, and so is what other objects say of themselves. Numbers, `True`, `None`, and lists and
+    dicts are as Python writes them: 1 is not '1'.
+    """
+    if value is None or isinstance(value, Number):  # bool is one
+        shown = str(value)
+    else:
+        shown = repr(value if isinstance(value, (str, list, tuple, dict)) else str(value))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."

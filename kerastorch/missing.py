@@ -96,7 +96,7 @@ def describe(item: Missing, place: Place | None, output: Any) -> list[str]:
         lines.append(f"    input {shown}; output {_pattern_text(output)}")
     config = item.item.get("config")
     if isinstance(config, dict):
-        lines.append(f"    config: {quote({key: _short(config[key]) for key in config if key != 'name'}, 400)[1:-1]}")
+        lines.append(f"    config: {quote({key: _short(config[key]) for key in config if key != 'name'}, 400)}")
     if inputs and output is not None and (item.class_name == "Lambda" or item.note == "an operation"):
         fitting = recipes.fitting(inputs, output)
         if fitting:

@@ -204,6 +204,9 @@ def bind(
             f"{function} has no argument {', '.join(map(quote, unknown))}; it takes {', '.join(sign.names)}."
         )
     defaults = {**dict.fromkeys(sign.optional), **sign.config}
+    for name, value in given.items():  # keepdims=1 is as good as True in every Keras
+        if isinstance(defaults.get(name), bool) and isinstance(value, int) and value in (0, 1):
+            given[name] = bool(value)
     bound = {name: given[name] if name in given else defaults.get(name, REQUIRED) for name in sign.names}
     missing = [name for name, value in bound.items() if value is REQUIRED]
     if missing:

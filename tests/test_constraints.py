@@ -76,9 +76,9 @@ def test_names() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"'RadialConstraint' is not supported: Keras 3 has dropped it; give"):
         constraints.get("RadialConstraint")
-    with pytest.raises(ArgumentError, match=r"MaxNorm: axis is '0\.5', expected an integer or a list of integers"):
+    with pytest.raises(ArgumentError, match=r"MaxNorm: axis is 0\.5, expected an integer or a list of integers"):
         MaxNorm(axis=0.5)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match=r"MaxNorm: max_value is '-1', expected a finite number >= 0"):
+    with pytest.raises(ArgumentError, match=r"MaxNorm: max_value is -1, expected a finite number >= 0"):
         MaxNorm(-1)
     with pytest.raises(ArgumentError, match=r"NonNeg has no argument 'axis': it takes no arguments"):
         constraints.get({"class_name": "NonNeg", "config": {"axis": 0}})

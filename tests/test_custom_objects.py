@@ -75,7 +75,7 @@ def test_everything_else_gets_it_by_name() -> None:
 def test_a_function_may_make_a_function() -> None:
     layer = made(item("Own", "own", by=2.0), custom_objects={"Own": lambda by: lambda x: x * by})
     assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 2.0))
-    with pytest.raises(LoadError, match="expected a layer, a torch module or a function on tensors, got '3'"):
+    with pytest.raises(LoadError, match="expected a layer, a torch module or a function on tensors, got 3"):
         made(item("Own", "own"), custom_objects={"Own": lambda: 3})
 
 
@@ -98,7 +98,7 @@ def test_what_is_keras_in_the_config_has_the_meaning_of_its_writer() -> None:
     assert layer.recurrent_activation is kt.activations.hard_sigmoid_keras2
     assert (layer.units, layer.gain) == (2, 3.0)
     config["config"]["time_major"] = True
-    with pytest.raises(UnsupportedFileError, match="time_major = 'True'"):
+    with pytest.raises(UnsupportedFileError, match="time_major = True"):
         made(config, custom_objects={"Backwards": Backwards})
 
 
@@ -235,7 +235,7 @@ def test_wrong_names_in_replace() -> None:
         ({"": torch.relu}, "expected names as keys"),
         ([("e", torch.relu)], "replace: expected a dict, got 'list'"),
         ({"m/d": nn.Linear}, "got the class 'Linear'; give an object of it, or custom_objects="),
-        ({"m/d": 3}, "expected a layer, a torch module or a function on tensors, got '3'"),
+        ({"m/d": 3}, "expected a layer, a torch module or a function on tensors, got 3"),
     ]:
         with pytest.raises(ArgumentError, match=match):
             kt.model_from_json(text, replace=replace)  # type: ignore[arg-type]
@@ -250,8 +250,8 @@ def test_wrong_names_in_replace() -> None:
 def test_wrong_custom_objects() -> None:
     for given, match in [
         ({"Own": nn.Linear(2, 2)}, r"custom_objects\['Own'\]: .*'Linear', which is made already"),
-        ({"Own": 3}, "expected a class or a function, got '3'"),
-        ({3: len}, "expected names as keys, got '3'"),
+        ({"Own": 3}, "expected a class or a function, got 3"),
+        ({3: len}, "expected names as keys, got 3"),
         ("Own", "custom_objects: expected a dict, got 'str'"),
     ]:
         with pytest.raises(ArgumentError, match=match):

@@ -9,10 +9,11 @@ from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, LayerSpec, ModelSpec, TensorRef, refs_of
 from . import _tables as tables
 from . import forms
-from ._values import MAX_NESTING, is_int, sequence
+from ._values import MAX_NESTING, is_int, sequence, switch
 from ._writer import Context
 
 _CONSTANT = "_CONSTANT_VALUE"
+_SWITCHES = ("training", "use_causal_mask", "return_attention_scores")  # arguments of calls
 _TUPLES = ("__tuple__", "TensorShape")
 _CONSTANTS = ("__slice__", "__ellipsis__", "__numpy__", "__tensor__")  # among the arguments of operations
 
@@ -67,7 +68,11 @@ def _own_keywords(context: Context, name: str, positional: list[Any], keywords: 
 def _stated(context: Context, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that say something; in a config of our own a mask that is None does."""
     own = context.own
-    return {key: value for key, value in keywords.items() if value is not None or (own and key.endswith("mask"))}
+    return {
+        key: switch(value) if key in _SWITCHES else value
+        for key, value in keywords.items()
+        if value is not None or (own and key.endswith("mask"))
+    }
 
 
 _OVERRULED = "training=True in the graph is overruled by predict and fit in Keras 3: left out"

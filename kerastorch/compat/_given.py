@@ -12,7 +12,7 @@ from ._custom import Read, custom_config, is_activation, lambda_config, offered_
 from ._layers import argument, arguments_of, is_idle, supply
 from ._objects import activation, dtype, kind_of, knows_activation, knows_object, small_object
 from ._shared import WRAPPED
-from ._values import boolean, mapping
+from ._values import mapping, trainable
 from ._writer import Context
 
 
@@ -27,15 +27,15 @@ def given_spec(context: Context, item: Mapping[str, Any], name: str, given: Give
         read: Converts a layer or model inside its config.
     """
     raw = mapping(item.get("config") or {}, f"The config of layer {quote(name)}")
-    trainable = boolean(raw.get("trainable", True), f"Layer {quote(name)}, trainable")
+    trained = trainable(raw, f"Layer {quote(name)}")
     class_name, era = item["class_name"], context.writer.era
     if given.source == "function":
         config = lambda_config(context.offered, given.key, raw, name)
         if config.get("dtype") is not None:
             config["dtype"] = dtype(config["dtype"], name)
-        return LayerSpec(class_name, name, config, trainable, era=era, given=given)
+        return LayerSpec(class_name, name, config, trained, era=era, given=given)
     if given.source != "custom_objects":
-        return LayerSpec(class_name, name, raw, trainable, era=era, given=given)
+        return LayerSpec(class_name, name, raw, trained, era=era, given=given)
     base = given.based_on or ""
     form = forms.LAYERS.get(base)
     keys = frozenset() if form is None else arguments_of(context, form) - set(WRAPPED)
@@ -51,13 +51,13 @@ def given_spec(context: Context, item: Mapping[str, Any], name: str, given: Give
     config = custom_config(context.offered, raw, name, keys, known, read)
     if form is not None and all(key in config for key in form.required):
         supply(context, base, name, config)
-    return LayerSpec(class_name, name, config, trainable, era=era, given=given)
+    return LayerSpec(class_name, name, config, trained, era=era, given=given)
 
 
 def _translated(context: Context, name: str, key: str, value: Any) -> Any:
     """An argument of one's own class in today's spelling; where Keras gives the value no meaning, it stays."""
     if key == "trainable":
-        return boolean(value, f"Layer {quote(name)}, trainable")
+        return trainable({key: value}, f"Layer {quote(name)}")
     if key == "dtype":
         return dtype(value, name)
     given = offered_object(context.offered, value) is not None

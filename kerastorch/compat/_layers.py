@@ -10,7 +10,7 @@ from ..spec import Call, LayerSpec, ModelSpec
 from . import _tables as tables
 from . import forms
 from ._objects import activation, dtype, small_object
-from ._values import boolean, is_int, mapping, numbers, same, sequence, shape, text
+from ._values import boolean, is_int, mapping, numbers, same, sequence, shape, switch, text, trainable
 from ._writer import Context, states_were_reversed
 from .forms import Form
 
@@ -36,7 +36,8 @@ def layer_spec(
         return _input_layer(context, given, name, form)
     for key in forms.SHAPE_KEYS | ({"input_dim", "input_length"} - form.keys):
         given.pop(key, None)
-    trainable = boolean(given.pop("trainable", True), f"Layer {quote(name)}, trainable")
+    trained = trainable(given, f"Layer {quote(name)}")
+    given.pop("trainable", None)
     given.pop("name", None)
     config: dict[str, Any] = {}
     if given.get("dtype") is not None:
@@ -47,7 +48,7 @@ def layer_spec(
         config[key] = wrapped[key] if key in wrapped else argument(context, class_name, form, name, key, value)
     supply(context, class_name, name, config)
     _refuse_other_places(context, class_name, name, config)
-    return LayerSpec(form.today or class_name, name, config, trainable, era=context.writer.era)
+    return LayerSpec(form.today or class_name, name, config, trained, era=context.writer.era)
 
 
 def arguments_of(context: Context, form: Form) -> frozenset[str]:
@@ -58,6 +59,8 @@ def arguments_of(context: Context, form: Form) -> frozenset[str]:
 def is_idle(context: Context, key: str, value: Any, name: str, class_name: str, form: Form) -> bool:
     """Whether an argument of a class of the table says nothing; one that says what is not supported is refused."""
     decided = form.unless_of_old if context.old else form.unless
+    if key in forms.BOOLEANS:
+        value = switch(value) if value is not None or key in forms.UNDECIDED else False
     if key in form.ignored or (key in forms.ELIDED and same(value, forms.ELIDED[key])):
         return True
     if key not in forms.UNLESS or not (key in decided or key in form.keys):
@@ -108,7 +111,7 @@ def argument(context: Context, class_name: str, form: Form, name: str, key: str,
     if key == "num_constants" and not (is_int(value) and value > 0):
         raise CorruptFileError(f"{where}: expected a whole number, got {quote(value)}.")
     if key in forms.BOOLEANS:
-        return boolean(value, where)
+        return None if value is None and key in forms.UNDECIDED else boolean(value, where)
     if key in forms.TUPLES and not is_int(value):
         return tuple(sequence(value, where))
     if key in forms.SIDES and not isinstance(value, (str, int)):

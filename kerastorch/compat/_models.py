@@ -145,10 +145,10 @@ def _read_model(context: Context, item: Mapping[str, Any], name: str) -> ModelSp
     unknown = sorted(set(config) - tables.MODEL_KEYS)
     if unknown:
         context.unknown_keys.append(f"{item['class_name']} {quote(name)}: {', '.join(map(quote, unknown))}")
-    trainable = _trainable(config, name)
+    trained = _trainable(config, name)
     if item["class_name"] == "Sequential":
-        return ModelSpec("Sequential", name, _sequential(context, config, name), trainable=trainable)
-    return _functional(context, config, name, trainable)
+        return ModelSpec("Sequential", name, _sequential(context, config, name), trainable=trained)
+    return _functional(context, config, name, trained)
 
 
 def _trainable(config: Mapping[str, Any], name: str) -> bool:

@@ -52,8 +52,23 @@ def shape(value: Any, what: str) -> tuple[int | None, ...]:
 
 
 def boolean(value: Any, what: str) -> bool:
-    if not isinstance(value, bool):
+    """A switch; every Keras takes 0, 1 and None for false and true there, and writes them as they were given."""
+    found = False if value is None else switch(value)
+    if not isinstance(found, bool):
         raise CorruptFileError(f"{what}: expected true or false, got {quote(value)}.")
+    return found
+
+
+def switch(value: Any) -> Any:
+    """True for 1, False for 0, anything else as it is."""
+    return bool(value) if isinstance(value, (int, float)) and value in (0, 1) else value
+
+
+def trainable(config: Mapping[str, Any], what: str) -> bool:
+    """Whether a layer is trained. No Keras takes a number there."""
+    value = config.get("trainable", True)
+    if not isinstance(value, bool):
+        raise CorruptFileError(f"{what}, trainable: expected true or false, got {quote(value)}.")
     return value
 
 

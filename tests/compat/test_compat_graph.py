@@ -30,7 +30,7 @@ def test_layers_named_twice_or_not_at_all() -> None:
         ([["x", 0, 1, {}]], "output 1 of call 0 of layer 'x'"),
         ([["x", -1, 0, {}]], "output 0 of call -1 of layer 'x'"),
         ([["x", True, 0, {}]], "expected a list, got 'x'"),
-        ([["x", 0, 0, 3]], "expected an object of arguments, got '3'"),
+        ([["x", 0, 0, 3]], "expected an object of arguments, got 3"),
         ([], "a call without inputs"),
         ([["x", 0, 0, {"training": True}], ["x", 0, 0, {}]], "the inputs of one call name different arguments"),
         ("x", "expected a list"),

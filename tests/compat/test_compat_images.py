@@ -144,7 +144,7 @@ def test_bilinear_since_tensorflow_2(version: str) -> None:
 
 def test_wrong_values() -> None:
     refused(
-        sequential(item("GlobalMaxPooling1D", "l", keepdims=1)),
+        sequential(item("GlobalMaxPooling1D", "l", keepdims=2)),
         "keepdims: expected true or false",
         "3.1.0",
         CorruptFileError,

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from _compat_made import Config, chain, item, last, one, read, refused, sequential, source
 
-from kerastorch.errors import CorruptFileError
+from kerastorch.compat import forms
+from kerastorch.errors import CorruptFileError, LoadError
 from kerastorch.spec import LayerSpec, ModelSpec
+
+VERSIONS = {"keras2": "2.3.1", "tf.keras": "2.15.0", "keras3": "3.15.1"}
 
 # ---------------------------------------------------------------------------------------------- keys
 
@@ -30,17 +33,59 @@ def test_keys_that_mean_nothing_are_dropped() -> None:
     [
         (
             item("LSTM", "l", units=3, recurrent_activation="tanh", time_major=True),
-            "time_major = 'True': .*put the batch first",
+            "time_major = True: .*put the batch first",
         ),
-        (item("GRU", "l", units=3, num_constants=2), "num_constants = '2': no cell of Keras's own takes constants"),
-        (item("InputLayer", "l", batch_input_shape=[None, 3], sparse=True), "sparse = 'True': sparse inputs"),
-        (item("InputLayer", "l", batch_input_shape=[None, 3], ragged=True), "ragged = 'True': ragged inputs"),
-        (item("BatchNormalization", "l", virtual_batch_size=3), "virtual_batch_size = '3'"),
-        (item("BatchNormalization", "l", axis=[1, 2]), r"one axis is supported, got '\[1, 2\]'"),
+        (item("GRU", "l", units=3, num_constants=2), "num_constants = 2: no cell of Keras's own takes constants"),
+        (item("InputLayer", "l", batch_input_shape=[None, 3], sparse=True), "sparse = True: sparse inputs"),
+        (item("InputLayer", "l", batch_input_shape=[None, 3], ragged=True), "ragged = True: ragged inputs"),
+        (item("BatchNormalization", "l", virtual_batch_size=3), "virtual_batch_size = 3"),
+        (item("BatchNormalization", "l", axis=[1, 2]), r"one axis is supported, got \[1, 2\]"),
     ],
 )
 def test_keys_that_mean_something_are_refused(layer: Config, match: str) -> None:
     refused(sequential(layer), match, "2.15.0")
+
+
+SWITCHES = [
+    (name, key, era)
+    for name, form in forms.LAYERS.items()
+    for era, version in VERSIONS.items()
+    if era in form.eras and name != "InputLayer"
+    for key in sorted((form.keys if version[0] == "3" else form.keys_of_old) & forms.BOOLEANS - form.numbers)
+]
+
+
+@pytest.mark.parametrize(("name", "key", "era"), SWITCHES)
+def test_zero_and_one_are_false_and_true(name: str, key: str, era: str) -> None:
+    """Every boolean of every layer, in every Keras; what the two mean is what `false` and `true` mean."""
+    inner: Config = {"layer": item("LSTM", "i", units=2, recurrent_activation="tanh")}
+    inner["cell"] = item("SimpleRNNCell", "c", units=2)
+    form = forms.LAYERS[name]
+    needed = {needed: inner.get(needed, 1) for needed in form.required}
+    if "equation" in needed:
+        needed |= {"equation": "ab,bc->ac", "output_shape": [3]}
+    for given in (0, 1, 0.0, 1.0, None):
+        if given is None and key in forms.UNDECIDED:
+            continue
+        meant = outcome(item(name, "l", **needed, **{key: bool(given)}), VERSIONS[era])
+        found = outcome(item(name, "l", **needed, **{key: given}), VERSIONS[era])
+        assert found == meant
+
+
+def outcome(layer: Config, version: str) -> Any:
+    """The arguments of the layer, or the message that refuses it."""
+    try:
+        found = last(sequential(layer), version)
+    except LoadError as error:
+        return str(error)
+    return {key: (type(value), value) for key, value in found.config.items()}  # 1 == True
+
+
+@pytest.mark.parametrize("key", ["sparse", "ragged", "optional"])
+def test_zero_in_an_input(key: str) -> None:
+    layer = item("InputLayer", "l", batch_input_shape=[None, 3], **{key: 0})
+    assert last(sequential(layer), "2.15.0").config == {"batch_shape": (None, 3), "dtype": "float32"}
+    refused(sequential(item("InputLayer", "l", batch_input_shape=[None, 3], **{key: 1})), f"{key} = True: ", "2.15.0")
 
 
 def test_all_unknown_keys_are_listed() -> None:
@@ -61,18 +106,21 @@ def test_old_keys_are_unknown_to_keras_3() -> None:
     [
         (
             item("Dense", "l", units=True),
-            r"Layer 'l' \(Dense\), units: expected a whole number of 1 or more, got 'True'",
+            r"Layer 'l' \(Dense\), units: expected a whole number of 1 or more, got True",
         ),
         (item("Dense", "l", units="3"), "expected a whole number"),
         (item("Dense", "l", units=3.0), "expected a whole number"),
-        (item("RepeatVector", "l", n=0), "expected a whole number of 1 or more, got '0'"),
-        (item("Dense", "l", units=3, use_bias=1), "use_bias: expected true or false, got '1'"),
+        (item("RepeatVector", "l", n=0), "expected a whole number of 1 or more, got 0"),
+        (item("Dense", "l", units=3, use_bias=2), "use_bias: expected true or false, got 2"),
+        (item("Dense", "l", units=3, use_bias=1.5), "use_bias: expected true or false, got 1.5"),
+        (item("Dense", "l", units=3, use_bias="1"), "use_bias: expected true or false, got '1'"),
+        (item("Dense", "l", units=3, trainable=1), "Layer 'l', trainable: expected true or false, got 1"),
         (item("Dense", "l", units=3, trainable="no"), "trainable: expected true or false"),
         (item("Dense", "l"), r"Layer 'l' \(Dense\) lacks units in its config"),
         (item("Bidirectional", "l"), "lacks layer"),
         (item("Reshape", "l", target_shape="ab"), "target_shape: expected a list"),
         (item("Dense", "", units=3), "expected a name, got ''"),
-        (item("Dense", 7, units=3), "expected a name, got '7'"),  # type: ignore[arg-type]
+        (item("Dense", 7, units=3), "expected a name, got 7"),  # type: ignore[arg-type]
         (item("InputLayer", "l"), "Input layer 'l' states no shape"),
         (item("InputLayer", "l", batch_input_shape=[None, True]), "expected sizes or null"),
         (item("InputLayer", "l", batch_input_shape=[None, -3]), "expected sizes or null"),
@@ -105,9 +153,16 @@ def test_all_unknown_layers_are_listed() -> None:
     )
 
 
+def test_a_model_takes_numbers_as_trainable() -> None:
+    """As both Kerases do, and both refuse them in a layer."""
+    for version in VERSIONS.values():
+        for given in (0, 1):
+            assert read(sequential(item("Dense", "d", units=3), trainable=given), version).trainable is bool(given)
+
+
 def test_model_of_a_class_of_ones_own() -> None:
     refused(item("Seq2SeqLSTM", "q"), "class 'Seq2SeqLSTM', expected Sequential or Functional", "3.1.0")
-    refused({}, "class 'None'", "3.1.0")
+    refused({}, "class None", "3.1.0")
 
 
 @pytest.mark.parametrize(

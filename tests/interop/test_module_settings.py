@@ -142,7 +142,7 @@ def test_a_frozen_padding_row_is_no_obstacle() -> None:
     ("given", "message"),
     [
         (nn.LSTM, "expected a torch module, got .*LSTM.*make an object of the class"),
-        (3, "expected a torch module, got '3'"),
+        (3, "expected a torch module, got 3"),
         (layers.Dense(3, name="there"), "Dense 'there' is a kerastorch layer already"),
     ],
 )

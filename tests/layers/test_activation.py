@@ -38,15 +38,15 @@ def test_values(layer: Any, expected: list[float]) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: layers.ReLU(max_value=-1.0), "max_value: expected a number >= 0, got '-1.0'."),
-        (lambda: layers.ReLU(negative_slope=None), "negative_slope: expected a number, got 'None'."),  # type: ignore[arg-type]
-        (lambda: layers.ReLU(threshold=-0.5), "threshold: expected a number >= 0, got '-0.5'."),
-        (lambda: layers.LeakyReLU(-0.5), "negative_slope: expected a number >= 0, got '-0.5'."),
-        (lambda: layers.ThresholdedReLU(-1), "theta: expected a number >= 0, got '-1'."),
+        (lambda: layers.ReLU(max_value=-1.0), "max_value: expected a number >= 0, got -1.0."),
+        (lambda: layers.ReLU(negative_slope=None), "negative_slope: expected a number, got None."),  # type: ignore[arg-type]
+        (lambda: layers.ReLU(threshold=-0.5), "threshold: expected a number >= 0, got -0.5."),
+        (lambda: layers.LeakyReLU(-0.5), "negative_slope: expected a number >= 0, got -0.5."),
+        (lambda: layers.ThresholdedReLU(-1), "theta: expected a number >= 0, got -1."),
         (lambda: layers.ELU("1"), "alpha: expected a number, got '1'."),  # type: ignore[arg-type]
         (lambda: layers.Softmax([]), "axis: expected an axis or a list of axes, got an empty list."),
-        (lambda: layers.Softmax(1.5), "axis: expected an integer, got '1.5'."),
-        (lambda: layers.PReLU(shared_axes=[0]), "shared_axes[0]: expected an integer >= 1, got '0'."),
+        (lambda: layers.Softmax(1.5), "axis: expected an integer, got 1.5."),
+        (lambda: layers.PReLU(shared_axes=[0]), "shared_axes[0]: expected an integer >= 1, got 0."),
     ],
 )
 def test_arguments_that_are_refused(make: Any, message: str) -> None:

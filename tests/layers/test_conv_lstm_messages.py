@@ -17,10 +17,10 @@ from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"filters": 0}, "filters: expected an integer >= 1, got '0'."),
+        ({"filters": 0}, "filters: expected an integer >= 1, got 0."),
         ({"kernel_size": (3, 3, 3)}, "kernel_size: expected an integer or 2 of them, got 3: (3, 3, 3)."),
         ({"kernel_size": "3"}, "kernel_size: expected a sequence of integers, got '3'."),
-        ({"strides": (0, 1)}, "strides[0]: expected an integer >= 1, got '0'."),
+        ({"strides": (0, 1)}, "strides[0]: expected an integer >= 1, got 0."),
         ({"padding": "causal"}, "padding: expected one of ['valid', 'same'], got 'causal'."),
         ({"data_format": "NHWC"}, "data_format: expected one of ['channels_last', 'channels_first'], got 'nhwc'."),
         (
@@ -28,7 +28,7 @@ from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
             "ConvLSTM2D 'c': strides above 1 and a dilation_rate above 1 exclude each other, got strides=(2, 2) and "
             "dilation_rate=(3, 3); set one of them to 1.",
         ),
-        ({"recurrent_dropout": 2}, "recurrent_dropout: expected a fraction between 0 and 1, got '2'."),
+        ({"recurrent_dropout": 2}, "recurrent_dropout: expected a fraction between 0 and 1, got 2."),
         ({"implementation": 1}, "ConvLSTM2D has no argument 'implementation'."),
     ],
 )

@@ -158,7 +158,7 @@ def test_wrong_inputs(name: str, config: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("make_layer", "message"),
     [
-        (lambda: layers.Conv1D(0, 3), "filters: expected an integer >= 1, got '0'"),
+        (lambda: layers.Conv1D(0, 3), "filters: expected an integer >= 1, got 0"),
         (lambda: layers.Conv2D(4, (3, 3, 3)), r"kernel_size: expected an integer or 2 of them, got 3"),
         (lambda: layers.Conv2D(4, 0), r"kernel_size\[0\]: expected an integer >= 1"),
         (lambda: layers.Conv2D(4, 3, strides=(1, 0)), r"strides\[1\]: expected an integer >= 1"),
@@ -187,7 +187,7 @@ def test_wrong_arguments(make_layer: Any, message: str) -> None:
 
 
 def test_what_is_not_here_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="lora_rank='2' is not supported: LoRA's two extra matrices"):
+    with pytest.raises(UnsupportedError, match="lora_rank=2 is not supported: LoRA's two extra matrices"):
         layers.Conv2D(4, 3, lora_rank=2)
     with pytest.raises(ShapeError, match="expected a number of channels that is a multiple of groups=2, got 3"):
         layers.Conv1D(4, 3, groups=2).build((None, 9, 3))

@@ -95,7 +95,7 @@ def test_wrong_arguments(options: dict[str, object]) -> None:
 
 
 def test_what_is_not_supported_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"Dense 'd': lora_rank='4' is not supported: LoRA"):
+    with pytest.raises(UnsupportedError, match=r"Dense 'd': lora_rank=4 is not supported: LoRA"):
         Dense(3, lora_rank=4, name="d")
     with pytest.raises(UnsupportedError, match="quantization_config"):
         Dense(3, quantization_config={"class_name": "Int8"})

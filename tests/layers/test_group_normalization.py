@@ -18,7 +18,7 @@ from kerastorch.layers import GroupNormalization, RMSNormalization, UnitNormaliz
         (lambda: GroupNormalization(0), "groups: expected an integer >= 1, or -1 for a group of each channel, got 0."),
         (lambda: GroupNormalization(-2), "groups: expected an integer >= 1, or -1"),
         (lambda: GroupNormalization(2, axis=0), "got 0, which is the batch axis."),
-        (lambda: GroupNormalization(2, axis=[1]), "axis: expected an integer, got '[1]'."),  # type: ignore[arg-type]
+        (lambda: GroupNormalization(2, axis=[1]), "axis: expected an integer, got [1]."),  # type: ignore[arg-type]
         (lambda: UnitNormalization([]), "axis: expected an axis or a list of axes, got an empty list."),
         (lambda: UnitNormalization("1"), "axis: expected an integer, got '1'."),
         (lambda: RMSNormalization([1, -1]), "axis: expected an axis or a list of different axes"),

@@ -73,9 +73,9 @@ def test_whole_features() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: GaussianNoise(-0.1), "stddev: expected a number >= 0, got '-0.1'."),
-        (lambda: GaussianNoise(float("nan")), "stddev: expected a number >= 0, got 'nan'."),
-        (lambda: GaussianDropout(1.5), "rate: expected a fraction between 0 and 1, got '1.5'."),
+        (lambda: GaussianNoise(-0.1), "stddev: expected a number >= 0, got -0.1."),
+        (lambda: GaussianNoise(float("nan")), "stddev: expected a number >= 0, got nan."),
+        (lambda: GaussianDropout(1.5), "rate: expected a fraction between 0 and 1, got 1.5."),
         (lambda: AlphaDropout(0.5, seed="3"), "seed: expected an integer, got '3'."),
     ],
 )

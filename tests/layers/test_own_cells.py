@@ -124,7 +124,7 @@ def test_cells_that_are_none_are_refused() -> None:
         (layers.LSTM(3, name="l"), r"cell: LSTM 'l' runs over time by itself; give the cell, for example LSTMCell"),
         (nn.LSTMCell(3, 4), r"cell: expected a cell .*; 'LSTMCell' has no state_size"),
         (object(), r"cell: expected a cell .*; 'object' is no torch module"),
-        (BadSize(), r"cell: BadSize: state_size: expected an integer, .* got \"\(2, 'three'\)\""),
+        (BadSize(), r"cell: BadSize: state_size: expected an integer, .* got \(2, 'three'\)"),
         (Empty(), r"cell: Empty: state_size: expected at least one state"),
         (NoOutputSize(), r"NoOutputSize: output_size: expected an integer .* a cell whose first state is nested"),
     ]:

@@ -109,7 +109,7 @@ def test_unknown_sizes(layer: Layer, shape: Any, wanted: Any) -> None:
         (lambda: ZeroPadding2D((1, -2)), r"padding\[1\]\[0\]: expected an integer >= 0"),
         (lambda: ZeroPadding2D((1, 2, 3)), r"padding: expected an integer, 2 integers, or 2 pairs \(before, behind\)"),
         (lambda: ZeroPadding3D(((1, 2), (3, 4), (5, 6, 7))), r"padding\[2\]: expected an integer or 2 of them, got 3"),
-        (lambda: Cropping2D(1.5), "cropping: expected an integer >= 0, got '1.5'"),
+        (lambda: Cropping2D(1.5), "cropping: expected an integer >= 0, got 1.5"),
         (lambda: Cropping3D({"a": 1}), "cropping: expected an integer >= 0"),
         (lambda: UpSampling1D(0), "size: expected an integer >= 1"),
         (lambda: UpSampling1D((2,)), "size: expected an integer >= 1"),

@@ -20,12 +20,12 @@ from kerastorch.layers import ActivityRegularization, Identity, Normalization, R
     [
         (lambda: Rescaling("0.5"), "scale: expected a number, got '0.5'."),
         (lambda: Rescaling([1.0, [2.0]]), "is no value: expected a number, or lists of numbers of one shape."),
-        (lambda: Rescaling(1.0, offset=True), "offset: expected a number, got 'True'."),
-        (lambda: Normalization(mean=1.0), "expected both or neither, got mean='1.0', variance='None'."),
+        (lambda: Rescaling(1.0, offset=True), "offset: expected a number, got True."),
+        (lambda: Normalization(mean=1.0), "expected both or neither, got mean=1.0, variance=None."),
         (lambda: Normalization(mean=[1.0, 2.0], variance=1.0), "got shapes (2,) and ()."),
-        (lambda: Normalization(None, mean=[1.0], variance=[1.0]), "with at most 0 axes, as axis='None' has"),
-        (lambda: Normalization(1.5), "axis: expected an integer, got '1.5'."),
-        (lambda: Normalization(invert=1.0), "invert: expected True or False, got '1.0'."),  # type: ignore[arg-type]
+        (lambda: Normalization(None, mean=[1.0], variance=[1.0]), "with at most 0 axes, as axis=None has"),
+        (lambda: Normalization(1.5), "axis: expected an integer, got 1.5."),
+        (lambda: Normalization(invert=1.0), "invert: expected True or False, got 1.0."),  # type: ignore[arg-type]
     ],
 )
 def test_arguments_that_are_refused(make: Any, message: str) -> None:

@@ -258,12 +258,12 @@ def test_an_lstm_has_one_trainable_bias() -> None:
             r"expected 3 arrays \(kernel \(4, \d+\), .*\), got 1",
         ),
         (lambda layer: layer.build((None, 6, 7)), ShapeError, "expected 4 features, got 7"),
-        (lambda layer: type(layer)(0), ArgumentError, "units: expected an integer >= 1, got '0'"),
-        (lambda layer: type(layer)(True), ArgumentError, "units: expected an integer >= 1, got 'True'"),
+        (lambda layer: type(layer)(0), ArgumentError, "units: expected an integer >= 1, got 0"),
+        (lambda layer: type(layer)(True), ArgumentError, "units: expected an integer >= 1, got True"),
         (
             lambda layer: type(layer)(3, dropout=1.5),
             ArgumentError,
-            "dropout: expected a fraction between 0 and 1, got '1.5'",
+            "dropout: expected a fraction between 0 and 1, got 1.5",
         ),
         (lambda layer: type(layer)(3, time_major=True), UnsupportedError, r"pass x.transpose\(0, 1\)"),
         (

@@ -36,7 +36,7 @@ def test_the_ends_of_the_rate(cls: type[Dropout]) -> None:
     x = torch.randn(4, 7, 3)
     assert cls(0)(x) is x
     assert torch.equal(cls(1.0)(x), torch.zeros_like(x))
-    with pytest.raises(ArgumentError, match=r"rate: expected a fraction between 0 and 1, got '1.5'"):
+    with pytest.raises(ArgumentError, match=r"rate: expected a fraction between 0 and 1, got 1.5"):
         cls(1.5)
 
 

@@ -273,7 +273,7 @@ def test_configs_that_cannot_be_meant_are_refused() -> None:
     to_spec({**graph, "keras_version": "2.2.4"})
     reverse = old_model(*cells, version="2.3.1")
     reverse["config"]["layers"][0]["config"]["cell"]["config"]["reverse_state_order"] = True
-    with pytest.raises(UnsupportedFileError, match="reverse_state_order = 'True': the states are in the order"):
+    with pytest.raises(UnsupportedFileError, match="reverse_state_order = True: the states are in the order"):
         to_spec(reverse)
     with pytest.raises(UnsupportedFileError, match="'MyCell'"):
         to_spec(old_model(item("MyCell", units=2, name="c"), version="2.3.1"))

@@ -160,7 +160,7 @@ def test_no_config_holds_them() -> None:
     ("make", "match"),
     [
         (lambda: layers.Lambda(nn.Linear(2, 2)), "expected a function on tensors, got .*TorchModuleWrapper"),
-        (lambda: layers.Lambda(3), "expected a function on tensors, got '3'"),
+        (lambda: layers.Lambda(3), "expected a function on tensors, got 3"),
         (lambda: layers.Lambda(Affine), "expected a function on tensors"),
         (lambda: layers.TorchModuleWrapper(len), "expected a torch module that is no layer, got .*Lambda"),
         (lambda: layers.TorchModuleWrapper(layers.Dense(2)), "a torch module that is no layer"),

@@ -25,6 +25,7 @@ from ._arguments import SHAPE_KEYS as SHAPE_KEYS
 from ._arguments import SIDES as SIDES
 from ._arguments import SIZES as SIZES
 from ._arguments import TUPLES as TUPLES
+from ._arguments import UNDECIDED as UNDECIDED
 from ._arguments import UNLESS as UNLESS
 from ._form import Form as Form
 from .attention import OF_QUERY as OF_QUERY

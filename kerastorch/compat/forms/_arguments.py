@@ -70,12 +70,14 @@ SIZES = keys(
     "units n input_dim output_dim filters groups depth_multiplier nb_feature",
     "num_heads key_dim head_dim num_query_heads num_key_value_heads",
 )
+# 0 and 1 are taken for false and true, as in every Keras, and null for false, but for those of `UNDECIDED`.
 BOOLEANS = keys(
     "use_bias unit_forget_bias reset_after unroll zero_output_for_mask mask_zero normalize center scale invert bias",
-    "use_scale causal use_gate softmax_robust_masking fused",
-    "keepdims",
-    SEQUENCE,
+    "use_scale causal use_gate softmax_robust_masking robust_masking flash_attention fused keepdims renorm",
+    "synchronized rms_scaling time_major enable_caching_device return_runtime reverse_state_order sparse ragged",
+    f"optional {SEQUENCE}",
 )
+UNDECIDED = keys("robust_masking flash_attention fused")  # null is a third choice
 # Lists of whole numbers.
 TUPLES = keys(
     "target_shape dims axes noise_shape kernel_size strides dilation_rate output_padding output_size",
