@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from ._base import Layer
 
 
-def _is_shape(value: Any) -> bool:
+def is_shape(value: Any) -> bool:
+    """Whether a value is one shape, not several nested ones."""
     return isinstance(value, (tuple, list)) and all(size is None or isinstance(size, int) for size in value)
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
     """Apply `function` to each shape of nested lists, tuples and dicts of shapes."""
-    if _is_shape(shapes):
+    if is_shape(shapes):
         return function(tuple(shapes))
     if isinstance(shapes, dict):
         return map_dict(lambda item: map_shapes(function, item), shapes)

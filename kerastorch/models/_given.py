@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
-    """The given tensors in the order of the model's inputs, checked against the declared shapes."""
+    """The given tensors in the order of the model's inputs, checked against the declared shapes.
+
+    A declared batch size binds stateful models alone, as in Keras.
+    """
     structure = None if model._plan is None else model._plan.inputs
     layers = model._input_layers
     value = inputs[0] if len(inputs) == 1 else list(inputs)
@@ -30,7 +33,8 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
     for layer, tensor in zip(layers, flat, strict=True):
         wanted, got = layer.batch_shape, tuple(tensor.shape)
-        if len(wanted) != len(got) or any(w is not None and w != g for w, g in zip(wanted, got, strict=True)):
+        differ = [place for place, size in enumerate(wanted) if size is not None and got[place : place + 1] != (size,)]
+        if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
             hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
             raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
     return flat

@@ -107,7 +107,10 @@ class _Cloning:
                 f"clone_model: {repr_of(model)}: input_tensors: expected an Input, got the output of "
                 f"{repr_of(first[0])}; call the clone on it."
             )
-        return Sequential([*first, *map(self.layer, model.layers)], name=model.name)
+        new = Sequential([*first, *map(self.layer, model.layers)], name=model.name)
+        if not new.built and model.built:
+            new.build(model._build_shape)
+        return new
 
     def _functional(self, model: Model, input_tensors: Any) -> Model:
         plan = model._require_plan()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,12 @@ from ..errors import ArgumentError, UnsupportedError, attribute, quote
 from ..layers import _plain
 from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor, leaves
+from ..layers._shapes import is_shape
 from ..layers._weighted import repr_of
+from ..layers.embedding import Embedding
+from ..layers.time_distributed import TimeDistributed
 from ..layers.wrapped import TorchModuleWrapper
+from ..weights import Shape
 from ._config import sequential_config
 from ._edges import Masked, call_masked
 from ._given import flat_inputs
@@ -126,10 +130,24 @@ class Sequential(Model):
     def _input_layers(self) -> list[InputLayer]:
         if self._input is not None:
             return [self._input]
+        # Not kept: a model that was built by a call takes other lengths as well.
+        return [self._input_it_was_built_for()]
+
+    def _input_it_was_built_for(self) -> InputLayer:
+        """An input of the shape that a call or `build` gave; where a graph calls it on several, of what they share."""
         if self._build_shape is None:
             raise self._not_built("inputs")
-        # Not kept: a model that was built by a call takes other lengths as well.
-        return [InputLayer(batch_shape=self._build_shape, name=f"{self.name}_input")]
+        if not is_shape(self._build_shape):
+            raise UnsupportedError(
+                f"{repr_of(self)} was called with several tensors {self._build_shape}; a Sequential with one input "
+                "has a graph and can be saved: write this one as a functional Model."
+            )
+        names, name = {layer.name for layer in self.layers}, f"{self.name}_input"
+        while name in names:
+            name += "_1"
+        calls = [tensors[0] for node in self._graph_calls() if len(tensors := node.inputs()) == 1]
+        shape = _shared_shape([self._build_shape, *(tensor.shape for tensor in calls)])
+        return InputLayer(batch_shape=shape, dtype=calls[0].dtype if calls else _dtype_into(self), name=name)
 
     def _make_graph(self) -> tuple[Any, Any]:
         symbol = value = self._input_layers[0].symbol()
@@ -193,8 +211,9 @@ class Sequential(Model):
         raise UnsupportedError(f"{repr_of(self)}: its last layer has several outputs; use a functional Model.")
 
     def get_config(self) -> dict[str, Any]:
-        given = [self._input] if self._input is not None else []
-        return sequential_config(self, [*given, *self.layers])
+        built = self._input is None and self._build_shape is not None and len(self.layers) > 0
+        given = [self._input_it_was_built_for()] if built else [self._input]
+        return sequential_config(self, [*filter(None, given), *self.layers])
 
     def _to_torch(self) -> nn.Module:
         return _plain.chain(self, self.layers)
@@ -212,3 +231,18 @@ def _start_of(layer: Layer) -> tuple[Any, Any]:
     calls = layer._graph_calls()
     symbol = calls[0].args[0] if calls else None
     return (symbol.shape, symbol.dtype) if isinstance(symbol, SymbolicTensor) else (None, None)
+
+
+def _shared_shape(shapes: Sequence[Shape]) -> Shape:
+    """The first shape, with None for the sizes that are others in the rest."""
+    same = [shape for shape in shapes if len(shape) == len(shapes[0])]
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*same, strict=True))
+
+
+def _dtype_into(layer: Layer) -> torch.dtype:
+    """The dtype of the data that a layer, or the first one inside it, is made for."""
+    while isinstance(layer, (Sequential, TimeDistributed)):
+        layer = layer.layers[0] if isinstance(layer, Sequential) else layer.layer  # type: ignore[assignment]
+    if isinstance(layer, Model) and layer._carries_masks:
+        return layer.inputs[0].dtype
+    return torch.int32 if isinstance(layer, Embedding) else layer.dtype
