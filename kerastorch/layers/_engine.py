@@ -71,18 +71,31 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
 def where_faster(kernel: Kernel) -> str | None:
     """For which sizes the engine runs in the place of a kernel of torch; None for none."""
     if native.available and kernel is fused_lstm:
-        return f"on the CPU, in float32 and up to {LSTM_WORK} multiplications a step, the compiled step loop is faster"
+        return _with_shortfall(
+            f"on the CPU, in float32 and up to {LSTM_WORK} multiplications a step, the compiled step loop is faster"
+        )
     if native.available:
-        return (
+        return _with_shortfall(
             f"on the CPU, in float32 and from {COMPILED_STEPS} steps on, the compiled step loop is faster, "
             f"up to {WEIGHTS_OF_A_STEP} recurrent weights for each step"
         )
     if kernel is fused_lstm:
-        return None
-    return (
+        return _shortfall() or None
+    return _with_shortfall(
         f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up "
         f"to {MOST_ROWS}, and in inference for states of {LEAST_STATE} elements and for large products"
     )
+
+
+def _shortfall() -> str:
+    """Why the compiled code is not the best for this processor, or not there; empty where it is the best."""
+    if not native.shortfall:
+        return ""
+    return f"{'slower compiled code runs' if native.available else 'no compiled code runs'}: {native.shortfall}"
+
+
+def _with_shortfall(reason: str) -> str:
+    return "; ".join(filter(None, (reason, _shortfall())))
 
 
 class Inputs(NamedTuple):
@@ -107,9 +120,11 @@ def remark(*functions: Any) -> str | None:
     names = [getattr(f, "__name__", type(f).__name__) for f in functions if _pointwise.find(f) is None]
     if names:
         return f"autograd follows every step: no derivative of {' and '.join(names)} is known here"
-    if all(_native_equations.code_of(f) is not None for f in functions) and native.available:
-        return "on the CPU and in float32, the steps run in compiled code"
-    return None
+    if any(_native_equations.code_of(f) is None for f in functions):
+        return None
+    if native.available:
+        return _with_shortfall("on the CPU and in float32, the steps run in compiled code")
+    return _shortfall() or None
 
 
 def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:

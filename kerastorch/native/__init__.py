@@ -1,8 +1,9 @@
 """Recurrences in C for the CPU: all steps of one in a single call, in float32.
 
 The sources here are compiled when the package is built, if there is a C compiler (`hatch_build.py`), once for each
-level of the processor's vector units; at import the one is loaded that torch found the processor to have. Where none
-was compiled, `available` is False. The threads are those of the OpenMP that torch runs on: a second one in the process
+level of the processor's vector units; at import the one is loaded that torch found the processor to have, or a lower
+one where that is not there or does not load. Where there is none, `available` is False; `level` says which it is, and
+`shortfall` why it is not the best. The threads are those of the OpenMP that torch runs on: a second one in the process
 would fight with it for the cores.
 """
 
@@ -15,6 +16,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from ._finding import check_file, find
+from ._finding import file_of as file_of
 
 ACTIVATIONS = (  # in the order of activations.h
     "linear",
@@ -42,27 +46,19 @@ class Walk(ctypes.Structure):
     )
 
 
-def file_of(level: str) -> Path:
-    """Where the library for a level of the processor is, if it was compiled."""
-    return Path(__file__).parent / f"steps-{level.lower()}.so"
-
-
 def load(file: Path) -> ctypes.CDLL:
     """Open a library.
 
     Raises:
+        OSError: It is cut, for another processor, or the system refuses it.
         ImportError: It was made from other sources than these.
     """
+    check_file(file)
     library = ctypes.CDLL(str(file))
-    if library.size_of_walk() != ctypes.sizeof(Walk):
+    size: Any = getattr(library, "size_of_walk", None)
+    if size is None or size() != ctypes.sizeof(Walk):
         raise ImportError(f"{file} is older than its sources: install kerastorch anew (pip install --editable .).")
     return library
-
-
-def _find() -> ctypes.CDLL | None:
-    levels = (torch.backends.cpu.get_cpu_capability(), "DEFAULT")
-    file = next((file for file in map(file_of, levels) if file.exists()), None)
-    return None if file is None else load(file)
 
 
 def _find_parallel() -> int | None:
@@ -73,7 +69,7 @@ def _find_parallel() -> int | None:
         return None
 
 
-_library = _find()
+_library, level, shortfall = find(load)
 _parallel = _find_parallel()
 available = _library is not None
 
