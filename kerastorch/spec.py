@@ -47,10 +47,14 @@ class Call:
     The first of `args` is the input; everything else stands in `kwargs`: `mask`, `initial_state`, `training`.
     Without `mask` the masks travel along the edges; `mask=None` says that the call uses none, whatever its input has,
     and `mask=False` that its output has none either.
+
+    Args:
+        first: The name of the first of `args`, where the file gives it by one that only the layer's class knows.
     """
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    first: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,21 @@ def read_call(context: Context, class_name: str, name: str, data: Any, layer: La
     if layer is None:
         return operation_call(data, where)
     meaning = layer.meaning if isinstance(layer, LayerSpec) else ""
-    positional, keywords = _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, meaning)
+    positional, keywords = _arguments_of(data, where, meaning)
+    if isinstance(layer, LayerSpec) and _is_of_another_class(layer, positional, keywords):
+        meaning = ""
+        positional, keywords = _arguments_of(data, where, meaning)
+    first = ""
     if not positional:  # Keras 3: layer(query=x, value=y)
         names = ("inputs", "sequences", forms.LAYERS[meaning].first if meaning else "")
         positional = [keywords.pop(key) for key in names if key in keywords][:1]
+    if not positional and isinstance(layer, LayerSpec) and not meaning:
+        first = next((key for key, value in keywords.items() if refs_of(value)), "")
+        positional = [keywords.pop(first)] if first else []
     if not positional:
         raise CorruptFileError(f"{where}: a call without inputs.")
     if isinstance(layer, LayerSpec) and not meaning:
-        return Call(tuple(positional), _own_keywords(context, name, positional, keywords))
+        return Call(tuple(positional), _own_keywords(context, name, positional, keywords), first)
     order = forms.LAYERS[meaning].call if meaning else tables.MODEL_CALL
     if len(positional) > 1 + len(order):
         raise UnsupportedFileError(
@@ -53,6 +60,19 @@ def read_call(context: Context, class_name: str, name: str, data: Any, layer: La
             raise CorruptFileError(f"{where}: {key} is given twice.")
         keywords[key] = value
     return Call((positional[0],), _keywords(context, class_name, name, keywords, order))
+
+
+def _arguments_of(data: Any, where: str, meaning: str) -> tuple[list[Any], dict[str, Any]]:
+    return _keras3_call(data, where) if _is_keras3(data) else _old_call(data, where, meaning)
+
+
+def _is_of_another_class(layer: LayerSpec, positional: list[Any], keywords: Mapping[str, Any]) -> bool:
+    """Whether the file calls a layer as no layer of the class that stands for it there is called."""
+    if layer.given is None or layer.given.source != "replace" or not layer.meaning:
+        return False
+    order = forms.LAYERS[layer.meaning].call
+    known = {*order, "training", "mask", "inputs", "sequences", forms.LAYERS[layer.meaning].first}
+    return len(positional) > 1 + len(order) or any(key not in known and refs_of(keywords[key]) for key in keywords)
 
 
 def _own_keywords(context: Context, name: str, positional: list[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:

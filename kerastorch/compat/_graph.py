@@ -62,7 +62,7 @@ def resolve(graph: Graph, inputs: Any, outputs: Any, where: str, old: bool) -> t
         def one(ref: TensorRef) -> TensorRef:
             return shift(ref, old)
 
-        return Call(map_refs(one, old_call.args), map_refs(one, dict(old_call.kwargs)))
+        return replace(old_call, args=map_refs(one, old_call.args), kwargs=map_refs(one, dict(old_call.kwargs)))
 
     resolved: Graph = {
         name: replace(member, calls=tuple(call(item) for item in member.calls)) for name, member in graph.items()
@@ -241,7 +241,7 @@ def without_automatic_masks(graph: Graph, masks: Masks) -> tuple[Graph, list[str
                 for key, value in call.kwargs.items()
                 if value is None or ((name, index), key) not in masks.automatic
             }
-            calls.append(Call(call.args, kwargs))
+            calls.append(replace(call, kwargs=kwargs))
         cleaned[name] = replace(member, calls=tuple(calls))
     return cleaned, sorted({name for (name, _), _ in masks.automatic})
 
@@ -272,7 +272,7 @@ def with_operation_layers(graph: Graph, outputs: Any, where: str, era: Era) -> t
         return ref if layer is None else TensorRef(layer, 0, ref.tensor)
 
     def moved_call(old: Call) -> Call:
-        return Call(map_refs(moved, old.args), map_refs(moved, dict(old.kwargs)))
+        return replace(old, args=map_refs(moved, old.args), kwargs=map_refs(moved, dict(old.kwargs)))
 
     layers = {name: replace(layer, calls=tuple(map(moved_call, layer.calls))) for name, layer in layers.items()}
     return layers, map_refs(moved, outputs)

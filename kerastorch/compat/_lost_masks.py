@@ -62,7 +62,7 @@ def lost_masks(context: Context, graph: Graph, outputs: Any, masks: Masks, where
         member = changed[name]
         calls = list(member.calls)
         kept = {key: value for key, value in calls[index].kwargs.items() if key not in options}
-        calls[index] = Call(calls[index].args, {**kept, **{k: v for k, v in options.items() if v is None}})
+        calls[index] = replace(calls[index], kwargs={**kept, **{k: v for k, v in options.items() if v is None}})
         changed[name] = replace(member, calls=tuple(calls))
     for name in sorted({name for name, _ in run.lost}):
         context.rule(name, "a MultiHeadAttention before it took a mask off its input, as Keras 3.8 and later do")

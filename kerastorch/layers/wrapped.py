@@ -14,13 +14,14 @@ from torch import nn
 from .._serial import keeps_objects
 from ..errors import ArgumentError, UnsupportedError, quote
 from ._base import Layer
+from ._calling import CallArguments
 from ._graph import leaves
 from ._shapes import infer_outputs, map_shapes
 from ._variables import UnbuiltParameter
 from ._weighted import repr_of
 
 
-class _Wrapped(Layer):
+class FunctionOrModule(Layer):
     """A layer that runs something that is none; abstract.
 
     Args:
@@ -33,18 +34,32 @@ class _Wrapped(Layer):
         super().__init__(**base)
         self._stated_shape = output_shape
 
+    @property
     @abstractmethod
-    def _run(self, inputs: Any, options: dict[str, Any]) -> Any:
+    def wrapped(self) -> Any:
+        """The function or the module."""
+
+    @abstractmethod
+    def _run(self, tensors: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Compute the output."""
 
-    def _note_arguments(self, function: Callable[..., Any]) -> None:
-        """Find out whether the function takes `mask` and `training`; one without a signature (torch.relu) does not."""
+    @property
+    def signature(self) -> inspect.Signature | None:
+        """The arguments that a call has to give; None where nothing tells them (torch.relu)."""
         try:
-            names = inspect.signature(function).parameters
+            return inspect.signature(getattr(self.wrapped, "forward", self.wrapped))
         except (TypeError, ValueError):
-            names = {}
+            return None
+
+    def _note_arguments(self) -> None:
+        """Find out whether `mask`, `training` and masks of single tensors are taken; without a signature none is."""
+        signature = self.signature
+        names = () if signature is None else tuple(signature.parameters)
         self._takes_mask = "mask" in names  # type: ignore[misc]
         self._takes_training = "training" in names  # type: ignore[misc]
+        masked = tuple(name for name in names if f"{name}_mask" in names)
+        if masked:
+            self._call_arguments = CallArguments(names, masked=masked, others=True)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         stated = self._stated_shape
@@ -61,30 +76,32 @@ class _Wrapped(Layer):
             return input_dtype
         return leaves(infer_outputs(self, self._build_shape, input_dtype)[1])[0] or input_dtype
 
-    def forward(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+    def forward(self, inputs: Any, *others: Any, mask: Any = None, training: bool | None = None, **named: Any) -> Any:
         """Run it.
 
         Args:
             inputs: One tensor, or a list of them, as the layer is called.
+            *others: More of them, where it takes several one after the other.
             mask: Of the inputs; handed on if there is an argument `mask`.
             training: Handed on if there is an argument `training`; `self.training` if None.
+            **named: Its other arguments.
         """
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(named)
         if self._takes_mask:
             options["mask"] = mask
         if self._takes_training:
             options["training"] = self.training if training is None else training
-        return self._run(inputs, options)
+        return self._run((inputs, *others), options)
 
 
-class Lambda(_Wrapped):
+class Lambda(FunctionOrModule):
     """A function on tensors as a layer, as `keras.layers.Lambda`.
 
     No file can hold the function, so a model with a `Lambda` has no config; `state_dict`, copying and training work.
 
     Args:
-        function: Takes one tensor, or a list of them if the layer is called with several; `mask` and `training` too, if
-            it has arguments of that name.
+        function: Takes what the layer is called with: one tensor, a list of them, or several one after the other;
+            `mask` and `training` too, if it has arguments of that name.
         output_shape: Without the batch axis (nested, if there are several outputs); or a function of the input shape,
             both with the batch axis; found by running the function on tensors without data if None.
         mask: The mask of the output: a function `(inputs, mask)`, or the mask itself; none if None, as in Keras, also
@@ -115,10 +132,22 @@ class Lambda(_Wrapped):
         self.arguments = dict(arguments or {})
         self.mask = mask
         self.supports_masking = mask is not None
-        self._note_arguments(function)
+        self._note_arguments()
 
-    def _run(self, inputs: Any, options: dict[str, Any]) -> Any:
-        return self.function(inputs, **self.arguments, **options)
+    @property
+    def wrapped(self) -> Any:
+        return self.function
+
+    @property
+    def signature(self) -> inspect.Signature | None:
+        signature = super().signature
+        if signature is None or not self.arguments:
+            return signature
+        left = [one for name, one in signature.parameters.items() if name not in self.arguments]
+        return signature.replace(parameters=left)
+
+    def _run(self, tensors: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return self.function(*tensors, **self.arguments, **options)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
@@ -136,15 +165,15 @@ class Lambda(_Wrapped):
         return f"{getattr(self.function, '__name__', self.function)}, name={self.name!r}"
 
 
-class TorchModuleWrapper(_Wrapped):
+class TorchModuleWrapper(FunctionOrModule):
     """A torch module as a layer, as `keras.layers.TorchModuleWrapper`; a `Sequential` wraps modules by itself.
 
     No file can hold the module, so a model with one has no config; `state_dict`, copying and training work.
 
     Args:
-        module: Takes one tensor, or a list of them if the layer is called with several; `mask` and `training` too, if
-            its `forward` has arguments of that name. With a `compute_mask(inputs, mask)`, or `supports_masking = True`,
-            it hands a mask on.
+        module: Takes what the layer is called with: one tensor, a list of them, or several one after the other; `mask`
+            and `training` too, if its `forward` has arguments of that name. With a `compute_mask(inputs, mask)`, or
+            `supports_masking = True`, it hands a mask on.
         name: Name of the layer.
         output_shape: As for `Lambda`.
         **base: `dtype`, `trainable`, ...
@@ -171,12 +200,16 @@ class TorchModuleWrapper(_Wrapped):
                 "call it on data once, then wrap it."
             )
         self.module = module
-        self._note_arguments(module.forward)
+        self._note_arguments()
         if not self.trainable:
             self.trainable = False  # the module's parameters too
 
-    def _run(self, inputs: Any, options: dict[str, Any]) -> Any:
-        return self.module(inputs, **options)
+    @property
+    def wrapped(self) -> Any:
+        return self.module
+
+    def _run(self, tensors: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return self.module(*tensors, **options)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         own = getattr(self.module, "compute_mask", None)

@@ -12,6 +12,7 @@ from ..layers._base import REGISTRY, Layer
 from ..layers._graph import leaves
 from ..layers._shapes import infer_output_shape, map_shapes
 from ..spec import Call, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
+from ._fitting import fitted
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
 from .input import InputLayer
@@ -168,8 +169,9 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
         if isinstance(layer, InputLayer):
             made[name, 0] = [layer.symbol()]
     calls = {layer.name: layer.calls for layer in spec.layers if not isinstance(layers[layer.name], InputLayer)}
+    given = {layer.name for layer in spec.layers if isinstance(layer, LayerSpec) and layer.given is not None}
     for name, index in in_order(calls, set(made)):
-        made[name, index] = leaves(_call(layers[name], calls[name][index], made))
+        made[name, index] = leaves(_call(layers[name], calls[name][index], made, name in given))
 
     def tensor(ref: Any) -> Any:
         return _resolve(ref, made)
@@ -183,7 +185,7 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
     )
 
 
-def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]]) -> Any:
+def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bool) -> Any:
     args = map_refs(lambda ref: _resolve(ref, made), call.args)
     accepted = layer._call_arguments
     kwargs = {
@@ -191,6 +193,8 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]]) -> Any:
         for key, value in call.kwargs.items()
         if value is not None or (key.endswith("mask") and key in accepted.names)  # mask=None: the call shall use none
     }
+    if given:
+        args, kwargs = fitted(layer, args, kwargs, call.first)
     unknown = [key for key in kwargs if key not in accepted.names and not accepted.others]
     if unknown:
         raise UnsupportedError(
