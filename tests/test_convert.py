@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from hypothesis import given, settings
 from torch import nn
 
@@ -110,7 +111,7 @@ def test_the_forget_bias_of_basic_lstm_cell_becomes_part_of_the_bias() -> None:
     np.testing.assert_array_equal(cell[1].reshape(4, 2)[2], bias.reshape(4, 2)[1] - 1)  # i j f o
     np.testing.assert_array_equal(cell[1].reshape(4, 2)[1], bias.reshape(4, 2)[2])
     back = convert.lstm_from_basic_lstm_cell(*cell, forget_bias=1.0)
-    np.testing.assert_allclose(back.bias, bias, atol=1e-7)  # one subtraction and one addition of 1 in float32
+    assert_close(back.bias, bias)  # one subtraction and one addition of 1 in float32
     same(back[:2], [kernel, recurrent])
 
 
@@ -129,7 +130,7 @@ def test_torchs_module_computes_what_the_layer_computes(kind: str, bias_to: str)
     state = function(kind, "to", "torch")(*arrays, **options)
     module.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     x = torch.randn(2, 5, 3)
-    torch.testing.assert_close(module(x)[0], layer(x), atol=1e-6, rtol=0)  # the same kernel, biases added once more
+    assert_close(module(x)[0], layer(x))  # the same kernel, biases added once more
 
 
 @each_kind
@@ -152,7 +153,7 @@ def test_a_bidirectional_layer_is_two_halves() -> None:
     state = convert.bidirectional_to_torch("GRU", arrays[:3], arrays[3:])
     module.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     x = torch.randn(2, 5, 3)
-    torch.testing.assert_close(module(x)[0], layer(x), atol=1e-6, rtol=0)
+    assert_close(module(x)[0], layer(x))
     forward, backward = convert.bidirectional_from_torch("GRU", state)
     same([*forward, *backward], arrays)
 
@@ -164,13 +165,13 @@ def test_cudnn_layers_of_keras2_hold_the_same_lstm() -> None:
         layer.build((None, None, 3))
         layer.set_weights(weights)
     x = torch.randn(2, 5, 3)
-    torch.testing.assert_close(old(x), new(x), atol=1e-6, rtol=0)
+    assert_close(old(x), new(x))
     gru = made("GRU", 3, 4)
     old, new = layers.CuDNNGRU(4), layers.GRU(4)
     for layer, weights in ((old, convert.gru_to_cudnn_gru(*gru)), (new, gru)):
         layer.build((None, None, 3))
         layer.set_weights(weights)
-    torch.testing.assert_close(old(x), new(x), atol=1e-6, rtol=0)
+    assert_close(old(x), new(x))
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
@@ -214,7 +215,7 @@ def test_onnx_computes_what_the_gru_computes(reset_after: bool) -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     W, R, B = convert.gru_to_onnx(*arrays)
     y = onnx_gru(x.transpose(1, 0, 2), W[0], R[0], B[0], reset_after)
-    np.testing.assert_allclose(layer(x).detach().numpy(), y, atol=1e-6)  # float32 against float64 over five steps
+    assert_close(layer(x).detach().numpy(), y)  # float32 against float64 over five steps
     same(convert.gru_from_onnx(W, R, B, linear_before_reset=reset_after), arrays)
     wrong = onnx_gru(x.transpose(1, 0, 2), W[0], R[0], B[0], not reset_after)
     assert np.abs(y - wrong).max() > 1e-3
@@ -228,7 +229,7 @@ def test_onnx_computes_what_the_lstm_computes() -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     W, R, B = convert.lstm_to_onnx(*arrays)
     y = onnx_lstm(x.transpose(1, 0, 2), W[0], R[0], B[0])
-    np.testing.assert_allclose(layer(x).detach().numpy(), y, atol=1e-6)
+    assert_close(layer(x).detach().numpy(), y)
 
 
 # ---------------------------------------------------------------------------------------------- choices and refusals

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch.errors import ShapeError
@@ -144,7 +145,7 @@ def test_orthogonal_is_orthogonal(shape: tuple[int, ...], dtype: torch.dtype) ->
     assert q.dtype == dtype
     matrix = q.reshape(-1, shape[-1])
     product = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
-    torch.testing.assert_close(product, 1.7**2 * torch.eye(len(product), dtype=dtype))
+    assert_close(product, 1.7**2 * torch.eye(len(product), dtype=dtype))
 
 
 def test_orthogonal_is_uniform_over_the_orthogonal_matrices() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from _close import assert_close
 
 import kerastorch as kt
 from kerastorch import Input, Sequential, layers
@@ -92,10 +93,6 @@ def load(tmp_path: Path, name: str, layer: dict[str, Any], weights: Arrays, **op
     return kt.load_model(write(tmp_path / "m.h5", {name: weights}, sequential(layer), **options))
 
 
-# 1e-5: the project's promise; sums of up to 36 float32 products of numbers around 1.
-CLOSE = {"rtol": 1e-5, "atol": 2e-5}
-
-
 @pytest.mark.parametrize("ordering", ["tf", "th"])
 @pytest.mark.parametrize("rank", [2, 3])
 def test_kernels_of_images(tmp_path: Path, rank: int, ordering: str) -> None:
@@ -112,7 +109,7 @@ def test_kernels_of_images(tmp_path: Path, rank: int, ordering: str) -> None:
     x = random(2, *image, 3, seed=1)
     expected = convolved(x, kernel) + bias
     y = model.predict(x if ordering == "tf" else np.ascontiguousarray(np.moveaxis(x, -1, 1)))
-    np.testing.assert_allclose(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected, **CLOSE)
+    assert_close(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected)
 
 
 def test_weights_alone(tmp_path: Path) -> None:
@@ -133,7 +130,7 @@ def test_kernels_over_time(tmp_path: Path, release: str, name: str) -> None:
     model = load(tmp_path, "c", layer, [(name, stored), ("c_b:0", bias)])
     assert np.array_equal(model.get_weights()[0], kernel)
     x = random(2, 9, 4, seed=1)
-    np.testing.assert_allclose(model.predict(x), np.maximum(convolved(x, kernel) + bias, 0), **CLOSE)
+    assert_close(model.predict(x), np.maximum(convolved(x, kernel) + bias, 0))
 
 
 def test_atrous_is_dilated(tmp_path: Path) -> None:
@@ -143,7 +140,7 @@ def test_atrous_is_dilated(tmp_path: Path) -> None:
     spread = np.zeros((5, 4, 3), "f4")
     spread[::2] = kernel
     x = random(2, 9, 4, seed=1)
-    np.testing.assert_allclose(model.predict(x), convolved(x, spread) + bias, **CLOSE)
+    assert_close(model.predict(x), convolved(x, spread) + bias)
     spec, _, rules = to_spec(
         sequential(
             item("AtrousConvolution2D", "c", **window(2, atrous_rate=[2, 1]), batch_input_shape=[None, 9, 9, 4])
@@ -173,7 +170,7 @@ def test_deconvolution_has_the_size_that_it_states(tmp_path: Path, ordering: str
         for i, j in np.ndindex(3, 3):
             expected[:, 2 * row + i, 2 * column + j] += x[:, row, column] @ kernel[i, j]
     y = model.predict(x if ordering == "tf" else np.ascontiguousarray(np.moveaxis(x, -1, 1)))
-    np.testing.assert_allclose(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected + bias, **CLOSE)
+    assert_close(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected + bias)
 
 
 def test_deconvolution_of_an_impossible_size_is_refused(tmp_path: Path) -> None:
@@ -202,7 +199,7 @@ def test_separable(tmp_path: Path, ordering: str) -> None:
     parts = [convolved(x[..., c : c + 1], apart[:, :, c : c + 1]) for c in range(4)]
     expected = np.concatenate(parts, axis=-1) @ mix[0, 0] + bias
     y = model.predict(x if ordering == "tf" else np.ascontiguousarray(np.moveaxis(x, -1, 1)))
-    np.testing.assert_allclose(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected, **CLOSE)
+    assert_close(y if ordering == "tf" else np.moveaxis(y, 1, -1), expected)
 
 
 def test_locally_connected(tmp_path: Path) -> None:
@@ -211,7 +208,7 @@ def test_locally_connected(tmp_path: Path) -> None:
     model = load(tmp_path, "l", layer, [("l_W", kernel), ("l_b", bias)], backend="theano")  # nothing is rotated here
     x = random(2, 9, 4, seed=1)
     expected = np.stack([x[:, i : i + 3].reshape(2, -1) @ kernel[i] for i in range(7)], axis=1) + bias
-    np.testing.assert_allclose(model.predict(x), expected, **CLOSE)
+    assert_close(model.predict(x), expected)
 
 
 @pytest.mark.parametrize("ordering", ["tf", "th"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from test_keras1 import item, one, sequential, write
 
 import kerastorch as kt
@@ -89,7 +90,7 @@ def test_highway(tmp_path: Path, order: list[str]) -> None:
     x = np.random.default_rng(2).normal(size=(5, 4)).astype("f4")
     gate = sigmoid(x @ HIGHWAY["W_carry"] + HIGHWAY["b_carry"])
     expected = gate * np.tanh(x @ HIGHWAY["W"] + HIGHWAY["b"]) + (1 - gate) * x
-    np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)  # the project's bound in float32
+    assert_close(model.predict(x), expected)  # the project's bound in float32
     for name, got in zip(("W", "W_carry", "b", "b_carry"), model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, HIGHWAY[name])
 
@@ -99,7 +100,7 @@ def test_highway_without_bias(tmp_path: Path) -> None:
     model = load(tmp_path / "m.h5", item("Highway", "h", bias=False), stored)
     x = np.random.default_rng(2).normal(size=(5, 4)).astype("f4")
     gate = sigmoid(x @ HIGHWAY["W_carry"])
-    np.testing.assert_allclose(model.predict(x), gate * (x @ HIGHWAY["W"]) + (1 - gate) * x, atol=1e-5)
+    assert_close(model.predict(x), gate * (x @ HIGHWAY["W"]) + (1 - gate) * x)
     with pytest.raises(MismatchError, match="expected 2 arrays"):
         load(tmp_path / "n.h5", item("Highway", "h", bias=False), stored[:1])
 
@@ -111,14 +112,14 @@ def test_maxout(tmp_path: Path, bias: bool) -> None:
     model = load(tmp_path / "m.h5", item("MaxoutDense", "m", output_dim=3, nb_feature=5, bias=bias), stored)
     x = np.random.default_rng(2).normal(size=(6, 4)).astype("f4")
     expected = (np.einsum("bf,kfu->bku", x, held["W"]) + (held["b"] if bias else 0)).max(1)
-    np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)
+    assert_close(model.predict(x), expected)
 
 
 def test_prelu(tmp_path: Path) -> None:
     alphas = arrays(4, alphas=(4,))["alphas"]
     model = load(tmp_path / "m.h5", item("PReLU", "p", init="zero", shared_axes=None), [("p_alphas", alphas)])
     x = np.random.default_rng(2).normal(size=(6, 4)).astype("f4")
-    np.testing.assert_allclose(model.predict(x), np.where(x > 0, x, alphas * x), atol=1e-6)
+    assert_close(model.predict(x), np.where(x > 0, x, alphas * x))
 
 
 def test_keras_2_read_them_too() -> None:

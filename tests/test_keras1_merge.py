@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras1_made import gate_arrays, item, sequential, write
 
 import kerastorch as kt
@@ -109,7 +110,7 @@ def test_a_file_of_two_branches(tmp_path: Path) -> None:
         elif isinstance(layer, layers.Dense):
             layer.set_weights([array for _, array in stored["numbers" if layer.units == 3 else "head"]])
     x = [np.array([[1, 2, 0, 0], [3, 0, 4, 5]], "i4"), np.random.default_rng(1).normal(size=(2, 5)).astype("f4")]
-    np.testing.assert_allclose(model.predict(x), mine.eval().predict(x), atol=1e-6)  # one and the same kernels
+    assert_close(model.predict(x), mine.eval().predict(x))  # one and the same kernels
     assert np.abs(model.predict([x[0], 0 * x[1]]) - model.predict(x)).max() > 0.01
 
     swapped = {**stored, "numbers": stored["head"], "head": stored["numbers"]}
@@ -123,7 +124,7 @@ def test_the_weights_of_a_file_go_into_the_same_model(tmp_path: Path) -> None:
     model = kt.load_model(write(tmp_path / "m.h5", stored, config))
     x, y = np.ones((1, 3), "f4"), 2 * np.ones((1, 3), "f4")
     (a_kernel, a_bias), (b_kernel, b_bias) = ([array for _, array in stored[name]] for name in "ab")
-    np.testing.assert_allclose(model.predict([x, y]), x @ a_kernel + a_bias + y @ b_kernel + b_bias, rtol=1e-5)
+    assert_close(model.predict([x, y]), x @ a_kernel + a_bias + y @ b_kernel + b_bias)
 
 
 def test_branches_in_branches() -> None:

@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 
 from kerastorch import Input, Model, layers, ops
@@ -29,14 +30,14 @@ def test_the_arguments_are_keras_s(keras_worker: KerasWorker) -> None:
 
 def test_on_data() -> None:
     x = torch.arange(24.0).reshape(2, 3, 4)
-    torch.testing.assert_close(ops.mean(x, axis=1), x.mean(1))
-    torch.testing.assert_close(ops.einsum("btf,fu->btu", x, np.ones((4, 2), "float32")), x @ torch.ones(4, 2))
-    torch.testing.assert_close(ops.concatenate([x, x.numpy()], axis=-1), torch.cat([x, x], -1))
-    torch.testing.assert_close(ops.where(x > 5, x, -1.0), torch.where(x > 5, x, -1.0))
-    torch.testing.assert_close(ops.take(x, [0, -1], axis=1), x[:, [0, -1]])
-    torch.testing.assert_close(ops.get_item(x, (slice(None), -1)), x[:, -1])
-    torch.testing.assert_close(ops.full((2, 3), 1.5), torch.full((2, 3), 1.5))
-    torch.testing.assert_close(ops.isclose(x, x + 1e-9), torch.ones_like(x, dtype=torch.bool))
+    assert_close(ops.mean(x, axis=1), x.mean(1))
+    assert_close(ops.einsum("btf,fu->btu", x, np.ones((4, 2), "float32")), x @ torch.ones(4, 2))
+    assert_close(ops.concatenate([x, x.numpy()], axis=-1), torch.cat([x, x], -1))
+    assert_close(ops.where(x > 5, x, -1.0), torch.where(x > 5, x, -1.0))
+    assert_close(ops.take(x, [0, -1], axis=1), x[:, [0, -1]])
+    assert_close(ops.get_item(x, (slice(None), -1)), x[:, -1])
+    assert_close(ops.full((2, 3), 1.5), torch.full((2, 3), 1.5))
+    assert_close(ops.isclose(x, x + 1e-9), torch.ones_like(x, dtype=torch.bool))
     assert ops.arange(5).tolist() == [0, 1, 2, 3, 4]
     assert ops.shape(x) == (2, 3, 4)
 
@@ -53,8 +54,8 @@ def test_on_symbolic_tensors() -> None:
     )
     data = [torch.tensor([[1, 2, 0], [3, 0, 4]]), torch.randn(2, 3, 4)]
     _, ours, again = model(data)
-    torch.testing.assert_close(ours, (data[1] * (data[0] != 0)[..., None]).sum(1))
-    torch.testing.assert_close(ours, again)
+    assert_close(ours, (data[1] * (data[0] != 0)[..., None]).sum(1))
+    assert_close(ours, again)
 
 
 def test_what_is_not_there() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -14,8 +14,7 @@ from kerastorch.layers._graph import leaves
 
 from ._zoo import ZOO
 
-# The same sums of numbers around 1, some in another order.
-TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
+DTYPES = [torch.float32, torch.float64]
 
 
 def randomize(module: nn.Module) -> nn.Module:
@@ -81,17 +80,9 @@ def batch_first(outputs: Sequence[Tensor], batch: int) -> list[Tensor]:
     return moved
 
 
-def assert_close(actual: Sequence[Any], expected: Sequence[Any], tolerance: float) -> None:
-    assert len(actual) == len(expected)
-    for one, other in zip(actual, expected, strict=True):
-        one, other = np.asarray(one), np.asarray(other)
-        assert one.shape == other.shape
-        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * max(1.0, np.abs(other).max()))
-
-
 def translated(module: nn.Module, example: Any, **options: Any) -> Any:
     """The model, which must compute what the module does, on the example and on another batch."""
     model = kt.from_torch(module, example, **options)
     with torch.no_grad():
-        assert_close(of_model(model, example), of_module(module, example), 1e-6)
+        assert_close(of_model(model, example), of_module(module, example))
     return model

@@ -6,16 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from _close import GRADIENT, assert_close
 from torch import Tensor, nn
 
 from kerastorch import layers
 from kerastorch.layers._graph import leaves
 
-# Both sides run the same torch kernels, or the same sums in another order, and processors differ in that order too.
-# The floor in float32: how far torch's own modules lie from themselves in float64, in all tests of this folder, as a
-# part of the array's largest value. On an Intel Xeon it was 9.1e-7 with AVX-512 and with AVX2, 1.2e-6 without vector
-# units. Each side may round so far. In float64 there is nothing finer: the two sides lay up to 5.3e-16 apart.
-TOLERANCE = {torch.float32: 2 * 1.2e-6, torch.float64: 4 * 5.3e-16}
 DTYPES = [torch.float32, torch.float64]
 SEQUENCE = {"return_sequences": True, "return_state": True}
 
@@ -43,23 +39,20 @@ def results(module: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) ->
     return [out.detach() for out in outputs] + ([x.grad] if x.grad is not None else [])
 
 
-def assert_close(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
-    """Fail unless all arrays agree but for rounding, which is a matter of each array's largest value."""
-    assert len(actual) == len(expected)
-    for one, other in zip(actual, expected, strict=True):
-        largest = float(other.detach().abs().max()) if other.numel() else 0.0
-        torch.testing.assert_close(one.squeeze(0), other.squeeze(0), rtol=0, atol=TOLERANCE[dtype] * largest)
+def assert_same(actual: list[Tensor], expected: list[Tensor]) -> None:
+    """The same outputs and gradients, but for the places of axes of one: sums of the same products in another order."""
+    assert_close([one.squeeze(0) for one in actual], [other.squeeze(0) for other in expected], GRADIENT)
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:
     return {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
 
 
-def assert_same_gradients(layer: nn.Module, module: nn.Module, dtype: torch.dtype) -> None:
+def assert_same_gradients(layer: nn.Module, module: nn.Module) -> None:
     ours, theirs = gradients(layer), gradients(module)
     assert sorted(ours) == sorted(theirs)
     assert ours
-    assert_close([ours[name] for name in ours], [theirs[name] for name in ours], dtype)
+    assert_same([ours[name] for name in ours], [theirs[name] for name in ours])
 
 
 def built(layer: Any, shape: tuple[Any, ...], dtype: torch.dtype = torch.float32) -> Any:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from torch import nn
 
 from kerastorch import from_torch, layers
 from kerastorch.errors import NotBuiltError, UnsupportedError
 
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}  # two orders of summation over at most 8 terms
 Q, K, V = torch.randn(3, 4, 6), torch.randn(3, 5, 6), torch.randn(3, 5, 6)
 
 
@@ -35,13 +35,10 @@ def assert_same(layer: Any, module: nn.MultiheadAttention, inputs: Any, mask: to
         attn_mask=None if mask is None else (~mask).repeat_interleave(module.num_heads, 0),
         average_attn_weights=False,
     )
-    close = {"rtol": 0, "atol": TOLERANCE[out.dtype]}
-    torch.testing.assert_close(out, theirs, **close)
-    torch.testing.assert_close(scores, weights, **close)
+    assert_close([out, scores], [theirs, weights])
     upstream = torch.randn_like(out)
     mine = torch.autograd.grad((out * upstream).sum(), (query, key, value))
-    for a, b in zip(mine, torch.autograd.grad((theirs * upstream).sum(), (query, key, value)), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=10 * TOLERANCE[out.dtype])
+    assert_close(mine, torch.autograd.grad((theirs * upstream).sum(), (query, key, value)), GRADIENT)
 
 
 MASK = torch.tensor([[True, True, False, True, False]]).expand(3, 4, 5) | torch.eye(4, 5, dtype=torch.bool)
@@ -80,7 +77,7 @@ def test_from_torch(options: dict[str, Any]) -> None:
         assert_same(layer, module, inputs)
         return
     theirs, _ = module(*(x.transpose(0, 1) for x in inputs))
-    torch.testing.assert_close(layer(inputs[0], inputs[2], inputs[1]), theirs.transpose(0, 1))
+    assert_close(layer(inputs[0], inputs[2], inputs[1]), theirs.transpose(0, 1))
 
 
 def test_a_swapped_projection_is_seen() -> None:

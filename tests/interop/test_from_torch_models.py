@@ -7,20 +7,19 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import layers
 
-from ._helpers import TOLERANCE, arrays, assert_close, batch_first, in_dtype, inputs_of, of_model, of_module, of_zoo
+from ._helpers import DTYPES, arrays, batch_first, in_dtype, inputs_of, of_model, of_module, of_zoo
 from ._zoo import BATCH, CRNN, ZOO, AttentionPooling, Classifier, Seq2Seq, series, words
 
-# What the project promises for float32 between the two.
-PREDICTED = 1e-5
 OPEN_TIME = [name for name in ZOO if name not in ("crnn", "autoencoder", "conv lstm", "decoder", "luong", "sequential")]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ZOO)
 def test_outputs_and_states(name: str, dtype: torch.dtype) -> None:
     module, example, options = of_zoo(name, dtype)
@@ -29,7 +28,7 @@ def test_outputs_and_states(name: str, dtype: torch.dtype) -> None:
     other = in_dtype(ZOO[name][1](), dtype)  # other numbers than those that it was made with
     with torch.no_grad():
         actual = of_model(model, other, options.get("batch_axis", 0))
-        assert_close(actual, batch_first(of_module(module, other), BATCH), TOLERANCE[dtype])
+        assert_close(actual, batch_first(of_module(module, other), BATCH))
     assert all(out.dtype == dtype for out in actual)
 
 
@@ -56,7 +55,7 @@ def test_time_stays_open(name: str) -> None:
     longer = stretched(example, options.get("batch_axis", 0))
     with torch.no_grad():
         actual = of_model(model, longer, options.get("batch_axis", 0))
-        assert_close(actual, batch_first(of_module(module, longer), 5), 1e-12)
+        assert_close(actual, batch_first(of_module(module, longer), 5))
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -93,7 +92,7 @@ def test_keras_predicts_the_same(name: str, keras_worker: Any, tmp_path: Path) -
         expected = batch_first(of_module(module, example), BATCH)
     if isinstance(example, dict):
         expected = [out for _, out in sorted(zip(module(**example), expected, strict=True))]
-    assert_close(predicted, expected, PREDICTED)
+    assert_close(predicted, expected)
 
 
 @pytest.mark.parametrize("name", ["classifier", "crnn", "seq2seq"])
@@ -103,7 +102,7 @@ def test_the_older_format_too(name: str, keras_worker: Any, tmp_path: Path) -> N
     kt.save_model(kt.from_torch(module, example, **options), path)  # type: ignore[arg-type]
     predicted = keras_worker.call("keras3", "predictions:predictions", path, arrays(inputs_of(example)))
     with torch.no_grad():
-        assert_close(predicted, batch_first(of_module(module, example), BATCH), PREDICTED)
+        assert_close(predicted, batch_first(of_module(module, example), BATCH))
 
 
 @pytest.mark.parametrize("name", ["classifier", "crnn", "learned query", "bare gru with states"])
@@ -208,4 +207,4 @@ def test_a_layer_of_kerastorch_may_stand_in_the_module() -> None:
     x = series()
     module(x)
     model: Any = kt.from_torch(module, x)
-    torch.testing.assert_close(model(x), module(x))
+    assert_close(model(x), module(x))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
 
-from ._helpers import assert_close, of_model, randomize
+from ._helpers import of_model, randomize
 
 BATCH = 3
 # What a module is called on: by the name of an input.
@@ -110,7 +111,7 @@ def test_module(name: str) -> None:
     model = kt.from_torch(module, inputs_for([name], torch.float64))
     given = inputs_for([name], torch.float64)
     with torch.no_grad():
-        assert_close(outputs(model(given)), outputs(module(**given)), 1e-12)  # the same sums in another order
+        assert_close(outputs(model(given)), outputs(module(**given)))  # the same sums in another order
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -129,14 +130,14 @@ def test_states_in_and_out(kind: Any, bidirectional: bool, batch_first: bool) ->
     moved = [x.movedim(1 - batch_first, 0), *(state.movedim(1, 0) for state in (states if kind is nn.LSTM else [hx]))]
     actual = outputs(model(moved))
     assert len(actual) == (3 if kind is nn.LSTM else 2)
-    assert_close([out.detach() for out in actual], [out.detach() for out in expected], 1e-12)
+    assert_close([out.detach() for out in actual], [out.detach() for out in expected])
     sources = [x, *states] if kind is nn.LSTM else [x, states[0]]
     weights = [torch.randn_like(out) for out in expected]
     for_each = [
         torch.autograd.grad(sum((out * w).sum() for out, w in zip(made, weights, strict=True)), sources)  # type: ignore[arg-type]
         for made in (actual, expected)
     ]
-    assert_close(*for_each, tolerance=1e-12)
+    assert_close(*for_each)
 
 
 def test_keras_computes_the_same(keras_worker: Any, tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_keras_computes_the_same(keras_worker: Any, tmp_path: Path) -> None:
     arrays = {key: value.numpy() for key, value in given.items()}
     predicted = keras_worker.call("keras3", "predictions:predictions", path, arrays)
     with torch.no_grad():
-        assert_close(predicted, outputs(module(**given)), 1e-5)  # what the project promises
+        assert_close(predicted, outputs(module(**given)))
 
 
 def test_a_channel_of_another_place_is_seen() -> None:
@@ -158,4 +159,4 @@ def test_a_channel_of_another_place_is_seen() -> None:
     with torch.no_grad():
         module.parts["conv2d"].weight.copy_(module.parts["conv2d"].weight.flip(2))  # type: ignore[operator,union-attr,arg-type]
         with pytest.raises(AssertionError):
-            assert_close(of_model(model, given), outputs(module(**given)), 1e-12)
+            assert_close(of_model(model, given), outputs(module(**given)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import nn
 
 from kerastorch import Input, Sequential, from_torch, layers
@@ -24,11 +25,11 @@ def both(a: Any, b: Any, shape: tuple[int, ...]) -> None:
     """The same values and the same gradients, but for the order in which a few hundred values are summed."""
     x, y = (torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True) for _ in range(2))
     mine, theirs = a(x), b(y)
-    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    assert_close(mine, theirs)
     upstream = torch.randn(mine.shape, generator=torch.Generator().manual_seed(1))
     mine.backward(upstream)
     theirs.backward(upstream)
-    torch.testing.assert_close(x.grad, y.grad, rtol=1e-5, atol=1e-5)
+    assert_close(x.grad, y.grad)
 
 
 # A layer, and the torch module that it is.

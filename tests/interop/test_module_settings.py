@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import nn
 
 import kerastorch as kt
@@ -15,7 +16,7 @@ from kerastorch.errors import ArgumentError, UnsupportedError
 from kerastorch.interop import LastStep
 
 from ._side_by_side import (
-    assert_close,
+    assert_same,
     randomize,
     results,
 )
@@ -33,14 +34,14 @@ def test_modes_devices_and_frozen_weights_are_kept() -> None:
     assert [p.requires_grad for p in layer.parameters()] == [p.requires_grad for p in module.parameters()]
     assert [part.trainable for part in layer.layers] == [True, True, False]
     x = torch.randn(5, 3, dtype=torch.bfloat16)
-    torch.testing.assert_close(layer(x), module(x))
+    assert_close(layer(x), module(x))
 
 
 def test_frozen_batch_norm_still_uses_the_batch() -> None:
     module = randomize(nn.BatchNorm1d(3)).requires_grad_(False)
     layer = kt.from_torch(module)
     x = torch.randn(6, 3)
-    assert_close(results(layer, x), results(module, x), torch.float32)
+    assert_same(results(layer, x), results(module, x))
     assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
@@ -129,7 +130,7 @@ def test_a_module_without_weights_may_stand_twice() -> None:
     relu = nn.ReLU()
     module = nn.Sequential(nn.Linear(3, 4), relu, nn.Linear(4, 4), relu)
     x = torch.randn(5, 3)
-    assert_close(results(kt.from_torch(module), x), results(module, x), torch.float32)
+    assert_same(results(kt.from_torch(module), x), results(module, x))
 
 
 def test_a_frozen_padding_row_is_no_obstacle() -> None:

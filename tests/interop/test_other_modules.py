@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -15,7 +16,7 @@ from kerastorch.layers._plain import ACTIVATIONS
 
 from ._side_by_side import (
     DTYPES,
-    assert_close,
+    assert_same,
     assert_same_gradients,
     built,
     gradients,
@@ -58,12 +59,12 @@ def test_other_layers_both_ways(name: str, dtype: torch.dtype, training: bool) -
     assert layer.training == module.training == back.training == training
     x = torch.randn(shape, dtype=dtype)
     expected = results(layer, x)
-    assert_close(results(module, x), expected, dtype)
-    assert_close(results(back, x), expected, dtype)
+    assert_same(results(module, x), expected)
+    assert_same(results(back, x), expected)
     ours = list(gradients(layer).values())
     # A layer without gamma or beta gets frozen ones or zeros.
-    assert_close(list(gradients(module).values()), ours, dtype)
-    assert_close(list(gradients(back).values()), ours, dtype)
+    assert_same(list(gradients(module).values()), ours)
+    assert_same(list(gradients(back).values()), ours)
 
 
 def test_embedding_both_ways() -> None:
@@ -74,11 +75,11 @@ def test_embedding_both_ways() -> None:
     back = kt.from_torch(module)
     x = torch.tensor([[0, 3, 8], [3, 0, 1]])
     expected = results(layer, x)
-    assert_close(results(module, x), expected, torch.float32)
-    assert_close(results(back, x), expected, torch.float32)
+    assert_same(results(module, x), expected)
+    assert_same(results(back, x), expected)
     assert gradients(layer)["weight"][0].count_nonzero() == 4
-    assert_same_gradients(layer, module, torch.float32)
-    assert_same_gradients(layer, back, torch.float32)
+    assert_same_gradients(layer, module)
+    assert_same_gradients(layer, back)
 
 
 def moved_variance(module: nn.Module, x: Tensor) -> Tensor:
@@ -107,8 +108,8 @@ def test_fused_batch_norm_has_torchs_statistics() -> None:
     module: Any = layer.to_torch()
     assert module.eps == 1.001e-5  # of TensorFlow's kernel
     x = torch.randn(2, 3, 4, 5) * 1e-3
-    assert_close(results(module, x), results(layer, x), torch.float32)
-    torch.testing.assert_close(module.running_var, layer.running_var)
+    assert_same(results(module, x), results(layer, x))
+    assert_close(module.running_var, layer.running_var)
 
 
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row[1].__name__)
@@ -148,8 +149,8 @@ def test_every_activation_is_in_the_table_or_refused() -> None:
 def test_activations_with_other_settings(module: nn.Module) -> None:
     x = torch.randn(3, 5, dtype=torch.float64)
     layer = kt.from_torch(module)
-    assert_close(results(layer, x), results(module, x), torch.float64)
-    assert_close(results(layer.to_torch(), x), results(module, x), torch.float64)
+    assert_same(results(layer, x), results(module, x))
+    assert_same(results(layer.to_torch(), x), results(module, x))
     with pytest.raises(UnsupportedError, match="not one of the built-in activations"):
         layer.get_config()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -17,7 +18,7 @@ from ._side_by_side import (
     DTYPES,
     RECURRENT,
     SEQUENCE,
-    assert_close,
+    assert_same,
     assert_same_gradients,
     built,
     flat,
@@ -40,8 +41,8 @@ def test_recurrent_layer_to_torch(name: str, dtype: torch.dtype) -> None:
     assert module.batch_first
     x, state = torch.randn(2, 7, 3, dtype=dtype), states_of(module, 2, dtype)
     expected = results(layer, x, initial_state=in_keras_order(state))
-    assert_close(results(flat(module), x, state), expected, dtype)
-    assert_same_gradients(layer, module, dtype)
+    assert_same(results(flat(module), x, state), expected)
+    assert_same_gradients(layer, module)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -54,9 +55,9 @@ def test_bidirectional_to_torch(name: str, dtype: torch.dtype) -> None:
     assert module.bidirectional
     x, state = torch.randn(2, 7, 3, dtype=dtype), states_of(module, 2, dtype)
     expected = results(layer, x, initial_state=in_keras_order(state))
-    assert_close(results(flat(module), x, state), expected, dtype)
+    assert_same(results(flat(module), x, state), expected)
     ours = gradients(layer.forward_layer) | {f"{k}_reverse": v for k, v in gradients(layer.backward_layer).items()}
-    assert_close([ours[name] for name in ours], [gradients(module)[name] for name in ours], dtype)
+    assert_same([ours[name] for name in ours], [gradients(module)[name] for name in ours])
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 5), (5, 10)])
@@ -70,7 +71,7 @@ def test_a_wrong_gate_order_is_seen(first: int, second: int) -> None:
     x, state = torch.randn(2, 7, 3), states_of(module, 2, torch.float32)
     expected = results(layer, x, initial_state=in_keras_order(state))
     with pytest.raises(AssertionError):
-        assert_close(results(flat(module), x, state), expected, torch.float32)
+        assert_same(results(flat(module), x, state), expected)
 
 
 @pytest.mark.parametrize("gate", range(4))
@@ -82,7 +83,7 @@ def test_a_gate_that_is_a_thousandth_wrong_is_seen(gate: int) -> None:
     x, state = torch.randn(2, 7, 3), states_of(module, 2, torch.float32)
     expected = results(layer, x, initial_state=in_keras_order(state))
     with pytest.raises(AssertionError):
-        assert_close(results(flat(module), x, state), expected, torch.float32)
+        assert_same(results(flat(module), x, state), expected)
 
 
 @pytest.mark.parametrize("layer_class", [layers.LSTM, layers.SimpleRNN])
@@ -145,12 +146,12 @@ def test_cells_both_ways(make: Any, module_class: Any, dtype: torch.dtype) -> No
     x, states = torch.randn(2, 3, dtype=dtype), [torch.randn(2, 5, dtype=dtype) for _ in leaves(layer.state_size)]
     expected = results(lambda x: layer(x, states)[1], x)
     given = tuple(states) if len(states) > 1 else states[0]
-    assert_close(results(module, x, given), expected, dtype)
-    assert_same_gradients(layer, module, dtype)
+    assert_same(results(module, x, given), expected)
+    assert_same_gradients(layer, module)
     back = kt.from_torch(module)
     assert type(back) is type(layer)
-    assert_close(results(lambda x: back(x, states)[1], x), expected, dtype)
-    assert_same_gradients(layer, back, dtype)
+    assert_same(results(lambda x: back(x, states)[1], x), expected)
+    assert_same_gradients(layer, back)
 
 
 @pytest.mark.parametrize(
@@ -231,16 +232,16 @@ def test_recurrent_module_to_layer(module_class: Any, options: Any, dtype: torch
     assert layer.dtype == dtype
     x, state = torch.randn(2, 7, 3, dtype=dtype), states_of(module, 2, dtype)
     expected = results(flat(module), x, state)
-    assert_close([layer(x)], [module(x)[0]], dtype)
+    assert_same([layer(x)], [module(x)[0]])
     for direction in [layer.forward_layer, layer.backward_layer] if bidirectional else [layer]:
         direction.return_state = True
-    assert_close(results(layer, x, initial_state=in_keras_order(state)), expected, dtype)
+    assert_same(results(layer, x, initial_state=in_keras_order(state)), expected)
     inner = [layer.forward_layer, layer.backward_layer] if bidirectional else [layer]
     theirs = gradients(module)
     for part, ending in zip(inner, ("", "_reverse"), strict=False):
         ours = gradients(part)
         assert len(ours) >= 2
-        assert_close(list(ours.values()), [theirs[name + ending] for name in ours], dtype)
+        assert_same(list(ours.values()), [theirs[name + ending] for name in ours])
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -254,7 +255,7 @@ def test_several_layers(module_class: Any, bidirectional: bool) -> None:
     assert [type(part).__name__ for part in layer.layers] == [kind, "Dropout", kind, "Dropout", kind]
     assert layer.output_shape == (None, None, 8 if bidirectional else 4)
     x = torch.randn(2, 7, 3, dtype=torch.float64)
-    assert_close(results(layer.eval(), x), results(lambda x: module.eval()(x)[0], x), torch.float64)
+    assert_same(results(layer.eval(), x), results(lambda x: module.eval()(x)[0], x))
     for dropout in layer.layers[1::2]:
         assert dropout.rate == 0.3
 
@@ -264,15 +265,15 @@ def test_dropout_between_layers_acts_as_in_torch() -> None:
     module = randomize(nn.GRU(3, 4, num_layers=2, batch_first=True, dropout=1.0))
     layer = kt.from_torch(module)
     x = torch.randn(2, 7, 3)
-    assert_close([layer(x)], [module(x)[0]], torch.float32)
-    torch.testing.assert_close(layer(x), layer(torch.randn(2, 7, 3)))
+    assert_same([layer(x)], [module(x)[0]])
+    assert_close(layer(x), layer(torch.randn(2, 7, 3)))
     assert (layer.eval()(x) - layer.train()(x)).abs().max() > 0.01
 
 
 def test_time_first_module() -> None:
     module = randomize(nn.GRU(3, 4))
     x = torch.randn(7, 2, 3)
-    assert_close([kt.from_torch(module)(x.transpose(0, 1)).transpose(0, 1)], [module(x)[0]], torch.float32)
+    assert_same([kt.from_torch(module)(x.transpose(0, 1)).transpose(0, 1)], [module(x)[0]])
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,7 @@ def test_summing_biases_must_be_asked_for(module: nn.Module) -> None:
     layer = kt.from_torch(module, sum_biases=True)
     x = torch.randn(*((2, 3) if isinstance(module, nn.LSTMCell) else (2, 7, 3)), dtype=torch.float64)
     output = layer(x)
-    assert_close([leaves(output)[0]], [module(x)[0]], torch.float64)
+    assert_same([leaves(output)[0]], [module(x)[0]])
 
 
 @pytest.mark.parametrize("kept", ["bias_ih_l0", "bias_hh_l0"])
@@ -303,7 +304,7 @@ def test_one_zero_bias_loses_nothing(kept: str) -> None:
     assert torch.equal(layer.bias_ih_l0, getattr(module, kept))
     assert not layer.bias_hh_l0.count_nonzero()
     x = torch.randn(2, 7, 3)
-    assert_close([layer(x)], [module(x)[0]], torch.float32)
+    assert_same([layer(x)], [module(x)[0]])
 
 
 @pytest.mark.parametrize("wrap", [False, True])

@@ -38,11 +38,6 @@ def gradients(layer: Any, x: Tensor, **options: Any) -> list[Tensor]:
     return [*outputs, x.grad, *(state.grad for state in states), *weights]
 
 
-def assert_close(ours: list[Tensor], theirs: list[Tensor]) -> None:
-    for mine, his in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(mine, his, rtol=0, atol=1e-12)  # float64, another order of sums
-
-
 class Own(nn.Module):
     """A torch module with one state."""
 

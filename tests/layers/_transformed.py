@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from _close import OUTPUT, assert_close
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
-
-# Two summation orders of the same float32 products: a few units in the last place, per step.
-CLOSE = {"rtol": 1e-5, "atol": 2e-6}
 
 FUSED = [
     ("LSTM", {}),
@@ -65,10 +63,8 @@ def flat(result: Any) -> list[Tensor]:
     return [result] if isinstance(result, Tensor) else list(result)
 
 
-def compare(found: Any, expected: Any, **tolerance: float) -> None:
-    for one, other in zip(flat(found), flat(expected), strict=True):
-        assert one.dtype == other.dtype
-        torch.testing.assert_close(one, other, **(tolerance or CLOSE))
+def compare(found: Any, expected: Any, floor: float = OUTPUT) -> None:
+    assert_close(flat(found), flat(expected), floor)
 
 
 def gradients(module: nn.Module, result: Any) -> list[Tensor]:

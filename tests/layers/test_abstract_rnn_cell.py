@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 import kerastorch as kt
@@ -61,7 +62,7 @@ def test_it_runs_in_rnn_and_in_a_model() -> None:
     for step in data.unbind(1):
         state = step @ cell.kernel + state @ cell.recurrent_kernel
         outputs.append(state)
-    torch.testing.assert_close(model(data), torch.stack(outputs, 1))
+    assert_close(model(data), torch.stack(outputs, 1))
     assert [array.shape for array in model.get_weights()] == [(3, 4), (4, 4)]
 
 
@@ -103,7 +104,7 @@ def test_the_start_may_have_either_signature(start: Any) -> None:
     cell = Started(4)
     rnn = layers.RNN(cell)
     x = torch.randn(2, 1, 3)
-    torch.testing.assert_close(rnn(x), x[:, 0] @ cell.kernel + torch.full((2, 4), 2.0) @ cell.recurrent_kernel)
+    assert_close(rnn(x), x[:, 0] @ cell.kernel + torch.full((2, 4), 2.0) @ cell.recurrent_kernel)
 
 
 def test_what_is_missing_is_told() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 
 import kerastorch as kt
 from kerastorch import activations, layers
@@ -27,7 +28,7 @@ X = torch.tensor([[-2.0, -0.5, 0.0, 0.5, 3.0]])
     ids=str,
 )
 def test_values(layer: Any, expected: list[float]) -> None:
-    torch.testing.assert_close(layer(X), torch.tensor([expected], dtype=torch.float32))
+    assert_close(layer(X), torch.tensor([expected], dtype=torch.float32))
     function = layer.as_activation()
     assert torch.equal(function(X), layer(X))
     again = activations.get(activations.serialize(function))
@@ -163,9 +164,9 @@ def test_to_torch(layer: Any, module_class: type[torch.nn.Module]) -> None:
     x = torch.randn(6, 5)
     module = filled(layer, (6, 5)).to_torch()
     assert type(module) is module_class
-    torch.testing.assert_close(module(x), layer(x))
+    assert_close(module(x), layer(x))
     back = kt.from_torch(module, example=(6, 5))
-    torch.testing.assert_close(back(x), layer(x))
+    assert_close(back(x), layer(x))
 
 
 @pytest.mark.parametrize(
@@ -186,8 +187,8 @@ def test_from_torch(module: torch.nn.Module, shape: tuple[int, ...]) -> None:
         torch.nn.init.normal_(parameter)
     x = torch.randn(shape)
     layer = kt.from_torch(module, example=shape)
-    torch.testing.assert_close(layer(x), module(x))
-    torch.testing.assert_close(layer.to_torch()(x), module(x))
+    assert_close(layer(x), module(x))
+    assert_close(layer.to_torch()(x), module(x))
     assert layer.count_params() == sum(parameter.numel() for parameter in module.parameters())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from torch import Tensor
 
 import kerastorch
@@ -142,7 +143,7 @@ def check_double(cls: type[Layer], example: Example) -> None:
     double = leaves(run(layer.double(), map_structure(lambda t: t.double() if t.is_floating_point() else t, x)))
     for one, two in zip(single, double, strict=True):
         assert two.dtype == torch.float64
-        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
+        assert_close(one, two, GRADIENT)
     for array, wanted in zip(layer.get_weights(), arrays, strict=True):
         assert array.dtype == (np.float64 if wanted.dtype.kind == "f" else np.int64)
         np.testing.assert_array_equal(array, wanted)

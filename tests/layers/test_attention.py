@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch import Input, Model, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -148,8 +149,8 @@ def test_kernel_choice_tells_when_the_fused_kernel_runs(monkeypatch: pytest.Monk
             assert layer.kernel_choice().reason
     explicit = layers.MultiHeadAttention(2, 3)
     out, scores = explicit(Q, V, value_mask=mask, return_attention_scores=True)
-    torch.testing.assert_close(out, explicit(Q, V, value_mask=mask))
-    torch.testing.assert_close(scores.sum(-1), torch.ones(2, 2, 4))
+    assert_close(out, explicit(Q, V, value_mask=mask))
+    assert_close(scores.sum(-1), torch.ones(2, 2, 4))
 
 
 def test_projections_start_with_the_fans_of_the_equation() -> None:
@@ -205,6 +206,6 @@ def test_attention_compiles_and_exports() -> None:
 
     module = Two().eval()
     exported = torch.export.export(module, (Q, V))
-    torch.testing.assert_close(exported.module()(Q, V), module(Q, V))
+    assert_close(exported.module()(Q, V), module(Q, V))
     compiled = torch.compile(module, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(Q, V), module(Q, V))
+    assert_close(compiled(Q, V), module(Q, V))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from _close import BFLOAT16, GRADIENT, TF32
 from _transformed import (
-    CLOSE,
     FUSED,
     LOOPS,
     OTHERS,
@@ -42,13 +42,12 @@ def test_compiled_layers_have_eager_outputs_and_gradients(name: str, config: dic
     layer = make(name, config)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     x, mask = data(steps=3)
-    bound = {"rtol": 2e-2, "atol": 2e-2} if "dtype" in config else CLOSE  # bfloat16 has 8 bits
+    half = "dtype" in config
     for options in ({"mask": mask}, {})[: 1 if (name, config) in LOOPS else 2]:
         expected = layer(x, **options)
         found = compiled(x, **options)
-        compare(found, expected, **bound)
-        wide = {"rtol": 5e-2, "atol": 5e-2} if "dtype" in config else {"rtol": 1e-4, "atol": 1e-5}
-        compare(gradients(layer, found), gradients(layer, expected), **wide)
+        compare(found, expected)
+        compare(gradients(layer, found), gradients(layer, expected), BFLOAT16 if half else GRADIENT)
 
 
 def test_inductor_compiles_a_model_with_masks() -> None:
@@ -57,7 +56,7 @@ def test_inductor_compiles_a_model_with_masks() -> None:
     given = tokens()[0]
     expected, found = model(given), compiled(given)
     compare(found, expected)
-    compare(gradients(model, found), gradients(model, expected), rtol=1e-4, atol=1e-5)
+    compare(gradients(model, found), gradients(model, expected), GRADIENT)
 
 
 def test_a_model_with_masks_is_compiled() -> None:
@@ -66,7 +65,7 @@ def test_a_model_with_masks_is_compiled() -> None:
     given = tokens()
     expected, found = model(given), compiled(given)
     compare(found, expected)
-    compare(gradients(model, found), gradients(model, expected), rtol=1e-4, atol=1e-5)
+    compare(gradients(model, found), gradients(model, expected), GRADIENT)
 
 
 def test_one_graph_serves_every_mask() -> None:
@@ -101,9 +100,9 @@ def test_inductor_compiles_a_model_with_masks_on_cuda() -> None:
     compiled = torch.compile(model, fullgraph=True, backend="inductor")
     given = [value.cuda() for value in tokens()]
     expected, found = model(given), compiled(given)
-    compare(found, expected, rtol=1e-3, atol=1e-3)  # cuDNN may use TF32
+    compare(found, expected, TF32)
     model.train()  # cuDNN has gradients in training mode only
-    compare(gradients(model, compiled(given)), gradients(model, model(given)), rtol=1e-2, atol=1e-3)
+    compare(gradients(model, compiled(given)), gradients(model, model(given)), 4 * TF32)
 
 
 # ---------------------------------------------------------------- the operators
@@ -143,7 +142,6 @@ def exported(layer: nn.Module, x: Tensor, mask: Tensor | None, strict: bool = Fa
 )
 def test_export_with_any_batch_and_any_number_of_steps(name: str, config: dict[str, Any], wrap: bool) -> None:
     layer = make(name, config, wrap)
-    tolerance = {"rtol": 2e-2, "atol": 2e-2} if "dtype" in config else CLOSE
     x, mask = data()
     for example in (None, mask):
         program = exported(layer, x, example).module()
@@ -151,7 +149,7 @@ def test_export_with_any_batch_and_any_number_of_steps(name: str, config: dict[s
             other, its_mask = data(batch, steps)
             options = {} if example is None else {"mask": its_mask}
             with torch.no_grad():
-                compare(program(other, **options), layer(other, **options), **tolerance)
+                compare(program(other, **options), layer(other, **options))
 
 
 @every(LOOPS[:2])

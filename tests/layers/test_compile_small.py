@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch import layers
 
@@ -47,10 +48,10 @@ def test_one_graph(cls: Any, config: dict[str, Any]) -> None:
     layer.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
-        torch.testing.assert_close(compiled(layer)(x), layer(x))
+        assert_close(compiled(layer)(x), layer(x))
         program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     again = torch.randn(5, 6, 4)
-    torch.testing.assert_close(program.module()(again), layer(again))
+    assert_close(program.module()(again), layer(again))
 
 
 @pytest.mark.parametrize(("cls", "config"), NOISES, ids=lambda value: getattr(value, "__name__", ""))
@@ -70,4 +71,4 @@ def test_noise_in_one_graph(cls: Any, config: dict[str, Any]) -> None:
 def test_layers_of_keras_1(layer: Any) -> None:
     x = torch.randn(2, 4)
     layer(x)
-    torch.testing.assert_close(compiled(layer)(x), layer(x))
+    assert_close(compiled(layer)(x), layer(x))

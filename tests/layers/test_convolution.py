@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch.nn import functional as F
 
 import kerastorch as kt
@@ -92,7 +93,7 @@ def test_the_state_dict_is_torchs_own() -> None:
     module = torch.nn.Conv2d(6, 4, (3, 2), groups=2)
     module.load_state_dict(layer.state_dict())
     x = torch.randn(2, 6, 5, 5)
-    torch.testing.assert_close(layer(x), module(x))
+    assert_close(layer(x), module(x))
 
 
 def test_causal_looks_at_nothing_that_comes_later() -> None:
@@ -113,7 +114,7 @@ def test_same_begins_at_the_first_place_where_the_window_is_smaller_than_the_ste
     x = torch.randn(2, *[6] * rank, 4)
     y = layer(x)
     every_third = (slice(None), *[slice(None, None, 3)] * rank)
-    torch.testing.assert_close(y, x[every_third] @ torch.tensor(layer.get_weights()[0]).reshape(4, 2))
+    assert_close(y, x[every_third] @ torch.tensor(layer.get_weights()[0]).reshape(4, 2))
 
 
 @each
@@ -253,7 +254,7 @@ def test_a_mask_ends_at_a_convolution(name: str) -> None:
     x[:, 4:] = 0
     masking, layer, lstm = model.layers[-3:]
     assert layer.compute_mask(x, masking.compute_mask(x)) is None
-    torch.testing.assert_close(model(x), lstm(layer(x)))
+    assert_close(model(x), lstm(layer(x)))
 
 
 def test_penalties_and_constraints() -> None:
@@ -264,7 +265,7 @@ def test_penalties_and_constraints() -> None:
     x = torch.randn(2, 8, 3)
     y = layer(x)
     assert len(layer.losses) == 4
-    torch.testing.assert_close(layer.losses[0], 0.01 * y.abs().sum() / 2)
+    assert_close(layer.losses[0], 0.01 * y.abs().sum() / 2)
     layer.apply_constraints()
     depthwise_kernel, pointwise_kernel, _ = layer.get_weights()
     assert depthwise_kernel.min() >= 0
@@ -291,7 +292,7 @@ def test_export_takes_any_batch_and_any_length(padding: str) -> None:
     program = torch.export.export(model, (x,), dynamic_shapes=((({0: batch, 1: time}),),))
     for shape in ((3, 7, 4), (5, 12, 4)):
         other = torch.randn(shape)
-        torch.testing.assert_close(program.module()(other), model(other))
+        assert_close(program.module()(other), model(other))
 
 
 @each
@@ -301,7 +302,7 @@ def test_compile(name: str, config: dict[str, Any]) -> None:
     expected = layer(x)
     torch._dynamo.reset()  # it compiles a function anew a few times only
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x), expected)
+    assert_close(compiled(x), expected)
 
 
 def test_a_functional_model_of_images() -> None:
@@ -330,7 +331,7 @@ def test_locally_connected_in_each_implementation() -> None:
         layer = layers.LocallyConnected1D(3, 2, strides=2, implementation=implementation)
         layer.build(x.shape)
         layer.set_weights([weights, bias])
-        torch.testing.assert_close(layer(x), expected)
+        assert_close(layer(x), expected)
     windows = F.unfold(x.transpose(1, 2).unsqueeze(2), (1, 2), stride=(1, 2)).reshape(4, 2, 2, 3)
     by_hand = torch.einsum("bckp,pkcf->bpf", windows, torch.tensor(kernel).reshape(3, 2, 2, 3)) + torch.tensor(bias)
-    torch.testing.assert_close(expected, by_hand)
+    assert_close(expected, by_hand)

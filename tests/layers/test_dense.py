@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import nn
 
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -24,14 +25,14 @@ def test_numbers(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
     layer, (kernel, bias) = weighted(rng, shape, units=4, activation="tanh")  # square: a lost transpose keeps the shape
     x = rng.normal(size=shape).astype("float32")
     wanted = np.tanh(x @ kernel + bias)
-    np.testing.assert_allclose(layer(x).detach(), wanted, atol=1e-6)
+    assert_close(layer(x).detach(), wanted)
     assert np.abs(layer(x).detach().numpy() - np.tanh(x @ kernel.T + bias)).max() > 0.1
 
 
 def test_no_bias(rng: np.random.Generator) -> None:
     layer, (kernel,) = weighted(rng, (5, 4), units=3, use_bias=False)
     x = rng.normal(size=(5, 4)).astype("float32")
-    np.testing.assert_allclose(layer(x).detach(), x @ kernel, atol=1e-6)
+    assert_close(layer(x).detach(), x @ kernel)
     assert list(layer.state_dict()) == ["weight"]
 
 
@@ -46,7 +47,7 @@ def test_a_linear_takes_the_state_dict(rng: np.random.Generator) -> None:
 def test_integers_are_converted_as_in_keras(rng: np.random.Generator) -> None:
     layer, (kernel, bias) = weighted(rng, (5, 4), units=3)
     x = rng.integers(-5, 5, size=(5, 4))
-    np.testing.assert_allclose(layer(torch.from_numpy(x)).detach(), x @ kernel + bias, atol=1e-5)
+    assert_close(layer(torch.from_numpy(x)).detach(), x @ kernel + bias)
 
 
 def test_autocast() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch import Input, Sequential, layers
 
@@ -27,7 +28,7 @@ def test_one_mask_for_the_whole_sequence(rate: float) -> None:
     out = mask_layer(rate).train()(torch.ones(ROWS, T, F)).detach()
     scale = 1 / (1 - rate)
     assert torch.all((out == 0) | ((out - scale).abs() < 1e-6))
-    torch.testing.assert_close(out, out[:, :1].expand_as(out))
+    assert_close(out, out[:, :1].expand_as(out))
     share = (out[:, 0] == 0).double().mean().item()
     assert abs(share - rate) < 5 * (rate * (1 - rate) / (ROWS * F)) ** 0.5
     again = mask_layer(rate).train()(torch.ones(ROWS, T, F))
@@ -45,7 +46,7 @@ def test_recurrent_masks_act_on_the_state(rate: float) -> None:
     scale = 1 / (1 - rate)
     assert torch.all((mask.abs() < 1e-5) | ((mask - scale).abs() < 1e-5))
     powers = torch.stack([mask**step for step in range(T)]).cumsum(0).transpose(0, 1)
-    torch.testing.assert_close(out, powers)
+    assert_close(out, powers)
     share = (mask.abs() < 1e-5).double().mean().item()
     assert abs(share - rate) < 5 * (rate * (1 - rate) / (ROWS * F)) ** 0.5
 
@@ -73,7 +74,7 @@ def test_off_in_evaluation_and_training_overrides(name: str, rates: dict[str, An
     assert torch.any(layer(x, training=True) != plain)
     layer.train()
     assert torch.any(layer(x) != plain)
-    torch.testing.assert_close(layer(x, training=False), plain)
+    assert_close(layer(x, training=False), plain)
     model = Sequential([Input((T, F)), layer]).train()
-    torch.testing.assert_close(model(x, training=False), plain)
+    assert_close(model(x, training=False), plain)
     assert torch.any(model.eval()(x, training=True) != plain)

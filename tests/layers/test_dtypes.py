@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 from torch import Tensor, nn
 
@@ -299,7 +300,7 @@ def test_a_mixed_layer_trains_its_float32_weights(policy: str) -> None:
         assert parameter.dtype == torch.float32
         moved = (parameter - old).abs().max()
         assert 0 < moved < 1e-2
-        torch.testing.assert_close(parameter, old - 1e-4 * parameter.grad)
+        assert_close(parameter, old - 1e-4 * parameter.grad)
 
 
 @policies

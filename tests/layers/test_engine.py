@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -129,9 +130,7 @@ def test_an_initial_state_of_zeros_has_the_gradient_of_any_other(equations: Any,
     problem = Problem(equations, "tanh", mask="holes", dtype=dtype)
     for state in problem.tensors[problem.weights :]:
         state.zero_()
-    for ours, theirs in zip(problem.everything(_engine.run), problem.everything(follow_steps), strict=True):
-        tolerance = 1e-12 if dtype == torch.float64 else 1e-5
-        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    assert_close(problem.everything(_engine.run), problem.everything(follow_steps), GRADIENT)
 
 
 # ---------------------------------------------------------------- planted faults

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _transformed import FUSED, LOOPS, compare, data, every, flat, make
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev, stack_module_state, vmap
@@ -31,7 +32,7 @@ def test_functional_call_and_grad(name: str, config: dict[str, Any]) -> None:
     twin.load_state_dict({**layer.state_dict(), **others})
     sum(y.square().sum() for y in flat(twin(x, mask=mask))).backward()
     for key, parameter in twin.named_parameters():
-        torch.testing.assert_close(found[key], parameter.grad, rtol=1e-4, atol=1e-5)
+        assert_close(found[key], parameter.grad, GRADIENT)
 
 
 @every([*FUSED[:5], *LOOPS])
@@ -56,7 +57,7 @@ def test_gradients_for_each_sample() -> None:
     for index in range(5):
         alone = grad(loss)(state, xs[index], masks[index])
         for key, value in alone.items():
-            torch.testing.assert_close(found[key][index], value, rtol=1e-4, atol=1e-5)
+            assert_close(found[key][index], value, GRADIENT)
 
 
 def test_vmap_over_the_weights_of_an_ensemble() -> None:
@@ -72,7 +73,7 @@ def test_jacobian() -> None:
     layer = make("LSTM", {"return_sequences": False})
     x, _ = data(2, 3)
     expected = torch.autograd.functional.jacobian(layer, x)
-    torch.testing.assert_close(jacrev(layer)(x), expected, rtol=1e-4, atol=1e-5)  # type: ignore[arg-type]
+    assert_close(jacrev(layer)(x), expected, GRADIENT)  # type: ignore[arg-type]
 
 
 def test_functional_call_on_a_model() -> None:

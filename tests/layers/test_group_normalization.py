@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 from kerastorch.layers import GroupNormalization, RMSNormalization, UnitNormalization
@@ -69,8 +70,8 @@ def test_masks_of_tf_keras() -> None:
     with torch.no_grad():
         layer.weight.normal_()
         layer.bias.normal_()
-    torch.testing.assert_close(layer(x, mask=mask)[:, :4], layer(x[:, :4]))
-    torch.testing.assert_close(layer(x, mask=torch.ones_like(mask)), layer(x))
+    assert_close(layer(x, mask=mask)[:, :4], layer(x[:, :4]))
+    assert_close(layer(x, mask=torch.ones_like(mask)), layer(x))
     again = GroupNormalization(2)
     again.build((None, 6, 4))
     again.load_state_dict(layer.state_dict())
@@ -80,7 +81,7 @@ def test_masks_of_tf_keras() -> None:
     first = GroupNormalization(2, axis=1, keras2_masks=True, scale=False, center=False)
     swapped = first(x.movedim(-1, 1), mask=mask.movedim(-1, 1)).movedim(1, -1)
     plain = GroupNormalization(2, scale=False, center=False)(x[:, :4])
-    torch.testing.assert_close(swapped[:, :4], plain)
+    assert_close(swapped[:, :4], plain)
 
 
 def test_a_mask_passes_through_where_keras_says_so() -> None:
@@ -93,7 +94,7 @@ def test_a_mask_passes_through_where_keras_says_so() -> None:
 
 def test_half_precision() -> None:
     x = torch.full((1, 4), 300.0, dtype=torch.float16)  # the sum of the squares is not in float16
-    torch.testing.assert_close(UnitNormalization(dtype="float16")(x), torch.full_like(x, 0.5))
+    assert_close(UnitNormalization(dtype="float16")(x), torch.full_like(x, 0.5))
 
 
 def test_configs_have_the_keys_of_keras_3() -> None:

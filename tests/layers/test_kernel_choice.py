@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from torch import Tensor
 
 from kerastorch import layers
@@ -76,9 +77,7 @@ def test_the_engine_gives_what_the_kernel_gives(
     monkeypatch.setattr(_engine, "outruns", lambda *args: False)
     theirs = everything(layer, x, orders, **call)
     assert runs == ["engine"]
-    for our, their in zip(ours, theirs, strict=True):
-        # float32, in another order of sums; second derivatives are sums of squares.
-        torch.testing.assert_close(our, their, rtol=1e-4, atol=2e-6 * max(1.0, float(their.detach().abs().max())))
+    assert_close(ours, theirs, GRADIENT)
 
 
 @pytest.mark.parametrize("name", ["GRU", "SimpleRNN"])
@@ -155,8 +154,7 @@ def test_cells(cell: Any, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     assert layer.kernel_choice(x).path == "step loop"
     assert layer.kernel_choice().path == "fused"
     monkeypatch.setattr(_engine, "outruns", lambda *args: False)
-    for our, their in zip(ours, everything(layer, x), strict=True):
-        torch.testing.assert_close(our, their, rtol=1e-4, atol=1e-5)  # float32, another order of sums
+    assert_close(ours, everything(layer, x), GRADIENT)
     assert len(runs) == 2
 
 
@@ -168,5 +166,5 @@ def test_who_takes_a_graph_gets_the_kernel(runs: list[str]) -> None:
     exported = torch.export.export(layer.eval(), (x,))
     assert not runs
     assert any("kerastorch.gru" in str(node.target) for node in exported.graph.nodes)
-    torch.testing.assert_close(torch.func.vmap(layer)(x[None])[0], layer(x), rtol=1e-5, atol=1e-6)
+    assert_close(torch.func.vmap(layer)(x[None])[0], layer(x))
     assert runs == ["engine"]

@@ -6,6 +6,7 @@ from functools import reduce
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch.errors import ArgumentError, ShapeError
@@ -46,7 +47,7 @@ def test_elementwise(rng: np.random.Generator, cls: type[Add], shapes: tuple[tup
     rank = max(map(len, shapes))
     full = [x.reshape(x.shape[0], *[1] * (rank - x.ndim), *x.shape[1:]) for x in inputs]
     y = cls()([torch.from_numpy(x) for x in inputs])
-    np.testing.assert_allclose(y, ELEMENTWISE[cls](full), atol=1e-6)
+    assert_close(y, ELEMENTWISE[cls](full))
     assert cls().compute_output_shape(list(shapes)) == tuple(y.shape)
     assert y.shape[0] == shapes[0][0]
 
@@ -198,7 +199,7 @@ def test_dot(
     unit = [x / np.linalg.norm(x, axis=i, keepdims=True) if normalize else x for x, i in ((a, one), (b, two))]
     wanted = np.einsum(subscripts, *unit)
     wanted = wanted[:, None] if wanted.ndim == 1 else wanted
-    np.testing.assert_allclose(layer([a, b]), wanted, atol=1e-5)
+    assert_close(layer([a, b]), wanted)
     assert layer.compute_output_shape(list(shapes)) == wanted.shape
     assert layer.compute_mask([a, b], [ONE, TWO]) is None
 

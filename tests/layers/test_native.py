@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
 from torch import Tensor
 
@@ -20,10 +21,7 @@ pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was 
 def check(**options: Any) -> None:
     exact = Problem(**options)
     ours = Problem(**options, dtype=torch.float32).everything(_engine.run)
-    for our, their in zip(ours, exact.everything(follow_steps), strict=True):
-        # float32 against float64: rounding of sums over steps, rows and units.
-        largest = max(1.0, float(their.abs().max())) if their.numel() else 1.0
-        torch.testing.assert_close(our.double(), their, rtol=2e-5, atol=2e-6 * largest)
+    assert_close(ours, exact.everything(follow_steps), GRADIENT)
 
 
 # ---------------------------------------------------------------- right numbers
@@ -77,7 +75,7 @@ def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) 
     (ours,) = torch.autograd.grad(out.flatten()[finite].sum(), leaf)
     kink = function(x.requires_grad_())  # in float32: which side of a kink a value lies on
     (theirs,) = torch.autograd.grad(kink[finite].sum(), x)
-    torch.testing.assert_close(ours[finite], theirs[finite], rtol=1e-5, atol=2e-7)  # 1 - y * y, with y rounded
+    assert_close(ours[finite], theirs[finite])  # 1 - y * y, with y rounded
 
 
 @pytest.mark.parametrize("drop", DROPS)
@@ -125,9 +123,7 @@ def test_any_memory_order_and_expanded_gradients(cls: Any, calls: list[str], mon
         second = torch.autograd.grad(sum(grad.square().sum() for grad in first), leaves)  # type: ignore[arg-type]
         found.append([out, *states, *first, *second])
     assert len(calls) == 1  # with create_graph=True, autograd follows every step
-    for our, their in zip(*found, strict=True):
-        # float32, in another order of sums; second derivatives are sums of squares.
-        torch.testing.assert_close(our, their, rtol=1e-4, atol=2e-6 * max(1.0, float(their.detach().abs().max())))
+    assert_close(*found, GRADIENT)
 
 
 def test_inference_keeps_nothing_and_changes_nothing(calls: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _conv_lstms import CLASSES, IMAGES, MASK, images, make
 from torch import Tensor
 
@@ -53,9 +54,7 @@ def dropout_masks(like: Tensor, rate: float) -> Tensor:
 def check(x: Tensor, mask: Tensor | None = None, order: int = 1, **config: Any) -> None:
     ours, exact = pair(x.ndim - 3, **config)
     x = x.movedim(-1, 2) if ours.data_format == "channels_first" else x
-    for our, their in zip(everything(ours, x.float(), mask, order), everything(exact, x, mask, order), strict=True):
-        # float32 against float64: rounding of sums over steps, rows, places and channels.
-        torch.testing.assert_close(our.double(), their, rtol=1e-5, atol=2e-6 * max(1.0, float(their.abs().max())))
+    assert_close(everything(ours, x.float(), mask, order), everything(exact, x, mask, order), GRADIENT)
 
 
 # ---------------------------------------------------------------- right numbers
@@ -119,8 +118,7 @@ def test_any_memory_order_and_expanded_gradients() -> None:
     for layer, leaf in ((ours, x.float().requires_grad_()), (exact, images().requires_grad_())):
         out, *_ = layer(leaf)
         grads.append(torch.autograd.grad(out.sum(), [leaf, *layer.parameters()]))
-    for our, their in zip(*grads, strict=True):
-        torch.testing.assert_close(our.double(), their, rtol=1e-5, atol=1e-5 * float(their.abs().max()))
+    assert_close(*grads, GRADIENT)
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -129,10 +127,8 @@ def test_only_the_last_output_and_kept_states(data_format: str) -> None:
     ours, exact = pair(**config)
     x = images().movedim(-1, 2) if data_format == "channels_first" else images()
     for _ in range(2):
-        for our, their in zip(ours(x.float(), mask=MASK), exact(x, mask=MASK), strict=True):
-            torch.testing.assert_close(our.double(), their, rtol=0, atol=1e-5)
-    for our, their in zip(ours.states, exact.states, strict=True):
-        torch.testing.assert_close(our.double(), their, rtol=0, atol=1e-5)
+        assert_close(ours(x.float(), mask=MASK), exact(x, mask=MASK))
+    assert_close(ours.states, exact.states)
 
 
 def test_a_batch_of_no_images() -> None:
@@ -180,7 +176,7 @@ def test_where_it_does_not_run(calls: list[str], monkeypatch: pytest.MonkeyPatch
     x = images().movedim(-1, 2)
     exact(x)
     mask = torch.ones(3, 4, 2, 5, dtype=torch.bool)  # all axes of the output but the last, as in Keras
-    torch.testing.assert_close(ours(x.float(), mask=mask)[0].double(), exact(x)[0], rtol=0, atol=1e-5)
+    assert_close(ours(x.float(), mask=mask)[0], exact(x)[0])
     layers.ConvLSTM2D(2, 3, activation="softmax")(images().float())
     torch.compile(ours, backend="eager")(x.float())
     monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", ours.weight_hh.numel() - 1)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import nn
 
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -45,7 +46,7 @@ def test_inference(rng: np.random.Generator, shape: tuple[int, ...], axis: int) 
     assert list(w) == ["gamma", "beta", "moving_mean", "moving_variance"]
     x = rng.normal(size=shape).astype("float32")
     wanted = normalised(x, w["moving_mean"], w["moving_variance"], w, axis, 0.01)
-    np.testing.assert_allclose(layer(x).detach(), wanted, atol=1e-5)
+    assert_close(layer(x).detach(), wanted)
     for name, array in zip(w, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(array, w[name])
 
@@ -57,11 +58,11 @@ def test_training(rng: np.random.Generator, shape: tuple[int, ...], axis: int) -
     x = (rng.normal(size=shape) * 2 + 1).astype("float32")
     others = tuple(i for i in range(x.ndim) if i != axis % x.ndim)
     mean, variance = x.mean(others), x.var(others)
-    np.testing.assert_allclose(layer(x).detach(), normalised(x, mean, variance, w, axis, 1e-3), atol=1e-5)
-    np.testing.assert_allclose(layer.running_mean, 0.8 * w["moving_mean"] + 0.2 * mean, rtol=1e-5)
-    np.testing.assert_allclose(layer.running_var, 0.8 * w["moving_variance"] + 0.2 * variance, rtol=1e-5)
+    assert_close(layer(x).detach(), normalised(x, mean, variance, w, axis, 1e-3))
+    assert_close(layer.running_mean, 0.8 * w["moving_mean"] + 0.2 * mean)
+    assert_close(layer.running_var, 0.8 * w["moving_variance"] + 0.2 * variance)
     layer(x, training=False)
-    np.testing.assert_allclose(layer.running_mean, 0.8 * w["moving_mean"] + 0.2 * mean, rtol=1e-5)
+    assert_close(layer.running_mean, 0.8 * w["moving_mean"] + 0.2 * mean)
 
 
 def test_masked_steps_do_not_count(rng: np.random.Generator) -> None:
@@ -74,9 +75,9 @@ def test_masked_steps_do_not_count(rng: np.random.Generator) -> None:
     other[~mask] = np.nan  # what is masked changes no number elsewhere
     mean, variance = x[mask].mean(0), x[mask].var(0)
     y = layer(torch.from_numpy(other), mask=torch.from_numpy(mask)).detach().numpy()
-    np.testing.assert_allclose(y[mask], normalised(x, mean, variance, w, -1, 1e-3)[mask], atol=1e-5)
-    np.testing.assert_allclose(layer.running_mean, 0.5 * (w["moving_mean"] + mean), rtol=1e-5)
-    np.testing.assert_allclose(layer.running_var, 0.5 * (w["moving_variance"] + variance), rtol=1e-5)
+    assert_close(y[mask], normalised(x, mean, variance, w, -1, 1e-3)[mask])
+    assert_close(layer.running_mean, 0.5 * (w["moving_mean"] + mean))
+    assert_close(layer.running_var, 0.5 * (w["moving_variance"] + variance))
 
 
 def test_no_step_at_all_counts() -> None:
@@ -101,7 +102,7 @@ def test_frozen_means_inference(rng: np.random.Generator) -> None:
     w = weighted(rng, layer, (6, 3))
     x = rng.normal(size=(6, 3)).astype("float32")
     wanted = normalised(x, w["moving_mean"], w["moving_variance"], w, -1, 1e-3)
-    np.testing.assert_allclose(layer(x, training=True), wanted, atol=1e-5)
+    assert_close(layer(x, training=True), wanted)
     np.testing.assert_array_equal(layer.running_mean, w["moving_mean"])
     layer.trainable = True
     layer(x)
@@ -127,9 +128,9 @@ def test_the_fused_kernel_of_keras_2(
     others = tuple(i for i in range(x.ndim) if i != axis % x.ndim)
     y = layer(x, mask=rng.random(shape[:-1]) < 0.5) if unbiased else layer(x)
     mean, variance = x.mean(others), x.var(others)
-    np.testing.assert_allclose(y.detach(), normalised(x, mean, variance, w, axis, 1e-3), atol=1e-5)
+    assert_close(y.detach(), normalised(x, mean, variance, w, axis, 1e-3))
     moved = x.var(others, ddof=1) if unbiased else variance
-    np.testing.assert_allclose(layer.running_var, 0.5 * (w["moving_variance"] + moved), rtol=1e-5)
+    assert_close(layer.running_var, 0.5 * (w["moving_variance"] + moved))
     assert layer.get_config()["fused"] is True
     assert "fused" not in BatchNormalization(fused=False).get_config()
 
@@ -155,8 +156,8 @@ def test_torchs_batch_norm_takes_the_state_dict_and_gives_it_back(rng: np.random
     torchs = nn.BatchNorm1d(3, eps=1e-3, momentum=0.1)
     torchs.load_state_dict(layer.state_dict())
     x = torch.randn(6, 3)
-    torch.testing.assert_close(torchs(x), layer(x))
-    torch.testing.assert_close(torchs.running_mean, layer.running_mean)
+    assert_close(torchs(x), layer(x))
+    assert_close(torchs.running_mean, layer.running_mean)
     holder = nn.Sequential(BatchNormalization())
     holder[0].build((None, 3))
     holder.load_state_dict(nn.Sequential(torchs).state_dict())
@@ -219,7 +220,7 @@ def test_layer_normalization(rng: np.random.Generator, axis: object, axes: tuple
     shape = [size if i in axes else 1 for i, size in enumerate(x.shape)]
     wanted = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 0.01)
     wanted = wanted * w["gamma"].reshape(shape) + w["beta"].reshape(shape)
-    np.testing.assert_allclose(layer(x).detach(), wanted, atol=1e-5)
+    assert_close(layer(x).detach(), wanted)
 
 
 def test_layer_normalization_without_weights(rng: np.random.Generator) -> None:

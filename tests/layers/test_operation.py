@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -70,10 +71,10 @@ def test_operators(write: Any, compute: Any) -> None:
     wanted = compute(*data)
     got = model(data)
     assert got.dtype == wanted.dtype
-    torch.testing.assert_close(got, wanted)
+    assert_close(got, wanted)
     assert model.output_shape == (None, *wanted.shape[1:])
     again = Model.from_config(json.loads(json.dumps(model.get_config())))
-    torch.testing.assert_close(again(data), wanted)
+    assert_close(again(data), wanted)
     assert again.get_config() == model.get_config()
 
 
@@ -151,9 +152,9 @@ def test_shapes_follow_through_arithmetic() -> None:
     model = Model(x, [y, z, apply("Tile", x, [1, shape[2], 1])])
     data = values(2, 3, 4)
     flat, summed, tiled = model(data)
-    torch.testing.assert_close(flat, data.reshape(2, 12))
-    torch.testing.assert_close(summed, data[:, 0] + 2.5)
-    torch.testing.assert_close(tiled, data.repeat(1, 4, 1))
+    assert_close(flat, data.reshape(2, 12))
+    assert_close(summed, data[:, 0] + 2.5)
+    assert_close(tiled, data.repeat(1, 4, 1))
     with pytest.raises(UnsupportedError, match="depends on the values of a tensor"):
         apply("Reshape", x, [apply("Cast", apply("Max", x), "int32"), 4])
 
@@ -165,7 +166,7 @@ def test_arithmetic_with_shapes_compiles() -> None:
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     for steps in (3, 5, 6):
         data = values(2, steps, 4)
-        torch.testing.assert_close(compiled(data), data.reshape(2, -1) * steps)
+        assert_close(compiled(data), data.reshape(2, -1) * steps)
 
 
 def test_constants_follow_the_model() -> None:
@@ -174,17 +175,17 @@ def test_constants_follow_the_model() -> None:
     model = Model(x, apply("Cast", x > 0, "float32") * weights + 1)
     data = values(4, 3)
     wanted = (data > 0).float() * torch.tensor(weights) + 1
-    torch.testing.assert_close(model(data), wanted)
+    assert_close(model(data), wanted)
     assert model.state_dict() == {}
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        torch.testing.assert_close(other(data), wanted)
+        assert_close(other(data), wanted)
     assert model.double()(data.double()).dtype == torch.float64  # a cast to float32 follows, too
     (multiply,) = [layer for layer in model.layers if layer.kind == "Multiply"]  # type: ignore[union-attr]
     assert next(multiply.buffers()).dtype == torch.float64
     with torch.device("meta"):
         made = Model.from_config(model.get_config())
     assert not any(buffer.is_meta for buffer in made.buffers())
-    torch.testing.assert_close(made(data.double()).float(), wanted)
+    assert_close(made(data.double()).float(), wanted)
 
 
 def test_numbers_and_dtypes() -> None:
@@ -201,8 +202,8 @@ def test_numbers_and_dtypes() -> None:
 def test_a_function_alone_and_in_a_chain() -> None:
     mean = Operation("Mean", {"x": PLACE, "axis": 1})
     data = values(2, 5, 3)
-    torch.testing.assert_close(mean(data), data.mean(1))
-    torch.testing.assert_close(mean(data.numpy()), data.mean(1))
+    assert_close(mean(data), data.mean(1))
+    assert_close(mean(data.numpy()), data.mean(1))
     model = Sequential([Input((5, 3)), layers.Dense(3), Operation("Mean", {"x": PLACE, "axis": 1}), layers.Dense(2)])
     assert model.output_shape == (None, 2)
     assert Sequential.from_config(model.get_config()).output_shape == (None, 2)
@@ -236,8 +237,8 @@ def test_masks_end_unless_the_tensor_is_the_same() -> None:
     outputs = [lstm(x), lstm(apply("Cast", x, "float32")), lstm(x * 1.0), lstm(x, mask=words != 0)]
     model = Model(words, outputs)
     with_mask, cast, ended, given = model(torch.tensor([[1, 2, 0, 0], [3, 0, 4, 0]]))
-    torch.testing.assert_close(with_mask, cast)
-    torch.testing.assert_close(with_mask, given)
+    assert_close(with_mask, cast)
+    assert_close(with_mask, given)
     assert (with_mask - ended).abs().max() > 1e-3
 
 
@@ -256,9 +257,9 @@ def test_deep_graphs() -> None:
         y = y + x
     start = time.process_time()
     model = Model(x, y)
-    torch.testing.assert_close(model(torch.ones(1, 3)), torch.full((1, 3), 1001.0))
+    assert_close(model(torch.ones(1, 3)), torch.full((1, 3), 1001.0))
     again = Model.from_config(model.get_config())
-    torch.testing.assert_close(again(torch.ones(1, 3)), torch.full((1, 3), 1001.0))
+    assert_close(again(torch.ones(1, 3)), torch.full((1, 3), 1001.0))
     copy.deepcopy(model)
     assert time.process_time() - start < 20  # generous: linear work takes two or three
 
@@ -270,6 +271,6 @@ def test_gradients_and_compilation() -> None:
     data = values(2, 4, 3).double().requires_grad_()
     assert torch.autograd.gradcheck(model, (data,))
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(data), model(data))
+    assert_close(compiled(data), model(data))
     program = torch.export.export(model.eval(), (data.detach(),))
-    torch.testing.assert_close(program.module()(data.detach()), model(data).detach())
+    assert_close(program.module()(data.detach()), model(data).detach())

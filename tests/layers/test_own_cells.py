@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _made_cells import ALL, MASK, Attending, Own, Running, fill, random
 from torch import Tensor, nn
 
@@ -101,7 +102,7 @@ def test_inputs_with_more_axes_go_to_the_cell_as_they_are() -> None:
 
     x = random(2, 3, 5, 6, 4)
     rnn = layers.RNN(Sum(), dtype="float64")
-    torch.testing.assert_close(rnn(x), x.sum((1, 2, 3)))
+    assert_close(rnn(x), x.sum((1, 2, 3)))
     gated = layers.RNN(layers.LSTMCell(2))
     with pytest.raises(ShapeError, match=r"LSTMCell .* expected input of shape \(batch, features\) with 2 axes"):
         gated.build((None, 3, 5, 4))

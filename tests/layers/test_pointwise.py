@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import activations, layers
@@ -45,7 +46,7 @@ def test_tanh_is_made_in_place(strided: bool) -> None:
     before, expected = whole.clone(), torch.tanh(x)
     assert x.numel() >= _pointwise.LEAST
     assert tanh_in_place(x) is x
-    torch.testing.assert_close(x, expected, rtol=1e-6, atol=0.0)
+    assert_close(x, expected)
     if strided:
         torch.testing.assert_close(whole[:, :128], before[:, :128], rtol=0.0, atol=0.0)
         torch.testing.assert_close(whole[:, 256:], before[:, 256:], rtol=0.0, atol=0.0)
@@ -70,7 +71,7 @@ def test_recurrences_with_it(cls: Any, config: dict[str, Any], masked: bool, mon
     expected = everything()
     monkeypatch.setattr(_pointwise, "LEAST", 0)
     for found, wanted in zip(everything(), expected, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)  # float32; three units in each of 20 steps
+        assert_close(found, wanted)  # float32; three units in each of 20 steps
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -85,6 +86,6 @@ def test_a_conv_lstm_overwrites_nothing_that_others_have(activation: str, data_f
     with torch.inference_mode():
         found = layer(x, initial_state=states)
     for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)  # float32
+        assert_close(ours, theirs)  # float32
     for array, copy in zip((x, *states), copies, strict=True):
         assert torch.equal(array, copy)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 
 from kerastorch import Input, Sequential
 from kerastorch.errors import ArgumentError, ShapeError
@@ -116,7 +117,7 @@ def test_given_statistics_and_arrays_follow_the_layer() -> None:
         layer.build((None, 2))
         assert layer.get_weights() == []
         x = torch.tensor([[3.0, 5.0]])
-        torch.testing.assert_close(layer(x).double(), layer.double()(x.double()))
+        assert_close(layer(x), layer.double()(x.double()))
     model = Sequential([Input((2,)), Normalization(mean=0.1, variance=2.0), Rescaling([1.0, 2.0])])
     again = Sequential.from_config(model.get_config())
     again.load_state_dict(model.state_dict())
@@ -126,7 +127,7 @@ def test_given_statistics_and_arrays_follow_the_layer() -> None:
 
 def test_integers() -> None:
     image = torch.tensor([[0, 128, 255]], dtype=torch.uint8)
-    torch.testing.assert_close(Rescaling(1 / 255)(image), image.float() / 255)
+    assert_close(Rescaling(1 / 255)(image), image.float() / 255)
     layer = Normalization(axis=None, mean=1.0, variance=4.0)
     assert layer(torch.tensor([[3, 5]])).tolist() == [[1.0, 2.0]]
     with pytest.raises(ArgumentError, match=r"the input is torch.float64, the weights are torch.float32"):
@@ -155,5 +156,5 @@ def test_activity_regularization() -> None:
     assert loss.item() == pytest.approx((0.5 * 6 + 0.25 * 14) / 2)
     loss.backward()
     assert x.grad is not None
-    torch.testing.assert_close(x.grad, (0.5 * x.detach().sign() + 0.5 * x.detach()) / 2)
+    assert_close(x.grad, (0.5 * x.detach().sign() + 0.5 * x.detach()) / 2)
     assert "activity_regularizer" not in layer.get_config()

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _made_cells import ALL, MASK, Attending, Own, Running, assert_close, fill, gradients, random
+from _close import assert_close
+from _made_cells import ALL, MASK, Attending, Own, Running, fill, gradients, random
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
@@ -135,13 +136,13 @@ def test_one_dropout_mask_for_a_sequence_and_another_for_the_next() -> None:
     rnn.set_weights([kernel, recurrent * 0, bias])
     x = torch.ones(3, 6, 40)
     first, second = rnn(x, training=True), rnn(x, training=True)
-    torch.testing.assert_close(first, first[:, :1].expand_as(first))
+    assert_close(first, first[:, :1].expand_as(first))
     assert not torch.allclose(first, second)
     assert cell._dropout_mask is None
     assert torch.equal(rnn(x, training=False), rnn.eval()(x))
     rnn.train()
     cell._dropout_mask = torch.ones(1, 3, 40)  # a given mask is used, once
-    torch.testing.assert_close(rnn(x), rnn.eval()(x))
+    assert_close(rnn(x), rnn.eval()(x))
     assert cell._dropout_mask is None
 
 
@@ -291,7 +292,7 @@ def test_dtypes_are_those_of_the_cell(policy: str) -> None:
     x = torch.randn(3, 6, 4, dtype=lstm.dtype)
     found, wanted = rnn(x, mask=MASK), gru(lstm(x, mask=MASK), mask=MASK)
     assert found.dtype == wanted.dtype
-    torch.testing.assert_close(found, wanted)
+    assert_close(found, wanted)
     assert rnn.get_config()["cell"]["config"]["cells"][0]["config"]["dtype"] == policy
     with torch.autocast("cpu", torch.bfloat16):
         assert rnn(x).dtype == gru(lstm(x)).dtype
@@ -305,4 +306,4 @@ def test_compiles_as_one_graph(make: Any) -> None:
     x = torch.randn(3, 6, 4)
     wanted = rnn(x, mask=MASK)
     found = torch.compile(rnn, fullgraph=True, backend="eager")(x, mask=MASK)
-    torch.testing.assert_close(found, wanted)
+    assert_close(found, wanted)

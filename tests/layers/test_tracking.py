@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
@@ -76,8 +77,8 @@ def test_the_ways_of_torch() -> None:
     x = torch.randn(2, 4, 3)
     wanted = net(x)
     assert torch.equal(torch.func.functional_call(net, dict(net.named_parameters()), (x,)), wanted)
-    torch.testing.assert_close(torch.export.export(net, (x,)).module()(x), wanted)
-    torch.testing.assert_close(torch.compile(net, backend="eager", fullgraph=True)(x), wanted)
+    assert_close(torch.export.export(net, (x,)).module()(x), wanted)
+    assert_close(torch.compile(net, backend="eager", fullgraph=True)(x), wanted)
     for again in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert torch.equal(again(x), wanted)
         assert again.blocks[0] is again.get_submodule("blocks.0") is not net.blocks[0]
