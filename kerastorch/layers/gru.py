@@ -137,6 +137,7 @@ class CuDNNGRU(Recurrent):
         torch.Size([2, 5])
     """
 
+    VARS_PATH = ""  # the layer has no cell
     GATES = 3
     WEIGHTS = (
         Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], 3 * l.units), _CUDNN),

@@ -137,6 +137,7 @@ class CuDNNLSTM(Recurrent):
         torch.Size([2, 5])
     """
 
+    VARS_PATH = ""  # the layer has no cell
     GATES = 4
     STATES = 2
     WEIGHTS = (

@@ -45,6 +45,24 @@ def _outputs(model: Any, inputs: Any) -> list[np.ndarray]:
     return [np.asarray(output) for output in flat(outputs)]
 
 
+def cudnn(k: ModuleType, folder: str) -> list[np.ndarray]:
+    """Files of a model with the layers of cuDNN, which write them without a GPU, and its weights."""
+    from tf_keras.src.layers.rnn.cudnn_gru import CuDNNGRU
+    from tf_keras.src.layers.rnn.cudnn_lstm import CuDNNLSTM
+
+    x = k.Input((5, 3))
+    y = CuDNNLSTM(4, return_sequences=True)(x)
+    y = CuDNNGRU(4, return_sequences=True, name="named")(y)
+    y = k.layers.Bidirectional(CuDNNGRU(2, return_sequences=True))(y)
+    inner = k.Sequential([k.Input((5, 4)), k.layers.Bidirectional(CuDNNLSTM(3)), k.layers.Dense(2)])
+    model = k.Model(x, [inner(y), CuDNNLSTM(4)(y)])
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.normal(size=array.shape).astype("float32") for array in model.get_weights()])
+    for ending in (".keras", ".h5", ".weights.h5"):
+        model.save_weights(f"{folder}/model{ending}") if "weights" in ending else model.save(f"{folder}/model{ending}")
+    return model.get_weights()
+
+
 # ---------------------------------------------------------------------------------------------- 0 and 1 as booleans
 
 
