@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import KerasTorchError, UnsupportedError
-from ..models import Model
 from ._example import Example, Given, replaced
 
 # Of the largest number of the output. The sums are the same in another order.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 _COARSE = 2e-2
-_FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
+# What code raises where it does not take an input.
+FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AssertionError, ArithmeticError)
 
 
 @contextmanager
@@ -36,28 +36,20 @@ def evaluating(module: nn.Module) -> Iterator[None]:
                 value.copy_(buffers[name])
 
 
-def compare(module: nn.Module, model: Model, example: Example, batches: Sequence[int], expected: Any) -> None:
-    """On the example, and on one with a row and a step more: what holds for one batch size alone shows."""
-    tensors = [item.tensor for item in example.given]
-    _compare_on(module, model, example, batches, tensors, "the example", expected)
-    longer = []
-    for item in example.given:
-        tensor = torch.cat([item.tensor, item.tensor.narrow(item.batch, 0, 1)], item.batch)
-        for axis in item.unknown:
-            tensor = torch.cat([tensor, tensor.narrow(axis, 0, 1)], axis)
-        longer.append(tensor)
-    step = " and one step more" if any(item.unknown for item in example.given) else ""
-    _compare_on(module, model, example, batches, longer, f"the example with one row more in the batch{step}")
+def called(module: nn.Module, example: Example, tensors: Sequence[Tensor]) -> Any:
+    """What the module makes of these tensors."""
+    args, kwargs = example.filled([tensor.clone() for tensor in tensors])
+    return module(*args, **kwargs)
 
 
 def compare_layer(module: nn.Module, layer: Any, tensor: Tensor) -> None:
     """The same for a layer of one input, whose output has the batch at axis 0."""
     example = Example((tensor,), {}, (Given(tensor, "x", 0),), False)
     with evaluating(module):
-        _compare_on(module, layer, example, [0], [tensor], "the example")
+        compare_on(module, layer, example, [0], [tensor], "the example")
 
 
-def _compare_on(
+def compare_on(
     module: nn.Module,
     model: Any,
     example: Example,
@@ -68,10 +60,9 @@ def _compare_on(
 ) -> None:
     modes = {part: part.training for part in model.modules()}
     if expected is None:
-        args, kwargs = example.filled([tensor.clone() for tensor in tensors])
         try:
-            expected = module(*args, **kwargs)
-        except _FAILURES as error:
+            expected = called(module, example, tensors)
+        except FAILURES as error:
             raise UnsupportedError(
                 f"from_torch: {type(module).__name__} fails on {shown}: {error}; the model would be right for one "
                 "batch size alone."
@@ -81,7 +72,7 @@ def _compare_on(
         given = {item.name: tensor for item, tensor in zip(example.given, given, strict=True)}
     try:
         actual = model.eval()(given if example.named or len(given) > 1 else given[0])
-    except (*_FAILURES, KerasTorchError) as error:
+    except (*FAILURES, KerasTorchError) as error:
         raise UnsupportedError(
             f"from_torch: the model fails on {shown}: {error}; the module's forward depends on the example's sizes."
         ) from error

@@ -12,7 +12,9 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-from ._value import Value, one_list
+from ._open import picked
+from ._size import Size, from_the_end, has_batch, same, unknown
+from ._value import OPEN, Value, one_list
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -48,7 +50,7 @@ def _alike(tracer: Tracer, tensors: Sequence[Any]) -> tuple[list[SymbolicTensor]
                 "cat or stack of a tensor that has the batch axis and one that has it elsewhere, or not at all: "
                 "expand the second to (x.size(0), ...)"
             )
-    if any(not value.rows.same(first.rows) for value in values):
+    if any(not same(value.rows, first.rows) for value in values):
         raise UnsupportedError("cat or stack of tensors with different numbers of rows")
     return [value.arranged(first.axes) for value in values], first
 
@@ -104,9 +106,9 @@ def _narrow(tracer: Tracer, input: Value, dim: int, start: int, length: int) -> 
 
 
 def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
-    if not isinstance(input, Value):
-        raise UnsupportedError("x[index] of a constant by a tensor: use nn.Embedding")
     keys = list(key) if isinstance(key, tuple) else [key]
+    if isinstance(input, Tensor):
+        return _of_constant(tracer, input, keys)
     if any(isinstance(item, (Value, Tensor, list)) for item in keys):
         raise UnsupportedError("x[index] with a tensor or a list: use torch.gather, index_select or a mask")
     used = sum(item is not None and item is not Ellipsis for item in keys)
@@ -122,8 +124,26 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     for item in keys:
         if item is None:
             made = made.expanded(place)
-        place += not isinstance(item, int)
+        place += not _picks(item)
     return made
+
+
+def _of_constant(tracer: Tracer, constant: Tensor, keys: list[Any]) -> Value:
+    """`table[:, :T]`: as many places of a constant as there are steps."""
+    if any(isinstance(key, (Value, Tensor, list)) for key in keys):
+        raise UnsupportedError("x[index] of a constant by a tensor: use nn.Embedding")
+    open_ones = [key for key in keys if isinstance(key, slice) and (unknown(key.start) or unknown(key.stop))]
+    place = next((place for place, key in enumerate(keys) if key is open_ones[0]), 0) if open_ones else 0
+    before = keys[:place]
+    if len(open_ones) != 1 or None in before or Ellipsis in before:
+        raise UnsupportedError("x[index] of a constant, with a size that is not known, in another way than x[:, :T]")
+    (key,) = open_ones
+    if unknown(key.start) or key.step not in (None, 1) or has_batch(key.stop):
+        raise UnsupportedError("x[index] of a constant, with a size that is not known, in another way than x[:, :T]")
+    first = key.start or 0
+    axis = sum(not isinstance(item, int) for item in before)
+    left = constant[(*before, slice(None), *keys[place + 1 :])]
+    return picked(tracer, left, axis, first, key.stop - first)
 
 
 def _whole(key: Any) -> bool:
@@ -135,17 +155,48 @@ def _sliced(input: Value, per_axis: Sequence[Any]) -> Value:
         return input
     if input.batch is not None and not _whole(per_axis[input.batch]):
         raise UnsupportedError("rows of the batch are picked, and a Keras model sees every row by itself")
-    item = [slice(None), *(_plain(per_axis[axis]) for axis in input.axes)]
-    while _whole(item[-1]):
+    item = [slice(None), *(_index(input, axis, per_axis[axis]) for axis in input.axes)]
+    # The first or last step alone, as a slice of an open axis: one place, and not a size that is not known.
+    single = [place for place, size in enumerate(input.tensor.shape) if size is None and _at_an_end(item[place])]
+    for place in single:
+        item[place] = item[place].start or 0
+    kept = [place for place, key in enumerate(item) if isinstance(key, slice) or place in single]
+    while item and _whole(item[-1]):
         item.pop()
-    gone = [axis for axis in input.axes if isinstance(per_axis[axis], int)]
-    return Value(input.without(gone), input.tensor[tuple(item)], rows=input.rows)
+    tensor = input.tensor[tuple(item)] if item else input.tensor
+    for place in single:
+        tensor = apply("ExpandDims", tensor, kept.index(place))
+    gone = [axis for axis in input.axes if _picks(per_axis[axis])]
+    return Value(input.without(gone), tensor, rows=input.rows)
 
 
-def _plain(key: Any) -> Any:
-    if isinstance(key, slice):
-        return slice(*(None if part is None else int(part) for part in (key.start, key.stop, key.step)))
-    return int(key)
+def _picks(key: Any) -> bool:
+    """Whether it is an index of one place, whose axis is gone then."""
+    return isinstance(key, int) or unknown(key)
+
+
+def _at_an_end(key: Any) -> bool:
+    """Whether a slice is the first place or the last."""
+    if not isinstance(key, slice) or key.step not in (None, 1):
+        return False
+    return (key.start in (None, 0) and key.stop == 1) or (key.start == -1 and key.stop is None)
+
+
+def _index(input: Value, axis: int, key: Any) -> Any:
+    """A key without sizes; what is counted from an unknown size is counted from the end."""
+    size = input.size(axis) if input.sizes else None
+    if not isinstance(key, slice):
+        return int(from_the_end(key, size))
+    start = None if key.start is None else from_the_end(key.start, size)
+    stop = None if key.stop is None or (unknown(size) and same(key.stop, size)) else from_the_end(key.stop, size)
+    made = slice(*(None if part is None else int(part) for part in (start, stop, key.step)))
+    if isinstance(size, Size) and made.step in (None, 1) and (axes := OPEN.get()) is not None:
+        places: list[Any] = [made.start or 0, size if made.stop is None else made.stop]
+        begin, end = (size + place if isinstance(place, int) and place < 0 else place for place in places)
+        count = end - begin
+        if isinstance(count, Size) and count.value >= 0:
+            axes.sizes.setdefault(count.value, count)  # so an axis of this size in the example is known
+    return made
 
 
 def _index_select(tracer: Tracer, input: Value, dim: int, index: Any) -> Value:

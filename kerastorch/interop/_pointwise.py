@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,9 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-from ._value import BATCH, ONE, Size, Value
+from ._open import as_operand, finite
+from ._size import same
+from ._value import Value
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -25,11 +26,12 @@ Function = Callable[..., Any]
 
 def aligned(*operands: Any) -> tuple[list[Any], Callable[[SymbolicTensor], Value]]:
     """Tensors of Keras and arrays that broadcast there as the operands do in torch, and how to wrap the result."""
+    operands = tuple(map(as_operand, operands))
     values = [item for item in operands if isinstance(item, Value)]
     rank = max(rank_of(item) for item in operands if isinstance(item, (Value, Tensor)))
     places = {rank - value.rank + value.batch for value in values if value.batch is not None}
-    rows = {(value.rows.factor, value.rows.symbols) for value in values if value.batch is not None}
-    if len(places) > 1 or len(rows) > 1:
+    rows = [value.rows for value in values if value.batch is not None]
+    if len(places) > 1 or any(not same(other, rows[0]) for other in rows):
         raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
     batch = places.pop() if places else None
     fullest = max(values, key=lambda value: (value.rank, value.batch is not None))
@@ -39,7 +41,7 @@ def aligned(*operands: Any) -> tuple[list[Any], Callable[[SymbolicTensor], Value
     if batch is not None:
         axes += [axis for axis in range(rank) if axis != batch and axis not in axes]
     made = [_broadcast(item, rank, batch, axes) for item in operands]
-    its_rows = next((value.rows for value in values if value.batch is not None), ONE)
+    its_rows = rows[0] if rows else 1
     return made, lambda tensor: Value((batch, *axes), tensor, rows=its_rows)
 
 
@@ -130,10 +132,11 @@ def _where(tracer: Tracer, condition: Any, input: Any, other: Any) -> Value:
 
 
 def _masked_fill(tracer: Tracer, input: Value, mask: Any, value: Any) -> Value:
-    if isinstance(value, float) and not np.isfinite(value):
-        # A config cannot hold an infinite number. In a softmax the least number does what minus infinity does.
-        value = float(np.sign(value)) * torch.finfo(input.tensor.dtype).max
+    bounded = finite(value, input.tensor.dtype)
+    if bounded is not value:
+        # In a softmax the least number does what minus infinity does.
         tracer.notes.append("masked_fill with an infinite number: the largest finite one is in its place")
+    value = bounded
     parts, wrap = aligned(mask, input)
     return wrap(apply("Where", parts[0], value, parts[1]))
 
@@ -264,62 +267,6 @@ def _dtype(options: Mapping[str, Any]) -> Any:
     return options.get("dtype")
 
 
-def filled_like(tracer: Tracer, sizes: Sequence[int], number: float, dtype: torch.dtype | None) -> Value:
-    """A constant number in a tensor with the batch axis."""
-    batches = [dim for dim, size in enumerate(sizes) if isinstance(size, Size) and BATCH in size.symbols]
-    if len(batches) != 1 or not sizes[batches[0]].same(Size(1, 1, (BATCH,))):  # type: ignore[attr-defined]
-        raise UnsupportedError(f"sizes {tuple(map(int, sizes))}: one of them must be the batch size, x.size(0)")
-    (batch,) = batches
-    axes = [dim for dim in range(len(sizes)) if dim != batch]
-    dtype = torch.get_default_dtype() if dtype is None else dtype
-
-    def make() -> SymbolicTensor:
-        array = np.full([int(sizes[axis]) for axis in axes], number)
-        return rows_of(tracer, array, dtype)
-
-    return Value((batch, *axes), make, fill=number)
-
-
-def rows_of(tracer: Tracer, array: np.ndarray, dtype: torch.dtype) -> SymbolicTensor:
-    """A constant in every row of the batch: `(B, *array.shape)`."""
-    column = apply("ZerosLike", tracer.ones(dtype))
-    plain = array.astype(_name(dtype) if dtype != torch.bfloat16 else "float32")
-    if not plain.ndim:
-        return apply("Add", apply("Squeeze", column, -1), plain.item())
-    return apply("LogicalOr" if plain.dtype == bool else "Add", layers.Reshape((1,) * plain.ndim)(column), plain)
-
-
-def _filled(number: float) -> Function:
-    def function(tracer: Tracer, *sizes: Any, size: Any = None, **options: Any) -> Value:
-        return filled_like(tracer, _sizes(sizes, size), number, _dtype(options))
-
-    return function
-
-
-def _new_filled(number: float) -> Function:
-    def function(tracer: Tracer, input: Any, *sizes: Any, size: Any = None, **options: Any) -> Value:
-        like = input.tensor.dtype if isinstance(input, Value) else input.dtype
-        return filled_like(tracer, _sizes(sizes, size), number, _dtype(options) or like)
-
-    return function
-
-
-def _full(tracer: Tracer, size: Any, fill_value: float, **options: Any) -> Value:
-    integer = torch.int64 if isinstance(fill_value, int) else None
-    return filled_like(tracer, size, fill_value, _dtype(options) or integer)
-
-
-def _new_full(tracer: Tracer, input: Any, size: Any, fill_value: float, **options: Any) -> Value:
-    like = input.tensor.dtype if isinstance(input, Value) else input.dtype
-    return filled_like(tracer, size, fill_value, _dtype(options) or like)
-
-
-def _sizes(sizes: Sequence[Any], size: Any) -> Sequence[int]:
-    if size is not None:
-        return size
-    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (list, tuple)) else sizes
-
-
 _UNARY = {
     "abs": "Absolute", "absolute": "Absolute", "__abs__": "Absolute", "neg": "Negative", "negative": "Negative",
     "__neg__": "Negative", "exp": "Exp", "expm1": "Expm1", "log": "Log", "log1p": "Log1p", "log2": "Log2",
@@ -377,10 +324,4 @@ FUNCTIONS: Mapping[str, Function] = {
     "bool": _cast(torch.bool),
     "zeros_like": _like("ZerosLike"),
     "ones_like": _like("OnesLike"),
-    **dict.fromkeys(("zeros", "empty"), _filled(0.0)),
-    "ones": _filled(1.0),
-    **dict.fromkeys(("new_zeros", "new_empty"), _new_filled(0.0)),
-    "new_ones": _new_filled(1.0),
-    "full": _full,
-    "new_full": _new_full,
 }

@@ -14,6 +14,7 @@ from ..layers.operation import apply
 from ._filling import filled
 from ._pointwise import FUNCTIONS as _POINTWISE
 from ._pointwise import aligned, rank_of
+from ._size import same
 from ._value import Value
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def einsum(equation: str, *operands: Any) -> Value:
     rows = next(item.rows for item in operands if isinstance(item, Value) and (item.batch is not None or not batch))
     if batch is not None and batch not in result:
         raise UnsupportedError("it sums over the batch axis, and a Keras model sees every row by itself")
-    if any(isinstance(item, Value) and item.batch is not None and not item.rows.same(rows) for item in operands):
+    if any(isinstance(item, Value) and item.batch is not None and not same(item.rows, rows) for item in operands):
         raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
     free = next(letter for letter in "zyxwvutsrqponmlkjihgfedcba" if letter not in equation)
     first = batch or free

@@ -12,8 +12,9 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-from ._pointwise import rows_of
-from ._value import BATCH, Size, Value, one_list, product, unknown
+from ._open import lengthened, rows_of
+from ._size import Size, has_batch, per_batch, plain, product, same, unknown
+from ._value import Value, one_list
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -103,35 +104,34 @@ def _flatten(tracer: Tracer, input: Value, start_dim: int = 0, end_dim: int = -1
 def _unflatten(tracer: Tracer, input: Value, dim: int, sizes: Any) -> Value:
     place, old = input.dim(dim), input.shape()
     parts = list(sizes)
-    if -1 in parts:
-        parts[parts.index(-1)] = old[place] // product(part for part in parts if part != -1)
+    if (free := _free(parts)) is not None:
+        parts[free] = old[place] // product(part for part in parts if unknown(part) or part != -1)
     return reshaped(input, [*old[:place], *parts, *old[place + 1 :]])
 
 
-def reshaped(input: Value, shape: Sequence[int]) -> Value:
+def reshaped(input: Value, shape: Sequence[int | Size]) -> Value:
     """torch's reshape, as long as the batch keeps an axis of its own."""
     old, new = input.shape(), list(shape)
-    if -1 in new:
-        others = product(size for size in new if int(size) != -1 or isinstance(size, Size))
-        new[new.index(-1)] = product(old) // others
-    batches = [place for place, size in enumerate(new) if isinstance(size, Size) and BATCH in size.symbols]
+    if (free := _free(new)) is not None:
+        others = product(size for size in new if unknown(size) or size != -1)
+        new[free] = product(old) // others
+    batches = [place for place, size in enumerate(new) if per_batch(size, 1) is not None]
     if input.batch is None:
-        sizes = [int(size) for size in new]
-        return Value((None, *range(len(new))), layers.Reshape(sizes)(input.natural()))
+        return Value((None, *range(len(new))), _reshape_rows(input, new))
     if len(batches) != 1:
         raise UnsupportedError(
-            f"a view of shape {tuple(map(int, shape))}, in which the batch has no axis of its own: write its size as "
+            f"a view of shape {tuple(map(plain, shape))}, in which the batch has no axis of its own: write its size as "
             "x.size(0), or -1"
         )
     (batch,) = batches
     rest = [*new[:batch], *new[batch + 1 :]]
     axes = [axis for axis in range(len(new)) if axis != batch]
-    if new[batch].same(old[input.batch]):  # type: ignore[attr-defined]
-        if not Size.of(product(new[:batch])).same(product(old[: input.batch])):
+    if same(new[batch], old[input.batch]):
+        if not same(product(new[:batch]), product(old[: input.batch])):
             raise UnsupportedError("a view that moves numbers over the batch axis: transpose before")
         tensor = _reshape_rows(input, rest)
         return Value((batch, *axes), tensor, rows=input.rows)
-    rows = new[batch].per_batch  # type: ignore[attr-defined]
+    rows = per_batch(new[batch], plain(old[input.batch]) // plain(input.rows))
     if batch or input.batch or any(map(unknown, rest)) or rows is None:
         raise UnsupportedError(
             "a view that joins the batch with an axis of unknown size, or parts it: state that axis's size, or let "
@@ -139,6 +139,11 @@ def reshaped(input: Value, shape: Sequence[int]) -> Value:
         )
     tensor = apply("Reshape", input.natural(), [-1, *map(int, rest)])
     return Value((batch, *axes), tensor, rows=rows)
+
+
+def _free(sizes: Sequence[Any]) -> int | None:
+    """The place of -1."""
+    return next((place for place, size in enumerate(sizes) if not unknown(size) and size == -1), None)
 
 
 def _reshape_rows(input: Value, rest: Sequence[int]) -> SymbolicTensor:
@@ -160,7 +165,7 @@ def _expand(tracer: Tracer, input: Any, *sizes: Any) -> Value:
     for _ in range(len(wanted) - input.rank):
         input = _keeping_sizes(input.expanded(0), (1, *input.sizes))
     for dim, size in enumerate(wanted):
-        if int(size) != -1 or isinstance(size, Size):
+        if unknown(size) or int(size) != -1:
             input = _widened(input, dim, size)
     return input
 
@@ -170,29 +175,30 @@ def _keeping_sizes(value: Value, sizes: Sequence[int]) -> Value:
     return value
 
 
-def _widened(input: Value, dim: int, size: int) -> Value:
+def _widened(input: Value, dim: int, size: int | Size) -> Value:
     """An axis of one place with its number `size` times."""
     if dim == input.batch:
-        if not Size.of(size).same(input.size(dim)):
+        if not same(size, input.size(dim)):
             raise UnsupportedError("expand or repeat of the batch axis")
         return input
     axis = input.order.index(dim)
-    sizes = tuple(int(size) if place == dim else old for place, old in enumerate(input.sizes))
-    if isinstance(size, Size) and BATCH in size.symbols and input.batch is None:
+    sizes = tuple(plain(size) if place == dim else old for place, old in enumerate(input.sizes))
+    if has_batch(size) and input.batch is None:
         tensor = apply("Squeeze", input.tensor, axis)
         order = [dim, *(item for item in input.axes if item != dim)]
         return _keeping_sizes(Value(order, tensor), sizes)
-    if input.tensor.shape[axis] != 1 or (size == 1 and not unknown(size)):
+    if input.tensor.shape[axis] != 1 or (not unknown(size) and size == 1):
         return input
-    if unknown(size):
-        raise UnsupportedError("expand to a size that is not known")
+    if isinstance(size, Size):
+        tensor = lengthened(input.tensor, axis, size)
+        return _keeping_sizes(Value(input.order, tensor, rows=input.rows), sizes)
     return _keeping_sizes(Value(input.order, apply("Repeat", input.tensor, int(size), axis), rows=input.rows), sizes)
 
 
-def _rows_of_constant(tracer: Tracer, input: Tensor, wanted: Sequence[int]) -> Value:
+def _rows_of_constant(tracer: Tracer, input: Tensor, wanted: Sequence[int | Size]) -> Value:
     """A constant that is expanded to the batch size."""
     full = input[(None,) * (len(wanted) - input.ndim)]
-    batch = next(place for place, size in enumerate(wanted) if isinstance(size, Size) and BATCH in size.symbols)
+    batch = next(place for place, size in enumerate(wanted) if has_batch(size))
     if full.shape[batch] != 1:
         raise UnsupportedError("a constant that has rows of the batch")
     expanded = full.select(batch, 0).expand(*(int(size) for place, size in enumerate(wanted) if place != batch))
@@ -214,7 +220,7 @@ def _repeat(tracer: Tracer, input: Any, *repeats: Any) -> Value:
     for _ in range(len(counts) - input.rank):
         input = _keeping_sizes(input.expanded(0), (1, *input.sizes))
     for dim, count in enumerate(counts):
-        if count == 1 and not isinstance(count, Size):
+        if not unknown(count) and count == 1:
             continue
         if dim == input.batch:
             raise UnsupportedError("expand or repeat of the batch axis")

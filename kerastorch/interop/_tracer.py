@@ -12,23 +12,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from ..layers import Dense, Layer, Reshape
+from ..layers import Dense, Embedding, Layer, Reshape
 from ..layers._graph import SymbolicTensor, symbolic_leaves
 from ..layers._naming import snake_case
 from ..layers.operation import Operation, apply
 from ..models.input import InputLayer
 from ._filling import filled
-from ._metadata import METADATA, known
-from ._value import BATCH, POISON, Size, Value
+from ._metadata import METADATA, SIZED, known
+from ._reads import READS, Reads
+from ._size import plain, read_as_numbers, unknown
+from ._value import OPEN, POISON, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(__file__) + os.sep
+_NUMPY = os.path.dirname(np.__file__) + os.sep
 _PACKED = (
     "packed sequences: a Keras model has padded ones, and a mask (Embedding(mask_zero=True), Masking) says which steps "
     "count; leave pack_padded_sequence and pad_packed_sequence out of forward"
@@ -79,16 +83,24 @@ class Tracer(TorchFunctionMode):
         self._modules = {
             id(module): (module, handler) for module in root.modules() if (handler := leaves(module)) is not None
         }
+        self._buffers = {buffer.data_ptr(): name for name, buffer in root.named_buffers()}
         self._inside = False
         self.names: set[str] = set()
+        self.reads = Reads(user_line)
+        self.axes = OpenAxes()
         self._called: set[int] = set()
 
     # ------------------------------------------------------------------ running
 
     def run(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the module; `record` its inputs before."""
-        with self._calls(), torch.no_grad(), self:
-            return module(*args, **kwargs)
+        reads, axes = READS.set(self.reads), OPEN.set(self.axes)
+        try:
+            with self._calls(), torch.no_grad(), self:
+                return module(*args, **kwargs)
+        finally:
+            READS.reset(reads)
+            OPEN.reset(axes)
 
     @contextmanager
     def _calls(self) -> Iterator[None]:
@@ -110,7 +122,7 @@ class Tracer(TorchFunctionMode):
     def record(self, tensor: Tensor, value: Value) -> None:
         """From here on the tensor is this value."""
         if value is not POISON:
-            value.sizes = tuple(tensor.shape)
+            value.sizes = plain(tuple(tensor.shape))
         self._values[id(tensor)] = value
         self._kept.append(tensor)
 
@@ -134,7 +146,7 @@ class Tracer(TorchFunctionMode):
         else:
             handler, shown = self._handler(name)
         in_place = name.endswith("_") and not name.endswith("__")
-        made = self._translated(handler, shown, args, kwargs)
+        made = self._translated(handler, shown, args, kwargs, sized=name.rstrip("_") in SIZED or name in SIZED)
         result = self._natively(func, args, kwargs)
         self._record_results(result, made)
         if in_place or kwargs.get("inplace"):
@@ -164,12 +176,18 @@ class Tracer(TorchFunctionMode):
     def _natively(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._inside = True
         try:
-            return func(*args, **kwargs)
+            return func(*plain(args), **plain(kwargs))
         finally:
             self._inside = False
 
     def _translated(
-        self, handler: Callable[..., Any] | None, unknown: str, args: Any, kwargs: Any, where: str = ""
+        self,
+        handler: Callable[..., Any] | None,
+        unknown: str,
+        args: Any,
+        kwargs: Any,
+        where: str = "",
+        sized: bool = False,
     ) -> Any:
         """What stands for the result in the model; `POISON` if it is refused, or an argument was."""
         was_inside, self._inside = self._inside, True  # what layers do by themselves is no part of the module
@@ -179,6 +197,8 @@ class Tracer(TorchFunctionMode):
                 return POISON
             if handler is None:
                 raise UnsupportedError(unknown)
+            if not sized:
+                mine, own = read_as_numbers(mine), read_as_numbers(own)
             try:
                 signature = inspect.signature(handler)
                 own = {key: item for key, item in own.items() if item is not None or key in signature.parameters}
@@ -217,7 +237,7 @@ class Tracer(TorchFunctionMode):
         for leaf in _leaves(arguments):
             if isinstance(leaf, Tensor) and (id(leaf) in self._values or id(leaf) in self._parameters):
                 return True
-            if isinstance(leaf, Size) and BATCH in leaf.symbols:
+            if unknown(leaf):
                 return True
         return False
 
@@ -273,6 +293,17 @@ class Tracer(TorchFunctionMode):
             )
         return self.made["ones", dtype]
 
+    def frozen_table(self, constant: Tensor, axis: int, rows: Tensor) -> Embedding:
+        """The rows of a constant as an Embedding that is not trained."""
+        key = ("table", constant.data_ptr(), tuple(constant.shape), constant.stride(), axis)
+        if key not in self.made:
+            layer = Embedding(rows.shape[0], rows.shape[1])
+            self.call_it(layer, self._buffers.get(constant.data_ptr(), "table"))
+            self._kept.append(constant)
+            self.made[key] = filled(layer, (None, None), {"weight": rows.clone()})
+            self.made[key].trainable = False
+        return self.made[key]
+
     # ------------------------------------------------------------------ names
 
     def named(self, layer: _L, module: nn.Module, ending: str = "") -> _L:
@@ -321,6 +352,8 @@ def _leaves(value: Any) -> Iterator[Any]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _leaves(item)
+    elif isinstance(value, slice):
+        yield from (value.start, value.stop, value.step)
     else:
         yield value
 
@@ -332,7 +365,7 @@ def user_line() -> str:
         file = frame.f_code.co_filename
         if file == __file__ and frame.f_code is Tracer.run.__code__:
             return ""
-        if not file.startswith((_TORCH, _OWN, "<")):
+        if not file.startswith((_TORCH, _OWN, _NUMPY, "<")):
             text = linecache.getline(file, frame.f_lineno).strip()[:100]
             return f" (line {frame.f_lineno} of {os.path.basename(file)}: {text})"
         frame = frame.f_back

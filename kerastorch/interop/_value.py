@@ -3,87 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from ..errors import UnsupportedError
 from ..layers import Permute
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-
-BATCH = "batch"
-
-
-class Size(int):
-    """A size that is not the same for every input: the batch size, an unknown number of steps, products of them.
-
-    It is an int, of the example. What is computed with it in another way than by `*` and `//` is an int of the example.
-    """
-
-    factor: int
-    symbols: tuple[str, ...]
-
-    def __new__(cls, value: int, factor: int = 1, symbols: Iterable[str] = ()) -> Size:
-        made = super().__new__(cls, value)
-        made.factor, made.symbols = factor, tuple(sorted(symbols))
-        return made
-
-    @staticmethod
-    def of(value: int) -> Size:
-        """A plain number as a size that is always the same."""
-        return value if isinstance(value, Size) else Size(value, value)
-
-    def __mul__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return int(self) * other
-        right = Size.of(other)
-        return Size(int(self) * int(other), self.factor * right.factor, self.symbols + right.symbols)
-
-    __rmul__ = __mul__
-
-    def __floordiv__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return int(self) // other
-        right, rest = Size.of(other), list(self.symbols)
-        for symbol in right.symbols:
-            if symbol not in rest:
-                return int(self) // int(other)
-            rest.remove(symbol)
-        if not right.factor or self.factor % right.factor:
-            return int(self) // int(other)
-        return Size(int(self) // int(other), self.factor // right.factor, rest)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return Size.of(other) // self if isinstance(other, int) else other // int(self)
-
-    @property
-    def per_batch(self) -> Size | None:
-        """How many of these come on one row of the batch; None if the batch size is no factor."""
-        return self // Size(1, 1, (BATCH,)) if BATCH in self.symbols else None
-
-    def same(self, other: int) -> bool:
-        """Whether both are equal for every input."""
-        right = Size.of(other)
-        return (self.factor, self.symbols) == (right.factor, right.symbols)
-
-
-ONE = Size(1)
-
-
-def unknown(size: int) -> bool:
-    """Whether it is not the same for every input."""
-    return isinstance(size, Size) and bool(size.symbols)
-
-
-def product(sizes: Iterable[int]) -> Size:
-    result = ONE
-    for size in sizes:
-        result = result * size
-    return result
+from ._size import BATCH, Size, plain, symbol
 
 
 def one_list(values: Sequence[Any]) -> list[Any]:
     """`f(1, 2)` and `f((1, 2))` are the same."""
     return list(values[0]) if len(values) == 1 and isinstance(values[0], (list, tuple)) else list(values)
+
+
+class OpenAxes:
+    """The axes that the model has open, of one trace.
+
+    Attributes:
+        sizes: The size of an axis, by that of the example: two that are equal there are one.
+        sources: For each symbol a tensor that has such an axis, and which.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, Size] = {}
+        self.sources: dict[str, tuple[SymbolicTensor, int]] = {}
+
+    def size(self, size: int, tensor: SymbolicTensor, axis: int) -> Size:
+        """The size of an axis of the tensor, where the example has this size."""
+        if size not in self.sizes:
+            name = f"axis of {size}"
+            self.sizes[size] = symbol(name, size)
+            self.sources[name] = tensor, axis
+        return self.sizes[size]
+
+
+OPEN: ContextVar[OpenAxes | None] = ContextVar("open", default=None)
 
 
 class Value:
@@ -96,6 +52,7 @@ class Value:
         rows: How many rows come on one row of the batch.
         parts: The tensors `(B, ...)` that are stacked at torch's axis 0, which is Keras's axis 1.
         fill: The number that stands everywhere, if there is one.
+        row_numbers: Whether it counts the rows of the batch, `arange(x.size(0))`: something for an index alone.
         parameter: The trained parameter that it is, and its name.
     """
 
@@ -104,9 +61,10 @@ class Value:
         order: Sequence[int | None],
         tensor: SymbolicTensor | Callable[[], SymbolicTensor],
         *,
-        rows: Size = ONE,
+        rows: int | Size = 1,
         parts: Callable[[], list[SymbolicTensor]] | None = None,
         fill: float | None = None,
+        row_numbers: bool = False,
         parameter: tuple[Any, str] | None = None,
     ) -> None:
         self.order = tuple(order)
@@ -114,6 +72,7 @@ class Value:
         self.rows = rows
         self.parts = parts
         self.fill = fill
+        self.row_numbers = row_numbers
         self.parameter = parameter
         self.sizes: tuple[int, ...] = ()  # in torch, of the example
 
@@ -151,15 +110,19 @@ class Value:
             raise UnsupportedError(f"it {what} along the batch axis, and a Keras model sees every row by itself")
         return self.order.index(dim)
 
-    def size(self, dim: int) -> int:
+    def size(self, dim: int) -> int | Size:
         """A size of torch's, with what is known of it."""
         dim = self.dim(dim)
         if dim == self.batch:
-            return self.rows * Size(self.sizes[dim] // int(self.rows), 1, (BATCH,))
-        size = self.tensor.shape[self.order.index(dim)]
-        return Size(self.sizes[dim], 1, (f"axis of {self.sizes[dim]}",)) if size is None else size
+            return self.rows * symbol(BATCH, self.sizes[dim] // plain(self.rows))
+        axis, axes = self.order.index(dim), OPEN.get()
+        size = self.tensor.shape[axis]
+        if size is not None:
+            return size
+        assert axes is not None, "sizes are asked for while a module is traced"
+        return axes.size(self.sizes[dim], self.tensor, axis)
 
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int | Size, ...]:
         return tuple(self.size(dim) for dim in range(self.rank))
 
     # ------------------------------------------------------------------ other orders

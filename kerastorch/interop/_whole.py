@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +12,19 @@ from torch import Tensor, nn
 from ..errors import KerasTorchError, UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..models import Input, Model
-from . import _functional, _indexing, _pointwise, _reducing, _shaping
-from ._comparing import compare, evaluating
+from . import _functional, _indexing, _open, _pointwise, _reducing, _shaping
+from ._comparing import compare_on, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
+from ._other_sizes import Traced, apart_sizes, compare_sizes
+from ._reads import Read
+from ._size import BATCH, same
 from ._tracer import Tracer
 from ._value import POISON, Value
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_pointwise.FUNCTIONS,
+    **_open.FUNCTIONS,
     **_reducing.FUNCTIONS,
     **_shaping.FUNCTIONS,
     **_indexing.FUNCTIONS,
@@ -50,10 +54,13 @@ def whole_model(
         expected = _expected(module, example)
 
         def attempt(trial: Example) -> tuple[Model, list[str]]:
-            model, batches, notes = _traced(module, trial, sum_biases)
+            apart = apart_sizes(module, trial)
+            traced, notes = _traced(module, apart, sum_biases)
             if check or trial is not example:
-                compare(module, model, trial, batches, expected)
-            return model, notes
+                tensors = [item.tensor for item in trial.given]
+                compare_on(module, traced.model, trial, traced.batches, tensors, "the example", expected)
+                compare_sizes(module, traced, apart)
+            return traced.model, notes
 
         model, notes = attempt(example) if chosen else _search(module, example, attempt)
     return model.train(module.training), notes
@@ -67,47 +74,65 @@ def _expected(module: nn.Module, example: Example) -> Any:
 def _search(module: nn.Module, example: Example, attempt: Callable[[Example], Any]) -> Any:
     """The attempt with as many axes of unknown size as the module allows.
 
-    Of each input the first axis behind the batch is tried, then the second: one of them is time, if any is. Axes that
-    are of one size in the example are opened together.
+    Of each input the first axis behind the batch is tried, then the second: one of them is time, if any is.
     """
-    best = None
+    best, why = None, []
     in_rows = any(isinstance(part, _ROWS) for part in module.modules())
     opened: list[tuple[int, ...]] = [()] * len(example.given)
+    free = [[axis for axis in range(item.tensor.ndim) if axis != item.batch] for item in example.given]
     for place in (0, 1):
-        groups: dict[int, list[int]] = {}
-        for index, item in enumerate(example.given):
-            least = 3 if item.tensor.is_floating_point() else 2
-            free = [axis for axis in range(item.tensor.ndim) if axis != item.batch]
-            if place and item.tensor.is_floating_point() and not in_rows:
-                continue  # the axis of features, which every layer must know
-            if least <= item.tensor.ndim <= 3 and len(free) > place and not opened[index]:
-                groups.setdefault(item.tensor.shape[free[place]], []).append(index)
-        every = [index for group in groups.values() for index in group]
-        for chosen in [every, *(groups.values() if len(groups) > 1 else [])]:
-            if not chosen or any(opened[index] for index in chosen):
+        for chosen in _together(example, place, free, in_rows):
+            if any(opened[index] for index in chosen):
                 continue
-            trial = list(opened)
-            for index in chosen:
-                item = example.given[index]
-                trial[index] = ([axis for axis in range(item.tensor.ndim) if axis != item.batch][place],)
+            trial = [(free[index][place],) if index in chosen else axes for index, axes in enumerate(opened)]
             given = tuple(replace(item, unknown=axes) for item, axes in zip(example.given, trial, strict=True))
             try:
                 best = attempt(replace(example, given=given))
-            except KerasTorchError:
+            except KerasTorchError as error:
+                axes = ", ".join(f"axis {free[index][place]} of {example.given[index].name}" for index in chosen)
+                why.append(f"{axes} cannot be left open: {error}")
                 continue
             opened = trial
-    return attempt(example) if best is None else best
+    model, notes = attempt(example) if best is None else best
+    return model, [*notes, *why]
 
 
-def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Model, list[int], list[str]]:
-    """The model, where its outputs have their batch axes in the module, and notes."""
+def _together(example: Example, place: int, free: list[list[int]], in_rows: bool) -> Iterator[list[int]]:
+    """The inputs that may have time at this place of their free axes, as tried: all, then those of one size."""
+    groups: dict[int, list[int]] = {}
+    masks: dict[int, list[int]] = {}  # numbers (B, T), of a size that others have: a mask, and not features
+    for index, (item, axes) in enumerate(zip(example.given, free, strict=True)):
+        floating, rank = item.tensor.is_floating_point(), item.tensor.ndim
+        if len(axes) <= place or rank > 3:
+            continue
+        size = item.tensor.shape[axes[place]]
+        if floating and rank == 2:
+            masks.setdefault(size, []).append(index)
+        elif not (place and floating and not in_rows):  # else the axis of features, which every layer must know
+            groups.setdefault(size, []).append(index)
+    for sizes in [list(groups), *([size] for size in groups if len(groups) > 1)]:
+        chosen = [index for size in sizes for index in groups[size]]
+        more = [index for size in sizes for index in masks.get(size, [])]
+        if more:
+            yield [*chosen, *more]
+        if chosen:
+            yield chosen
+
+
+def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Traced, list[str]]:
+    """The model with what was found on the way, and notes."""
     tracer, *_ = _trace(module, example, sum_biases, None)  # it finds out which final states are used
     tracer, inputs, outputs, batches = _trace(module, example, sum_biases, tracer.states_seen)
     tracer.name_others(outputs)
     named: Any = {item.name: symbol for item, symbol in zip(example.given, inputs, strict=True)}
     model = Model(named if example.named else inputs if len(inputs) > 1 else inputs[0], outputs)
     device = next(tensor.device for tensor in (*module.parameters(), *(item.tensor for item in example.given)))
-    return model.to(device), batches, list(dict.fromkeys(tracer.notes))
+    axes = {
+        (place, axis): f"axis of {item.tensor.shape[axis]}"
+        for place, item in enumerate(example.given)
+        for axis in item.unknown
+    }
+    return Traced(model.to(device), batches, tracer.reads, axes), list(dict.fromkeys(tracer.notes))
 
 
 def _trace(
@@ -115,12 +140,32 @@ def _trace(
 ) -> tuple[Tracer, list[SymbolicTensor], Any, list[int]]:
     tracer = Tracer(module, _FUNCTIONS, leaf_of, sum_biases, states_used)
     inputs, outputs, batches = _run(tracer, module, example)
+    for read in tracer.reads:
+        if read.holds is None:
+            tracer.refused.append(f"{_shown(read, example)}: {read.what}{read.where}: {_ADVICE}")
     if tracer.refused:
         raise UnsupportedError(
             "from_torch: these parts cannot be expressed by layers with the same numbers:\n"
             + "\n".join(f"  {line}" for line in tracer.refused)
         )
     return tracer, inputs, outputs, batches
+
+
+_ADVICE = (
+    "the model would be right for the example's size alone; let torch's functions have it as x.size(...) gives it, or "
+    "leave it out of forward"
+)
+
+
+def _shown(read: Read, example: Example) -> str:
+    """The sizes that Python read."""
+    names = [
+        "the batch size"
+        if name == BATCH
+        else f"the size that is {name[8:]} in the example (time, or what follows from it)"
+        for name in sorted(read.symbols)
+    ]
+    return " and ".join(names)
 
 
 def _run(tracer: Tracer, module: nn.Module, example: Example) -> tuple[list[SymbolicTensor], Any, list[int]]:
@@ -131,6 +176,9 @@ def _run(tracer: Tracer, module: nn.Module, example: Example) -> tuple[list[Symb
         symbol = Input(shape, dtype=str(item.tensor.dtype).removeprefix("torch."), name=item.name)
         tensor = item.tensor.clone()
         tracer.record(tensor, Value((item.batch, *axes), symbol))
+        for place, size in enumerate(symbol.shape[1:], 1):
+            if size is None:
+                tracer.axes.size(tensor.shape[axes[place - 1]], symbol, place)
         tensors.append(tensor)
         symbols.append(symbol)
     tracer.made["input"] = symbols[0]
@@ -157,7 +205,7 @@ def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
         if value is None or value.batch is None:
             tracer.refused.append(f"the output: {type(leaf).__name__} does not depend on the input; leave it out")
             return None
-        if not value.rows.same(1):
+        if not same(value.rows, 1):
             tracer.refused.append(
                 "the output: it has more rows than the batch (a view joined both); keep (batch, time, ...), and join "
                 "them outside"
