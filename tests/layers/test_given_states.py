@@ -1,0 +1,186 @@
+"""States that are given: to both directions of a Bidirectional, and behind the input; and masks of one column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from kerastorch import Input, Model, layers
+
+B, T, F, U = 3, 4, 5, 2
+MASK = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 1], [1, 1, 1, 0]], dtype=torch.bool)
+RECURRENT: dict[str, Any] = {
+    "LSTM": lambda **config: layers.LSTM(U, **config),
+    "LSTM, step loop": lambda **config: layers.LSTM(U, activation="softsign", **config),
+    "GRU": lambda **config: layers.GRU(U, **config),
+    "SimpleRNN": lambda **config: layers.SimpleRNN(U, **config),
+    "CuDNNLSTM": lambda **config: layers.CuDNNLSTM(U, **config),
+    "RNN": lambda **config: layers.RNN(layers.LSTMCell(U), **config),
+    "RNN of several": lambda **config: layers.RNN([layers.LSTMCell(3), layers.GRUCell(U)], **config),
+}
+
+
+def made(layer: Any, shape: tuple[Any, ...] = (B, T, F)) -> Any:
+    """The layer in float64, with random distinct weights."""
+    layer.build(shape)
+    layer.double()
+    rng = np.random.default_rng(2)
+    layer.set_weights([rng.normal(0, 0.6, array.shape) for array in layer.get_weights()])
+    return layer.eval()
+
+
+def random(*shape: int, seed: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def states_for(layer: Any, rows: int = B) -> list[Tensor]:
+    """One state for each that the layer has, all different."""
+    return [random(rows, *size, seed=10 + index) for index, size in enumerate(layer.state_sizes)]
+
+
+def same(ours: Any, theirs: Any) -> None:
+    for mine, its in zip(flat(ours), flat(theirs), strict=True):
+        # float64: the same sums, in one call of a kernel or in two.
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-14 * max(1.0, float(its.detach().abs().max())))
+
+
+def flat(value: Any) -> list[Tensor]:
+    return [leaf for part in value for leaf in flat(part)] if isinstance(value, (list, tuple)) else [value]
+
+
+# ---------------------------------------------------------------- Bidirectional
+
+
+def directions(name: str, **config: Any) -> tuple[Any, Any, Any]:
+    """A Bidirectional that keeps states, and the two layers that it is made of, by themselves."""
+    config = {"stateful": True, "return_sequences": True, **config}
+    both = made(layers.Bidirectional(RECURRENT[name](**config), merge_mode=None))
+    weights, half = both.get_weights(), len(both.get_weights()) // 2
+    alone = [made(RECURRENT[name](**config, go_backwards=backwards)) for backwards in (False, True)]
+    alone[0].set_weights(weights[:half])
+    alone[1].set_weights(weights[half:])
+    return both, *alone
+
+
+def run_both(forward: Any, backward: Any, x: Tensor, states: list[list[Tensor]] | None = None) -> list[Tensor]:
+    one, two = (states or (None, None))[0], (states or (None, None))[1]
+    return [forward(x, initial_state=one), backward(x, initial_state=two).flip(1)]
+
+
+@pytest.mark.parametrize("how", ["reset_state", "reset_states", "states"])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_states_of_both_directions_are_set_forward_first(name: str, how: str) -> None:
+    both, forward, backward = directions(name)
+    x = random(B, T, F, seed=1)
+    one, two = states_for(forward), [state.flip(0) + 0.5 for state in states_for(backward)]
+    both(x)
+    if how == "states":
+        both.states = [*one, *two]
+    else:
+        getattr(both, how)([*one, *two])
+    for kept, given in zip(flat(both.states), [*one, *two], strict=True):
+        assert torch.equal(kept, given)
+    swapped = run_both(forward, backward, x, [two, one])
+    found = both(x)
+    same(found, run_both(forward, backward, x, [one, two]))
+    assert not any(torch.equal(mine, its) for mine, its in zip(found, swapped, strict=True))
+    same(both.states, [*forward.states, *backward.states])  # each goes on with its own
+    same(both(x), run_both(forward, backward, x))
+    both.reset_state()
+    assert all(torch.equal(state, torch.zeros_like(state)) for state in flat(both.states))
+    forward.reset_state()
+    backward.reset_state()
+    same(both(x), run_both(forward, backward, x))
+
+
+def test_states_of_a_batch_of_one_in_one_call_of_a_kernel() -> None:
+    both, forward, backward = directions("LSTM")
+    x = random(1, T, F, seed=1)
+    one, two = states_for(forward, 1), [state + 0.5 for state in states_for(backward, 1)]
+    assert "both directions in one call" in both.kernel_choice(x).reason
+    both.states = [*one, *two]
+    with torch.no_grad():
+        same(both(x), run_both(forward, backward, x, [one, two]))
+        same(both.states, [*forward.states, *backward.states])
+
+
+# ---------------------------------------------------------------- states behind the input
+
+
+def with_states(name: str, **config: Any) -> tuple[Any, Tensor, list[Tensor]]:
+    layer = RECURRENT[name](return_sequences=True, return_state=True, **config)
+    layer = made(layer)
+    return layer, random(B, T, F, seed=1), states_for(layer)
+
+
+@pytest.mark.parametrize("join", [list, tuple])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_states_behind_the_input_are_initial_states(name: str, join: Any) -> None:
+    layer, x, states = with_states(name)
+    found, wanted = layer(join([x, *states])), layer(x, initial_state=states)
+    assert all(torch.equal(mine, its) for mine, its in zip(flat(found), flat(wanted), strict=True))
+    assert not torch.equal(flat(found)[0], flat(layer(x))[0])
+    masked = layer(join([x, *states]), mask=MASK)
+    assert all(torch.equal(a, b) for a, b in zip(flat(masked), flat(layer(x, MASK, states)), strict=True))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_states_behind_the_input_of_a_bidirectional(name: str) -> None:
+    layer = made(layers.Bidirectional(RECURRENT[name](return_sequences=True)))
+    x, one = random(B, T, F, seed=1), states_for(layer.forward_layer)
+    two = [state.flip(0) - 0.5 for state in one]
+    found, wanted = layer([x, *one, *two]), layer(x, initial_state=[*one, *two])
+    assert torch.equal(found, wanted)
+    assert not torch.equal(found, layer(x, initial_state=[*two, *one]))
+    assert not torch.equal(found, layer(x))
+
+
+@pytest.mark.parametrize("size", [(3, 4), (5, 4)])
+def test_states_behind_the_images_of_a_conv_lstm(size: tuple[int, int]) -> None:
+    layer = made(layers.ConvLSTM2D(2, 3, padding="same"), (B, T, *size, F))
+    x, (h, c) = random(B, T, *size, F, seed=1), (random(B, *size, 2, seed=i) for i in (2, 3))
+    assert torch.equal(layer([x, h, c]), layer(x, initial_state=[h, c]))
+    assert not torch.equal(layer([x, h, c]), layer([x, c, h]))
+
+
+@pytest.mark.parametrize("name", ["RNN", "RNN of several"])
+def test_symbolic_states_behind_the_input(name: str) -> None:
+    layer, x, states = with_states(name)
+    source = Input((T, F), dtype="float64")
+    given = [Input((size,), dtype="float64") for (size,) in layer.state_sizes]
+    listed = Model([source, *given], layer([source, *given]))
+    named = Model([source, *given], layer(source, initial_state=given))
+    found = flat(listed([x, *states]))
+    for mine, by_name, direct in zip(found, flat(named([x, *states])), flat(layer(x, None, states)), strict=True):
+        assert torch.equal(mine, by_name)
+        assert torch.equal(mine, direct)
+
+
+# ---------------------------------------------------------------- masks
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.int64])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_mask_of_one_column_is_the_mask(name: str, dtype: torch.dtype) -> None:
+    """`(B, T, 1)`, as a mask stands that was made by comparing features."""
+    layer, x, _ = with_states(name)
+    wanted = flat(layer(x, mask=MASK))
+    for mask in (MASK[..., None].to(dtype), MASK.to(dtype)):
+        assert all(torch.equal(mine, its) for mine, its in zip(flat(layer(x, mask=mask)), wanted, strict=True))
+    inverted = flat(layer(x, mask=~MASK))
+    assert all(not torch.equal(mine, its) for mine, its in zip(inverted, wanted, strict=True))
+    steps = [flat(layer(x[row : row + 1][:, MASK[row]])) for row in range(B)]  # what a mask means: these steps alone
+    for index, state in enumerate(wanted[1:], 1):
+        same(state, torch.cat([each[index] for each in steps]))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_a_mask_of_one_column_on_both_directions(name: str) -> None:
+    layer = made(layers.Bidirectional(RECURRENT[name](return_sequences=True)))
+    x = random(B, T, F, seed=1)
+    assert torch.equal(layer(x, mask=MASK[..., None]), layer(x, mask=MASK))
+    assert not torch.equal(layer(x, mask=~MASK[..., None]), layer(x, mask=MASK))
