@@ -13,6 +13,7 @@ from torch import Tensor
 from .._serial import plain, read_value
 from ..errors import ArgumentError, quote
 from ._dtypes import dtype_name
+from ._graph import like
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Place:
 def map_arguments(function: Callable[[Any], Any], value: Any) -> Any:
     """Apply `function` to what stands in nested lists, tuples, dicts and slices."""
     if isinstance(value, (list, tuple)):
-        return type(value)(map_arguments(function, item) for item in value)
+        return like(value, (map_arguments(function, item) for item in value))
     if isinstance(value, dict):
         return {key: map_arguments(function, item) for key, item in value.items()}
     if isinstance(value, slice):

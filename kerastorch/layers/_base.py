@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, KerasTorchError, attribute, quote
 from ..weights import Filler, Shape, Var
-from . import _calling, _check, _penalties, _plain
+from . import _calling, _check, _penalties, _plain, _ragged
 from ._building import finishing
 from ._connected import Connected
 from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
-from ._graph import map_structure, shapes_of, symbolic_leaves
+from ._graph import leaves, map_structure, shapes_of, symbolic_leaves
 from ._naming import given_name, snake_case, unique_name
 from ._registry import REGISTRY as REGISTRY
 from ._registry import Example as Example
@@ -248,6 +248,7 @@ class Layer(Connected):
         if not (self._built and args and type(args[0]) is Tensor) or self._call_arguments.tensors:
             if not args and self._call_arguments.names[:1] and self._call_arguments.names[0] in kwargs:
                 args = (kwargs.pop(self._call_arguments.names[0]),)  # layer(inputs=x)
+            _ragged.refuse_packed(self, args, kwargs)
             if symbolic_leaves((args, kwargs)):
                 return self._call_symbolic(args, kwargs)
             args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
@@ -275,7 +276,10 @@ class Layer(Connected):
         if not self._built:
             if not args:
                 raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
-            shapes = shapes_of(_calling.inputs_of(self, args, kwargs))
+            inputs = _calling.inputs_of(self, args, kwargs)
+            for leaf in leaves(inputs):
+                _ragged.refuse_nested(self, leaf)
+            shapes = shapes_of(inputs)
             self.check_input_shape(shapes)  # a message shows the sizes as they are
             self._build_for_call(self._shape_from_call(shapes))
 
@@ -368,16 +372,6 @@ class Layer(Connected):
         super()._apply(fn, recurse)
         self._dtype = fn(torch.empty(0, dtype=self._dtype)).dtype  # a layer without weights follows .half() too
         return self
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        if "unbuilt" in self._parameters:
-            raise self._not_built("weights to load a state dict into")
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        if "unbuilt" in self._parameters:
-            raise self._not_built("state dict")
-        super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy of a layer is in no graph and has not been called.

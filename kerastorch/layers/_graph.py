@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 
 if TYPE_CHECKING:
     from ._base import Layer
@@ -161,10 +162,16 @@ class Node:
 def map_structure(function: Callable[[Any], Any], value: Any) -> Any:
     """Apply `function` to the leaves of nested lists, tuples and dicts; a dict's in the order of its keys."""
     if isinstance(value, (list, tuple)):
-        return type(value)(map_structure(function, item) for item in value)
+        return like(value, (map_structure(function, item) for item in value))
     if isinstance(value, dict):
         return map_dict(lambda item: map_structure(function, item), value)
     return function(value)
+
+
+def like(value: Any, items: Iterable[Any]) -> Any:
+    """Items in a list or tuple of the kind of `value`, named tuples among them."""
+    make = getattr(type(value), "_make", type(value))
+    return make(items)
 
 
 def map_dict(function: Callable[[Any], Any], value: dict[str, Any]) -> dict[str, Any]:
@@ -196,5 +203,14 @@ def symbolic_leaves(value: Any) -> list[SymbolicTensor]:
 
 
 def shapes_of(value: Any) -> Any:
-    """The shapes of nested tensors, arrays or symbolic tensors, nested the same way; None for what has no shape."""
-    return map_structure(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
+    """The shapes of nested tensors, arrays or symbolic tensors, nested the same way; None for what has no shape.
+
+    That of a PackedSequence is the padded one.
+    """
+    if isinstance(value, PackedSequence):
+        return (int(value.batch_sizes[0]), len(value.batch_sizes), *value.data.shape[1:])
+    if isinstance(value, (list, tuple)):
+        return like(value, map(shapes_of, value))
+    if isinstance(value, dict):
+        return map_dict(shapes_of, value)
+    return tuple(value.shape) if hasattr(value, "shape") else None

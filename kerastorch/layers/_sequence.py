@@ -16,7 +16,7 @@ from torch import Tensor
 from .. import torch_private
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape
-from . import _check
+from . import _check, _ragged
 from ._base import Layer
 from ._dtypes import autocasts
 from ._kernels import States
@@ -252,6 +252,8 @@ class SequenceLayer(Layer):
         Raises:
             ShapeError: x, mask or a state has another shape than the layer needs.
         """
+        if isinstance(x, _ragged.PackedSequence):
+            raise _ragged.packed(self)
         if isinstance(x, (list, tuple)):  # Keras 2 passes the states behind the input
             x, initial_state = x[0], list(x[1:]) or initial_state
         training = self.training if training is None else training
@@ -276,6 +278,7 @@ class SequenceLayer(Layer):
     def _check_input(self, x: Any) -> Tensor:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"{repr_of(self)}: expected a tensor {self.MEANING}, got {quote(type(x).__name__)}.")
+        _ragged.refuse_layout(self, x)
         if x.ndim != self.RANK or x.shape[-1] != self._build_shape[-1]:
             self.check_input_shape(tuple(x.shape))
         if x.shape[1] == 0:

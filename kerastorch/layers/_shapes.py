@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ArgumentError, KerasTorchError
 from ._calling import inputs_of
-from ._graph import SymbolicTensor, leaves, map_dict, map_structure, shapes_of
+from ._graph import SymbolicTensor, leaves, like, map_dict, map_structure, shapes_of
 from ._penalties import unseen
 from ._variables import UnbuiltParameter
 from ._weighted import repr_of
@@ -33,7 +33,7 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
         return function(tuple(shapes))
     if isinstance(shapes, dict):
         return map_dict(lambda item: map_shapes(function, item), shapes)
-    return type(shapes)(map_shapes(function, item) for item in shapes)
+    return like(shapes, (map_shapes(function, item) for item in shapes))
 
 
 @dataclass(frozen=True)
@@ -204,4 +204,4 @@ def _none_where_different(first: Any, second: Any) -> Any:
         return first if first == next(second) else None
     if isinstance(first, dict):
         return {key: _none_where_different(item, second) for key, item in first.items()}
-    return type(first)(_none_where_different(item, second) for item in first)
+    return like(first, (_none_where_different(item, second) for item in first))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from ..errors import UnsupportedError
 
+if TYPE_CHECKING:
+    from ..errors import NotBuiltError
+
 
 class TorchModule(nn.Module):
     """The part of `Layer` that torch's own tools look at; abstract."""
+
+    if TYPE_CHECKING:  # what `Weighted` defines
+
+        def _not_built(self, what: str) -> NotBuiltError: ...
 
     def __getattr__(self, name: str) -> Any:
         held = self.__dict__
@@ -22,6 +29,16 @@ class TorchModule(nn.Module):
         if isinstance(attribute, property) and attribute.fget is not None:
             return attribute.fget(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        if "unbuilt" in self._parameters:
+            raise self._not_built("weights to load a state dict into")
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        if "unbuilt" in self._parameters:
+            raise self._not_built("state dict")
+        super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def __prepare_scriptable__(self) -> Any:
         """What `torch.jit.script` takes in the place of a module: nothing takes the place of a layer."""

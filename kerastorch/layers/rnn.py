@@ -27,6 +27,7 @@ from ._cell import (
 )
 from ._gated_cell import GatedCell
 from ._kernels import States
+from ._ragged import PackedSequence
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 from ._weighted import repr_of
 from ._wrapper import serialize_layer
@@ -235,7 +236,7 @@ class RNN(SequenceLayer):
         return _choice(self.cell, x, self.training if training is None else training)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], (list, tuple)):
+        if args and isinstance(args[0], (list, tuple)) and not isinstance(args[0], PackedSequence):
             kwargs = self._behind_input(list(args[0][1:]), kwargs)
             args = (args[0][0], *args[1:])
         constants = kwargs.get("constants")

@@ -13,6 +13,7 @@ from . import _check
 from ._base import Example, Layer, register
 from ._graph import map_structure
 from ._penalties import steps_apart
+from ._ragged import refuse_layout
 from ._sequence import KernelChoice
 from ._shapes import map_shapes
 from ._weighted import repr_of
@@ -113,6 +114,7 @@ class TimeDistributed(Layer):
         Returns:
             `(B, T, ...)`: the inner layer's outputs, stacked over time.
         """
+        refuse_layout(self, x)
         self.check_input_shape(tuple(x.shape))
         if mask is not None and tuple(mask.shape[:2]) != tuple(x.shape[:2]):
             raise ShapeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..layers._base import Layer
-from ..layers._graph import leaves, map_dict
+from ..layers._graph import leaves, like, map_dict
 
 
 class Masked(NamedTuple):
@@ -56,7 +56,7 @@ def map_masked(function: Any, value: Any) -> Any:
     if isinstance(value, Masked):
         return function(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(map_masked(function, item) for item in value)
+        return like(value, (map_masked(function, item) for item in value))
     if isinstance(value, dict):
         return map_dict(lambda item: map_masked(function, item), value)
     return value

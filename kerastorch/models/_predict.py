@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers._graph import leaves, map_structure
+from ..layers._ragged import refuse_packed
 from ..layers._weighted import repr_of
 from ._batches import source_of
 from ._progress import progress
@@ -29,6 +30,7 @@ def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: i
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
             raise ArgumentError(f"predict: {name}: expected a positive integer or None, got {quote(value)}.")
+    refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict"
     source = source_of(x, batch_size, _fixed_batch(model) or 32, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
