@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._serial import Configured, Table, read_value
+from .clipping import clip
 from .errors import ArgumentError, ShapeError
 
 Activation = Callable[[Tensor], Tensor]
@@ -36,7 +37,7 @@ def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None,
     y = F.threshold(x, threshold, 0.0) if threshold != 0 else F.relu(x)
     if max_value is not None:
         # Keras passes the gradient on at max_value itself, except at the 6 of relu6.
-        y = F.relu6(x) if max_value == 6 and threshold == 0 else y.clamp(0.0, max_value)
+        y = F.relu6(x) if max_value == 6 and threshold == 0 else clip(y, 0.0, max_value)
     return y - negative_slope * F.relu(threshold - x) if negative_slope != 0 else y
 
 
@@ -59,7 +60,7 @@ def selu(x: Tensor) -> Tensor:
 
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     # The gradient of F.celu is 1e-8 off in float64 where alpha is not 1.
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0.0) / alpha))
+    return torch.where(x > 0, x, alpha * torch.expm1(clip(x, None, 0.0) / alpha))
 
 
 def gelu(x: Tensor, approximate: bool = False) -> Tensor:
@@ -81,7 +82,7 @@ def hard_sigmoid(x: Tensor) -> Tensor:
 
 def hard_sigmoid_keras2(x: Tensor) -> Tensor:
     """clip(0.2 x + 0.5, 0, 1): what `hard_sigmoid` means in every file of Keras 1 and 2. Keras 3 has no name for it."""
-    return (0.2 * x + 0.5).clamp(0.0, 1.0)
+    return clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ def tanh_shrink(x: Tensor) -> Tensor:
 
 
 def hard_tanh(x: Tensor) -> Tensor:
-    return x.clamp(-1.0, 1.0)  # unlike F.hardtanh, the gradient is 1 at -1 and 1
+    return clip(x, -1.0, 1.0)  # unlike F.hardtanh, the gradient is 1 at -1 and 1
 
 
 def hard_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
@@ -186,7 +187,7 @@ def sparsemax(x: Tensor, axis: int = -1) -> Tensor:
     rank = torch.arange(1, x.shape[axis] + 1, dtype=x.dtype, device=x.device).view(rank_shape)
     support = ordered - (sums - 1) / rank > 0
     tau = (torch.where(support, sums, 0.0).sum(axis, keepdim=True) - 1) / support.sum(axis, keepdim=True)
-    return (x - tau).clamp(min=0.0)
+    return clip(x - tau, 0.0, None)
 
 
 swish = silu

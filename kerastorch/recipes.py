@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .clipping import clip
 from .errors import ArgumentError, quote
 
 Shape = tuple[Any, ...]  # of int | None
@@ -108,7 +109,7 @@ def softmax(axis: int = -1) -> Recipe:
 
 
 def _l2_normalize(x: Tensor, axis: int) -> Tensor:
-    return x * x.square().sum(axis, keepdim=True).clamp(min=1e-12).rsqrt()
+    return x * clip(x.square().sum(axis, keepdim=True), 1e-12, None).rsqrt()
 
 
 def l2_normalize(axis: int = -1) -> Recipe:

@@ -65,6 +65,7 @@ ORDER = (
         "operations",
         "_serial",
         "weights",
+        "clipping",
         "activations",
         "native",
         "torch_private",

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..clipping import clip
 from ..errors import ArgumentError
 from ..weights import Shape
 from . import _check
@@ -66,4 +67,4 @@ class UnitNormalization(Layer):
         x = x if x.is_floating_point() else x.to(self.compute_dtype)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # a half-precision sum of squares overflows at 256
         squares = wide.square().sum(self.axis, keepdim=True)
-        return (wide * torch.rsqrt(squares.clamp(min=self.least_norm**2))).to(x.dtype)
+        return (wide * torch.rsqrt(clip(squares, self.least_norm**2, None))).to(x.dtype)

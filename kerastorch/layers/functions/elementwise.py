@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ... import activations
+from ... import activations, clipping
 from ...errors import UnsupportedError
 from ._kit import Kit
 
@@ -65,7 +65,7 @@ def clip(kit: Kit, x: Any, x_min: Any, x_max: Any) -> Tensor:
     x = kit.tensor(x)
     x = x.int() if x.dtype == torch.bool else x
     low, high = (value if value is None else kit.tensor(value).to(x) for value in (x_min, x_max))
-    return x.clamp(low, high)
+    return clipping.clip(x, low, high)
 
 
 def where(kit: Kit, condition: Any, x1: Any, x2: Any) -> Tensor:

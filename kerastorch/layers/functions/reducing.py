@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...clipping import clip
 from ...errors import UnsupportedError
 from ._kit import Kit, axes_of, axis_of, flat_if_none, integer
 
@@ -137,8 +138,8 @@ def normalize(kit: Kit, x: Any, axis: Any, order: Any, epsilon: Any) -> Tensor:
     x = kit.floating(kit.tensor(x))
     least = 1e-7 if epsilon is None else epsilon
     if order == 2:
-        return x * total(kit, x * x, axis, True).rsqrt().clamp(max=1.0 / least)
-    return x / norm(kit, x, order, axis, True).clamp(min=least)
+        return x * clip(total(kit, x * x, axis, True).rsqrt(), None, 1.0 / least)
+    return x / clip(norm(kit, x, order, axis, True), least, None)
 
 
 def top_k(kit: Kit, x: Any, k: Any, sorted: bool) -> list[Tensor]:
