@@ -46,6 +46,7 @@ onednn_pack: Callable[..., Tensor] | None = None if _onednn is None else _find(_
 def missing() -> list[str]:
     """The names that the installed torch lacks, as far as they were looked for."""
     absent = [] if hasattr(forward_ad, "_current_level") else ["_current_level"]
+    absent += [] if hasattr(torch.compiler, "_is_exporting_flag") else ["_is_exporting_flag"]
     absent += [name for name in (*_HOOKS, "_non_persistent_buffers_set") if not hasattr(nn.Module(), name)]
     return [*_missing, *absent]
 
@@ -58,6 +59,16 @@ def transforms_active() -> bool:
 def is_tracing() -> bool:
     """Whether `torch.jit.trace` takes a graph."""
     return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
+def is_exporting() -> bool:
+    """Whether `torch.export` takes the graph.
+
+    torch's public function says so too, but it says yes inside every compiled function of torch 2.11. A torch without
+    the flag behind it: what that function says.
+    """
+    flag: bool | None = getattr(torch.compiler, "_is_exporting_flag", None)
+    return torch.compiler.is_exporting() if flag is None else flag
 
 
 def forward_mode_active() -> bool:

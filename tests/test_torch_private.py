@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 import pytest
 import torch
 from test_imports import PACKAGE, python
+
+from kerastorch import layers, torch_private
+from kerastorch.errors import UnsupportedError
 
 HOME = PACKAGE / "torch_private.py"
 MODULES = {"torch", "nn", "F", "forward_ad"}  # the names under which modules of torch are imported
@@ -105,3 +109,72 @@ def test_a_torch_without_the_names_gives_the_same_numbers(names: list[str]) -> N
     if not torch.backends.mkldnn.is_available():
         names = [name for name in names if NAMES[name] != "torch.ops.mkldnn"]
     assert set(names) <= set(missing.split())
+
+
+# ---------------------------------------------------------------- the answers of a torch that does not say
+
+
+@pytest.mark.parametrize("name", ["_transforms_active", "_count_modes", "_has_global_hook"])
+def test_what_torch_does_not_say_hides_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = layers.GRU(3, return_sequences=True, activation="relu")
+    x = torch.randn(2, 5, 4, requires_grad=True)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1]]).bool()
+    layer.build((None, None, 4))
+    weights = [torch.nn.init.normal_(weight) for weight in layer.parameters()]
+    outputs = [layer(x, mask=mask)]
+    gradients = torch.autograd.grad(outputs[0].square().sum(), [x, *weights])
+    monkeypatch.setattr(torch_private, name, None)
+    outputs.append(layer(x, mask=mask))
+    again = torch.autograd.grad(outputs[1].square().sum(), [x, *weights])
+    assert torch_private.transforms_active() or name != "_transforms_active"
+    assert torch_private.is_watched() or name != "_count_modes"
+    for one, other in zip((outputs[0], *gradients), (outputs[1], *again), strict=True):
+        # float32 of one function by two ways: both within 1e-6 of the largest value from float64.
+        assert (one - other).abs().max() <= 2e-6 * one.abs().max()
+
+
+def test_global_hooks_are_read_from_their_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_private, "_has_global_hook", None)
+    assert not torch_private.has_global_hooks()
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *given: None)
+    assert torch_private.has_global_hooks()
+    handle.remove()
+    assert not torch_private.has_global_hooks()
+
+
+def test_hooks_of_a_module_without_tables_are_assumed() -> None:
+    class Bare:
+        pass
+
+    assert torch_private.has_hooks(Bare())  # type: ignore[arg-type]
+    assert not torch_private.has_hooks(torch.nn.Identity())
+
+
+def test_exporting_without_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: False)  # it reads the flag itself
+    monkeypatch.delattr(torch.compiler, "_is_exporting_flag")
+    assert "_is_exporting_flag" in torch_private.missing()
+    assert not torch_private.is_exporting()
+
+
+def test_forward_mode_is_assumed_where_its_level_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not torch_private.forward_mode_active()
+    monkeypatch.delattr(torch.autograd.forward_ad, "_current_level")
+    assert torch_private.forward_mode_active()
+    assert "_current_level" in torch_private.missing()
+
+
+def test_persistence_by_the_state_dict(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = torch.nn.BatchNorm1d(2)
+    module.register_buffer("scratch", torch.zeros(1), persistent=False)
+    said = {name: torch_private.is_persistent(module, name) for name in ("weight", "running_mean", "scratch")}
+    assert said == {"weight": True, "running_mean": True, "scratch": False}
+    monkeypatch.setattr(torch_private, "getattr", lambda home, name, other: other, raising=False)
+    assert {name: torch_private.is_persistent(module, name) for name in said} == said
+
+
+def test_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch._higher_order_ops.scan", None)
+    with pytest.raises(UnsupportedError, match=r"a step loop cannot be exported with torch .* which has no scan"):
+        torch_private.scan(lambda carry, step: (carry, step[0]), (), (torch.zeros(1),))

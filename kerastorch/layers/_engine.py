@@ -27,7 +27,7 @@ from .. import native
 from . import _gemm, _native_equations, _pointwise
 from ._dtypes import autocasts
 from ._equations import Equations, Gradients, Steps, Weights
-from ._input_product import GateLinear, InputProduct
+from ._input_product import InputProduct
 from ._kernels import Kernel, States, fused_lstm, loop, one_by_one
 from ._ops import is_followed, may_read
 
@@ -105,7 +105,7 @@ class Inputs(NamedTuple):
     w: Tensor
     b: Tensor | None
     drop: Tensor | None  # (G, B, F), or (1, B, F) for all gates
-    product: InputProduct = GateLinear()
+    product: InputProduct  # no default: Dynamo of torch 2.11 cannot trace one that is an object
 
     def gates(self) -> Tensor:
         return self.product(_time_major(self.x), self.w, self.b, self.drop)

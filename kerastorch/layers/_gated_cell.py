@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from .. import activations
 from ..errors import ShapeError, UnsupportedError
 from ..weights import Filler, Shape, Var
-from . import _engine
+from . import _engine, _input_product
 from ._base import Layer
 from ._dtypes import call_in_policy
 from ._equations import Steps
@@ -307,7 +307,9 @@ class GatedCell(Layer):
         weights = self._kernel_weights()
         kernel = kernel_for(self, self._fused(), x, weights, training)
         if isinstance(kernel, KernelChoice):
-            inputs = _engine.Inputs(x, self.weight_ih, self.bias_ih if self.use_bias else None, drop)
+            inputs = _engine.Inputs(
+                x, self.weight_ih, self.bias_ih if self.use_bias else None, drop, _input_product.LINEAR
+            )
             return _engine.run(self._steps(recurrent_drop), inputs, states, mask)
         x = x if drop is None else x * drop[0].unsqueeze(1)
         if mask is None:

@@ -50,6 +50,9 @@ class GateLinear(InputProduct):
         )
 
 
+LINEAR = GateLinear()
+
+
 def dropped_sum(parts: Sequence[Tensor], drop: Tensor) -> Tensor:
     """The gradient of inputs that each gate has with a mask of its own, from those of the gates' inputs."""
     total = parts[0] * drop[0]

@@ -16,7 +16,7 @@ from .. import torch_private
 from ._dtypes import autocasts
 from ._gemm import linear
 from ._ops import call_operator, may_read, run_kernel, wants_operator
-from ._scan import is_exporting, scan_steps
+from ._scan import scan_steps
 
 Activation = Callable[[Tensor], Tensor]
 States = tuple[Tensor, ...]
@@ -164,7 +164,7 @@ def loop(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tu
     Returns:
         outputs `(B, T, U)`, final states.
     """
-    out, states = (scan_steps if is_exporting() else one_by_one)(cell, gates_x, states, mask)
+    out, states = (scan_steps if torch_private.is_exporting() else one_by_one)(cell, gates_x, states, mask)
     if mask is not None:
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
     return out, states

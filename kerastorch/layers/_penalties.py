@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
+from ..torch_private import is_exporting
 from ._graph import leaves
 from ._weighted import Weighted
 
@@ -30,12 +30,11 @@ class _Pass(threading.local):
 
 
 _current = _Pass()
-_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", bool)  # older torch does not say
 
 
 def call(layer: Layer, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run one call of a layer and keep the penalties of its outputs."""
-    if _current.factor == 0 or _exporting():  # an exported program has outputs and nothing beside them
+    if _current.factor == 0 or is_exporting():  # an exported program has outputs and nothing beside them
         return function(*args, **kwargs)
     if _current.depth == 0:
         for module in layer.modules():

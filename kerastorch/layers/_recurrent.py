@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .. import activations
 from ..weights import Filler, Shape, Var, transpose
-from . import _check, _engine
+from . import _check, _engine, _input_product
 from ._equations import Steps
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._kernels import Activation, Kernel, States, fused_lstm, masked
@@ -238,7 +238,7 @@ class Recurrent(SequenceLayer):
                 only_last=not self.return_sequences,
                 hide=self.zero_output_for_mask,
             )
-        inputs = _engine.Inputs(x, weights[0], self._input_bias(weights), drop)
+        inputs = _engine.Inputs(x, weights[0], self._input_bias(weights), drop, _input_product.LINEAR)
         steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
         out, states = _engine.run(steps, inputs, states, mask)
         return self._hide(out, mask), states

@@ -11,12 +11,6 @@ from torch import Tensor
 from ..torch_private import scan
 
 States = tuple[Tensor, ...]
-_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", bool)  # older torch does not say
-
-
-def is_exporting() -> bool:
-    """Whether `torch.export` is taking the graph."""
-    return _exporting()
 
 
 def scan_steps(

@@ -10,6 +10,7 @@ from torch import Tensor
 from kerastorch import activations as A
 from kerastorch.layers._engine import Inputs
 from kerastorch.layers._equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, Steps
+from kerastorch.layers._input_product import LINEAR
 from kerastorch.layers._kernels import States, gate_linear, loop
 
 EQUATIONS = [LSTM, GRU, GRUResetBefore, SimpleRNN]
@@ -72,7 +73,7 @@ class Problem:
         b_hh = rest[0] if self.weights == 3 else None
         steps = Steps(self.equations, w_hh, b_hh, *self.functions, self.drop)
         self.unit = torch.eye(gates.shape[-1], dtype=gates.dtype, device=gates.device)  # the gates are the inputs
-        inputs = Inputs(gates.transpose(0, 1), self.unit, None, None)
+        inputs = Inputs(gates.transpose(0, 1), self.unit, None, None, LINEAR)
         out, states = run(steps, inputs, tuple(tensors[self.weights :]), self.mask)
         return out, *states
 

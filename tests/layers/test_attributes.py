@@ -158,7 +158,7 @@ def test_a_property_of_a_persons_own_may_fail_as_in_python() -> None:
         _ = layer.twice
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 @pytest.mark.parametrize("wrap", [lambda layer: layer, nn.Sequential], ids=["alone", "in a module"])
 def test_scripting_is_refused_with_what_to_use(wrap: Any) -> None:
     with pytest.raises(

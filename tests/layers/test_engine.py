@@ -227,7 +227,7 @@ def test_a_value_that_was_overwritten_is_noticed(equations: Any, changed: str) -
         loss.backward()
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own forward mode
 @pytest.mark.parametrize("equations", EQUATIONS)
 def test_who_follows_single_operations_sees_them(
     equations: Any, monkeypatch: pytest.MonkeyPatch, calls: list[str]

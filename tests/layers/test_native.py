@@ -14,6 +14,7 @@ from kerastorch import activations as A
 from kerastorch import layers, native
 from kerastorch.layers import _engine, _native_equations
 from kerastorch.layers._equations import GRU, LSTM, SimpleRNN
+from kerastorch.layers._input_product import LINEAR
 
 pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
 
@@ -64,7 +65,7 @@ def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) 
     x = torch.cat([x, x.nextafter(x + 1), x.nextafter(x - 1), torch.tensor([torch.inf, -torch.inf, torch.nan])])
     leaf, exact = x.clone().requires_grad_(), x.double().requires_grad_()
     steps = _engine.Steps(SimpleRNN, torch.zeros(1, 1), None, function, A.linear, None)
-    inputs = _engine.Inputs(leaf.reshape(-1, 1, 1), torch.ones(1, 1), None, None)
+    inputs = _engine.Inputs(leaf.reshape(-1, 1, 1), torch.ones(1, 1), None, None, LINEAR)
     out, _ = _engine.run(steps, inputs, (torch.zeros(len(x), 1),), None)
     expected = function(exact)
     # Units in the last place: 4 of the value; a sigmoid near 0 is a quotient by e^88 at most.
