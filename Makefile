@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test bench lint format goldens corpus-page mutants clean
+.PHONY: demo test test-torch bench lint format goldens corpus-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,17 @@ format: $(VENV)/.test
 # One thread per process: the two test processes must not fight for the cores.
 test: lint
 	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(PYTEST_ARGS)
+
+# The core on another torch. TORCH_PYTHON: an environment with that torch, the other dependencies, pytest and hypothesis.
+CORE = tests/layers/test_recurrent.py tests/layers/test_rnn.py tests/layers/test_cells.py tests/layers/test_masked_kernels.py \
+	tests/layers/test_pair.py tests/layers/test_kernel_choice.py tests/layers/test_native.py tests/layers/test_engine.py \
+	tests/layers/test_second_derivatives.py tests/layers/test_dtypes.py tests/layers/test_compile.py \
+	tests/layers/test_compile_small.py tests/layers/test_functional_transforms.py tests/layers/test_gemm.py \
+	tests/models/test_model.py tests/models/test_masks.py tests/test_load.py tests/test_load_weights.py \
+	tests/saving/test_round_trip.py tests/interop/test_from_torch_modules.py tests/interop/test_recurrent_modules.py \
+	tests/interop/test_from_torch_models.py tests/test_clipping.py tests/test_torch_private.py tests/test_activations.py
+test-torch:
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(TORCH_PYTHON) -m pytest -q -p no:cacheprovider $(CORE) $(PYTEST_ARGS)
 
 $(VENV)/.bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
