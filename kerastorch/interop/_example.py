@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -46,9 +46,12 @@ class Example:
 
 
 def replaced(value: Any, function: Callable[[Any], Any]) -> Any:
-    """Nested lists, tuples and dicts with other leaves."""
+    """Nested lists, tuples (named ones too), dicts and dataclasses with other leaves; a dataclass becomes a dict."""
     if isinstance(value, (list, tuple)):
-        return type(value)(replaced(item, function) for item in value)
+        items = [replaced(item, function) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)  # type: ignore[call-arg]
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, dict):
         return {key: replaced(item, function) for key, item in value.items()}
     return function(value)
@@ -61,36 +64,52 @@ def has_tensors(value: Any) -> bool:
     return any(found)
 
 
+class _Place:
+    """Where a tensor stands among the arguments: the same tensor may stand in several places."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.name = self.argument = ""
+
+
 def read_example(module: nn.Module, example: Any, batch_axis: Any, dynamic_axes: Any) -> Example:
     """The example with names from the module's forward."""
     args, kwargs = ((), dict(example)) if isinstance(example, dict) else (_as_args(example), {})
+    places: list[_Place] = []
+
+    def place(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        places.append(_Place(leaf))
+        return places[-1]
+
+    marked_args, marked_kwargs = replaced((args, kwargs), place)
     try:
-        bound = inspect.signature(module.forward).bind(*args, **kwargs)
+        bound = inspect.signature(module.forward).bind(*marked_args, **marked_kwargs)
     except TypeError as error:
         raise ArgumentError(
             f"from_torch: the example does not fit {type(module).__name__}.forward: {error}."
         ) from error
-    names = []
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         spread = {f"{name}_{i}": v for i, v in enumerate(value)} if kind is kind.VAR_POSITIONAL else {name: value}
         for key, item in (value if kind is kind.VAR_KEYWORD else spread).items():
-            inner: list[Any] = []
-            replaced(item, lambda leaf, inner=inner: inner.append(leaf) if isinstance(leaf, Tensor) else None)
-            names += [(leaf, key if len(inner) == 1 else f"{key}_{i}") for i, leaf in enumerate(inner)]
-    tensors: list[Tensor] = []
-    replaced((args, kwargs), lambda leaf: tensors.append(leaf) if isinstance(leaf, Tensor) else None)
-    by_id = {id(leaf): name for leaf, name in names}
+            inner: list[_Place] = []
+            replaced(item, lambda leaf, inner=inner: inner.append(leaf) if isinstance(leaf, _Place) else None)
+            for index, leaf in enumerate(inner):
+                leaf.name, leaf.argument = (key if len(inner) == 1 else f"{key}_{index}"), key
+    for option, value in (("batch_axis", batch_axis), ("dynamic_axes", dynamic_axes)):
+        _check_names(option, value, places)
     given = []
-    for place, tensor in enumerate(tensors):
-        name = by_id[id(tensor)]
-        batch = _of(batch_axis, name, place)
+    for item in places:
+        tensor, name = item.tensor, item.name
+        batch = _of(batch_axis, item, 0)
         if not isinstance(batch, int) or not -tensor.ndim <= batch < tensor.ndim:
             raise ArgumentError(
                 f"from_torch: batch_axis: expected an axis of {name}, which has the shape {tuple(tensor.shape)}, "
                 f"got {batch!r}."
             )
-        unknown = () if dynamic_axes is None else tuple(_of(dynamic_axes, name, place, ()))
+        unknown = () if dynamic_axes is None else tuple(_of(dynamic_axes, item, ()))
         if any(axis not in range(tensor.ndim) or axis == batch % tensor.ndim for axis in unknown):
             raise ArgumentError(
                 f"from_torch: dynamic_axes: expected axes of {name} without the batch axis, got {unknown}."
@@ -103,6 +122,17 @@ def _as_args(example: Any) -> tuple[Any, ...]:
     return tuple(example) if isinstance(example, (tuple, list)) else (example,)
 
 
-def _of(value: Any, name: str, place: int, default: Any = 0) -> Any:
-    """What holds for one input: by its name, or for all."""
-    return value.get(name, default) if isinstance(value, Mapping) else value
+def _check_names(option: str, value: Any, places: Sequence[_Place]) -> None:
+    if not isinstance(value, Mapping):
+        return
+    names = list(dict.fromkeys(name for item in places for name in (item.name, item.argument)))
+    if wrong := [name for name in value if name not in names]:
+        raise ArgumentError(
+            f"from_torch: {option}: expected names among {', '.join(map(repr, names))}, got "
+            f"{', '.join(map(repr, wrong))}."
+        )
+
+
+def _of(value: Any, item: _Place, default: Any) -> Any:
+    """What holds for one input: by its name, by that of its argument, or for all."""
+    return value.get(item.name, value.get(item.argument, default)) if isinstance(value, Mapping) else value

@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
+from ._filling import filled
 from ._images import CONVERTERS
 from ._settings import Settings
 from ._value import Value
@@ -94,8 +96,31 @@ def _layer_norm(
     return normal
 
 
-def _embedding(tracer: Tracer, input: Value, weight: Any, *options: Any) -> Value:
-    raise UnsupportedError("F.embedding: use nn.Embedding, which is a layer with its weight")
+def _embedding(
+    tracer: Tracer,
+    input: Value,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Value:
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise UnsupportedError("embedding with max_norm, scale_grad_by_freq or sparse: Keras has none of them")
+    if isinstance(weight, Tensor):
+        return Value((*input.order, input.rank), tracer.frozen_table(weight, 0, weight)(input.tensor), rows=input.rows)
+    if weight.parameter is None:
+        raise UnsupportedError("embedding with a table that is computed: give it a parameter")
+    parameter, name = weight.parameter
+    path = name.removesuffix(".weight")
+    if padding_idx is not None:
+        tracer.notes.append(f"{path}: Keras trains the row padding_idx={padding_idx} too")
+    tracer.take(parameter, path)
+    if (path, ()) not in tracer.made:  # as of an nn.Embedding, which is one layer with its uses as a function
+        layer = tracer.call_it(layers.Embedding(parameter.shape[0], parameter.shape[1]), path)
+        tracer.made[path, ()] = filled(layer, (None, None), {"weight": parameter})
+    return Value((*input.order, input.rank), tracer.made[path, ()](input.tensor), rows=input.rows)
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -222,7 +222,9 @@ def _flip(tracer: Tracer, input: Value, *dims: Any) -> Value:
 
 
 def _roll(tracer: Tracer, input: Value, shifts: Any, dims: Any) -> Value:
-    return input.with_tensor(apply("Roll", input.tensor, shifts, axis=input.axis(dims, "is rolled")))
+    for shift, dim in zip(one_list([shifts]), one_list([dims]), strict=True):
+        input = input.with_tensor(apply("Roll", input.tensor, shift, axis=input.axis(dim, "is rolled")))
+    return input
 
 
 def _tri(operation: str) -> Function:

@@ -178,6 +178,8 @@ def _new_full(tracer: Tracer, input: Any, size: Any, fill_value: float, **option
 
 
 def dtype_of(item: Any) -> torch.dtype:
+    if isinstance(item, Value) and item.parameter is not None:
+        return item.parameter[0].dtype  # a question about a parameter is no use of it
     return item.tensor.dtype if isinstance(item, Value) else item.dtype
 
 

@@ -12,7 +12,7 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-from ._open import as_operand, finite
+from ._open import as_operand, dtype_of, finite
 from ._size import same
 from ._value import Value
 
@@ -250,13 +250,15 @@ def _to(tracer: Tracer, input: Any, *args: Any, **kwargs: Any) -> Any:
         return input  # torch casts the constant
     given = [*args, *kwargs.values()]
     dtypes = [item for item in given if isinstance(item, torch.dtype)]
-    dtypes += [item.tensor.dtype for item in given if isinstance(item, Value)]
-    dtypes += [item.dtype for item in given if isinstance(item, Tensor)]
+    dtypes += [dtype_of(item) for item in given if isinstance(item, (Value, Tensor))]
     return _cast(dtypes[0])(tracer, input) if dtypes else input
 
 
 def _like(operation: str) -> Function:
-    def function(tracer: Tracer, input: Value, **options: Any) -> Value:
+    def function(tracer: Tracer, input: Value, **options: Any) -> Any:
+        if input.parameter is not None:  # a constant; nothing is asked of the parameter but its shape
+            like = torch.ones_like if operation == "OnesLike" else torch.zeros_like
+            return like(input.parameter[0].detach(), dtype=_dtype(options))
         tensor = apply(operation, input.tensor, dtype=_dtype(options) and _name(_dtype(options)))
         return Value(input.order, tensor, rows=input.rows, fill=float(operation == "OnesLike"))
 

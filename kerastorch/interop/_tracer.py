@@ -28,6 +28,7 @@ from ._filling import filled
 from ._metadata import METADATA, SIZED, known
 from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
+from ._spelling import spelled
 from ._value import OPEN, POISON, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -201,6 +202,7 @@ class Tracer(TorchFunctionMode):
                 mine, own = read_as_numbers(mine), read_as_numbers(own)
             try:
                 signature = inspect.signature(handler)
+                mine, own = (mine, own) if where else spelled(signature, mine, own)
                 own = {key: item for key, item in own.items() if item is not None or key in signature.parameters}
                 signature.bind(*mine, **own)
                 first = next(iter(signature.parameters.values()), None)

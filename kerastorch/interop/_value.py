@@ -115,6 +115,8 @@ class Value:
         dim = self.dim(dim)
         if dim == self.batch:
             return self.rows * symbol(BATCH, self.sizes[dim] // plain(self.rows))
+        if self.parameter is not None:
+            return self.sizes[dim]
         axis, axes = self.order.index(dim), OPEN.get()
         size = self.tensor.shape[axis]
         if size is not None:

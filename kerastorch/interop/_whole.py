@@ -18,7 +18,7 @@ from ._example import Example, replaced
 from ._leaves import leaf_of
 from ._other_sizes import Traced, apart_sizes, compare_sizes
 from ._reads import Read
-from ._size import BATCH, same
+from ._size import BATCH, same, unknown
 from ._tracer import Tracer
 from ._value import POISON, Value
 
@@ -203,7 +203,7 @@ def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
         if value is POISON:
             return None
         if value is None or value.batch is None:
-            tracer.refused.append(f"the output: {type(leaf).__name__} does not depend on the input; leave it out")
+            tracer.refused.append(f"the output: {_without_rows(leaf)}; leave it out of what forward returns")
             return None
         if not same(value.rows, 1):
             tracer.refused.append(
@@ -214,4 +214,26 @@ def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
         batches.append(value.batch)
         return value.natural()
 
-    return replaced(result, output), batches
+    made = replaced(_plainly_nested(result), output)
+    if not batches and not tracer.refused:
+        tracer.refused.append("the output: forward returns no tensor")
+    return made, batches
+
+
+def _without_rows(leaf: Any) -> str:
+    """What an output is that is no tensor of rows."""
+    if isinstance(leaf, Tensor):
+        return f"a tensor {tuple(leaf.shape)} that does not depend on the input"
+    if unknown(leaf):
+        return f"a size ({leaf} in the example), and a model returns tensors"
+    shown = repr(leaf) if leaf is None or isinstance(leaf, (bool, int, float, str)) else f"a {type(leaf).__name__}"
+    return f"{shown}, and a model returns tensors"
+
+
+def _plainly_nested(result: Any) -> Any:
+    """Named tuples as tuples: what a model returns has no classes of the module's."""
+    if isinstance(result, tuple):
+        return tuple(map(_plainly_nested, result))
+    if isinstance(result, list):
+        return list(map(_plainly_nested, result))
+    return result

@@ -41,7 +41,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, Any]] = {
     "batch_norm1d": (lambda: nn.BatchNorm1d(4, eps=1e-3), "rows", None),
     "batch_norm2d": (lambda: nn.BatchNorm2d(4, affine=False), "image", None),
     "layer_norm": (lambda: nn.LayerNorm(4), "series", None),
-    "layer_norm_of_two": (lambda: nn.LayerNorm((7, 4)), "series", None),
+    "layer_norm_of_two": (lambda: nn.LayerNorm([7, 4]), "series", None),
     "layer_norm_turned": (lambda: nn.LayerNorm(9), "rows", None),
     "rms_norm": (lambda: nn.RMSNorm(4, eps=1e-5), "series", None),
     "group_norm": (lambda: nn.GroupNorm(2, 4), "image", None),
@@ -121,13 +121,16 @@ def test_states_in_and_out(kind: Any, bidirectional: bool, batch_first: bool) ->
     """Outputs, final states and gradients of two layers that start at given states."""
     module = kind(4, 5, 2, bidirectional=bidirectional, batch_first=batch_first, dropout=0.2, dtype=torch.float64)
     randomize(module)
-    batch_axis: Any = {"input": 1 - batch_first, "hx_0": 1, "hx_1": 1, "hx": 1}
+    batch_axis: Any = {"input": 1 - batch_first, "hx": 1}
     x = torch.randn((BATCH, 7, 4) if batch_first else (7, BATCH, 4), dtype=torch.float64, requires_grad=True)
     states = [torch.randn(2 + 2 * bidirectional, BATCH, 5, dtype=torch.float64, requires_grad=True) for _ in "hc"]
     hx = tuple(states) if kind is nn.LSTM else states[0]
     model: Any = kt.from_torch(module, (x.detach(), hx), batch_axis=batch_axis)
     expected = outputs(module(x, hx))
-    moved = [x.movedim(1 - batch_first, 0), *(state.movedim(1, 0) for state in (states if kind is nn.LSTM else [hx]))]
+    moved = [
+        x.movedim(1 - batch_first, 0),
+        *(state.movedim(1, 0) for state in (states if kind is nn.LSTM else states[:1])),
+    ]
     actual = outputs(model(moved))
     assert len(actual) == (3 if kind is nn.LSTM else 2)
     assert_close([out.detach() for out in actual], [out.detach() for out in expected])

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch.errors import UnsupportedError
 from kerastorch.interop._size import BATCH, Ratio, Size, evaluated, per_batch, plain, product, same, symbol
 
-from ._helpers import assert_close, of_model, of_module, randomize
+from ._helpers import of_model, of_module, randomize
 
 FEATURES = 4
 
@@ -126,11 +127,11 @@ def test_a_size_on_which_python_decides_is_fixed(name: str, size: int) -> None:
         return
     other = torch.randn(5, size, FEATURES)
     with torch.no_grad():
-        assert_close(of_model(model, other), of_module(module, other), 1e-6)
+        assert_close(of_model(model, other), of_module(module, other))
         for length in (size + 1, 20, 3):
             if model.input_shape[1] is None:
                 longer = torch.randn(2, length, FEATURES)
-                assert_close(of_model(model, longer), of_module(module, longer), 1e-6)
+                assert_close(of_model(model, longer), of_module(module, longer))
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -156,7 +157,7 @@ def test_what_holds_for_every_size_stays_open(name: str, dtype: torch.dtype) -> 
         with torch.no_grad():
             for size in (8, 3, 20):
                 other = torch.randn(2, size, FEATURES)
-                assert_close(of_model(model, other), of_module(module, other), 1e-6)
+                assert_close(of_model(model, other), of_module(module, other))
     finally:
         torch.set_default_dtype(before)
 
@@ -210,7 +211,7 @@ def test_inputs_of_one_size_in_the_example_need_not_have_one_size() -> None:
     assert [tensor.shape for tensor in model.inputs] == [(None, None, FEATURES)] * 2
     other = (torch.randn(2, 5, FEATURES), torch.randn(2, 9, FEATURES))
     with torch.no_grad():
-        assert_close(of_model(model, other), of_module(module, other), 1e-6)
+        assert_close(of_model(model, other), of_module(module, other))
 
 
 class Masked(nn.Module):
@@ -235,7 +236,7 @@ def test_a_mask_of_numbers_has_as_many_steps_as_the_input() -> None:
     with torch.no_grad():
         for size in (4, 7, 19):
             other = example(2, size)
-            assert_close(of_model(model, other), of_module(module, other), 1e-6)
+            assert_close(of_model(model, other), of_module(module, other))
 
 
 def test_why_an_axis_is_fixed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
