@@ -18,7 +18,7 @@ from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, KerasTorchError, attribute, quote
 from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain, _ragged
-from ._building import finishing
+from ._building import alone, finishing
 from ._connected import Connected
 from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
 from ._graph import leaves, map_structure, shapes_of, symbolic_leaves
@@ -249,10 +249,11 @@ class Layer(Connected):
             if not args and self._call_arguments.names[:1] and self._call_arguments.names[0] in kwargs:
                 args = (kwargs.pop(self._call_arguments.names[0]),)  # layer(inputs=x)
             _ragged.refuse_packed(self, args, kwargs)
-            if symbolic_leaves((args, kwargs)):
-                return self._call_symbolic(args, kwargs)
-            args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
-            self._ensure_built(args, kwargs)
+            with alone(self):
+                if symbolic_leaves((args, kwargs)):
+                    return self._call_symbolic(args, kwargs)
+                args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
+                self._ensure_built(args, kwargs)
         if Weighted._penalises_outputs:
             return _penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)

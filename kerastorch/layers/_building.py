@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
+import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,13 +20,43 @@ if TYPE_CHECKING:
     from ._base import Layer
 
 
+class _Lock:
+    """One thread builds at a time; a layer is first called by several where threads share a model.
+
+    One lock for all layers, not one in each: what a layer builds calls others, and a layer is copied and pickled.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)  # the thread that may have held it is not there
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_LOCK = _Lock()
+
+
+def alone(layer: Layer | None = None) -> AbstractContextManager[Any]:
+    """While it is open no other thread builds. For a call: nothing, if the layer is built already."""
+    if (layer is not None and layer._built) or torch.compiler.is_compiling():
+        return nullcontext()
+    return _LOCK.lock
+
+
 def finishing(build: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a class's `build`: the outermost call of a chain of `super().build` marks the layer as built."""
+    """Wrap a class's `build`: the outermost call of a chain of `super().build` marks the layer as built.
+
+    A build that fails leaves none of its weights behind, so that the next one can begin anew.
+    """
 
     @functools.wraps(build)
     def wrapped(self: Layer, *shapes: Any, **named: Any) -> None:
-        input_shape: Any = None
-        if self._build_depth == 0:
+        with alone():
+            if self._build_depth:
+                build(self, *shapes, **named)
+                return
             input_shape = joined_shapes(self, shapes, named)
             if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
                 self.check_input_shape(input_shape)
@@ -34,20 +66,30 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             if isinstance(placeholder, UnbuiltParameter):
                 # Not removed yet: it holds the device and dtype that .to() left.
                 self._dtype = placeholder.dtype
-            shapes, named = (tuple(input_shape) if self._call_arguments.tensors else (input_shape,)), {}
-        self._build_depth += 1
-        try:
-            with torch.no_grad(), self._values_on or nullcontext():
-                build(self, *shapes, **named)
-        finally:
-            self._build_depth -= 1
-        if self._build_depth == 0:
-            self._parameters.pop("unbuilt", None)
-            self._adopt_added_weights()
-            self._build_shape = input_shape
-            self._built = True
-            if self._initial_weights is not None:
-                weights, self._initial_weights = self._initial_weights, None
-                self.set_weights(weights)
+            given = tuple(input_shape) if self._call_arguments.tensors else (input_shape,)
+            tables: list[dict[str, Any]] = [self._parameters, self._buffers]
+            added = list(self._added_weights)
+            before, shape_before, done = [dict(table) for table in tables], self._build_shape, False
+            self._build_depth = 1
+            try:
+                with torch.no_grad(), self._values_on or nullcontext():
+                    build(self, *given)
+                self._parameters.pop("unbuilt", None)
+                self._adopt_added_weights()
+                self._build_shape = input_shape
+                if self._initial_weights is not None:
+                    self.set_weights(self._initial_weights)
+                    self._initial_weights = None
+                done = True
+            finally:
+                self._build_depth = 0
+                if not done:
+                    for table, kept in zip(tables, before, strict=True):
+                        table.clear()
+                        table.update(kept)
+                    self._added_weights[:] = added
+                    self.__dict__.pop("_pending", None)
+                    self._build_shape = shape_before
+            self._built = True  # last: another thread may look at any time
 
     return wrapped

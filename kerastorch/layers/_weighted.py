@@ -26,6 +26,7 @@ class Weighted(Tracking):
     _trainable: bool
     _added_weights: list[Var]
     _built: bool
+    _build_depth: int
     _activity_regularizer: Callable[[Tensor], Tensor] | None
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
     _penalises_outputs: ClassVar[bool] = False  # whether any layer does: else no call has to be watched
@@ -72,7 +73,7 @@ class Weighted(Tracking):
             raise ArgumentError(f"{repr_of(self)}: add_weight was called twice with name={label!r}.")
         weight = nn.Parameter(value, requires_grad=self._trainable) if trainable else value
         fixed = tuple(int(size) for size in shape if size is not None)
-        self._added_weights.append(Var(label, (label,), lambda layer, s: fixed, trainable=trainable))
+        self._added_weights.append(_added(label, (label,), fixed, trainable))
         self.__dict__.setdefault("_pending", {})[label] = weight
         for kind, module, option in (
             ("regularizer", regularizers, regularizer),
@@ -98,7 +99,7 @@ class Weighted(Tracking):
                 self.register_parameter(attribute, weight)  # type: ignore[arg-type]
             else:
                 self.register_buffer(attribute, weight)
-            self._added_weights[index] = Var(var.name, (attribute,), var.shape, trainable=var.trainable)
+            self._added_weights[index] = _added(var.name, (attribute,), var.shape(self, ()), var.trainable)
 
     @property
     def variables(self) -> list[Variable]:
@@ -107,7 +108,7 @@ class Weighted(Tracking):
         A layer of a person's own model that the model has never called has none, as in Keras.
         """
         unbuilt = next((m for m in self.modules() if isinstance(m, Weighted) and "unbuilt" in m._parameters), None)
-        if unbuilt is not None and not self._built:
+        if unbuilt is not None and not self._built and not self._build_depth:
             raise unbuilt._not_built("weights")
         return list(all_variables(self))
 
@@ -247,10 +248,28 @@ class Weighted(Tracking):
 
     def _first_tensor(self) -> Tensor | None:
         for holder in (self._parameters, self._buffers):
-            for tensor in holder.values():
+            for tensor in list(holder.values()):
                 if tensor is not None:
                     return tensor
-        return next(self.parameters(), None)
+        stack: list[nn.Module] = [self]
+        while stack:  # as next(self.parameters()), but of lists: another thread may be building a layer inside
+            module = stack.pop()
+            for tensor in list(module._parameters.values()):
+                if tensor is not None:
+                    return tensor
+            stack += [child for child in reversed(list(module._modules.values())) if child is not None]
+        return None
+
+
+class _Added(Var):
+    """What `add_weight` has made; it can be pickled, as the layers of a person's own classes can."""
+
+    def __reduce__(self) -> Any:
+        return _added, (self.name, self.params, self.shape(None, ()), self.trainable)
+
+
+def _added(name: str, params: tuple[str, ...], sizes: tuple[int, ...], trainable: bool) -> Var:
+    return _Added(name, params, lambda layer, input_shape: sizes, trainable=trainable)
 
 
 def repr_of(layer: nn.Module) -> str:
