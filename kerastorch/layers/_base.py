@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +19,7 @@ from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain, _ragged
 from ._building import alone, finishing
 from ._connected import Connected
-from ._dtypes import call_in_policy, mixed_dtype, policy_name, variable_dtype
+from ._dtypes import as_tensor, call_in_policy, dtype_in_policy, mixed_dtype, policy_name, variable_dtype
 from ._graph import leaves, map_structure, shapes_of, symbolic_leaves
 from ._naming import given_name, snake_case, unique_name
 from ._registry import REGISTRY as REGISTRY
@@ -80,6 +79,7 @@ class Layer(Connected):
     supports_masking: bool = False
     keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
+    _takes_ids: bool = False  # whether its input is looked up in a table
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
@@ -294,10 +294,10 @@ class Layer(Connected):
 
     def _as_tensor(self, leaf: Any) -> Any:
         """Numpy arrays become tensors of the layer's device, floats of its dtype."""
-        if not isinstance(leaf, (np.ndarray, np.generic)):
+        if isinstance(leaf, Tensor):
             return leaf
-        tensor = torch.as_tensor(np.ascontiguousarray(leaf), device=self.device)
-        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+        tensor = as_tensor(leaf, self.device)
+        return tensor.to(self.dtype) if isinstance(tensor, Tensor) and tensor.is_floating_point() else tensor
 
     # ------------------------------------------------------------------ shapes and masks
 
@@ -318,6 +318,10 @@ class Layer(Connected):
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.WEIGHTS else input_dtype
+
+    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+        """The dtypes of the outputs; one is that of all."""
+        return [dtype_in_policy(self, self.compute_output_dtype(input_dtype))]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the output, from the inputs and their masks: bool tensors `(B, T)`, True = use the step.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError, NotBuiltError, attribute
 from ..weights import Shape
 from ._calling import inputs_of
-from ._dtypes import dtype_in_policy
 from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
 from ._shapes import map_shapes, stands_for
 from ._weighted import Weighted, repr_of
@@ -33,7 +32,7 @@ class Connected(Weighted):
         def _build_for_call(self, shapes: Any) -> None: ...
         def check_input_shape(self, input_shape: Any) -> None: ...
         def shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
-        def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype: ...
+        def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call in the graph and return symbolic outputs."""
@@ -48,10 +47,10 @@ class Connected(Weighted):
         node = Node(self, args, kwargs)  # type: ignore[arg-type]
         self._called_on = stands_for((args, kwargs))
         output_shapes = self.shape_of_call(*map_structure(_shape_for, (args, kwargs)))
-        dtype = self.compute_output_dtype(symbolic_leaves((args, kwargs))[0].dtype)
-        dtype = dtype_in_policy(self, dtype)  # type: ignore[arg-type]
+        dtypes = self.output_dtypes(symbolic_leaves((args, kwargs))[0].dtype)
 
         def make(shape: Shape) -> SymbolicTensor:
+            dtype = dtypes[len(node.outputs)] if len(dtypes) > 1 else dtypes[0]
             node.outputs.append(SymbolicTensor(shape, dtype, node, len(node.outputs)))
             return node.outputs[-1]
 

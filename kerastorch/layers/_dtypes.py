@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +34,7 @@ _OTHERS = {
 # Policies with float32 weights, and what they compute in.
 _MIXED = {"mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
 _MIXED_NAMES = {dtype: name for name, dtype in _MIXED.items()}
-_HALVES = (torch.float16, torch.bfloat16)
+HALVES = (torch.float16, torch.bfloat16)
 # Under a mixed policy Keras computes these in float32 and rounds the result.
 _WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization", "RMSNormalization"})
 _NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
@@ -84,6 +85,13 @@ def any_dtype(name: Any) -> torch.dtype:
     return found
 
 
+def as_tensor(leaf: Any, device: torch.device) -> Any:
+    """A numpy array as a tensor of its own dtype; anything else as it is."""
+    if not isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf
+    return torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     return _NAMES.get(dtype, str(dtype).removeprefix("torch."))
 
@@ -113,8 +121,8 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
         return function(*args, **kwargs)
     stated, computed = layer.dtype, layer.compute_dtype
     if stated == computed or layer.class_name in _WIDE:
-        if half_given and stated not in _HALVES and not autocasts(layer.device):
-            args, kwargs = _cast((args, kwargs), stated, _HALVES)
+        if half_given and stated not in HALVES and not autocasts(layer.device):
+            args, kwargs = _cast((args, kwargs), stated, HALVES)
         return function(*args, **kwargs) if stated == computed else _cast(function(*args, **kwargs), computed)
     args, kwargs = _cast((args, kwargs), computed)
     with _weights_as(layer, computed):
@@ -123,14 +131,14 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
 
 def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
     """The dtype of an output that would be `dtype` without the casts of `call_in_policy`."""
-    widened = layer._casts and dtype in _HALVES
+    widened = layer._casts and dtype in HALVES
     return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or widened) else dtype
 
 
 def _any_half(*values: Any) -> bool:
     for value in values:
         if isinstance(value, Tensor):
-            if value.dtype in _HALVES:
+            if value.dtype in HALVES:
                 return True
         elif isinstance(value, (list, tuple, dict)) and _any_half(*leaves(value)):
             return True

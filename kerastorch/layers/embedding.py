@@ -49,6 +49,7 @@ class Embedding(Layer):
     """
 
     WEIGHTS = (Var("embeddings", ("weight",), lambda l, s: (l.input_dim, l.output_dim)),)
+    _takes_ids = True
     CONFIG = (
         "input_dim",
         "output_dim",

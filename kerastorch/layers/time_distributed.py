@@ -69,6 +69,10 @@ class TimeDistributed(Layer):
     def _makes_weights(self) -> bool:
         return False
 
+    @property
+    def _takes_ids(self) -> bool:
+        return self.layer._takes_ids
+
     def check_input_shape(self, input_shape: Shape) -> None:
         if len(input_shape) < 3:
             raise ShapeError(
@@ -86,7 +90,7 @@ class TimeDistributed(Layer):
         return map_shapes(lambda shape: (input_shape[0], input_shape[1], *shape[1:]), inner)
 
     def compute_output_dtype(self, input_dtype: Any) -> Any:
-        return self.layer.compute_output_dtype(input_dtype)
+        return self.layer.output_dtypes(input_dtype)[0]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if not self.keras2_masks:

@@ -47,12 +47,12 @@ class Transfer(ABC):
     Args:
         batches: Arrays or tensors, nested as the model's inputs.
         device: Where they are to be.
-        dtype: Of the floating ones there.
+        dtype: Of the floating ones there; None where the model casts them.
     """
 
     overlaps: bool  # whether the next batch may be asked for before the outputs of this one are read
 
-    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None) -> None:
         self.batches, self.device, self.dtype = batches, device, dtype
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Transfer(ABC):
         return None if batch is None else map_structure(_tensor, batch)
 
     def _cast(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+        return tensor if self.dtype is None or not tensor.is_floating_point() else tensor.to(self.dtype)
 
 
 class Plain(Transfer):
@@ -84,7 +84,7 @@ class Ahead(Transfer):
 
     overlaps = True
 
-    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None) -> None:
         super().__init__(batches, device, dtype)
         self.stream = torch.cuda.Stream(device)
         self.copied: torch.cuda.Event | None = None
@@ -110,7 +110,7 @@ class Ahead(Transfer):
 def transfer_to(model: Model, batches: Iterator[Any]) -> Transfer:
     """The way to the model's device."""
     kind = Ahead if model.device.type == "cuda" else Plain
-    return kind(batches, model.device, model.dtype)
+    return kind(batches, model.device, None if model._carries_masks else model.dtype)
 
 
 def _rows(batch: Any) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import _check
 from ..layers._base import Example, Layer, register
-from ..layers._dtypes import any_dtype, dtype_name
+from ..layers._dtypes import HALVES, any_dtype, autocasts, dtype_name
 from ..layers._graph import Node, SymbolicTensor
 from ..weights import Shape
 
@@ -22,7 +24,8 @@ class InputLayer(Layer):
         shape: Without the batch axis, None where a size is not known.
         batch_size: Fixed batch size, or None.
         batch_shape: Shape with the batch axis, instead of the two.
-        dtype: Of the data: a name or a torch dtype.
+        dtype: Of the data: a name or a torch dtype. What a model is called with is cast to it, as in Keras; a floating
+            one follows `.double()` and `.half()`.
         **base: `name`, ...
 
     Example:
@@ -61,10 +64,37 @@ class InputLayer(Layer):
             raise ArgumentError("Input: batch_shape already holds the batch size; do not give batch_size as well.")
         self.batch_shape: Shape = _check.shape("batch_shape", batch_shape)
         self.input_dtype = any_dtype(dtype)
+        self._follows = False  # whether `.double()` or the like has changed the dtype
         self._built, self._build_shape = True, self.batch_shape
 
     def get_config(self) -> dict[str, Any]:
         return {"batch_shape": list(self.batch_shape), "dtype": dtype_name(self.input_dtype), "name": self.name}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        dtype = fn(torch.empty(0, dtype=self.input_dtype)).dtype
+        if dtype != self.input_dtype:
+            self.input_dtype, self._follows = dtype, True
+        return self
+
+    def cast(self, x: Tensor, ids: bool) -> Tensor:
+        """Data in the dtype of the input.
+
+        Integers stay where they are to be looked up (no float32 is 2**24 + 1), and where a model was brought to half
+        precision: the layers convert them.
+
+        Args:
+            x: The data.
+            ids: Whether a layer looks it up in a table.
+        """
+        wanted = self.input_dtype
+        if x.dtype == wanted:
+            return x
+        if wanted.is_floating_point and not x.is_floating_point() and (ids or self._follows):
+            return x
+        if x.dtype in HALVES and wanted.is_floating_point and autocasts(x.device):
+            return x  # as for every layer: torch decides
+        return x.to(wanted)
 
     def symbol(self) -> SymbolicTensor:
         """A new symbolic tensor that stands for this input's data."""
@@ -94,7 +124,7 @@ def Input(
     Args:
         shape: Without the batch axis: `(20, 5)` for 20 steps of 5 features, `(None, 5)` for any number of steps.
         batch_size: Fixed batch size (stateful layers need one).
-        dtype: Of the data: "float32", "int64", ... ; torch's default float if None.
+        dtype: Of the data: "float32", "int64", ... ; torch's default float if None. The model casts its inputs to it.
         batch_shape: Shape with the batch axis: `(32, 20, 5)`.
         name: Name of the input.
         **options: `sparse`, `ragged`, `optional`: accepted if they are None or False.

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quo
 from ..layers._base import REGISTRY, Layer, register
 from ..layers._calling import inputs_of
 from ..layers._connected import Ends
+from ..layers._dtypes import as_tensor
 from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
@@ -60,6 +61,7 @@ class Model(OnDisk, Layer):
     EXAMPLES = ()
     training_config: TrainingConfig | None = None
     _has_policy = False
+    _inputs_looked_up: tuple[bool, ...] = ()
     _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
 
@@ -88,6 +90,9 @@ class Model(OnDisk, Layer):
         self._plan, ordered = make_plan(inputs, outputs, layers)
         self._modules["layers"] = LayerList(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
+        looking = [step for step in self._plan.steps if ordered[step.layer]._takes_ids]
+        looked_up = {slot for step in looking for slot in slots_of(step.args)}
+        self._inputs_looked_up = tuple(slot in looked_up for slot in slots_of(self._plan.inputs))
         self._symbols = (inputs, outputs)
         self._built, self._build_shape = True, shapes_of(inputs)
         # Made of layers of a loaded model, it computes what they compute there.
@@ -212,6 +217,15 @@ class Model(OnDisk, Layer):
         return dict(zip([slot.index for slot in slots_of(plan.inputs)], self._input_layers, strict=True))
 
     @property
+    def _takes_ids(self) -> bool:
+        return any(self._ids)
+
+    @property
+    def _ids(self) -> tuple[bool, ...]:
+        """For each input, whether a layer looks it up in a table."""
+        return self._inputs_looked_up
+
+    @property
     def _input_layers(self) -> list[InputLayer]:
         return [self.layers[index] for index in self._input_positions]  # type: ignore[misc]
 
@@ -237,11 +251,16 @@ class Model(OnDisk, Layer):
 
     # ------------------------------------------------------------------ running
 
+    def _as_tensor(self, leaf: Any) -> Any:
+        # Its inputs know their dtypes.
+        return as_tensor(leaf, self.device) if self._carries_masks else super()._as_tensor(leaf)
+
     def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
         """Run the graph.
 
         Args:
-            *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other).
+            *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other). Each is
+                cast to the dtype of its `Input`.
             mask: Masks of the inputs, nested as they are.
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(outputs, masks)`, both nested like the outputs.
@@ -324,8 +343,8 @@ class Model(OnDisk, Layer):
             return infer_output_shape(self, inputs_of(self, args, kwargs))
         return super().shape_of_call(args, kwargs)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.outputs[0].dtype if self._plan is not None else super().compute_output_dtype(input_dtype)
+    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+        return [out.dtype for out in self.outputs] if self._plan is not None else super().output_dtypes(input_dtype)
 
     @property
     @attribute

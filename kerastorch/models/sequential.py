@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ArgumentError, UnsupportedError, attribute, quote
 from ..layers import _plain
 from ..layers._base import Layer, register
+from ..layers._dtypes import autocasts
 from ..layers._graph import SymbolicTensor, leaves
 from ..layers._shapes import is_shape
 from ..layers._weighted import repr_of
@@ -163,6 +164,14 @@ class Sequential(Model):
     def _makes_weights(self) -> bool:
         return False
 
+    @property
+    def _takes_ids(self) -> bool:
+        return len(self.layers) > 0 and self.layers[0]._takes_ids  # type: ignore[union-attr]
+
+    @property
+    def _ids(self) -> tuple[bool, ...]:
+        return (self._takes_ids,)
+
     def sublayers(self) -> list[nn.Module]:
         return list(self.layers)
 
@@ -183,9 +192,10 @@ class Sequential(Model):
         return input_shape
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        dtype = input_dtype if self._input is None else self._input.input_dtype
         for layer in self.layers:
-            input_dtype = layer.compute_output_dtype(input_dtype)
-        return input_dtype
+            dtype = layer.output_dtypes(dtype)[0]
+        return dtype
 
     @property
     @attribute
@@ -201,14 +211,21 @@ class Sequential(Model):
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(output, mask)`.
         """
-        x = inputs if self._input is None else flat_inputs(self, inputs)
-        edges: Any = Masked(x[0], mask)
+        x = self._into_first(inputs[0]) if self._input is None else flat_inputs(self, inputs)[0]
+        edges: Any = Masked(x, mask)
         for layer in self.layers:
             made = call_masked(layer, (edges,), {}, training)  # type: ignore[arg-type]
             edges = made[0] if len(made) == 1 else made
         if isinstance(edges, Masked):
             return tuple(edges) if with_masks else edges.value
         raise UnsupportedError(f"{repr_of(self)}: its last layer has several outputs; use a functional Model.")
+
+    def _into_first(self, x: Any) -> Any:
+        """Data for a model that states no input: floats in the dtype of its first layer, as in Keras."""
+        dtype = _dtype_into(self) if isinstance(x, Tensor) and x.is_floating_point() and len(self.layers) else None
+        if dtype is None or not dtype.is_floating_point or x.dtype == dtype or autocasts(x.device):
+            return x
+        return x.to(dtype)
 
     def get_config(self) -> dict[str, Any]:
         built = self._input is None and self._build_shape is not None and len(self.layers) > 0

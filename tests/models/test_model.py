@@ -356,3 +356,31 @@ def test_a_layer_of_your_own_in_a_model() -> None:
     assert list(model.layers[0].state_dict()) == ["scale", "calls"]
     assert model.count_params() == 3 + 1 + 42
     assert torch.equal(kt.Sequential([Input((None, 3)), model])(torch.ones(1, 2, 3)), model(torch.ones(1, 2, 3)))
+
+
+def test_the_dtype_of_an_input_follows_the_model() -> None:
+    model = Sequential([Input((3,)), layers.Dense(2)])
+    x = torch.randn(2, 3, dtype=torch.float64)
+    assert model(x).dtype == torch.float32
+    assert torch.equal(model(x), model(x.float()))
+    exact = copy.deepcopy(model).double()
+    assert exact(x.float()).dtype == torch.float64
+    assert torch.equal(exact(x.float()), exact(x.float().double()))
+    assert exact.layers[0].get_config()["dtype"] == "float64"
+    half = copy.deepcopy(model).half()
+    assert half(x).dtype == torch.float16
+    x.requires_grad_(True)
+    model(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype == torch.float64
+
+
+def test_words_are_looked_up_exactly_in_half_precision() -> None:
+    embedding = layers.Embedding(4000, 1)
+    for model in (Sequential([Input((2,)), embedding]), Model(i := Input((2,)), Sequential([embedding])(i))):
+        model.half()
+        ids = torch.tensor([[2049, 3001]])  # no float16 is 2049
+        expected = embedding.weight[ids].squeeze(-1)
+        assert torch.equal(model(ids).squeeze(-1), expected)
+        assert torch.equal(model(ids.numpy()).squeeze(-1), expected)
+        assert np.array_equal(model.predict(ids.numpy())[..., 0], expected.detach().numpy())

@@ -31,7 +31,7 @@ def run_layer(
 
     layer = make_layer(k, class_name, config, policy)
     xs = [tf.constant(x) for x in inputs]
-    x = xs if len(xs) > 1 else xs[0]
+    x: Any = xs if len(xs) > 1 else xs[0]
     layer.build([tuple(x.shape) for x in xs] if len(xs) > 1 else tuple(x.shape))
     weights = random_weights(list(zip(weight_names(layer.weights), layer.get_weights(), strict=True)), 3)
     layer.set_weights(weights)
@@ -72,3 +72,40 @@ def run_model(k: ModuleType, policy: str, ids: np.ndarray, path: str) -> dict[st
         "output": wide(model(ids)),
         "dtypes": [(layer.variable_dtype, layer.compute_dtype) for layer in model.layers],
     }
+
+
+def run_inputs(k: ModuleType, cases: list[tuple[str, str]], values: np.ndarray) -> list[list[tuple[str, np.ndarray]]]:
+    """What models with an input of one dtype make of data of another: by themselves, inside a model, and added to."""
+    import tensorflow as tf
+
+    found = []
+    for declared, given in cases:
+        i, j = (k.Input(values.shape[1:], dtype=declared) for _ in range(2))
+        inner = k.Model(i, [i + 1, i * 2])
+        outer = k.Model(j, inner(j))
+        wider = k.Input(values.shape[1:], dtype="float64")
+        around = k.Model(wider, inner(wider))
+        data = tf.cast(tf.constant(values), given)
+        found.append([_exact(out) for model in (inner, outer, around) for out in model(data)])
+    return found
+
+
+def _exact(tensor: Any) -> tuple[str, np.ndarray]:
+    import tensorflow as tf
+
+    return tensor.dtype.name, np.asarray(tf.cast(tensor, "float64"))
+
+
+def run_chains(k: ModuleType, given: list[str], values: np.ndarray) -> list[tuple[list[np.ndarray], str, np.ndarray]]:
+    """A Sequential that states no input, on data of these dtypes: weights, the output's dtype, the output."""
+    import tensorflow as tf
+
+    found = []
+    for name in given:
+        model = k.Sequential([k.layers.Dense(2)])
+        data = tf.cast(tf.constant(values), name)
+        model(data)
+        weights = random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 3)
+        model.set_weights(weights)
+        found.append((weights, *_exact(model(data))))
+    return found
