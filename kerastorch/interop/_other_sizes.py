@@ -30,12 +30,14 @@ class Traced:
         batches: Where its outputs have their batch axes in the module.
         reads: What Python made of sizes.
         axes: For each open axis of an input, `(input, axis)`, the name of its size.
+        packs: Whether the module packs sequences.
     """
 
     model: Model
     batches: Sequence[int]
     reads: Sequence[Read]
     axes: dict[tuple[int, int], str]
+    packs: bool = False
 
 
 def apart_sizes(module: nn.Module, example: Example) -> Example:
@@ -72,6 +74,8 @@ def compare_sizes(module: nn.Module, traced: Traced, example: Example) -> None:
     for read in traced.reads:
         if read.holds is not None:
             _turned(module, traced, example, read)
+    if traced.packs:
+        _shorter(module, traced, example)
     sizes = _sizes(example, traced)
     step = " and one step more" if traced.axes else ""
     _on(module, traced, example, {k: n + 1 for k, n in sizes.items()}, f"with one row more in the batch{step}", False)
@@ -81,6 +85,27 @@ def compare_sizes(module: nn.Module, traced: Traced, example: Example) -> None:
         ("with half the sizes", lambda n: max((n + 1) // 2, 2)),
     ):
         _on(module, traced, example, {k: change(n) for k, n in sizes.items()}, shown, bool(traced.axes))
+
+
+def _shorter(module: nn.Module, traced: Traced, example: Example) -> None:
+    """On sequences of which none has all steps, by their lengths, or by zeros at the end where there are none."""
+    tensors = [item.tensor for item in example.given]
+    whole = [tensor.dtype in (torch.int32, torch.int64) for tensor in tensors]
+    by_length = any(tensor.ndim == 1 for tensor, counts in zip(tensors, whole, strict=True) if counts)
+    made = []
+    for item, counts in zip(example.given, whole, strict=True):
+        tensor = item.tensor.clone()
+        if counts and by_length and tensor.ndim == 1:
+            tensor = (tensor - 1).clamp(min=1)
+        elif counts and not by_length and tensor.ndim == 2:
+            tensor.select(1 - item.batch, -1).zero_()
+        made.append(tensor)
+    shown = "the example with shorter sequences"
+    try:
+        expected = called(module, example, made)
+    except FAILURES:
+        return  # the module takes no such
+    compare_on(module, traced.model, example, traced.batches, made, shown, expected)
 
 
 def _sizes(example: Example, traced: Traced) -> dict[str, int]:

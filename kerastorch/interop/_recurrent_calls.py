@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -12,6 +13,7 @@ from ..layers._graph import SymbolicTensor, leaves
 from ..layers.operation import apply
 from ..torch_private import has_hooks
 from ._convert import HOOKS
+from ._packed import Packed
 from ._recurrent import cell, recurrent_layers
 from ._settings import Settings
 from ._value import Value
@@ -22,9 +24,16 @@ if TYPE_CHECKING:
 _SUMMED = "the two biases of torch are one in Keras, their sum, which takes half the step in training"
 
 
-def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Value, hx: Any = None) -> Any:
-    """A stack of layers; the result is nested as torch's: `output, (h, c)`, or `output, h`."""
-    batch, time = (0, 1) if module.batch_first else (1, 0)
+def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Any, hx: Any = None) -> Any:
+    """A stack of layers; the result is nested as torch's: `output, (h, c)`, or `output, h`.
+
+    A packed sequence has a mask, and so has the output.
+    """
+    packed = input if isinstance(input, Packed) else None
+    input = packed.value if packed else input
+    if not isinstance(input, Value):
+        raise UnsupportedError("a call on a constant, with tensors that depend on the input")
+    batch, time = (0, 1) if module.batch_first or packed else (1, 0)
     if input.rank != 3:
         raise UnsupportedError(f"an input of {input.rank} axes: it must have batch, time and features")
     if input.batch != batch:
@@ -43,7 +52,7 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Value, hx: Any = N
     for index, layer in enumerate(stack):
         if index and module.dropout:
             tensor = tracer.named(layers.Dropout(module.dropout), module, f"_dropout_{index}")(tensor)
-        options = {}
+        options: dict[str, Any] = {} if packed is None else {"mask": packed.mask}
         if given is not None:
             options["initial_state"] = [
                 state[index * directions + direction] for direction in range(directions) for state in given
@@ -55,7 +64,9 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Value, hx: Any = N
         tensor, *states = results
         for place, state in enumerate(states):  # forward's h and c, then backward's
             finals[place % kinds].append(state)
-    output = Value((batch, time, 2), tensor, rows=input.rows)
+    output: Any = Value((batch, time, 2), tensor, rows=input.rows)
+    if packed is not None:
+        output = replace(packed, value=output)
     states = tuple(_final(tracer, path, parts, input) for parts in finals)
     return output, states if kinds == 2 else states[0]
 

@@ -24,6 +24,7 @@ from ..layers._graph import SymbolicTensor, symbolic_leaves
 from ..layers._naming import snake_case
 from ..layers.operation import Operation, apply
 from ..models.input import InputLayer
+from . import _packed as packed
 from ._filling import filled
 from ._metadata import METADATA, SIZED, known
 from ._reads import READS, Reads
@@ -34,10 +35,6 @@ from ._value import OPEN, POISON, OpenAxes, Value
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(__file__) + os.sep
 _NUMPY = os.path.dirname(np.__file__) + os.sep
-_PACKED = (
-    "packed sequences: a Keras model has padded ones, and a mask (Embedding(mask_zero=True), Masking) says which steps "
-    "count; leave pack_padded_sequence and pad_packed_sequence out of forward"
-)
 _READ = (
     "the numbers of a tensor decide what happens next, and a graph of layers is the same for all numbers; use "
     "torch.where, or leave that part out of the module"
@@ -78,7 +75,7 @@ class Tracer(TorchFunctionMode):
         self.paths = {id(module): path for path, module in root.named_modules()}
         self.made: dict[Any, Any] = {}  # layers by module and by parameter
         self._taken: dict[int, str] = {}  # parameters that are in a layer already -> how
-        self._values: dict[int, Value] = {}
+        self._values: dict[int, Any] = {}
         self._kept: list[Any] = []  # so that no id is given twice
         self._parameters = {id(p): (p, name) for name, p in root.named_parameters() if p.requires_grad}
         self._modules = {
@@ -89,6 +86,7 @@ class Tracer(TorchFunctionMode):
         self.names: set[str] = set()
         self.reads = Reads(user_line)
         self.axes = OpenAxes()
+        self.packs = False  # whether it packs sequences
         self._called: set[int] = set()
 
     # ------------------------------------------------------------------ running
@@ -120,14 +118,14 @@ class Tracer(TorchFunctionMode):
         finally:
             nn.Module.__call__ = original
 
-    def record(self, tensor: Tensor, value: Value) -> None:
+    def record(self, tensor: Tensor, value: Any) -> None:
         """From here on the tensor is this value."""
-        if value is not POISON:
+        if value is not POISON and isinstance(value, Value) and value is not packed.ORDER:
             value.sizes = plain(tuple(tensor.shape))
         self._values[id(tensor)] = value
         self._kept.append(tensor)
 
-    def value(self, tensor: Tensor) -> Value | None:
+    def value(self, tensor: Tensor) -> Any:
         """What a tensor is; None for a constant."""
         known_value = self._values.get(id(tensor))
         if known_value is None and id(tensor) in self._parameters:
@@ -139,8 +137,12 @@ class Tracer(TorchFunctionMode):
         if self._inside or not self._concerns((args, kwargs)):
             return func(*args, **kwargs)
         name = func.__self__.__name__ if func.__name__ == "__get__" else func.__name__
+        if (packing := packed.caller(sys._getframe(1))) is not None:
+            return self._in_packing(packing, name, func, args, kwargs)
         if name in METADATA:
             value = self.value(args[0]) if isinstance(args[0], Tensor) else None
+            if isinstance(value, packed.Packed):
+                return func(*args, **kwargs)
             return func(*args, **kwargs) if value is None or value is POISON else known(name, func, value, args, kwargs)
         if name == "__set__" or name == "__setitem__":
             handler, shown = None, "item assignment (x[...] = y): a layer changes no tensor; build it with torch.cat"
@@ -154,11 +156,26 @@ class Tracer(TorchFunctionMode):
             self._record_results(args[0], made)
         return result
 
+    def _in_packing(self, where: str, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """A function that torch's own code for packed sequences calls."""
+        result = self._natively(func, args, kwargs)
+        if name in METADATA:
+            return result
+
+        def follow(*args: Any, **kwargs: Any) -> Any:
+            return packed.follow(where, name, args, kwargs, result)
+
+        made = self._translated(follow, "", args, kwargs, sized=True, packs=True)
+        if made is None:  # what it does elsewhere
+            handler, shown = self._handler(name)
+            made = self._translated(handler, shown, args, kwargs)
+        self.packs = True
+        self._record_results(result, made)
+        return result
+
     def _handler(self, name: str) -> tuple[Callable[..., Any] | None, str]:
         if name in _READERS:
             return None, f"{name.strip('_')}: {_READ}"
-        if "packed_sequence" in name or "pad_packed" in name:
-            return None, _PACKED
         if name in _RANDOM:
             return None, f"{name}: it draws random numbers; use nn.Dropout, or make the noise an input"
         found = self.functions.get(name) or self.functions.get(name.rstrip("_"))
@@ -166,7 +183,9 @@ class Tracer(TorchFunctionMode):
         return handler, f"{name}: it is not among the functions that have one in Keras; docs/from_torch.md lists those"
 
     def _leaf(self, module: nn.Module, handler: Callable[..., Any], args: Any, kwargs: Any, original: Any) -> Any:
-        made = self._translated(functools.partial(handler, self, module), "", args, kwargs, self._where(module))
+        packs = isinstance(module, nn.RNNBase)
+        call = functools.partial(handler, self, module)
+        made = self._translated(call, "", args, kwargs, self._where(module), packs=packs)
         result = self._natively(functools.partial(original, module), args, kwargs)
         self._record_results(result, made)
         return result
@@ -189,6 +208,7 @@ class Tracer(TorchFunctionMode):
         kwargs: Any,
         where: str = "",
         sized: bool = False,
+        packs: bool = False,
     ) -> Any:
         """What stands for the result in the model; `POISON` if it is refused, or an argument was."""
         was_inside, self._inside = self._inside, True  # what layers do by themselves is no part of the module
@@ -198,6 +218,8 @@ class Tracer(TorchFunctionMode):
                 return POISON
             if handler is None:
                 raise UnsupportedError(unknown)
+            if not packs and any(isinstance(leaf, packed.Packed) for leaf in _leaves((mine, own))):
+                raise UnsupportedError(packed.INSIDE)
             if not sized:
                 mine, own = read_as_numbers(mine), read_as_numbers(own)
             try:
@@ -224,7 +246,7 @@ class Tracer(TorchFunctionMode):
     def _mapped(self, value: Any) -> Any:
         """Arguments with values in the place of tensors."""
         if isinstance(value, PackedSequence):
-            raise UnsupportedError(_PACKED)
+            return self._values.get(id(value.data), value)
         if isinstance(value, (list, tuple)):
             items = [self._mapped(item) for item in value]
             return items if isinstance(value, list) else tuple(items)
@@ -244,7 +266,9 @@ class Tracer(TorchFunctionMode):
         return False
 
     def _record_results(self, result: Any, made: Any) -> None:
-        if isinstance(result, Tensor):
+        if isinstance(result, PackedSequence):
+            self._record_results(result.data, made)
+        elif isinstance(result, Tensor):
             if not isinstance(made, Tensor):
                 self.record(result, made)
         elif isinstance(result, (list, tuple)):

@@ -132,7 +132,7 @@ def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Trac
         for place, item in enumerate(example.given)
         for axis in item.unknown
     }
-    return Traced(model.to(device), batches, tracer.reads, axes), list(dict.fromkeys(tracer.notes))
+    return Traced(model.to(device), batches, tracer.reads, axes, tracer.packs), list(dict.fromkeys(tracer.notes))
 
 
 def _trace(

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from _close import assert_close
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import kerastorch as kt
 from kerastorch.errors import ArgumentError, UnsupportedError
@@ -78,23 +77,6 @@ def test_refused_with_its_line(name: str) -> None:
         kt.from_torch(module, series())
     if "output" not in message:
         assert re.search(r"\(line \d+ of test_from_torch_refusals\.py: ", str(caught.value))
-
-
-class Packed(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(FEATURES, 5, batch_first=True)
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        out, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        return out[:, -1]
-
-
-def test_packed_sequences() -> None:
-    with pytest.raises(UnsupportedError, match="packed sequences: a Keras model has padded ones, and a mask") as caught:
-        kt.from_torch(Packed(), (series(), torch.tensor([7, 3, 5])))
-    assert "packed = pack_padded_sequence(x, lengths" in str(caught.value)
 
 
 @pytest.mark.parametrize(
