@@ -7,6 +7,13 @@ from typing import Any
 from .operators import OPERATORS
 from .subjects import SUBJECTS, Mutant
 
+# The stages, in their order: which tests were asked.
+OWN = "tests of its subject"
+OTHERS = "tests of the other subjects"
+ALL = "all other tests"
+WHOLE = "whole files of its subject"
+LIVE = "tests with live Keras alone"
+STAGES = (OWN, OTHERS, ALL, WHOLE, LIVE)
 COLUMNS = ("assertion", "refusal", "crash", "timeout", "lived")
 
 
@@ -23,14 +30,28 @@ def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dic
     how = {each.key: results[each.key]["how"] for each in counted}
     by_assertion = [each for each in counted if how[each.key] == "assertion"]
     stages = {stage: sum(results[each.key]["stage"] == stage for each in by_assertion) for stage in STAGES}
+    open_ones = [each for each in counted if how[each.key] != "assertion"]
+    seen = [each for each in open_ones if how[each.key] != "lived"]
+    unjudged = len(mutants) - len(counted) - sum(each.key in reasons for each in mutants)
     lines = [
         "# Planted faults",
         "",
         f"`make mutants` plants single faults and runs the tests: {len(mutants)} drawn with seed {seed}, of which "
-        f"{len(mutants) - len(counted)} change nothing. Of the other {len(counted)}, **{len(by_assertion)} "
-        f"({len(by_assertion) / max(1, len(counted)):.1%}) die by an assertion of a test**: "
-        + ", ".join(f"{number} by {STAGES[stage]}" for stage, number in stages.items())
-        + ".",
+        f"{len(mutants) - len(counted) - unjudged} change nothing and {unjudged} were not judged. "
+        f"Of the other {len(counted)}, **{len(by_assertion)} "
+        f"({len(by_assertion) / max(1, len(counted)):.1%}) die by an assertion of a test** ("
+        + ", ".join(f"{number} by {stage}" for stage, number in stages.items() if number)
+        + f"); {len(seen)} more make tests fail with another error, and "
+        f"{len(open_ones) - len(seen)} ({(len(open_ones) - len(seen)) / max(1, len(counted)):.1%}) are seen by no test "
+        "that was asked.",
+        "",
+        "| tests that were asked | of the mutants that no assertion had killed before |",
+        "|---|---:|",
+        *(
+            f"| {stage} | {sum(stage in results[each.key].get('tried', [OWN]) for each in counted)} |"
+            for stage in STAGES
+        ),
+        "",
         "A refusal is an error that the library, or real Keras, raises on purpose where a test expects numbers; "
         "a crash is any other error. A mutant counts as one of these only where no assertion kills it.",
         "",
@@ -53,13 +74,6 @@ def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dic
         lines += ["## What changes nothing", "", "| where | is | was made | why |", "|---|---|---|---|"]
         lines += [_row(each, reasons[each.key]) for each in mutants if each.key in reasons]
     return "\n".join(lines).rstrip() + "\n"
-
-
-STAGES = {
-    "subject": "the test files of its subject",
-    "other files": "other test files",
-    "live Keras": "tests with live Keras alone",
-}
 
 
 def _counts(head: str, groups: list[tuple[str, list[Mutant]]], how: dict[str, str]) -> list[str]:
