@@ -23,6 +23,7 @@ def main() -> None:
     arguments.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants", help="what is kept between runs")
     arguments.add_argument("--again", action="store_true", help="judge those once more that no assertion has killed")
     arguments.add_argument("--without-live", action="store_true", help="leave out the stage with live Keras")
+    arguments.add_argument("--seconds", type=float, default=240.0, help="of tests for one mutant in one stage")
     arguments.add_argument("--minutes", type=float, default=120.0, help="after which no further mutant is judged")
     given = arguments.parse_args()
     run(given)
@@ -31,7 +32,7 @@ def main() -> None:
 def run(given: argparse.Namespace) -> None:
     end = time.monotonic() + 60 * given.minutes
     folder = given.folder.resolve()
-    runner = Runner(folder)
+    runner = Runner(folder, given.seconds)
     mutants = draw(runner.copy.root, given.count, given.seed, given.only)
     stored = folder / "results.json"
     known: dict[str, dict[str, Any]] = json.loads(stored.read_text()) if stored.exists() else {}

@@ -17,7 +17,6 @@ from .child import Baseline, Judge, pytest_run, run_forked
 from .subjects import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_SECONDS = 240.0  # of tests that are run once more, whole files at a time, for a mutant that has lived so far
 
 
 class Copy:
@@ -73,9 +72,10 @@ class Copy:
 class Runner:
     """Holds what is known of the unchanged tests, and judges mutants."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most_seconds: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.most_seconds = most_seconds  # of tests for a mutant in a stage
         self.copy = Copy(folder)
         self.tests: dict[tuple[str, bool], dict[str, dict[str, Any]]] = {}
         self.kills: dict[tuple[str, str], int] = {}  # (module, test) -> how many mutants it has killed
@@ -189,9 +189,9 @@ class Runner:
             chosen, key=lambda file: (min(0.0, *chosen[file].values()), self._seconds(file, live, chosen[file]))
         )
         seconds = sum(self._seconds(file, live, chosen[file]) for file in ordered)
-        if wide or seconds > MOST_SECONDS:  # the shortest files, as many as there is time for
-            while seconds > MOST_SECONDS and ordered:
-                seconds -= self._seconds(ordered[-1], live, chosen[ordered.pop()])
+        while seconds > self.most_seconds and len(ordered) > 1:  # the shortest files, as many as there is time for
+            last = ordered.pop()
+            seconds -= self._seconds(last, live, chosen.pop(last))
         package = self.copy.root / "kerastorch"
         text = self.copy.text(mutant.module)
 

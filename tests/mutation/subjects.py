@@ -28,7 +28,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     ),
     "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),
     "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py"),
-    "convert": ("convert/*.py", "test_convert.py test_layouts*.py cli/test_*.py"),
+    "convert": ("convert/*.py", "test_convert*.py test_layouts*.py cli/test_*.py"),
     "matching": ("matching/*.py", "test_load*.py test_version_goldens.py test_goldens.py files/test_*.py"),
     "summary": (
         "models/_summary.py models/_sketch.py models/_order.py cli/summary.py cli/info.py",
