@@ -98,10 +98,17 @@ def test_info_shows_nested_models_and_what_does_not_train(run: Terminal, goldens
 )
 def test_info_of_a_file_of_weights(run: Terminal, goldens: Path, packed: str, of: str, array: str) -> None:
     text = run("info", goldens / packed / "recurrent.weights.h5")
+    assert "  written by  not stated\n" in text  # such a file names no Keras
     assert row(text, of, array)[2:] == ["(3, 12)", "float32", "36"]
     # 7 layers with 2 kernels and a bias, one of them without a bias.
     assert "arrays: 20," in text
     assert "no architecture" in text
+
+
+def test_info_of_weights_that_name_their_writer(run: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "w.h5"
+    Model(x := Input((3,)), layers.Dense(2)(x)).save_weights(file)
+    assert "  written by  Keras 3.15.1 (tensorflow)\n" in run("info", file)
 
 
 def test_a_pipe_cuts_nothing(goldens: Path) -> None:
