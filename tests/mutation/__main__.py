@@ -25,6 +25,7 @@ def main() -> None:
     arguments.add_argument("--without-live", action="store_true", help="leave out the stage with live Keras")
     arguments.add_argument("--seconds", type=float, default=240.0, help="of tests for one mutant in one stage")
     arguments.add_argument("--minutes", type=float, default=120.0, help="after which no further mutant is judged")
+    arguments.add_argument("--note", default="", help="a paragraph for the page: what was measured, and where")
     given = arguments.parse_args()
     run(given)
 
@@ -92,7 +93,7 @@ def run(given: argparse.Namespace) -> None:
     if not given.without_live:
         stage(LIVE, lambda mutant: files, live=True)
     take_back_false_kills()
-    (ROOT / "docs" / "mutants.md").write_text(page(mutants, results, reasons, given.seed))
+    (ROOT / "docs" / "mutants.md").write_text(page(mutants, results, reasons, given.seed, given.note))
     say("docs/mutants.md is written")
 
 

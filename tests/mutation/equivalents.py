@@ -2,4 +2,23 @@
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "kerastorch/layers/_scan.py | scan_steps.step | use[0] | (use[-1])": "the list has one element: the mask",
+    "kerastorch/convert/cudnn.py | lstm_to_cudnn | arrays['bias'].chunk(2) | (arrays['bias'].chunk(1))": (
+        "the parts are joined again at once"
+    ),
+    "kerastorch/matching/convert.py | _kernels_of_keras1 | array[:, 0] | (array[:, -1])": (
+        "the axis has one place: the line before asks for it"
+    ),
+    "kerastorch/matching/assign.py | _exact_in | flat[at:at + _PIECE] | (flat[at:at + _PIECE + 1]) | 2": (
+        "one value more is let go, which is read from the file again where it is needed"
+    ),
+    "kerastorch/matching/assign.py | <module> | 4 | 5": "how many threads read changes no value",
+    "kerastorch/convert/torch_state.py | gru_from_torch | False | True | 2": (
+        "whether two biases may be summed is not asked for a GRU, which keeps both"
+    ),
+    "kerastorch/layers/_attention.py | penalty | 1000000000.0 | 1250000000.0": (
+        "both make a weight of exactly 0; in a row in which all are lowered, float32 rounds every score below 32 away"
+    ),
+    "kerastorch/models/_summary.py | _keras_summary | 10000 | 9999": "a width that no table reaches",
+}

@@ -162,8 +162,8 @@ class Runner:
         """
         files = list(files)
         function = mutant.site.function.replace("<module>", "")
-        # What no test enters runs at import, or is a table: then what enters the module, or else every test.
-        for place in (f"{mutant.module}:{function}", f"{mutant.module}:", ""):
+        # A table is seen by whoever looks in it, and what no test enters runs at import: then every test may see it.
+        for place in (f"{mutant.module}:{function}", "") if function else ("",):
             if found := self._entering(mutant.module, place, files, live, wide):
                 return found
         return {}

@@ -17,7 +17,9 @@ STAGES = (OWN, OTHERS, ALL, WHOLE, LIVE)
 COLUMNS = ("assertion", "refusal", "crash", "timeout", "lived")
 
 
-def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dict[str, str], seed: int) -> str:
+def page(
+    mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dict[str, str], seed: int, note: str = ""
+) -> str:
     """The text of docs/mutants.md.
 
     Args:
@@ -25,6 +27,7 @@ def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dic
         results: `Mutant.key` -> "how", "stage", "by", "what".
         reasons: `Mutant.key` -> why it is no fault.
         seed: What they were drawn with.
+        note: A paragraph on what was measured, and where.
     """
     counted = [each for each in mutants if each.key in results and each.key not in reasons]
     how = {each.key: results[each.key]["how"] for each in counted}
@@ -52,6 +55,7 @@ def page(mutants: list[Mutant], results: dict[str, dict[str, Any]], reasons: dic
             for stage in STAGES
         ),
         "",
+        *([note, ""] if note else []),
         "A refusal is an error that the library, or real Keras, raises on purpose where a test expects numbers; "
         "a crash is any other error. A mutant counts as one of these only where no assertion kills it.",
         "",

@@ -9,8 +9,9 @@ import pytest
 from kerastorch.errors import ArgumentError
 
 from .child import kind_of
+from .equivalents import EQUIVALENT
 from .operators import is_program, sites
-from .subjects import SUBJECTS, draw, files_of_tests, modules
+from .subjects import SUBJECTS, draw, files_of_tests, modules, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,6 +61,19 @@ def test_the_same_seed_draws_the_same_and_another_others() -> None:
     assert [sum(each.subject == name for each in first) for name in SUBJECTS] == [3] * len(SUBJECTS)
     for each in first:
         assert is_program(each.site, (ROOT / each.module).read_text())
+
+
+@pytest.mark.parametrize("key", EQUIVALENT)
+def test_an_equivalent_is_a_mutant_that_can_be_drawn(key: str) -> None:
+    module = key.partition(" | ")[0]
+    assert key in [each.key for each in mutants_of("", module, (ROOT / module).read_text())]
+    assert EQUIVALENT[key]
+
+
+def test_places_of_one_text_have_keys_of_their_own() -> None:
+    keys = [each.key for each in mutants_of("", "m.py", "def f(x):\n    return x[1] + x[1]")]
+    assert len(keys) == len(set(keys))
+    assert "m.py | f | x[1] | (x[2]) | 2" in keys
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
