@@ -42,7 +42,7 @@ def everything(name: str, mask: Tensor, **options: Any) -> list[Tensor]:
     states = tuple(random(rows, U, seed=3 + i) for i in range(2 if name == "lstm" else 1))
     shapes = (gates * U, F), (gates * U, U), (gates * U,), (gates * U,)
     weights = [random(*shape, seed=9 + i) for i, shape in enumerate(shapes)]
-    x = random(rows, T, F, seed=1)
+    x = random(*mask.shape, F, seed=1)
     out, finals = masked(kernel, x, states, weights, mask, **options)
     out = out[:, -1:] if options["only_last"] else out
     outputs = [out, *finals] if options["want_states"] else [out]
@@ -60,6 +60,18 @@ def test_reading_the_lengths_changes_no_number(
     mask = torch.tensor(MASKS[pattern], dtype=torch.bool).reshape(-1, T)
     options = {"want_states": want_states, "only_last": only_last, "hide": hide}
     ours = everything(name, mask, **options)
+    monkeypatch.setattr(_kernels, "may_read", lambda tensor: False)
+    for our, their in zip(ours, everything(name, mask, **options), strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_mask_of_one_step_counts_where_it_may_not_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = torch.tensor([[True], [False], [True]])
+    options = {"want_states": True, "only_last": False, "hide": False}
+    ours = everything(name, mask, **options)
+    assert not ours[0][1].any()  # nothing was computed before
+    assert torch.equal(ours[1][1], random(3, U, seed=3)[1])
     monkeypatch.setattr(_kernels, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
         torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
