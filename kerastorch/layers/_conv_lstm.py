@@ -265,7 +265,7 @@ class ConvLSTM(SequenceLayer):
         product = InputConvolution(equations.CHANNEL_AXIS, self.padding, self.strides, self.dilation_rate)
         inputs = _engine.Inputs(x, self.weight_ih, self.bias if self.use_bias else None, drop, product)
         steps = Steps(equations, self.weight_hh, None, self.activation, self.recurrent_activation, recurrent_drop)
-        out, states = _engine.run(steps, inputs, states, use)
+        out, states = _engine.run(steps, inputs, states, use, only_last=not self.return_sequences)
         if not self.return_sequences:
             out, mask = out[:, -1:], None if mask is None else mask[:, -1:]
         if turned:

@@ -7,7 +7,7 @@ and each weight gradient as one matrix product. A ConvLSTM has convolutions in t
 Kept for the backward pass, in elements: the inputs `T*B*F`, the gates `T*B*G*U`, in the array that the input product
 made (not for a SimpleRNN whose activation's derivative follows from its output), each state `(T + 1)*B*U` and the
 initial one `B*U`, `T*B*U` more for a GRU with the reset gate behind the product, and the masks. Without gradients
-there are the outputs only.
+there are the outputs only. What is kept is never what is returned: outputs and states may be changed in place.
 
 The backward pass by hand has no derivative of its own. Where one is wanted (`create_graph=True`), autograd follows
 every step once more instead: slower, and right for derivatives of any order.
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .. import native
 from . import _gemm, _native_equations, _pointwise
@@ -127,7 +128,9 @@ def remark(*functions: Any) -> str | None:
     return _shortfall() or None
 
 
-def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+def run(
+    steps: Steps, inputs: Inputs, states: States, mask: Tensor | None, *, only_last: bool = False
+) -> tuple[Tensor, States]:
     """Run a recurrence over all steps; a masked step repeats the output and keeps the states.
 
     Args:
@@ -135,15 +138,16 @@ def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tu
         inputs: Its inputs, and their weights.
         states: Initial states `(B, U)`.
         mask: bool `(B, T)`, True = use the step, or None.
+        only_last: Whether the output of the last step is enough: then there may be no other, `(B, 1, U)`.
 
     The axes F and U may be several, those of an image; the mask then has all axes of the input but the last.
 
     Returns:
-        outputs `(B, T, U)`, final states.
+        outputs `(B, T, U)`, final states; none shares memory with another, or with what is kept.
     """
     activation, recurrent = _pointwise.find(steps.activation), _pointwise.find(steps.recurrent)
     if activation is None or recurrent is None or is_followed():
-        return loop(steps.equations.cell(steps), inputs.gates(), states, mask)
+        return _followed_by_autograd(steps, inputs, states, mask)
     dtype = torch.promote_types(inputs.dtype_of_gates(), states[0].dtype)  # not that of the weights, under autocast
     states, w_hh = tuple(_to(state, dtype) for state in states), _to(steps.w_hh, dtype)
     b_hh, drop = (None if tensor is None else _to(tensor, dtype) for tensor in (steps.b_hh, steps.drop))
@@ -151,21 +155,29 @@ def run(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tu
     readable = may_read(inputs.x)
     compiled = _native_equations.find(steps.equations, functions, w_hh, states, b_hh, drop) if readable else None
     if compiled is None and isabstract(steps.equations):
-        return loop(steps.equations.cell(steps), inputs.gates(), states, mask)
+        return _followed_by_autograd(steps, inputs, states, mask)
     equations = (compiled or steps.equations)(activation, recurrent)
     use = None if mask is None else mask.transpose(0, 1).unsqueeze(-1)
     tensors = (*inputs[:3], w_hh, b_hh, *states)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        out, *others = _Differentiable.apply(equations, inputs.product, inputs.drop, drop, use, *tensors)
+        options = equations, inputs.product, only_last
+        outputs, *others = _Differentiable.apply(*options, inputs.drop, drop, use, *tensors)
     else:
         gates = _to(inputs.gates(), dtype)
         with _no_autocast(gates):
             outputs, others, _ = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=False)
-        out = outputs.transpose(0, 1)
-    last = out.select(1, -1)
+    out = outputs.transpose(0, 1)
+    last = out.select(1, -1).clone()
     if mask is not None and not (readable and _is_zero(states[0])):
-        out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step
+        begun = (mask.cumsum(1) > 0)[:, -out.shape[1] :]
+        out = out * begun.unsqueeze(-1)  # zeros, not the initial state, before the first valid step
     return out, (last, *others)
+
+
+def _followed_by_autograd(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    out, states = loop(steps.equations.cell(steps), inputs.gates(), states, mask)
+    # An activation may keep its output, which is the last state, too. In a graph nothing is changed in place.
+    return out, states if is_followed() else tuple(state.clone() for state in states)
 
 
 def _time_major(x: Tensor) -> Tensor:
@@ -194,6 +206,7 @@ class _Differentiable(torch.autograd.Function):
         ctx: Any,
         equations: Equations,
         product: InputProduct,
+        only_last: bool,
         drop_ih: Tensor | None,
         drop: Tensor | None,
         use: Tensor | None,
@@ -206,20 +219,22 @@ class _Differentiable(torch.autograd.Function):
     ) -> States:
         gates = product(_time_major(x), w_ih, b_ih, drop_ih)
         ctx.equations, ctx.product, ctx.states = equations, product, len(states)
+        ctx.ahead = len(gates) - 1 if only_last else 0  # steps whose outputs nobody wants
         ctx.dtype, ctx.autocasts = gates.dtype, autocasts(x.device)
         with _no_autocast(gates):
             gates = _to(gates, w_hh.dtype)
             outputs, others, kept = equations.forward(gates, Weights(w_hh, b_hh, drop), states, use, keep=True)
         ctx.save_for_backward(drop_ih, drop, use, x, w_ih, b_ih, w_hh, b_hh, *states, *kept)
-        return outputs.transpose(0, 1), *others
+        return outputs[ctx.ahead :].clone(), *(other.clone() for other in others)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         saved = ctx.saved_tensors  # once: checkpointing gives them no second time
         drop_ih, drop, use, x, w_ih, b_ih, w_hh, b_hh = saved[:8]
         states, kept = saved[8 : 8 + ctx.states], saved[8 + ctx.states :]
-        weights, grads = Weights(w_hh, b_hh, drop), (grads[0].transpose(0, 1), *grads[1:])
-        needs = ctx.needs_input_grad[5:8]
+        of_all = F.pad(grads[0], (0, 0) * (grads[0].ndim - 1) + (ctx.ahead, 0)) if ctx.ahead else grads[0]
+        weights, grads = Weights(w_hh, b_hh, drop), (of_all, *grads[1:])
+        needs = ctx.needs_input_grad[6:9]
         if torch.is_grad_enabled():  # in a backward pass: with create_graph=True, and only then
             # Under names of their own, see _followed.
             x, w_ih, b_ih = x.view_as(x), w_ih.view_as(w_ih), None if b_ih is None else b_ih.view_as(b_ih)
@@ -233,13 +248,13 @@ class _Differentiable(torch.autograd.Function):
             of_inputs = [next(given) if need else None for need in needs]
         else:
             with _no_autocast(w_hh):
-                found = ctx.equations.backward(kept, weights, use, grads, any(ctx.needs_input_grad[8:10]))
+                found = ctx.equations.backward(kept, weights, use, grads, any(ctx.needs_input_grad[9:11]))
                 of_inputs = [None] * 3
                 if any(needs):
                     dgates, inputs, w = (_to(tensor, ctx.dtype) for tensor in (found.gates, _time_major(x), w_ih))
                     of_x, *others = ctx.product.gradients(dgates, inputs, w, drop_ih, needs)
                     of_inputs = [None if of_x is None else of_x.transpose(0, 1), *others]
-        return *(None,) * 5, *of_inputs, found.w_hh, found.b_hh, *found.states
+        return *(None,) * 6, *of_inputs, found.w_hh, found.b_hh, *found.states
 
 
 def _autocast_again(ctx: Any, x: Tensor) -> contextlib.AbstractContextManager[Any]:

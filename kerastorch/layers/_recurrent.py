@@ -240,8 +240,8 @@ class Recurrent(SequenceLayer):
             )
         inputs = _engine.Inputs(x, weights[0], self._input_bias(weights), drop, _input_product.LINEAR)
         steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
-        out, states = _engine.run(steps, inputs, states, mask)
-        return self._hide(out, mask), states
+        out, states = _engine.run(steps, inputs, states, mask, only_last=not self.return_sequences)
+        return self._hide(out, None if mask is None else mask[:, -out.shape[1] :]), states
 
     def _kernel_weights(self) -> list[Tensor]:
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")[: 4 if self.use_bias else 2]

@@ -20,6 +20,7 @@ from . import _check, _ragged
 from ._base import Layer
 from ._dtypes import autocasts
 from ._kernels import States
+from ._ops import is_followed
 from ._weighted import repr_of
 
 # The arguments of every such layer, in Keras's order.
@@ -267,6 +268,8 @@ class SequenceLayer(Layer):
         if self.stateful:
             self._keep(states)
         result = out if self.return_sequences else out[:, -1]
+        if result is not out and out.requires_grad and not is_followed():
+            result = result.clone()  # torch's kernel keeps its outputs, and this one may be changed in place
         return (result, *states) if self.return_state else result
 
     def _hide(self, out: Tensor, valid: Tensor | None) -> Tensor:

@@ -26,8 +26,10 @@ DROPS = ["none", "one", "each gate"]
 Run = Callable[[Steps, Inputs, States, "Tensor | None"], "tuple[Tensor, States]"]
 
 
-def follow_steps(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
-    """What the engine replaces."""
+def follow_steps(
+    steps: Steps, inputs: Inputs, states: States, mask: Tensor | None, *, only_last: bool = False
+) -> tuple[Tensor, States]:
+    """What the engine replaces; all outputs, whether or not the last is enough."""
     gates = gate_linear(inputs.x.transpose(0, 1), *inputs[1:4])
     return loop(steps.equations.cell(steps), gates, states, mask)
 

@@ -52,7 +52,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each run of the engine."""
     log: list[str] = []
     run = _engine.run
-    monkeypatch.setattr(_engine, "run", lambda *args: log.append("engine") or run(*args))
+    monkeypatch.setattr(_engine, "run", lambda *args, **options: log.append("engine") or run(*args, **options))
     return log
 
 
