@@ -117,7 +117,8 @@ class SequenceLayer(Layer):
     # ------------------------------------------------------------------ shapes
 
     def check_input_shape(self, input_shape: Shape) -> None:
-        if len(input_shape) != self.RANK or not (input_shape[-1] is None or isinstance(input_shape[-1], int)):
+        # The sizes of a trace are tensors.
+        if len(input_shape) != self.RANK or not isinstance(input_shape[-1], (int, Tensor, type(None))):
             hint = " One feature per step? Pass x[..., None]." if len(input_shape) == self.RANK - 1 else ""
             raise ShapeError(
                 f"{repr_of(self)}: expected input of shape {self.MEANING}, got {tuple(input_shape)}.{hint}"

@@ -45,6 +45,7 @@ class TorchModule(nn.Module):
         raise UnsupportedError(
             f"torch.jit.script cannot compile kerastorch's {type(self).__name__}: it takes the source of forward "
             "and leaves out what a layer does around it (building, masks, the choice of the kernel). Use torch.compile "
-            "or torch.export; torch.jit.trace(model, example), which gives a ScriptModule as well and cannot trace "
-            "ConvLSTM yet; or script model.to_torch(), the same in modules of torch."
+            "or torch.export; torch.jit.trace(model, example), which gives a ScriptModule as well, for the example's "
+            "number of steps where a layer runs in a step loop (kernel_choice tells); or script model.to_torch(), the "
+            "same in modules of torch."
         )
