@@ -21,6 +21,7 @@ from torch.nn import Parameter
 
 from .. import torch_private
 from ..errors import UnsupportedError
+from . import _cudnn
 
 # Each kernel, and how many states it has.
 _KERNELS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -53,6 +54,8 @@ def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[T
 
 
 def _run(name: str, x: Tensor, states: States, weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
+    if _cudnn.applies(x) and type(x) in (Tensor, Parameter):
+        states, weights = tuple(state.contiguous() for state in states), _cudnn.arrange(name, weights, both)
     hx = states if len(states) == 2 else states[0]
     biased = len(weights) == (8 if both else 4)
     # cuDNN must keep what a backward pass needs (there is no dropout inside these kernels). A trace keeps it always:
