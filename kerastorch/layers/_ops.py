@@ -149,7 +149,8 @@ class _Gradients(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         raise UnsupportedError(
             f"kerastorch::{ctx.name}: gradients of gradients are not available under torch.func and in exported "
-            "programs; call the layer in eager mode, with torch.autograd.grad(..., create_graph=True)."
+            "programs; call the layer in eager mode, with torch.autograd.grad(..., create_graph=True). On CUDA, call "
+            "it inside torch.backends.cudnn.flags(enabled=False): cuDNN has none."
         )
 
 

@@ -94,6 +94,7 @@ def test_a_stateful_layer_keeps_its_states_while_compiled() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # inductor's advice on speed
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_inductor_compiles_a_model_with_masks_on_cuda() -> None:
     model = model_with_masks().eval().cuda()
