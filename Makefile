@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-torch bench lint format goldens corpus-page mutants clean
+.PHONY: demo test test-torch gpu-check bench lint format goldens corpus-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,11 @@ CORE = tests/layers/test_recurrent.py tests/layers/test_rnn.py tests/layers/test
 	tests/interop/test_from_torch_models.py tests/test_clipping.py tests/test_torch_private.py tests/test_activations.py
 test-torch:
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(TORCH_PYTHON) -m pytest -q -p no:cacheprovider $(CORE) $(PYTEST_ARGS)
+
+# On a machine with a GPU: what only a device can confirm. Any python with torch and the dependencies will do.
+GPU_PYTHON ?= $(PY)
+gpu-check:
+	PYTHONPATH=. $(GPU_PYTHON) benchmarks/gpu_check $(GPU_ARGS)
 
 $(VENV)/.bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
