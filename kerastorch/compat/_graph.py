@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,11 +43,18 @@ def resolve(graph: Graph, inputs: Any, outputs: Any, where: str, old: bool) -> t
     for ref in inner + ends if old else ends:
         lowest[ref.layer] = min(ref.node, lowest.get(ref.layer, ref.node))
 
+    own_models = {
+        name
+        for name, member in graph.items()
+        if isinstance(member, LayerSpec) and member.given is not None and lowest.get(name, 0) > 0
+        if old or _all_are_used(name, len(member.calls), inner, ends)
+    }
+
     def shift(ref: TensorRef, counted: bool) -> TensorRef:
         member = graph.get(ref.layer)
         if member is None:
             raise CorruptFileError(f"{where}: {quote(ref.layer)} is referred to, and there is no such layer.")
-        nested = isinstance(member, ModelSpec) and (old or member.kind == "Functional")
+        nested = (isinstance(member, ModelSpec) and (old or member.kind == "Functional")) or ref.layer in own_models
         node = ref.node - 1 if counted and nested and lowest[ref.layer] > 0 else ref.node
         is_input = isinstance(member, LayerSpec) and member.class_name == "InputLayer"
         count = 1 if is_input else len(member.calls)
@@ -68,6 +75,16 @@ def resolve(graph: Graph, inputs: Any, outputs: Any, where: str, old: bool) -> t
         name: replace(member, calls=tuple(call(item) for item in member.calls)) for name, member in graph.items()
     }
     return (resolved, *(map_refs(lambda ref: shift(ref, True), end) for end in (inputs, outputs)))
+
+
+def _all_are_used(name: str, calls: int, inner: Sequence[TensorRef], ends: Sequence[TensorRef]) -> bool:
+    """Whether somebody's class in a file of Keras 3 is a graph: only if its ends count from 1 every call has a use.
+
+    Keras writes no call that nothing needs.
+    """
+    used = {ref.node for ref in inner if ref.layer == name}
+    at_ends = {ref.node for ref in ends if ref.layer == name}
+    return used | at_ends != set(range(calls)) == used | {node - 1 for node in at_ends}
 
 
 def in_order(graph: Graph, where: str) -> list[NodeKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ..layers._base import Layer
     from .model import Model
 
+GRAPH_KEYS = frozenset({"layers", "input_layers", "output_layers"})  # that the config of a graph has
+DERIVED = "derived_from"
 _FIRST = {"class_name": "__input__", "config": 0}  # the first tensor that an operation is called on
 
 
@@ -51,13 +54,25 @@ CallMasks = Mapping[int, "MaskOf | Unmasked"]
 NO_MASKS: CallMasks = {}
 
 
-def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, Any]:
+def lists_layers(config: Mapping[str, Any]) -> bool:
+    """Whether a config is that of a chain or a graph, and not the arguments of somebody's constructor."""
+    listed = config.get("layers")
+    return isinstance(listed, list) and all(isinstance(inner, dict) and "class_name" in inner for inner in listed)
+
+
+def kind_of(item: Mapping[str, Any]) -> str:
+    """Functional, Sequential, or the class of a layer in a config; of somebody's class what it derives from."""
+    return item.get(DERIVED, item["class_name"])
+
+
+def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: bool = False) -> dict[str, Any]:
     """Layers with their calls, inputs and outputs, as Keras 3 writes a Functional model.
 
     Args:
         model: The model.
         masks: What calls must say about masks where these would arrive otherwise by themselves; operations that
             compute them or take them off come behind the layers.
+        derived: Whether layers that are models of somebody's class get a key `DERIVED`, for `kind_of`.
     """
     plan = model._require_plan()
     history: dict[int, list[Any]] = {}  # slot -> [layer name, call number, output number]
@@ -91,11 +106,11 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS) -> dict[str, An
         for output, slot in enumerate(step.outputs):
             history[slot.index] = [model.layers[step.layer].name, number, output]
     layers = [
-        {**form, "name": layer.name, "inbound_nodes": calls[index]}
+        {**form, "name": layer.name, "inbound_nodes": calls[index], **(_derived(form, layer) if derived else {})}
         for index, (form, layer) in enumerate(zip(forms, model.layers, strict=True))
     ]
     # Where a model ends, Keras counts the call that made a Functional model inside as its first.
-    first = {item["name"]: int("input_layers" in item["config"]) for item in layers}
+    first = {layer.name: int(is_functional(layer)) for layer in model.layers}
 
     def end(slot: Slot) -> list[Any]:
         name, number, output = history[slot.index]
@@ -169,6 +184,19 @@ class _Computed:
 
 def _form(layer: Layer) -> dict[str, Any]:
     return layer.keras3_layer() if isinstance(layer, Operation) and layer.in_keras3 else serialize_layer(layer)
+
+
+def takes_graph(cls: type[Model]) -> bool:
+    """Whether a class is made of inputs and outputs, as `Model` is, and not by a constructor of its own."""
+    taken = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return [item.name for item in taken[:2]] == ["inputs", "outputs"] or any(
+        item.kind is inspect.Parameter.VAR_POSITIONAL for item in taken
+    )
+
+
+def _derived(form: Mapping[str, Any], layer: Any) -> dict[str, str]:
+    kind = "Functional" if is_functional(layer) else "Sequential" if hasattr(layer, "pop") else None
+    return {DERIVED: kind} if kind and form["class_name"] != kind else {}
 
 
 def is_functional(layer: Any) -> bool:

@@ -17,7 +17,7 @@ from ..layers._graph import SymbolicTensor, leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
 from ..spec import TrainingConfig
-from ._config import functional_config
+from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked
 from ._files import OnDisk
 from ._given import flat_inputs, flat_masks
@@ -376,8 +376,6 @@ class Model(OnDisk, Layer):
 
         summary(self, print_fn, expand_nested, style, options)
 
-    # ------------------------------------------------------------------ files
-
     # ------------------------------------------------------------------ configuration
 
     @classmethod
@@ -389,7 +387,10 @@ class Model(OnDisk, Layer):
             custom_objects: See `kerastorch.load_model`.
         """
         if cls not in (Model, REGISTRY["Sequential"]):
-            return cls(**config)
+            if not (set(config) >= GRAPH_KEYS and takes_graph(cls)):
+                return cls(**config)
+            made = Model.from_config(config, custom_objects)
+            return cls(made.input, made.output, name=made.name, trainable=made.trainable)
         from ..compat import read_config  # on use: the tables of all Keras versions
         from ._provided import provided
         from .build import build_model
@@ -399,7 +400,13 @@ class Model(OnDisk, Layer):
         return build_model(read_config(whole, offered=given.offered(), own=True).spec, given)
 
     def get_config(self) -> dict[str, Any]:
-        """The graph in Keras 3's form."""
+        """The graph in Keras 3's form.
+
+        Of a subclass whose constructor takes no graph it is `name` and `trainable` alone, as in Keras: the class adds
+        the arguments of its constructor.
+        """
+        if self._plan is not None and not takes_graph(type(self)):
+            return {"name": self.name, "trainable": self.trainable}
         return functional_config(self)
 
 

@@ -17,11 +17,11 @@ from ..errors import SaveError, UnsupportedError
 from ..layers._base import REGISTRY, Layer
 from ..layers._variables import all_variables
 from ..layers._weighted import repr_of
-from ..layers._wrapper import own_form
+from ..layers._wrapper import own_form, written_as
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
 from ..models import Model
-from ..models._config import NO_MASKS, CallMasks, functional_config, is_functional
+from ..models._config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
 from ..models._masks import Visit
 from ..spec import Rule
 
@@ -132,6 +132,7 @@ class Forms:
         masks_used: The layers, by `id`, whose output's mask is used.
         call_masks: Masks that calls must name, by the `id` of the functional model.
         rules: What was changed.
+        own_classes: The classes that were written and are none of Keras's, by their names.
     """
 
     dialect: Dialect
@@ -139,6 +140,7 @@ class Forms:
     masks_used: Container[int] = frozenset()
     call_masks: Mapping[int, CallMasks] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
+    own_classes: dict[str, type] = field(default_factory=dict)
     _stand_ins: dict[int, Layer] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _inside_copy: bool = False
@@ -205,10 +207,20 @@ class Forms:
             return self.dialect.layer(made)
         made = self.dialect.model(made)
         if is_functional(layer):
-            places = {name: place for place, name in enumerate(self.dialect.order(made["config"]))}
-            made["config"]["layers"].sort(key=lambda item: places[item["name"]])
+            graph = made["config"] if set(made["config"]) >= GRAPH_KEYS else self._graph_inside(layer)
+            places = {name: place for place, name in enumerate(self.dialect.order(graph))}
+            graph["layers"].sort(key=lambda item: places[item["name"]])
+            for item in graph["layers"]:
+                item.pop(DERIVED, None)
             self._places_in[id(layer)] = places
         return made
+
+    def _graph_inside(self, model: Model) -> Config:
+        """The graph that the constructor of somebody's class makes: by its order Keras finds the weights."""
+        with written_as(own_form):
+            config = functional_config(model, derived=True)
+        form = {"module": None, "class_name": "Functional", "config": config, "registered_name": None}
+        return self.dialect.model(form)["config"]
 
     def _layer(self, layer: Any) -> dict[str, Any]:
         try:
@@ -219,11 +231,12 @@ class Forms:
             name = made["class_name"]
             text = f"{name} is not a class of Keras: it needs custom_objects to open the file"
             self.rules.append(Rule(getattr(layer, "name", name), text))
+            self.own_classes[name] = type(layer)
         return made
 
     def _model(self, model: Model) -> dict[str, Any]:
         if is_functional(model):
-            config = functional_config(model, self.call_masks.get(id(model), NO_MASKS))
+            config = functional_config(model, self.call_masks.get(id(model), NO_MASKS), derived=True)
             module, name, registered = "keras.src.models.functional", "Functional", "Functional"
         else:
             module, name, registered, config = "keras", "Sequential", None, model.get_config()

@@ -11,6 +11,7 @@ from typing import Any
 from ..compat import _tables as tables
 from ..compat import forms
 from ..errors import SaveError, quote
+from ..models._config import GRAPH_KEYS, kind_of, lists_layers
 from ._keras2_calls import is_operation, operation_layer, written_calls
 
 Config = dict[str, Any]
@@ -99,11 +100,12 @@ def _input_layer(item: Config) -> Config:
 
 def model(item: Config) -> Config:
     """A model; its layers are converted already."""
-    name = item["class_name"]
-    if name not in _MODELS:
-        return item
-    config = _sequential(item["config"]) if name == "Sequential" else _functional(item["config"])
-    return {**item, "module": _MODELS[name], "config": config}
+    name, config = item["class_name"], item["config"]
+    if set(config) >= GRAPH_KEYS:
+        config = _functional(config)
+    elif lists_layers(config):
+        config = _sequential(config)
+    return {**item, "module": _MODELS.get(name, item["module"]), "config": config}
 
 
 def _sequential(config: Config) -> Config:
@@ -122,8 +124,8 @@ def _no_place(item: Config, where: str) -> SaveError:
 
 def _functional(config: Config) -> Config:
     # The call that made a model counts as its first; Keras 3's form says so at the ends of Functional models alone.
-    graphs = {item["name"] for item in config["layers"] if "input_layers" in item["config"]}
-    chains = {item["name"] for item in config["layers"] if item["class_name"] == "Sequential"}
+    graphs = {item["name"] for item in config["layers"] if kind_of(item) == "Functional"}
+    chains = {item["name"] for item in config["layers"] if kind_of(item) == "Sequential"}
     first = {item["name"]: int(item["name"] in graphs | chains) for item in config["layers"]}
 
     def end(node: list[Any]) -> list[Any]:

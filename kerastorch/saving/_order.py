@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..compat import depths
+from ..models._config import kind_of
 
 Config = dict[str, Any]
 Key = tuple[str, int]  # a layer, and the number that its call has in the file
@@ -23,7 +24,7 @@ def order_in_keras2(config: Config) -> list[str]:
     """
     needed: dict[Key, list[Key]] = {}
     for item in config["layers"]:
-        first = int("input_layers" in item["config"] or item["class_name"] == "Sequential")
+        first = int(kind_of(item) in ("Functional", "Sequential"))
         for number, node in enumerate(item["inbound_nodes"] or [[]]):
             needed[item["name"], number + first] = _inputs(node)
     return _listed(config, needed, _inputs(config["output_layers"]))
@@ -39,7 +40,7 @@ def order_in_keras3(config: Config) -> list[str]:
     for item in config["layers"]:
         for number, node in enumerate(item["inbound_nodes"] or [{}]):
             needed[item["name"], number] = _tensors([node.get("args"), node.get("kwargs")])
-    first = {item["name"]: int(item["class_name"] == "Functional") for item in config["layers"]}
+    first = {item["name"]: int(kind_of(item) == "Functional") for item in config["layers"]}
     return _listed(config, needed, [(name, number - first[name]) for name, number in _ends(config["output_layers"])])
 
 

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ from ..layers._base import Layer
 from ..layers._variables import weights_on
 from ..layers._wrapper import written_as
 from ..models import Model, build_model
+from ..models._config import is_functional, lists_layers
 from ..models._masks import Visit, follow_masks
+from ..models._provided import provided
 from ..spec import Rule
 from . import _keras2, _keras3
 from ._forms import Dialect, Entry, Forms
@@ -101,6 +103,12 @@ def save_model_watched(
     weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
     training = _training(model, "keras" if zipped else "h5", forms)
     if not zipped:
+        if "build_config" in config:
+            raise SaveError(
+                f"{type(model).__name__} {model.name!r} is a class of your own; the older format does not say for "
+                "which input shape it was built, so that neither Keras nor kerastorch could make its weights: save "
+                "it as name.keras, or its weights alone (save_weights)."
+            )
         config = target.outside_zip(config)
     elif training:
         config["compile_config"] = training
@@ -185,6 +193,8 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
 def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[str, Any] | None:
     """How the original of the model was compiled, in the words of what is written."""
     name = forms.dialect.name
+    if model.training_config is None:
+        return None
     written, rules = translate_training(model.training_config, form, name, model.output_names, model.name)
     forms.rules += rules
     return written
@@ -193,18 +203,26 @@ def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[
 def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:
     """The architecture in Keras's words, and how each layer was written."""
     _ = model.variables  # raises where a layer is not built
-    if not model._carries_masks:
+    if not model._carries_masks and type(model).get_config is Model.get_config:
         raise SaveError(
             f"{type(model).__name__} {model.name!r} is a class of your own, whose architecture is Python code: save "
-            "its weights (save_weights), or write it as a Sequential or functional model."
+            "its weights (save_weights), write it as a Sequential or functional model, or define get_config, which "
+            "returns the arguments of its constructor, and have the class at hand wherever the file is opened."
         )
-    visits = follow_masks(model)
+    visits = follow_masks(model) if model._carries_masks else []
     forms = Forms(dialect, arriving_masks(visits), makers_of_used_masks(visits), dialect.call_masks(visits))
     with written_as(forms.form):
         config = forms.form(model)
-    if any(visit.what == "made" for visit in visits):
-        _check_masks(visits, config, dialect)
+    if any(visit.what == "made" for visit in visits) and lists_layers(config["config"]):
+        _check_masks(visits, config, forms)
+    if not _makes_its_weights(model, config):
+        config["build_config"] = {"input_shape": model.input_shape}
     return config, forms
+
+
+def _makes_its_weights(model: Model, config: Mapping[str, Any]) -> bool:
+    """Whether a model made from this config has its weights at once, and needs no input shape beside."""
+    return is_functional(model) or lists_layers(config["config"])
 
 
 def _dialect(what: str, name: Any) -> Dialect:
@@ -229,11 +247,13 @@ def _path(what: str, path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path)
 
 
-def _check_masks(visits: Sequence[Visit], config: dict[str, Any], dialect: Dialect) -> None:
+def _check_masks(visits: Sequence[Visit], config: dict[str, Any], forms: Forms) -> None:
     """Read the config as that Keras does, and see that masks arrive where they do in the model."""
+    dialect, given = forms.dialect, provided(forms.own_classes, None)
     with weights_on("meta"):
-        new = build_model(compat.read_config(config, dialect.version, None).spec)
-    known = {visit.layer.name for visit in visits}
+        new = build_model(compat.read_config(config, dialect.version, None, given.offered()).spec, given)
+    # What the constructor of somebody's class makes is not in the config, and may have other names there.
+    known = {visit.layer.name for visit in visits} & set(_names(config))
     ours, theirs = _used(visits), _used(follow_masks(new))
     differ = sorted(name for name in known if ours[name] != theirs[name])
     if differ:
@@ -242,6 +262,13 @@ def _check_masks(visits: Sequence[Visit], config: dict[str, Any], dialect: Diale
             f"masks go another way through this model in {dialect.keras} than here: {'; '.join(said)}. Pass mask=... "
             "in the calls of these layers, or take the mask off before them."
         )
+
+
+def _names(item: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all layers in a config, at any depth."""
+    for inner in item["config"]["layers"] if lists_layers(item["config"]) else ():
+        yield inner["config"].get("name") or inner.get("name")
+        yield from _names(inner)
 
 
 def _used(visits: Sequence[Visit]) -> Counter[str]:
