@@ -7,12 +7,13 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeVar
 
 import torch
 
 from . import compat, matching
+from ._differences import differences, of_old_defaults
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
 from .files._json import parse_json
@@ -41,6 +42,7 @@ class LoadReport:
         skipped: What is in the file and no weight of a model (optimizer state, assets), with the reason.
         unset: Variables of the model that were left as they were, with the reason; only if the caller allowed it.
         unused: Arrays of the file that were not loaded, with the reason; only if the caller allowed it.
+        differences: Arguments that make the model compute otherwise than the one in the file, `load_weights` only.
     """
 
     path: str
@@ -52,12 +54,14 @@ class LoadReport:
     skipped: tuple[Skipped, ...]
     unset: tuple[Skipped, ...] = ()
     unused: tuple[Skipped, ...] = ()
+    differences: tuple[Rule, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.format}, {self.writer}: {len(self.assigned)} arrays, {self.values:,} values"]
         lines += [f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules]
         lines += [f"  not loaded: {item.what} ({item.reason})" for item in (*self.skipped, *self.unused)]
         lines += [f"  left as it was: {item.what} ({item.reason})" for item in self.unset]
+        lines += [f"  not as in the file: layer {rule.layer!r}: {rule.text}" for rule in self.differences]
         return "\n".join(lines)
 
 
@@ -190,7 +194,9 @@ def load_weights(
         matching.verify(settled.pairs, archive.path)
         matching.assign(settled.pairs)
         report = _report(archive, writer, tuple(match.rules), settled)
-    _log.log(logging.WARNING if settled.unset or settled.unused else logging.INFO, "%s", report)
+        other = _differences(model, archive, writer, settled, by_name=by_name)
+        report = replace(report, differences=tuple(other))
+    _log.log(logging.WARNING if settled.unset or settled.unused or other else logging.INFO, "%s", report)
     return report
 
 
@@ -287,6 +293,23 @@ def _match(
         match = matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
     match.problems += matching.strange_layouts(match)
     return match
+
+
+def _differences(
+    model: Layer, archive: Archive, writer: Writer, settled: matching.Settled, *, by_name: bool
+) -> list[Rule]:
+    """What the model computes otherwise than the file's; where that has no config, what its Keras did by default."""
+    if archive.config is None:
+        if not isinstance(archive.weights, LegacyWeights):  # no Keras of other defaults than today's writes a tree
+            return []
+        stated = writer if archive.keras_version is not None else Writer("keras1", "1.0")  # it noted no version
+        return of_old_defaults(model, compat.profiles_of(stated, {}))
+    try:
+        spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
+    except LoadError as error:
+        return [Rule(model.name, f"the configs of the file and of the model could not be compared: {error}")]
+    loaded = {id(pair.slot.variable.module) for pair in settled.pairs}
+    return differences(spec, model, loaded, by_name=by_name, whole=not (settled.unset or settled.unused))
 
 
 def _refuse_theano(archive: Archive, weights: LegacyWeights) -> None:

@@ -79,7 +79,7 @@ ORDER = (
     ("layers",),
     ("models", "ops", "random", "recipes"),
     ("matching", "interop"),
-    ("missing",),
+    ("missing", "_differences"),
     ("load", "saving"),
     ("parity",),
     ("cli",),

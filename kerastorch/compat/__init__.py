@@ -15,6 +15,17 @@ from ._models import read_config as read_config
 from ._models import to_spec as to_spec
 from ._survey import snake as snake
 from ._survey import table_lacks as table_lacks
+from ._tables import Profile as Profile
 from ._writer import detect_writer as detect_writer
+from ._writer import profiles_of as profiles_of
 
-__all__ = ["Reading", "detect_writer", "function_name", "read_config", "table_lacks", "to_spec"]
+__all__ = [
+    "Profile",
+    "Reading",
+    "detect_writer",
+    "function_name",
+    "profiles_of",
+    "read_config",
+    "table_lacks",
+    "to_spec",
+]

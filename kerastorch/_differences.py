@@ -1,0 +1,194 @@
+"""What a model computes otherwise than the file that its weights come from: weights fit, and the numbers are others."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import compat
+from .errors import KerasTorchError, quote
+from .layers._base import Layer
+from .models import Model
+from .models.build import make_layer
+from .spec import LayerSpec, ModelSpec, Rule
+
+# Arguments that change no output of a trained model. Every other one does, or the shapes of the weights tell.
+_ONLY_IN_TRAINING = frozenset(
+    {
+        *("dropout", "recurrent_dropout", "rate", "noise_shape", "stddev", "seed", "momentum", "unit_forget_bias"),
+        *("l1", "l2", "unroll"),
+    }
+)
+_OF_NEW_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+_NAMES = frozenset({"name", "trainable", "dtype", "registered_name", "module", "build_config"})
+_WHAT_IS_RETURNED = frozenset({"return_sequences", "return_state"})  # the shapes of the outputs tell
+_SILENT = _ONLY_IN_TRAINING | _NAMES | _WHAT_IS_RETURNED
+# What these classes have built in, where others that take their weights have arguments.
+_CUDNN = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
+_BUILT_IN: Mapping[str, Mapping[str, Any]] = {"CuDNNLSTM": _CUDNN, "CuDNNGRU": {**_CUDNN, "reset_after": True}}
+_FAMILIES = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
+# Layers that a trained model computes the same without.
+_NO_NUMBERS = frozenset(
+    {
+        *("InputLayer", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise"),
+        *("GaussianDropout", "AlphaDropout", "ActivityRegularization", "Identity"),
+    }
+)
+# Arguments whose defaults changed -> the classes that have them, and the field of a profile.
+_CHANGED: Mapping[str, tuple[str, frozenset[str]]] = {
+    "recurrent_activation": ("recurrent_activation", frozenset({"LSTM", "GRU", "LSTMCell", "GRUCell"})),
+    "conv_recurrent_activation": ("recurrent_activation", frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})),
+    "reset_after": ("reset_after", frozenset({"GRU", "GRUCell"})),  # with a bias the shapes tell
+}
+_SPELLED = {"hard_sigmoid_keras2": "hard_sigmoid of Keras 1 and 2", "hard_sigmoid": "hard_sigmoid of Keras 3"}
+
+
+def differences(
+    spec: ModelSpec | LayerSpec, model: Layer, loaded: Collection[int], *, by_name: bool, whole: bool
+) -> list[Rule]:
+    """The arguments that make a model compute otherwise than the model in a file.
+
+    Layers are compared one to one: by their names, or each class in order.
+
+    Args:
+        spec: The model in the file.
+        model: The model that gets the weights.
+        loaded: The modules, by `id`, whose weights come from the file.
+        by_name: Whether layers go by their names.
+        whole: Whether every array has gone into the model: then layers without weights count, too.
+    """
+    theirs, ours = list(_listed(spec)), list(_layers_of(model))
+    pairs, alone = _pairs(theirs, ours, by_name)
+    found: list[Rule] = []
+    for there, here in pairs:
+        if not whole and not any(id(module) in loaded for module in here.modules()):
+            continue
+        try:
+            stated, has = _stated(make_layer(there)), _stated(here)
+        except KerasTorchError:  # one of somebody's class, whose arguments only that knows
+            continue
+        texts = [_text(key, value, other) for key, value, other in _differ(stated, has)]
+        found += [Rule(here.name, text) for text in texts]
+    if whole and not by_name:
+        found += [Rule(name, text) for name, text in alone]
+    return found
+
+
+def of_old_defaults(model: Layer, profiles: Sequence[compat.Profile]) -> list[Rule]:
+    """What a file of weights alone does not say, where the Keras that wrote it had other defaults than the model has.
+
+    Args:
+        model: The model that gets the weights.
+        profiles: Every generation of Keras that may have written the file.
+    """
+    found: dict[tuple[str, str], Rule] = {}
+    for layer in model.modules():
+        if not isinstance(layer, Layer):
+            continue
+        for field, (key, classes) in _CHANGED.items():
+            if layer.class_name not in classes or (key == "reset_after" and layer.use_bias):
+                continue
+            has = layer.get_config()[key]
+            for profile in profiles:
+                meant = getattr(profile, field)
+                meant = profile.hard_sigmoid if meant == "hard_sigmoid" else meant
+                if meant != has:
+                    text = (
+                        f"the file does not say its {key}, and the default of {profile.title} is {_shown(meant)} (with "
+                        f"implementation 1, which changes rounding alone); in the model it is {_shown(has)}: other "
+                        "numbers, unless the author of the file had set it"
+                    )
+                    found.setdefault((layer.name, key), Rule(layer.name, text))
+    return list(found.values())
+
+
+def _listed(spec: ModelSpec | LayerSpec) -> Iterator[LayerSpec]:
+    if isinstance(spec, LayerSpec):
+        yield spec
+        return
+    for layer in spec.layers:
+        yield from _listed(layer)
+
+
+def _layers_of(layer: Layer) -> Iterator[Layer]:
+    if not isinstance(layer, Model):
+        yield layer
+        return
+    for inner in layer.layers:
+        yield from _layers_of(inner)  # type: ignore[arg-type]
+
+
+def _family(name: str) -> str:
+    return _FAMILIES.get(name, name)
+
+
+def _pairs(
+    theirs: Sequence[LayerSpec], ours: Sequence[Layer], by_name: bool
+) -> tuple[list[tuple[LayerSpec, Layer]], list[tuple[str, str]]]:
+    """The layers of both sides that belong together, and those that only one side has, with words for it."""
+    if by_name:
+        named = {layer.name: layer for layer in ours}
+        both = [(spec, named[spec.name]) for spec in theirs if spec.name in named]
+        return [(spec, layer) for spec, layer in both if _family(spec.class_name) == _family(layer.class_name)], []
+    there: dict[str, list[LayerSpec]] = defaultdict(list)
+    here: dict[str, list[Layer]] = defaultdict(list)
+    for spec in theirs:
+        there[_family(spec.class_name)].append(spec)
+    for layer in ours:
+        here[_family(layer.class_name)].append(layer)
+    pairs: list[tuple[LayerSpec, Layer]] = []
+    alone: list[tuple[str, str]] = []
+    for name in dict.fromkeys((*there, *here)):
+        if len(there[name]) == len(here[name]):
+            pairs += zip(there[name], here[name], strict=True)
+        elif name not in _NO_NUMBERS:
+            counts = f"the file has {len(there[name])} {name}, the model {len(here[name])}"
+            alone += [(layer.name, counts) for layer in (*there[name], *here[name])]
+    return pairs, alone
+
+
+def _stated(layer: Any) -> dict[str, Any]:
+    config = layer.get_config()
+    return {**_BUILT_IN.get(getattr(layer, "class_name", ""), {}), **config}
+
+
+def _differ(there: Mapping[str, Any], here: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The arguments of two configs that differ and change numbers; of layers inside, `layer.activation`."""
+    for key in there:
+        if key not in here or key in _SILENT or key.endswith(_OF_NEW_WEIGHTS):
+            continue
+        yield from _compare(f"{at}{key}", _plain(there[key]), _plain(here[key]))
+
+
+def _compare(key: str, there: Any, here: Any) -> Iterator[tuple[str, Any, Any]]:
+    if there == here:
+        return
+    if _is_form(there) and _is_form(here) and _family(there["class_name"]) == _family(here["class_name"]):
+        stated = [{**_BUILT_IN.get(form["class_name"], {}), **form["config"]} for form in (there, here)]
+        yield from _differ(stated[0], stated[1], f"{key}.")
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here) and any(map(_is_form, there)):
+        for number, (one, other) in enumerate(zip(there, here, strict=True)):
+            yield from _compare(f"{key}[{number}]", one, other)
+    else:
+        yield key, there, here
+
+
+def _is_form(value: Any) -> bool:
+    return isinstance(value, dict) and "class_name" in value and isinstance(value.get("config"), dict)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, and what is no JSON as text: the same on both sides."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and value in _SPELLED:
+        return _SPELLED[value]
+    return quote(value) if isinstance(value, str) else str(value)
+
+
+def _text(key: str, there: Any, here: Any) -> str:
+    return f"{key} is {_shown(there)} in the file and {_shown(here)} in the model: it computes other numbers"
