@@ -22,27 +22,48 @@ class TensorRef:
     tensor: int = 0
 
 
-def map_refs(function: Callable[[TensorRef], Any], value: Any) -> Any:
-    """Apply `function` to each `TensorRef` of nested lists, tuples and dicts."""
-    if isinstance(value, TensorRef):
+def map_refs(function: Callable[[Any], Any], value: Any, kinds: Any = TensorRef) -> Any:
+    """Apply `function` to each `TensorRef`, or each of other `kinds`, of nested lists, tuples and dicts."""
+    if isinstance(value, kinds):
         return function(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(map_refs(function, item) for item in value)
+        return type(value)(map_refs(function, item, kinds) for item in value)
     if isinstance(value, dict):
-        return {key: map_refs(function, item) for key, item in value.items()}
+        return {key: map_refs(function, item, kinds) for key, item in value.items()}
     return value
 
 
-def refs_of(value: Any) -> list[TensorRef]:
-    """Every `TensorRef` of nested lists, tuples and dicts, in order."""
-    found: list[TensorRef] = []
-    map_refs(found.append, value)
+def refs_of(value: Any, kinds: Any = TensorRef) -> list[Any]:
+    """Every `TensorRef`, or all of other `kinds`, of nested lists, tuples and dicts, in order."""
+    found: list[Any] = []
+    map_refs(found.append, value, kinds)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array that stands in a file as an argument of a call.
+
+    Args:
+        value: Numbers or booleans in nested lists, all of one shape.
+        dtype: Of the numbers, as Keras calls it.
+    """
+
+    value: Any
+    dtype: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        sizes, inner = [], self.value
+        while isinstance(inner, list):
+            sizes.append(len(inner))
+            inner = inner[0] if inner else None
+        return tuple(sizes)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer in a graph: nested lists, tuples and dicts of `TensorRef` and plain constants.
+    """One call of a layer in a graph: nested lists, tuples and dicts of `TensorRef`, `Constant` and plain values.
 
     The first of `args` is the input; everything else stands in `kwargs`: `mask`, `initial_state`, `training`.
     Without `mask` the masks travel along the edges; `mask=None` says that the call uses none, whatever its input has,

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from ..spec import Call, LayerSpec, ModelSpec, TensorRef, refs_of
+from ..spec import Call, Constant, LayerSpec, ModelSpec, TensorRef, refs_of
 from . import _tables as tables
 from . import forms
-from ._values import MAX_NESTING, is_int, sequence, switch
+from ._constants import argument_in_lists, constant, in_lists
+from ._values import MAX_NESTING, is_int, mapping, sequence, switch
 from ._writer import Context
 
 _CONSTANT = "_CONSTANT_VALUE"
 _SWITCHES = ("training", "use_causal_mask", "return_attention_scores")  # arguments of calls
+_TENSORS = (TensorRef, Constant)
 _TUPLES = ("__tuple__", "TensorShape")
-_CONSTANTS = ("__slice__", "__ellipsis__", "__numpy__", "__tensor__")  # among the arguments of operations
+_ARRAYS = ("__numpy__", "__tensor__")
+_CONSTANTS = ("__slice__", "__ellipsis__", *_ARRAYS)  # among the arguments of operations
 
 
 def is_node(value: Any) -> bool:
@@ -80,7 +83,7 @@ def _own_keywords(context: Context, name: str, positional: list[Any], keywords: 
     kept = _stated(context, keywords)
     if not context.old and isinstance(kept.get("training"), bool) and kept.pop("training"):
         context.rule(name, _OVERRULED)
-    if not context.old and not context.own and "mask" not in kept and refs_of([positional[1:], kept]):
+    if not context.old and not context.own and "mask" not in kept and refs_of([positional[1:], kept], _TENSORS):
         kept["mask"] = None  # as below
     return kept
 
@@ -124,7 +127,7 @@ def _keywords(
     if context.writer.era == "tf.keras" and "mask" in order and keywords.get("mask", ...) is None:
         kept["mask"] = False  # said in the call: tf.keras hands none on then
     # Keras 3 passes `mask` by itself only to calls with a single tensor argument.
-    several = any(refs_of(value) for key, value in kept.items() if key != "mask")
+    several = any(refs_of(value, _TENSORS) for key, value in kept.items() if key != "mask")
     if not context.old and not context.own and several and "mask" in order and "mask" not in kept:
         kept["mask"] = None
     return kept
@@ -162,7 +165,7 @@ def operation_call(data: Any, where: str) -> Call:
         args, keywords = _keras3_call(data, where, _CONSTANTS)
         return Call(tuple(args), keywords)
     seen: list[Mapping[str, Any]] = []
-    first = _old_inputs(data, where, seen, 0, constants=True)
+    first = _old_inputs(data, where, seen, 0, of_operation=True)
     if any(other != seen[0] for other in seen[1:]):
         raise CorruptFileError(f"{where}: the inputs of one call name different arguments.")
     return Call((first,), {key: _old_value(value, where, 0) for key, value in (seen[0] if seen else {}).items()})
@@ -196,6 +199,9 @@ def _keras3_value(value: Any, where: str, depth: int, constants: tuple[str, ...]
         return tuple(_keras3_value(item, where, depth + 1, constants) for item in sequence(value, where))
     if class_name in constants:
         return value
+    if class_name in _ARRAYS:
+        config = mapping(value.get("config"), where)
+        return constant(config.get("value"), config.get("dtype"), where)
     if "class_name" in value:
         raise UnsupportedFileError(
             f"{where}: an argument of class {quote(class_name)} is not supported; give it as an input."
@@ -209,7 +215,11 @@ def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[s
     inputs = _old_inputs(data, where, seen, 0)
     if any(other != seen[0] for other in seen[1:]):
         raise CorruptFileError(f"{where}: the inputs of one call name different arguments.")
-    keywords = {key: _old_value(value, where, 0) for key, value in (seen[0] if seen else {}).items()}
+    several = len(refs_of(inputs, _TENSORS)) > 1
+    keywords = {
+        key: _old_value(argument_in_lists(class_name, key, value, several, where) if class_name else value, where, 0)
+        for key, value in (seen[0] if seen else {}).items()
+    }
     if isinstance(inputs, list) and class_name in forms.RECURRENT and len(inputs) > 1:
         inputs, *states = inputs  # Keras 2 puts the states behind the input
         if keywords.get("initial_state") is not None:
@@ -220,22 +230,27 @@ def _old_call(data: Any, where: str, class_name: str) -> tuple[list[Any], dict[s
     return [inputs] if inputs != [] else [], keywords
 
 
-def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int, constants: bool = False) -> Any:
+def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int, of_operation: bool = False) -> Any:
     if depth > MAX_NESTING:
         raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
     if isinstance(data, list) and data and data[0] == _CONSTANT:
-        if constants and len(data) in (3, 4) and isinstance(data[-1], dict):
+        if len(data) in (3, 4) and isinstance(data[-1], dict):
             seen.append(data[3] if len(data) == 4 else {})
-            return data[2]
-        raise UnsupportedFileError(f"{where}: a constant as an input is not supported; make it an input of the model.")
+            found = data[2] if of_operation else in_lists(data[2], where)
+            if of_operation or isinstance(found, Constant):
+                return found
+        raise UnsupportedFileError(
+            f"{where}: a constant as an input is not supported unless it is an array, got {quote(data[2:3])}; make it "
+            "an input of the model."
+        )
     if is_node(data):
         if len(data) == 4 and not isinstance(data[3], dict):
             raise CorruptFileError(f"{where}: expected an object of arguments, got {quote(data[3])}.")
         seen.append(data[3] if len(data) == 4 else {})
         return node_ref(data)
     if isinstance(data, dict) and "class_name" not in data:
-        return {key: _old_inputs(item, where, seen, depth + 1, constants) for key, item in data.items()}
-    return [_old_inputs(item, where, seen, depth + 1, constants) for item in sequence(data, where)]
+        return {key: _old_inputs(item, where, seen, depth + 1, of_operation) for key, item in data.items()}
+    return [_old_inputs(item, where, seen, depth + 1, of_operation) for item in sequence(data, where)]
 
 
 def _old_value(value: Any, where: str, depth: int) -> Any:
@@ -243,6 +258,8 @@ def _old_value(value: Any, where: str, depth: int) -> Any:
         raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
     if is_node(value):
         return node_ref(value)
+    if isinstance(value, Constant):
+        return value
     if isinstance(value, (list, tuple)):
         return [_old_value(item, where, depth + 1) for item in value]
     if isinstance(value, dict):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import CorruptFileError, quote
-from ..spec import Call, Era, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
+from ..spec import Call, Constant, Era, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from . import forms
 from .operations import Expression, lower
 
@@ -139,7 +139,7 @@ class Masks:
             return ("expression", self.operations[value.layer]) if value.layer in self.operations else value
         if isinstance(value, (list, tuple)):
             return tuple(self.frozen(item) for item in value)
-        return value if isinstance(value, (int, float, str, type(None))) else repr(value)
+        return value if isinstance(value, (int, float, str, type(None), Constant)) else repr(value)
 
     def note(self, key: NodeKey) -> None:
         """Take in one call, in order; its masks that travel along the edges anyway are noted as automatic."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from ..errors import ArgumentError, NotBuiltError, attribute
 from ..weights import Shape
 from ._calling import inputs_of
 from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
 from ._shapes import map_shapes, stands_for
 from ._weighted import Weighted, repr_of
-
-if TYPE_CHECKING:
-    import torch
 
 Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what goes in, what comes out
 
@@ -33,12 +34,15 @@ class Connected(Weighted):
         def check_input_shape(self, input_shape: Any) -> None: ...
         def shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
         def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
+        @property
+        def compute_dtype(self) -> torch.dtype: ...
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call in the graph and return symbolic outputs."""
         self._graph_calls()  # the calls of the layer's own model come first
         if not args:
             raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
+        args, kwargs = map_structure(self._as_constant, args), map_structure(self._as_constant, kwargs)
         shapes = shapes_of(inputs_of(self, args, kwargs))  # type: ignore[arg-type]
         if not self._built:
             self._build_for_call(shapes)
@@ -57,6 +61,13 @@ class Connected(Weighted):
         node.structure = map_shapes(make, output_shapes)
         self._nodes.append(node)
         return node.structure
+
+    def _as_constant(self, leaf: Any) -> Any:
+        """Arrays as tensors; floats in the dtype that the layer computes in, to which Keras casts them."""
+        if isinstance(leaf, np.ndarray):
+            leaf = torch.tensor(leaf, device="cpu")  # its values are needed on the meta device, too
+        floats = isinstance(leaf, Tensor) and leaf.is_floating_point()
+        return leaf.to(self.compute_dtype) if floats else leaf
 
     def _hold(self, model: Any) -> None:
         """Remember a model whose graph has, or will have, the first call of this layer."""

@@ -78,7 +78,7 @@ def _with_dtypes(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None
     """`run` with the call that is known, and with dtypes of the inputs with which the layer runs."""
     args, kwargs = layer._called_on or ((None,), {})
     taken = [] if layer._called_on is None else leaves(inputs_of(layer, args, kwargs))
-    known = [leaf.dtype for leaf in taken if isinstance(leaf, Stand)]
+    known = [leaf.dtype for leaf in taken if isinstance(leaf, (Stand, Tensor))]  # a constant is a tensor
     count = _count(input_shape)
     if input_dtype is not None:
         candidates = [[input_dtype] * count]

@@ -26,10 +26,23 @@ class _Elementwise(Merge):
     Inputs with fewer axes get axes of size 1 behind the batch axis, and axes of size 1 are repeated.
     """
 
-    def _merged_shape(self, shapes: Sequence[Shape]) -> Shape:
-        batches = distinct(shape[0] for shape in shapes if shape)
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self._same_batches(input_shape)
+
+    def _shape_from_call(self, shapes: Any) -> Any:
+        self._same_batches(shapes)
+        return super()._shape_from_call(shapes)
+
+    def _same_batches(self, shapes: Sequence[Shape], but: int | None = None) -> list[int]:
+        """The batch size, if one is known. Keras compares them when it builds a layer; later 1 is repeated."""
+        batches = distinct(shape[0] for shape in shapes if shape and shape[0] != but)
         if len(batches) > 1:
-            raise self._misfit(shapes, "the batch sizes differ")
+            raise self._misfit([tuple(shape) for shape in shapes], "the batch sizes differ")
+        return [*batches, *distinct(shape[0] for shape in shapes if shape)][:1]
+
+    def _merged_shape(self, shapes: Sequence[Shape]) -> Shape:
+        batches = self._same_batches(shapes, but=1)
         rank = max(map(len, shapes))
         merged: list[Any] = []
         for column in zip(*(_expanded(shape[1:], rank - 1) for shape in shapes), strict=True):
@@ -50,7 +63,7 @@ class _Elementwise(Merge):
         """Merge the inputs.
 
         Args:
-            inputs: A list of tensors `(B, ...)`.
+            inputs: A list of tensors `(B, ...)`; one whose batch size is 1 goes with every row of the others.
 
         Raises:
             ShapeError: There are too many or too few inputs, or their shapes do not fit.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..operations import OPERATIONS, bind
+from . import _constants
 from ._arguments import Place, argument_leaves, decode, encode, map_arguments
 from ._base import Example, Layer, register
 from ._dtypes import dtype_name
@@ -95,21 +96,17 @@ class Operation(Layer):
     def _with_buffers(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Make buffers of constant arrays, so that they follow the model to its device."""
         sign = OPERATIONS[self.function]
-        default = torch.get_default_device()
-        device = torch.device("cpu") if default.type == "meta" else default  # no file of weights holds the values
 
         def hold(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
                 return value
             if value.dtype.kind not in "fiub":
                 raise ArgumentError(f"{self.function}: expected numbers, got {quote(value.tolist())}.")
-            name = f"constant_{len(self._buffers)}"
             kinds = {"f": None, "i": None, "b": torch.bool, "u": torch.int64 if value.itemsize > 1 else torch.uint8}
             tensor = torch.tensor(
                 value.astype(value.dtype.newbyteorder("=")), dtype=kinds[value.dtype.kind], device="cpu"
             )
-            self.register_buffer(name, tensor.to(device), persistent=False)
-            return _Held(name)
+            return _Held(_constants.hold(self, tensor))
 
         def as_array(value: Any) -> Any:
             """A list of numbers in the place of a tensor is one."""

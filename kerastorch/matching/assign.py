@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..errors import KerasTorchError, MismatchError
 from ..files import Array, let_go
+from ..layers import _constants
 from ..layers._variables import fillers
-from ..layers.operation import Operation
 from ..weights import Step
 from ._match import Pair
 
@@ -129,11 +129,10 @@ def _for_numpy(target: Tensor, array: Array) -> bool:
 def materialize_fillers(model: nn.Module, device: torch.device) -> None:
     """Give the buffers that no file holds their values, in a model that was made on the meta device.
 
-    The constant arrays of operations have values already; they go to the device.
+    Constant arrays have values already; they go to the device.
     """
     for module in model.modules():
-        if isinstance(module, Operation):
-            module.to(device)
+        _constants.move(module, device)
         for filler in fillers(module):
             held = module._buffers[filler.name]
             assert held is not None

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
+from ..layers._dtypes import dtype_name
 from ..layers._naming import snake_case
 from ..layers._wrapper import serialize_layer
 from ..layers.operation import Operation
@@ -80,7 +83,11 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
     for slot, layer in model._inputs_by_slot().items():
         history[slot] = [layer.name, 0, 0]
 
+    known = model._begin(_written)[1]
+
     def reference(slot: Slot) -> dict[str, Any]:
+        if known[slot.index] is not None:
+            return known[slot.index]
         shape, dtype = plan.values[slot.index]
         config = {"shape": list(shape), "dtype": dtype, "keras_history": list(history[slot.index])}
         return {"class_name": "__keras_tensor__", "config": config}
@@ -126,6 +133,11 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
         "input_layers": ends(plan.inputs),
         "output_layers": ends(plan.outputs),
     }
+
+
+def _written(tensor: Tensor) -> dict[str, Any]:
+    """A constant as Keras 3 writes it."""
+    return {"class_name": "__tensor__", "config": {"value": tensor.tolist(), "dtype": dtype_name(tensor.dtype)}}
 
 
 class _Computed:

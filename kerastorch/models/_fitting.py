@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from ..errors import UnsupportedError, quote
 from ..layers._base import Layer
-from ..layers._graph import symbolic_leaves
+from ..layers._graph import SymbolicTensor, leaves
 from ..layers.wrapped import FunctionOrModule
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -39,8 +41,8 @@ def fitted(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], first: s
         return args, kwargs
     signature = _signature(layer)
     if signature is None:  # by position is the only way
-        tensors = [value for value in kwargs.values() if symbolic_leaves(value)]
-        return (*args, *tensors), {key: value for key, value in kwargs.items() if not symbolic_leaves(value)}
+        tensors = [value for value in kwargs.values() if _has_tensor(value)]
+        return (*args, *tensors), {key: value for key, value in kwargs.items() if not _has_tensor(value)}
     own = {key: kwargs[key] for key in _OF_THE_LAYER if key in kwargs}
     named = {key: value for key, value in kwargs.items() if key not in own}
     if first and _takes(signature, (), {first: args[0], **named}):
@@ -48,7 +50,7 @@ def fitted(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], first: s
         return bound.args, {**bound.kwargs, **own}
     if _takes(signature, args, named):
         return args, kwargs
-    options = {key: value for key, value in named.items() if not symbolic_leaves(value)}
+    options = {key: value for key, value in named.items() if not _has_tensor(value)}
     tensors = [*args, *(value for key, value in named.items() if key not in options)]
     one_by_one, as_list = tuple(tensors), (tensors,)
     any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values())
@@ -62,6 +64,11 @@ def fitted(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], first: s
         f"{quote(_name_of(layer))}{_shown(signature)} does not take: "
         f"give something that takes {_wanted(len(tensors), options)}."
     )
+
+
+def _has_tensor(value: Any) -> bool:
+    """Whether a symbolic tensor stands in an argument, or a constant one."""
+    return any(isinstance(leaf, (SymbolicTensor, Tensor)) for leaf in leaves(value))
 
 
 def _signature(layer: Layer) -> inspect.Signature | None:
@@ -84,7 +91,7 @@ def _takes(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[
         return False
     defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
     return not any(
-        isinstance(defaults[name], (bool, int, float, str)) and symbolic_leaves(value)
+        isinstance(defaults[name], (bool, int, float, str)) and _has_tensor(value)
         for name, value in bound.arguments.items()
     )
 

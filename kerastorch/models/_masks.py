@@ -77,8 +77,7 @@ def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Ma
         for layer in model.layers:
             edges = _at(model, None, layer, (edges[0] if len(edges) == 1 else edges,), {}, visits)  # type: ignore[arg-type]
         return edges
-    plan = model._require_plan()
-    values: list[Any] = [None] * plan.size
+    plan, values = model._begin(lambda tensor: Masked(_meta(tensor.shape), None))
     for slot, edge in zip(slots_of(plan.inputs), inputs, strict=True):
         values[slot.index] = edge
     numbers = {id(step): number for number, step in enumerate(plan.steps)}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from ..errors import ArgumentError
 from ..layers._base import Layer
 from ..layers._dtypes import dtype_name
@@ -42,6 +44,7 @@ class Plan:
     inputs: Any  # nested Slots
     outputs: Any
     values: tuple[tuple[Shape, str], ...]  # the shape and the dtype of the value in each slot
+    constants: tuple[Slot, ...] = ()  # slots whose values are known before the model is called
 
     @property
     def size(self) -> int:
@@ -131,13 +134,18 @@ def keras_layer_order(nodes: Sequence[Node], outputs: Any) -> list[Layer]:
     return sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], encounter[id(layer)]))
 
 
-def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> tuple[Plan, list[Layer]]:
+def make_plan(
+    inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None
+) -> tuple[Plan, list[Layer], list[Tensor]]:
     """Flatten the graph between `inputs` and `outputs`.
 
     Args:
         inputs: Nested symbolic tensors that come from `Input` (see `with_placeholders`).
         outputs: Nested symbolic tensors.
         layers: The layers in the order in which a file lists them; Keras's order if None.
+
+    Returns:
+        The plan, the layers, and the tensors that calls in the graph have among their arguments: the constants.
 
     Raises:
         ArgumentError: An input is no symbolic tensor, is given twice, or an output depends on an
@@ -154,8 +162,8 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
     if len({id(tensor) for tensor in given}) != len(given):
         raise ArgumentError("Model(inputs=...): the same input is given twice.")
     nodes = trace(outputs)
-    known = {id(tensor.node) for tensor in given}
-    loose = [node.layer.name for node in nodes if isinstance(node.layer, InputLayer) and id(node) not in known]
+    listed = {id(tensor.node) for tensor in given}
+    loose = [node.layer.name for node in nodes if isinstance(node.layer, InputLayer) and id(node) not in listed]
     if loose:
         raise ArgumentError(
             f"Model: the outputs depend on input(s) {loose} that are not in inputs=...; add them, or give the tensors "
@@ -174,10 +182,18 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
             slots[id(node), tensor.index] = Slot(len(slots))
             values.append((tensor.shape, dtype_name(tensor.dtype)))
 
+    constants: dict[int, tuple[Slot, Tensor]] = {}
+
+    def place(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            if id(leaf) not in constants:
+                constants[id(leaf)] = Slot(len(values)), leaf
+                values.append((tuple(leaf.shape), dtype_name(leaf.dtype)))
+            return constants[id(leaf)][0]
+        return slots[id(leaf.node), leaf.index] if isinstance(leaf, SymbolicTensor) else leaf
+
     def template(value: Any) -> Any:
-        return map_structure(
-            lambda leaf: slots[id(leaf.node), leaf.index] if isinstance(leaf, SymbolicTensor) else leaf, value
-        )
+        return map_structure(place, value)
 
     position = {id(layer): index for index, layer in enumerate(layers)}
     kept = {slot.index for slot in slots_of(template(outputs))}
@@ -192,7 +208,9 @@ def make_plan(inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) 
         kept |= read
     steps.reverse()
     _check_names(layers)
-    return Plan(tuple(steps), template(inputs), template(outputs), tuple(values)), list(layers)
+    ends = template(inputs), template(outputs)
+    known = tuple(slot for slot, _ in constants.values())
+    return Plan(tuple(steps), *ends, tuple(values), known), list(layers), [tensor for _, tensor in constants.values()]
 
 
 def _check_names(layers: Sequence[Layer]) -> None:

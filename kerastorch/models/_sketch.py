@@ -11,7 +11,7 @@ import torch
 from ..errors import KerasTorchError
 from ..layers import _check
 from ..layers._shapes import map_shapes
-from ..spec import LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
+from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
 from .build import Making, make_layer
@@ -119,7 +119,9 @@ class _Drawing:
             call, place = calls[name][index], self.places[_join(path, name)]
             sources = refs_of(call.args)
             shapes = [shape_of(ref) for ref in sources]
-            made[name, index] = self.outputs(place.spec, map_refs(shape_of, call.args[0]), shapes, place.path)
+            first = map_refs(lambda constant: constant.shape, call.args[0], Constant)
+            nested = map_refs(shape_of, first)
+            made[name, index] = self.outputs(place.spec, nested, shapes, place.path)
             for ref in sources:
                 user = self.places[_join(path, ref.layer)]
                 user.behind = tuple(dict.fromkeys((*user.behind, name)))

@@ -59,7 +59,7 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
     for slot, layer in model._inputs_by_slot().items():
         first[id(layer)] = (shapes[slot], [])
     for step in model._require_plan().steps:
-        before = [makers[slot.index] for slot in slots_of((step.args, step.kwargs))]
+        before = [makers[slot.index] for slot in slots_of((step.args, step.kwargs)) if slot.index in makers]
         outputs = [shapes[slot.index] for slot in step.outputs]
         shape = outputs[0] if len(outputs) == 1 else outputs
         known = first.setdefault(id(model.layers[step.layer]), (shape, []))
@@ -76,9 +76,8 @@ def _own_shape(layer: Layer) -> Any:
 
 
 def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
-    """The shape in each slot of the plan, and the name of the layer that fills it."""
-    plan = model._require_plan()
-    shapes: list[Any] = [None] * plan.size
+    """The shape in each slot of the plan, and the name of the layer that fills it, but for constants."""
+    plan, shapes = model._begin(lambda tensor: tuple(tensor.shape))
     makers: dict[int, str] = {}
     for slot, layer in model._inputs_by_slot().items():
         shapes[slot], makers[slot] = layer.batch_shape, layer.name

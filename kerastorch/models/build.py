@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers import _check
 from ..layers._base import REGISTRY, Layer
+from ..layers._dtypes import any_dtype
 from ..layers._graph import leaves
 from ..layers._shapes import infer_output_shape, map_shapes
-from ..spec import Call, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
+from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
 from ._fitting import fitted
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
@@ -186,10 +190,13 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
 
 
 def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bool) -> Any:
-    args = map_refs(lambda ref: _resolve(ref, made), call.args)
+    def place(leaf: Any) -> Any:
+        return _tensor(leaf) if isinstance(leaf, Constant) else _resolve(leaf, made)
+
+    args = map_refs(place, call.args, (TensorRef, Constant))
     accepted = layer._call_arguments
     kwargs = {
-        key: map_refs(lambda ref: _resolve(ref, made), value)
+        key: map_refs(place, value, (TensorRef, Constant))
         for key, value in call.kwargs.items()
         if value is not None or (key.endswith("mask") and key in accepted.names)  # mask=None: the call shall use none
     }
@@ -204,6 +211,11 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
         return layer(*args, **kwargs)
     except (ArgumentError, ShapeError) as error:
         raise type(error)(f"in the call of layer {quote(layer.name)}: {error}") from error
+
+
+def _tensor(constant: Constant) -> Tensor:
+    """On the CPU even while a model is made on the meta device: no file of weights holds the values."""
+    return torch.tensor(constant.value, dtype=any_dtype(constant.dtype), device="cpu")
 
 
 def _resolve(ref: TensorRef, made: Mapping[NodeKey, list[Any]]) -> Any:

@@ -113,12 +113,11 @@ class _Cloning:
         return new
 
     def _functional(self, model: Model, input_tensors: Any) -> Model:
-        plan = model._require_plan()
+        plan, values = model._begin(lambda tensor: tensor)
         if input_tensors is None:
             given = [InputLayer.from_config(layer.get_config()).symbol() for layer in model._input_layers]
         else:
             given = _checked(model, input_tensors)
-        values: list[Any] = [None] * plan.size
         for (slot, layer), symbol in zip(model._inputs_by_slot().items(), given, strict=True):
             values[slot] = symbol
             self.made[id(layer)] = symbol.node.layer

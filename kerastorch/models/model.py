@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
+from ..layers import _constants
 from ..layers._base import REGISTRY, Layer, register
 from ..layers._calling import inputs_of
 from ..layers._connected import Ends
@@ -87,7 +88,9 @@ class Model(OnDisk, Layer):
 
     def _wire(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None) -> None:
         inputs, outputs = with_placeholders(_unpacked(inputs), _unpacked(outputs))
-        self._plan, ordered = make_plan(inputs, outputs, layers)
+        self._plan, ordered, constants = make_plan(inputs, outputs, layers)
+        for tensor in constants:
+            _constants.hold(self, tensor)
         self._modules["layers"] = LayerList(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
         looking = [step for step in self._plan.steps if ordered[step.layer]._takes_ids]
@@ -192,8 +195,7 @@ class Model(OnDisk, Layer):
         return self._symbols
 
     def _make_graph(self) -> tuple[Any, Any]:
-        plan = self._require_plan()
-        values: list[Any] = [None] * plan.size
+        plan, values = self._begin(lambda tensor: tensor)
         for slot, layer in self._inputs_by_slot().items():
             values[slot] = layer.symbol()
         symbols = map_template(lambda slot: values[slot.index], plan.inputs)
@@ -211,6 +213,14 @@ class Model(OnDisk, Layer):
                 f"{repr_of(self)} is a model of its own making (a subclass): it has no graph of layers."
             )
         return self._plan
+
+    def _begin(self, constant: Callable[[torch.Tensor], Any]) -> tuple[Plan, list[Any]]:
+        """The plan, and values to run it on, of which those of the constants are there already."""
+        plan = self._require_plan()
+        values: list[Any] = [None] * plan.size
+        for slot, tensor in zip(plan.constants, _constants.held_by(self).values(), strict=True):
+            values[slot.index] = constant(tensor)
+        return plan, values
 
     def _inputs_by_slot(self) -> dict[int, InputLayer]:
         plan = self._require_plan()
@@ -270,11 +280,10 @@ class Model(OnDisk, Layer):
         """
         if self._plan is None:
             return super().forward(*inputs) if training is None else super().forward(*inputs, training=training)
-        plan = self._plan
+        plan, values = self._begin(lambda tensor: Masked(tensor, None))
         slots = slots_of(plan.inputs)
         given = flat_inputs(self, inputs)
         masks = flat_masks(self, mask, len(given))
-        values: list[Any] = [None] * plan.size
         for slot, value, its_mask in zip(slots, given, masks, strict=True):
             values[slot.index] = Masked(value, its_mask)
 
@@ -320,13 +329,12 @@ class Model(OnDisk, Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:
             return super().compute_output_shape(input_shape)
-        plan = self._plan
+        plan, values = self._begin(lambda tensor: tuple(tensor.shape))
         shapes: list[Any] = []
         map_shapes(shapes.append, input_shape)
         slots = slots_of(plan.inputs)
         if len(shapes) != len(slots):
             raise ShapeError(f"{repr_of(self)}: expected {len(slots)} input shape(s), got {len(shapes)}.")
-        values: list[Any] = [None] * plan.size
         for slot, shape in zip(slots, shapes, strict=True):
             values[slot.index] = tuple(shape)
 

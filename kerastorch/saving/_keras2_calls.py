@@ -41,6 +41,11 @@ def written_calls(item: Config, first: Mapping[str, int]) -> list[Any]:
         args, kwargs = list(data["args"]), dict(data["kwargs"])
         if not args:
             raise SaveError(f"{where}: a call without inputs cannot be written.")
+        if _has_constant([args, kwargs]):
+            raise SaveError(
+                f"{where} is called with a constant tensor, which tf-keras writes and cannot read again: make it an "
+                "input of the model, or save for Keras 3."
+            )
         named = {**dict(zip(order, args[1:], strict=False)), **kwargs}
         inputs = args[0]
         if name in forms.RECURRENT:
@@ -61,6 +66,12 @@ def _argument(key: str, value: Any, where: str) -> Any:
             "the mask off before the layer."
         )
     return value
+
+
+def _has_constant(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get("class_name") == "__tensor__" or any(map(_has_constant, value.values()))
+    return isinstance(value, list) and any(map(_has_constant, value))
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..errors import SaveError
 from ..layers import BatchNormalization
+from ..layers._merge import Merge
+from ..layers._weighted import repr_of
 from ..layers.batch_normalization import least_epsilon
 from ..layers.operation import Operation
 from ..models._config import CallMasks
 from ..models._masks import Visit
+from ..models._plan import slots_of
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid
@@ -109,9 +113,23 @@ def refuse_operation(entry: Entry) -> None:
         )
 
 
+def refuse_constants_in_front(visits: Sequence[Visit]) -> None:
+    """Merging layers whose first input is a constant: Keras 3 asks it for what only symbolic tensors have."""
+    for visit in visits:
+        if visit.step is None or not isinstance(visit.layer, Merge):
+            continue
+        plan = visit.model._require_plan()
+        if slots_of(plan.steps[visit.step].args)[0] in plan.constants:
+            raise SaveError(
+                f"the first input of {repr_of(visit.layer)} is a constant tensor, which Keras 3 takes behind another "
+                "input only: change the order, or make it an input of the model."
+            )
+
+
 def look_at_calls(visits: Sequence[Visit]) -> Mapping[int, CallMasks]:
-    """The masks that calls must name; calls that Keras 3 overrules are refused."""
+    """The masks that calls must name; calls that Keras 3 overrules, or does not take, are refused."""
     refuse_trained_calls(visits)
+    refuse_constants_in_front(visits)
     return call_masks(visits)
 
 

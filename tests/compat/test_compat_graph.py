@@ -169,8 +169,8 @@ def test_positional_arguments_of_keras_3() -> None:
         (TensorRef("x"),),
         {"mask": TensorRef("m")},
     )
-    layers[2] = _keras3(item("GRU", "g", units=4), _tensor("x"), {"class_name": "__tensor__", "config": {"value": [1]}})
-    refused(functional(layers[:1] + layers[2:], ["x", 0, 0], ["g", 0, 0]), "an argument of class '__tensor__'", "3.1.0")
+    layers[2] = _keras3(item("GRU", "g", units=4), _tensor("x"), {"class_name": "__slice__", "config": {}})
+    refused(functional(layers[:1] + layers[2:], ["x", 0, 0], ["g", 0, 0]), "an argument of class '__slice__'", "3.1.0")
     broken = _tensor("x")
     broken["config"]["keras_history"] = ["x", 0]
     layers[2] = _keras3(item("GRU", "g", units=4), broken)

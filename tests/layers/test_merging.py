@@ -75,10 +75,24 @@ def test_shapes_that_do_not_fit(cls: type[Add]) -> None:
     with pytest.raises(ShapeError, match=re.escape(message)):
         cls(name="m").build([(2, 5, 3), (2, 4, 3)])
     layer = cls(name="m")
+    for batch, call in ((1, layer), (2, layer.build)):
+        message = f"{name} 'm': inputs of shapes [({batch}, 3), (4, 3)] do not fit: the batch sizes differ."
+        with pytest.raises(ShapeError, match=re.escape(message)):
+            call([torch.zeros(batch, 3), torch.zeros(4, 3)] if call is layer else [(batch, 3), (4, 3)])
     layer.build([(None, 3), (None, 3)])
-    message = f"{name} 'm': inputs of shapes [(1, 3), (4, 3)] do not fit: the batch sizes differ."
+    message = f"{name} 'm': inputs of shapes [(2, 3), (4, 3)] do not fit: the batch sizes differ."
     with pytest.raises(ShapeError, match=re.escape(message)):
-        layer([torch.zeros(1, 3), torch.zeros(4, 3)])
+        layer([torch.zeros(2, 3), torch.zeros(4, 3)])
+
+
+@elementwise
+def test_one_row_goes_with_all_once_the_layer_is_built(cls: type[Add]) -> None:
+    """As in Keras, which compares the batch sizes when it builds the layer and not when the layer runs."""
+    layer = cls()
+    layer.build([(None, 3), (None, 3)])
+    one, four = torch.randn(1, 3), torch.randn(4, 3)
+    assert torch.equal(layer([four, one]), layer([four, one.expand(4, 3)]))
+    assert layer.compute_output_shape([(1, 3), (4, 3)]) == (4, 3)
 
 
 def test_a_list_of_inputs_is_wanted() -> None:

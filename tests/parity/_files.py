@@ -37,7 +37,7 @@ def written(
     keras_worker: KerasWorker, framework: str, builder: str, inputs: Any, folder: Path, unread: Mapping[str, str] = {}
 ) -> dict[str, Any]:
     """What `files:run` says; where Keras does not read its own file, `unread` says so, by the ending."""
-    reference = keras_worker.call(framework, "files:run", f"files:{builder}", inputs, str(folder))
+    reference = keras_worker.call(framework, "files:run", builder, inputs, str(folder))
     assert set(reference["errors"]) == set(unread), reference["errors"]
     for ending, message in unread.items():
         assert message in reference["errors"][ending]

@@ -34,6 +34,7 @@ from .normalization import SEVERAL_AXES as SEVERAL_AXES
 from .pooling import POOLING as POOLING
 from .recurrent import RECURRENT as RECURRENT
 from .recurrent import RECURRENT_ACTIVATION as RECURRENT_ACTIVATION
+from .recurrent import STATE_AXES as STATE_AXES
 
 LAYERS: Mapping[str, Form] = {
     **recurrent.FORMS,

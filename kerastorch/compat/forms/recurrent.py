@@ -70,6 +70,7 @@ FORMS: Mapping[str, Form] = {
 }
 _CONVOLUTIONS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "RNN"}) | _CONVOLUTIONS
+STATE_AXES: Mapping[str, int] = {"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5}  # those of the others have 2
 # Layers whose files may leave out recurrent_activation -> the field of `Profile` with what it is then.
 RECURRENT_ACTIVATION: Mapping[str, str] = {
     **dict.fromkeys(("LSTM", "GRU", "LSTMCell", "GRUCell"), "recurrent_activation"),
