@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeVar
@@ -76,7 +77,8 @@ def load_model(
 
     The kind of file is told by its content: `.keras` zips, full-model `.h5`/`.hdf5`, of Keras 2, tf.keras and Keras 3.
     Nothing named in the file is imported, looked up outside kerastorch's own table, or run. A report of the load goes
-    to the logger `kerastorch`.
+    to the logger `kerastorch`. A file of a Keras newer than the newest one that kerastorch is tested with is read by
+    that one's rules, with a warning.
 
     Args:
         path: The file, or a binary stream.
@@ -97,7 +99,9 @@ def load_model(
             fit its own config (`MismatchError`).
         ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
-    return load_model_reported(path, custom_objects, replace=replace, device=device)[0]
+    model, report = load_model_reported(path, custom_objects, replace=replace, device=device)
+    _warn(report.rules, report.path)
+    return model
 
 
 def load_model_reported(
@@ -216,7 +220,9 @@ def model_from_json(
     Raises:
         LoadError: The text is no model config, or needs what kerastorch does not have.
     """
-    return model_from_json_reported(text, custom_objects, replace=replace)[0]
+    model, rules = model_from_json_reported(text, custom_objects, replace=replace)
+    _warn(rules, "model_from_json")
+    return model
 
 
 def model_from_json_reported(
@@ -234,6 +240,12 @@ def model_from_json_reported(
     model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
     model.training_config = _training(config.get("compile_config"), None, reading.writer)
     return model.eval(), reading.rules
+
+
+def _warn(rules: tuple[Rule, ...], where: str) -> None:
+    for rule in rules:
+        if rule.warns:
+            warnings.warn(f"{where}: {rule.text}.", stacklevel=3)
 
 
 def _read(

@@ -196,10 +196,17 @@ class Writer:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of `compat` that changed or supplied something, as `kerastorch info` reports it."""
+    """A rule of `compat` that changed or supplied something, as `kerastorch info` reports it.
+
+    Args:
+        layer: The name of the layer or model that it is about.
+        text: What is to be said.
+        warns: Whether a load says it without being asked.
+    """
 
     layer: str
     text: str
+    warns: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
                 return 1
         skipped = archive.skipped
     if archive.config is not None:
-        from .. import load_model
+        from ..load import load_model_reported  # its warnings stand among the rules
 
-        _print_layers(console, load_model(options.file))
+        _print_layers(console, load_model_reported(options.file)[0])
     for item in skipped:
         console.print(f"not used: {shown(item.what)}: {shown(item.reason)}")
     return 0

@@ -19,7 +19,7 @@ from ._lost_masks import lost_masks
 from ._shared import WRAPPED, shared_layers
 from ._survey import inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
 from ._values import boolean, mapping, sequence, shape
-from ._writer import Context, detect_writer, profiles_of
+from ._writer import Context, detect_writer, newer_than_tested, profiles_of
 from .operations import is_operation
 
 
@@ -103,7 +103,11 @@ def read_config(
     if missing and not partly:
         raise MissingLayersError(table_lacks(missing), missing)
     context.shared = shared_layers(config)
-    spec = _read(context, config, name_of(config, "The model") or snake(config["class_name"]))
+    name = name_of(config, "The model") or snake(config["class_name"])
+    newer = newer_than_tested(writer)
+    if newer is not None:
+        context.rules.append(Rule(name, newer, warns=True))
+    spec = _read(context, config, name)
     if isinstance(spec, LayerSpec):
         spec = replace(spec, input_shape=_built_for(config))
     if context.unknown_keys:

@@ -35,6 +35,9 @@ TF_2 = Profile("TensorFlow 2", "tf.keras", "hard_sigmoid_keras2", "sigmoid", Tru
 KERAS_3 = Profile("Keras 3", "keras3", "hard_sigmoid", "sigmoid", True, "sigmoid", True)
 PROFILES = (KERAS_1, KERAS_2, KERAS_23, TF_1, TF_2, KERAS_3)
 
+# The newest versions whose files the tests read.
+NEWEST: Mapping[Era, str] = {"tf.keras": "2.21.0", "keras3": "3.15.1"}
+
 _OLD: frozenset[Era] = frozenset({"keras1", "keras2", "tf.keras"})
 _TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})
 _ONLY_1: frozenset[Era] = frozenset({"keras1"})

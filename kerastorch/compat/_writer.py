@@ -53,8 +53,25 @@ def _parts(version: str) -> tuple[int, int, str]:
 
 def states_were_reversed(version: str) -> bool:
     """Whether StackedRNNCells may have had its states in the reverse order: before Keras 2.2.4, TensorFlow 1.13."""
+    return () < _numbers(version) < (2, 2, 4)
+
+
+def newer_than_tested(writer: Writer) -> str | None:
+    """What is to be said of a file of a Keras that is newer than the newest one whose files are tested; else None."""
+    newest = tables.NEWEST.get(writer.era)
+    if writer.version is None or newest is None or _numbers(writer.version) <= _numbers(newest):
+        return None
+    name = "Keras" if writer.era == "keras3" else "tf-keras"
+    return (
+        f"the file was written by {name} {writer.version}, and kerastorch is tested up to {newest}: it is read by the "
+        f"rules of {newest}, and what {name} changed after it is not known. Compare the outputs with {name}'s, or look "
+        "for a newer kerastorch"
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
     match = _VERSION.fullmatch(version.strip())
-    return match is not None and (int(match[1]), int(match[2]), int(match[3] or 0)) < (2, 2, 4)
+    return () if match is None else tuple(int(part or 0) for part in match.groups()[:3])
 
 
 def _stated_era(version: str) -> Era:

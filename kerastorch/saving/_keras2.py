@@ -156,7 +156,7 @@ def many_batch_axes(entry: Entry) -> None:
 DIALECT = Dialect(
     name="keras2",
     keras="tf-keras",
-    version="2.21.0",
+    version=tables.NEWEST["tf.keras"],
     stand_ins=(stand_in, identity_with_mask, shrunk_hard_sigmoid),
     edits=(
         refuse_absent,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..compat._tables import NEWEST
 from ..errors import SaveError
 from ..layers import BatchNormalization
 from ..layers._merge import Merge
@@ -136,7 +137,7 @@ def look_at_calls(visits: Sequence[Visit]) -> Mapping[int, CallMasks]:
 DIALECT = Dialect(
     name="keras3",
     keras="Keras 3",
-    version="3.15.1",
+    version=NEWEST["keras3"],
     stand_ins=(_absent.stand_in, stretched_hard_sigmoid),
     edits=(
         refuse_operation,

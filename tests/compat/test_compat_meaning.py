@@ -354,3 +354,27 @@ def test_dtype_of_nothing() -> None:
 )
 def test_dtypes_that_are_refused(given: Any, match: str) -> None:
     refused(sequential(item("Dense", "l", units=2, dtype=given)), match, "3.15.1")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("3.16.0", "Keras 3.16.0, and kerastorch is tested up to 3.15.1"),
+        ("3.15.2", "Keras 3.15.2, "),
+        ("3.100.0.dev20270101", "Keras 3.100.0.dev20270101, "),
+        ("2.22.0", "tf-keras 2.22.0, and kerastorch is tested up to 2.21.0: it is read by the rules of 2.21.0"),
+        ("3.15.1", None),
+        ("3.15.1.dev0", None),
+        ("3.2.0", None),
+        ("2.21.0", None),
+        ("2.2.4-tf", None),
+        ("1.2.2", None),
+        (None, None),
+    ],
+)
+def test_a_keras_newer_than_the_newest_that_is_tested(version: str | None, said: str | None) -> None:
+    units = {"units": 2} if version != "1.2.2" else {"output_dim": 2, "input_dim": 3}
+    rules = to_spec(sequential(item("Dense", "d", **units)), version, "tensorflow")[2]
+    warned = [rule for rule in rules if rule.warns]
+    assert [rule.layer for rule in warned] == ["s"] * (said is not None)
+    assert said is None or f"the file was written by {said}" in warned[0].text

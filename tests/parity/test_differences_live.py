@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,23 @@ def test_row_embedding(keras_worker: KerasWorker) -> None:
     module = torch.nn.Embedding(50, 20, padding_idx=0)
     assert float(module.weight.detach().std()) > 0.8
     assert not module.weight[0].any()  # torch zeroes the row; Keras keeps it and hands on a mask
+
+
+def test_row_newer_keras(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    words = np.array([[1, 2, 3, 0, 0, 0], [4, 3, 2, 1, 4, 0]], "int32")
+    theirs = keras_worker.call("keras3", "files:run", "files:stacked", words, str(tmp_path), (".keras",))["outputs"][""]
+    newer = tmp_path / "newer.keras"
+    with zipfile.ZipFile(tmp_path / "model.keras") as old, zipfile.ZipFile(newer, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'"keras_version": "3.15.1"', b'"keras_version": "3.16.0.dev0"'))
+    with pytest.warns(UserWarning, match=r"written by Keras 3\.16\.0\.dev0, and kerastorch is tested up to 3\.15\.1"):
+        model = kt.load_model(newer)
+    x = torch.tensor(words)
+    assert_same(theirs[0], model(x))
+    for layer in model.layers[1:-1]:  # the masks as that version has them: none behind the first layer over time
+        x = layer(x, mask=torch.tensor(words != 0)) if isinstance(layer, layers.RNN) else layer(x)
+    unmasked = model.layers[-1](x)
+    assert float((unmasked.detach() - torch.tensor(theirs[0])).abs().max()) > 1e-2
 
 
 def test_row_same_padding(keras_worker: KerasWorker) -> None:

@@ -102,6 +102,17 @@ def ones_in_calls(k: ModuleType) -> Any:
     return k.Model(x, [scores, tf.reduce_mean(z, axis=1, keepdims=1), tf.reduce_max(z, axis=-1, keepdims=0)])
 
 
+def stacked(k: ModuleType) -> Any:
+    """Masks through all that the development version after 3.15 lets none through."""
+    lay = k.layers
+    words = k.Input((6,), dtype="int32")
+    x = lay.Embedding(5, 4, mask_zero=True)(words)
+    x = lay.RNN(lay.GRUCell(3), return_sequences=True)(x)
+    x = lay.Bidirectional(lay.LSTM(3, return_sequences=True))(x)
+    x = lay.TimeDistributed(lay.Dense(4))(x)
+    return k.Model(words, lay.LSTM(4)(x))
+
+
 def ones_stateful(k: ModuleType) -> Any:
     """A layer that keeps its states, in a Sequential."""
     lay = k.layers
