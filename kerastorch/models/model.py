@@ -14,12 +14,13 @@ from ..layers._base import REGISTRY, Layer, register
 from ..layers._calling import inputs_of
 from ..layers._connected import Ends
 from ..layers._dtypes import as_tensor
-from ..layers._graph import SymbolicTensor, leaves, shapes_of
+from ..layers._graph import leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
 from ..spec import TrainingConfig
 from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked
+from ._ends import WithEnds
 from ._files import OnDisk
 from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
@@ -29,7 +30,7 @@ from .input import InputLayer
 
 
 @register("Functional")
-class Model(OnDisk, Layer):
+class Model(OnDisk, WithEnds, Layer):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
@@ -142,42 +143,6 @@ class Model(OnDisk, Layer):
                 layer._hold(self)
 
     # ------------------------------------------------------------------ the graph
-
-    @property
-    @attribute
-    def input(self) -> Any:
-        """The symbolic inputs, nested as `Model(inputs=...)` had them."""
-        return self._graph()[0]
-
-    @property
-    @attribute
-    def output(self) -> Any:
-        """The symbolic outputs, nested as `Model(outputs=...)` had them."""
-        return self._graph()[1]
-
-    @property
-    @attribute
-    def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic inputs, in order."""
-        return leaves(self._graph()[0])
-
-    @property
-    @attribute
-    def outputs(self) -> list[SymbolicTensor]:
-        """The symbolic outputs, in order."""
-        return leaves(self._graph()[1])
-
-    @property
-    @attribute
-    def input_names(self) -> list[str]:
-        """The names of the input layers, in order."""
-        return [tensor.node.layer.name for tensor in self.inputs]
-
-    @property
-    @attribute
-    def output_names(self) -> list[str]:
-        """The names of the layers that make the outputs, in order."""
-        return [tensor.node.layer.name for tensor in self.outputs]
 
     def _ends(self) -> list[Ends]:
         own = [(self.inputs, self.outputs)] if self._carries_masks else []

@@ -1,0 +1,52 @@
+"""A model's symbolic inputs and outputs as attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import attribute
+from ..layers._graph import SymbolicTensor, leaves
+
+
+class WithEnds:
+    """The part of `Model` that tells where its graph begins and ends; abstract."""
+
+    if TYPE_CHECKING:  # what `Model` defines
+
+        def _graph(self) -> tuple[Any, Any]: ...
+
+    @property
+    @attribute
+    def input(self) -> Any:
+        """The symbolic inputs, nested as `Model(inputs=...)` had them."""
+        return self._graph()[0]
+
+    @property
+    @attribute
+    def output(self) -> Any:
+        """The symbolic outputs, nested as `Model(outputs=...)` had them."""
+        return self._graph()[1]
+
+    @property
+    @attribute
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic inputs, in order."""
+        return leaves(self._graph()[0])
+
+    @property
+    @attribute
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic outputs, in order."""
+        return leaves(self._graph()[1])
+
+    @property
+    @attribute
+    def input_names(self) -> list[str]:
+        """The names of the input layers, in order."""
+        return [tensor.node.layer.name for tensor in self.inputs]
+
+    @property
+    @attribute
+    def output_names(self) -> list[str]:
+        """The names of the layers that make the outputs, in order."""
+        return [tensor.node.layer.name for tensor in self.outputs]
