@@ -20,7 +20,7 @@ from . import _check, _ragged
 from ._base import Layer
 from ._dtypes import autocasts
 from ._kernels import States
-from ._ops import is_followed
+from ._ops import is_followed, wants_operator
 from ._weighted import repr_of
 
 # The arguments of every such layer, in Keras's order.
@@ -231,9 +231,14 @@ class SequenceLayer(Layer):
                 f"{repr_of(self)} is stateful: its states would keep tensors of torch.func beyond the transform. "
                 "Make it with stateful=False, and pass initial_state and take return_state instead."
             )
-        with torch.inference_mode(False):  # a state from predict() must also serve in training
-            for index, state in enumerate(states):
-                setattr(self, f"state_{index}", state.detach().clone())
+        for index, state in enumerate(states):
+            name, new = f"state_{index}", state.detach()
+            old = getattr(self, name, None)
+            if old is not None and _takes(old, new):
+                old.copy_(new)
+                continue
+            with torch.inference_mode(False):  # a state from predict() must also serve in training
+                setattr(self, name, new.clone())
 
     # ------------------------------------------------------------------ running
 
@@ -318,3 +323,13 @@ class SequenceLayer(Layer):
 def _fits(shape: Sequence[int], wanted: Shape) -> bool:
     """Whether a shape is the wanted one; None there stands for any size."""
     return len(shape) == len(wanted) and all(size in (None, got) for got, size in zip(shape, wanted, strict=True))
+
+
+def _takes(old: Tensor, new: Tensor) -> bool:
+    """Whether a kept state is written in place: a captured CUDA graph reads and writes the same memory at each replay.
+
+    Not while gradients are recorded: a backward pass may need the state that the call began with.
+    """
+    if torch.is_grad_enabled() or wants_operator() or type(old) is not Tensor:
+        return False
+    return old.shape == new.shape and old.dtype == new.dtype and old.device == new.device and not old.is_inference()
