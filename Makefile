@@ -1,5 +1,6 @@
 # make demo   a Keras file on PyTorch, compared with what Keras computed
 # make test   everything that must hold: lint, format, types, tests against live Keras 3 and tf-keras
+# make test-levels  the comparing tests as other processors compute, from no vector units on
 # make bench  speed, memory and loading against torch and Keras on each backend: docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-torch gpu-check bench lint format goldens corpus-page mutants clean
+.PHONY: demo test test-levels test-torch gpu-check bench lint format goldens corpus-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +56,10 @@ test-torch:
 GPU_PYTHON ?= $(PY)
 gpu-check:
 	PYTHONPATH=. $(GPU_PYTHON) benchmarks/gpu_check $(GPU_ARGS)
+
+# Minutes for each level; LEVELS_ARGS=--live with live Keras too, which takes an hour.
+test-levels: $(VENV)/.test
+	$(PY) tests/levels.py $(LEVELS_ARGS)
 
 $(VENV)/.bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pytest
+from _needs import lacking
 
 SERVER = Path(__file__).parent / "workers" / "_server.py"
 PACKAGES = {"keras3": ("keras", "tensorflow"), "keras2": ("tf_keras", "tensorflow")}
@@ -37,11 +37,6 @@ class KerasWorkerError(Exception):
 def missing_packages(framework: str) -> list[str]:
     """The packages that a call for `framework` needs and that are not installed."""
     return [name for name in PACKAGES[framework] if importlib.util.find_spec(name) is None]
-
-
-def keras_is_required(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether a missing Keras is a failure and not a skip."""
-    return any(environment.get(name, "") not in ("", "0", "false") for name in ("CI", "KERASTORCH_REQUIRE_KERAS"))
 
 
 class KerasWorker:
@@ -73,8 +68,7 @@ class KerasWorker:
             KerasWorkerError: The function raised, or the process died, or it did not answer in time.
         """
         if missing := missing_packages(framework):
-            message = f"real Keras is not installed here: {', '.join(missing)}"
-            pytest.fail(message) if keras_is_required() else pytest.skip(message)
+            lacking(f"real Keras is not installed here: {', '.join(missing)}", "KERASTORCH_REQUIRE_KERAS")
         if self._process is None:
             self._start()
         assert self._connection is not None

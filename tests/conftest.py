@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from _keras_worker import KerasWorker
+from _needs import check
 from _seed import RANDOM_SEED
 
 torch.set_num_threads(1)  # pytest-xdist already fills the cores
@@ -16,6 +17,11 @@ torch.set_num_threads(1)  # pytest-xdist already fills the cores
 
 def pytest_report_header() -> str:
     return f"random configurations: KERASTORCH_SEED={RANDOM_SEED}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest skips what has no parameters because of what lacks
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    check(item)
 
 
 @pytest.fixture(autouse=True)

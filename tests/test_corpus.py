@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
 
@@ -30,6 +31,8 @@ def _expected_right(entry: dict[str, Any]) -> bool:
 
 # This model calls its LSTM with training=True: dropout acts in inference too, and every run gives other numbers.
 STOCHASTIC = "appeler__ethnicolr__fl_all_ln_lstm_uncrtn.k224tf.h5"
+
+pytestmark = needs(MANIFEST, SHARED_FILES)
 RIGHT = [entry["file"] for entry in MANIFEST if _expected_right(entry)]
 REFUSED = [entry["file"] for entry in MANIFEST if not _expected_right(entry)]
 
@@ -70,8 +73,6 @@ def deviations(model: kt.Model, golden: dict[str, np.ndarray], prefix: str) -> l
 
 
 def test_the_corpus_is_the_one_that_was_counted() -> None:
-    if not MANIFEST:
-        pytest.skip("the corpus is not there")
     assert len(MANIFEST) == 76
     assert len(RIGHT) == 69
 
@@ -88,7 +89,6 @@ def test_computes_what_keras_computed(file: str) -> None:
     assert all(value <= 1e-5 for _, value in found), found
 
 
-@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
 def test_a_model_with_dropout_in_inference_has_keras_distribution() -> None:
     kt.set_seed(0)
     with np.load(CORPUS / "files" / f"{STOCHASTIC}.npz", allow_pickle=False) as stored:
@@ -120,7 +120,6 @@ def test_anything_else_is_refused_with_the_reason(file: str) -> None:
     assert "fault of kerastorch" not in message
 
 
-@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
 def test_the_page_says_what_becomes_of_the_files() -> None:
     """docs/corpus.md is what `make corpus-page` writes; which of the files are right, the tests above hold."""
     page = (Path(__file__).resolve().parents[1] / "docs" / "corpus.md").read_text(encoding="utf-8")

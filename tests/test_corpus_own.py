@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
+from _needs import SHARED_FILES, needs
 from test_corpus import CORPUS
 from torch import Tensor
 
@@ -19,7 +21,7 @@ import kerastorch as kt
 from kerastorch import Input, Model, layers
 from kerastorch.errors import MismatchError, MissingLayersError
 
-pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not there")
+pytestmark = needs(CORPUS.exists(), SHARED_FILES)
 FILES = CORPUS / "files"
 
 
@@ -98,7 +100,7 @@ def test_a_model_that_was_trained_on_several_gpus() -> None:
     kernel, bias = weights("time_distributed_1")
     scores = decoded @ kernel + bias
     expected = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-5)
+    assert_close(outputs, expected)
     replaced = {f"lambda_{i + 1}": slice_of({"i": i, "parts": 6}) for i in range(6)}
     assert np.array_equal(kt.load_model(FILES / SLICES, replace=replaced).predict(x, batch_size=13), outputs)
 
@@ -129,11 +131,11 @@ def test_a_subclass_of_lstm() -> None:
     kernels = [stored[f"LSTM_1_backward/LSTM_1_backward/{name}:0"] for name in ("kernel", "recurrent_kernel", "bias")]
     expected = lstm(words[:, ::-1], *kernels, hard_sigmoid)[:, ::-1]
     found = model.get_layer("LSTM_1_backward")(torch.from_numpy(words)).detach().numpy()
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert_close(found, expected)
     chars = np.random.default_rng(1).integers(0, 153, (2, 6, 32)).astype("float32")
     grammemes = np.random.default_rng(2).random((2, 6, 13)).astype("float32")
     outputs = model.predict([grammemes, chars])
-    np.testing.assert_allclose(outputs.sum(-1), 1, atol=1e-5)  # a softmax over 187 tags
+    assert_close(outputs.sum(-1), np.ones((2, 6)))  # a softmax over 187 tags
     # A plain LSTM in its place fits every array, and computes something else.
     plain = kt.model_from_json(text, {"ReversedLSTM": layers.LSTM})
     kt.load_weights(plain, FILES / REVERSED)
@@ -220,7 +222,7 @@ def test_textgenrnn(file: str, words: int, lstm_class: str) -> None:
     average = (x * (weights / (weights.sum(-1, keepdims=True) + 1e-7))[..., None]).sum(1)
     logits = average @ stored["output/kernel:0"] + stored["output/bias:0"]
     expected = np.exp(logits - logits.max(-1, keepdims=True))
-    np.testing.assert_allclose(outputs, expected / expected.sum(-1, keepdims=True), rtol=0, atol=1e-5)
+    assert_close(outputs, expected / expected.sum(-1, keepdims=True))
     # Without its weights the attention is refused.
     with pytest.raises(MismatchError, match="attention"):
         kt.load_weights(kt.model_from_json(text, replace={"attention": kt.recipes.mean_over(1)}), FILES / file)

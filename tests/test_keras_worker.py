@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _keras_worker import KerasWorker, KerasWorkerError, keras_is_required
+from _keras_worker import KerasWorker, KerasWorkerError
 
 
 def test_both_frameworks_live_in_one_process(keras_worker: KerasWorker) -> None:
@@ -65,20 +65,12 @@ def test_a_process_that_cannot_start_is_reported_once_and_not_tried_again(monkey
     worker.close()
 
 
-@pytest.mark.parametrize(
-    ("environment", "required"),
-    [({}, False), ({"CI": "true"}, True), ({"CI": ""}, False), ({"KERASTORCH_REQUIRE_KERAS": "1"}, True)],
-)
-def test_when_keras_is_required(environment: dict[str, str], required: bool) -> None:
-    assert keras_is_required(environment) is required
-
-
 def test_a_missing_keras_is_a_skip_or_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("_keras_worker.PACKAGES", {"keras3": ("a_package_that_nobody_has",)})
     worker = KerasWorker()
-    monkeypatch.setattr("_keras_worker.keras_is_required", lambda: False)
+    monkeypatch.setattr("_needs.is_required", lambda switch: False)
     with pytest.raises(pytest.skip.Exception, match="a_package_that_nobody_has"):
         worker.call("keras3", "selftest:echo")
-    monkeypatch.setattr("_keras_worker.keras_is_required", lambda: True)
+    monkeypatch.setattr("_needs.is_required", lambda switch: switch == "KERASTORCH_REQUIRE_KERAS")
     with pytest.raises(pytest.fail.Exception, match="a_package_that_nobody_has"):
         worker.call("keras3", "selftest:echo")

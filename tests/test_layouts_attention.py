@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from _close import assert_close
 from _keras_worker import KerasWorker
+from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
 from kerastorch import layers
@@ -20,7 +22,7 @@ VERSIONS = (*KERAS3, *TENSORFLOW)
 NO_H5 = "k3.0.5"  # it could not write one of a model with a wrapper: the file is cut short
 H5_INSIDE = ("tf2.12.1", "tf2.13.1")  # their .keras files are of another container than today's
 
-pytestmark = pytest.mark.skipif(not LAYOUTS.exists(), reason="the shared files are not beside this checkout")
+pytestmark = needs(LAYOUTS.exists(), SHARED_FILES)
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
@@ -46,7 +48,7 @@ def test_every_version(
         "keras3" if version in KERAS3 else "keras2", "weights:outputs_of", str(source), None, [x]
     )
     for mine, theirs in zip(model.predict(x), expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)
+        assert_close(mine, theirs)
 
 
 @pytest.mark.parametrize("version", [version for version in VERSIONS if version != NO_H5])

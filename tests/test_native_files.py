@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from _needs import COMPILED, lacking, needs
 
 from kerastorch import layers, native
+from kerastorch.errors import ArgumentError
 from kerastorch.native import _finding
 
 PACKAGE = Path(native.__file__).resolve().parents[1]
 HERE = torch.backends.cpu.get_cpu_capability()
 BEST = native.level or "DEFAULT"
-pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
+pytestmark = needs(native.available, COMPILED)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the libraries of other systems are not ELF")
 
 
@@ -37,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compiled(folder: Path, source: str, *flags: str) -> bytes:
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler")
+        lacking("there is no C compiler")
     (folder / "other.c").write_text(source)
     made = folder / "other.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", made, folder / "other.c", *flags], check=True)
@@ -193,6 +195,30 @@ def test_levels_that_were_not_compiled_are_told_without_a_warning(folder: Path) 
         found = _finding.find(native.load)
     assert found[:2] == (None, None)
     assert found.shortfall == "no recurrence was compiled when kerastorch was installed, which takes a C compiler"
+
+
+@pytest.mark.parametrize("highest", ["default", "AVX2", "avx512"])
+def test_the_environment_keeps_higher_levels_out(highest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(_finding.HIGHEST, highest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = _finding.find(native.load)
+    levels = [level for level in _finding.LEVELS if native.file_of(level).exists()]
+    here = levels[levels.index(BEST) :]
+    wanted = highest.upper() if highest.upper() in here else BEST
+    assert found.level == wanted
+    lower = _finding.LEVELS.index(highest.upper()) > _finding.LEVELS.index(HERE) if HERE in _finding.LEVELS else False
+    assert (found.shortfall == f"the environment variable KERASTORCH_COMPILED is {highest!r}") is lower
+
+
+def test_the_environment_keeps_every_level_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(_finding.HIGHEST, "none")
+    assert _finding.find(native.load) == (None, None, "the environment variable KERASTORCH_COMPILED is 'none'")
+    monkeypatch.setenv(_finding.HIGHEST, "")
+    assert _finding.find(native.load).level == BEST
+    monkeypatch.setenv(_finding.HIGHEST, "sse9")
+    with pytest.raises(ArgumentError, match=r"KERASTORCH_COMPILED: expected 'avx512', .* or 'none', "):
+        _finding.find(native.load)
 
 
 @pytest.mark.parametrize("capability", ["NO AVX", "SVE256", "VSX"])

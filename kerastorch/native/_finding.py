@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import torch
 
+from ..errors import ArgumentError
+
 LEVELS = ("AVX512", "AVX2", "DEFAULT")  # of vector units, as torch calls them, each with all that follow
+HIGHEST = "KERASTORCH_COMPILED"  # environment variable: the highest level that may run, or "none"
 _MACHINES = {3: "x86", 20: "PowerPC", 21: "PowerPC64", 22: "s390x", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 
 
@@ -38,11 +41,23 @@ def file_of(level: str) -> Path:
 def find(load: Callable[[Path], ctypes.CDLL]) -> Found:
     """The library for this processor, or else the best that loads; where one does not, a warning says so, once.
 
+    The environment variable KERASTORCH_COMPILED ("avx512", "avx2", "default" or "none") keeps higher levels out. It is
+    there to measure and to test.
+
     Args:
         load: Opens a library. OSError: the system cannot load it; ImportError: it is not for these sources.
+
+    Raises:
+        ArgumentError: The environment variable names no level.
     """
     has = torch.backends.cpu.get_cpu_capability()
     levels = LEVELS[LEVELS.index(has) :] if has in LEVELS else ("DEFAULT",)
+    allowed = _allowed()
+    if levels[0] not in allowed:
+        levels = allowed
+        kept_out = f"the environment variable {HIGHEST} is {os.environ[HIGHEST]!r}"
+    else:
+        kept_out = ""
     troubles: list[str] = []
     found: Found | None = None
     for level in levels:
@@ -54,8 +69,10 @@ def find(load: Callable[[Path], ctypes.CDLL]) -> Found:
         except (OSError, ImportError) as error:
             troubles.append(f"{file.name} cannot be loaded: {error}")
     if found is None:
-        none = "no recurrence was compiled when kerastorch was installed, which takes a C compiler"
+        none = kept_out or "no recurrence was compiled when kerastorch was installed, which takes a C compiler"
         found = Found(None, None, "; ".join(troubles) or none)
+    elif not troubles and kept_out:
+        found = found._replace(shortfall=kept_out)
     elif not troubles and found.level != levels[0]:
         lower = f"compiled for {found.level}, where the processor has {has}: the compiler at installation knew no more"
         found = found._replace(shortfall=lower)
@@ -68,6 +85,21 @@ def find(load: Callable[[Path], ctypes.CDLL]) -> Found:
             stacklevel=2,
         )
     return found
+
+
+def _allowed() -> tuple[str, ...]:
+    """The levels that the environment variable lets run."""
+    highest = os.environ.get(HIGHEST, "").upper()
+    if not highest:
+        return LEVELS
+    if highest == "NONE":
+        return ()
+    if highest not in LEVELS:
+        raise ArgumentError(
+            f"environment variable {HIGHEST}: expected 'avx512', 'avx2', 'default' or 'none', got "
+            f"{os.environ[HIGHEST]!r}. Unset it to have the best that this processor can run."
+        )
+    return LEVELS[LEVELS.index(highest) :]
 
 
 def check_file(file: Path) -> None:

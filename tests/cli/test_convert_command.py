@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _goldens import read_npz, unpack
 from _keras_worker import KerasWorker
 from _terminal import Terminal
@@ -60,7 +61,7 @@ def test_an_old_file_opens_with_its_numbers(
     found = keras_worker.call(dialect, "compiled:predicted", str(out), inputs)
     assert len(found) == len(outputs)
     for ours, theirs in zip(found, outputs, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)  # float32 sums in another order
+        assert_close(ours, theirs)  # float32 sums in another order
 
 
 def test_the_training_config_goes_along(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _needs import SHARED_FILES, needs
 
 from kerastorch.compat import to_spec
 from kerastorch.errors import LoadError, UnsupportedFileError
@@ -60,6 +61,7 @@ REFUSED = {
 }
 
 
+@needs(SHARED.is_dir(), SHARED_FILES)
 @pytest.mark.parametrize("path", _files(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_real_file(path: Path) -> None:
     found = _read(path)
@@ -79,7 +81,7 @@ def test_real_file(path: Path) -> None:
     assert first.class_name == "InputLayer"
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared")
+@needs(SHARED.is_dir(), SHARED_FILES)
 def test_shared_files_are_there() -> None:
     read = 0
     for path in _files():

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _made_files import Maker, shared_files
+from _needs import SHARED_FILES, needs
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "shared_file" in metafunc.fixturenames:
-        skip = pytest.param(None, marks=pytest.mark.skip("the shared files are not beside this checkout"))
+        skip = pytest.param(None, marks=needs(False, SHARED_FILES))
         paths = shared_files()
         metafunc.parametrize("shared_file", paths or [skip], ids=["/".join(p.parts[-2:]) for p in paths] or ["none"])
 

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from _made_files import SHARED, all_arrays
+from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError
@@ -81,7 +82,7 @@ def test_into_a_model(tmp_path: Path, arrays: list[dict[str, np.ndarray]]) -> No
     assert report.assigned[3][1] == "model_00001.weights.h5: layers/dense_1/vars/1"
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not beside this checkout")
+@needs(SHARED.exists(), SHARED_FILES)
 def test_what_keras_wrote() -> None:
     with open_archive(SHARED / "layouts" / "special" / "shard.weights.json") as archive:
         assert sorted(array.shape for array in all_arrays(archive)) == [(3,), (5,), (5, 3), (6, 5)]

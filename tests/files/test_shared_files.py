@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from _made_files import shared_files
+from _needs import SHARED_FILES, needs
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError
 from kerastorch.files import LegacyWeights, TreeWeights, open_archive
@@ -90,7 +91,7 @@ def test_legacy_and_tree_equal_h5py(shared_file: Path) -> None:
                     same(array, wanted[path][str(i)])
 
 
-@pytest.mark.skipif(not shared_files(), reason="the shared files are not beside this checkout")
+@needs(shared_files(), SHARED_FILES)
 def test_real_files_that_are_cut_short_are_refused() -> None:
     small = [path for path in shared_files() if path.stat().st_size < 16_000]
     for path in small:
@@ -101,7 +102,7 @@ def test_real_files_that_are_cut_short_are_refused() -> None:
     assert len(small) > 10
 
 
-@pytest.mark.skipif(not shared_files(), reason="the shared files are not beside this checkout")
+@needs(shared_files(), SHARED_FILES)
 def test_opening_is_quick() -> None:
     """A fraction of a millisecond per object; the bound leaves room for a slow machine."""
     for path in shared_files():

@@ -50,6 +50,10 @@ def test_compiled_layers_have_eager_outputs_and_gradients(name: str, config: dic
         compare(gradients(layer, found), gradients(layer, expected), BFLOAT16 if half else GRADIENT)
 
 
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() == "DEFAULT",
+    reason="inductor writes vectors into its C++ that it does not declare without vector units (torch 2.13)",
+)
 def test_inductor_compiles_a_model_with_masks() -> None:
     model = Sequential([Input((None,)), layers.Embedding(9, 4, mask_zero=True), layers.LSTM(5), layers.Dense(2)])
     compiled = torch.compile(model.eval(), fullgraph=True, backend="inductor")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from _close import assert_close
 from _keras_worker import KerasWorker
+from _needs import SHARED_FILES, needs
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -276,7 +277,7 @@ def test_a_file_with_a_mixed_policy(keras_worker: KerasWorker, tmp_path: Path, p
         assert torch.equal(again(torch.tensor(ids)), found)
 
 
-@pytest.mark.skipif(not SPECIAL.exists(), reason="the shared files are not here")
+@needs(SPECIAL.exists(), SHARED_FILES)
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @policies
 def test_shared_files_with_a_mixed_policy(policy: str, suffix: str) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 from _close import assert_close
+from _needs import needs
 from torch import Tensor
 from torch.nn import functional as F
 
 from kerastorch import layers
 from kerastorch.layers import _gemm
 
-pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+pytestmark = needs(torch.backends.mkldnn.is_available(), "torch was built without oneDNN")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from _close import GRADIENT, assert_close
+from _needs import COMPILED, needs
 from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from kerastorch.layers import _engine, _native_equations
 from kerastorch.layers._equations import GRU, LSTM, SimpleRNN
 from kerastorch.layers._input_product import LINEAR
 
-pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
+pytestmark = needs(native.available, COMPILED)
 
 
 def check(**options: Any) -> None:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from _close import GRADIENT, assert_close
 from _conv_lstms import CLASSES, IMAGES, MASK, images, make
+from _needs import COMPILED, needs
 from torch import Tensor
 
 from kerastorch import layers, native
 from kerastorch.layers import _native_equations
 
-pytestmark = pytest.mark.skipif(not native.available, reason="no C compiler was there when kerastorch was built")
+pytestmark = needs(native.available, COMPILED)
 BOTH = ["lstm_forward", "lstm_backward"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -28,7 +29,7 @@ def reference(worker: KerasWorker, case: Case, framework: str = "keras3") -> dic
 
 def assert_same(theirs: np.ndarray, mine: Any) -> None:
     mine = mine.detach().numpy() if isinstance(mine, torch.Tensor) else mine
-    np.testing.assert_allclose(theirs, mine, rtol=0, atol=1e-5)  # float32, a handful of sums
+    assert_close(theirs, mine)  # float32, a handful of sums
 
 
 def torch_from(found: dict[str, Any], cls: Any, kernel: Any, recurrent: Any, *biases: Any) -> Any:
@@ -261,7 +262,7 @@ def test_row_batch_normalization(keras_worker: KerasWorker, framework: str) -> N
     assert_same(found["weights_after"][2], module.running_mean)
     moved = module.running_var.numpy() - 0.9 * found["weights"][3]
     kept = found["weights_after"][3] - 0.9 * found["weights"][3]
-    np.testing.assert_allclose(moved / kept, 8 / 7, rtol=1e-4)  # torch keeps the unbiased variance
+    assert_close(moved / kept, 8 / 7, GRADIENT)  # torch keeps the unbiased variance
 
 
 def test_row_epsilons(keras_worker: KerasWorker) -> None:
@@ -283,13 +284,13 @@ def test_row_adam(keras_worker: KerasWorker) -> None:
     moved = parameter.detach().numpy()
     for framework in KERASES:
         theirs = keras_worker.call(framework, "facts:adam_step", gradient)
-        np.testing.assert_allclose(theirs[1], moved[1], rtol=1e-4)
+        assert_close(theirs[1], moved[1], GRADIENT)
         assert abs(theirs[0]) < 0.5 * abs(moved[0])
         # With epsilon divided by the correction, sqrt(1 - 0.999), torch's first step is Keras's.
         scaled = torch.nn.Parameter(torch.zeros(2))
         scaled.grad = torch.tensor(gradient)
         torch.optim.Adam([scaled], lr=0.01, eps=1e-7 / (1 - 0.999) ** 0.5).step()
-        np.testing.assert_allclose(theirs, scaled.detach().numpy(), rtol=1e-4)
+        assert_close(theirs, scaled.detach().numpy(), GRADIENT)
 
 
 def test_row_hard_sigmoid(keras_worker: KerasWorker) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 
 from ._cases import RECURRENT
@@ -67,7 +68,7 @@ def test_the_gradient_passes_where_values_passed() -> None:
     y = layer.train()(x)
     y.sum().backward()
     assert x.grad is not None
-    torch.testing.assert_close(x.grad, y.detach())
+    assert_close(x.grad, y.detach())
 
 
 def moments(y: Sample) -> tuple[Sample, Sample]:

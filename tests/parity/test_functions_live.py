@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from _keras_worker import KerasWorker
 
 from kerastorch import activations, constraints, initializers, regularizers
@@ -113,7 +114,7 @@ def test_a_wrong_activation_is_rejected(keras_worker: KerasWorker, rng: np.rando
     upstream = np.ones_like(x)
     value, _ = keras_worker.call("keras3", "functions:activation", "gelu", x, upstream, {"approximate": True})
     with pytest.raises(AssertionError):
-        np.testing.assert_allclose(ours(activations.gelu, x, upstream)[0], value, rtol=1e-5, atol=1e-5)
+        assert_close(ours(activations.gelu, x, upstream)[0], value)
 
 
 def test_a_wrong_gradient_at_a_kink_is_rejected(keras_worker: KerasWorker, rng: np.random.Generator) -> None:
@@ -159,10 +160,9 @@ def test_regularizers(
     tensor = torch.tensor(w, requires_grad=True)
     mine = regularizer(tensor)
     mine.backward()
-    tolerance = 1e-5 if dtype == "float32" else 1e-10
     assert tensor.grad is not None
-    np.testing.assert_allclose(mine.item(), penalty, rtol=tolerance)
-    np.testing.assert_allclose(tensor.grad.numpy(), gradient, rtol=tolerance, atol=tolerance)
+    assert_close(mine, np.asarray(penalty, dtype))
+    assert_close(tensor.grad, gradient, GRADIENT)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -188,7 +188,7 @@ def test_constraints(
     theirs = keras_worker.call("keras3", "functions:constraint", constraints.serialize(constraint), w)
     mine = constraint(torch.tensor(w)).numpy()
     assert mine.dtype == theirs.dtype
-    np.testing.assert_allclose(mine, theirs, rtol=1e-5 if dtype == "float32" else 1e-10, atol=1e-12)
+    assert_close(mine, theirs)
 
 
 RANDOM = [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from _keras_worker import KerasWorker
+from _needs import SHARED_FILES, needs
 from workers import own_classes
 
 import kerastorch as kt
@@ -74,6 +75,7 @@ class Sub(kt.Model):
         return self._priv(x)
 
 
+@needs(LAYOUTS, SHARED_FILES)
 @pytest.mark.parametrize("path", LAYOUTS, ids=[path.parent.name for path in LAYOUTS])
 def test_every_version(path: Path) -> None:
     model = Sub()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _keras_worker import KerasWorker
+from _needs import SHARED_FILES, needs
 from test_corpus import CORPUS, MANIFEST, RIGHT, STOCHASTIC, deviations, load
 
 import kerastorch as kt
@@ -17,6 +18,8 @@ TOLERANCE = 1e-5  # of the output's size: the corpus's own definition of a file 
 
 
 NEEDS_ONEDNN = {f"KonduitAI__dl4j-test-resources__convlstm2d_{number}.h5" for number in (0, 2, 8, 10)}
+
+pytestmark = needs(MANIFEST, SHARED_FILES)
 
 
 def golden_of(file: str) -> tuple[dict[str, np.ndarray], str]:
@@ -32,8 +35,6 @@ def arrays(golden: dict[str, np.ndarray], start: str) -> list[np.ndarray]:
 
 
 def test_all_of_them_are_written() -> None:
-    if not MANIFEST:
-        pytest.skip("the corpus is not there")
     assert len(RIGHT) - 1 >= 65  # each by the test below, but for the one that draws random numbers
 
 
@@ -67,7 +68,6 @@ def test_keras3_computes_what_the_file_computed(
     assert all(value <= TOLERANCE for _, value in deviations(again, golden, prefix))
 
 
-@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
 def test_the_one_whose_dropout_acts_in_inference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SaveError, match="called with training=True"):
         kt.save_model(load(STOCHASTIC), tmp_path / "m.keras")

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _keras_worker import KerasWorker
+from _needs import SHARED_FILES, needs
 from test_corpus import CORPUS, MANIFEST, RIGHT, STOCHASTIC, load
 
 import kerastorch as kt
 
 from ._cases import largest_difference
+
+pytestmark = needs(MANIFEST, SHARED_FILES)
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])

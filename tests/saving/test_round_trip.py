@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _goldens import expected_files, unpack
+from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
 from kerastorch.load import load_model_reported
@@ -59,7 +60,7 @@ def test_goldens(goldens: Path, tmp_path: Path, packed: str, file: str) -> None:
     round_trip(kt.load_model(path), tmp_path, path.suffix, as_it_was=packed == "keras3")
 
 
-@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
+@needs(MANIFEST, SHARED_FILES)
 @pytest.mark.parametrize("file", REAL)
 def test_the_corpus(tmp_path: Path, file: str) -> None:
     path, architecture = CORPUS / "files" / file, CORPUS / "files" / f"{file}.arch.json"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from _close import GRADIENT, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -102,9 +103,9 @@ def same_training(first: dict[str, Any], other: dict[str, Any], *, weights: bool
     assert first["optimizer"].lower() == other["optimizer"].lower()
     losses = [[result["loss"] for result in one["results"]] for one in (first, other)]
     if weights:
-        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)  # three steps of float32 in another order
+        assert_close(losses[0], losses[1], GRADIENT)  # three steps of float32 in another order
         for mine, theirs in zip(first["order"], other["order"], strict=True):
-            np.testing.assert_allclose(mine, theirs, atol=1e-4)
+            assert_close(mine, theirs, GRADIENT)
     # The names of results differ between Keras 2 and 3, their values before the first step do not.
     # Keras 2 repeats the loss where only one output has one.
     for value in first["results"][0].values():

@@ -1,0 +1,80 @@
+"""The comparing tests under each level of the processor's vector units: `make test-levels`.
+
+A processor with fewer units sums in another order. One that has many can play the others: torch, oneDNN, MKL and the
+compiled library each have a switch. MKL has two, and both work: MKL_CBWR goes down to COMPATIBLE, which is less than
+SSE4.2, where MKL_ENABLE_INSTRUCTIONS ends. oneDNN ends at SSE4.1. Then the levels of the compiled library
+alone, and none, beside a torch that uses everything.
+
+    python tests/levels.py [--live] [--level NAME]... [ARGUMENTS OF PYTEST]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+TESTS = Path(__file__).parent
+SWITCHES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "KERASTORCH_COMPILED")
+LEVELS = {  # from the lowest
+    "default": ("default", "SSE41", "COMPATIBLE", "default"),
+    "avx2": ("avx2", "AVX2", "AVX2", "avx2"),
+    "avx512": ("avx512", "AVX512_CORE", "AVX512", "avx512"),
+}
+COMPILED = ("avx2", "default", "none")  # each alone, where it is lower than the processor
+# What compares, itself or with the help of another file that does.
+COMPARES = re.compile(r"^(from|import) (_close|\._compare|\._models|_transformed|\._side_by_side|\._helpers)\b", re.M)
+
+
+def environments(highest: str) -> dict[str, dict[str, str]]:
+    """The variables of each level, for a processor whose highest is `highest`, as torch calls it."""
+    names = list(LEVELS)
+    here = names[: names.index(highest.lower()) + 1] if highest.lower() in names else names[:1]
+    found = {name: dict(zip(SWITCHES, LEVELS[name], strict=True)) for name in here}
+    for level in COMPILED:
+        if level == "none" or level in here[:-1]:
+            found[f"compiled {level}"] = {"KERASTORCH_COMPILED": level}
+    return found
+
+
+def comparing(live: bool) -> list[str]:
+    """The test files that compare rounded numbers; those with live Keras are the most of the time."""
+    files = sorted(file for file in TESTS.rglob("test_*.py") if COMPARES.search(file.read_text(encoding="utf-8")))
+    return [str(file) for file in files if live or not file.stem.endswith("_live")]
+
+
+def run(switches: dict[str, str], arguments: list[str]) -> tuple[int, str]:
+    """Run pytest in a process of that level; the exit status and what it printed."""
+    environment = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    environment |= {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", **switches}
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "--show-capture=no", *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def main() -> int:
+    known = environments(torch.backends.cpu.get_cpu_capability())
+    parser = argparse.ArgumentParser(description="The comparing tests under each level of the processor.")
+    parser.add_argument("--live", action="store_true", help="those with live Keras too: an hour instead of minutes")
+    parser.add_argument("--level", action="append", choices=list(known), help="of these alone; all of them otherwise")
+    options, rest = parser.parse_known_args()
+    failed = 0
+    for name in options.level or known:
+        start = time.monotonic()
+        status, output = run(known[name], [*comparing(options.live), *rest])
+        failed += status != 0
+        lines = output.rstrip().splitlines()
+        if status:
+            print("\n".join(line for line in lines if line.startswith(("E  ", "FAILED", "ERROR"))))
+        print(f"{name:17} {lines[-1] if lines else 'nothing was run'}  ({time.monotonic() - start:.0f} s)", flush=True)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
