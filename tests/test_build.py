@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _needs import needs
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = Path("kerastorch", "native")
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="no C compiler, or not on Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the build is another on other systems"),
+    needs(shutil.which("cc"), "there is no C compiler"),
     pytest.mark.skipif(not (ROOT / "hatch_build.py").is_file(), reason="an installed package has no build script"),
 ]
 NAMES = ["steps-avx2.so", "steps-avx512.so", "steps-default.so"]
