@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -55,6 +55,20 @@ def replaced(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {key: replaced(item, function) for key, item in value.items()}
     return function(value)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What stands in nested lists, tuples, dicts and slices."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, slice):
+        yield from (value.start, value.stop, value.step)
+    else:
+        yield value
 
 
 def has_tensors(value: Any) -> bool:

@@ -12,7 +12,7 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
-from ._open import picked
+from ._open import lengthened, picked
 from ._size import Size, from_the_end, has_batch, same, unknown
 from ._value import OPEN, Value, one_list
 
@@ -110,7 +110,7 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     if isinstance(input, Tensor):
         return _of_constant(tracer, input, keys)
     if any(isinstance(item, (Value, Tensor, list)) for item in keys):
-        raise UnsupportedError("x[index] with a tensor or a list: use torch.gather, index_select or a mask")
+        return _place_of_each_row(input, keys)
     used = sum(item is not None and item is not Ellipsis for item in keys)
     rest = [slice(None)] * (input.rank - used)
     place = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
@@ -126,6 +126,32 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
             made = made.expanded(place)
         place += not _picks(item)
     return made
+
+
+def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
+    """`x[arange(B), places]`: of each row the place that a number says."""
+    keys = [*keys, *[slice(None)] * (input.rank - len(keys))]
+    by_number = [dim for dim, key in enumerate(keys) if not _whole(key)]
+    if (
+        len(keys) != input.rank
+        or len(by_number) != 2
+        or not all(isinstance(keys[dim], Value) and keys[dim].order == (0,) for dim in by_number)
+        or sum(keys[dim].row_numbers for dim in by_number) != 1
+    ):
+        raise UnsupportedError(
+            "x[index] with a tensor or a list, in another way than x[arange(x.size(0)), places]: use torch.gather, "
+            "index_select or a mask"
+        )
+    (row,) = (dim for dim in by_number if keys[dim].row_numbers)
+    (dim,) = (dim for dim in by_number if dim != row)
+    if row != input.batch or (min(by_number) and max(by_number) == min(by_number) + 1):
+        raise UnsupportedError("x[arange, places] with the batch axis elsewhere: transpose before")
+    rest = [axis for axis in range(input.rank) if axis not in by_number]
+    tensor, index = input.arranged([dim, *rest]), apply("ExpandDims", keys[dim].tensor, 1)
+    for place, axis in enumerate(rest, 2):
+        index, size = apply("ExpandDims", index, -1), input.size(axis)
+        index = lengthened(index, place, size) if isinstance(size, Size) else apply("Repeat", index, size, place)
+    return Value((0, *range(1, 1 + len(rest))), apply("Squeeze", apply("TakeAlongAxis", tensor, index, axis=1), 1))
 
 
 def _of_constant(tracer: Tracer, constant: Tensor, keys: list[Any]) -> Value:

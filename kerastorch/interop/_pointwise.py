@@ -238,11 +238,14 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _cast(dtype: torch.dtype) -> Function:
-    def function(tracer: Tracer, input: Value) -> Value:
-        return input if input.tensor.dtype == dtype else input.with_tensor(apply("Cast", input.tensor, _name(dtype)))
+def cast(input: Value, dtype: torch.dtype) -> Value:
+    if input.row_numbers and dtype in (torch.int64, torch.int32):
+        return input
+    return input if input.tensor.dtype == dtype else input.with_tensor(apply("Cast", input.tensor, _name(dtype)))
 
-    return function
+
+def _cast(dtype: torch.dtype) -> Function:
+    return lambda tracer, input: cast(input, dtype)
 
 
 def _to(tracer: Tracer, input: Any, *args: Any, **kwargs: Any) -> Any:
@@ -251,7 +254,7 @@ def _to(tracer: Tracer, input: Any, *args: Any, **kwargs: Any) -> Any:
     given = [*args, *kwargs.values()]
     dtypes = [item for item in given if isinstance(item, torch.dtype)]
     dtypes += [dtype_of(item) for item in given if isinstance(item, (Value, Tensor))]
-    return _cast(dtypes[0])(tracer, input) if dtypes else input
+    return cast(input, dtypes[0]) if dtypes else input
 
 
 def _like(operation: str) -> Function:

@@ -14,7 +14,7 @@ from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._open import lengthened, rows_of
 from ._size import Size, has_batch, per_batch, plain, product, same, unknown
-from ._value import Value, one_list
+from ._value import Joined, Value, one_list
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -80,18 +80,23 @@ def _squeeze(tracer: Tracer, input: Value, dim: Any = None) -> Value:
 # ---------------------------------------------------------------- other sizes
 
 
-def _reshape(tracer: Tracer, input: Value, *shape: Any) -> Value:
+def _reshape(tracer: Tracer, input: Any, *shape: Any) -> Any:
     wanted = one_list(shape)
     if len(wanted) == 1 and isinstance(wanted[0], torch.dtype):
         raise UnsupportedError("view(dtype): use .to(dtype)")
     return reshaped(input, wanted)
 
 
-def _reshape_as(tracer: Tracer, input: Value, other: Any) -> Value:
+def _reshape_as(tracer: Tracer, input: Any, other: Any) -> Any:
     return reshaped(input, other.shape() if isinstance(other, Value) else other.shape)
 
 
-def _flatten(tracer: Tracer, input: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+def _flatten(tracer: Tracer, input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    if isinstance(input, Joined):
+        if start_dim % input.rank == 0:
+            raise UnsupportedError("flatten of a tensor that joins two axes")
+        inner = _flatten(tracer, input.value, start_dim % input.rank + 1, end_dim % input.rank + 1)
+        return Joined(inner, input.front)
     start, end = input.dim(start_dim), input.dim(end_dim)
     sizes = input.shape()
     if start == 1 and end == input.rank - 1 and input.batch == 0 and input.rank > 2:
@@ -101,20 +106,22 @@ def _flatten(tracer: Tracer, input: Value, start_dim: int = 0, end_dim: int = -1
     return reshaped(input, [*sizes[:start], product(sizes[start : end + 1]), *sizes[end + 1 :]])
 
 
-def _unflatten(tracer: Tracer, input: Value, dim: int, sizes: Any) -> Value:
-    place, old = input.dim(dim), input.shape()
+def _unflatten(tracer: Tracer, input: Any, dim: int, sizes: Any) -> Any:
+    place, old = dim % input.rank, input.shape()
     parts = list(sizes)
     if (free := _free(parts)) is not None:
         parts[free] = old[place] // product(part for part in parts if unknown(part) or part != -1)
     return reshaped(input, [*old[:place], *parts, *old[place + 1 :]])
 
 
-def reshaped(input: Value, shape: Sequence[int | Size]) -> Value:
-    """torch's reshape, as long as the batch keeps an axis of its own."""
+def reshaped(input: Any, shape: Sequence[int | Size]) -> Any:
+    """torch's reshape, as long as the batch keeps an axis of its own, or is joined with the axis beside it."""
     old, new = input.shape(), list(shape)
     if (free := _free(new)) is not None:
         others = product(size for size in new if unknown(size) or size != -1)
         new[free] = product(old) // others
+    if isinstance(input, Joined):
+        return _rejoined(input, new)
     batches = [place for place, size in enumerate(new) if per_batch(size, 1) is not None]
     if input.batch is None:
         return Value((None, *range(len(new))), _reshape_rows(input, new))
@@ -132,13 +139,27 @@ def reshaped(input: Value, shape: Sequence[int | Size]) -> Value:
         tensor = _reshape_rows(input, rest)
         return Value((batch, *axes), tensor, rows=input.rows)
     rows = per_batch(new[batch], plain(old[input.batch]) // plain(input.rows))
-    if batch or input.batch or any(map(unknown, rest)) or rows is None:
+    if batch or input.batch or any(map(unknown, rest)) or rows is None or unknown(rows):
+        if input.batch in (0, 1) and len(old) > 1 and same(new[0], old[0] * old[1]) and same(input.rows, 1):
+            return Joined(reshaped(input, [*old[:2], *new[1:]]), old[:2])
         raise UnsupportedError(
             "a view that joins the batch with an axis of unknown size, or parts it: state that axis's size, or let "
             "the layers work on (batch, time, ...) as it is"
         )
     tensor = apply("Reshape", input.natural(), [-1, *map(int, rest)])
     return Value((batch, *axes), tensor, rows=rows)
+
+
+def _rejoined(input: Joined, new: list[Any]) -> Any:
+    first, second = input.front
+    if len(new) > 1 and same(new[0], first) and same(new[1], second):
+        return reshaped(input.value, new)
+    if same(new[0], first * second):
+        return Joined(reshaped(input.value, [first, second, *new[1:]]), input.front)
+    raise UnsupportedError(
+        f"a view of shape {tuple(map(plain, new))} of a tensor that joins two axes: part them again as they were, "
+        f"{(plain(first), plain(second))}"
+    )
 
 
 def _free(sizes: Sequence[Any]) -> int | None:

@@ -25,12 +25,14 @@ from ..layers._naming import snake_case
 from ..layers.operation import Operation, apply
 from ..models.input import InputLayer
 from . import _packed as packed
+from ._example import leaves
 from ._filling import filled
+from ._joined import through
 from ._metadata import METADATA, SIZED, known
 from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
 from ._spelling import spelled
-from ._value import OPEN, POISON, OpenAxes, Value
+from ._value import OPEN, POISON, Joined, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(__file__) + os.sep
@@ -122,6 +124,8 @@ class Tracer(TorchFunctionMode):
         """From here on the tensor is this value."""
         if value is not POISON and isinstance(value, Value) and value is not packed.ORDER:
             value.sizes = plain(tuple(tensor.shape))
+        if isinstance(value, Joined):
+            value.value.sizes = (*plain(value.front), *plain(tuple(tensor.shape[1:])))
         self._values[id(tensor)] = value
         self._kept.append(tensor)
 
@@ -144,11 +148,10 @@ class Tracer(TorchFunctionMode):
             if isinstance(value, packed.Packed):
                 return func(*args, **kwargs)
             return func(*args, **kwargs) if value is None or value is POISON else known(name, func, value, args, kwargs)
-        if name == "__set__" or name == "__setitem__":
-            handler, shown = None, "item assignment (x[...] = y): a layer changes no tensor; build it with torch.cat"
-        else:
-            handler, shown = self._handler(name)
-        in_place = name.endswith("_") and not name.endswith("__")
+        handler, shown = self._handler(name)
+        if name == "__set__":
+            shown = f"assignment to an attribute of a tensor (.{func.__self__.__name__} = y): a layer changes no tensor"
+        in_place = name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
         made = self._translated(handler, shown, args, kwargs, sized=name.rstrip("_") in SIZED or name in SIZED)
         result = self._natively(func, args, kwargs)
         self._record_results(result, made)
@@ -214,11 +217,11 @@ class Tracer(TorchFunctionMode):
         was_inside, self._inside = self._inside, True  # what layers do by themselves is no part of the module
         try:
             mine, own = self._mapped(args), self._mapped(kwargs)
-            if any(leaf is POISON for leaf in _leaves((mine, own))):
+            if any(leaf is POISON for leaf in leaves((mine, own))):
                 return POISON
             if handler is None:
                 raise UnsupportedError(unknown)
-            if not packs and any(isinstance(leaf, packed.Packed) for leaf in _leaves((mine, own))):
+            if not packs and any(isinstance(leaf, packed.Packed) for leaf in leaves((mine, own))):
                 raise UnsupportedError(packed.INSIDE)
             if not sized:
                 mine, own = read_as_numbers(mine), read_as_numbers(own)
@@ -228,12 +231,15 @@ class Tracer(TorchFunctionMode):
                 own = {key: item for key, item in own.items() if item is not None or key in signature.parameters}
                 signature.bind(*mine, **own)
                 first = next(iter(signature.parameters.values()), None)
-                if first is not None and first.annotation == "Value" and mine and not isinstance(mine[0], Value):
+                constant = mine and not isinstance(mine[0], (Value, Joined))
+                if constant and first is not None and first.annotation == "Value":
                     name = unknown.partition(":")[0] or "its call"
                     raise UnsupportedError(f"{name} of a constant, with tensors that depend on the input")
             except TypeError as error:
                 name = unknown.partition(":")[0] or "its call"
                 raise UnsupportedError(f"{name}: {error}: what Keras has takes other arguments") from error
+            if any(isinstance(leaf, Joined) for leaf in leaves((mine, own))):
+                return through(handler, unknown.partition(":")[0] or where.rpartition("(")[2].rstrip("): "), mine, own)
             return handler(*mine, **own)
         except (UnsupportedError, ShapeError, ArgumentError) as error:
             line = f"{where}{error}{user_line()}"
@@ -258,7 +264,7 @@ class Tracer(TorchFunctionMode):
         return value
 
     def _concerns(self, arguments: Any) -> bool:
-        for leaf in _leaves(arguments):
+        for leaf in leaves(arguments):
             if isinstance(leaf, Tensor) and (id(leaf) in self._values or id(leaf) in self._parameters):
                 return True
             if unknown(leaf):
@@ -369,19 +375,6 @@ class Tracer(TorchFunctionMode):
                 counts[kind] += 1
             layer.name = kind + (f"_{counts[kind]}" if counts[kind] else "")
             self.names.add(layer.name)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _leaves(item)
-    elif isinstance(value, slice):
-        yield from (value.start, value.stop, value.step)
-    else:
-        yield value
 
 
 def user_line() -> str:

@@ -170,6 +170,28 @@ class Value:
         return Value(order, apply("ExpandDims", self.tensor, place), rows=self.rows)
 
 
+class Joined:
+    """A tensor whose first axis joins the batch with another axis, `x.view(T * B, F)`: in Keras both stay as they are.
+
+    Args:
+        value: The tensor with the two axes in front.
+        front: Their sizes.
+    """
+
+    def __init__(self, value: Value, front: Sequence[int | Size]) -> None:
+        self.value, self.front = value, tuple(front)
+
+    @property
+    def rank(self) -> int:
+        return self.value.rank - 1
+
+    def shape(self) -> tuple[int | Size, ...]:
+        return (self.front[0] * self.front[1], *self.value.shape()[2:])
+
+    def size(self, dim: int) -> int | Size:
+        return self.shape()[dim]
+
+
 POISON = Value((0,), lambda: _no_tensor())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import KerasTorchError, UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..models import Input, Model
-from . import _functional, _indexing, _open, _pointwise, _reducing, _shaping
+from . import _assigning, _functional, _indexing, _open, _pointwise, _reducing, _shaping
 from ._comparing import compare_on, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
@@ -20,7 +20,7 @@ from ._other_sizes import Traced, apart_sizes, compare_sizes
 from ._reads import Read
 from ._size import BATCH, same, unknown
 from ._tracer import Tracer
-from ._value import POISON, Value
+from ._value import POISON, Joined, Value
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_pointwise.FUNCTIONS,
@@ -28,6 +28,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_reducing.FUNCTIONS,
     **_shaping.FUNCTIONS,
     **_indexing.FUNCTIONS,
+    **_assigning.FUNCTIONS,
     **_functional.FUNCTIONS,
 }
 
@@ -194,6 +195,11 @@ def _run(tracer: Tracer, module: nn.Module, example: Example) -> tuple[list[Symb
         torch.set_default_dtype(before)
 
 
+_JOINED = (
+    "the output: it has more rows than the batch (a view joined both); keep (batch, time, ...), and join them outside"
+)
+
+
 def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
     """The outputs, nested as the module's, and where each has its batch axis there."""
     batches: list[int] = []
@@ -202,14 +208,14 @@ def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
         value = tracer.value(leaf) if isinstance(leaf, Tensor) else None
         if value is POISON:
             return None
+        if isinstance(value, Joined):
+            tracer.refused.append(_JOINED)
+            return None
         if value is None or value.batch is None:
             tracer.refused.append(f"the output: {_without_rows(leaf)}; leave it out of what forward returns")
             return None
         if not same(value.rows, 1):
-            tracer.refused.append(
-                "the output: it has more rows than the batch (a view joined both); keep (batch, time, ...), and join "
-                "them outside"
-            )
+            tracer.refused.append(_JOINED)
             return None
         batches.append(value.batch)
         return value.natural()

@@ -33,9 +33,15 @@ class Function(nn.Module):
         return self.function(self, x)
 
 
-def assign(x: Tensor) -> Tensor:
+def assign(x: Tensor, key: Any, value: Any = 0.0) -> Tensor:
     x = x.clone()
-    x[:, 0] = 0
+    x[key] = value
+    return x
+
+
+def set_data(x: Tensor) -> Tensor:
+    x = x.clone()
+    x.data = x * 2
     return x
 
 
@@ -49,7 +55,17 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "list": (lambda m, x: x * torch.tensor(x.tolist()), "tolist: the numbers of a tensor decide"),
     "numpy": (lambda m, x: x + torch.from_numpy(x.numpy()).to(x), "numpy: the numbers of a tensor decide"),
     "random": (lambda m, x: x + torch.randn_like(x), "randn_like: it draws random numbers"),
-    "assignment": (lambda m, x: assign(x), "item assignment"),
+    "assignment of rows": (lambda m, x: assign(x, 0), "it is assigned along the batch axis"),
+    "assignment to a constant": (
+        lambda m, x: assign(torch.ones(3, 7, 4), (slice(None), 0), x[:, 0]),
+        "to a constant: make",
+    ),
+    "assignment along two axes": (
+        lambda m, x: assign(x, (slice(None), 0, 0)),
+        "for places along one axis, and for a mask",
+    ),
+    "assignment by a mask": (lambda m, x: assign(x, x > 0, m.gru.bias_hh_l0[0]), "of a tensor where a mask is true"),
+    "assignment to data": (lambda m, x: set_data(x), "assignment to an attribute of a tensor"),
     "dropout for ever": (lambda m, x: F.dropout(x, 0.5), "pass training=self.training"),
     "rows counted": (lambda m, x: x.reshape(3, -1), "the batch has no axis of its own: write its size as x.size(0)"),
     "constant and index": (

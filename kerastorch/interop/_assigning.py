@@ -1,0 +1,106 @@
+"""`x[index] = y`: torch changes a tensor, a layer makes another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .. import layers
+from ..errors import UnsupportedError
+from ..layers._graph import SymbolicTensor
+from ..layers.operation import apply
+from . import _indexing, _pointwise, _shaping
+from ._value import Value
+
+if TYPE_CHECKING:
+    from ._tracer import Tracer
+
+_REASON = "item assignment (x[...] = y) "
+
+
+class Assigned(Value):
+    """A tensor of which places along one axis have been assigned; it is put together when it is asked for.
+
+    A loop assigns step after step, and what is between two steps is mostly not looked at.
+    """
+
+    def __init__(self, base: Value, axis: int, parts: dict[int, Value]) -> None:
+        super().__init__(base.order, self._joined, rows=base.rows)
+        self.base, self.its_axis, self.assigned = base, axis, parts
+
+    def _joined(self) -> SymbolicTensor:
+        axis, size = self.its_axis, self.base.tensor.shape[self.its_axis]
+        pieces: list[SymbolicTensor] = []
+        place = 0
+        while place < size:
+            if place in self.assigned:
+                pieces.append(self.assigned[place].tensor)
+                place += 1
+                continue
+            end = next((other for other in range(place, size) if other in self.assigned), size)
+            pieces.append(self.base.tensor[(*[slice(None)] * axis, slice(place, end))])
+            place = end
+        if len(pieces) == 1:
+            return pieces[0]
+        return layers.Concatenate(axis if axis < len(self.order) - 1 else -1)(pieces)
+
+
+def _assign(tracer: Tracer, input: Any, key: Any, value: Any) -> Value:
+    if not isinstance(input, Value):
+        raise UnsupportedError(
+            f"{_REASON}to a constant: make it with x.size(0), as a tensor that has rows of the batch"
+        )
+    if isinstance(key, Value) and key.tensor.dtype == torch.bool:
+        return _where_true(tracer, input, key, value)
+    keys: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    if Ellipsis in [item for item in keys if not isinstance(item, (Value, Tensor))]:
+        place = keys.index(Ellipsis)
+        keys[place : place + 1] = [slice(None)] * (input.rank - len(keys) + 1)
+    keys += [slice(None)] * (input.rank - len(keys))
+    chosen = [dim for dim, item in enumerate(keys) if item != slice(None)]
+    if len(keys) != input.rank or len(chosen) != 1 or not isinstance(keys[chosen[0]], (int, slice)):
+        raise UnsupportedError(
+            f"{_REASON}is written for places along one axis, and for a mask: build it with torch.cat"
+        )
+    (dim,) = chosen
+    axis, item = input.axis(dim, "is assigned"), keys[dim]
+    size = input.tensor.shape[axis]
+    if size is None:
+        raise UnsupportedError(f"{_REASON}along an axis whose size is not known: build it with torch.cat")
+    places: Any = range(size)[item]
+    target = _indexing.FUNCTIONS["__getitem__"](tracer, input, tuple(keys))
+    filled = _like(tracer, target, value)
+    if isinstance(places, int):
+        filled, places = _shaping.unsqueeze(tracer, filled, dim), range(places, places + 1)
+    ordered = filled.arranged(input.axes)
+    parts = dict(input.assigned) if isinstance(input, Assigned) and input.its_axis == axis else {}
+    base = input.base if parts and isinstance(input, Assigned) else input
+    for index, place in enumerate(places):
+        one = ordered[(*[slice(None)] * axis, slice(index, index + 1))] if len(places) > 1 else ordered
+        parts[place] = Value(input.order, one, rows=input.rows)
+    return Assigned(base, axis, parts)
+
+
+def _like(tracer: Tracer, target: Value, value: Any) -> Value:
+    """What is assigned, in the sizes and the dtype of what it is assigned to."""
+    same = isinstance(value, Value) and value.batch == target.batch and value.rank == target.rank
+    if not same or value.arranged(target.axes).shape != target.tensor.shape:
+        (zeros, other), wrap = _pointwise.aligned(target.with_tensor(apply("ZerosLike", target.tensor)), value)
+        value = wrap(apply("Add", zeros, other))
+    return _pointwise.cast(value, target.tensor.dtype)
+
+
+def _where_true(tracer: Tracer, input: Value, mask: Value, value: Any) -> Value:
+    if isinstance(value, Tensor) and not value.ndim:
+        value = value.item()
+    if isinstance(value, (Value, Tensor)):
+        raise UnsupportedError(f"{_REASON}of a tensor where a mask is true: use torch.where")
+    while mask.rank < input.rank:
+        mask = _shaping.unsqueeze(tracer, mask, mask.rank)
+    return _pointwise.FUNCTIONS["masked_fill"](tracer, input, mask, value)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {"__setitem__": _assign}
