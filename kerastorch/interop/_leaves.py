@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from .. import layers
 from ..errors import UnsupportedError
@@ -16,9 +16,11 @@ from ._activations import ACTIVATION_MODULES
 from ._convert import CONVERTERS, HOOKS
 from ._convolutions import CONVOLUTIONS, TRANSPOSED, padding_before
 from ._images import CONVERTERS as _IMAGES
+from ._open import in_rows
 from ._plain_modules import AXES_BEHIND
 from ._recurrent_calls import cell_call, recurrent_call
 from ._settings import Settings
+from ._transformer import Transformers
 from ._value import Value
 
 if TYPE_CHECKING:
@@ -122,9 +124,8 @@ def _attention(
     need_weights: bool = True,
     attn_mask: Any = None,
     average_attn_weights: bool = True,
+    is_causal: bool = False,  # torch takes it as a hint about attn_mask
 ) -> Any:
-    if attn_mask is not None:
-        raise UnsupportedError("attn_mask: only key_padding_mask is translated")
     axes = (0, 1, 2) if module.batch_first else (1, 0, 2)
     for item in (query, key, value):
         if item.rank != 3 or item.batch != axes[0]:
@@ -136,6 +137,10 @@ def _attention(
             raise UnsupportedError("key_padding_mask must be boolean, with the batch at axis 0")
         kept = apply("LogicalNot", key_padding_mask.tensor)
         options["attention_mask"] = apply("ExpandDims", kept, 1)
+    if attn_mask is not None:
+        kept = _looked_at(tracer, attn_mask)
+        before = options.get("attention_mask")
+        options["attention_mask"] = kept if before is None else apply("LogicalAnd", before, kept)
     layer = made_layer(tracer, module)
     output = layer(*tensors, **options, return_attention_scores=need_weights)
     if not need_weights:
@@ -144,6 +149,17 @@ def _attention(
     if average_attn_weights:
         return Value(axes, result), Value((0, 1, 2), lambda: apply("Mean", scores, axis=1))
     return Value(axes, result), Value((0, 1, 2, 3), scores)
+
+
+def _looked_at(tracer: Tracer, mask: Any) -> Any:
+    """What an attn_mask `(T, S)` leaves, `(B, T, S)`: in torch True is what is not looked at, or a number is added."""
+    value = in_rows(tracer, mask) if isinstance(mask, Tensor) else mask
+    if not isinstance(value, Value) or value.batch is not None or value.rank != 2:
+        raise UnsupportedError("attn_mask must be (T, S), the same for every row and head")
+    tensor = value.natural()
+    if str(tensor.dtype) == "torch.bool":
+        return apply("LogicalNot", tensor)
+    return apply("Greater", tensor, -1e30)  # zero, or minus infinity; the comparison sees others
 
 
 def _own(tracer: Tracer, layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
@@ -190,5 +206,10 @@ def leaf_of(module: nn.Module) -> Leaf | None:
         return _own
     if type(module) in _LEAVES:
         return _LEAVES[type(module)]
+    if type(module) in _TRANSFORMERS:
+        return _TRANSFORMERS[type(module)]
     of_torch = type(module).__module__.startswith("torch.nn.modules.")
     return _refused if of_torch and not isinstance(module, (*_CONTAINERS, *_READ_THROUGH)) else None
+
+
+_TRANSFORMERS = Transformers(leaf_of).leaves

@@ -107,7 +107,7 @@ def test_refused_with_its_line(name: str) -> None:
         (nn.Softplus(2.0), (3, 4), "Keras has no activation with these settings"),
         (nn.LSTM(4, 5), (3, 7, 4), "batch_first=False takes the batch at axis 1, here it is at axis 0"),
         (nn.GRU(4, 5, batch_first=True), (7, 4), "an input of 2 axes"),
-        (nn.TransformerEncoderLayer(4, 2, 4), (3, 7, 4), "there is no layer for this class"),
+        (nn.LocalResponseNorm(2), (3, 7, 4), "there is no layer for this class"),
         (nn.MultiheadAttention(4, 2), (3, 7, 4), "batch_first=False takes the batch at axis 1"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
