@@ -15,13 +15,14 @@ from . import _pointwise, _shaping
 from ._activations import ACTIVATION_MODULES
 from ._convert import CONVERTERS, HOOKS
 from ._convolutions import CONVOLUTIONS, TRANSPOSED, padding_before
+from ._example import replaced
 from ._images import CONVERTERS as _IMAGES
 from ._open import in_rows
 from ._plain_modules import AXES_BEHIND
 from ._recurrent_calls import cell_call, recurrent_call
 from ._settings import Settings
 from ._transformer import Transformers
-from ._value import Value
+from ._value import Joined, Value
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -164,14 +165,15 @@ def _looked_at(tracer: Tracer, mask: Any) -> Any:
 
 def _own(tracer: Tracer, layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
     """A layer of kerastorch inside a module of torch: it has the batch first."""
-    tensors = []
-    for value in inputs:
-        if not isinstance(value, Value) or value.batch != 0:
+
+    def natural(value: Any) -> Any:
+        if isinstance(value, (Tensor, Joined)) or (isinstance(value, Value) and value.batch != 0):
             raise UnsupportedError("a layer of kerastorch takes tensors with the batch at axis 0")
-        tensors.append(value.natural())
-    if options:
-        raise UnsupportedError(f"a layer of kerastorch in a module of torch, with {', '.join(options)}")
-    made = layer(*tensors)
+        return value.natural() if isinstance(value, Value) else value
+
+    if "training" in options:
+        raise UnsupportedError("a layer of kerastorch with training=: the mode of the model decides; leave it out")
+    made = layer(*replaced(inputs, natural), **replaced(options, natural))
     if isinstance(made, (list, tuple)):
         return [Value(range(item.ndim), item) for item in made]
     return Value(range(made.ndim), made)

@@ -35,7 +35,7 @@ from ._spelling import spelled
 from ._value import OPEN, POISON, Joined, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
-_OWN = os.path.dirname(__file__) + os.sep
+_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 _READ = (
     "the numbers of a tensor decide what happens next, and a graph of layers is the same for all numbers; use "
