@@ -33,9 +33,12 @@ from ._kernels import Kernel, States, fused_lstm, loop, one_by_one
 from ._ops import is_followed, may_read
 
 # Where the engine is faster than torch's kernels on the CPU, measured in float32. In compiled code: than an LSTM up to
-# so many multiplications a step, and than the loops of GRU and SimpleRNN from so many steps on, if there are steps
-# enough for the time that packing the weights takes (so many weights for each).
-LSTM_WORK = 2**18
+# so many multiplications a step, by the vector units that the code is for: with few of them torch's, which takes all
+# that the processor has, is soon faster (of 16 rows and 32 units, AVX-512 takes 1.0 of its time, AVX2 1.2, the plain
+# level 2). And than the loops of GRU and SimpleRNN from so many steps on, if there are steps enough for the time that
+# packing the weights takes (so many weights for each); the plain level up to so many multiplications of a gate.
+LSTM_WORK = {"AVX512": 2**15, "AVX2": 2**14, "DEFAULT": 2**11}
+LOOP_WORK = {"DEFAULT": 2**15}
 COMPILED_STEPS = 4
 WEIGHTS_OF_A_STEP = 2**14
 # Without it, than those loops: in a training step from so many steps on and for batches up to so many rows; in
@@ -59,9 +62,10 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
     elements = weights[1].numel()
     if may_read(x) and _native_equations.pays(weights[1]):
         if kernel is fused_lstm:
-            return rows * elements <= LSTM_WORK
+            return rows * elements <= _lstm_work()
         if steps >= COMPILED_STEPS and elements <= WEIGHTS_OF_A_STEP * steps:
-            return True
+            most = _loop_work()
+            return most is None or rows * weights[1].shape[1] ** 2 <= most
     if kernel is fused_lstm or steps < LEAST_STEPS:
         return False
     if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
@@ -69,16 +73,26 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
     return rows * weights[1].shape[1] >= LEAST_STATE or _gemm.pays(rows, weights[1])
 
 
+def _lstm_work() -> int:
+    return LSTM_WORK.get(native.level or "DEFAULT", LSTM_WORK["DEFAULT"])
+
+
+def _loop_work() -> int | None:
+    """The most multiplications of a gate a step for which the compiled loop is faster; None: there is no such end."""
+    return LOOP_WORK.get(native.level or "DEFAULT")
+
+
 def where_faster(kernel: Kernel) -> str | None:
     """For which sizes the engine runs in the place of a kernel of torch; None for none."""
     if native.available and kernel is fused_lstm:
         return _with_shortfall(
-            f"on the CPU, in float32 and up to {LSTM_WORK} multiplications a step, the compiled step loop is faster"
+            f"on the CPU, in float32 and up to {_lstm_work()} multiplications a step, the compiled step loop is faster"
         )
     if native.available:
         return _with_shortfall(
             f"on the CPU, in float32 and from {COMPILED_STEPS} steps on, the compiled step loop is faster, "
             f"up to {WEIGHTS_OF_A_STEP} recurrent weights for each step"
+            + ("" if _loop_work() is None else f" and {_loop_work()} multiplications of a gate a step")
         )
     if kernel is fused_lstm:
         return _shortfall() or None

@@ -37,6 +37,7 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param not in runs_here:
         pytest.skip(f"the processor has no {request.param}")
     monkeypatch.setattr(native, "_library", native.load(native.file_of(request.param)))
+    monkeypatch.setattr(native, "level", request.param)
     return request.param
 
 

@@ -182,19 +182,30 @@ def path(layer: Any, x: Tensor) -> str:
         return layer.kernel_choice(x).path
 
 
-def test_where_it_runs() -> None:
+def test_where_it_runs(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     units = 16
-    most = _engine.LSTM_WORK // (4 * units * units)
+    most = _engine.LSTM_WORK[level] // (4 * units * units)
     assert path(layers.LSTM(units), torch.zeros(most, 1, 3)) == "step loop"
     assert path(layers.LSTM(units), torch.zeros(most + 1, 1, 3)) == "fused"
     for cls in (layers.GRU, layers.SimpleRNN):
         assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS, 3)) == "step loop"
         assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS - 1, 3)) == "fused"
-    wide = layers.SimpleRNN(300)
-    steps = -(-300 * 300 // _engine.WEIGHTS_OF_A_STEP)
-    assert path(wide, torch.zeros(2, steps, 3)) == "step loop"
-    assert path(wide, torch.zeros(2, steps - 1, 3)) == "fused"
+        most = _engine.LOOP_WORK.get(level, 2**15) // (units * units)
+        assert path(cls(units), torch.zeros(most, 5, 3)) == "step loop"
+        beyond = "step loop" if level not in _engine.LOOP_WORK else "fused"
+        assert path(cls(units), torch.zeros(most + 1, 5, 3)) == beyond
+    wide = layers.SimpleRNN(180)
+    steps = -(-180 * 180 // _engine.WEIGHTS_OF_A_STEP) + 2
+    monkeypatch.setattr(_engine, "WEIGHTS_OF_A_STEP", 180 * 180 // steps)
+    assert path(wide, torch.zeros(1, steps, 3)) == "step loop"
+    assert path(wide, torch.zeros(1, steps - 1, 3)) == "fused"
     assert path(layers.LSTM(units, dtype="float64"), torch.zeros(1, 5, 3, dtype=torch.float64)) == "fused"
+
+
+def test_the_choice_says_up_to_where(level: str) -> None:
+    assert f" up to {_engine.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
+    limit = f" and {_engine.LOOP_WORK.get(level)} multiplications of a gate a step"
+    assert (limit in layers.GRU(4).kernel_choice().reason) == (level == "DEFAULT")
 
 
 def test_the_choice_says_that_it_is_compiled() -> None:
