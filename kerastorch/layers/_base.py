@@ -54,7 +54,7 @@ class Layer(Connected):
         name: Name in the model and in files; made from the class name if None.
         dtype: Of the weights: "float32", "float64", "float16", "bfloat16", a torch dtype, or None for torch's default.
             "mixed_float16" and "mixed_bfloat16" keep float32 weights and compute in half precision, as in Keras. A
-            layer with a stated dtype widens half-precision inputs to it; other dtypes are never mixed silently.
+            layer with a stated dtype casts its float inputs to it, as in Keras; one without refuses other dtypes.
         trainable: Whether the weights are trained.
         activity_regularizer: Penalty on each output, divided by the batch size: part of `losses` after a call.
         input_shape: Shape without the batch axis; a `Sequential` starts from it (Keras 2 habit).
@@ -79,6 +79,8 @@ class Layer(Connected):
     supports_masking: bool = False
     keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
+    _casts_itself: ClassVar[bool] = False  # whether its computation ends with the casts of outputs that Keras makes
+    _borrowed: torch.dtype | None = None  # what it computes in while a layer around it says so
     _takes_ids: bool = False  # whether its input is looked up in a table
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
@@ -350,7 +352,7 @@ class Layer(Connected):
 
         A layer that was brought to another dtype, by `.double()` say, computes in that one.
         """
-        dtype = self.dtype
+        dtype = self.policy_dtype
         return self._mixed if self._mixed is not None and self._has_policy and dtype == torch.float32 else dtype
 
     # ------------------------------------------------------------------ torch's own protocols

@@ -98,8 +98,8 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def policy_name(layer: Layer) -> str:
     """The layer's `dtype` as Keras writes it."""
-    mixed = layer._mixed
-    return _MIXED_NAMES[mixed] if mixed is not None and layer.dtype == torch.float32 else dtype_name(layer.dtype)
+    mixed, dtype = layer._mixed, layer.policy_dtype
+    return _MIXED_NAMES[mixed] if mixed is not None and dtype == torch.float32 else dtype_name(dtype)
 
 
 # ---------------------------------------------------------------- computing by a policy
@@ -113,45 +113,63 @@ def autocasts(device: torch.device) -> bool:
 def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Run one call of a layer whose dtype was stated, with the casts that Keras makes.
 
-    A mixed policy casts inputs and weights to half precision, and so the outputs are. Any other dtype takes a half
-    precision input and widens it: a float32 layer behind a mixed one.
+    Inputs are cast to what the layer computes in: half precision under a mixed policy, where the weights are cast too,
+    else the dtype of the weights.
     """
-    half_given = _any_half(*args, *kwargs.values())
-    if layer._mixed is None and not half_given:
-        return function(*args, **kwargs)
-    stated, computed = layer.dtype, layer.compute_dtype
+    if layer._borrowed is not None:
+        with _weights_as(layer, layer._borrowed):
+            return function(*cast_floats(args, layer._borrowed), **cast_floats(kwargs, layer._borrowed))
+    stated = layer.policy_dtype
+    computed = stated if layer._mixed is None else layer.compute_dtype
     if stated == computed or layer.class_name in _WIDE:
-        if half_given and stated not in HALVES and not autocasts(layer.device):
-            args, kwargs = _cast((args, kwargs), stated, HALVES)
-        return function(*args, **kwargs) if stated == computed else _cast(function(*args, **kwargs), computed)
-    args, kwargs = _cast((args, kwargs), computed)
+        # What torch casts by itself is left to it, and no index is rounded.
+        differs = _differs(stated, args) or _differs(stated, kwargs.values())
+        if differs and not layer._takes_ids and not autocasts(layer.device):
+            args, kwargs = cast_floats((args, kwargs), stated)
+        result = function(*args, **kwargs)
+        return result if stated == computed else cast_floats(result, computed)
+    args, kwargs = cast_floats((args, kwargs), computed)
     with _weights_as(layer, computed):
-        return _cast(function(*args, **kwargs), computed)
+        result = function(*args, **kwargs)
+    return result if layer._casts_itself else cast_floats(result, computed)
 
 
 def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
     """The dtype of an output that would be `dtype` without the casts of `call_in_policy`."""
-    widened = layer._casts and dtype in HALVES
-    return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or widened) else dtype
+    return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or layer._casts) else dtype
 
 
-def _any_half(*values: Any) -> bool:
+def ends_in_own_dtype(layer: Layer) -> bool:
+    """Whether the computation of a layer ends with a cast to what it computes in, or is that of layers inside it."""
+    return layer.class_name in _WIDE or layer._casts_itself or not layer._has_policy
+
+
+@contextmanager
+def computing_in(layer: Layer, dtype: torch.dtype) -> Iterator[None]:
+    """A layer computes in this dtype for a while, whatever its own policy is: weights and inputs are cast to it."""
+    before = layer._borrowed, layer._casts
+    layer._borrowed, layer._casts = dtype, True
+    try:
+        yield
+    finally:
+        layer._borrowed, layer._casts = before
+
+
+def _differs(dtype: torch.dtype, values: Any) -> bool:
     for value in values:
         if isinstance(value, Tensor):
-            if value.dtype in HALVES:
+            if value.dtype != dtype and value.is_floating_point():
                 return True
-        elif isinstance(value, (list, tuple, dict)) and _any_half(*leaves(value)):
+        elif isinstance(value, (list, tuple, dict)) and _differs(dtype, leaves(value)):
             return True
     return False
 
 
-def _cast(values: Any, dtype: torch.dtype, only: tuple[torch.dtype, ...] = ()) -> Any:
-    """Cast the float tensors in nested lists, tuples and dicts; those of the dtypes `only`, if given."""
+def cast_floats(values: Any, dtype: torch.dtype) -> Any:
+    """Cast the float tensors in nested lists, tuples and dicts."""
 
     def cast(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or not leaf.is_floating_point() or (only and leaf.dtype not in only):
-            return leaf
-        return leaf.to(dtype)
+        return leaf.to(dtype) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
 
     return map_structure(cast, values)
 

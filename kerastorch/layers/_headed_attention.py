@@ -168,7 +168,7 @@ class HeadedAttention(Layer):
         return output, (*free, self.query_dense.partial_output_shape[0], *attended)
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype
+        return self.compute_dtype
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         """The axes of an input of this rank that attention runs over."""

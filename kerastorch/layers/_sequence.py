@@ -56,6 +56,7 @@ class SequenceLayer(Layer):
     """
 
     supports_masking = True
+    _casts_itself = True
     TAKES_STEPS = True
     RANK = 3  # axes of the input
     MEANING = "(batch, timesteps, features)"

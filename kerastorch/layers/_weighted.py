@@ -236,6 +236,11 @@ class Weighted(Tracking):
         return self._dtype if tensor is None or not tensor.is_floating_point() else tensor.dtype
 
     @property
+    def policy_dtype(self) -> torch.dtype:
+        """The dtype that is the layer's own: that of its weights; a layer around others has one of its own."""
+        return self.dtype
+
+    @property
     def device(self) -> torch.device:
         """Where the layer computes: the device of its weights, or where they are to go."""
         device = self._weight_device()

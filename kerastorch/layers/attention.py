@@ -81,7 +81,7 @@ class _DenseAttention(Layer):
         return (output, (*query[:-1], key[-2])) if given.get("return_attention_scores") else output
 
     def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype
+        return self.compute_dtype
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The query's mask."""
@@ -124,7 +124,7 @@ class _DenseAttention(Layer):
             ShapeError: The inputs or masks do not fit each other.
         """
         if isinstance(inputs, (list, tuple)):
-            inputs = [float_tensor(self, x, self.dtype) for x in inputs]
+            inputs = [float_tensor(self, x, self.compute_dtype) for x in inputs]
             self.check_input_shape([tuple(x.shape) for x in inputs])
         else:
             self.check_input_shape(tuple(getattr(inputs, "shape", ())))

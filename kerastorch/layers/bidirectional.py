@@ -48,6 +48,7 @@ class Bidirectional(Layer):
     """
 
     supports_masking = True
+    _casts_itself = True
     CONFIG = ("merge_mode", "layer", "backward_layer")
     INERT = ("weights",)
     EXAMPLES = (
@@ -92,6 +93,7 @@ class Bidirectional(Layer):
             self.backward_layer = inner_layer("backward_layer", backward_layer)
         self._check_pair()
         for direction in self._directions:
+            direction._casts = direction._has_policy and (self._casts or layer._casts)
             direction.zero_output_for_mask = direction.return_sequences
         if not self.trainable:
             self.trainable = False  # the directions' too
@@ -173,6 +175,19 @@ class Bidirectional(Layer):
         states = [state for shape in pair for state in shape[1:]]
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
+    @property
+    def policy_dtype(self) -> torch.dtype:
+        return self._dtype if self._casts else self.dtype
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        return super().compute_dtype if self._casts else self.forward_layer.compute_dtype
+
+    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+        merged = [self.compute_dtype] * (2 if self.merge_mode is None else 1)
+        count = self.forward_layer.state_count if self.return_state else 0
+        return merged + [direction.compute_dtype for direction in self._directions for _ in range(count)]
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         output: Any = mask if self.return_sequences else None
@@ -231,7 +246,7 @@ class Bidirectional(Layer):
         half = self.forward_layer.state_count
         halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
         training = self.training if training is None else training
-        kernel = _pair.kernel_of(*self._directions, x, mask, training)
+        kernel = _pair.kernel_of(*self._directions, x, mask, training) if self._is_of_one_dtype(x) else None
         if kernel is not None:
             merged, states = self._run_as_one(kernel, x, mask, halves)
         else:
@@ -242,11 +257,17 @@ class Bidirectional(Layer):
             forward, backward = ([result[0] for result in results]) if self.return_state else results
             if self.return_sequences:
                 backward = backward.flip(1)
+            forward, backward = forward.to(self.compute_dtype), backward.to(self.compute_dtype)
             merged = _MERGE[self.merge_mode](forward, backward)
             states = [state for result in results for state in result[1:]] if self.return_state else ()
         if not self.return_state:
             return merged
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def _is_of_one_dtype(self, x: Tensor) -> bool:
+        return all(
+            dtype == x.dtype for d in self._directions for dtype in (d.dtype, d.compute_dtype, self.compute_dtype)
+        )
 
     def _run_as_one(self, kernel: str, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
         out, forward, backward, states = _pair.run(kernel, *self._directions, x, mask, initial)

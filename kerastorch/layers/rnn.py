@@ -25,6 +25,7 @@ from ._cell import (
     step_function,
     takes,
 )
+from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
 from ._kernels import States
 from ._ragged import PackedSequence
@@ -65,7 +66,6 @@ class RNN(SequenceLayer):
         torch.Size([2, 20, 4])
     """
 
-    _has_policy = False
     CONFIG = (*SEQUENCE_CONFIG, "cell")
     INERT = ("unroll", "time_major", "num_constants")
     EXAMPLES = (
@@ -162,13 +162,19 @@ class RNN(SequenceLayer):
         return self.compute_dtype
 
     @property
+    def policy_dtype(self) -> torch.dtype:
+        return self._dtype if self._casts else self.dtype
+
+    @property
     def compute_dtype(self) -> torch.dtype:
-        """What the cell computes in."""
+        """What the outputs are in: by the layer's own policy if it was stated, else what the cell computes in."""
+        if self._casts:
+            return super().compute_dtype
         return self.cell.compute_dtype if isinstance(self.cell, Layer) else self.dtype
 
     def _check_input(self, x: Any) -> Tensor:
-        if isinstance(x, Tensor) and x.dtype == self.compute_dtype:
-            x = x.to(self.dtype)  # of a layer with a mixed policy; the cell casts it back, exactly
+        if isinstance(x, Tensor) and x.is_floating_point() and (self._casts or x.dtype == self.compute_dtype):
+            x = x.to(self.dtype)  # the cell casts it once more, by its own policy
         return super()._check_input(x)
 
     def _nested(self, result: Any) -> Any:
@@ -292,7 +298,8 @@ class RNN(SequenceLayer):
         elif not isinstance(constants, (list, tuple)):
             constants = (constants,)
         constants = tuple(torch.as_tensor(constant, device=self.device) for constant in constants)
-        return self._nested(super().forward(x, mask, (initial_state, constants), training))
+        result = self._nested(super().forward(x, mask, (initial_state, constants), training))
+        return cast_floats(result, self.compute_dtype) if self._casts else result
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         states, constants = states[: self.state_count], states[self.state_count :]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import ShapeError, UnsupportedError
 from ..weights import Shape
 from . import _check
 from ._base import Example, Layer, register
+from ._dtypes import computing_in, ends_in_own_dtype
 from ._graph import map_structure
 from ._penalties import steps_apart
 from ._ragged import refuse_layout
@@ -43,6 +45,7 @@ class TimeDistributed(Layer):
     """
 
     supports_masking = True
+    _casts_itself = True
     CONFIG = ("layer",)
     INERT = ("keras2_masks",)
     EXAMPLES = (
@@ -90,7 +93,29 @@ class TimeDistributed(Layer):
         return map_shapes(lambda shape: (input_shape[0], input_shape[1], *shape[1:]), inner)
 
     def compute_output_dtype(self, input_dtype: Any) -> Any:
-        return self.layer.output_dtypes(input_dtype)[0]
+        dtype = self.compute_dtype if self._casts and input_dtype.is_floating_point else input_dtype
+        made = self.layer.output_dtypes(dtype)[0]
+        inner = self._inner_dtype()
+        return made if inner is None or not made.is_floating_point else inner
+
+    def output_dtypes(self, input_dtype: Any) -> list[Any]:
+        return [self.compute_output_dtype(input_dtype)]
+
+    @property
+    def policy_dtype(self) -> torch.dtype:
+        return self._dtype if self._casts else self.dtype
+
+    def _inner_dtype(self) -> torch.dtype | None:
+        """What the inner layer computes in where its own policy does not count; None where it does.
+
+        Keras 3 runs the inner layer's `call`, without what surrounds a call: inputs stay in TimeDistributed's dtype,
+        and a mixed policy of that casts the inner weights. A layer that ends with a cast of its own still makes that.
+        """
+        if not self._casts or self.keras2_masks or ends_in_own_dtype(self.layer):
+            return None
+        outer = self.compute_dtype
+        mixed = outer != self.policy_dtype
+        return outer if mixed or not self.layer.variables else torch.promote_types(outer, self.layer.dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if not self.keras2_masks:
@@ -132,8 +157,14 @@ class TimeDistributed(Layer):
             options["training"] = self.training if training is None else training
         steps = x.shape[:2]
         plain = self.keras2_masks or not self._penalises_outputs  # Keras 2 also runs the inner layer once
-        with nullcontext() if plain else steps_apart(self.layer, steps[1]):
-            outputs = self.layer(x.flatten(0, 1), **options)
+        flat, dtype = x.flatten(0, 1), self._inner_dtype()
+        if self._casts and dtype is None and not self.layer._casts and flat.is_floating_point():
+            flat = flat.to(self.layer.dtype)
+        with (
+            nullcontext() if plain else steps_apart(self.layer, steps[1]),
+            nullcontext() if dtype is None else computing_in(self.layer, dtype),
+        ):
+            outputs = self.layer(flat, **options)
         return map_structure(lambda out: out.unflatten(0, steps), outputs)
 
 

@@ -109,3 +109,65 @@ def run_chains(k: ModuleType, given: list[str], values: np.ndarray) -> list[tupl
         model.set_weights(weights)
         found.append((weights, *_exact(model(data))))
     return found
+
+
+def policy_of(policies: Any, inner: bool) -> str:
+    """The policy of a layer, or of those inside it; one name is that of all."""
+    return policies if isinstance(policies, str) else policies[int(inner)]
+
+
+def make(k: ModuleType, class_name: str, config: Mapping[str, Any], policies: Any, inner: bool = False) -> Any:
+    """A layer with layers in its config made, too, each under its policy; cells are inside."""
+
+    def made(value: Any) -> Any:
+        if isinstance(value, Mapping) and "class_name" in value:
+            return make(k, value["class_name"], value["config"], policies, True)
+        return [made(item) for item in value] if isinstance(value, list) else value
+
+    arguments = {key: made(value) for key, value in config.items()}
+    return getattr(k.layers, class_name)(**arguments, dtype=policy_of(policies, inner))
+
+
+def run_case(
+    k: ModuleType,
+    class_name: str,
+    config: Mapping[str, Any],
+    policies: Any,
+    inputs: list[np.ndarray],
+    dtype: str,
+    several: bool = False,
+    apart: bool = False,
+) -> dict[str, Any]:
+    """The outputs of a layer with random weights, called on inputs that are cast to `dtype` first, and their dtypes.
+
+    Args:
+        policies: The layer's policy, or a pair: its, and that of the layers inside it.
+        dtype: Of the inputs as they are given to the layer.
+        several: The layer takes a list.
+        apart: The layer takes the inputs one after the other.
+    """
+    import tensorflow as tf
+
+    try:
+        layer = make(k, class_name, config, policies)
+        xs = [tf.cast(tf.constant(x), dtype) for x in inputs]
+        symbols = [k.Input(batch_shape=x.shape, dtype=dtype) for x in xs]
+        symbolic = flat(layer(*symbols) if apart else layer(symbols if several else symbols[0]))
+        named = list(zip(weight_names(layer.weights), layer.get_weights(), strict=True))
+        weights = random_weights(named, 3)
+        layer.set_weights(weights)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+        outputs = flat(layer(*xs) if apart else layer(xs if several else xs[0]))
+    except (TypeError, ValueError, tf.errors.OpError) as error:  # it is the result
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
+    return {
+        "weights": [np.asarray(tf.cast(w, "float32")) if w.dtype.name == "bfloat16" else w for w in weights],
+        "outputs": [wide(output) for output in outputs],
+        "symbolic": [getattr(output.dtype, "name", output.dtype) for output in symbolic],
+    }
+
+
+def run_cases(k: ModuleType, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`run_case` for each set of arguments."""
+    return [run_case(k, **case) for case in cases]
