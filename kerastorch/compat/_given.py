@@ -59,7 +59,7 @@ def _translated(context: Context, name: str, key: str, value: Any) -> Any:
     if key == "trainable":
         return trainable({key: value}, f"Layer {quote(name)}")
     if key == "dtype":
-        return dtype(value, name)
+        return dtype(value, name, texts=True)
     given = offered_object(context.offered, value) is not None
     if is_activation(key):
         return activation(context, value, name, key) if given or knows_activation(context, value) else value

@@ -184,7 +184,7 @@ def _input_layer(context: Context, given: dict[str, Any], name: str, form: Form)
     )
     if size is None:
         raise CorruptFileError(f"{where} states no shape: expected batch_shape or batch_input_shape in its config.")
-    kind = dtype(given["dtype"], name) if given.get("dtype") is not None else "float32"
+    kind = dtype(given["dtype"], name, texts=True) if given.get("dtype") is not None else "float32"
     kept.pop("batch_shape", None)
     return LayerSpec("InputLayer", name, {"batch_shape": size, "dtype": kind}, era=context.writer.era)
 

@@ -169,8 +169,8 @@ def _array(value: Mapping[str, Any], where: str) -> Any:
     return config.get("value")
 
 
-def dtype(value: Any, layer: str) -> str:
-    """The name of a dtype policy."""
+def dtype(value: Any, layer: str, texts: bool = False) -> str:
+    """The name of a dtype policy; with `texts` also "string", of what takes text."""
     where = f"Layer {quote(layer)}, dtype"
     name = value
     if isinstance(value, dict):
@@ -189,6 +189,6 @@ def dtype(value: Any, layer: str) -> str:
         raise UnsupportedFileError(
             f"{where}: quantized policy {quote(name)} is not supported; save the model before quantizing it."
         )
-    if not isinstance(name, str) or name not in tables.POLICIES:
+    if not isinstance(name, str) or (name not in tables.POLICIES and not (texts and name == "string")):
         raise UnsupportedFileError(f"{where}: expected a dtype such as 'float32', got {quote(value)}.")
     return name

@@ -51,7 +51,7 @@ def variable_dtype(policy: Any) -> torch.dtype:
         return torch.float32
     if policy in _FLOATS:
         return _FLOATS[policy]
-    if policy in _OTHERS:  # Keras 2 wrote the dtype of an Embedding's input here
+    if policy in _OTHERS or policy == "string":  # Keras 2 wrote the dtype of an Embedding's input here
         return torch.get_default_dtype()
     raise ArgumentError(
         f"dtype: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch dtype or None, got {quote(policy)}."

@@ -14,6 +14,7 @@ from ..layers._shapes import map_shapes
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
+from ._texts import vectorized
 from .build import Making, make_layer
 
 Shapes = list[Any]  # of shapes with the batch axis; None for one that cannot be told
@@ -172,7 +173,9 @@ def _stated(spec: LayerSpec | ModelSpec) -> Any:
 
 
 def _promised(spec: LayerSpec, shapes: Shapes) -> Any:
-    """The output shape that the config of a Lambda states, without the batch axis; None if it states none."""
+    """The output shape that the config of a Lambda or TextVectorization states; None if it states none."""
+    if spec.class_name == "TextVectorization":
+        return vectorized(spec.config, shapes[0][0] if shapes and shapes[0] else None)[0]
     stated = spec.config.get("output_shape") if spec.class_name == "Lambda" else None
     if not isinstance(stated, (list, tuple)) or spec.config.get("output_shape_type", "raw") != "raw":
         return None

@@ -19,6 +19,7 @@ from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef,
 from ._fitting import fitted
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
+from ._texts import without_texts
 from .input import InputLayer
 from .model import Model
 from .sequential import Sequential
@@ -62,6 +63,7 @@ def build_model(spec: ModelSpec | LayerSpec, given: Provided = NOTHING) -> Model
 
 
 def _model(spec: ModelSpec, making: Making) -> Model:
+    spec = without_texts(spec)
     model = _sequential(spec, making) if spec.kind == "Sequential" else _functional(spec, making)
     if not spec.trainable:
         model.trainable = False
