@@ -186,7 +186,11 @@ def _input_layer(context: Context, given: dict[str, Any], name: str, form: Form)
         raise CorruptFileError(f"{where} states no shape: expected batch_shape or batch_input_shape in its config.")
     kind = dtype(given["dtype"], name, texts=True) if given.get("dtype") is not None else "float32"
     kept.pop("batch_shape", None)
-    return LayerSpec("InputLayer", name, {"batch_shape": size, "dtype": kind}, era=context.writer.era)
+    made: dict[str, Any] = {"batch_shape": size, "dtype": kind}
+    if boolean(given.get("ragged") or False, f"{where}, ragged"):
+        made["ragged"] = True
+        context.rule(name, "takes ragged tensors in Keras: pass a padded one, and mask= (batch, timesteps), here")
+    return LayerSpec("InputLayer", name, made, era=context.writer.era)
 
 
 def declared_shape(config: Mapping[str, Any], where: str, class_name: str) -> tuple[int | None, ...] | None:

@@ -50,6 +50,7 @@ class Embedding(Layer):
 
     WEIGHTS = (Var("embeddings", ("weight",), lambda l, s: (l.input_dim, l.output_dim)),)
     _takes_ids = True
+    _hands_on_mask: bool = False  # of a ragged input of Keras, whose rows end where they do
     CONFIG = (
         "input_dim",
         "output_dim",
@@ -132,7 +133,7 @@ class Embedding(Layer):
         return self.dtype
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
-        return torch.as_tensor(inputs) != 0 if self.mask_zero else None
+        return torch.as_tensor(inputs) != 0 if self.mask_zero else mask if self._hands_on_mask else None
 
     def _as_tensor(self, leaf: Any) -> Any:
         # In the layer's dtype, float16 say, large indices would already be others.

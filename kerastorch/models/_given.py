@@ -43,11 +43,18 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
 def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:
     """The given masks, one for each input, or None for it."""
     if mask is None:
-        return [None] * count
-    if isinstance(mask, dict):
+        flat: list[Any] = [None] * count
+    elif isinstance(mask, dict):
         flat = [mask[key] for key in sorted(mask)]
     else:
         flat = list(mask) if isinstance(mask, (list, tuple)) else [mask]
     if len(flat) != count:
         raise ShapeError(f"{repr_of(model)}: expected {count} mask(s), one for each input, got {len(flat)}.")
+    for layer, its_mask in zip(model._input_layers, flat, strict=True):
+        if layer.ragged and its_mask is None:
+            raise ArgumentError(
+                f"{repr_of(model)}: input {layer.name!r} is ragged in Keras, so a padded tensor alone does not say "
+                "where its rows end. Pass the mask of its steps too, bool (batch, timesteps), True = use the step: "
+                "model(x, mask=mask)."
+            )
     return flat

@@ -15,7 +15,7 @@ Stated = tuple[tuple[int | None, ...], str]  # the shape, with the batch axis, a
 
 def without_texts(spec: ModelSpec) -> ModelSpec:
     """The same model with numbers in the place of each input of text: word ids as `TextVectorization` makes them."""
-    texts = [layer for layer in spec.layers if is_text(layer)]
+    texts = [layer for layer in spec.layers if isinstance(layer, LayerSpec) and _is_text(layer)]
     if not texts:
         return spec
     numbers = {layer.name: _numbers_for(spec, layer) for layer in texts}
@@ -23,9 +23,8 @@ def without_texts(spec: ModelSpec) -> ModelSpec:
     return replace(spec, layers=tuple(layers))
 
 
-def is_text(layer: LayerSpec | ModelSpec) -> bool:
-    """Whether a layer is an input of text."""
-    return isinstance(layer, LayerSpec) and layer.class_name == "InputLayer" and layer.config.get("dtype") == _TEXT
+def _is_text(layer: LayerSpec) -> bool:
+    return layer.class_name == "InputLayer" and layer.config.get("dtype") == _TEXT
 
 
 def vectorized(config: Mapping[str, Any], batch: int | None) -> Stated:

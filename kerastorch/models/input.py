@@ -24,6 +24,7 @@ class InputLayer(Layer):
         shape: Without the batch axis, None where a size is not known.
         batch_size: Fixed batch size, or None.
         batch_shape: Shape with the batch axis, instead of the two.
+        ragged: Rows have steps of their own number: a model takes a padded tensor for them, and must get `mask=`.
         dtype: Of the data: a name or a torch dtype. What a model is called with is cast to it, as in Keras; a floating
             one follows `.double()` and `.half()`.
         **base: `name`, ...
@@ -52,7 +53,7 @@ class InputLayer(Layer):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        for argument, value in dict(sparse=sparse, ragged=ragged, optional=optional, input_tensor=input_tensor).items():
+        for argument, value in dict(sparse=sparse, optional=optional, input_tensor=input_tensor).items():
             if value:
                 raise UnsupportedError(f"Input: {argument}={value!r} is not supported; pass dense tensors.")
         if (shape is None) == (batch_shape is None):
@@ -64,11 +65,13 @@ class InputLayer(Layer):
             raise ArgumentError("Input: batch_shape already holds the batch size; do not give batch_size as well.")
         self.batch_shape: Shape = _check.shape("batch_shape", batch_shape)
         self.input_dtype = any_dtype(dtype)
+        self.ragged = False if ragged is None else _check.boolean("ragged", ragged)
         self._follows = False  # whether `.double()` or the like has changed the dtype
         self._built, self._build_shape = True, self.batch_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": list(self.batch_shape), "dtype": dtype_name(self.input_dtype), "name": self.name}
+        config = {"batch_shape": list(self.batch_shape), "dtype": dtype_name(self.input_dtype), "name": self.name}
+        return config | ({"ragged": True} if self.ragged else {})
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
@@ -127,7 +130,7 @@ def Input(
         dtype: Of the data: "float32", "int64", ... ; torch's default float if None. The model casts its inputs to it.
         batch_shape: Shape with the batch axis: `(32, 20, 5)`.
         name: Name of the input.
-        **options: `sparse`, `ragged`, `optional`: accepted if they are None or False.
+        **options: `ragged`: see `InputLayer`; `sparse`, `optional`: accepted if they are None or False.
 
     Returns:
         A symbolic tensor of shape `(batch, *shape)`.

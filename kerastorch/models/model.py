@@ -26,6 +26,7 @@ from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._predict import predict
+from ._rows import follow_rows
 from .input import InputLayer
 
 
@@ -63,7 +64,7 @@ class Model(OnDisk, WithEnds, Layer):
     EXAMPLES = ()
     training_config: TrainingConfig | None = None
     _has_policy = False
-    _inputs_looked_up: tuple[bool, ...] = ()
+    _ids: tuple[bool, ...] = ()  # for each input, whether a layer looks it up in a table
     _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
 
@@ -94,9 +95,10 @@ class Model(OnDisk, WithEnds, Layer):
             _constants.hold(self, tensor)
         self._modules["layers"] = LayerList(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
+        follow_rows(self._plan, ordered, self._input_layers)
         looking = [step for step in self._plan.steps if ordered[step.layer]._takes_ids]
         looked_up = {slot for step in looking for slot in slots_of(step.args)}
-        self._inputs_looked_up = tuple(slot in looked_up for slot in slots_of(self._plan.inputs))
+        self._ids = tuple(slot in looked_up for slot in slots_of(self._plan.inputs))
         self._symbols = (inputs, outputs)
         self._built, self._build_shape = True, shapes_of(inputs)
         # Made of layers of a loaded model, it computes what they compute there.
@@ -196,11 +198,6 @@ class Model(OnDisk, WithEnds, Layer):
         return any(self._ids)
 
     @property
-    def _ids(self) -> tuple[bool, ...]:
-        """For each input, whether a layer looks it up in a table."""
-        return self._inputs_looked_up
-
-    @property
     def _input_layers(self) -> list[InputLayer]:
         return [self.layers[index] for index in self._input_positions]  # type: ignore[misc]
 
@@ -234,8 +231,7 @@ class Model(OnDisk, WithEnds, Layer):
         """Run the graph.
 
         Args:
-            *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other). Each is
-                cast to the dtype of its `Input`.
+            *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other).
             mask: Masks of the inputs, nested as they are.
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(outputs, masks)`, both nested like the outputs.
@@ -288,8 +284,6 @@ class Model(OnDisk, WithEnds, Layer):
             ShapeError: The arrays do not fit the inputs or each other.
         """
         return predict(self, x, batch_size, verbose, steps, callbacks)
-
-    # ------------------------------------------------------------------ shapes
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:

@@ -21,8 +21,9 @@ from ..layers.wrapped import TorchModuleWrapper
 from ..weights import Shape
 from ._config import sequential_config
 from ._edges import Masked, call_masked
-from ._given import flat_inputs
+from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
+from ._rows import rows_after
 from .input import InputLayer
 from .model import Model
 
@@ -54,6 +55,7 @@ class Sequential(Model):
         super().__init__(name=name, **base)
         self._modules["layers"] = LayerList()
         self._input: InputLayer | None = None
+        self._ragged = False  # whether what the last layer makes is ragged in Keras
         self._extend(layers)
         if not trainable:
             self.trainable = False
@@ -95,6 +97,7 @@ class Sequential(Model):
             if self._symbols is not None:
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))
+            self._ragged = self._ragged and rows_after(layer)
             self.layers.put(layer)
             layer._hold(self)
             names.add(layer.name)
@@ -120,7 +123,7 @@ class Sequential(Model):
         return layer
 
     def _set_input(self, layer: InputLayer) -> None:
-        self._input = layer
+        self._input, self._ragged = layer, layer.ragged
         self.build(layer.batch_shape)
 
     @property
@@ -212,6 +215,8 @@ class Sequential(Model):
             with_masks: Return `(output, mask)`.
         """
         x = self._into_first(inputs[0]) if self._input is None else flat_inputs(self, inputs)[0]
+        if self._input is not None and self._input.ragged:
+            flat_masks(self, mask, 1)
         edges: Any = Masked(x, mask)
         for layer in self.layers:
             made = call_masked(layer, (edges,), {}, training)  # type: ignore[arg-type]

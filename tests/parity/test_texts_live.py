@@ -45,13 +45,14 @@ def test_what_is_behind_the_text_takes_word_ids(
     shown = capsys.readouterr().out
     assert "TextVectorization" in shown
     assert "Dense" in shown
-    for given in (
+    every: list[dict[str, Any]] = [
         {"replace": {place: kt.recipes.identity()}},
         {"replace": {place: nn.Identity()}},
         {"replace": {place: lambda x: x}},
         {"replace": {place: layers.Identity()}},
         {"custom_objects": {"TextVectorization": Words}},
-    ):
+    ]
+    for given in every:
         model = kt.load_model(path, **given)
         assert model.inputs[0].shape == SHAPES.get(form, (None, None))
         assert model.inputs[0].dtype == (torch.float32 if form == "counts" else torch.int64)

@@ -57,7 +57,6 @@ UNLESS: Mapping[str, Unless] = {
     "virtual_batch_size": Unless((None,), "statistics over parts of a batch are not supported; leave it out"),
     "adjustment": Unless((None,), "it is a Python function, which no file holds; leave it out"),
     "sparse": Unless((False, None), "sparse inputs are not supported; make the input dense"),
-    "ragged": Unless((False, None), "ragged inputs are not supported; pad the sequences and mask the padding"),
     "optional": Unless((False, None), "optional inputs are not supported; make the input required"),
     "input_tensor": Unless((None,), "an input bound to a TensorFlow tensor is not supported; give it a shape"),
     "type_spec": Unless((None,), "an input made from a TypeSpec is not supported; give it a shape"),
