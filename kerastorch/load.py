@@ -127,8 +127,7 @@ def load_model_reported(
         reading = _with_file(name, lambda: _read(config, stated, given, call, archive), ArgumentError)
         model = _with_file(name, lambda: _build(reading.spec, given, "meta"))
         # The constructor of somebody's class gives its layers names of their own.
-        named = isinstance(reading.spec, ModelSpec) or not isinstance(archive.weights, LegacyWeights)
-        match = _match(model, archive, full_model=named)
+        match = _match(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
         matching.assign(settled.pairs, target)
