@@ -12,12 +12,14 @@ operators torch keeps compatible. `tests/test_torch_private.py` finds every othe
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as _module
+from torch.utils import _python_dispatch
 
 from .errors import UnsupportedError
 
@@ -37,6 +39,7 @@ def _find(home: Any, name: str) -> Any:
 _transforms_active: Callable[[], bool] | None = _find(torch._C, "_are_functorch_transforms_active")
 _count_modes: Callable[[], int] | None = _find(torch._C, "_len_torch_dispatch_stack")
 _has_global_hook: Callable[[], Any] | None = _find(_module, "_has_any_global_hook")
+_without_modes: Callable[[], Any] | None = _find(_python_dispatch, "_disable_current_modes")
 _onednn = getattr(torch.ops, "mkldnn", None) if torch.backends.mkldnn.is_available() else None
 # oneDNN's product of a matrix with weights, and what packs the weights for it; None: torch.mm computes it, more slowly.
 onednn_linear: Callable[..., Tensor] | None = None if _onednn is None else _find(_onednn, "_linear_pointwise")
@@ -83,6 +86,11 @@ def is_watched() -> bool:
     `torch.compile` does not know the function behind this: ask it last.
     """
     return True if _count_modes is None else _count_modes() != 0
+
+
+def outside_modes() -> AbstractContextManager[Any]:
+    """Make real tensors although a `FakeTensorMode` or the like is on; a torch without a way to that makes none."""
+    return nullcontext() if _without_modes is None or not is_watched() else _without_modes()
 
 
 def has_global_hooks() -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotBuiltError
-from ..torch_private import is_persistent
+from ..torch_private import is_persistent, outside_modes
 from ..weights import Filler, Var
 from ._torch_layouts import keras_variable
 
@@ -25,6 +25,23 @@ class UnbuiltParameter(nn.parameter.UninitializedParameter):
     """
 
     owner: str
+
+    def __new__(
+        cls,
+        trained: Tensor | bool = True,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        requires_grad: bool | None = None,
+        owner: str = "This layer",
+    ) -> UnbuiltParameter:
+        """An empty one. Tools that make a parameter of its class anew give a tensor first, on its new device."""
+        if isinstance(trained, Tensor):
+            trained, device, dtype = True, trained.device, trained.dtype
+        with outside_modes():  # it holds no data, and torch takes no fake tensor for a class of one's own
+            made = super().__new__(cls, trained if requires_grad is None else requires_grad, device, dtype)
+        made.owner = owner
+        return made
 
     def _refuse(self) -> NotBuiltError:
         owner = getattr(self, "owner", "This layer")
@@ -73,9 +90,7 @@ def weights_on(device: torch.device | str) -> Iterator[None]:
 
 def unbuilt_parameter(owner: str, dtype: torch.dtype) -> nn.Parameter:
     make: Any = UnbuiltParameter  # torch's stub of its base has no signature
-    parameter = make(dtype=dtype, device=_weights_device.get())
-    parameter.owner = owner
-    return parameter
+    return make(dtype=dtype, device=_weights_device.get(), owner=owner)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def materialize_fillers(model: nn.Module, device: torch.device) -> None:
             if held.is_meta:
                 module._buffers[filler.name] = filler.make(module, held.dtype, device)
     left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
-    if left:
+    if left and device.type != "meta":
         raise KerasTorchError(
             f"no values for {left[:5]}: they are in no file. If they belong to a layer of your own, make them without "
             "its weights, which have no values yet while a file is read; else this is a fault of kerastorch, please "
