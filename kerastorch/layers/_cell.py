@@ -122,7 +122,7 @@ def initial_states(cell: Any, batch: int, device: torch.device, dtype: torch.dty
     wanted = [(batch, *shape) for shape in shapes]
     if found != wanted:
         raise ShapeError(f"{name_of(cell)}: get_initial_state: expected shapes {wanted}, got {found}.")
-    return tuple(state.to(device=device, dtype=dtype) for state in states)
+    return tuple(state.to(device, dtype if state.is_floating_point() else state.dtype) for state in states)
 
 
 # ---------------------------------------------------------------- one step

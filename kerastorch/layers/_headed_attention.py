@@ -234,6 +234,7 @@ class HeadedAttention(Layer):
         query, value, key = (float_tensor(self, x, self.compute_dtype) for x in (query, value, key))
         self.check_input_shape([tuple(query.shape), tuple(value.shape), tuple(key.shape)])
         allowed = self._allowed(query, value, (query_mask, value_mask, key_mask), attention_mask)
+        use_causal_mask = _check.boolean("use_causal_mask", use_causal_mask)
         causal_only = use_causal_mask and allowed is None
         if use_causal_mask and not causal_only:
             causal = _attention.causal_mask(query.shape[1], value.shape[1], query.device)

@@ -189,7 +189,9 @@ class SequenceLayer(Layer):
             return
         self._keep(self._as_states(values, None))
 
-    reset_states = reset_state
+    def reset_states(self, states: Any = None) -> None:
+        """`reset_state(states)`, by the names that tf.keras has."""
+        self.reset_state(states)
 
     def _as_states(self, values: Any, batch: int | None) -> States:
         """Check given states and bring them to the layer's device and dtype."""
@@ -198,7 +200,10 @@ class SequenceLayer(Layer):
         if len(values) != len(sizes):
             wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
             raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
-        states = tuple(torch.as_tensor(value, dtype=self.dtype, device=self.device) for value in values)
+        states = tuple(
+            torch.as_tensor(value, dtype=dtype, device=self.device)
+            for value, dtype in zip(values, self._state_dtypes(), strict=True)
+        )
         for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
             rows = batch if batch is not None else state.shape[0] if state.ndim else 0
             if not _fits(state.shape, (rows, *size)):
@@ -211,7 +216,7 @@ class SequenceLayer(Layer):
     def _start(self, x: Tensor, initial_state: Any) -> States:
         batch = x.shape[0]
         if initial_state is not None:
-            return tuple(state.to(x.dtype) for state in self._as_states(initial_state, batch))
+            return tuple(in_dtype(state, x.dtype) for state in self._as_states(initial_state, batch))
         kept = self.states if self.stateful else None
         if kept is None:
             return self._initial_states(x)
@@ -221,7 +226,11 @@ class SequenceLayer(Layer):
                 f"got a batch of {batch}. "
                 "Keep the batch size, or set the states with reset_state(values)."
             )
-        return tuple(state.to(x.dtype) for state in kept)
+        return tuple(in_dtype(state, x.dtype) for state in kept)
+
+    def _state_dtypes(self) -> list[torch.dtype]:
+        """The dtype of each state, as it is given and kept."""
+        return [self.dtype] * len(self.state_sizes)
 
     def _initial_states(self, x: Tensor) -> States:
         return tuple(x.new_zeros(x.shape[0], *size) for size in self.state_sizes)
@@ -319,6 +328,11 @@ class SequenceLayer(Layer):
                 f"got {tuple(mask.shape)}."
             )
         return mask if mask.dtype == torch.bool else mask != 0
+
+
+def in_dtype(state: Tensor, dtype: torch.dtype) -> Tensor:
+    """A state in the dtype of the computation; one of integers or bool, as a count is, keeps its own."""
+    return state.to(dtype) if state.is_floating_point() else state
 
 
 def _fits(shape: Sequence[int], wanted: Shape) -> bool:

@@ -130,7 +130,7 @@ class _DenseAttention(Layer):
             self.check_input_shape(tuple(getattr(inputs, "shape", ())))
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = self._masks(mask)
-        causal = use_causal_mask or self.causal
+        causal = _check.boolean("use_causal_mask", use_causal_mask) or self.causal
         drops = self.dropout > 0 and (self.training if training is None else training)
         slow = return_attention_scores or drops or value_mask is not None
         fused = None if slow else self._fused(query)

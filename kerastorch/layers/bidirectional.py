@@ -212,7 +212,9 @@ class Bidirectional(Layer):
         forward.reset_state(None if values is None else values[:half])
         backward.reset_state(None if values is None else values[half:])
 
-    reset_states = reset_state
+    def reset_states(self, states: Any = None) -> None:
+        """`reset_state(states)`, by the names that tf.keras has."""
+        self.reset_state(states)
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
         """Which computation runs in each direction, and why: the forward layer's choice; or one call for both."""

@@ -29,7 +29,7 @@ from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
 from ._kernels import States
 from ._ragged import PackedSequence
-from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
+from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer, in_dtype
 from ._weighted import repr_of
 from ._wrapper import serialize_layer
 from .cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -209,10 +209,11 @@ class RNN(SequenceLayer):
             return
         super().reset_state(values)
 
-    reset_states = reset_state
-
     def _as_states(self, values: Any, batch: int | None) -> States:
         return super()._as_states(flatten(values), batch)
+
+    def _state_dtypes(self) -> list[torch.dtype]:
+        return [state.dtype for state in initial_states(self.cell, 1, self.device, self.dtype)]
 
     def _start(self, x: Tensor, initial_state: Any) -> States:
         given, constants = initial_state  # as `forward` put them together
@@ -224,9 +225,9 @@ class RNN(SequenceLayer):
                 "Keep the batch size, or set the states with reset_state(values)."
             )
         if kept is not None:
-            return (*(state.to(x.dtype) for state in kept), *constants)
+            return (*(in_dtype(state, x.dtype) for state in kept), *constants)
         if given is not None:
-            return (*(state.to(x.dtype) for state in self._as_states(given, x.shape[0])), *constants)
+            return (*(in_dtype(state, x.dtype) for state in self._as_states(given, x.shape[0])), *constants)
         return (*initial_states(self.cell, x.shape[0], x.device, x.dtype), *constants)
 
     # ------------------------------------------------------------------ running
