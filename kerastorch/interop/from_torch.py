@@ -118,6 +118,9 @@ def _by_itself(module: nn.Module, settings: Settings, refused: list[str]) -> lay
     layer = convert(module, "", settings, refused)
     if layer is None or refused:
         return None
+    dtypes = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+    if len(dtypes) == 1:
+        layer.to(dtype=dtypes.pop())  # layers without weights too: the first one says what data is cast to
     if settings.example_shape is not None:
         layer.build((None, *settings.example_shape[1:]))
     return layer

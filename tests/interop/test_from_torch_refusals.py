@@ -256,6 +256,17 @@ def test_what_has_changed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "from_torch: words: Keras trains the row padding_idx=0 too" in caplog.text
 
 
+@pytest.mark.parametrize("first", [nn.Flatten(), nn.ReLU(), nn.Dropout(0.1)])
+def test_a_row_has_the_dtype_of_its_weights_where_the_first_has_none(first: nn.Module) -> None:
+    module = randomize(nn.Sequential(first, nn.Linear(4, 5))).double().eval()
+    model: Any = kt.from_torch(module)
+    x = torch.randn(3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        made = model.eval()(x)
+        assert made.dtype == torch.float64
+        assert_close(made, module(x))
+
+
 def test_a_row_of_layers_is_a_sequential() -> None:
     module = randomize(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)))
     assert type(kt.from_torch(module, torch.randn(3, 4))) is kt.Sequential
