@@ -88,7 +88,7 @@ def of_old_defaults(model: Layer, profiles: Sequence[compat.Profile]) -> list[Ru
         if not isinstance(layer, Layer):
             continue
         for field, (key, classes) in _CHANGED.items():
-            if layer.class_name not in classes or (key == "reset_after" and layer.use_bias):
+            if layer._class_name not in classes or (key == "reset_after" and layer.use_bias):
                 continue
             has = layer.get_config()[key]
             for profile in profiles:
@@ -131,13 +131,13 @@ def _pairs(
     if by_name:
         named = {layer.name: layer for layer in ours}
         both = [(spec, named[spec.name]) for spec in theirs if spec.name in named]
-        return [(spec, layer) for spec, layer in both if _family(spec.class_name) == _family(layer.class_name)], []
+        return [(spec, layer) for spec, layer in both if _family(spec.class_name) == _family(layer._class_name)], []
     there: dict[str, list[LayerSpec]] = defaultdict(list)
     here: dict[str, list[Layer]] = defaultdict(list)
     for spec in theirs:
         there[_family(spec.class_name)].append(spec)
     for layer in ours:
-        here[_family(layer.class_name)].append(layer)
+        here[_family(layer._class_name)].append(layer)
     pairs: list[tuple[LayerSpec, Layer]] = []
     alone: list[tuple[str, str]] = []
     for name in dict.fromkeys((*there, *here)):
@@ -151,7 +151,7 @@ def _pairs(
 
 def _stated(layer: Any) -> dict[str, Any]:
     config = layer.get_config()
-    return {**_BUILT_IN.get(getattr(layer, "class_name", ""), {}), **config}
+    return {**_BUILT_IN.get(getattr(layer, "_class_name", ""), {}), **config}
 
 
 def _differ(there: Mapping[str, Any], here: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -129,7 +129,7 @@ class _Variable(Protocol):
 class _Constrained(Protocol):
     """A module with Keras variables of its own, some of them under a constraint."""
 
-    def constrained_variables(self) -> Sequence[tuple[_Variable, Callable[[Tensor], Tensor]]]: ...
+    def _constrained_variables(self) -> Sequence[tuple[_Variable, Callable[[Tensor], Tensor]]]: ...
 
 
 def attach(optimizer: Optimizer, model: nn.Module) -> RemovableHandle:
@@ -173,7 +173,7 @@ _Pairs = Sequence[tuple[_Variable, Callable[[Tensor], Tensor]]]
 
 def _pairs(model: nn.Module) -> _Pairs:
     """Every constrained weight in a model, with its constraint."""
-    own = [module.constrained_variables() for module in model.modules() if isinstance(module, _Constrained)]
+    own = [module._constrained_variables() for module in model.modules() if isinstance(module, _Constrained)]
     return [pair for pairs in own for pair in pairs]
 
 

@@ -9,7 +9,7 @@ A `Var` says, as data, which Keras variable lives in which parameters of a layer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,11 @@ def _each(
     return Step(name, lambda ts: tuple(map(forward, ts)), lambda ts: tuple(map(inverse, ts)), rows)
 
 
-identity = _each("identity", lambda t: t, lambda t: t, rows=0)
+def _as_they_are(tensors: Tensors) -> Tensors:
+    return tuple(tensors)
+
+
+identity = Step("identity", _as_they_are, _as_they_are, rows=0)  # named functions: it can be pickled
 transpose = _each("transpose", lambda t: t.transpose(0, 1), lambda t: t.transpose(0, 1), rows=1)
 
 
@@ -142,6 +146,21 @@ reinterpret = _each(
 Shape = tuple[Any, ...]
 
 
+def always(layer: Any) -> bool:
+    """The condition of a variable that every layer of its class has."""
+    return True
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The shape of a variable that does not depend on the input's; it can be pickled."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, layer: Any, input_shape: Shape) -> tuple[int, ...]:
+        return self.shape
+
+
 @dataclass(frozen=True)
 class Var:
     """One Keras variable of a layer.
@@ -158,19 +177,21 @@ class Var:
         also: Names that other versions of Keras have for it.
         convolved: Whether it is the kernel of a convolution, which Theano kept rotated.
         dtype: If it is not the layer's, whatever that is: of a count.
+        rules: The regularizer and the constraint, where these are not arguments of the layer.
     """
 
     name: str
     params: tuple[str, ...]
     shape: Callable[[Any, Shape], tuple[int, ...]]
     map: Step = identity
-    when: Callable[[Any], bool] = lambda layer: True
+    when: Callable[[Any], bool] = always
     trainable: bool = True
     stem: str = ""
     init: Callable[[Any], Initializer | Callable[..., Tensor]] | None = None
     also: tuple[str, ...] = ()
     convolved: bool = False
     dtype: torch.dtype | None = None
+    rules: Mapping[str, Any] | None = None
 
     def initial(self, layer: Any, input_shape: Shape, dtype: torch.dtype, device: torch.device) -> Tensor:
         """The variable's first value, in Keras layout; on `meta`, where there are no values, only its shape.
@@ -184,6 +205,8 @@ class Var:
 
     def option(self, layer: Any, kind: str) -> Any:
         """The layer's regularizer or constraint for this variable, or None."""
+        if self.rules is not None:
+            return self.rules[kind]
         return getattr(layer, f"{self.stem or self.name}_{kind}", None)
 
     def to_torch(self, array: Tensor) -> Tensors:
@@ -206,7 +229,7 @@ class Filler:
 
     name: str
     shape: Callable[[Any], tuple[int, ...]]
-    when: Callable[[Any], bool] = lambda layer: True
+    when: Callable[[Any], bool] = always
     value: Callable[[Any], Any] | None = None
 
     def make(self, layer: Any, dtype: torch.dtype, device: torch.device | str) -> Tensor:

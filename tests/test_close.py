@@ -18,7 +18,7 @@ from kerastorch.layers._graph import leaves, map_structure
 from kerastorch.layers._shapes import map_shapes
 
 EXAMPLES = [
-    pytest.param(cls, example, id=f"{cls.class_name}-{example.name}")
+    pytest.param(cls, example, id=f"{cls._class_name}-{example.name}")
     for cls in REGISTRY.values()
     for example in cls.EXAMPLES
 ]
@@ -66,7 +66,7 @@ def test_the_floors_are_those_of_this_processor(cls: type[Layer], example: Examp
     wide = map_structure(lambda t: t.double() if t.is_floating_point() else t, x)
     exact_outputs, exact_gradients = everything(copy.deepcopy(layer).double(), wide, upstream)
     assert_close(outputs, exact_outputs, OUTPUT / MARGIN)
-    if not cls.class_name.startswith(CANCELLING):
+    if not cls._class_name.startswith(CANCELLING):
         for ours, exact in zip(gradients, exact_gradients, strict=True):
             assert_close(ours, exact, GRADIENT / MARGIN, scale=scale_beside(exact, exact_gradients))
 

@@ -89,7 +89,7 @@ def test_a_file_of_two_branches(tmp_path: Path) -> None:
         "head": arrays_of("head", (6, 2), (2,)),
     }
     model = kt.load_model(write(tmp_path / "m.h5", stored, WORDS_AND_NUMBERS))
-    assert [layer.name for layer in model.sublayers() if isinstance(layer, layers.Layer)] == [
+    assert [layer.name for layer in model._sublayers() if isinstance(layer, layers.Layer)] == [
         "words_input", "words", "reader", "numbers_input", "numbers", "squash", "both", "noise", "head",
     ]  # fmt: skip
     assert model.input_shape == [(None, 4), (None, 5)]
@@ -161,7 +161,7 @@ def test_such_a_sequential_inside_a_model() -> None:
     model = kt.model_from_json(json.dumps({**config, "keras_version": "1.2.2"}))
     assert model.output_shape == (None, 1)
     x, y = torch.randn(2, 3), torch.randn(2, 3)
-    inner = next(layer for layer in model.sublayers() if isinstance(layer, Model))
+    inner = next(layer for layer in model._sublayers() if isinstance(layer, Model))
     torch.testing.assert_close(model([x, y]), inner([x, y]), rtol=0, atol=0)
 
 

@@ -117,6 +117,6 @@ def test_pieces_equal_the_whole_with_masks_and_in_bidirectional(name: str) -> No
     both.forward_layer.set_weights(whole.get_weights())
     forward = torch.cat([both(x[:, a:b])[0] for a, b in ((0, 4), (4, 9))], dim=1)
     assert torch.allclose(forward, whole(x), atol=1e-6)
-    assert len(both.states) == 2 * both.forward_layer.state_count
+    assert len(both.states) == 2 * both.forward_layer._state_count
     both.reset_state()
     assert not any(state.any() for state in both.states)

@@ -49,7 +49,7 @@ def write_state_dict(model: Model, path: str, kind: str, writer: str, wrote: Cal
 
 def _metadata(model: Model, writer: str) -> dict[str, str]:
     """What the tensors' names do not say: the model, and for each prefix of names the layer's name and class."""
-    layers = {f"layers.{index}": [layer.name, layer.class_name] for index, layer in enumerate(model.layers)}
+    layers = {f"layers.{index}": [layer.name, layer._class_name] for index, layer in enumerate(model.layers)}
     return {"format": "pt", "keras_version": writer, "model": model.name, "layers": json.dumps(layers)}
 
 

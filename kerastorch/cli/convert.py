@@ -159,7 +159,7 @@ def _print(
     rows = [("read", shown(rule.layer), shown(rule.text)) for rule in read.rules]
     rows += [("written", shown(rule.layer), shown(rule.text)) for rule in written]
     rows += [("left out", shown(item.what), shown(item.reason)) for item in read.skipped]
-    if model.training_config is not None and os.path.splitext(options.out)[1].lower() in _STATE_DICTS:
+    if model._compiled_as is not None and os.path.splitext(options.out)[1].lower() in _STATE_DICTS:
         rows.append(("left out", shown(model.name), "how the model was compiled: a state dict holds tensors only"))
     if rows:
         print_table(console, ("", "Layer", "What was changed"), rows)

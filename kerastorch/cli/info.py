@@ -85,7 +85,7 @@ def _print_layers(console: Console, model: Model) -> None:
     for depth, layer, shape, _ in rows(model, expand_nested=True):
         path, reason = ("", "") if isinstance(layer, Model) else _kernels(layer)
         name = "  " * depth + shown(layer.name)
-        cells.append((name, layer.kind, str(shape), f"{sum(count(layer)):,}", path, reason))
+        cells.append((name, layer._kind, str(shape), f"{sum(count(layer)):,}", path, reason))
     print_table(console, ("Layer", "Class", "Output shape", "Params", "Kernel", "Why"), cells, right=(3,))
     trained, fixed = count(model)
     console.print(f"parameters: {trained + fixed:,} ({trained:,} trainable, {fixed:,} not)")
@@ -101,9 +101,9 @@ def _kernels(layer: Layer) -> tuple[str, str]:
     found: dict[tuple[str, str], None] = {}
     for module in layer.modules():
         if isinstance(module, SequenceLayer):
-            choice = module.kernel_choice(training=False)
+            choice = type(module).kernel_choice(module, training=False)
             reason = choice.reason
-            while_training = module.kernel_choice(training=True)
+            while_training = type(module).kernel_choice(module, training=True)
             if while_training != choice:
                 reason += f"; while training: {while_training.path}, because {while_training.reason}"
             found[choice.path, reason] = None  # the two directions of a Bidirectional mostly say the same

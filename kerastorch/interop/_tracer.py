@@ -370,7 +370,7 @@ class Tracer(TorchFunctionMode):
             if id(layer) in self._called or isinstance(layer, InputLayer):
                 continue
             self._called.add(id(layer))
-            kind = snake_case(layer.function if isinstance(layer, Operation) else layer.class_name)
+            kind = snake_case(layer.function if isinstance(layer, Operation) else layer._class_name)
             while kind + (f"_{counts[kind]}" if counts[kind] else "") in self.names:
                 counts[kind] += 1
             layer.name = kind + (f"_{counts[kind]}" if counts[kind] else "")

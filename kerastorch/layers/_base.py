@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations, constraints, initializers, regularizers
-from ..errors import ArgumentError, KerasTorchError, attribute, quote
+from ..errors import ArgumentError, KerasTorchError, quote
 from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain, _ragged
 from ._building import alone, finishing
@@ -74,10 +74,10 @@ class Layer(Connected):
     TAKES_STEPS: ClassVar[bool] = False  # whether inputs are (batch, timesteps, features)
     SPATIAL: ClassVar[int] = 0  # axes of an image without channels, where `data_format` says where these stand
     VARS_PATH: ClassVar[str] = ""  # where Keras 3 keeps the layer's own weights, below the layer's place in a file
-    class_name: ClassVar[str] = "Layer"
+    _class_name: ClassVar[str] = "Layer"
 
     supports_masking: bool = False
-    keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
+    _keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
     _casts_itself: ClassVar[bool] = False  # whether its computation ends with the casts of outputs that Keras makes
     _borrowed: torch.dtype | None = None  # what it computes in while a layer around it says so
@@ -112,7 +112,7 @@ class Layer(Connected):
         if unknown:
             raise ArgumentError(
                 f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}. "
-                f"It takes: {', '.join(type(self).config_keys())}."
+                f"It takes: {', '.join(type(self)._config_keys())}."
             )
         if name is not None and (not isinstance(name, str) or not name):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
@@ -136,12 +136,12 @@ class Layer(Connected):
             return _check.shape("batch_input_shape", batched)
         if shape is None and features is not None:
             size = _check.positive("input_dim", features)
-            shape = (size,) if not self.TAKES_STEPS and steps is None else (steps, size)
+            shape = (size,) if not type(self).TAKES_STEPS and steps is None else (steps, size)
         return None if shape is None else _check.shape("input_shape", (batch_size, *_check.shape("input_shape", shape)))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.class_name = cls.__name__
+        cls._class_name = cls.__name__
         cls._tracks = True
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
@@ -151,7 +151,7 @@ class Layer(Connected):
 
     def _makes_weights(self) -> bool:
         """Whether `build` will make parameters of this very layer."""
-        return bool(self.WEIGHTS) or type(self).build is not Layer.build
+        return bool(type(self).WEIGHTS) or type(self).build is not Layer.build
 
     # ------------------------------------------------------------------ configuration
 
@@ -160,25 +160,25 @@ class Layer(Connected):
         for key, value in arguments.items():
             kind = _kind_of(key)
             if kind is activations and isinstance(value, Layer):
-                value = value.as_activation()
+                value = value._as_activation()
             setattr(self, key, kind.get(value) if kind else value)
 
-    def as_activation(self) -> Any:
+    def _as_activation(self) -> Any:
         """What stands for this layer where it is the `activation` of another: a function if it has no weights."""
         return self
 
     @classmethod
-    def config_keys(cls) -> tuple[str, ...]:
+    def _config_keys(cls) -> tuple[str, ...]:
         """Every key that `from_config` accepts."""
         return (*cls.BASE_CONFIG, *cls.CONFIG, *(key for key in cls.INERT if key not in cls.CONFIG))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments as plain values, in Keras 3's spelling."""
-        return {**self._base_config(), **{key: self._plain(key) for key in self.CONFIG}}
+        return {**self._base_config(), **{key: self._plain(key) for key in type(self).CONFIG}}
 
     def _plain(self, key: str) -> Any:
         """One constructor argument as a plain value."""
-        value = getattr(self, self.KEPT_AS.get(key, key))
+        value = getattr(self, type(self).KEPT_AS.get(key, key))
         kind = _kind_of(key)
         return kind.serialize(value) if kind else value
 
@@ -195,13 +195,13 @@ class Layer(Connected):
         Raises:
             ArgumentError: A key is not one of this class, or a value has the wrong type.
         """
-        if REGISTRY.get(cls.class_name) is cls or "CONFIG" in cls.__dict__:
+        if REGISTRY.get(cls._class_name) is cls or isinstance(cls.__dict__.get("CONFIG"), tuple):
             unknown = sorted(
-                set(config) - set(cls.config_keys()) - {"activity_regularizer", "batch_input_shape", "input_shape"}
+                set(config) - set(cls._config_keys()) - {"activity_regularizer", "batch_input_shape", "input_shape"}
             )
             if unknown:
                 raise ArgumentError(
-                    f"{cls.class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
+                    f"{cls._class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
                 )
         return cls(**config)
 
@@ -214,9 +214,9 @@ class Layer(Connected):
             input_shape: With the batch axis, None where a size is not known: `(None, 20, 1)`; a list of shapes for
                 layers with several inputs.
         """
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         dtype, device = self.dtype, self._weight_device()
-        for var in self.WEIGHTS:
+        for var in type(self).WEIGHTS:
             if not var.when(self):
                 continue
             initial = var.initial(self, input_shape, dtype, device)
@@ -228,13 +228,18 @@ class Layer(Connected):
         for filler in fillers(self):
             self.register_buffer(filler.name, filler.make(self, dtype, device))
 
-    def check_input_shape(self, input_shape: Any) -> None:
+    def _check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""
 
     @property
-    def kind(self) -> str:
+    def _kind(self) -> str:
         """What summaries call the layer: its class."""
-        return self.class_name
+        return self._class_name
+
+    @property
+    def _keeps_states(self) -> bool:
+        """Whether there are states between batches: of a recurrent layer, or of a person's own that says so."""
+        return bool(getattr(self, "stateful", False))
 
     @property
     def built(self) -> bool:
@@ -283,7 +288,7 @@ class Layer(Connected):
             for leaf in leaves(inputs):
                 _ragged.refuse_nested(self, leaf)
             shapes = shapes_of(inputs)
-            self.check_input_shape(shapes)  # a message shows the sizes as they are
+            self._check_input_shape(shapes)  # a message shows the sizes as they are
             self._build_for_call(self._shape_from_call(shapes))
 
     def _build_for_call(self, shapes: Any) -> None:
@@ -298,7 +303,7 @@ class Layer(Connected):
         """Numpy arrays become tensors of the layer's device, floats of its dtype."""
         if isinstance(leaf, Tensor):
             return leaf
-        tensor = as_tensor(leaf, self.device)
+        tensor = as_tensor(leaf, self._on_device)
         return tensor.to(self.dtype) if isinstance(tensor, Tensor) and tensor.is_floating_point() else tensor
 
     # ------------------------------------------------------------------ shapes and masks
@@ -310,7 +315,7 @@ class Layer(Connected):
         """
         return infer_output_shape(self, input_shape)
 
-    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """The output shape of a call, given with shapes in the place of tensors: its options can decide it too."""
         return self._output_shape(_calling.inputs_of(self, args, kwargs))
 
@@ -318,12 +323,12 @@ class Layer(Connected):
         one_by_one = self._call_arguments.tensors and type(self).compute_output_shape is not Layer.compute_output_shape
         return self.compute_output_shape(*shapes) if one_by_one else self.compute_output_shape(shapes)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype if self.WEIGHTS else input_dtype
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype if type(self).WEIGHTS else input_dtype
 
-    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+    def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
         """The dtypes of the outputs; one is that of all."""
-        return [dtype_in_policy(self, self.compute_output_dtype(input_dtype))]
+        return [dtype_in_policy(self, self._compute_output_dtype(input_dtype))]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the output, from the inputs and their masks: bool tensors `(B, T)`, True = use the step.
@@ -334,25 +339,12 @@ class Layer(Connected):
         return mask if self.supports_masking else None
 
     @property
-    def input_shape(self) -> Any:
-        """The shape that the layer was built for, with the batch axis."""
-        if self._build_shape is None:
-            raise self._not_built("input_shape")
-        return self._build_shape
-
-    @property
-    @attribute
-    def output_shape(self) -> Any:
-        """The output shape for `input_shape`."""
-        return self._output_shape(self.input_shape)
-
-    @property
     def compute_dtype(self) -> torch.dtype:
         """What the layer computes in: `dtype`, or half precision under a mixed policy.
 
         A layer that was brought to another dtype, by `.double()` say, computes in that one.
         """
-        dtype = self.policy_dtype
+        dtype = self._policy_dtype
         return self._mixed if self._mixed is not None and self._has_policy and dtype == torch.float32 else dtype
 
     # ------------------------------------------------------------------ torch's own protocols
@@ -390,7 +382,7 @@ class Layer(Connected):
         self.activity_regularizer = self._activity_regularizer  # in a new process no call has been watched yet
 
     def extra_repr(self) -> str:
-        shown = [f"{key}={getattr(self, key)!r}" for key in self.CONFIG[:1]]
+        shown = [f"{key}={getattr(self, key)!r}" for key in type(self).CONFIG[:1]]
         return ", ".join([*shown, f"name={self.name!r}"])
 
 

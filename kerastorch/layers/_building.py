@@ -59,7 +59,7 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
                 return
             input_shape = joined_shapes(self, shapes, named)
             if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
-                self.check_input_shape(input_shape)
+                self._check_input_shape(input_shape)
                 return
             input_shape = map_shapes(lambda shape: _check.shape("input_shape", shape), input_shape)
             placeholder = self._parameters.get("unbuilt")

@@ -15,6 +15,7 @@ from ._calling import inputs_of
 from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
 from ._shapes import map_shapes, stands_for
 from ._weighted import Weighted, repr_of
+from ._yielding import yielding
 
 Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what goes in, what comes out
 
@@ -31,11 +32,12 @@ class Connected(Weighted):
     if TYPE_CHECKING:  # what `Layer` defines
 
         def _build_for_call(self, shapes: Any) -> None: ...
-        def check_input_shape(self, input_shape: Any) -> None: ...
-        def shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
-        def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
+        def _check_input_shape(self, input_shape: Any) -> None: ...
+        def _shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
+        def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
         @property
         def compute_dtype(self) -> torch.dtype: ...
+        def _output_shape(self, shapes: Any) -> Any: ...
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call in the graph and return symbolic outputs."""
@@ -47,11 +49,11 @@ class Connected(Weighted):
         if not self._built:
             self._build_for_call(shapes)
         else:
-            self.check_input_shape(shapes)
+            self._check_input_shape(shapes)
         node = Node(self, args, kwargs)  # type: ignore[arg-type]
         self._called_on = stands_for((args, kwargs))
-        output_shapes = self.shape_of_call(*map_structure(_shape_for, (args, kwargs)))
-        dtypes = self.output_dtypes(symbolic_leaves((args, kwargs))[0].dtype)
+        output_shapes = self._shape_of_call(*map_structure(_shape_for, (args, kwargs)))
+        dtypes = self._output_dtypes(symbolic_leaves((args, kwargs))[0].dtype)
 
         def make(shape: Shape) -> SymbolicTensor:
             dtype = dtypes[len(node.outputs)] if len(dtypes) > 1 else dtypes[0]
@@ -124,6 +126,27 @@ class Connected(Weighted):
             NotBuiltError: The layer was never called on a symbolic tensor.
         """
         return self._at(0, 1, "output")
+
+    @property
+    def _in_shape(self) -> Any:
+        if self._build_shape is None:
+            raise self._not_built("input_shape")
+        return self._build_shape
+
+    @property
+    @attribute
+    def _out_shape(self) -> Any:
+        return self._output_shape(self._in_shape)
+
+    @yielding
+    def input_shape(self) -> Any:
+        """The shape that the layer was built for, with the batch axis."""
+        return self._in_shape
+
+    @yielding
+    def output_shape(self) -> Any:
+        """The output shape for `input_shape`."""
+        return self._out_shape
 
     def get_input_at(self, node_index: int) -> Any:
         """The input of call number `node_index`; a model's own graph counts as its call 0 (as in Keras 2)."""

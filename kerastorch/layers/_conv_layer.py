@@ -39,11 +39,11 @@ class ConvLayer(Layer):
     bias: Tensor
 
     def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
-        self.kernel_size = sizes("kernel_size", kernel_size, self.SPATIAL)
-        self.strides = sizes("strides", strides, self.SPATIAL)
-        self.padding = padding_of(padding, self.PADDINGS)
+        self.kernel_size = sizes("kernel_size", kernel_size, type(self).SPATIAL)
+        self.strides = sizes("strides", strides, type(self).SPATIAL)
+        self.padding = padding_of(padding, type(self).PADDINGS)
         self.data_format = data_format_of(data_format)
-        self.dilation_rate = sizes("dilation_rate", dilation_rate, self.SPATIAL)
+        self.dilation_rate = sizes("dilation_rate", dilation_rate, type(self).SPATIAL)
 
     def _set_output(self, activation: Any, use_bias: Any, lora_rank: Any = None, **functions: Any) -> None:
         self._configure(activation=activation, **functions)
@@ -53,13 +53,13 @@ class ConvLayer(Layer):
     # ------------------------------------------------------------------ shapes
 
     @property
-    def channel_axis(self) -> int:
+    def _channel_axis(self) -> int:
         """The axis of the channels, counted from the end."""
-        return -1 - self.SPATIAL if self.data_format == "channels_first" else -1
+        return -1 - type(self).SPATIAL if self.data_format == "channels_first" else -1
 
     @property
-    def MEANING(self) -> str:
-        return f"(batch, {axes_named(self.SPATIAL, self.data_format == 'channels_first')})"
+    def _meaning(self) -> str:
+        return f"(batch, {axes_named(type(self).SPATIAL, self.data_format == 'channels_first')})"
 
     def _in_format(self, image: Shape, channels: int) -> Shape:
         """The axes of an image with its channels, where these belong."""
@@ -71,50 +71,55 @@ class ConvLayer(Layer):
 
     def _image(self, shape: Shape) -> Shape:
         """The axes without batch and channels."""
-        return shape[-self.SPATIAL :] if self.data_format == "channels_first" else shape[-1 - self.SPATIAL : -1]
+        return (
+            shape[-type(self).SPATIAL :]
+            if self.data_format == "channels_first"
+            else shape[-1 - type(self).SPATIAL : -1]
+        )
 
     def _image_out(self, shape: Shape) -> Shape:
         """What comes of an input's axes without batch and channels; None where it is not known."""
         window = zip(self._image(shape), self.kernel_size, self.strides, self.dilation_rate, strict=True)
         return tuple(None if n is None else output_size(n, k, s, d, self.padding) for n, k, s, d in window)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        one_shape(self, input_shape, least=1, meaning=self.MEANING)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, least=1, meaning=self._meaning)
         self._check_rank(input_shape)
-        (channels,) = sizes_at(self, input_shape, (self.channel_axis,))
-        built = self._build_shape[self.channel_axis] if self._built and self._build_shape is not None else channels
+        (channels,) = sizes_at(self, input_shape, (self._channel_axis,))
+        built = self._build_shape[self._channel_axis] if self._built and self._build_shape is not None else channels
         if channels != built:
             raise ShapeError(
                 f"{repr_of(self)}: expected {built} channels, got {channels} (input of shape {tuple(input_shape)}, "
-                f"that is {self.MEANING})."
+                f"that is {self._meaning})."
             )
         self._check_channels(channels)
         if any(size is not None and size < 1 for size in self._image_out(input_shape)):
             raise ShapeError(
-                f"{repr_of(self)}: the output would be empty for input {tuple(input_shape)}, that is {self.MEANING}: "
+                f"{repr_of(self)}: the output would be empty for input {tuple(input_shape)}, that is {self._meaning}: "
                 f"the kernel {self.kernel_size} (dilation_rate {self.dilation_rate}) does not fit into it; use a "
                 'smaller kernel or padding="same".'
             )
 
     def _check_rank(self, input_shape: Shape) -> None:
-        rank = self.SPATIAL + 2
+        rank = type(self).SPATIAL + 2
         if len(input_shape) == rank:
             return
-        hint = f" One channel? Pass x.unsqueeze({self.channel_axis})." if len(input_shape) == rank - 1 else ""
+        hint = f" One channel? Pass x.unsqueeze({self._channel_axis})." if len(input_shape) == rank - 1 else ""
         hint = " A sequence of them? Wrap the layer in TimeDistributed." if len(input_shape) == rank + 1 else hint
         raise ShapeError(
-            f"{repr_of(self)}: expected input of shape {self.MEANING} with {rank} axes, got {tuple(input_shape)}.{hint}"
+            f"{repr_of(self)}: expected input of shape {self._meaning} with {rank} axes, got "
+            f"{tuple(input_shape)}.{hint}"
         )
 
     def _check_channels(self, channels: int) -> None:
         """Raise if the layer cannot take this number of channels."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        channels = self._channels_out(input_shape[self.channel_axis])
-        return (*input_shape[: -1 - self.SPATIAL], *self._in_format(self._image_out(input_shape), channels))
+        self._check_input_shape(input_shape)
+        channels = self._channels_out(input_shape[self._channel_axis])
+        return (*input_shape[: -1 - type(self).SPATIAL], *self._in_format(self._image_out(input_shape), channels))
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     # ------------------------------------------------------------------ running
@@ -122,7 +127,7 @@ class ConvLayer(Layer):
     def _checked(self, x: Any, weight: Tensor) -> Tensor:
         """x as a tensor of the weight's dtype and of a shape that the layer takes."""
         x = float_tensor(self, x, weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x
 
     @property
@@ -159,7 +164,7 @@ class ConvLayer(Layer):
     def _torch_module(self, weight: Tensor, bias: Tensor | None, groups: int = 1, **window: Any) -> nn.Module:
         tensors = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
         return _plain.plain(
-            _MODULES[self.SPATIAL],
+            _MODULES[type(self).SPATIAL],
             self,
             tensors,
             in_channels=weight.shape[1] * groups,
@@ -188,7 +193,7 @@ class ChannelwiseConv(ConvLayer):
             w.flatten(0, 1).unsqueeze(1),
             b,
             padding=self.padding,
-            channel_axis=self.channel_axis,
+            channel_axis=self._channel_axis,
             strides=self.strides,
             dilation=self.dilation_rate,
             groups=w.shape[0],

@@ -76,7 +76,7 @@ class ConvLSTM(SequenceLayer):
         Var(
             "kernel",
             ("weight_ih",),
-            lambda l, s: (*l.kernel_size, s[l.channel_axis], GATES * l.filters),
+            lambda l, s: (*l.kernel_size, s[l._channel_axis], GATES * l.filters),
             convolution,
             convolved=True,
         ),
@@ -124,7 +124,7 @@ class ConvLSTM(SequenceLayer):
         super().__init__(**given)
         self._configure(activation=activation, recurrent_activation=recurrent_activation, **functions)
         self.filters = _check.positive("filters", filters)
-        rank = self.RANK - 3
+        rank = self._rank - 3
         self.kernel_size = sizes("kernel_size", kernel_size, rank)
         self.strides = sizes("strides", strides, rank)
         self.padding = padding_of(padding)
@@ -147,17 +147,17 @@ class ConvLSTM(SequenceLayer):
     # ------------------------------------------------------------------ shapes
 
     @property
-    def MEANING(self) -> str:
-        return f"(batch, timesteps, {axes_named(self.RANK - 3, self._channels_first)})"
+    def _meaning(self) -> str:
+        return f"(batch, timesteps, {axes_named(self._rank - 3, self._channels_first)})"
 
     @property
-    def channel_axis(self) -> int:
+    def _channel_axis(self) -> int:
         """The axis of the channels in the input."""
         return 2 if self._channels_first else -1
 
     @property
-    def state_sizes(self) -> list[Shape]:
-        return [self._output_size((None,) * self.RANK)] * 2  # the image's sizes may change from call to call
+    def _state_sizes(self) -> list[Shape]:
+        return [self._output_size((None,) * self._rank)] * 2  # the image's sizes may change from call to call
 
     def _output_size(self, input_shape: Shape) -> Shape:
         image = input_shape[3:] if self._channels_first else input_shape[2:-1]
@@ -167,37 +167,37 @@ class ConvLSTM(SequenceLayer):
         )
         return (self.filters, *sizes) if self._channels_first else (*sizes, self.filters)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        if len(input_shape) == self.RANK - 1:
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        if len(input_shape) == self._rank - 1:
             axis = f"{'2' if self._channels_first else '-1'}"
             raise ShapeError(
-                f"{repr_of(self)}: expected input of shape {self.MEANING}, got {tuple(input_shape)}. "
+                f"{repr_of(self)}: expected input of shape {self._meaning}, got {tuple(input_shape)}. "
                 f"Images of one channel? Pass x.unsqueeze({axis})."
             )
-        super().check_input_shape(input_shape)
+        super()._check_input_shape(input_shape)
         if any(size is not None and size < 1 for size in self._output_size(input_shape)):
             raise ShapeError(
                 f"{repr_of(self)}: the kernel {self.kernel_size} (dilation_rate {self.dilation_rate}) does not fit "
-                f"into images of input {tuple(input_shape)}, that is {self.MEANING}; use a smaller kernel or "
+                f"into images of input {tuple(input_shape)}, that is {self._meaning}; use a smaller kernel or "
                 'padding="same".'
             )
 
     def _check_features(self, input_shape: Shape) -> None:
-        channels = input_shape[self.channel_axis]
+        channels = input_shape[self._channel_axis]
         if channels is None:
             raise ShapeError(
-                f"{repr_of(self)}: the number of channels must be known, got {tuple(input_shape)} for {self.MEANING}; "
+                f"{repr_of(self)}: the number of channels must be known, got {tuple(input_shape)} for {self._meaning}; "
                 "give it to Input or build."
             )
-        expected = self._build_shape[self.channel_axis] if self._built and self._build_shape is not None else channels
+        expected = self._build_shape[self._channel_axis] if self._built and self._build_shape is not None else channels
         if channels != expected:
             raise ShapeError(
                 f"{repr_of(self)}: expected {expected} channels, got {channels} (input of shape {tuple(input_shape)}, "
-                f"that is {self.MEANING})."
+                f"that is {self._meaning})."
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         step = (input_shape[0], *self._output_size(input_shape))
         output = (*input_shape[:2], *step[1:]) if self.return_sequences else step
         return (output, step, step) if self.return_state else output
@@ -221,7 +221,7 @@ class ConvLSTM(SequenceLayer):
 
     def _check_input(self, x: Any) -> Tensor:
         if isinstance(x, Tensor):
-            self.check_input_shape(tuple(x.shape))
+            self._check_input_shape(tuple(x.shape))
         return super()._check_input(x)
 
     def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:

@@ -58,6 +58,12 @@ def variable_dtype(policy: Any) -> torch.dtype:
     )
 
 
+def weight_dtype(policy: Any) -> torch.dtype:
+    """The dtype of one weight, which may be an integer's: of a count."""
+    found = _OTHERS.get(policy) if isinstance(policy, str) else None
+    return variable_dtype(policy) if found is None else found
+
+
 def mixed_dtype(policy: Any) -> torch.dtype | None:
     """What a mixed policy (float32 weights, half-precision compute) computes in; None for every other policy."""
     name = _policy_name(policy)
@@ -98,7 +104,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def policy_name(layer: Layer) -> str:
     """The layer's `dtype` as Keras writes it."""
-    mixed, dtype = layer._mixed, layer.policy_dtype
+    mixed, dtype = layer._mixed, layer._policy_dtype
     return _MIXED_NAMES[mixed] if mixed is not None and dtype == torch.float32 else dtype_name(dtype)
 
 
@@ -119,12 +125,12 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
     if layer._borrowed is not None:
         with _weights_as(layer, layer._borrowed):
             return function(*cast_floats(args, layer._borrowed), **cast_floats(kwargs, layer._borrowed))
-    stated = layer.policy_dtype
+    stated = layer._policy_dtype
     computed = stated if layer._mixed is None else layer.compute_dtype
-    if stated == computed or layer.class_name in _WIDE:
+    if stated == computed or layer._class_name in _WIDE:
         # What torch casts by itself is left to it, and no index is rounded.
         differs = _differs(stated, args) or _differs(stated, kwargs.values())
-        if differs and not layer._takes_ids and not autocasts(layer.device):
+        if differs and not layer._takes_ids and not autocasts(layer._on_device):
             args, kwargs = cast_floats((args, kwargs), stated)
         result = function(*args, **kwargs)
         return result if stated == computed else cast_floats(result, computed)
@@ -141,7 +147,7 @@ def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
 
 def ends_in_own_dtype(layer: Layer) -> bool:
     """Whether the computation of a layer ends with a cast to what it computes in, or is that of layers inside it."""
-    return layer.class_name in _WIDE or layer._casts_itself or not layer._has_policy
+    return layer._class_name in _WIDE or layer._casts_itself or not layer._has_policy
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import activations
 from ..errors import ShapeError, UnsupportedError
 from ..weights import Filler, Shape, Var
 from . import _engine, _input_product
@@ -82,7 +81,7 @@ class GatedCell(Layer):
     bias_ih: Tensor
     bias_hh: Tensor
     activation: Activation
-    recurrent_activation: Activation = staticmethod(activations.linear)  # for a cell without gates
+    recurrent_activation: Activation  # of a cell that has gates
 
     def __init__(
         self,
@@ -148,7 +147,7 @@ class GatedCell(Layer):
     @property
     def state_size(self) -> Any:
         """The size of the state: one integer, or a list of one for each state."""
-        return self.units if self.STATES == 1 else [self.units] * self.STATES
+        return self.units if type(self).STATES == 1 else [self.units] * type(self).STATES
 
     @property
     def output_size(self) -> int:
@@ -162,12 +161,12 @@ class GatedCell(Layer):
             inputs: Where the batch size, device and dtype come from, if given.
             dtype: Of the zeros; that of the weights if None.
         """
-        device = self.device if inputs is None else inputs.device
+        device = self._on_device if inputs is None else inputs.device
         dtype = dtype or (self.dtype if inputs is None else inputs.dtype)
         rows = batch_size if batch_size is not None else 1 if inputs is None else inputs.shape[0]
-        return [torch.zeros(rows, self.units, dtype=dtype, device=device) for _ in range(self.STATES)]
+        return [torch.zeros(rows, self.units, dtype=dtype, device=device) for _ in range(type(self).STATES)]
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=2, meaning="(batch, features)")
         (features,) = sizes_at(self, input_shape, (1,))
         expected = self._build_shape[-1] if self._built and self._build_shape is not None else features
@@ -177,9 +176,9 @@ class GatedCell(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         shape = (input_shape[0], self.units)
-        return shape, [shape] * self.STATES
+        return shape, [shape] * type(self).STATES
 
     # ------------------------------------------------------------------ dropout
 
@@ -213,7 +212,7 @@ class GatedCell(Layer):
             return None
         if kept is not None and kept.shape[1:] == like.shape:
             return kept.to(like)
-        count = self.GATES if self.implementation == 1 else 1
+        count = type(self).GATES if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
 
     def _gate_masks(self, x: Tensor, h: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
@@ -221,7 +220,7 @@ class GatedCell(Layer):
         if not training:
             return None, None
         masks = self.get_dropout_mask(x), self.get_recurrent_dropout_mask(h)
-        order = self.MASK_ORDER
+        order = type(self).MASK_ORDER
         x_mask, h_mask = (
             mask if mask is None or order is None or len(mask) == 1 else torch.stack([mask[gate] for gate in order])
             for mask in masks
@@ -245,7 +244,7 @@ class GatedCell(Layer):
             ShapeError: x or a state has another shape than the cell needs.
         """
         x = float_tensor(self, x, self.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         bare = isinstance(states, Tensor)
         flat = self._check_states(x, self.get_initial_state(inputs=x) if states is None else states)
         drop, recurrent_drop = self._gate_masks(x, flat[0], self.training if training is None else training)
@@ -259,9 +258,9 @@ class GatedCell(Layer):
         flat = tuple(torch.as_tensor(state, dtype=self.dtype, device=x.device) for state in given)
         wanted = (x.shape[0], self.units)
         found = [tuple(state.shape) for state in flat]
-        if found != [wanted] * self.STATES:
+        if found != [wanted] * type(self).STATES:
             raise ShapeError(
-                f"{repr_of(self)}: expected {self.STATES} state(s) of shape {wanted}, got {found}; "
+                f"{repr_of(self)}: expected {type(self).STATES} state(s) of shape {wanted}, got {found}; "
                 "get_initial_state makes them."
             )
         return flat
@@ -282,7 +281,7 @@ class GatedCell(Layer):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.use_bias else 2]
         return [getattr(self, name) for name in names]
 
-    def run(
+    def _run_all(
         self, x: Tensor, states: States, mask: Tensor | None, training: bool, want_states: bool
     ) -> tuple[Tensor, States]:
         """All steps of `x` `(B, T, F)` at once, with the numbers of one call for each step.

@@ -111,7 +111,7 @@ class HeadedAttention(Layer):
 
     # ------------------------------------------------------------------ shapes
 
-    def check_input_shape(self, input_shape: Any) -> None:
+    def _check_input_shape(self, input_shape: Any) -> None:
         several = input_shape and all(isinstance(shape, (tuple, list)) for shape in input_shape)
         if not several or len(input_shape) not in (2, 3):
             raise ShapeError(
@@ -138,7 +138,7 @@ class HeadedAttention(Layer):
             key_shape: `(B, S, F)`; the value's if None.
         """
         key_shape = value_shape if key_shape is None else key_shape
-        self.check_input_shape([query_shape, value_shape, key_shape])
+        self._check_input_shape([query_shape, value_shape, key_shape])
         self.query_dense.build(query_shape)
         self.key_dense.build(key_shape)
         if self.use_gate:
@@ -153,12 +153,12 @@ class HeadedAttention(Layer):
         if value_shape is None and query_shape and isinstance(query_shape[0], (tuple, list)):
             query_shape, value_shape, key_shape = (*query_shape, None)[:3]
         shapes = [shape for shape in (query_shape, value_shape, key_shape) if shape is not None]
-        self.check_input_shape(shapes)
+        self._check_input_shape(shapes)
         sizes = self.output_dense.partial_output_shape
         return (*query_shape[:-1], *((query_shape[-1],) if None in sizes else sizes))
 
-    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        output = super().shape_of_call(args, kwargs)
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output = super()._shape_of_call(args, kwargs)
         given = self._call_arguments.bind(args, kwargs)
         if not given.get("return_attention_scores"):
             return output
@@ -167,7 +167,7 @@ class HeadedAttention(Layer):
         attended = [given[name][axis] for name in ("query", "value") for axis in axes]
         return output, (*free, self.query_dense.partial_output_shape[0], *attended)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.compute_dtype
 
     def _axes(self, rank: int) -> tuple[int, ...]:
@@ -232,7 +232,7 @@ class HeadedAttention(Layer):
         """
         key = value if key is None else key
         query, value, key = (float_tensor(self, x, self.compute_dtype) for x in (query, value, key))
-        self.check_input_shape([tuple(query.shape), tuple(value.shape), tuple(key.shape)])
+        self._check_input_shape([tuple(query.shape), tuple(value.shape), tuple(key.shape)])
         allowed = self._allowed(query, value, (query_mask, value_mask, key_mask), attention_mask)
         use_causal_mask = _check.boolean("use_causal_mask", use_causal_mask)
         causal_only = use_causal_mask and allowed is None

@@ -39,14 +39,14 @@ class Merge(Layer):
     def _merge_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor | None:
         """The mask of the output, where at least one input has one."""
 
-    def check_input_shape(self, input_shape: Any) -> None:
-        count = f"{self.INPUTS} inputs" if self.INPUTS else "inputs"
+    def _check_input_shape(self, input_shape: Any) -> None:
+        count = f"{type(self).INPUTS} inputs" if type(self).INPUTS else "inputs"
         if not input_shape or not all(isinstance(shape, (tuple, list)) for shape in input_shape):
             raise ShapeError(
                 f"{repr_of(self)} takes a list of {count}, got one of shape {tuple(input_shape)}; "
                 f"call it as layer([a, b])."
             )
-        if self.INPUTS is not None and len(input_shape) != self.INPUTS:
+        if type(self).INPUTS is not None and len(input_shape) != type(self).INPUTS:
             raise ShapeError(f"{repr_of(self)} takes a list of {count}, got {len(input_shape)}: {list(input_shape)}.")
         self._merged_shape([tuple(shape) for shape in input_shape])
 
@@ -56,14 +56,14 @@ class Merge(Layer):
     def _check_inputs(self, inputs: Any) -> list[Tensor]:
         """Raise unless `inputs` is a list of tensors that fit."""
         if isinstance(inputs, Tensor):
-            self.check_input_shape(tuple(inputs.shape))
+            self._check_input_shape(tuple(inputs.shape))
         if not isinstance(inputs, (list, tuple)) or not all(isinstance(x, Tensor) for x in inputs):
             raise ArgumentError(f"{repr_of(self)}: expected a list of tensors, got {quote(type(inputs).__name__)}.")
-        self.check_input_shape([tuple(x.shape) for x in inputs])
+        self._check_input_shape([tuple(x.shape) for x in inputs])
         return list(inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return self._merged_shape([tuple(shape) for shape in input_shape])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -29,11 +29,11 @@ class Noise(Layer):
         """x with noise; x is a float tensor."""
         raise NotImplementedError
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
     def forward(self, x: Tensor, training: bool | None = None) -> Tensor:
@@ -47,7 +47,7 @@ class Noise(Layer):
             ShapeError: x does not fit the layer's noise_shape.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         if not (self.training if training is None else training) or not self._acts():
             return x
         return self._noised(x if x.is_floating_point() else x.to(self.dtype))

@@ -154,9 +154,9 @@ def _links(layer: Any) -> list[nn.Module]:
     module = convert(layer)
     if isinstance(module, nn.Embedding) and layer.mask_zero:
         raise no_module(layer, ["mask_zero=True: no mask travels in an nn.Sequential"])
-    if layer.SPATIAL and layer.data_format == "channels_last":
-        behind = [ChannelsLast(layer.SPATIAL)] if layer.keeps_image else []
-        return [ChannelsFirst(layer.SPATIAL), module, *behind]
+    if type(layer).SPATIAL and layer.data_format == "channels_last":
+        behind = [ChannelsLast(type(layer).SPATIAL)] if layer._keeps_image else []
+        return [ChannelsFirst(type(layer).SPATIAL), module, *behind]
     if not isinstance(module, nn.RNNBase):
         return [module]
     if layer.return_state:
@@ -178,7 +178,7 @@ def plain(
         **arguments: Of `module_class`.
     """
     # On the meta device nothing is initialised, and no random number is drawn.
-    module = module_class(**arguments, device="meta", dtype=layer.dtype).to_empty(device=layer.device)
+    module = module_class(**arguments, device="meta", dtype=layer.dtype).to_empty(device=layer._on_device)
     sources = layer.state_dict(keep_vars=True) if tensors is None else tensors
     for name, target in module.state_dict(keep_vars=True).items():
         target.copy_(sources[name])
@@ -189,7 +189,9 @@ def plain(
 
 def with_constants(layer: Layer, **values: float) -> dict[str, Tensor]:
     """The layer's state dict; what it does not have comes from `values`."""
-    constants = {name: torch.tensor(value, dtype=layer.dtype, device=layer.device) for name, value in values.items()}
+    constants = {
+        name: torch.tensor(value, dtype=layer.dtype, device=layer._on_device) for name, value in values.items()
+    }
     return {**constants, **layer.state_dict(keep_vars=True)}
 
 
@@ -320,7 +322,7 @@ def multi_head_attention(layer: MultiHeadAttention) -> nn.MultiheadAttention:
     Raises:
         UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
     """
-    query, value, key = (*layer.input_shape, layer.input_shape[1])[:3]
+    query, value, key = (*layer._in_shape, layer._in_shape[1])[:3]
     size = query[-1]
     reasons = []
     if layer.num_heads * layer.key_dim != size:

@@ -142,7 +142,6 @@ class Recurrent(SequenceLayer):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        self.recurrent_activation = activations.linear  # where there are gates, the subclass sets it
         keep_gated_arguments(
             self,
             units,
@@ -163,7 +162,7 @@ class Recurrent(SequenceLayer):
             bias_constraint=bias_constraint,
         )
         self.use_cudnn = _check.one_of("use_cudnn", use_cudnn, ("auto", True, False))
-        self._register_states(self.STATES)
+        self._register_states(type(self).STATES)
 
     # ------------------------------------------------------------------ what a subclass defines
 
@@ -178,8 +177,8 @@ class Recurrent(SequenceLayer):
     # ------------------------------------------------------------------ shapes
 
     @property
-    def state_sizes(self) -> list[Shape]:
-        return [(self.units,)] * self.STATES
+    def _state_sizes(self) -> list[Shape]:
+        return [(self.units,)] * type(self).STATES
 
     def _output_size(self, input_shape: Shape) -> Shape:
         return (self.units,)
@@ -256,15 +255,14 @@ class Recurrent(SequenceLayer):
 
         The gates are in Keras's order. All noise of the layer comes from here: the tests put given masks in its place.
         """
-        count = self.GATES if self.implementation == 1 else 1
+        count = type(self).GATES if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
 
     def _gate_masks(self, like: Tensor, rate: float) -> Tensor:
         """`_dropout_masks`, with the gates in torch's order."""
         masks = self._dropout_masks(like, rate)
-        if self.MASK_ORDER is None or len(masks) == 1:
-            return masks
-        return torch.stack([masks[gate] for gate in self.MASK_ORDER])
+        order = type(self).MASK_ORDER
+        return masks if order is None or len(masks) == 1 else torch.stack([masks[gate] for gate in order])
 
 
 def _is_one(x: Tensor) -> bool:

@@ -33,7 +33,7 @@ def register(name: str) -> Callable[[_L], _L]:
         missing = [item for item in ("CONFIG", "EXAMPLES") if item not in cls.__dict__]
         if missing or not cls.__doc__:
             raise TypeError(f"layer {name!r} must declare {', '.join(missing) or 'a docstring'}")
-        cls.class_name = name
+        cls._class_name = name
         cls._tracks = False
         REGISTRY[name] = cls
         return cls

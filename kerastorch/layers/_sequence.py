@@ -58,8 +58,8 @@ class SequenceLayer(Layer):
     supports_masking = True
     _casts_itself = True
     TAKES_STEPS = True
-    RANK = 3  # axes of the input
-    MEANING = "(batch, timesteps, features)"
+    _rank = 3  # axes of the input
+    _meaning = "(batch, timesteps, features)"
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class SequenceLayer(Layer):
 
     @property
     @abstractmethod
-    def state_sizes(self) -> list[Shape]:
+    def _state_sizes(self) -> list[Shape]:
         """The shape of each state, without the batch axis."""
 
     @abstractmethod
@@ -117,12 +117,12 @@ class SequenceLayer(Layer):
 
     # ------------------------------------------------------------------ shapes
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         # The sizes of a trace are tensors.
-        if len(input_shape) != self.RANK or not isinstance(input_shape[-1], (int, Tensor, type(None))):
-            hint = " One feature per step? Pass x[..., None]." if len(input_shape) == self.RANK - 1 else ""
+        if len(input_shape) != self._rank or not isinstance(input_shape[-1], (int, Tensor, type(None))):
+            hint = " One feature per step? Pass x[..., None]." if len(input_shape) == self._rank - 1 else ""
             raise ShapeError(
-                f"{repr_of(self)}: expected input of shape {self.MEANING}, got {tuple(input_shape)}.{hint}"
+                f"{repr_of(self)}: expected input of shape {self._meaning}, got {tuple(input_shape)}.{hint}"
             )
         self._check_features(input_shape)
         if self.stateful and self._build_depth and input_shape[0] is None:
@@ -149,29 +149,29 @@ class SequenceLayer(Layer):
         return shapes if self.stateful else super()._shape_from_call(shapes)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         batch, steps = input_shape[:2]
         size = self._output_size(input_shape)
         output = (batch, steps, *size) if self.return_sequences else (batch, *size)
-        return (output, *((batch, *size) for size in self.state_sizes)) if self.return_state else output
+        return (output, *((batch, *size) for size in self._state_sizes)) if self.return_state else output
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         output = mask if self.return_sequences else None
-        return [output, *(None for _ in self.state_sizes)] if self.return_state else output
+        return [output, *(None for _ in self._state_sizes)] if self.return_state else output
 
     # ------------------------------------------------------------------ states
 
     def _register_states(self, count: int) -> None:
         """Make room for the states that a stateful layer keeps: buffers, so that they move with the layer."""
-        self.state_count = count
+        self._state_count = count
         for index in range(count if self.stateful else 0):  # torch.export miscounts the buffers behind an empty one
-            self.register_buffer(f"state_{index}", None, persistent=False)
+            self.register_buffer(f"_state_{index}", None, persistent=False)
 
     @property
     def states(self) -> list[Tensor] | None:
         """The states that a stateful layer keeps, each `(B, ...)`; None before the first batch."""
-        kept = [getattr(self, f"state_{index}") for index in range(self.state_count if self.stateful else 0)]
+        kept = [getattr(self, f"_state_{index}") for index in range(self._state_count if self.stateful else 0)]
         return kept if kept and kept[0] is not None else None
 
     @states.setter
@@ -196,12 +196,12 @@ class SequenceLayer(Layer):
     def _as_states(self, values: Any, batch: int | None) -> States:
         """Check given states and bring them to the layer's device and dtype."""
         values = list(values) if isinstance(values, (list, tuple)) else [values]
-        sizes = self.state_sizes
+        sizes = self._state_sizes
         if len(values) != len(sizes):
             wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
             raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
         states = tuple(
-            torch.as_tensor(value, dtype=dtype, device=self.device)
+            torch.as_tensor(value, dtype=dtype, device=self._on_device)
             for value, dtype in zip(values, self._state_dtypes(), strict=True)
         )
         for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
@@ -230,10 +230,10 @@ class SequenceLayer(Layer):
 
     def _state_dtypes(self) -> list[torch.dtype]:
         """The dtype of each state, as it is given and kept."""
-        return [self.dtype] * len(self.state_sizes)
+        return [self.dtype] * len(self._state_sizes)
 
     def _initial_states(self, x: Tensor) -> States:
-        return tuple(x.new_zeros(x.shape[0], *size) for size in self.state_sizes)
+        return tuple(x.new_zeros(x.shape[0], *size) for size in self._state_sizes)
 
     def _keep(self, states: States) -> None:
         if torch_private.transforms_active():
@@ -242,7 +242,7 @@ class SequenceLayer(Layer):
                 "Make it with stateful=False, and pass initial_state and take return_state instead."
             )
         for index, state in enumerate(states):
-            name, new = f"state_{index}", state.detach()
+            name, new = f"_state_{index}", state.detach()
             old = getattr(self, name, None)
             if old is not None and _takes(old, new):
                 old.copy_(new)
@@ -296,10 +296,10 @@ class SequenceLayer(Layer):
 
     def _check_input(self, x: Any) -> Tensor:
         if not isinstance(x, Tensor):
-            raise ArgumentError(f"{repr_of(self)}: expected a tensor {self.MEANING}, got {quote(type(x).__name__)}.")
+            raise ArgumentError(f"{repr_of(self)}: expected a tensor {self._meaning}, got {quote(type(x).__name__)}.")
         _ragged.refuse_layout(self, x)
-        if x.ndim != self.RANK or x.shape[-1] != self._build_shape[-1]:
-            self.check_input_shape(tuple(x.shape))
+        if x.ndim != self._rank or x.shape[-1] != self._build_shape[-1]:
+            self._check_input_shape(tuple(x.shape))
         if x.shape[1] == 0:
             raise ShapeError(f"{repr_of(self)}: expected at least one timestep, got {tuple(x.shape)}.")
         dtype = self.dtype

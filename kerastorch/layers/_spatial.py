@@ -20,36 +20,36 @@ class Spatial(Layer):
 
     def __init__(self, data_format: str | None = None, **base: Any) -> None:
         super().__init__(**base)
-        if data_format is not None and "data_format" not in self.CONFIG:
-            raise ArgumentError(f"{type(self).__name__} has no argument 'data_format': its inputs are {self.meaning}.")
+        if data_format is not None and "data_format" not in type(self).CONFIG:
+            raise ArgumentError(f"{type(self).__name__} has no argument 'data_format': its inputs are {self._meaning}.")
         self.data_format = data_format_of(data_format)
 
     @property
-    def channel_axis(self) -> int:
+    def _channel_axis(self) -> int:
         return 1 if self.data_format == "channels_first" else -1
 
     @property
-    def image_axes(self) -> tuple[int, ...]:
+    def _image_axes(self) -> tuple[int, ...]:
         """The axes of the image in the input."""
         first = 2 if self.data_format == "channels_first" else 1
-        return tuple(range(first, first + self.SPATIAL))
+        return tuple(range(first, first + type(self).SPATIAL))
 
     @property
-    def meaning(self) -> str:
+    def _meaning(self) -> str:
         """The axes of the input for messages."""
-        return f"(batch, {axes_named(self.SPATIAL, self.data_format == 'channels_first')})"
+        return f"(batch, {axes_named(type(self).SPATIAL, self.data_format == 'channels_first')})"
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        one_shape(self, input_shape, rank=self.SPATIAL + 2, meaning=self.meaning)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, rank=type(self).SPATIAL + 2, meaning=self._meaning)
 
-    def image(self, input_shape: Shape) -> Shape:
+    def _image(self, input_shape: Shape) -> Shape:
         """The sizes of the image."""
-        return tuple(input_shape[axis] for axis in self.image_axes)
+        return tuple(input_shape[axis] for axis in self._image_axes)
 
-    def with_image(self, input_shape: Shape, image: Sequence[Any]) -> Shape:
+    def _with_image(self, input_shape: Shape, image: Sequence[Any]) -> Shape:
         """The shape with another image in it."""
         shape = list(input_shape)
-        for axis, size in zip(self.image_axes, image, strict=True):
+        for axis, size in zip(self._image_axes, image, strict=True):
             shape[axis] = size
         return tuple(shape)
 

@@ -25,7 +25,7 @@ class TorchModule(nn.Module):
             if kind in held and name in held[kind]:
                 return held[kind][name]
         # A property that raised an AttributeError ends here, too: once more, for its own words.
-        attribute = getattr(type(self), name, None)
+        attribute = None if name in held.get("_taken", ()) else getattr(type(self), name, None)
         if isinstance(attribute, property) and attribute.fget is not None:
             return attribute.fget(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
 from ._torch_module import TorchModule
+from ._yielding import is_free, release, take
 
 _clock = itertools.count()
 
@@ -218,6 +219,8 @@ class Tracking(TorchModule):
     def __setattr__(self, name: str, value: Any) -> None:
         if self._tracks and name not in self._UNTRACKED:
             value = self._track(name, value)
+        if isinstance(value, nn.Module):
+            take(self, name)  # of parameters and buffers torch asks whether the name is free
         held = self.__dict__
         if (
             isinstance(value, (Tensor, nn.Module))
@@ -239,7 +242,7 @@ class Tracking(TorchModule):
                 del modules[name]
             return value
         taken = getattr(type(self), name, None)
-        if isinstance(taken, property) and taken.fset is None:
+        if isinstance(taken, property) and taken.fset is None and not is_free(type(self), name):
             raise ArgumentError(
                 f"{type(self).__name__}: the attribute {name!r} is taken (it has a meaning in every layer or model); "
                 "give yours another name."
@@ -248,7 +251,23 @@ class Tracking(TorchModule):
             self.__dict__.setdefault("_stamps", {})[name] = next(_clock)
         return value
 
-    def sublayers(self) -> list[nn.Module]:
+    def register_parameter(self, name: str, param: Any) -> None:
+        take(self, name)
+        super().register_parameter(name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        take(self, name)
+        super().register_buffer(name, tensor, persistent)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        take(self, name)
+        super().add_module(name, module)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        release(self, name)
+
+    def _sublayers(self) -> list[nn.Module]:
         """The modules inside, in the order in which Keras lists their weights: as they came."""
         return opened(self)
 

@@ -142,10 +142,10 @@ class Variable:
 
 def own_variables(module: nn.Module) -> list[Variable]:
     """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
-    module = getattr(module, "stands_for", module)  # a layer around a torch module has that one's
+    module = getattr(module, "_stands_for", module)  # a layer around a torch module has that one's
     if "unbuilt" in module._parameters and isinstance(module._parameters["unbuilt"], UnbuiltParameter):
         return []
-    declared = [var for var in getattr(module, "WEIGHTS", ()) if var.when(module)]
+    declared = [var for var in getattr(type(module), "WEIGHTS", ()) if var.when(module)]
     declared += getattr(module, "_added_weights", ())
     covered = {name for var in declared for name in var.params}
     covered |= {filler.name for filler in fillers(module)}
@@ -162,7 +162,7 @@ def own_variables(module: nn.Module) -> list[Variable]:
 
 
 def fillers(module: nn.Module) -> list[Filler]:
-    return [filler for filler in getattr(module, "FILLERS", ()) if filler.when(module)]
+    return [filler for filler in getattr(type(module), "FILLERS", ()) if filler.when(module)]
 
 
 def all_variables(module: nn.Module) -> Iterator[Variable]:
@@ -175,7 +175,7 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
             continue
         seen.add(id(current))
         yield from own_variables(current)
-        ordered: Any = getattr(current, "sublayers", None)  # a Layer's order is Keras's
+        ordered: Any = getattr(current, "_sublayers", None)  # a Layer's order is Keras's
         stack.extend(reversed(ordered() if ordered is not None else list(current.children())))
 
 

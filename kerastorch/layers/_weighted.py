@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +13,12 @@ from torch import Tensor, nn
 
 from .. import constraints, initializers, regularizers
 from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
-from ..weights import Var, check_shapes, owned
+from ..weights import Fixed, Var, check_shapes, owned
 from . import _check
-from ._dtypes import variable_dtype
+from ._dtypes import weight_dtype
 from ._tracking import Tracking
 from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy
+from ._yielding import is_free, yielding
 
 
 class Weighted(Tracking):
@@ -38,18 +41,19 @@ class Weighted(Tracking):
             "or call build(input_shape), for example build((None, 20, 1))."
         )
 
-    def keras_children(self) -> list[tuple[str, Any]]:
+    def _keras_children(self) -> list[tuple[str, Any]]:
         """The layers inside, each under the attribute by which Keras finds it."""
         return list(self.named_children())
 
-    def keras_aliases(self) -> list[tuple[str, Any]]:
+    def _keras_aliases(self) -> list[tuple[str, Any]]:
         """Layers that stand elsewhere, each under the attribute by which some Keras versions find it here, too."""
         return []
 
     def add_weight(
         self,
-        shape: Any = (),
-        initializer: Any = "glorot_uniform",
+        *positional: Any,
+        shape: Any = None,
+        initializer: Any = None,
         dtype: Any = None,
         trainable: bool = True,
         regularizer: Any = None,
@@ -58,48 +62,57 @@ class Weighted(Tracking):
     ) -> Any:
         """Make one weight, in a subclass's `build` (Keras's `Layer.add_weight`).
 
+        Args:
+            *positional: `shape`, `initializer` and `dtype` may be given without their names, in this order.
+            shape: Its sizes, all known; a number for one axis; `()` if None.
+            initializer: As of a layer; if None glorot_uniform, and zeros for integers and bool.
+            dtype: That of the layer if None.
+            trainable: False: a buffer.
+            regularizer: Penalty on the weight: part of `losses`.
+            constraint: What it is brought to after an update.
+            name: Of the Keras variable; several may have the same.
+
         Returns:
             A parameter (a plain tensor if not trainable) of `shape`; keep it: `self.w = self.add_weight(...)`.
+
+        Raises:
+            ArgumentError: The name stands first, as in Keras 2, or an argument is given twice.
         """
+        given = _by_position(self, positional, {"shape": shape, "initializer": initializer, "dtype": dtype})
+        shape = () if given["shape"] is None else given["shape"]
         shape = _check.shape("shape", (shape,) if isinstance(shape, int) else shape)
         if None in shape:
             raise ShapeError(f"{repr_of(self)}: add_weight needs known sizes, got shape {shape}.")
-        dtype = self.dtype if dtype is None else variable_dtype(dtype)
-        make = initializers.get("zeros" if initializer is None else initializer)
+        dtype = self.dtype if given["dtype"] is None else weight_dtype(given["dtype"])
+        default = "glorot_uniform" if dtype.is_floating_point else "zeros"
+        make = initializers.get(default if given["initializer"] is None else given["initializer"])
         assert make is not None
         value = owned(make(shape, dtype=dtype, device=self._weight_device()))
-        label = name or f"variable_{len(self._added_weights)}"
-        if any(var.name == label for var in self._added_weights):
-            raise ArgumentError(f"{repr_of(self)}: add_weight was called twice with name={label!r}.")
-        weight = nn.Parameter(value, requires_grad=self._trainable) if trainable else value
+        trained = self._trainable and dtype.is_floating_point
+        weight = nn.Parameter(value, requires_grad=trained) if trainable else value
+        rules = {"regularizer": regularizers.get(regularizer), "constraint": constraints.get(constraint)}
+        index = len(self._added_weights)
+        label = name or f"variable_{index}"
         fixed = tuple(int(size) for size in shape if size is not None)
-        self._added_weights.append(_added(label, (label,), fixed, trainable))
-        self.__dict__.setdefault("_pending", {})[label] = weight
-        for kind, module, option in (
-            ("regularizer", regularizers, regularizer),
-            ("constraint", constraints, constraint),
-        ):
-            if option is not None:
-                setattr(self, f"{label}_{kind}", module.get(option))
+        self._added_weights.append(Var(label, (label,), Fixed(fixed), trainable=trainable, rules=rules))
+        self.__dict__.setdefault("_pending", {})[index] = weight
         return weight
 
     def _adopt_added_weights(self) -> None:
         """Register what `add_weight` made, under the attribute that the subclass chose, else under its name."""
-        pending: dict[str, Tensor] = self.__dict__.pop("_pending", {})
-        for index, var in enumerate(self._added_weights):
-            if var.name not in pending:
-                continue
-            weight = pending[var.name]
+        pending: dict[int, Tensor] = self.__dict__.pop("_pending", {})
+        for index, weight in pending.items():
+            var = self._added_weights[index]
             holder = self._parameters if var.trainable else self.__dict__
             attribute = next((key for key, value in holder.items() if value is weight), None)
             if not var.trainable and attribute is not None:
                 del self.__dict__[attribute]
-            attribute = attribute or var.name.replace(".", "_")
+            attribute = attribute or _unused(self, var.name.replace(".", "_"))
             if var.trainable:
                 self.register_parameter(attribute, weight)  # type: ignore[arg-type]
             else:
                 self.register_buffer(attribute, weight)
-            self._added_weights[index] = _added(var.name, (attribute,), var.shape(self, ()), var.trainable)
+            self._added_weights[index] = replace(var, params=(attribute,))
 
     @property
     def variables(self) -> list[Variable]:
@@ -206,12 +219,12 @@ class Weighted(Tracking):
         Example:
             >>> loss = criterion(model(x), y) + model.regularization_loss()
         """
-        total = torch.zeros((), dtype=self.dtype, device=self.device)
+        total = torch.zeros((), dtype=self.dtype, device=self._on_device)
         for penalty in self.losses:
             total = total + penalty
         return total
 
-    def constrained_variables(self) -> list[tuple[Variable, Callable[[Tensor], Tensor]]]:
+    def _constrained_variables(self) -> list[tuple[Variable, Callable[[Tensor], Tensor]]]:
         """The layer's own trainable variables that have a constraint, each with it."""
         if "unbuilt" in self._parameters:
             raise self._not_built("weights")
@@ -226,7 +239,7 @@ class Weighted(Tracking):
         """
         for module in self.modules():
             if isinstance(module, Weighted):
-                for variable, constraint in module.constrained_variables():
+                for variable, constraint in module._constrained_variables():
                     variable.assign(constraint(variable.value()))
 
     @property
@@ -236,13 +249,17 @@ class Weighted(Tracking):
         return self._dtype if tensor is None or not tensor.is_floating_point() else tensor.dtype
 
     @property
-    def policy_dtype(self) -> torch.dtype:
+    def _policy_dtype(self) -> torch.dtype:
         """The dtype that is the layer's own: that of its weights; a layer around others has one of its own."""
         return self.dtype
 
-    @property
+    @yielding
     def device(self) -> torch.device:
         """Where the layer computes: the device of its weights, or where they are to go."""
+        return self._on_device
+
+    @property
+    def _on_device(self) -> torch.device:
         device = self._weight_device()
         return self._values_on if self._values_on is not None and device.type == "meta" else device
 
@@ -266,15 +283,32 @@ class Weighted(Tracking):
         return None
 
 
-class _Added(Var):
-    """What `add_weight` has made; it can be pickled, as the layers of a person's own classes can."""
+def _by_position(layer: nn.Module, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `add_weight` that may be given by position, by name."""
+    where = f"{repr_of(layer)}: add_weight"
+    if values and isinstance(values[0], str):
+        raise ArgumentError(
+            f"{where}: the name is given by keyword, the shape stands first: "
+            f"add_weight(shape=..., name={values[0]!r}), got add_weight({values[0]!r}, ...)."
+        )
+    if len(values) > len(named):
+        raise ArgumentError(f"{where}: only {', '.join(named)} may stand without a name, got {len(values)} values.")
+    for key, value in zip(named, values, strict=False):
+        if named[key] is not None:
+            raise ArgumentError(f"{where}: {key} is given twice: by position and by keyword.")
+        named[key] = value
+    return named
 
-    def __reduce__(self) -> Any:
-        return _added, (self.name, self.params, self.shape(None, ()), self.trainable)
 
-
-def _added(name: str, params: tuple[str, ...], sizes: tuple[int, ...], trainable: bool) -> Var:
-    return _Added(name, params, lambda layer, input_shape: sizes, trainable=trainable)
+def _unused(module: nn.Module, name: str) -> str:
+    """An attribute for a weight: its name, with a number behind it where the layer has something of this name."""
+    tried = name
+    for number in itertools.count(1):
+        held = any(tried in module.__dict__.get(kind, ()) for kind in ("_parameters", "_buffers", "_modules"))
+        if not held and tried not in module.__dict__ and is_free(type(module), tried):
+            break
+        tried = f"{name}_{number}"
+    return tried
 
 
 def repr_of(layer: nn.Module) -> str:

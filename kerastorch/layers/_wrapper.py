@@ -57,11 +57,11 @@ def serialize_layer(layer: Any) -> dict[str, Any]:
 
 def own_form(layer: Any) -> dict[str, Any]:
     """`serialize_layer` for a copy in this process: nothing is translated."""
-    if not isinstance(layer, Layer) or REGISTRY.get(layer.class_name) is not type(layer):
+    if not isinstance(layer, Layer) or REGISTRY.get(layer._class_name) is not type(layer):
         return OwnConfig(layer)
     return {
         "module": "keras.layers",
-        "class_name": layer.class_name,
+        "class_name": layer._class_name,
         "config": layer.get_config(),
         "registered_name": None,
     }

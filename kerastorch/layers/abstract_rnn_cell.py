@@ -73,6 +73,6 @@ class AbstractRNNCell(Layer):
         if batch_size is None:
             raise ArgumentError(f"{repr_of(self)}.get_initial_state: give inputs or a batch_size.")
         dtype = self.dtype if dtype is None else dtype
-        zeros = [torch.zeros(batch_size, *shape, dtype=dtype, device=self.device) for shape in state_shapes(self)]
+        zeros = [torch.zeros(batch_size, *shape, dtype=dtype, device=self._on_device) for shape in state_shapes(self)]
         states = pack(state_list(self), iter(zeros))
         return states if isinstance(self.state_size, (list, tuple)) else states[0]

@@ -25,11 +25,11 @@ class _Elementwise(Layer):
 
     supports_masking = True
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
 
@@ -64,7 +64,7 @@ class ReLU(_Elementwise):
         self.negative_slope = _check.least_zero("negative_slope", negative_slope)
         self.threshold = _check.least_zero("threshold", threshold)
 
-    def as_activation(self) -> activations.ReLU:
+    def _as_activation(self) -> activations.ReLU:
         return activations.ReLU(self.max_value, self.negative_slope, self.threshold)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class ReLU(_Elementwise):
         return activations.relu(one_tensor(self, x), self.negative_slope, self.max_value, self.threshold)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self.as_activation())
+        return _plain.activation_module(self, self._as_activation())
 
 
 @register("LeakyReLU")
@@ -97,7 +97,7 @@ class LeakyReLU(_Elementwise):
         super().__init__(**base)
         self.negative_slope = _check.least_zero("negative_slope", negative_slope if alpha is None else alpha)
 
-    def as_activation(self) -> activations.LeakyReLU:
+    def _as_activation(self) -> activations.LeakyReLU:
         return activations.LeakyReLU(self.negative_slope)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class LeakyReLU(_Elementwise):
         return F.leaky_relu(one_tensor(self, x), self.negative_slope)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self.as_activation())
+        return _plain.activation_module(self, self._as_activation())
 
 
 @register("ELU")
@@ -128,7 +128,7 @@ class ELU(_Elementwise):
         super().__init__(**base)
         self.alpha = _check.number("alpha", alpha)
 
-    def as_activation(self) -> activations.ELU:
+    def _as_activation(self) -> activations.ELU:
         return activations.ELU(self.alpha)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class ELU(_Elementwise):
         return F.elu(one_tensor(self, x), self.alpha)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self.as_activation())
+        return _plain.activation_module(self, self._as_activation())
 
 
 @register("ThresholdedReLU")
@@ -159,7 +159,7 @@ class ThresholdedReLU(_Elementwise):
         super().__init__(**base)
         self.theta = _check.least_zero("theta", theta)
 
-    def as_activation(self) -> activations.ReLU:
+    def _as_activation(self) -> activations.ReLU:
         return activations.ReLU(threshold=self.theta)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -214,11 +214,11 @@ class Softmax(_Elementwise):
             config["robust_masking"] = self.robust_masking
         return {**config, "keras2_masks": True} if self.keras2_masks else config
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
         axis_in_bounds(self, input_shape, self.axis if isinstance(self.axis, list) else [self.axis])
 
-    def as_activation(self) -> activations.Softmax:
+    def _as_activation(self) -> activations.Softmax:
         return activations.Softmax(tuple(self.axis) if isinstance(self.axis, list) else self.axis)
 
     def forward(self, x: Tensor, mask: Any = None) -> Tensor:
@@ -232,7 +232,7 @@ class Softmax(_Elementwise):
             ShapeError: x has not the axes, or the mask does not fit x.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         if mask is None or (self.keras2_masks and self.robust_masking is None):
             return activations.softmax_over(x, self.axis)
         mask = spreading_mask(self, x, mask)
@@ -244,7 +244,7 @@ class Softmax(_Elementwise):
         return out if self.robust_masking else out.where(mask, 0.0)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self.as_activation())
+        return _plain.activation_module(self, self._as_activation())
 
 
 @register("PReLU")
@@ -306,7 +306,7 @@ class PReLU(Layer):
         sizes = dict(zip(own, sizes_at(self, input_shape, own), strict=True))
         return tuple(sizes.get(axis, 1) for axis in range(1, len(input_shape)))
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=2, meaning="(batch, ...)")
         shape = self._alpha_shape(input_shape)
         made = self._parameters.get("weight")
@@ -317,10 +317,10 @@ class PReLU(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -333,7 +333,7 @@ class PReLU(Layer):
             ShapeError: x has another shape than the layer needs.
         """
         x = float_tensor(self, x, self.weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return F.relu(x) - self.weight * F.relu(-x)  # at 0 the gradient is 0, where F.prelu's is alpha
 
     def _to_torch(self) -> nn.Module:

@@ -51,7 +51,7 @@ class _DenseAttention(Layer):
 
     # ------------------------------------------------------------------ shapes and masks
 
-    def check_input_shape(self, input_shape: Any) -> None:
+    def _check_input_shape(self, input_shape: Any) -> None:
         if not input_shape or not all(isinstance(shape, (tuple, list)) for shape in input_shape):
             raise ShapeError(
                 f"{repr_of(self)} takes a list, [query, value] or [query, value, key], got one of shape "
@@ -71,16 +71,16 @@ class _DenseAttention(Layer):
             raise ShapeError(f"{repr_of(self)}: value and key must have the same number of timesteps, {shapes}.")
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (*input_shape[0][:-1], input_shape[1][-1])
 
-    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        output = super().shape_of_call(args, kwargs)
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output = super()._shape_of_call(args, kwargs)
         given = self._call_arguments.bind(args, kwargs)
         query, key = given["inputs"][0], given["inputs"][-1]
         return (output, (*query[:-1], key[-2])) if given.get("return_attention_scores") else output
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.compute_dtype
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -125,9 +125,9 @@ class _DenseAttention(Layer):
         """
         if isinstance(inputs, (list, tuple)):
             inputs = [float_tensor(self, x, self.compute_dtype) for x in inputs]
-            self.check_input_shape([tuple(x.shape) for x in inputs])
+            self._check_input_shape([tuple(x.shape) for x in inputs])
         else:
-            self.check_input_shape(tuple(getattr(inputs, "shape", ())))
+            self._check_input_shape(tuple(getattr(inputs, "shape", ())))
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = self._masks(mask)
         causal = _check.boolean("use_causal_mask", use_causal_mask) or self.causal
@@ -289,8 +289,8 @@ class AdditiveAttention(_DenseAttention):
     ) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, causal=causal, **base)
 
-    def check_input_shape(self, input_shape: Any) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Any) -> None:
+        super()._check_input_shape(input_shape)
         features = input_shape[0][-1]
         expected = self.scale.shape[0] if "scale" in self._parameters else features
         if features is None or features != expected:

@@ -172,7 +172,7 @@ class BatchNormalization(Layer):
         config = super().get_config()
         return {**config, "fused": True} if self.fused else config
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
         (size,) = sizes_at(self, input_shape, (self.axis,))
         expected = self.running_mean.shape[0] if "running_mean" in self._buffers else size
@@ -183,10 +183,10 @@ class BatchNormalization(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def forward(self, x: Tensor, mask: Any = None, training: bool | None = None) -> Tensor:
@@ -201,7 +201,7 @@ class BatchNormalization(Layer):
             ShapeError: x or the mask has another shape than the layer needs.
         """
         x = float_tensor(self, x, self.running_mean.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         valid = self._check_mask(x, mask)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         fused = self.fused and _fits_fused_kernel(wide, self.axis % x.ndim)
@@ -240,7 +240,7 @@ class BatchNormalization(Layer):
         return mask if mask.dtype == torch.bool else mask != 0
 
     def _to_torch(self) -> nn.Module:
-        rank = len(self.input_shape)
+        rank = len(self._in_shape)
         reasons = []
         if rank not in _TORCH_BATCH_NORM or self.axis % rank != 1:
             reasons.append(
@@ -274,7 +274,7 @@ def _fits_fused_kernel(x: Tensor, axis: int) -> bool:
 
 def least_epsilon(layer: BatchNormalization) -> float | None:
     """The epsilon that a layer with `fused=True` computes with; None where its input does not fit the fused kernel."""
-    rank = len(layer.input_shape)
+    rank = len(layer._in_shape)
     fits = _fits_fused_kernel(torch.empty([1] * rank, dtype=layer.dtype, device="meta"), layer.axis % rank)
     return max(layer.epsilon, _FUSED_EPSILON) if fits else None
 

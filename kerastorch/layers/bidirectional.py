@@ -141,7 +141,7 @@ class Bidirectional(Layer):
         stated = self._own_backward or self.forward_layer.go_backwards
         return config | ({"backward_layer": backward} if stated else {})
 
-    def keras_aliases(self) -> list[tuple[str, Any]]:
+    def _keras_aliases(self) -> list[tuple[str, Any]]:
         original = self.__dict__["_original"]  # tf.keras keeps it, and so its weights, if it is a layer by itself
         return [("layer", original)] if original.built else []
 
@@ -150,8 +150,8 @@ class Bidirectional(Layer):
     def _makes_weights(self) -> bool:
         return False
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        self.forward_layer.check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        self.forward_layer._check_input_shape(input_shape)
 
     def build(self, input_shape: Shape) -> None:
         for direction in self._directions:
@@ -176,23 +176,23 @@ class Bidirectional(Layer):
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
     @property
-    def policy_dtype(self) -> torch.dtype:
+    def _policy_dtype(self) -> torch.dtype:
         return self._dtype if self._casts else self.dtype
 
     @property
     def compute_dtype(self) -> torch.dtype:
         return super().compute_dtype if self._casts else self.forward_layer.compute_dtype
 
-    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+    def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
         merged = [self.compute_dtype] * (2 if self.merge_mode is None else 1)
-        count = self.forward_layer.state_count if self.return_state else 0
+        count = self.forward_layer._state_count if self.return_state else 0
         return merged + [direction.compute_dtype for direction in self._directions for _ in range(count)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         output: Any = mask if self.return_sequences else None
         outputs = [output, output] if self.merge_mode is None else [output]
-        states = [None] * (2 * self.forward_layer.state_count) if self.return_state else []
+        states = [None] * (2 * self.forward_layer._state_count) if self.return_state else []
         return outputs + states if len(outputs + states) > 1 else output
 
     @property
@@ -218,7 +218,7 @@ class Bidirectional(Layer):
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
         """Which computation runs in each direction, and why: the forward layer's choice; or one call for both."""
-        choice = self.forward_layer.kernel_choice(x, mask, training)
+        choice = type(self.forward_layer).kernel_choice(self.forward_layer, x, mask, training)
         if _pair.kernel_of(*self._directions, x, mask, self.training if training is None else training) is None:
             return choice
         return choice._replace(reason=f"{choice.reason}; both directions in one call")
@@ -240,12 +240,12 @@ class Bidirectional(Layer):
         """
         if isinstance(x, (list, tuple)):
             x, initial_state = x[0], list(x[1:]) or initial_state
-        if initial_state is not None and len(initial_state) != 2 * self.forward_layer.state_count:
+        if initial_state is not None and len(initial_state) != 2 * self.forward_layer._state_count:
             raise ShapeError(
-                f"{repr_of(self)}: expected {2 * self.forward_layer.state_count} initial states "
+                f"{repr_of(self)}: expected {2 * self.forward_layer._state_count} initial states "
                 f"(forward's, then backward's), got {len(initial_state)}."
             )
-        half = self.forward_layer.state_count
+        half = self.forward_layer._state_count
         halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
         training = self.training if training is None else training
         kernel = _pair.kernel_of(*self._directions, x, mask, training) if self._is_of_one_dtype(x) else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..activations import linear
 from . import _check, _equations, _plain
 from ._base import Example, register
 from ._equations import Steps
@@ -203,4 +204,4 @@ class SimpleRNNCell(GatedCell):
         return _plain.cell(nn.RNNCell, self, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.SimpleRNN, self.weight_hh, None, self.activation, self.recurrent_activation, drop)
+        return Steps(_equations.SimpleRNN, self.weight_hh, None, self.activation, linear, drop)

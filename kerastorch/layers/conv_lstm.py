@@ -34,7 +34,7 @@ class ConvLSTM1D(ConvLSTM):
         torch.Size([2, 8, 4])
     """
 
-    RANK = 4
+    _rank = 4
     CONFIG = CONV_LSTM_CONFIG
     EXAMPLES = (
         Example("default", dict(filters=4, kernel_size=(3,)), (2, 5, 8, 3)),
@@ -73,7 +73,7 @@ class ConvLSTM2D(ConvLSTM):
         torch.Size([2, 5, 6, 7, 4])
     """
 
-    RANK = 5
+    _rank = 5
     CONFIG = CONV_LSTM_CONFIG
     EXAMPLES = (
         Example("default", dict(filters=4, kernel_size=(3, 3)), (2, 5, 8, 9, 3)),
@@ -118,7 +118,7 @@ class ConvLSTM3D(ConvLSTM):
         torch.Size([2, 3, 4, 5, 4])
     """
 
-    RANK = 6
+    _rank = 6
     CONFIG = CONV_LSTM_CONFIG
     EXAMPLES = (
         Example("default", dict(filters=2, kernel_size=(2, 2, 2)), (2, 3, 4, 5, 3, 2)),

@@ -43,7 +43,7 @@ class Conv(ConvLayer):
         Var(
             "kernel",
             ("weight",),
-            lambda l, s: (*l.kernel_size, s[l.channel_axis] // l.groups, l.filters),
+            lambda l, s: (*l.kernel_size, s[l._channel_axis] // l.groups, l.filters),
             convolution,
             convolved=True,
         ),
@@ -106,7 +106,7 @@ class Conv(ConvLayer):
         return self.filters
 
     def _check_rank(self, input_shape: Shape) -> None:
-        if not self.many_batch_axes or len(input_shape) < self.SPATIAL + 2:
+        if not self.many_batch_axes or len(input_shape) < type(self).SPATIAL + 2:
             super()._check_rank(input_shape)
 
     def _check_channels(self, channels: int) -> None:
@@ -129,13 +129,13 @@ class Conv(ConvLayer):
             ShapeError: x has another rank or number of channels, or the kernel does not fit into it.
         """
         x = self._checked(x, self.weight)
-        batch = x.shape[: -1 - self.SPATIAL]
+        batch = x.shape[: -1 - type(self).SPATIAL]
         y = convolve(
             x if len(batch) == 1 else x.flatten(0, len(batch) - 1),
             self.weight,
             self._own_bias,
             padding=self.padding,
-            channel_axis=self.channel_axis,
+            channel_axis=self._channel_axis,
             strides=self.strides,
             dilation=self.dilation_rate,
             groups=self.groups,

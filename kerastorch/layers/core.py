@@ -42,11 +42,11 @@ class Activation(Layer):
         super().__init__(**base)
         self._configure(activation=activation)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,11 +114,11 @@ class RepeatVector(Layer):
         super().__init__(**base)
         self.n = _check.positive("n", n)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=2, meaning="(batch, features)")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (input_shape[0], self.n, input_shape[1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class RepeatVector(Layer):
             ShapeError: x has not two axes.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x.unsqueeze(1).repeat(1, self.n, 1)
 
 
@@ -160,11 +160,11 @@ class Flatten(Layer):
         allowed = ("channels_last", "channels_first")
         self.data_format = _check.one_of("data_format", data_format or "channels_last", allowed)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         sizes = input_shape[1:]
         return (input_shape[0], None if None in sizes else math.prod(sizes))
 
@@ -175,7 +175,7 @@ class Flatten(Layer):
             `(B, N)`.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         if x.ndim == 1:
             return x.unsqueeze(1)
         return (x.movedim(1, -1) if self.data_format == "channels_first" else x).flatten(1)
@@ -216,12 +216,12 @@ class Reshape(Layer):
                 f"target_shape: expected at most one size of -1 or None, got {quote(target_shape)}; give the others."
             )
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
         self._resolved(input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (input_shape[0], *self._resolved(input_shape))
 
     def _resolved(self, input_shape: Shape) -> Shape:
@@ -248,7 +248,7 @@ class Reshape(Layer):
             ShapeError: The number of values does not fit.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x.reshape(x.shape[0], *self._resolved(tuple(x.shape)))
 
 
@@ -279,11 +279,11 @@ class Permute(Layer):
                 f"dims: expected each of 1 to {len(self.dims)} once (without the batch axis), got {quote(self.dims)}."
             )
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=len(self.dims) + 1, meaning="(batch, ...)")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (input_shape[0], *(input_shape[dim] for dim in self.dims))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -293,5 +293,5 @@ class Permute(Layer):
             ShapeError: x has another number of axes.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x.permute(0, *self.dims)

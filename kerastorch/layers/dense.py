@@ -109,7 +109,7 @@ class Dense(Layer):
         self.use_bias = _check.boolean("use_bias", use_bias)
         refuse(self, REFUSED, lora_rank=lora_rank, quantization_config=quantization_config)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=2, meaning="(batch, ..., features)")
         (features,) = sizes_at(self, input_shape, (-1,))
         expected = self.weight.shape[1] if "weight" in self._parameters else features
@@ -119,10 +119,10 @@ class Dense(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (*input_shape[:-1], self.units)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class Dense(Layer):
         """
         x = float_tensor(self, x, self.weight.dtype)
         if x.ndim < 2 or x.shape[-1] != self.weight.shape[1]:
-            self.check_input_shape(tuple(x.shape))
+            self._check_input_shape(tuple(x.shape))
         return self.activation(F.linear(x, self.weight, self.bias if self.use_bias else None))
 
     def _to_torch(self) -> nn.Module:

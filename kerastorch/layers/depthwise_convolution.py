@@ -37,13 +37,13 @@ class DepthwiseConv(ChannelwiseConv):
         Var(
             "kernel",
             ("weight",),
-            lambda l, s: (*l.kernel_size, s[l.channel_axis], l.depth_multiplier),
+            lambda l, s: (*l.kernel_size, s[l._channel_axis], l.depth_multiplier),
             depthwise,
             stem="depthwise",
             also=("depthwise_kernel",),  # tf.keras
             convolved=True,
         ),
-        Var("bias", ("bias",), lambda l, s: (s[l.channel_axis] * l.depth_multiplier,), when=lambda l: l.use_bias),
+        Var("bias", ("bias",), lambda l, s: (s[l._channel_axis] * l.depth_multiplier,), when=lambda l: l.use_bias),
     )
     weight: Tensor
 

@@ -239,7 +239,7 @@ class EinsumDense(Layer):
         except ShapeError as error:
             raise ShapeError(f"{repr_of(self)}: {error}") from error
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
         sizes, _ = self._sizes(input_shape)
         axes = {letter: sizes[letter] for letter in self._equation.kernel}
@@ -256,14 +256,14 @@ class EinsumDense(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         sizes, stated = self._sizes(input_shape)
         skipped = len(stated) - len(self._equation.output) if self._equation.ellipsis == "left" else 0
         # A size that output_shape leaves open is known from the input.
         behind = stated[skipped + len(self._equation.output) :]
         return (*stated[:skipped], *(sizes[letter] for letter in self._equation.output), *behind)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -276,6 +276,6 @@ class EinsumDense(Layer):
             ShapeError: x does not fit the equation or the kernel.
         """
         x = float_tensor(self, x, self.weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         out = torch.einsum(self.equation, x, self.weight)
         return self.activation(out if self.bias_axes is None else out + self.bias)

@@ -114,11 +114,11 @@ class Embedding(Layer):
         config = super().get_config()
         return config if self.input_length is None else {**config, "input_length": self.input_length}
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         batch, *sizes = input_shape
         lengths = self._lengths or (None,) * len(sizes)
         pairs = list(zip(sizes, lengths, strict=False))
@@ -129,7 +129,7 @@ class Embedding(Layer):
             )
         return (batch, *(length if size is None else size for size, length in pairs), self.output_dim)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:

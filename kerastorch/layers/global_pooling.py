@@ -24,22 +24,22 @@ class _GlobalPooling(Spatial):
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **base: Any) -> None:
         super().__init__(data_format, **base)
         self.keepdims = _check.boolean("keepdims", keepdims)
-        self.keeps_image = self.keepdims
+        self._keeps_image = self.keepdims
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
-        if 0 in self.image(input_shape):
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
+        if 0 in self._image(input_shape):
             raise ShapeError(f"{repr_of(self)}: there is nothing to pool in input of shape {tuple(input_shape)}.")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         if self.keepdims:
-            return self.with_image(input_shape, (1,) * self.SPATIAL)
-        return (input_shape[0], input_shape[self.channel_axis])
+            return self._with_image(input_shape, (1,) * type(self).SPATIAL)
+        return (input_shape[0], input_shape[self._channel_axis])
 
     def _checked(self, x: Any) -> Tensor:
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x
 
     def _module(self, pooling: type[nn.Module]) -> nn.Module:
@@ -59,13 +59,13 @@ class _GlobalMaxPooling(_GlobalPooling):
         Raises:
             ShapeError: x has another number of axes, or a pooled axis is 0 long.
         """
-        return self._checked(x).amax(self.image_axes, keepdim=self.keepdims)
+        return self._checked(x).amax(self._image_axes, keepdim=self.keepdims)
 
 
 class _GlobalAveragePooling(_GlobalPooling):
     """The mean of each channel; abstract."""
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return input_dtype if input_dtype.is_floating_point else self.dtype
 
     def _checked(self, x: Any) -> Tensor:
@@ -74,7 +74,7 @@ class _GlobalAveragePooling(_GlobalPooling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool x, which is laid out as `data_format` says; see `GlobalMaxPooling2D.forward`."""
-        return self._checked(x).mean(self.image_axes, keepdim=self.keepdims)
+        return self._checked(x).mean(self._image_axes, keepdim=self.keepdims)
 
 
 @register("GlobalMaxPooling1D")
@@ -215,14 +215,14 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         if mask is None:
             return super().forward(x)
         x = self._checked(x)
-        (time,) = self.image_axes
+        (time,) = self._image_axes
         mask = torch.as_tensor(mask, dtype=torch.bool, device=x.device)
         if tuple(mask.shape) != (x.shape[0], x.shape[time]):
             raise ShapeError(
                 f"{repr_of(self)}: expected a mask (batch, timesteps) = {(x.shape[0], x.shape[time])}, "
                 f"got {tuple(mask.shape)}."
             )
-        counts = mask.unsqueeze(self.channel_axis)
+        counts = mask.unsqueeze(self._channel_axis)
         weights = counts.to(x.dtype)
         x = x * weights if self.keras2_masks else torch.where(counts, x, 0)
         return x.sum(time, keepdim=self.keepdims) / weights.sum(time, keepdim=self.keepdims)

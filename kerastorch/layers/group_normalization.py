@@ -115,7 +115,7 @@ class GroupNormalization(Layer):
         config = super().get_config()
         return {**config, "keras2_masks": True} if self.keras2_masks else config
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=2, meaning="(batch, ..., channels)")
         (size,) = sizes_at(self, input_shape, (self.axis,))
         made = self._parameters.get("weight" if self.scale else "bias")
@@ -135,10 +135,10 @@ class GroupNormalization(Layer):
         return channels if self.groups == -1 else self.groups
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor, mask: Any = None) -> Tensor:
@@ -157,7 +157,7 @@ class GroupNormalization(Layer):
         x = one_tensor(self, x)
         if weight is not None or bias is not None or not x.is_floating_point():
             x = float_tensor(self, x, self.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         groups = self._count(x.shape[self.axis])
         channels_at_1 = x.movedim(self.axis, 1)
         if mask is not None and self.keras2_masks:
@@ -181,7 +181,7 @@ class GroupNormalization(Layer):
         return out + self.bias.view(along) if self.center else out
 
     def _to_torch(self) -> nn.Module:
-        rank = len(self.input_shape)
+        rank = len(self._in_shape)
         if self.axis % rank != 1:
             raise _plain.no_module(
                 self,
@@ -190,7 +190,7 @@ class GroupNormalization(Layer):
                     f"this one at axis {self.axis} of {rank}; put a Permute in front and behind"
                 ],
             )
-        channels = self.input_shape[self.axis]
+        channels = self._in_shape[self.axis]
         return _plain.plain(
             nn.GroupNorm,
             self,

@@ -120,12 +120,12 @@ class GroupQueryAttention(HeadedAttention):
         if not self.trainable:
             self.trainable = False  # the projections' too
 
-    def keras_children(self) -> list[tuple[str, Any]]:
+    def _keras_children(self) -> list[tuple[str, Any]]:
         # No public name here, unlike MultiHeadAttention.
         return [(name if name.startswith("_") else f"_{name}", inner) for name, inner in self.named_children()]
 
-    def check_input_shape(self, input_shape: Any) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Any) -> None:
+        super()._check_input_shape(input_shape)
         if len(input_shape[0]) != 3:
             raise ShapeError(f"{repr_of(self)}: expected inputs (batch, timesteps, features), got {list(input_shape)}.")
 

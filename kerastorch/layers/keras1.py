@@ -50,7 +50,7 @@ class _OfKeras1(Layer):
             return initializers.serialize(self.init)
         return self.use_bias if key == "bias" else super()._plain(key)  # `bias` itself is the parameter
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=2, meaning="(batch, features)")
         (features,) = sizes_at(self, input_shape, (1,))
         expected = self._build_shape[1] if self._built and self._build_shape is not None else features
@@ -59,7 +59,7 @@ class _OfKeras1(Layer):
                 f"{repr_of(self)}: expected {expected} features, got {features} (input of shape {tuple(input_shape)})."
             )
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
 
@@ -147,7 +147,7 @@ class Highway(_OfKeras1):
         self._configure(activation=activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class Highway(_OfKeras1):
             ShapeError: x has another shape than the layer needs.
         """
         x = float_tensor(self, x, self.weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         gate = torch.sigmoid(F.linear(x, self.weight_carry, self.bias_carry if self.use_bias else None))
         new = self.activation(F.linear(x, self.weight, self.bias if self.use_bias else None))
         return gate * new + (1 - gate) * x
@@ -244,7 +244,7 @@ class MaxoutDense(_OfKeras1):
         self.nb_feature = _check.positive("nb_feature", nb_feature)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return (input_shape[0], self.output_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -260,6 +260,6 @@ class MaxoutDense(_OfKeras1):
             ShapeError: x has another shape than the layer needs.
         """
         x = float_tensor(self, x, self.weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         linear = torch.einsum("bf,kfu->bku", x, self.weight)
         return (linear + self.bias if self.use_bias else linear).amax(1)

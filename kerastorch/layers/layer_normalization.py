@@ -39,7 +39,7 @@ class _OverAxes(Layer):
         axes = [self.axis] if isinstance(self.axis, int) else self.axis
         return [axis + rank if -rank <= axis < 0 else axis for axis in axes]
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
         sizes = sizes_at(self, input_shape, self._axes(len(input_shape)))
         made = self._parameters.get("weight", self._parameters.get("bias"))
@@ -50,7 +50,7 @@ class _OverAxes(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
 
@@ -137,7 +137,7 @@ class LayerNormalization(_OverAxes):
         self.scale = _check.boolean("scale", scale)
         refuse(self, _REFUSED, rms_scaling=rms_scaling)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class LayerNormalization(_OverAxes):
         x = one_tensor(self, x)
         if made is not None or not x.is_floating_point():
             x = float_tensor(self, x, self.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         axes = self._axes(x.ndim)
         last = list(range(x.ndim - len(axes), x.ndim))
         sizes = [x.shape[axis] for axis in axes]
@@ -164,7 +164,7 @@ class LayerNormalization(_OverAxes):
         return F.layer_norm(x.movedim(axes, last), sizes, weight, bias, self.epsilon).movedim(last, axes)
 
     def _to_torch(self) -> nn.Module:
-        shape = self.input_shape
+        shape = self._in_shape
         axes = self._axes(len(shape))
         if axes != list(range(len(shape) - len(axes), len(shape))):
             raise _plain.no_module(
@@ -215,8 +215,8 @@ class RMSNormalization(_OverAxes):
         self._keep_axes(axis)
         self.epsilon = _check.number("epsilon", epsilon)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
         rank = len(input_shape)
         if self._axes(rank) != list(range(rank - len(self._axes(rank)), rank)):
             raise UnsupportedError(
@@ -224,7 +224,7 @@ class RMSNormalization(_OverAxes):
                 "along the last axes whatever axis says; put a Permute in front."
             )
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ class RMSNormalization(_OverAxes):
             ShapeError: x has another shape than the layer needs.
         """
         x = float_tensor(self, x, self.weight.dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
 
     def _to_torch(self) -> nn.Module:

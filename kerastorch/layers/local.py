@@ -90,19 +90,19 @@ class LocallyConnected(ConvLayer):
     def _channels_out(self, channels: int) -> int:
         return self.filters
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
-        first = 1 if self.channel_axis == -1 else 2
-        image = sizes_at(self, input_shape, range(first, first + self.SPATIAL))
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
+        first = 1 if self._channel_axis == -1 else 2
+        image = sizes_at(self, input_shape, range(first, first + type(self).SPATIAL))
         built = self._image(self._build_shape) if self._built and self._build_shape is not None else image
         if image != built:
             raise ShapeError(
                 f"{repr_of(self)}: each place has weights of its own; built for {built} places, got {image} (input of "
-                f"shape {tuple(input_shape)}, that is {self.MEANING})."
+                f"shape {tuple(input_shape)}, that is {self._meaning})."
             )
 
     def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        image, channels = self._image(input_shape), input_shape[self.channel_axis]
+        image, channels = self._image(input_shape), input_shape[self._channel_axis]
         out = self._image_out(input_shape)
         if self.implementation == _PLACES:
             return math.prod(out), math.prod(self.kernel_size) * channels, self.filters
@@ -121,12 +121,12 @@ class LocallyConnected(ConvLayer):
             starts = torch.arange(size, device="cpu") * stride - (k // 2 if self.padding == "same" else 0)
             places = torch.arange(n, device="cpu").unsqueeze(1)
             met = met.unsqueeze(-1).unsqueeze(-1) & (places >= starts) & (places < starts + k)
-        ins, outs = range(0, 2 * self.SPATIAL, 2), range(1, 2 * self.SPATIAL, 2)
+        ins, outs = range(0, 2 * type(self).SPATIAL, 2), range(1, 2 * type(self).SPATIAL, 2)
         met = met.permute(*ins, *outs)
-        met = met.unsqueeze(self.SPATIAL if self.channel_axis == -1 else 0)
-        met = met.unsqueeze(met.ndim if self.channel_axis == -1 else self.SPATIAL + 1)
-        whole = (*self._in_format(image, input_shape[self.channel_axis]), *self._in_format(out, self.filters))
-        return met.expand(whole).reshape(math.prod(whole[: self.SPATIAL + 1]), -1)
+        met = met.unsqueeze(type(self).SPATIAL if self._channel_axis == -1 else 0)
+        met = met.unsqueeze(met.ndim if self._channel_axis == -1 else type(self).SPATIAL + 1)
+        whole = (*self._in_format(image, input_shape[self._channel_axis]), *self._in_format(out, self.filters))
+        return met.expand(whole).reshape(math.prod(whole[: type(self).SPATIAL + 1]), -1)
 
     # ------------------------------------------------------------------ running
 
@@ -152,18 +152,18 @@ class LocallyConnected(ConvLayer):
         return self.activation(y)
 
     def _place_by_place(self, x: Tensor, out: Shape) -> Tensor:
-        windows = x.movedim(self.channel_axis, 1)
+        windows = x.movedim(self._channel_axis, 1)
         for axis, (k, stride) in enumerate(zip(self.kernel_size, self.strides, strict=True), 2):
             windows = windows.unfold(axis, k, stride)
-        windows = windows.movedim(1, -1 if self.channel_axis == -1 else self.SPATIAL + 1)
+        windows = windows.movedim(1, -1 if self._channel_axis == -1 else type(self).SPATIAL + 1)
         windows = windows.reshape(x.shape[0], math.prod(out), -1)
         y = torch.einsum("blf,lfo->blo", windows, self.weight)
-        return y.reshape(x.shape[0], *out, self.filters).movedim(-1, self.channel_axis)
+        return y.reshape(x.shape[0], *out, self.filters).movedim(-1, self._channel_axis)
 
     def _at_once(self, x: Tensor, shape: Shape, out: Shape) -> Tensor:
-        return (x.flatten(1) @ self.matrix(shape)).reshape(x.shape[0], *self._in_format(out, self.filters))
+        return (x.flatten(1) @ self._matrix(shape)).reshape(x.shape[0], *self._in_format(out, self.filters))
 
-    def matrix(self, input_shape: Shape) -> Tensor:
+    def _matrix(self, input_shape: Shape) -> Tensor:
         """All weights as one matrix `(inputs, outputs)`, zero where nothing is connected; `implementation` 2 and 3."""
         connected = self._connections(input_shape).to(self.weight.device)
         if self.implementation == _DENSE:

@@ -37,11 +37,11 @@ class Masking(Layer):
         super().__init__(**base)
         self.mask_value = _check.number("mask_value", mask_value)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=2, meaning="(batch, ..., features)")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor:
@@ -54,5 +54,5 @@ class Masking(Layer):
             x: `(B, ..., F)`.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return x.masked_fill(~self.compute_mask(x).unsqueeze(-1), 0)

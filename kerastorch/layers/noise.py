@@ -102,8 +102,8 @@ class AlphaDropout(Noise):
         self.rate = _check.rate("rate", rate)
         self.noise_shape = None if noise_shape is None else _check.shape("noise_shape", noise_shape)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
         check_noise_shape(self, self.noise_shape, input_shape)
 
     def _acts(self) -> bool:

@@ -138,11 +138,11 @@ class Normalization(Layer):
         return sorted(axis + rank if -rank <= axis < 0 else axis for axis in axes)
 
     def build(self, input_shape: Shape) -> None:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         self._sizes = sizes_at(self, input_shape, self._kept(len(input_shape)))
         super().build(input_shape)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
         sizes = sizes_at(self, input_shape, self._kept(len(input_shape)))
         if self.input_mean is not None:
@@ -159,10 +159,10 @@ class Normalization(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
     # ------------------------------------------------------------------ the statistics
@@ -185,7 +185,7 @@ class Normalization(Layer):
         for batch in _batches(self, data):
             if not self._built:
                 self.build((batch.shape[0] if 0 in self._kept(batch.ndim) else None, *batch.shape[1:]))
-            self.check_input_shape(tuple(batch.shape))
+            self._check_input_shape(tuple(batch.shape))
             others = [axis for axis in range(batch.ndim) if axis not in self._kept(batch.ndim)]
             count = math.prod(batch.shape[axis] for axis in others) if others else 1
             if not count:
@@ -217,7 +217,7 @@ class Normalization(Layer):
             ShapeError: x has other sizes at `axis`.
         """
         x = float_tensor(self, x, self.compute_dtype)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         kept = self._kept(x.ndim)
         shape = [size if axis in kept else 1 for axis, size in enumerate(x.shape)]
         mean, variance = self.mean.to(x.dtype).view(shape), self.variance.to(x.dtype).view(shape)

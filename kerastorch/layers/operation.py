@@ -20,6 +20,7 @@ from ._naming import snake_case, unique_name
 from ._shapes import map_shapes
 from ._symbolic import Outline, infer
 from ._weighted import repr_of
+from ._yielding import yielding
 from .functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF, Kit
 from .functions.indexing import shape_of_item
 
@@ -131,7 +132,7 @@ class Operation(Layer):
     # ------------------------------------------------------------------ configuration
 
     @property
-    def kind(self) -> str:
+    def _kind(self) -> str:
         return self.function
 
     @property
@@ -139,23 +140,23 @@ class Operation(Layer):
         """What Keras calls `floatx`: the dtype that integers become where floats are made of them."""
         return self._dtype
 
-    @property
+    @yielding
     def arguments(self) -> dict[str, Any]:
         """All arguments by name, as plain values."""
         return encode(self._filled(None))
 
     def get_config(self) -> dict[str, Any]:
-        return {**self._base_config(), "function": self.function, "arguments": self.arguments}
+        return {**self._base_config(), "function": self.function, "arguments": encode(self._filled(None))}
 
     @property
-    def in_keras3(self) -> bool:
+    def _in_keras3(self) -> bool:
         """Whether Keras 3 has a class for it, with no tensor in that class's constructor or as the bound of a slice."""
         sign = OPERATIONS[self.function]
         fixed = [leaf for name in sign.config for leaf in argument_leaves(self._template[name])]
         fixed += [bound for name in sign.call for bound in _bounds(self._template[name])]
         return bool(sign.module) and not any(isinstance(leaf, Place) for leaf in fixed)
 
-    def keras3_layer(self) -> dict[str, Any]:
+    def _keras3_layer(self) -> dict[str, Any]:
         """The operation among the layers of a Functional model, as Keras 3 writes it, without its calls."""
         sign, filled = OPERATIONS[self.function], self._filled(None)
         return {
@@ -165,8 +166,8 @@ class Operation(Layer):
             "registered_name": self.function,
         }
 
-    def keras3_call(self, inputs: list[Any]) -> dict[str, Any]:
-        """The call of `keras3_layer`'s operation on `inputs`, as Keras 3 writes it."""
+    def _keras3_call(self, inputs: list[Any]) -> dict[str, Any]:
+        """The call of `_keras3_layer`'s operation on `inputs`, as Keras 3 writes it."""
         sign, filled = OPERATIONS[self.function], self._filled(None)
 
         def written(value: Any) -> Any:

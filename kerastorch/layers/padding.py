@@ -26,9 +26,9 @@ class _Borders(Spatial):
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        image = zip(self.image(input_shape), self._added, strict=True)
-        return self.with_image(input_shape, [None if n is None else n + sum(sides) for n, sides in image])
+        self._check_input_shape(input_shape)
+        image = zip(self._image(input_shape), self._added, strict=True)
+        return self._with_image(input_shape, [None if n is None else n + sum(sides) for n, sides in image])
 
     @property
     def _flat(self) -> list[int]:
@@ -37,7 +37,7 @@ class _Borders(Spatial):
 
     def _module(self) -> nn.Module:
         """torch's module, for which cropping is padding with less than nothing."""
-        return _ZERO_PADS[self.SPATIAL - 1](tuple(self._flat))
+        return _ZERO_PADS[type(self).SPATIAL - 1](tuple(self._flat))
 
 
 class _ZeroPadding(_Borders):
@@ -45,12 +45,12 @@ class _ZeroPadding(_Borders):
 
     def __init__(self, padding: Any, data_format: str | None = None, **base: Any) -> None:
         super().__init__(data_format, **base)
-        pairs = sides("padding", padding, self.SPATIAL)
-        self.padding = pairs[0] if self.SPATIAL == 1 else pairs
+        pairs = sides("padding", padding, type(self).SPATIAL)
+        self.padding = pairs[0] if type(self).SPATIAL == 1 else pairs
 
     @property
     def _added(self) -> tuple[tuple[int, int], ...]:
-        return sides("padding", self.padding, self.SPATIAL)
+        return sides("padding", self.padding, type(self).SPATIAL)
 
     def forward(self, x: Tensor) -> Tensor:
         """Put zeros around x, which is laid out as `data_format` says.
@@ -59,7 +59,7 @@ class _ZeroPadding(_Borders):
             ShapeError: x has another number of axes.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         channels = [] if self.data_format == "channels_first" else [0, 0]
         return F.pad(x, [*channels, *self._flat])
 
@@ -69,20 +69,20 @@ class _Cropping(_Borders):
 
     def __init__(self, cropping: Any, data_format: str | None = None, **base: Any) -> None:
         super().__init__(data_format, **base)
-        pairs = sides("cropping", cropping, self.SPATIAL)
-        self.cropping = pairs[0] if self.SPATIAL == 1 else pairs
+        pairs = sides("cropping", cropping, type(self).SPATIAL)
+        self.cropping = pairs[0] if type(self).SPATIAL == 1 else pairs
 
     @property
     def _added(self) -> tuple[tuple[int, int], ...]:
-        return tuple((-before, -behind) for before, behind in sides("cropping", self.cropping, self.SPATIAL))
+        return tuple((-before, -behind) for before, behind in sides("cropping", self.cropping, type(self).SPATIAL))
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
-        left = [n is None or n + sum(pair) > 0 for n, pair in zip(self.image(input_shape), self._added, strict=True)]
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
+        left = [n is None or n + sum(pair) > 0 for n, pair in zip(self._image(input_shape), self._added, strict=True)]
         if not all(left):
             raise ShapeError(
                 f"{repr_of(self)}: cropping={self.cropping} leaves nothing of input of shape {tuple(input_shape)}, "
-                f"that is {self.meaning}; crop less."
+                f"that is {self._meaning}; crop less."
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,8 +95,8 @@ class _Cropping(_Borders):
             ShapeError: x has another number of axes, or nothing would be left.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
-        for axis, (before, behind) in zip(self.image_axes, self._added, strict=True):
+        self._check_input_shape(tuple(x.shape))
+        for axis, (before, behind) in zip(self._image_axes, self._added, strict=True):
             x = x.narrow(axis, -before, x.shape[axis] + before + behind)
         return x
 

@@ -36,31 +36,31 @@ class _Pooling(Spatial):
         **base: Any,
     ) -> None:
         super().__init__(data_format, **base)
-        self.pool_size = sizes("pool_size", pool_size, self.SPATIAL)
-        self.strides = self.pool_size if strides is None else sizes("strides", strides, self.SPATIAL)
+        self.pool_size = sizes("pool_size", pool_size, type(self).SPATIAL)
+        self.strides = self.pool_size if strides is None else sizes("strides", strides, type(self).SPATIAL)
         self.padding = padding_of(padding)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
         if any(size is not None and size < 1 for size in self._pooled(input_shape)):
             raise ShapeError(
                 f"{repr_of(self)}: a window of {self.pool_size} does not fit into input of shape {tuple(input_shape)}, "
-                f'that is {self.meaning}; use a smaller pool_size or padding="same".'
+                f'that is {self._meaning}; use a smaller pool_size or padding="same".'
             )
 
     def _pooled(self, input_shape: Shape) -> Shape:
         """The sizes of the pooled image."""
         return tuple(
             None if n is None else output_size(n, k, stride, 1, self.padding)
-            for n, k, stride in zip(self.image(input_shape), self.pool_size, self.strides, strict=True)
+            for n, k, stride in zip(self._image(input_shape), self.pool_size, self.strides, strict=True)
         )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        return self.with_image(input_shape, self._pooled(input_shape))
+        self._check_input_shape(input_shape)
+        return self._with_image(input_shape, self._pooled(input_shape))
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype if self.AVERAGE and not input_dtype.is_floating_point else input_dtype
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype if type(self).AVERAGE and not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool x, which is laid out as `data_format` says.
@@ -69,21 +69,21 @@ class _Pooling(Spatial):
             ShapeError: x has another number of axes, or no window fits into it.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
-        if self.AVERAGE and not x.is_floating_point():
+        self._check_input_shape(tuple(x.shape))
+        if type(self).AVERAGE and not x.is_floating_point():
             x = x.to(self.dtype)
         return pool(
             x,
-            average=self.AVERAGE,
+            average=type(self).AVERAGE,
             window=self.pool_size,
             strides=self.strides,
             padding=self.padding,
-            channel_axis=self.channel_axis,
+            channel_axis=self._channel_axis,
         )
 
     def _module(self, module_class: type[nn.Module]) -> nn.Module:
         """torch's module for this layer; its padding is the same on both sides and for every size of input."""
-        around = [0] * self.SPATIAL
+        around = [0] * type(self).SPATIAL
         if self.padding == "same":
             around = [size // 2 for size in self.pool_size]
             if any(stride > 1 for stride in self.strides) or any(size % 2 == 0 for size in self.pool_size):
@@ -92,7 +92,7 @@ class _Pooling(Spatial):
                     "strides of 1 and odd pool_size only"
                 )
                 raise _plain.no_module(self, [reason])
-        options = {"count_include_pad": False} if self.AVERAGE else {}
+        options = {"count_include_pad": False} if type(self).AVERAGE else {}
         return module_class(self.pool_size, self.strides, around, **options)
 
 

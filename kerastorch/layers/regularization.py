@@ -63,7 +63,7 @@ class Dropout(_Noise):
         super().__init__(rate, seed, **base)
         self.noise_shape = None if noise_shape is None else _check.shape("noise_shape", noise_shape)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
         check_noise_shape(self, self.noise_shape, input_shape)
 
@@ -93,7 +93,7 @@ class _SpatialDropout(_Noise):
         return config
 
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        ones = (1,) * self.SPATIAL
+        ones = (1,) * type(self).SPATIAL
         return (*shape[:2], *ones) if self.data_format == "channels_first" else (shape[0], *ones, shape[-1])
 
 
@@ -119,7 +119,7 @@ class SpatialDropout1D(_SpatialDropout):
         Example("seed", dict(rate=0.25, seed=3), (2, 7, 3)),
     )
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=3, meaning="(batch, timesteps, features)")
 
     def _to_torch(self) -> nn.Module:
@@ -141,9 +141,9 @@ class _SpatialDropoutOfImages(_SpatialDropout):
         super().__init__(rate, seed, noise_shape=noise_shape, **base)
         self.data_format = data_format_of(data_format)
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        axes = axes_named(self.SPATIAL, self.data_format == "channels_first")
-        one_shape(self, input_shape, rank=self.SPATIAL + 2, meaning=f"(batch, {axes})")
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        axes = axes_named(type(self).SPATIAL, self.data_format == "channels_first")
+        one_shape(self, input_shape, rank=type(self).SPATIAL + 2, meaning=f"(batch, {axes})")
 
 
 @register("SpatialDropout2D")
@@ -231,11 +231,11 @@ class ActivityRegularization(Layer):
         del config["activity_regularizer"]  # l1 and l2 say it
         return config
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class Rescaling(Layer):
         config = super().get_config()
         return {**config, "keras2_masks": True} if self.keras2_masks else config
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
         for name in ("scale", "offset"):
             own = np.shape(getattr(self, name))
@@ -69,10 +69,10 @@ class Rescaling(Layer):
                 )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return input_dtype if input_dtype.is_floating_point else self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class Rescaling(Layer):
             ShapeError: They do not.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         x = x if x.is_floating_point() else x.to(self.compute_dtype)
         scale, offset = (
             getattr(self, f"_{name}").to(x.dtype) if isinstance(value, list) else value

@@ -114,7 +114,7 @@ class RNN(SequenceLayer):
         self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell_of("cell", cell)
         self.num_constants = _check.integer("num_constants", num_constants, 0)
         output_shape_of(self.cell)
-        self._register_states(len(self.state_sizes))
+        self._register_states(len(self._state_sizes))
         if not self.trainable:
             self.trainable = False  # the cell's too
 
@@ -123,7 +123,7 @@ class RNN(SequenceLayer):
         config["cell"] = serialize_layer(self.cell)
         return config | ({"num_constants": self.num_constants} if self.num_constants else {})
 
-    def keras_children(self) -> list[tuple[str, Any]]:
+    def _keras_children(self) -> list[tuple[str, Any]]:
         return [("cell", self.cell)]
 
     # ------------------------------------------------------------------ shapes
@@ -134,7 +134,7 @@ class RNN(SequenceLayer):
         return state_list(self.cell)
 
     @property
-    def state_sizes(self) -> list[Shape]:
+    def _state_sizes(self) -> list[Shape]:
         return state_shapes(self.cell)
 
     def _output_size(self, input_shape: Shape) -> Shape:
@@ -143,26 +143,26 @@ class RNN(SequenceLayer):
     def _makes_weights(self) -> bool:
         return False
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         if not self._built:
-            self.RANK = max(len(input_shape), 3)  # what a cell takes in one step is for it to say
-        super().check_input_shape(input_shape)
+            self._rank = max(len(input_shape), 3)  # what a cell takes in one step is for it to say
+        super()._check_input_shape(input_shape)
         if isinstance(self.cell, Layer):
-            self.cell.check_input_shape(_step_shape(input_shape))
+            self.cell._check_input_shape(_step_shape(input_shape))
 
     def build(self, input_shape: Shape) -> None:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         if isinstance(self.cell, Layer):
             self.cell.build(_step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         return self._nested(super().compute_output_shape(input_shape))
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.compute_dtype
 
     @property
-    def policy_dtype(self) -> torch.dtype:
+    def _policy_dtype(self) -> torch.dtype:
         return self._dtype if self._casts else self.dtype
 
     @property
@@ -185,7 +185,7 @@ class RNN(SequenceLayer):
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states that a batch of this size starts with, nested as the cell's."""
-        return pack(self.state_size, iter(initial_states(self.cell, batch_size, self.device, self.dtype)))
+        return pack(self.state_size, iter(initial_states(self.cell, batch_size, self._on_device, self.dtype)))
 
     @property
     def states(self) -> list[Any] | None:
@@ -213,7 +213,7 @@ class RNN(SequenceLayer):
         return super()._as_states(flatten(values), batch)
 
     def _state_dtypes(self) -> list[torch.dtype]:
-        return [state.dtype for state in initial_states(self.cell, 1, self.device, self.dtype)]
+        return [state.dtype for state in initial_states(self.cell, 1, self._on_device, self.dtype)]
 
     def _start(self, x: Tensor, initial_state: Any) -> States:
         given, constants = initial_state  # as `forward` put them together
@@ -298,12 +298,12 @@ class RNN(SequenceLayer):
             constants = ()
         elif not isinstance(constants, (list, tuple)):
             constants = (constants,)
-        constants = tuple(torch.as_tensor(constant, device=self.device) for constant in constants)
+        constants = tuple(torch.as_tensor(constant, device=self._on_device) for constant in constants)
         result = self._nested(super().forward(x, mask, (initial_state, constants), training))
         return cast_floats(result, self.compute_dtype) if self._casts else result
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
-        states, constants = states[: self.state_count], states[self.state_count :]
+        states, constants = states[: self._state_count], states[self._state_count :]
         want_states = self.return_state or self.stateful
         try:
             out, states = _run_cell(self.cell, x, states, mask, training, constants, want_states)
@@ -331,7 +331,7 @@ def _takes_constants(cell: Any) -> bool:
 
 def _choice(cell: Any, x: Tensor | None, training: bool) -> KernelChoice:
     if type(cell) in _BUILT_IN:
-        return cell.kernel_choice(x, training=training)
+        return type(cell).kernel_choice(cell, x, training=training)
     if type(cell) is not StackedRNNCells:
         return KernelChoice("step loop", f"{quote(type(cell).__name__)} is not one of kerastorch's own cells")
     choices = [(inner, _choice(inner, x, training)) for inner in cell.cells]
@@ -350,7 +350,7 @@ def _run_cell(
 ) -> tuple[Tensor, States]:
     """All steps of a cell. A stack runs cell after cell: each needs only the steps of the one before."""
     if type(cell) in _BUILT_IN:
-        return cell.run(x, states, mask, training, want_states)
+        return cell._run_all(x, states, mask, training, want_states)
     if type(cell) is not StackedRNNCells:
         return run_steps(step_function(cell, training, constants), x, states, mask)
     new: list[Tensor] = []

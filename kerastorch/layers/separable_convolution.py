@@ -42,7 +42,7 @@ class SeparableConv(ChannelwiseConv):
         Var(
             "depthwise_kernel",
             ("depthwise_weight",),
-            lambda l, s: (*l.kernel_size, s[l.channel_axis], l.depth_multiplier),
+            lambda l, s: (*l.kernel_size, s[l._channel_axis], l.depth_multiplier),
             depthwise,
             stem="depthwise",
             convolved=True,
@@ -50,7 +50,7 @@ class SeparableConv(ChannelwiseConv):
         Var(
             "pointwise_kernel",
             ("pointwise_weight",),
-            lambda l, s: (*[1] * l.SPATIAL, s[l.channel_axis] * l.depth_multiplier, l.filters),
+            lambda l, s: (*[1] * type(l).SPATIAL, s[l._channel_axis] * l.depth_multiplier, l.filters),
             convolution,
             stem="pointwise",
             convolved=True,
@@ -118,7 +118,7 @@ class SeparableConv(ChannelwiseConv):
         """
         x = self._checked(x, self.depthwise_weight)
         apart = self._convolve_channels(x, self.depthwise_weight, None)
-        mixed = convolve(apart, self.pointwise_weight, self._own_bias, padding="valid", channel_axis=self.channel_axis)
+        mixed = convolve(apart, self.pointwise_weight, self._own_bias, padding="valid", channel_axis=self._channel_axis)
         return self.activation(mixed)
 
     def _converted(self) -> nn.Module:

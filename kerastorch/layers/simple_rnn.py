@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..activations import linear
 from ..weights import Var, identity
 from . import _equations, _plain
 from ._base import Example, register
@@ -74,4 +75,4 @@ class SimpleRNN(Recurrent):
         return _plain.recurrent(nn.RNN, self, backwards, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.SimpleRNN, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)
+        return Steps(_equations.SimpleRNN, self.weight_hh_l0, None, self.activation, linear, drop)

@@ -74,11 +74,11 @@ class StackedRNNCells(Layer):
     def get_config(self) -> dict[str, Any]:
         return {**self._base_config(), "cells": [serialize_layer(cell) for cell in self.cells]}
 
-    def keras_children(self) -> list[tuple[str, Any]]:
+    def _keras_children(self) -> list[tuple[str, Any]]:
         count: dict[str, int] = {}
         named = []
         for cell in self.cells:
-            name = snake_case(cell.class_name if isinstance(cell, Layer) else type(cell).__name__)
+            name = snake_case(cell._class_name if isinstance(cell, Layer) else type(cell).__name__)
             number = count.get(name, 0)
             count[name] = number + 1
             named.append((f"cells/{name}_{number}" if number else f"cells/{name}", cell))
@@ -104,7 +104,7 @@ class StackedRNNCells(Layer):
             inputs: Where the batch size, device and dtype come from, if given.
             dtype: Of the states; that of the weights if None.
         """
-        device = self.device if inputs is None else inputs.device
+        device = self._on_device if inputs is None else inputs.device
         dtype = dtype or (self.dtype if inputs is None else inputs.dtype)
         rows = batch_size if batch_size is not None else 1 if inputs is None else inputs.shape[0]
         return [pack(cell.state_size, iter(initial_states(cell, rows, device, dtype))) for cell in self.cells]
@@ -112,10 +112,10 @@ class StackedRNNCells(Layer):
     def _makes_weights(self) -> bool:
         return False
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         first = self.cells[0]
         if isinstance(first, Layer):
-            first.check_input_shape(input_shape)
+            first._check_input_shape(input_shape)
 
     def build(self, input_shape: Shape) -> None:
         for cell in self.cells:
@@ -124,12 +124,12 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], *output_shape_of(cell))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         batch = input_shape[0]
         states = pack(self.state_size, iter((batch, *shape) for shape in state_shapes(self)))
         return (batch, *output_shape_of(self)), states
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.compute_dtype
 
     @property

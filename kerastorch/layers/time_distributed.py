@@ -59,7 +59,7 @@ class TimeDistributed(Layer):
         self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
         if not self.trainable:
             self.trainable = False  # the inner layer's too
-        stateful = [m.name for m in self.layer.modules() if isinstance(m, Layer) and getattr(m, "stateful", False)]
+        stateful = [m.name for m in self.layer.modules() if isinstance(m, Layer) and m._keeps_states]
         if stateful:
             raise UnsupportedError(
                 f"{repr_of(self)}: the inner layer {stateful[0]!r} is stateful; steps run all at once here."
@@ -76,7 +76,7 @@ class TimeDistributed(Layer):
     def _takes_ids(self) -> bool:
         return self.layer._takes_ids
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         if len(input_shape) < 3:
             raise ShapeError(
                 f"{repr_of(self)}: expected input of shape (batch, timesteps, ...) with at least 3 axes, "
@@ -84,25 +84,25 @@ class TimeDistributed(Layer):
             )
 
     def build(self, input_shape: Shape) -> None:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         self.layer.build(_step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         inner = self.layer.compute_output_shape(_step_shape(input_shape))
         return map_shapes(lambda shape: (input_shape[0], input_shape[1], *shape[1:]), inner)
 
-    def compute_output_dtype(self, input_dtype: Any) -> Any:
+    def _compute_output_dtype(self, input_dtype: Any) -> Any:
         dtype = self.compute_dtype if self._casts and input_dtype.is_floating_point else input_dtype
-        made = self.layer.output_dtypes(dtype)[0]
+        made = self.layer._output_dtypes(dtype)[0]
         inner = self._inner_dtype()
         return made if inner is None or not made.is_floating_point else inner
 
-    def output_dtypes(self, input_dtype: Any) -> list[Any]:
-        return [self.compute_output_dtype(input_dtype)]
+    def _output_dtypes(self, input_dtype: Any) -> list[Any]:
+        return [self._compute_output_dtype(input_dtype)]
 
     @property
-    def policy_dtype(self) -> torch.dtype:
+    def _policy_dtype(self) -> torch.dtype:
         return self._dtype if self._casts else self.dtype
 
     def _inner_dtype(self) -> torch.dtype | None:
@@ -114,7 +114,7 @@ class TimeDistributed(Layer):
         if not self._casts or self.keras2_masks or ends_in_own_dtype(self.layer):
             return None
         outer = self.compute_dtype
-        mixed = outer != self.policy_dtype
+        mixed = outer != self._policy_dtype
         return outer if mixed or not self.layer.variables else torch.promote_types(outer, self.layer.dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -127,10 +127,10 @@ class TimeDistributed(Layer):
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
         """Which computation the inner layer runs, and why."""
-        choice = getattr(self.layer, "kernel_choice", None)
+        choice = getattr(type(self.layer), "kernel_choice", None)
         if choice is None:
             return KernelChoice("fused", "the inner layer runs once for all steps")
-        return choice(None, None, training)
+        return choice(self.layer, None, None, training)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Any:
         """Run the layer on every step.
@@ -144,7 +144,7 @@ class TimeDistributed(Layer):
             `(B, T, ...)`: the inner layer's outputs, stacked over time.
         """
         refuse_layout(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         if mask is not None and tuple(mask.shape[:2]) != tuple(x.shape[:2]):
             raise ShapeError(
                 f"{repr_of(self)}: expected a mask that starts with (batch, timesteps) = {tuple(x.shape[:2])}, "

@@ -44,7 +44,7 @@ class ConvTranspose(ConvLayer):
         Var(
             "kernel",
             ("weight",),
-            lambda l, s: (*l.kernel_size, l.filters, s[l.channel_axis]),
+            lambda l, s: (*l.kernel_size, l.filters, s[l._channel_axis]),
             convolution,
             convolved=True,
         ),
@@ -90,13 +90,13 @@ class ConvTranspose(ConvLayer):
         self.filters = _check.positive("filters", filters)
         self.output_padding: tuple[int, ...] | None = None
         if output_padding is not None:
-            self.output_padding = sizes("output_padding", output_padding, self.SPATIAL, 0)
+            self.output_padding = sizes("output_padding", output_padding, type(self).SPATIAL, 0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ArgumentError(
                     f"{repr_of(self)}: output_padding must be below strides, got output_padding={self.output_padding} "
                     f"and strides={self.strides}."
                 )
-        self.output_size = None if output_size is None else sizes("output_size", output_size, self.SPATIAL)
+        self.output_size = None if output_size is None else sizes("output_size", output_size, type(self).SPATIAL)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -108,14 +108,14 @@ class ConvTranspose(ConvLayer):
     def _image_out(self, shape: Shape) -> Shape:
         if self.output_size is not None:
             return self.output_size
-        extras = self.output_padding or (None,) * self.SPATIAL
+        extras = self.output_padding or (None,) * type(self).SPATIAL
         window = zip(self._image(shape), self.kernel_size, self.strides, self.dilation_rate, extras, strict=True)
         return tuple(
             None if n is None else transposed_size(n, k, s, d, self.padding, extra) for n, k, s, d, extra in window
         )
 
-    def check_input_shape(self, input_shape: Shape) -> None:
-        super().check_input_shape(input_shape)
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        super()._check_input_shape(input_shape)
         if self.output_size is None:
             return
         for n, size, k, s in zip(
@@ -147,7 +147,7 @@ class ConvTranspose(ConvLayer):
                 self.weight,
                 self._own_bias,
                 padding=self.padding,
-                channel_axis=self.channel_axis,
+                channel_axis=self._channel_axis,
                 strides=self.strides,
                 dilation=self.dilation_rate,
                 sizes=self._image_out(tuple(x.shape)),
@@ -158,7 +158,7 @@ class ConvTranspose(ConvLayer):
         if self.output_size is not None:
             raise _plain.no_module(self, [f"output_size={self.output_size}: torch's module has none"])
         # How much is cut off on both sides together depends on no size: one shows it for all.
-        extras = self.output_padding or (None,) * self.SPATIAL
+        extras = self.output_padding or (None,) * type(self).SPATIAL
         window = zip(self.kernel_size, self.strides, self.dilation_rate, extras, strict=True)
         cut = [
             (k - 1) * d + 1 + 99 * s - transposed_size(100, k, s, d, self.padding, extra) for k, s, d, extra in window
@@ -172,7 +172,7 @@ class ConvTranspose(ConvLayer):
                 ],
             )
         made = _plain.plain(
-            _MODULES[self.SPATIAL],
+            _MODULES[type(self).SPATIAL],
             self,
             in_channels=self.weight.shape[0],
             out_channels=self.filters,

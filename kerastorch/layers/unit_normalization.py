@@ -49,21 +49,21 @@ class UnitNormalization(Layer):
         config = super().get_config()
         return config if self.least_norm == 1e-12 else {**config, "least_norm": self.least_norm}
 
-    def check_input_shape(self, input_shape: Shape) -> None:
+    def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
         axis_in_bounds(self, input_shape, self.axis if isinstance(self.axis, list) else [self.axis])
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
+        self._check_input_shape(input_shape)
         return tuple(input_shape)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return input_dtype if input_dtype.is_floating_point else self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x, of any shape that has the axes."""
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         x = x if x.is_floating_point() else x.to(self.compute_dtype)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # a half-precision sum of squares overflows at 256
         squares = wide.square().sum(self.axis, keepdim=True)

@@ -33,9 +33,9 @@ class _UpSampling(Spatial):
         return (self.size,) if isinstance(self.size, int) else self.size
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_input_shape(input_shape)
-        image = zip(self.image(input_shape), self._factors, strict=True)
-        return self.with_image(input_shape, [None if n is None else n * factor for n, factor in image])
+        self._check_input_shape(input_shape)
+        image = zip(self._image(input_shape), self._factors, strict=True)
+        return self._with_image(input_shape, [None if n is None else n * factor for n, factor in image])
 
     def forward(self, x: Tensor) -> Tensor:
         """Upsample x, which is laid out as `data_format` says.
@@ -44,14 +44,14 @@ class _UpSampling(Spatial):
             ShapeError: x has another number of axes.
         """
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         return self._repeated(x)
 
     def _repeated(self, x: Tensor) -> Tensor:
         """Each value of the image as often as the factors say: one copy, whatever the number of axes."""
         output_shape = self.compute_output_shape(tuple(x.shape))
         wide, repeats = x, list(x.shape)
-        for axis, factor in reversed(list(zip(self.image_axes, self._factors, strict=True))):
+        for axis, factor in reversed(list(zip(self._image_axes, self._factors, strict=True))):
             wide = wide.unsqueeze(axis + 1)
             repeats.insert(axis + 1, factor)
         return wide.expand(repeats).reshape(output_shape)
@@ -130,19 +130,19 @@ class UpSampling2D(_UpSampling):
             raise ArgumentError(f"interpolation: expected one of {list(_INTERPOLATIONS)}, got {quote(interpolation)}.")
         self.interpolation = name
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if self.interpolation == "bilinear" and not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
         if self.interpolation == "nearest":
             return super().forward(x)
         x = one_tensor(self, x)
-        self.check_input_shape(tuple(x.shape))
+        self._check_input_shape(tuple(x.shape))
         x = x if x.is_floating_point() else x.to(self.dtype)
         factors = list(map(float, self.size))
         # align_corners=False: a value stands in the middle of its place, as in TensorFlow 2.
-        x = F.interpolate(x.movedim(self.channel_axis, 1), scale_factor=factors, mode="bilinear", align_corners=False)
-        return x.movedim(1, self.channel_axis)
+        x = F.interpolate(x.movedim(self._channel_axis, 1), scale_factor=factors, mode="bilinear", align_corners=False)
+        return x.movedim(1, self._channel_axis)
 
     def _to_torch(self) -> nn.Module:
         return self._module(self.interpolation)

@@ -71,7 +71,7 @@ class FunctionOrModule(Layer):
         map_shapes(shapes.append, input_shape)
         return map_shapes(lambda shape: (shapes[0][0], *shape), stated)
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         if self._stated_shape is not None or self._build_shape is None:
             return input_dtype
         return leaves(infer_outputs(self, self._build_shape, input_dtype)[1])[0] or input_dtype
@@ -218,14 +218,14 @@ class TorchModuleWrapper(FunctionOrModule):
         return mask if getattr(self.module, "supports_masking", False) else None
 
     @property
-    def stands_for(self) -> nn.Module:
+    def _stands_for(self) -> nn.Module:
         """The module whose variables are the layer's own."""
         return self.module
 
-    def keras_children(self) -> list[tuple[str, Any]]:
+    def _keras_children(self) -> list[tuple[str, Any]]:
         return list(self.module.named_children())
 
-    def sublayers(self) -> list[nn.Module]:
+    def _sublayers(self) -> list[nn.Module]:
         return list(self.module.children())
 
     def get_config(self) -> dict[str, Any]:

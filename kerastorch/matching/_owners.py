@@ -29,7 +29,7 @@ def inner_modules(module: nn.Module, in_place: bool = False) -> list[nn.Module]:
     """The modules inside, as Keras lists them: Keras 2 (`in_place`) goes by the attributes, Keras 3 by time."""
     if not isinstance(module, Layer):
         return list(module.children())
-    return opened(module, True) if in_place and is_own(module) else module.sublayers()
+    return opened(module, True) if in_place and is_own(module) else module._sublayers()
 
 
 def owned_variables(
@@ -68,7 +68,7 @@ def model_chain(model: Model) -> list[Model]:
     chain: list[Model] = []
     while True:
         current = chain[-1] if chain else model
-        weighted = [layer for layer in current.sublayers() if has_variables(layer)]
+        weighted = [layer for layer in current._sublayers() if has_variables(layer)]
         if len(weighted) != 1 or not isinstance(weighted[0], Model) or own_variables(current):
             return chain
         chain.append(weighted[0])

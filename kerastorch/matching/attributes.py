@@ -56,7 +56,7 @@ def is_own(module: nn.Module) -> bool:
     """Whether Keras finds the layers in `module` by its attributes: a class without a rule of its own."""
     if not isinstance(module, Layer) or module._carries_masks:
         return False
-    return type(module).keras_children is Weighted.keras_children
+    return type(module)._keras_children is Weighted._keras_children
 
 
 def attribute_children(module: Layer, writer: Writer, seen: Collection[int]) -> Iterator[tuple[str, nn.Module]]:
@@ -100,5 +100,5 @@ def _in_container(container: Any, writer: Writer, seen: Collection[int]) -> Iter
                 for path, inner in _in_container(item, writer, seen):
                     yield f"{name}/{path}", inner
         elif isinstance(item, Layer) and (writer.numbers_all or id(item) not in seen):
-            name = snake_case(item.class_name)
+            name = snake_case(item._class_name)
             yield numbered(f"private{name}" if name.startswith("_") and not writer.keras3 else name), item

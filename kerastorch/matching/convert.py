@@ -81,7 +81,7 @@ def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1:
 
 def class_of(variable: Variable) -> str:
     """The Keras class of the layer that a variable is part of."""
-    return variable.module.class_name if isinstance(variable.module, Layer) else ""
+    return variable.module._class_name if isinstance(variable.module, Layer) else ""
 
 
 def _mapped(item: Named, shape: tuple[int, ...], function: Callable[[np.ndarray], np.ndarray]) -> Named:

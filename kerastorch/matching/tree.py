@@ -39,7 +39,7 @@ class Placing:
     """
 
     written: Callable[[nn.Module], nn.Module] = lambda module: module
-    layers: Callable[[Model], Sequence[nn.Module]] = Model.sublayers
+    layers: Callable[[Model], Sequence[nn.Module]] = Model._sublayers
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     writer: Writer = WRITERS[0]
 
@@ -209,7 +209,7 @@ def _same_depth(model: Model, index: _Index, match: Match) -> tuple[Model, str]:
 
 def _home(path: str, module: nn.Module) -> str:
     """Where the module's own variables stand."""
-    return _join(path, module.VARS_PATH) if isinstance(module, Layer) and module.VARS_PATH else path
+    return _join(path, type(module).VARS_PATH) if isinstance(module, Layer) and type(module).VARS_PATH else path
 
 
 def _writer(model: Model, walk: Callable[[Writer, Match], Iterator[_Place]], index: _Index, match: Match) -> Writer:
@@ -286,14 +286,14 @@ def _attributes_of(
     """What is in the attributes of a layer; found step by step, as it depends on what has been seen until then."""
     found: Iterable[tuple[str, nn.Module]] = module.named_children()
     if isinstance(module, Layer):
-        found = attribute_children(module, writer, seen) if is_own(module) else module.keras_children()
-    renamed = index.placing.attributes.get(module.class_name, {}) if isinstance(module, Layer) else {}
+        found = attribute_children(module, writer, seen) if is_own(module) else module._keras_children()
+    renamed = index.placing.attributes.get(module._class_name, {}) if isinstance(module, Layer) else {}
     for name, inner in found:
         is_unit = isinstance(module, Model) and isinstance(inner, Layer)
         unit = _join(place.unit, inner.name) if is_unit else place.unit  # type: ignore[arg-type]
         yield _Place(_attribute(place.path, renamed.get(name, name), index), unit, inner)
     if isinstance(module, Layer) and place.path is not None:
-        aliases = [(_join(place.path, name), inner) for name, inner in module.keras_aliases()]
+        aliases = [(_join(place.path, name), inner) for name, inner in module._keras_aliases()]
         yield from (_Place(path, place.unit, inner) for path, inner in aliases if index.has_below(path))
 
 
@@ -314,7 +314,7 @@ def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str |
     found: list[tuple[str | None, Layer]] = []
     for layer in index.placing.layers(model):
         if isinstance(layer, Layer):
-            name = name_in_files(index.placing.written(layer).class_name)  # type: ignore[arg-type]
+            name = name_in_files(index.placing.written(layer)._class_name)  # type: ignore[arg-type]
             number = count[name]
             found.append((f"{name}_{number}" if number else name, layer))
             count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1
@@ -333,7 +333,7 @@ def _named(match: Match, model: Model, path: str | None, index: _Index) -> list[
     for key, name in inside.items():
         if name is not None and keys.setdefault(name, key) != key:
             match.problems.append(f"the file has two layers named {quote(name)} in {quote(path or 'the model')}")
-    return [(keys.get(layer.name), layer) for layer in model.sublayers() if isinstance(layer, Layer)]
+    return [(keys.get(layer.name), layer) for layer in model._sublayers() if isinstance(layer, Layer)]
 
 
 def _compare_order(match: Match, path: str, numbered: list[tuple[str | None, Layer]], index: _Index) -> None:

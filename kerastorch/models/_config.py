@@ -96,7 +96,7 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
     options = [form.pop("call_options", {}) for form in forms]
     computed = _Computed({layer.name for layer in model.layers})
     for index, step in enumerate(plan.steps):
-        layer = model.layer_of(step)
+        layer = model._layer_of(step)
         number = len(calls[step.layer])
         args = map_template(reference, step.args)
         kwargs = {**map_template(reference, step.kwargs), **options[step.layer]}
@@ -105,8 +105,8 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
             kwargs["mask"] = computed.of(stated, reference(stated.source))
         elif isinstance(stated, Unmasked):
             args, kwargs = computed.without_masks(layer, stated, args, kwargs)
-        if isinstance(layer, Operation) and layer.in_keras3:
-            call = layer.keras3_call([reference(slot) for slot in slots_of(step.args)])
+        if isinstance(layer, Operation) and layer._in_keras3:
+            call = layer._keras3_call([reference(slot) for slot in slots_of(step.args)])
         else:
             call = {"args": list(args), "kwargs": kwargs}
         calls[step.layer].append(call)
@@ -189,13 +189,13 @@ class _Computed:
             name = f"{base}_{number}"
         self._names.add(name)
         layer = Operation(function, arguments, name=name)
-        self.layers.append({**layer.keras3_layer(), "name": name, "inbound_nodes": [layer.keras3_call([source])]})
+        self.layers.append({**layer._keras3_layer(), "name": name, "inbound_nodes": [layer._keras3_call([source])]})
         config = {"shape": list(shape), "dtype": dtype, "keras_history": [name, 0, 0]}
         return {"class_name": "__keras_tensor__", "config": config}
 
 
 def _form(layer: Layer) -> dict[str, Any]:
-    return layer.keras3_layer() if isinstance(layer, Operation) and layer.in_keras3 else serialize_layer(layer)
+    return layer._keras3_layer() if isinstance(layer, Operation) and layer._in_keras3 else serialize_layer(layer)
 
 
 def takes_graph(cls: type[Model]) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import attribute
 from ..layers._graph import SymbolicTensor, leaves
+from ..layers._yielding import yielding
 
 
 class WithEnds:
@@ -39,7 +40,7 @@ class WithEnds:
         """The symbolic outputs, in order."""
         return leaves(self._graph()[1])
 
-    @property
+    @yielding
     @attribute
     def input_names(self) -> list[str]:
         """The names of the input layers, in order."""

@@ -37,7 +37,7 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
         if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
             hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
             raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
-    return [layer.cast(tensor, ids) for layer, tensor, ids in zip(layers, flat, model._ids, strict=True)]
+    return [layer._cast(tensor, ids) for layer, tensor, ids in zip(layers, flat, model._ids, strict=True)]
 
 
 def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:

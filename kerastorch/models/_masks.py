@@ -51,7 +51,7 @@ class Visit:
 def mask_events(model: Model) -> list[MaskEvent]:
     """Follow the masks through a built model, without running it: on shapes alone, on the meta device."""
     return [
-        MaskEvent(visit.layer.name, visit.layer.kind, visit.what)
+        MaskEvent(visit.layer.name, visit.layer._kind, visit.what)
         for visit in follow_masks(model)
         if visit.what is not None
     ]
@@ -61,7 +61,7 @@ def follow_masks(model: Model) -> list[Visit]:
     """Every call of a layer in a built model, in the order of the graph; models inside are entered."""
     visits: list[Visit] = []
     shapes: list[Any] = []
-    map_shapes(shapes.append, model.input_shape)
+    map_shapes(shapes.append, model._in_shape)
     _through(model, [Masked(_meta(shape), None) for shape in shapes], visits)
     return visits
 
@@ -83,7 +83,7 @@ def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Ma
     numbers = {id(step): number for number, step in enumerate(plan.steps)}
 
     def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-        return _at(model, numbers[id(step)], model.layer_of(step), args, kwargs, visits)
+        return _at(model, numbers[id(step)], model._layer_of(step), args, kwargs, visits)
 
     run_plan(plan, call, values)
     return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
@@ -121,7 +121,7 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
     else:
         outputs = []
         shapes = map_masked(lambda edge: tuple(edge.value.shape), (args, kwargs))
-        map_shapes(lambda shape: outputs.append(_meta(shape)), layer.shape_of_call(*shapes))
+        map_shapes(lambda shape: outputs.append(_meta(shape)), layer._shape_of_call(*shapes))
     found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] + [None] * (len(outputs) - 1)
     leaves_one = any(mask is not None for mask in found)
     what: Literal["made", "used", "lost"] | None = None

@@ -97,7 +97,7 @@ def with_placeholders(inputs: Any, outputs: Any) -> tuple[Any, Any]:
         if not isinstance(tensor.node.layer, InputLayer):
             number = f"_{tensor.index}" if len(tensor.node.outputs) > 1 else ""
             name = f"{tensor.node.layer.name}_output{number}"
-            swapped[id(tensor)] = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name).symbol()
+            swapped[id(tensor)] = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)._symbol()
 
     def swap(value: Any) -> Any:
         return map_structure(lambda leaf: swapped.get(id(leaf), leaf), value)

@@ -79,8 +79,8 @@ class Provided:
         if not isinstance(layer, Layer):
             return layer
         layer.name = spec.name
-        if layer.class_name != spec.class_name:
-            layer.__dict__["class_name"] = spec.class_name  # by which .keras files name its place
+        if layer._class_name != spec.class_name:
+            layer.__dict__["_class_name"] = spec.class_name  # by which .keras files name its place
         if self.device is not None:
             layer._values_on = self.device
         if not spec.trainable:
@@ -96,7 +96,7 @@ class Provided:
             model = cls(inputs, outputs, **options)
         if not isinstance(model, Layer):
             raise ArgumentError(f"{where}: expected a kerastorch.Model, got {quote(type(model).__name__)}.")
-        model.__dict__["class_name"] = spec.class_name
+        model.__dict__["_class_name"] = spec.class_name
         return model
 
 
@@ -157,7 +157,7 @@ def _base_of(value: Any) -> str | None:
     if not isinstance(value, type):
         return None
     for cls in value.__mro__:
-        name = cls.__dict__.get("class_name")
+        name = cls.__dict__.get("_class_name")
         if isinstance(name, str) and REGISTRY.get(name) is cls:
             return None if name in ("Functional", "Sequential", "InputLayer") else name
     return None

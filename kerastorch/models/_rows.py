@@ -26,7 +26,7 @@ def rows_after(layer: Layer) -> bool:
     Raises:
         UnsupportedError: It is not known to compute what Keras does.
     """
-    if layer.class_name not in _KNOWN or (isinstance(layer, Embedding) and layer.mask_zero):
+    if layer._class_name not in _KNOWN or (isinstance(layer, Embedding) and layer.mask_zero):
         what = " with mask_zero=True" if isinstance(layer, Embedding) else ""
         raise UnsupportedError(
             f"{repr_of(layer)}{what} takes a ragged tensor of Keras, and what it makes of a padded one with a mask is "
@@ -34,9 +34,9 @@ def rows_after(layer: Layer) -> bool:
         )
     if isinstance(layer, Embedding):
         layer._hands_on_mask = True
-    if layer.class_name in _OVER_TIME:
+    if layer._class_name in _OVER_TIME:
         return bool(layer.return_sequences)  # type: ignore[attr-defined]
-    return layer.class_name in _STEP_BY_STEP
+    return layer._class_name in _STEP_BY_STEP
 
 
 def follow_rows(plan: Plan, layers: Sequence[Layer], inputs: Sequence[InputLayer]) -> None:

@@ -72,7 +72,7 @@ def _own_shape(layer: Layer) -> Any:
     """The output shape of a layer that a model of someone's own calls: as it was built; "?" where nobody says it."""
     stated = type(layer).compute_output_shape not in (Layer.compute_output_shape, Model.compute_output_shape)
     known = layer._carries_masks or stated
-    return layer.output_shape if known and layer.built and layer._build_shape is not None else "?"
+    return layer._out_shape if known and layer.built and layer._build_shape is not None else "?"
 
 
 def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
@@ -82,10 +82,10 @@ def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
     for slot, layer in model._inputs_by_slot().items():
         shapes[slot], makers[slot] = layer.batch_shape, layer.name
     for step in plan.steps:
-        layer = model.layer_of(step)
+        layer = model._layer_of(step)
         args, kwargs = map_template(lambda slot: shapes[slot.index], (step.args, step.kwargs))
         found: list[Any] = []
-        map_shapes(found.append, layer.shape_of_call(args, kwargs))
+        map_shapes(found.append, layer._shape_of_call(args, kwargs))
         for slot, shape in zip(step.outputs, found, strict=True):
             shapes[slot.index], makers[slot.index] = shape, layer.name
     return shapes, makers
@@ -102,7 +102,7 @@ def _keras_summary(model: Model, expand_nested: bool) -> str:
     for heading in ("Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])):
         table.add_column(heading, justify="right" if heading == "Param #" else "left", no_wrap=True)
     for depth, layer, shape, before in rows(model, expand_nested):
-        cells = ["  " * depth + f"{layer.name} ({layer.kind})", str(shape), f"{sum(count(layer)):,}"]
+        cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), f"{sum(count(layer)):,}"]
         table.add_row(*cells, *([", ".join(before) or "-"] if graph else []))
     buffer = io.StringIO()
     console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)
@@ -126,7 +126,7 @@ def _torch_summary(model: Model, options: dict[str, Any]) -> str:
     if "input_data" not in options and "input_size" not in options:
         data: list[Any] = []
         map_shapes(
-            lambda shape: data.append(torch.ones([size or 1 for size in shape], dtype=model.dtype)), model.input_shape
+            lambda shape: data.append(torch.ones([size or 1 for size in shape], dtype=model.dtype)), model._in_shape
         )
         options["input_data"] = [data if len(data) > 1 else data[0]]
     if options.pop("verbose", 0):

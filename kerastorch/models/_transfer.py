@@ -109,8 +109,8 @@ class Ahead(Transfer):
 
 def transfer_to(model: Model, batches: Iterator[Any]) -> Transfer:
     """The way to the model's device."""
-    kind = Ahead if model.device.type == "cuda" else Plain
-    return kind(batches, model.device, None if model._carries_masks else model.dtype)
+    kind = Ahead if model._on_device.type == "cuda" else Plain
+    return kind(batches, model._on_device, None if model._carries_masks else model.dtype)
 
 
 def _rows(batch: Any) -> int:

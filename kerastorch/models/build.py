@@ -96,7 +96,7 @@ def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
         raise UnsupportedError(f"layer {quote(spec.name)}: there is no layer class {quote(spec.class_name)}.")
     config = {key: _inner(value, making, key) for key, value in spec.config.items()}
     for key, value in _OF_OLD.get(spec.era, {}).items():
-        if key in cls.config_keys():
+        if key in cls._config_keys():
             config.setdefault(key, value)
     try:
         layer = cls.from_config({**config, "name": spec.name})
@@ -112,7 +112,7 @@ def _given_layer(spec: LayerSpec, making: Making, bare: bool) -> Any:
     if spec.given is not None and spec.given.source in ("custom_objects", "function"):
         config = {key: _inner(value, making, key) for key, value in config.items()}
         for key, value in _OF_OLD.get(spec.era, {}).items() if spec.given.based_on else ():
-            if key in REGISTRY[spec.given.based_on or ""].config_keys():
+            if key in REGISTRY[spec.given.based_on or ""]._config_keys():
                 config.setdefault(key, value)
     try:
         return making.given.layer_for(spec, config, bare)
@@ -173,7 +173,7 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
     made: dict[NodeKey, list[Any]] = {}
     for name, layer in layers.items():
         if isinstance(layer, InputLayer):
-            made[name, 0] = [layer.symbol()]
+            made[name, 0] = [layer._symbol()]
     calls = {layer.name: layer.calls for layer in spec.layers if not isinstance(layers[layer.name], InputLayer)}
     given = {layer.name for layer in spec.layers if isinstance(layer, LayerSpec) and layer.given is not None}
     for name, index in in_order(calls, set(made)):

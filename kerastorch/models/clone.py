@@ -115,7 +115,7 @@ class _Cloning:
     def _functional(self, model: Model, input_tensors: Any) -> Model:
         plan, values = model._begin(lambda tensor: tensor)
         if input_tensors is None:
-            given = [InputLayer.from_config(layer.get_config()).symbol() for layer in model._input_layers]
+            given = [InputLayer.from_config(layer.get_config())._symbol() for layer in model._input_layers]
         else:
             given = _checked(model, input_tensors)
         for (slot, layer), symbol in zip(model._inputs_by_slot().items(), given, strict=True):
@@ -123,7 +123,7 @@ class _Cloning:
             self.made[id(layer)] = symbol.node.layer
 
         def run(step: Step, args: Any, kwargs: Any) -> list[Any]:
-            layer = self.layer(model.layer_of(step))
+            layer = self.layer(model._layer_of(step))
             call = self.call_function
             outputs = leaves(layer(*args, **kwargs) if call is None else call(layer, *args, **kwargs))
             if len(outputs) != len(step.outputs) or not all(isinstance(item, SymbolicTensor) for item in outputs):

@@ -80,7 +80,7 @@ class InputLayer(Layer):
             self.input_dtype, self._follows = dtype, True
         return self
 
-    def cast(self, x: Tensor, ids: bool) -> Tensor:
+    def _cast(self, x: Tensor, ids: bool) -> Tensor:
         """Data in the dtype of the input.
 
         Integers stay where they are to be looked up (no float32 is 2**24 + 1), and where a model was brought to half
@@ -99,7 +99,7 @@ class InputLayer(Layer):
             return x  # as for every layer: torch decides
         return x.to(wanted)
 
-    def symbol(self) -> SymbolicTensor:
+    def _symbol(self) -> SymbolicTensor:
         """A new symbolic tensor that stands for this input's data."""
         node = Node(self, (), {})
         node.structure = SymbolicTensor(self.batch_shape, self.input_dtype, node, 0)
@@ -138,4 +138,4 @@ def Input(
     Raises:
         ArgumentError: Neither or both of shape and batch_shape were given.
     """
-    return InputLayer(shape, batch_size, batch_shape, dtype, name=name, **options).symbol()
+    return InputLayer(shape, batch_size, batch_shape, dtype, name=name, **options)._symbol()

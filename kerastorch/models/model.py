@@ -17,6 +17,7 @@ from ..layers._dtypes import as_tensor
 from ..layers._graph import leaves, shapes_of
 from ..layers._shapes import build_inside, infer_output_shape, map_shapes
 from ..layers._weighted import repr_of
+from ..layers._yielding import yielding
 from ..spec import TrainingConfig
 from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked
@@ -121,7 +122,7 @@ class Model(OnDisk, WithEnds, Layer):
         finally:
             self._is_called = False
 
-    def layer_of(self, step: Step) -> Layer:
+    def _layer_of(self, step: Step) -> Layer:
         """The layer that a step of the plan calls."""
         return self.layers[step.layer]  # type: ignore[return-value]
 
@@ -130,10 +131,10 @@ class Model(OnDisk, WithEnds, Layer):
         """The layers, in Keras's order."""
         if self._carries_masks:
             return self._modules["layers"]  # type: ignore[return-value]
-        return LayerList(layer for layer in self.sublayers() if isinstance(layer, Layer))
+        return LayerList(layer for layer in self._sublayers() if isinstance(layer, Layer))
 
-    def sublayers(self) -> list[nn.Module]:
-        return list(self.layers) if self._plan is not None else super().sublayers()
+    def _sublayers(self) -> list[nn.Module]:
+        return list(self.layers) if self._plan is not None else super()._sublayers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
@@ -164,9 +165,9 @@ class Model(OnDisk, WithEnds, Layer):
     def _make_graph(self) -> tuple[Any, Any]:
         plan, values = self._begin(lambda tensor: tensor)
         for slot, layer in self._inputs_by_slot().items():
-            values[slot] = layer.symbol()
+            values[slot] = layer._symbol()
         symbols = map_template(lambda slot: values[slot.index], plan.inputs)
-        run_plan(plan, lambda step, args, kwargs: leaves(self.layer_of(step)(*args, **kwargs)), values)
+        run_plan(plan, lambda step, args, kwargs: leaves(self._layer_of(step)(*args, **kwargs)), values)
         return symbols, map_template(lambda slot: values[slot.index], plan.outputs)
 
     @property
@@ -225,7 +226,7 @@ class Model(OnDisk, WithEnds, Layer):
 
     def _as_tensor(self, leaf: Any) -> Any:
         # Its inputs know their dtypes.
-        return as_tensor(leaf, self.device) if self._carries_masks else super()._as_tensor(leaf)
+        return as_tensor(leaf, self._on_device) if self._carries_masks else super()._as_tensor(leaf)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
         """Run the graph.
@@ -249,7 +250,7 @@ class Model(OnDisk, WithEnds, Layer):
             values[slot.index] = Masked(value, its_mask)
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-            return call_masked(self.layer_of(step), args, kwargs, training)
+            return call_masked(self._layer_of(step), args, kwargs, training)
 
         run_plan(plan, call, values)
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
@@ -299,35 +300,45 @@ class Model(OnDisk, WithEnds, Layer):
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Any]:
             found: list[Any] = []
-            map_shapes(found.append, self.layer_of(step).shape_of_call(args, kwargs))
+            map_shapes(found.append, self._layer_of(step)._shape_of_call(args, kwargs))
             return found
 
         run_plan(plan, call, values)
         return map_template(lambda slot: values[slot.index], plan.outputs)
 
-    def shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if not self._carries_masks and type(self).compute_output_shape is Model.compute_output_shape:
             return infer_output_shape(self, inputs_of(self, args, kwargs))
-        return super().shape_of_call(args, kwargs)
+        return super()._shape_of_call(args, kwargs)
 
-    def output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
-        return [out.dtype for out in self.outputs] if self._plan is not None else super().output_dtypes(input_dtype)
+    def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+        return [out.dtype for out in self.outputs] if self._plan is not None else super()._output_dtypes(input_dtype)
 
     @property
     @attribute
-    def output_shape(self) -> Any:
-        return shapes_of(self._graph()[1]) if self._plan is not None else super().output_shape
+    def _out_shape(self) -> Any:
+        return shapes_of(self._graph()[1]) if self._plan is not None else super()._out_shape
 
-    @property
+    @yielding
     def stateful(self) -> bool:
         """Whether a layer in the model keeps states between batches."""
-        return any(getattr(layer, "stateful", False) for layer in self.sublayers())
+        return self._keeps_states
+
+    @property
+    def _compiled_as(self) -> TrainingConfig | None:
+        """`training_config`, where no subclass has put something else there."""
+        kept = self.__dict__.get("training_config")
+        return kept if isinstance(kept, TrainingConfig) else None
+
+    @property
+    def _keeps_states(self) -> bool:
+        return any(getattr(layer, "_keeps_states", False) for layer in self._sublayers())
 
     def reset_states(self) -> None:
         """Set the kept states of all stateful layers to zeros."""
-        stateful: list[Any] = [layer for layer in self.sublayers() if getattr(layer, "stateful", False)]
+        stateful: list[Any] = [layer for layer in self._sublayers() if getattr(layer, "_keeps_states", False)]
         for layer in stateful:
-            layer.reset_states()
+            type(layer).reset_states(layer)
 
     def summary(
         self, print_fn: Any = print, *, expand_nested: bool = False, style: str = "keras", **options: Any
@@ -363,7 +374,7 @@ class Model(OnDisk, WithEnds, Layer):
         from .build import build_model
 
         given = provided(custom_objects, None)
-        whole = {"class_name": cls.class_name, "config": dict(config)}
+        whole = {"class_name": cls._class_name, "config": dict(config)}
         return build_model(read_config(whole, offered=given.offered(), own=True).spec, given)
 
     def get_config(self) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Sequential(Model):
         return InputLayer(batch_shape=shape, dtype=calls[0].dtype if calls else _dtype_into(self), name=name)
 
     def _make_graph(self) -> tuple[Any, Any]:
-        symbol = value = self._input_layers[0].symbol()
+        symbol = value = self._input_layers[0]._symbol()
         for layer in self.layers:
             value = layer(value)
         return symbol, value
@@ -175,15 +175,15 @@ class Sequential(Model):
     def _ids(self) -> tuple[bool, ...]:
         return (self._takes_ids,)
 
-    def sublayers(self) -> list[nn.Module]:
+    def _sublayers(self) -> list[nn.Module]:
         return list(self.layers)
 
     def _shape_from_call(self, shapes: Any) -> Any:
-        return shapes if self.stateful else super()._shape_from_call(shapes)
+        return shapes if self._keeps_states else super()._shape_from_call(shapes)
 
     def _shapes(self) -> list[Any]:
         """The output shape of each layer."""
-        shape, found = self.input_shape, []
+        shape, found = self._in_shape, []
         for layer in self.layers:
             shape = layer.compute_output_shape(shape)
             found.append(shape)
@@ -194,16 +194,16 @@ class Sequential(Model):
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
-    def compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         dtype = input_dtype if self._input is None else self._input.input_dtype
         for layer in self.layers:
-            dtype = layer.output_dtypes(dtype)[0]
+            dtype = layer._output_dtypes(dtype)[0]
         return dtype
 
     @property
     @attribute
-    def output_shape(self) -> Any:
-        return self.compute_output_shape(self.input_shape)
+    def _out_shape(self) -> Any:
+        return self.compute_output_shape(self._in_shape)
 
     def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
         """Run the layers one after the other.

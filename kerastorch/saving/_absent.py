@@ -39,13 +39,13 @@ _FIRST = {"class_name": "__input__", "config": 0}
 
 def stand_in(entry: Entry) -> Layer | None:
     """What stands for a layer that Keras 3 does not have."""
-    make = _ABSENT.get(entry.layer.class_name)
+    make = _ABSENT.get(entry.layer._class_name)
     return None if make is None else make(entry, entry.layer)
 
 
 def _start(layer: Layer) -> Any:
     """The input of a model that stands for a layer; any batch size is fine."""
-    return Input(batch_shape=(None, *layer.input_shape[1:]), dtype=layer.dtype, name=f"{layer.name}_input")
+    return Input(batch_shape=(None, *layer._in_shape[1:]), dtype=layer.dtype, name=f"{layer.name}_input")
 
 
 def _operation(layer: Layer, function: str, inputs: Any, /, **arguments: Any) -> Any:
@@ -59,7 +59,7 @@ def _common(layer: Layer, part: str) -> dict[str, Any]:
 
 def _finished(layer: Layer, x: Any, y: Any) -> Model:
     model = Model(x, y, name=layer.name)
-    model.to(layer.device)
+    model.to(layer._on_device)
     return model.train(layer.training)
 
 
@@ -71,15 +71,15 @@ def _arrays(layer: Layer) -> dict[str, np.ndarray]:
 
 
 def _plain_recurrent(entry: Entry, layer: Any) -> Layer:
-    cls: Any = LSTM if layer.class_name == "CuDNNLSTM" else GRU
+    cls: Any = LSTM if layer._class_name == "CuDNNLSTM" else GRU
     new = cls.from_config(layer.get_config())
-    new.build(layer.input_shape)
-    arrays = plain_from_cudnn(layer.class_name, list(_arrays(layer).values()))
+    new.build(layer._in_shape)
+    arrays = plain_from_cudnn(layer._class_name, list(_arrays(layer).values()))
     for variable, array in zip(own_variables(new), arrays, strict=True):
         variable.assign(torch.from_numpy(np.ascontiguousarray(array)))
     biases = ", its two biases added" if cls is LSTM else ""
-    entry.texts.append(f"{layer.class_name} is written as {cls.__name__}{biases}")
-    return new.to(device=layer.device, dtype=layer.dtype)
+    entry.texts.append(f"{layer._class_name} is written as {cls.__name__}{biases}")
+    return new.to(device=layer._on_device, dtype=layer.dtype)
 
 
 # ---------------------------------------------------------------- without weights
@@ -108,7 +108,7 @@ def _dense_options(layer: Any) -> dict[str, Any]:
 
 
 def _highway(entry: Entry, layer: Highway) -> Model:
-    arrays, features, options = _arrays(layer), layer.input_shape[-1], _dense_options(layer)
+    arrays, features, options = _arrays(layer), layer._in_shape[-1], _dense_options(layer)
     x = _start(layer)
     transform = Dense(features, activation=layer.activation, **options, **_common(layer, "transform"))
     gate = Dense(features, activation="sigmoid", **options, **_common(layer, "gate"))
@@ -157,7 +157,7 @@ def _causal_separable(entry: Entry, layer: SeparableConv1D) -> Model | None:
 def _local(entry: Entry, layer: LocallyConnected) -> Model:
     x = _start(layer)
     y, text = _windows(layer, x) if layer.implementation == 1 else _whole(layer, x)
-    entry.texts.append(f"{layer.class_name} is written as {text}")
+    entry.texts.append(f"{layer._class_name} is written as {text}")
     return _finished(layer, x, y)
 
 
@@ -168,8 +168,12 @@ def _local_options(layer: LocallyConnected) -> dict[str, Any]:
 
 def _windows(layer: LocallyConnected, x: Any) -> tuple[Any, str]:
     """Each window of the image as the channels of one place, then a matrix for each place."""
-    first = layer.channel_axis != -1
-    channels, spatial, out = layer.input_shape[layer.channel_axis], layer.SPATIAL, layer._image_out(layer.input_shape)
+    first = layer._channel_axis != -1
+    channels, spatial, out = (
+        layer._in_shape[layer._channel_axis],
+        type(layer).SPATIAL,
+        layer._image_out(layer._in_shape),
+    )
     size, places = math.prod(layer.kernel_size) * channels, math.prod(out)
     forth = tuple(range(1, spatial + 2))
     if first:
@@ -202,10 +206,10 @@ def _windows(layer: LocallyConnected, x: Any) -> tuple[Any, str]:
 
 def _whole(layer: LocallyConnected, x: Any) -> tuple[Any, str]:
     """All values of the image at once, in one matrix that is zero where nothing is connected."""
-    out = layer._in_format(layer._image_out(layer.input_shape), layer.filters)
+    out = layer._in_format(layer._image_out(layer._in_shape), layer.filters)
     dense = Dense(math.prod(out), use_bias=layer.use_bias, **_common(layer, "dense"), **_local_options(layer))
     y = Reshape(out, **_common(layer, "image"))(dense(Flatten(**_common(layer, "flat"))(x)))
-    weights = [layer.matrix(layer.input_shape).detach().cpu().numpy()]
+    weights = [layer._matrix(layer._in_shape).detach().cpu().numpy()]
     if layer.use_bias:
         weights.append(_arrays(layer)["bias"].reshape(-1))
     dense.set_weights(weights)

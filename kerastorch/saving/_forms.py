@@ -191,7 +191,7 @@ class Forms:
             if entry.layer is not layer:
                 self._stand_ins[id(layer)] = entry.layer
                 layer = entry.layer
-        if isinstance(layer, Model) and REGISTRY.get(layer.class_name) is type(layer):
+        if isinstance(layer, Model) and REGISTRY.get(layer._class_name) is type(layer):
             made = self._model(layer)
         else:
             made = self._layer(layer)

@@ -62,7 +62,7 @@ def _exchanged(entry: Entry, meant: Any, there: Any, factor: float) -> Layer | N
         entry.texts.append(f"{_WORDS[meant]} is written as hard_sigmoid of {size} x")
         inner = [Rescaling(factor, name=f"{layer.name}_stretch"), Activation(there, name=f"{layer.name}_clip")]
         return Sequential(inner, name=layer.name)
-    gates, linear = _GATES.get(layer.class_name), layer.class_name in _LINEAR
+    gates, linear = _GATES.get(layer._class_name), layer._class_name in _LINEAR
     reached = {key for block in gates or () for key in block} if gates else {"activation"} if linear else set()
     if not set(keys) <= reached:
         raise entry.refuse(
@@ -72,7 +72,7 @@ def _exchanged(entry: Entry, meant: Any, there: Any, factor: float) -> Layer | N
     new: Any = copy.deepcopy(layer)
     for key in keys:
         setattr(new, key, there)
-    names = _LINEAR.get(layer.class_name)
+    names = _LINEAR.get(layer._class_name)
     for variable in own_variables(new):
         if gates is not None:
             blocks = [factor if set(block) & set(keys) else 1.0 for block in gates]

@@ -29,7 +29,7 @@ _STAND_INS = frozenset({"CuDNNLSTM", "CuDNNGRU", "Highway", "MaxoutDense"})  # t
 
 def stand_in(entry: Entry) -> Layer | None:
     """What stands for a layer of Keras 1, or of cuDNN."""
-    return _absent.stand_in(entry) if entry.layer.class_name in _STAND_INS else None
+    return _absent.stand_in(entry) if entry.layer._class_name in _STAND_INS else None
 
 
 def identity_with_mask(entry: Entry) -> Layer | None:
@@ -44,9 +44,9 @@ def identity_with_mask(entry: Entry) -> Layer | None:
 def refuse_absent(entry: Entry) -> None:
     """Layers and functions that only Keras 3 has."""
     layer = entry.layer
-    form = forms.LAYERS.get(layer.class_name)
+    form = forms.LAYERS.get(layer._class_name)
     if form is not None and "tf.keras" not in form.eras:
-        raise entry.refuse(f'tf-keras has no {layer.class_name}: dialect="keras3", or save the weights.')
+        raise entry.refuse(f'tf-keras has no {layer._class_name}: dialect="keras3", or save the weights.')
     for key in tables.ACTIVATION_KEYS & entry.config.keys():
         name = entry.config[key]
         if isinstance(name, str) and name not in tables.ACTIVATIONS["tf.keras"] | {"hard_sigmoid_keras2"}:
@@ -59,7 +59,7 @@ def refuse_absent(entry: Entry) -> None:
 def refuse_otherwise_computed(entry: Entry) -> None:
     """Options that tf-keras takes and does not compute with, or not as Keras 3 does."""
     layer, config = entry.layer, entry.config
-    name, stretch = layer.class_name, config.get("dilation_rate")
+    name, stretch = layer._class_name, config.get("dilation_rate")
     if name == "ZeroPadding1D" and config.pop("data_format", None) == "channels_first":
         raise entry.refuse("tf-keras pads the first axis behind the batch alone; put the channels last.")
     if name == "Conv2DTranspose" and stretch is not None and len(set(stretch)) > 1:
@@ -67,15 +67,15 @@ def refuse_otherwise_computed(entry: Entry) -> None:
     if name == "Conv3DTranspose" and stretch is not None and set(stretch) != {1}:
         raise entry.refuse(f"dilation_rate={tuple(stretch)}: tf-keras takes dilation rates and does not use them.")
     if name == "AdditiveAttention" and config["use_scale"]:
-        query, value = (shape[-1] for shape in layer.input_shape[:2])
+        query, value = (shape[-1] for shape in layer._in_shape[:2])
         if query != value:
             raise entry.refuse(f"tf-keras's scale needs a query of {value} features, as the value has, got {query}.")
 
 
 def shapes_of_heads(entry: Entry) -> None:
     """MultiHeadAttention states in tf-keras what it was built for."""
-    if entry.layer.class_name == "MultiHeadAttention":
-        query, value, *key = map(list, entry.layer.input_shape)
+    if entry.layer._class_name == "MultiHeadAttention":
+        query, value, *key = map(list, entry.layer._in_shape)
         entry.config.update(query_shape=query, key_shape=key[0] if key else value, value_shape=value)
 
 
@@ -93,7 +93,7 @@ _MASKED: Mapping[str, str] = {
 def masks_of_keras3(entry: Entry) -> None:
     """Where Keras 3 does other things with masks; `keras2_masks` says that a layer does as tf-keras."""
     native = entry.config.pop("keras2_masks", False)
-    name = entry.layer.class_name
+    name = entry.layer._class_name
     if name.startswith("ConvLSTM"):
         zeros = entry.config.pop("zero_output_for_mask", False)
         if zeros and not native and entry.masked:
@@ -114,7 +114,7 @@ def masks_of_keras3(entry: Entry) -> None:
 def robust_softmax(entry: Entry) -> None:
     """Whether masked values become exactly 0, and where all are masked; Keras 2 outside of TensorFlow used no masks."""
     native = entry.config.get("robust_masking") is not None
-    if entry.layer.class_name != "Softmax" or native or not entry.masked:
+    if entry.layer._class_name != "Softmax" or native or not entry.masked:
         return
     if getattr(entry.layer, "keras2_masks", False):
         raise entry.refuse("a mask arrives that the layer does not use, and tf-keras would; take it off before.")
@@ -138,13 +138,13 @@ def fused_epsilon(entry: Entry) -> None:
 def shortest_vector(entry: Entry) -> None:
     """UnitNormalization's bound for short vectors."""
     native = entry.config.pop("least_norm", None) is not None
-    if entry.layer.class_name == "UnitNormalization" and not native:
+    if entry.layer._class_name == "UnitNormalization" and not native:
         entry.texts.append("vectors shorter than 1e-6 come out shorter in tf-keras")
 
 
 def drawn_numbers(entry: Entry) -> None:
     """Seeds that tf-keras does not take."""
-    if entry.layer.class_name in config.SEEDLESS and isinstance(entry.config.get("seed"), int):
+    if entry.layer._class_name in config.SEEDLESS and isinstance(entry.config.get("seed"), int):
         entry.texts.append("its seed is left out: tf-keras takes none")
 
 

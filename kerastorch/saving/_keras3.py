@@ -40,7 +40,7 @@ def masks_of_keras2(entry: Entry) -> None:
     """`keras2_masks`: without a mask, or with the same one everywhere, there is no difference."""
     if not entry.config.pop("keras2_masks", False):
         return
-    name = entry.layer.class_name
+    name = entry.layer._class_name
     if name in _MASKED and entry.masked:
         raise entry.refuse(
             f"a mask arrives, and {_MASKED[name]}, Keras 2 does not; take the mask off before the layer."
@@ -59,7 +59,7 @@ def masks_of_keras2(entry: Entry) -> None:
 def robust_softmax(entry: Entry) -> None:
     """How large a negative number a masked value gets; Keras 3 writes 0 into the output."""
     stated = [entry.config.pop(key, None) is not None for key in ("robust_masking", "softmax_robust_masking")]
-    if any(stated) and entry.masked and entry.layer.class_name == "Softmax":
+    if any(stated) and entry.masked and entry.layer._class_name == "Softmax":
         entry.texts.append("masked values become exactly 0 in Keras 3; where all are masked the outputs differ")
 
 
@@ -84,7 +84,7 @@ def fused_epsilon(entry: Entry) -> None:
 
 def batch_axes(entry: Entry) -> None:
     """Convolutions with several batch axes in front."""
-    if entry.config.pop("many_batch_axes", False) and len(entry.layer.input_shape) > entry.layer.SPATIAL + 2:
+    if entry.config.pop("many_batch_axes", False) and len(entry.layer._in_shape) > type(entry.layer).SPATIAL + 2:
         raise entry.refuse("its input has several batch axes, of which Keras 3 takes one: use TimeDistributed.")
 
 

@@ -90,9 +90,9 @@ def watched(weights: LegacyWeights | TreeWeights, wrote: Callable[[int], None]) 
 
 def _cell(module: nn.Module) -> tuple[str, str] | None:
     """The attribute and the name of the cell that has a recurrent layer's weights in Keras; None for all others."""
-    if not isinstance(module, Layer) or not module.VARS_PATH:
+    if not isinstance(module, Layer) or not type(module).VARS_PATH:
         return None
-    return module.VARS_PATH, name_in_files(f"{module.class_name}Cell")
+    return type(module).VARS_PATH, name_in_files(f"{module._class_name}Cell")
 
 
 def _array(where: str, value: Tensor) -> Array:

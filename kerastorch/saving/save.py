@@ -193,9 +193,9 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
 def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[str, Any] | None:
     """How the original of the model was compiled, in the words of what is written."""
     name = forms.dialect.name
-    if model.training_config is None:
+    if model._compiled_as is None:
         return None
-    written, rules = translate_training(model.training_config, form, name, model.output_names, model.name)
+    written, rules = translate_training(model._compiled_as, form, name, model.output_names, model.name)
     forms.rules += rules
     return written
 

@@ -15,7 +15,7 @@ from kerastorch.spec import LayerSpec
 KERAS1 = "1.2.2"
 
 
-def layer_of(class_name: str, version: str, backend: str | None = None, **config: Any) -> Any:
+def _layer_of(class_name: str, version: str, backend: str | None = None, **config: Any) -> Any:
     """The layer that a config of that version makes."""
     spec = to_spec(sequential(item(class_name, "l", **config)), version, backend)[0].layers[0]
     assert isinstance(spec, LayerSpec)
@@ -53,8 +53,8 @@ def layer_of(class_name: str, version: str, backend: str | None = None, **config
     ],
 )  # fmt: skip
 def test_keras_1(class_name: str, given: dict[str, Any], wanted: dict[str, Any]) -> None:
-    layer = layer_of(class_name, KERAS1, **given)
-    assert layer.class_name == class_name
+    layer = _layer_of(class_name, KERAS1, **given)
+    assert layer._class_name == class_name
     assert {key: getattr(layer, key) for key in wanted} == wanted
 
 
@@ -67,7 +67,7 @@ def test_keras_1(class_name: str, given: dict[str, Any], wanted: dict[str, Any])
 )  # fmt: skip
 def test_keras_1_refuses(class_name: str, given: dict[str, Any], message: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=message):
-        layer_of(class_name, KERAS1, **given)
+        _layer_of(class_name, KERAS1, **given)
 
 
 @pytest.mark.parametrize("version", ["2.0.6", "2.2.4", "2.15.0", "3.15.1"])
@@ -79,7 +79,7 @@ def test_a_missing_data_format_is_channels_last(version: str) -> None:
         ("SpatialDropout3D", {"rate": 0.5, "noise_shape": None, "seed": None}),
         ("ZeroPadding2D", {"padding": [[1, 2], [3, 4]]}),
     ):
-        assert layer_of(class_name, version, **given).data_format == "channels_last"
+        assert _layer_of(class_name, version, **given).data_format == "channels_last"
 
 
 def test_nested_sides_in_every_spelling() -> None:
@@ -93,13 +93,13 @@ def test_nested_sides_in_every_spelling() -> None:
     assert one("Cropping3D", "2.15.0", cropping=2) == {"cropping": 2}
     assert one("UpSampling1D", "3.1.0", size=2) == {"size": 2}
     with pytest.raises(ArgumentError, match=r"layer 'l' \(ZeroPadding2D\): padding\[0\]: expected an integer or 2 of"):
-        layer_of("ZeroPadding2D", "3.1.0", padding=[[1, 2, 3], 1])
+        _layer_of("ZeroPadding2D", "3.1.0", padding=[[1, 2, 3], 1])
 
 
 def test_the_masks_of_each_keras() -> None:
-    assert layer_of("GlobalAveragePooling1D", "2.15.0").keras2_masks
-    assert layer_of("GlobalAveragePooling1D", "2.3.1").keras2_masks
-    assert not layer_of("GlobalAveragePooling1D", "3.15.1").keras2_masks
+    assert _layer_of("GlobalAveragePooling1D", "2.15.0").keras2_masks
+    assert _layer_of("GlobalAveragePooling1D", "2.3.1").keras2_masks
+    assert not _layer_of("GlobalAveragePooling1D", "3.15.1").keras2_masks
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_masks_of_each_keras() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("version", ["2.15.0", "3.15.1"])
 def test_short_names_are_read(short: str, name: str, version: str) -> None:
-    layer = layer_of(short, version)
+    layer = _layer_of(short, version)
     assert type(layer).__name__ == name
     assert layer.get_config()["name"] == "l"
 
@@ -118,9 +118,9 @@ def test_windows_of_theano_are_refused() -> None:
     """Theano pads both sides alike and cuts off what is too much: an even window begins one place earlier."""
     config = {"pool_size": [2, 2], "strides": [2, 2], "border_mode": "same", "dim_ordering": "th"}
     with pytest.raises(UnsupportedFileError, match='with padding "same" the windows of Theano'):
-        layer_of("MaxPooling2D", KERAS1, "theano", **config)
-    layer_of("MaxPooling2D", KERAS1, "theano", **{**config, "border_mode": "valid"})
-    layer_of("MaxPooling2D", KERAS1, "tensorflow", **config)
+        _layer_of("MaxPooling2D", KERAS1, "theano", **config)
+    _layer_of("MaxPooling2D", KERAS1, "theano", **{**config, "border_mode": "valid"})
+    _layer_of("MaxPooling2D", KERAS1, "tensorflow", **config)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_bilinear_before_tensorflow_2_is_refused(version: str, message: str) -> 
 
 @pytest.mark.parametrize("version", ["2.3.0-tf", "2.15.0", "3.1.0"])
 def test_bilinear_since_tensorflow_2(version: str) -> None:
-    assert layer_of("UpSampling2D", version, size=[2, 2], interpolation="bilinear").interpolation == "bilinear"
+    assert _layer_of("UpSampling2D", version, size=[2, 2], interpolation="bilinear").interpolation == "bilinear"
 
 
 def test_wrong_values() -> None:

@@ -307,7 +307,7 @@ def test_embedding_as_a_function(both: bool, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.INFO, logger="kerastorch"):
         model: Any = kt.from_torch(module, torch.randint(0, 20, (3, 7)))
     assert "table: Keras trains the row padding_idx=0 too" in caplog.text
-    names = [layer.name for layer in model.layers if layer.class_name == "Embedding"]
+    names = [layer.name for layer in model.layers if layer._class_name == "Embedding"]
     assert names == ["words", "table", "fixed"]
     assert [model.get_layer(name).trainable for name in names] == [True, True, False]
     ids = torch.randint(0, 20, (2, 9))

@@ -141,7 +141,7 @@ def test_assigned_places(name: str) -> None:
 
 def test_a_loop_that_assigns_is_joined_once() -> None:
     model: Any = kt.from_torch(randomize(Places(decoded)), example(3, 7))
-    assert sum(layer.class_name == "Concatenate" for layer in model.layers) == 1
+    assert sum(layer._class_name == "Concatenate" for layer in model.layers) == 1
 
 
 @pytest.mark.parametrize(

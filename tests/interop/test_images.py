@@ -103,7 +103,7 @@ ONE_WAY: list[tuple[Any, tuple[int, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape"), ONE_WAY, ids=lambda value: getattr(value, "class_name", ""))
+@pytest.mark.parametrize(("layer", "shape"), ONE_WAY, ids=lambda value: getattr(value, "_class_name", ""))
 def test_a_layer_as_a_module(layer: Any, shape: tuple[int, ...]) -> None:
     both(layer, layer.to_torch(), shape)
 
@@ -128,22 +128,22 @@ CHANNELS_LAST: list[tuple[Any, type[nn.Module]]] = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "module"), CHANNELS_LAST, ids=lambda value: getattr(value, "class_name", ""))
+@pytest.mark.parametrize(("layer", "module"), CHANNELS_LAST, ids=lambda value: getattr(value, "_class_name", ""))
 def test_channels_last(layer: Any, module: type[nn.Module]) -> None:
     layer.eval()
     made = layer.to_torch()
     assert type(made) is module
-    shape = SHAPES[layer.SPATIAL]
+    shape = SHAPES[type(layer).SPATIAL]
     last = (shape[0], *shape[2:], shape[1])
 
     def moved(x: torch.Tensor) -> torch.Tensor:
         y = made(x.movedim(-1, 1))
-        return y.movedim(1, -1) if layer.keeps_image else y
+        return y.movedim(1, -1) if layer._keeps_image else y
 
     both(layer, moved, last)
     model = Sequential([Input(last[1:]), layer]).eval()
     kinds = [type(part) for part in model.to_torch()]
-    assert kinds == [ChannelsFirst, module, *([ChannelsLast] if layer.keeps_image else [])]
+    assert kinds == [ChannelsFirst, module, *([ChannelsLast] if layer._keeps_image else [])]
     both(model, model.to_torch(), last)
 
 

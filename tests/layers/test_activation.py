@@ -29,7 +29,7 @@ X = torch.tensor([[-2.0, -0.5, 0.0, 0.5, 3.0]])
 )
 def test_values(layer: Any, expected: list[float]) -> None:
     assert_close(layer(X), torch.tensor([expected], dtype=torch.float32))
-    function = layer.as_activation()
+    function = layer._as_activation()
     assert torch.equal(function(X), layer(X))
     again = activations.get(activations.serialize(function))
     assert again == function

@@ -26,7 +26,7 @@ from kerastorch.weights import Var, identity
 
 EXAMPLES = [(cls, example) for cls in REGISTRY.values() for example in cls.EXAMPLES]
 each_example = pytest.mark.parametrize(
-    ("cls", "example"), EXAMPLES, ids=[f"{cls.class_name}-{example.name}" for cls, example in EXAMPLES]
+    ("cls", "example"), EXAMPLES, ids=[f"{cls._class_name}-{example.name}" for cls, example in EXAMPLES]
 )
 each_class = pytest.mark.parametrize("cls", REGISTRY.values(), ids=list(REGISTRY))
 
@@ -193,7 +193,7 @@ def test_example(cls: type[Layer], example: Example, check: Callable[[type[Layer
     ("cls", "example"),
     # The first state of a cell is zero, and so is the gradient of what it meets: test_cells.py gives it another one.
     [(cls, example) for cls, example in EXAMPLES if cls.WEIGHTS and not issubclass(cls, GatedCell)],
-    ids=lambda value: getattr(value, "class_name", None) or value.name,
+    ids=lambda value: getattr(value, "_class_name", None) or value.name,
 )
 def test_every_trainable_weight_gets_a_gradient(cls: type[Layer], example: Example) -> None:
     check_gradients(cls, example)
@@ -205,7 +205,7 @@ def test_a_config_key_that_the_layer_does_not_have_is_refused(cls: type[Layer], 
         cls.from_config({**example.config, "untis": 3})
 
 
-@pytest.mark.parametrize("cls", [cls for cls in REGISTRY.values() if cls.EXAMPLES], ids=lambda cls: cls.class_name)
+@pytest.mark.parametrize("cls", [cls for cls in REGISTRY.values() if cls.EXAMPLES], ids=lambda cls: cls._class_name)
 def test_a_base_argument_is_understood(cls: type[Layer]) -> None:
     layer = cls.from_config({**cls.EXAMPLES[0].config, "name": "mine", "trainable": False})
     layer.build(cls.EXAMPLES[0].input_shape)

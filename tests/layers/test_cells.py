@@ -229,7 +229,7 @@ def test_a_stack_refuses_what_it_cannot_do() -> None:
 
 def test_weights_of_a_stack_stand_where_keras_keeps_them() -> None:
     cells = layers.StackedRNNCells([layers.LSTMCell(1), layers.GRUCell(1), layers.LSTMCell(1)])
-    assert [name for name, _ in cells.keras_children()] == ["cells/lstm_cell", "cells/gru_cell", "cells/lstm_cell_1"]
+    assert [name for name, _ in cells._keras_children()] == ["cells/lstm_cell", "cells/gru_cell", "cells/lstm_cell_1"]
     frozen = layers.StackedRNNCells([layers.LSTMCell(1)], trainable=False)
     frozen.build((None, 2))
     assert not any(parameter.requires_grad for parameter in frozen.parameters())

@@ -66,7 +66,7 @@ def test_noise_in_one_graph(cls: Any, config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [layers.Highway(activation="tanh"), layers.MaxoutDense(3)], ids=lambda v: v.class_name
+    "layer", [layers.Highway(activation="tanh"), layers.MaxoutDense(3)], ids=lambda v: v._class_name
 )
 def test_layers_of_keras_1(layer: Any) -> None:
     x = torch.randn(2, 4)

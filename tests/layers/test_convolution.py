@@ -40,7 +40,7 @@ def make(name: str, config: dict[str, Any], **more: Any) -> Any:
 
 
 def image(layer: Any, size: int = 6, channels: int = 2) -> tuple[int, ...]:
-    return (3, *[size] * layer.SPATIAL, channels)
+    return (3, *[size] * type(layer).SPATIAL, channels)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
@@ -120,7 +120,7 @@ def test_same_begins_at_the_first_place_where_the_window_is_smaller_than_the_ste
 @each
 def test_shapes_where_sizes_are_unknown(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
-    unknown = (None, *[None] * layer.SPATIAL, 2)
+    unknown = (None, *[None] * type(layer).SPATIAL, 2)
     if "Local" in name:
         with pytest.raises(ShapeError, match="the size of axis 1 must be known"):
             layer.build(unknown)
@@ -137,7 +137,7 @@ def test_shapes_where_sizes_are_unknown(name: str, config: dict[str, Any]) -> No
 def test_wrong_inputs(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
     good = image(layer)
-    meaning = re.escape(layer.MEANING)
+    meaning = re.escape(layer._meaning)
     with pytest.raises(ShapeError, match=rf"expected input of shape {meaning} .*One channel\? Pass x\.unsqueeze\(-1\)"):
         layer(torch.zeros(good[:-1]))
     with pytest.raises(ShapeError, match="A sequence of them\\? Wrap the layer in TimeDistributed"):
@@ -203,10 +203,10 @@ def test_names_and_positions(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config, padding="VALID", data_format=None)
     written = json.loads(json.dumps(layer.get_config()))
     assert (written["padding"], written["data_format"]) == ("valid", "channels_last")
-    assert written["kernel_size"] == [3] * layer.SPATIAL
+    assert written["kernel_size"] == [3] * type(layer).SPATIAL
     assert type(layer).from_config(written).get_config() == layer.get_config()
     if "filters" in config:
-        assert type(layer)(5, 2).kernel_size == (2,) * layer.SPATIAL
+        assert type(layer)(5, 2).kernel_size == (2,) * type(layer).SPATIAL
 
 
 def test_keras_other_names() -> None:

@@ -93,7 +93,7 @@ def test_permute(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [Flatten(), Permute((1, 2)), Reshape((2,)), RepeatVector(2)], ids=lambda x: x.class_name
+    "layer", [Flatten(), Permute((1, 2)), Reshape((2,)), RepeatVector(2)], ids=lambda x: x._class_name
 )
 def test_a_mask_ends_where_the_steps_are_rearranged(layer: Flatten) -> None:
     assert layer.compute_mask(torch.zeros(1, 2, 1), torch.ones(1, 2, dtype=torch.bool)) is None

@@ -39,7 +39,7 @@ def random(*shape: int, seed: int) -> Tensor:
 
 def states_for(layer: Any, rows: int = B) -> list[Tensor]:
     """One state for each that the layer has, all different."""
-    return [random(rows, *size, seed=10 + index) for index, size in enumerate(layer.state_sizes)]
+    return [random(rows, *size, seed=10 + index) for index, size in enumerate(layer._state_sizes)]
 
 
 def same(ours: Any, theirs: Any) -> None:
@@ -151,7 +151,7 @@ def test_states_behind_the_images_of_a_conv_lstm(size: tuple[int, int]) -> None:
 def test_symbolic_states_behind_the_input(name: str) -> None:
     layer, x, states = with_states(name)
     source = Input((T, F), dtype="float64")
-    given = [Input((size,), dtype="float64") for (size,) in layer.state_sizes]
+    given = [Input((size,), dtype="float64") for (size,) in layer._state_sizes]
     listed = Model([source, *given], layer([source, *given]))
     named = Model([source, *given], layer(source, initial_state=given))
     found = flat(listed([x, *states]))

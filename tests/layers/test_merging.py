@@ -19,7 +19,7 @@ ELEMENTWISE = {
     Maximum: lambda arrays: reduce(np.maximum, arrays),
     Minimum: lambda arrays: reduce(np.minimum, arrays),
 }
-elementwise = pytest.mark.parametrize("cls", ELEMENTWISE, ids=lambda cls: cls.class_name)
+elementwise = pytest.mark.parametrize("cls", ELEMENTWISE, ids=lambda cls: cls._class_name)
 
 
 def arrays(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -70,7 +70,7 @@ def test_unknown_sizes() -> None:
 
 @elementwise
 def test_shapes_that_do_not_fit(cls: type[Add]) -> None:
-    name = cls.class_name
+    name = cls._class_name
     message = f"{name} 'm': inputs of shapes [(2, 5, 3), (2, 4, 3)] do not fit: sizes must be equal or 1, counted from"
     with pytest.raises(ShapeError, match=re.escape(message)):
         cls(name="m").build([(2, 5, 3), (2, 4, 3)])

@@ -180,7 +180,7 @@ def test_constants_follow_the_model() -> None:
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert_close(other(data), wanted)
     assert model.double()(data.double()).dtype == torch.float64  # a cast to float32 follows, too
-    (multiply,) = [layer for layer in model.layers if layer.kind == "Multiply"]  # type: ignore[union-attr]
+    (multiply,) = [layer for layer in model.layers if layer._kind == "Multiply"]  # type: ignore[union-attr]
     assert next(multiply.buffers()).dtype == torch.float64
     with torch.device("meta"):
         made = Model.from_config(model.get_config())

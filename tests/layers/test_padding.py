@@ -94,7 +94,7 @@ def test_up_sampling_by_any_factor_repeats(size: int) -> None:
         (ZeroPadding2D((1, 2)), (None, None, 5, None), (None, None, 9, None)),
         (Cropping2D(((1, 0), (2, 2))), (None, 5, None, 3), (None, 4, None, 3)),
     ],
-    ids=lambda value: getattr(value, "class_name", ""),
+    ids=lambda value: getattr(value, "_class_name", ""),
 )
 def test_unknown_sizes(layer: Layer, shape: Any, wanted: Any) -> None:
     assert layer.compute_output_shape(shape) == wanted

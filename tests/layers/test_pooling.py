@@ -23,7 +23,7 @@ from kerastorch.layers import (
 )
 
 POOLING = [MaxPooling1D, MaxPooling2D, MaxPooling3D, AveragePooling1D, AveragePooling2D, AveragePooling3D]
-of_each_rank = pytest.mark.parametrize("cls", POOLING, ids=lambda cls: cls.class_name)
+of_each_rank = pytest.mark.parametrize("cls", POOLING, ids=lambda cls: cls._class_name)
 
 
 def random(cls: Any, *, first: bool = False) -> torch.Tensor:
@@ -136,7 +136,7 @@ def test_arguments(make: Any, message: str) -> None:
         (AveragePooling3D(2, name="p"), (2, 7, 7, 1, 4), "a window of (2, 2, 2) does not fit"),
         (GlobalMaxPooling2D(name="p"), (2, 7, 0, 4), "there is nothing to pool in input of shape (2, 7, 0, 4)"),
     ],
-    ids=lambda value: getattr(value, "class_name", ""),
+    ids=lambda value: getattr(value, "_class_name", ""),
 )
 def test_shapes_that_do_not_fit(layer: Any, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ShapeError, match=re.escape(message)):
@@ -153,12 +153,12 @@ def test_other_names() -> None:
             for prefix in ("", "Global"):
                 cls = getattr(layers, f"{prefix}{kind}Pooling{rank}D")
                 assert getattr(layers, f"{prefix}{short}Pool{rank}D") is cls
-                assert cls.class_name == f"{prefix}{kind}Pooling{rank}D"
+                assert cls._class_name == f"{prefix}{kind}Pooling{rank}D"
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (2, 2), (3, 2)])
-@pytest.mark.parametrize("cls", [MaxPooling1D, AveragePooling1D], ids=lambda cls: cls.class_name)
+@pytest.mark.parametrize("cls", [MaxPooling1D, AveragePooling1D], ids=lambda cls: cls._class_name)
 def test_export_with_any_number_of_steps(cls: Any, size: int, stride: int, padding: str) -> None:
     layer = cls(size, stride, padding)
     layer.build((None, None, 3))

@@ -79,7 +79,7 @@ def test_fused_kernel_and_step_loop_agree_in_values_and_gradients(
     for layer in (fused, by_steps(fused)):
         x = inputs().requires_grad_()
         states = [
-            torch.full((3, 5), 0.3 + i, dtype=torch.float64, requires_grad=True) for i in range(layer.state_count)
+            torch.full((3, 5), 0.3 + i, dtype=torch.float64, requires_grad=True) for i in range(layer._state_count)
         ]
         outputs = layer(x, mask=mask, initial_state=states)
         weights = [torch.linspace(-1, 1, out.numel(), dtype=torch.float64).reshape(out.shape) for out in outputs]
@@ -133,7 +133,7 @@ def test_pieces_of_a_stateful_run_equal_the_whole(cls: Any) -> None:
 def test_states_can_be_read_and_set(cls: Any) -> None:
     layer = make(cls, stateful=True)
     assert layer.states is None
-    values = [np.full((3, 5), 0.1 * (i + 1)) for i in range(layer.state_count)]
+    values = [np.full((3, 5), 0.1 * (i + 1)) for i in range(layer._state_count)]
     layer.states = values
     assert all(np.allclose(state, value) for state, value in zip(layer.states, values, strict=True))
     expected = make(cls)(inputs(), initial_state=values)
@@ -157,7 +157,7 @@ def test_dropout(cls: Any) -> None:
     assert not torch.equal(layer(x), layer(x))
     assert torch.equal(layer(x, training=False), layer.eval()(x))
     masks = layer._dropout_masks(torch.zeros(200, 50), 0.25)
-    assert masks.shape == (layer.GATES, 200, 50)
+    assert masks.shape == (type(layer).GATES, 200, 50)
     assert masks.unique().tolist() == [0.0, pytest.approx(4 / 3)]
     # The share of zeros among G * 10,000 draws: 6 standard deviations.
     assert abs(float((masks == 0).double().mean()) - 0.25) < 6 * (0.25 * 0.75 / masks.numel()) ** 0.5
@@ -244,7 +244,7 @@ def test_an_lstm_has_one_trainable_bias() -> None:
             r"expected [12] state\(s\) of shape \(batch, 5\).*, got 3",
         ),
         (
-            lambda layer: layer(inputs(), initial_state=[torch.zeros(2, 5)] * layer.state_count),
+            lambda layer: layer(inputs(), initial_state=[torch.zeros(2, 5)] * layer._state_count),
             ShapeError,
             r"state 0: expected shape \(3, 5\), got \(2, 5\)",
         ),

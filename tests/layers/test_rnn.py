@@ -40,7 +40,7 @@ def test_a_built_in_cell_computes_what_its_layer_does(
     rnn = fill(layers.RNN(cell_class(5, **config), **options, **ALL))
     assert rnn.count_params() == layer.count_params()
     assert rnn.kernel_choice().path == layer.kernel_choice().path
-    states = [random(3, 5, seed=4 + index) for index in range(layer.state_count)]
+    states = [random(3, 5, seed=4 + index) for index in range(layer._state_count)]
     assert_close(gradients(rnn, random(3, 6, 4), mask=mask), gradients(layer, random(3, 6, 4), mask=mask))
     given = {"mask": mask, "initial_state": states}
     assert_close(gradients(rnn, random(3, 6, 4), **given), gradients(layer, random(3, 6, 4), **given))

@@ -128,7 +128,7 @@ def test_the_order_is_that_of_time() -> None:
 
     layer = Late()
     for again in (layer, copy.deepcopy(layer), copy.copy(layer)):
-        assert [inner.units for inner in again.sublayers()] == [2, 3, 4, 5, 6, 7]  # type: ignore[union-attr]
+        assert [inner.units for inner in again._sublayers()] == [2, 3, 4, 5, 6, 7]  # type: ignore[union-attr]
 
 
 def test_what_cannot_be_found_is_refused() -> None:

@@ -21,7 +21,7 @@ def as_read(framework: str, case: Case) -> Case:
     """The case with what a file of that framework gets beyond its own arguments."""
     if framework == "keras3":
         return case
-    keys = getattr(layers, case.layer).config_keys()
+    keys = getattr(layers, case.layer)._config_keys()
     return replace(case, config={**{k: v for k, v in _OF_OLD["tf.keras"].items() if k in keys}, **case.config})
 
 

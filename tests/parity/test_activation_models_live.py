@@ -74,7 +74,7 @@ def writes_what_it_reads(model: Any, text: str) -> None:
     """Our config of each layer without time has Keras 3's values, in the activations too."""
     theirs = {layer["config"]["name"]: layer["config"] for layer in json.loads(text)["config"]["layers"]}
     for layer in model.layers:
-        if layer.TAKES_STEPS:
+        if type(layer).TAKES_STEPS:
             continue
         for key, value in layer.get_config().items():
             if key in ("axis", "dtype", "groups") or key.endswith("_initializer"):

@@ -48,7 +48,7 @@ NAMES = [
 
 
 def accepted(cls: type[Layer]) -> set[str]:
-    names = set(cls.config_keys())
+    names = set(cls._config_keys())
     for base in cls.__mro__:
         if issubclass(base, Layer):
             names |= set(inspect.signature(base.__init__).parameters)

@@ -18,9 +18,9 @@ EXAMPLES = [
     (cls, example)
     for cls in REGISTRY.values()
     for example in cls.EXAMPLES
-    if not issubclass(cls, GatedCell) and cls.class_name not in ("InputLayer", "StackedRNNCells")
+    if not issubclass(cls, GatedCell) and cls._class_name not in ("InputLayer", "StackedRNNCells")
 ]
-IDS = [f"{cls.class_name}-{example.name}" for cls, example in EXAMPLES]
+IDS = [f"{cls._class_name}-{example.name}" for cls, example in EXAMPLES]
 
 
 def randomize(model: kt.Model, rng: np.random.Generator) -> None:

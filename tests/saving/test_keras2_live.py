@@ -52,7 +52,7 @@ def test_tf_keras_opens_every_layer(
     model, inputs = model_of(cls, example, rng)
     path = tmp_path / f"m{ending}"
     report = kt.save_model(model, path, dialect="keras2")
-    compute = f"{cls.class_name}-{example.name}" not in NOT_ON_CPU
+    compute = f"{cls._class_name}-{example.name}" not in NOT_ON_CPU
     outputs, weights = keras_worker.call("keras2", "saved:run", str(path), inputs, compute=compute)
     assert report.arrays == len(weights)
     assert report.dialect == "keras2"

@@ -78,3 +78,15 @@ def cudnn_parameters(k: ModuleType, kind: str, weights: list[np.ndarray]) -> np.
         given = [tf.constant(array) for array in weights]
         run(tf.zeros((1, 2, weights[0].shape[0])), *states, *given, None, False, False, None, True)
     return taken[0]
+
+
+def public_names(keras: Any) -> list[str]:
+    """The public attributes of Keras's layers, recurrent layers, cells and models, of classes and of instances."""
+    inputs = keras.Input((4, 3))
+    lstm = keras.layers.LSTM(2)
+    both = keras.layers.Bidirectional(keras.layers.LSTM(2))
+    functional = keras.Model(inputs, both(inputs))
+    things = [keras.layers.Layer(), lstm, lstm.cell, keras.layers.Conv2D(1, 1), both, functional]
+    things += [keras.Sequential([keras.Input((4, 3)), lstm]), keras.layers.RNN(keras.layers.LSTMCell(2))]
+    names = {name for thing in things for name in (*dir(type(thing)), *vars(thing))}
+    return sorted(name for name in names if not name.startswith("_"))
