@@ -117,7 +117,11 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
         for index, (form, layer) in enumerate(zip(forms, model.layers, strict=True))
     ]
     # Where a model ends, Keras counts the call that made a Functional model inside as its first.
-    first = {layer.name: int(is_functional(layer)) for layer in model.layers}
+    # So it does for what is written as one: a graph in the place of a layer that Keras 3 does not have.
+    first = {
+        layer.name: int(is_functional(layer) or "input_layers" in form["config"])
+        for form, layer in zip(forms, model.layers, strict=True)
+    }
 
     def end(slot: Slot) -> list[Any]:
         name, number, output = history[slot.index]
