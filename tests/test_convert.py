@@ -100,19 +100,6 @@ def test_old_programs_and_back(features: int, units: int) -> None:
     lstm, gru = made("LSTM", features, units), made("GRU", features, units, two=False)
     same(convert.lstm_from_keras1(convert.lstm_to_keras1(*lstm)), lstm)
     same(convert.gru_from_keras1(convert.gru_to_keras1(*gru)), gru)
-    cell = convert.lstm_to_basic_lstm_cell(*lstm, forget_bias=0.0)
-    assert cell[0].shape == (features + units, 4 * units)
-    same(convert.lstm_from_basic_lstm_cell(*cell, forget_bias=0.0), lstm)
-
-
-def test_the_forget_bias_of_basic_lstm_cell_becomes_part_of_the_bias() -> None:
-    kernel, recurrent, bias = made("LSTM", 3, 2)
-    cell = convert.lstm_to_basic_lstm_cell(kernel, recurrent, bias, forget_bias=1.0)
-    np.testing.assert_array_equal(cell[1].reshape(4, 2)[2], bias.reshape(4, 2)[1] - 1)  # i j f o
-    np.testing.assert_array_equal(cell[1].reshape(4, 2)[1], bias.reshape(4, 2)[2])
-    back = convert.lstm_from_basic_lstm_cell(*cell, forget_bias=1.0)
-    assert_close(back.bias, bias)  # one subtraction and one addition of 1 in float32
-    same(back[:2], [kernel, recurrent])
 
 
 # ---------------------------------------------------------------------------------------------- the same numbers

@@ -14,9 +14,7 @@ from .cudnn import lstm_to_cudnn as lstm_to_cudnn
 from .cudnn import lstm_to_cudnn_lstm as lstm_to_cudnn_lstm
 from .old import gru_from_keras1 as gru_from_keras1
 from .old import gru_to_keras1 as gru_to_keras1
-from .old import lstm_from_basic_lstm_cell as lstm_from_basic_lstm_cell
 from .old import lstm_from_keras1 as lstm_from_keras1
-from .old import lstm_to_basic_lstm_cell as lstm_to_basic_lstm_cell
 from .old import lstm_to_keras1 as lstm_to_keras1
 from .onnx import OnnxWeights as OnnxWeights
 from .onnx import gru_from_onnx as gru_from_onnx
@@ -25,6 +23,14 @@ from .onnx import lstm_from_onnx as lstm_from_onnx
 from .onnx import lstm_to_onnx as lstm_to_onnx
 from .onnx import simple_rnn_from_onnx as simple_rnn_from_onnx
 from .onnx import simple_rnn_to_onnx as simple_rnn_to_onnx
+from .tensorflow1 import gru_from_gru_cell as gru_from_gru_cell
+from .tensorflow1 import gru_to_gru_cell as gru_to_gru_cell
+from .tensorflow1 import lstm_from_basic_lstm_cell as lstm_from_basic_lstm_cell
+from .tensorflow1 import lstm_from_lstm_block_fused_cell as lstm_from_lstm_block_fused_cell
+from .tensorflow1 import lstm_to_basic_lstm_cell as lstm_to_basic_lstm_cell
+from .tensorflow1 import lstm_to_lstm_block_fused_cell as lstm_to_lstm_block_fused_cell
+from .tensorflow1 import simple_rnn_from_basic_rnn_cell as simple_rnn_from_basic_rnn_cell
+from .tensorflow1 import simple_rnn_to_basic_rnn_cell as simple_rnn_to_basic_rnn_cell
 from .torch_state import Weights as Weights
 from .torch_state import bidirectional_from_torch as bidirectional_from_torch
 from .torch_state import bidirectional_to_torch as bidirectional_to_torch

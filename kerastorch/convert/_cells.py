@@ -19,6 +19,7 @@ class Cell:
     torch: str
     cudnn: str
     onnx: str
+    tensorflow1: str
     keras1: str = ""
 
     @property
@@ -26,7 +27,7 @@ class Cell:
         return len(self.keras)
 
     def order(self, framework: str) -> Step:
-        """Reorder the last axis from Keras's gates to those of `framework` ("torch", "cudnn", "onnx", "keras1")."""
+        """Reorder the last axis from Keras's gates to those of `framework` ("torch", "cudnn", "onnx", ...)."""
         other: str = getattr(self, framework)
         return identity if other == self.keras else gates(f"{self.keras} -> {other}")
 
@@ -35,6 +36,6 @@ class Cell:
         return self.order(framework) >> transpose
 
 
-LSTM = Cell("LSTM", keras="ifco", torch="ifco", cudnn="ifco", onnx="iofc", keras1="icfo")
-GRU = Cell("GRU", keras="zrh", torch="rzh", cudnn="rzh", onnx="zrh", keras1="zrh")
-SIMPLE_RNN = Cell("SimpleRNN", keras="h", torch="h", cudnn="h", onnx="h")
+LSTM = Cell("LSTM", keras="ifco", torch="ifco", cudnn="ifco", onnx="iofc", tensorflow1="icfo", keras1="icfo")
+GRU = Cell("GRU", keras="zrh", torch="rzh", cudnn="rzh", onnx="zrh", tensorflow1="rzh", keras1="zrh")
+SIMPLE_RNN = Cell("SimpleRNN", keras="h", torch="h", cudnn="h", onnx="h", tensorflow1="h")

@@ -1,4 +1,4 @@
-"""Keras's arrays <-> those of older programs: Keras 1 (an array for each gate), TensorFlow 1's BasicLSTMCell."""
+"""Keras's arrays <-> those of Keras 1, which has an array for each gate."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..errors import ArgumentError
-from ..weights import gates
 from ._arrays import Arrays
 from ._biases import RESET_BEFORE
 from ._cells import GRU, LSTM, Cell
@@ -78,64 +76,7 @@ def gru_to_keras1(kernel: Any, recurrent_kernel: Any, bias: Any) -> list[Any]:
     return _to_keras1("gru_to_keras1", GRU, kernel, recurrent_kernel, bias)
 
 
-def lstm_from_basic_lstm_cell(kernel: Any, bias: Any, *, forget_bias: float = 1.0) -> Weights:
-    """TensorFlow 1's BasicLSTMCell (and LSTMCell without peepholes and projection) -> Keras LSTM.
-
-    Args:
-        kernel: `(F + U, 4U)`: the rows of the input above those of the state; gates i j f o (j is Keras's c).
-        bias: `(4U,)`.
-        forget_bias: What the cell adds to the forget gate at every step; it becomes part of the bias.
-
-    Returns:
-        kernel `(F, 4U)`, gates i f c o; recurrent_kernel `(U, 4U)`; bias `(4U,)`.
-
-    Raises:
-        ShapeError: A shape does not go with the others.
-    """
-    arrays = Arrays("lstm_from_basic_lstm_cell", bias=bias, kernel=kernel)
-    known = arrays.sizes(bias=("4U",), kernel=("F+U", "4U"))
-    order = gates("icfo -> ifco")
-    whole, ordered = (order.forward((arrays[name],))[0] for name in ("kernel", "bias"))
-    units, features = known["U"], known["F"]
-    return Weights(
-        arrays.out(whole[:features]),
-        arrays.out(whole[features:]),
-        arrays.out(ordered + _on_forget_gate(forget_bias, ordered, units)),
-    )
-
-
-def lstm_to_basic_lstm_cell(
-    kernel: Any, recurrent_kernel: Any, bias: Any, *, forget_bias: float = 1.0
-) -> tuple[Any, Any]:
-    """Keras LSTM -> TensorFlow 1's BasicLSTMCell.
-
-    Args:
-        kernel: `(F, 4U)`, gates i f c o.
-        recurrent_kernel: `(U, 4U)`.
-        bias: `(4U,)`.
-        forget_bias: What the cell will add to the forget gate: it is taken out of the bias.
-
-    Returns:
-        kernel `(F + U, 4U)` and bias `(4U,)`, gates i j f o.
-
-    Raises:
-        ShapeError: A shape does not go with the others.
-    """
-    arrays = Arrays("lstm_to_basic_lstm_cell", kernel=kernel, recurrent_kernel=recurrent_kernel, bias=bias)
-    known = arrays.sizes(kernel=("F", "4U"), recurrent_kernel=("U", "4U"), bias=("4U",))
-    order = gates("ifco -> icfo")
-    whole = torch.cat([arrays["kernel"], arrays["recurrent_kernel"]])
-    less = arrays["bias"] - _on_forget_gate(forget_bias, arrays["bias"], known["U"])
-    return arrays.out(order.forward((whole,))[0]), arrays.out(order.forward((less,))[0])
-
-
 # ------------------------------------------------------------------------------------------------------------- the maps
-
-
-def _on_forget_gate(value: float, bias: Tensor, units: int) -> Tensor:
-    added = torch.zeros_like(bias)
-    added[units : 2 * units] = value
-    return added
 
 
 def _from_keras1(where: str, cell: Cell, given: Sequence[Any]) -> Weights:
