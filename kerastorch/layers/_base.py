@@ -256,6 +256,7 @@ class Layer(Connected):
             if not args and self._call_arguments.names[:1] and self._call_arguments.names[0] in kwargs:
                 args = (kwargs.pop(self._call_arguments.names[0]),)  # layer(inputs=x)
             _ragged.refuse_packed(self, args, kwargs)
+            args, kwargs = self._by_name(args, kwargs)
             with alone(self):
                 if symbolic_leaves((args, kwargs)):
                     return self._call_symbolic(args, kwargs)
@@ -264,6 +265,10 @@ class Layer(Connected):
         if Weighted._penalises_outputs:
             return _penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call, those by name that Keras 2 passes in one list with the input."""
+        return args, kwargs
 
     def _compute(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`, with the casts of the dtype policy around it."""

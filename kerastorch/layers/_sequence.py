@@ -252,6 +252,9 @@ class SequenceLayer(Layer):
 
     # ------------------------------------------------------------------ running
 
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return states_by_name(self, args, kwargs)
+
     def forward(self, x: Tensor, mask: Any = None, initial_state: Any = None, training: bool | None = None) -> Any:
         """Run the layer.
 
@@ -328,6 +331,36 @@ class SequenceLayer(Layer):
                 f"got {tuple(mask.shape)}."
             )
         return mask if mask.dtype == torch.bool else mask != 0
+
+
+def states_by_name(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], num_constants: int = 0
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call, those by name that Keras 2 passes in one list behind the input: states, then constants.
+
+    Raises:
+        ArgumentError: There are fewer tensors than constants, or one of both is given by name as well.
+    """
+    if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], _ragged.PackedSequence) or not args[0]:
+        return args, kwargs
+    first, *behind = args[0]
+    count = len(behind) - num_constants
+    if count < 0:
+        raise ArgumentError(
+            f"{repr_of(layer)}: expected {num_constants} constants behind the input, got {len(behind)} tensors."
+        )
+    pairs = {"initial_state": behind[:count], "constants": behind[count:]}
+    found = {key: values for key, values in pairs.items() if values}
+    taken = layer._call_arguments
+    if not taken.others and any(key not in taken.names for key in found):
+        return args, kwargs  # a class whose own call takes the list as it is
+    given = taken.bind(args, kwargs)
+    for key in found:
+        if given.get(key) is not None:
+            raise ArgumentError(
+                f"{repr_of(layer)}: {key} is given twice: behind the input and as an argument of its own."
+            )
+    return (first, *args[1:]), {**kwargs, **found}
 
 
 def in_dtype(state: Tensor, dtype: torch.dtype) -> Tensor:

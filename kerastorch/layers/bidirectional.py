@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
 from . import _check, _pair, _plain
 from ._base import Example, Layer, register
-from ._sequence import KernelChoice, SequenceLayer
+from ._sequence import KernelChoice, SequenceLayer, states_by_name
 from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 
@@ -224,6 +224,9 @@ class Bidirectional(Layer):
         return choice._replace(reason=f"{choice.reason}; both directions in one call")
 
     # ------------------------------------------------------------------ running
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return states_by_name(self, args, kwargs)
 
     def forward(self, x: Tensor, mask: Any = None, initial_state: Any = None, training: bool | None = None) -> Any:
         """Run both directions.

@@ -28,8 +28,7 @@ from ._cell import (
 from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
 from ._kernels import States
-from ._ragged import PackedSequence
-from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer, in_dtype
+from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer, in_dtype, states_by_name
 from ._weighted import repr_of
 from ._wrapper import serialize_layer
 from .cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -243,9 +242,7 @@ class RNN(SequenceLayer):
         return _choice(self.cell, x, self.training if training is None else training)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], (list, tuple)) and not isinstance(args[0], PackedSequence):
-            kwargs = self._behind_input(list(args[0][1:]), kwargs)
-            args = (args[0][0], *args[1:])
+        args, kwargs = self._by_name(args, kwargs)
         constants = kwargs.get("constants")
         given = constants is not None and not (isinstance(constants, (list, tuple)) and not constants)
         if given and not _takes_constants(self.cell):
@@ -255,18 +252,8 @@ class RNN(SequenceLayer):
             )
         return super().__call__(*args, **kwargs)
 
-    def _behind_input(self, behind: list[Any], options: dict[str, Any]) -> dict[str, Any]:
-        """The call's options with what Keras 2 passes behind the input: the states, then the constants."""
-        count = len(behind) - self.num_constants
-        found = {"initial_state": behind[:count] or None, "constants": behind[max(count, 0) :] or None}
-        if count < 0:
-            raise ArgumentError(
-                f"{repr_of(self)}: expected {self.num_constants} constants behind the input, got {len(behind)} tensors."
-            )
-        for key, value in found.items():
-            if value is not None and options.get(key) is not None:
-                raise ArgumentError(f"{repr_of(self)}: {key} is given twice: behind the input and by keyword.")
-        return {**options, **{key: value for key, value in found.items() if value is not None}}
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return states_by_name(self, args, kwargs, self.num_constants)
 
     def forward(
         self,

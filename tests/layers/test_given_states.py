@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kerastorch import Input, Model, layers
+from kerastorch.errors import ArgumentError
 
 B, T, F, U = 3, 4, 5, 2
 MASK = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 1], [1, 1, 1, 0]], dtype=torch.bool)
@@ -147,17 +148,94 @@ def test_states_behind_the_images_of_a_conv_lstm(size: tuple[int, int]) -> None:
     assert not torch.equal(layer([x, h, c]), layer([x, c, h]))
 
 
-@pytest.mark.parametrize("name", ["RNN", "RNN of several"])
-def test_symbolic_states_behind_the_input(name: str) -> None:
-    layer, x, states = with_states(name)
-    source = Input((T, F), dtype="float64")
-    given = [Input((size,), dtype="float64") for (size,) in layer._state_sizes]
+def given_inputs(*sizes: tuple[int, ...]) -> list[Any]:
+    return [Input(size, dtype="float64") for size in sizes]
+
+
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_symbolic_states_behind_the_input(name: str, built: bool) -> None:
+    layer = RECURRENT[name](return_sequences=True, return_state=True, dtype=None if built else "float64")
+    if built:
+        made(layer)
+    x, states = random(B, T, F, seed=1), states_for(layer)
+    source, *given = given_inputs((T, F), *layer._state_sizes)
     listed = Model([source, *given], layer([source, *given]))
+    made(layer)
     named = Model([source, *given], layer(source, initial_state=given))
     found = flat(listed([x, *states]))
     for mine, by_name, direct in zip(found, flat(named([x, *states])), flat(layer(x, None, states)), strict=True):
         assert torch.equal(mine, by_name)
         assert torch.equal(mine, direct)
+    assert not torch.equal(found[0], flat(layer(x))[0])
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_states_behind_the_input_of_a_layer_that_is_not_built(name: str) -> None:
+    layer = RECURRENT[name](return_sequences=True, return_state=True, dtype="float64")
+    x, states = random(B, T, F, seed=1), states_for(layer)
+    found = flat(layer([x, *states]))
+    assert all(torch.equal(a, b) for a, b in zip(found, flat(layer(x, initial_state=states)), strict=True))
+    assert not torch.equal(found[0], flat(layer(x))[0])
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_states_behind_the_input_of_a_bidirectional_that_is_not_built(name: str) -> None:
+    x = random(B, T, F, seed=1)
+    layer = layers.Bidirectional(RECURRENT[name](dtype="float64"))
+    states = [random(B, U, seed=20 + index) for index in range(2 * layer.forward_layer._state_count)]
+    assert torch.equal(layer([x, *states]), layer(x, initial_state=states))
+    drawn = layers.Bidirectional(RECURRENT[name](dtype="float64"))
+    source, *given = given_inputs((T, F), *[(U,) for _ in states])
+    listed = Model([source, *given], drawn([source, *given]))
+    drawn.set_weights(layer.get_weights())
+    assert torch.equal(listed([x, *states]), layer(x, initial_state=states))
+    assert not torch.equal(listed([x, *states]), layer(x))
+
+
+def test_states_behind_the_images_of_a_conv_lstm_that_is_not_built() -> None:
+    x, states = random(B, T, 3, 4, F, seed=1), [random(B, 3, 4, 2, seed=i) for i in (2, 3)]
+    layer = layers.ConvLSTM2D(2, 3, padding="same", dtype="float64")
+    assert torch.equal(layer([x, *states]), layer(x, initial_state=states))
+    drawn = layers.ConvLSTM2D(2, 3, padding="same", dtype="float64")
+    source, *given = given_inputs((T, 3, 4, F), (3, 4, 2), (3, 4, 2))
+    listed = Model([source, *given], drawn([source, *given]))
+    drawn.set_weights(layer.get_weights())
+    assert torch.equal(listed([x, *states]), layer(x, initial_state=states))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "RNN", "Bidirectional"])
+def test_states_are_given_once(name: str) -> None:
+    """Behind the input, by keyword or by position; the input alone in a list is the input."""
+    x = random(B, T, F, seed=1)
+    layer = made(layers.Bidirectional(RECURRENT["GRU"]()) if name == "Bidirectional" else RECURRENT[name]())
+    h, c = random(B, U, seed=2), random(B, U, seed=3)
+    with pytest.raises(ArgumentError, match="initial_state is given twice: behind the input and as an argument"):
+        layer([x, h, c], initial_state=[h, c])
+    with pytest.raises(ArgumentError, match="initial_state is given twice"):
+        layer([x, h, c], None, [h, c])
+    assert torch.equal(layer([x], initial_state=[h, c]), layer([x, h, c]))
+    assert torch.equal(layer(x=[x, h, c]), layer([x, h, c]))
+
+
+class Halved(layers.LSTM):
+    """Takes the list as it is: half of each state."""
+
+    def forward(self, pair: Any) -> Any:
+        return super().forward([pair[0], *(state / 2 for state in pair[1:])])
+
+
+class HalvedBoth(layers.Bidirectional):
+    def forward(self, pair: Any) -> Any:
+        return super().forward([pair[0], *(state / 2 for state in pair[1:])])
+
+
+@pytest.mark.parametrize("make", [lambda: Halved(U), lambda: HalvedBoth(layers.GRU(U))], ids=["LSTM", "Bidirectional"])
+def test_a_forward_that_takes_a_list_gets_it_whole(make: Any) -> None:
+    layer, x = made(make()), random(B, T, F, seed=1)
+    states = [random(B, U, seed=2), random(B, U, seed=3)]
+    wanted = type(layer).__bases__[0].forward(layer, x, initial_state=[state / 2 for state in states])
+    assert torch.equal(layer([x, *states]), wanted)
 
 
 # ---------------------------------------------------------------- masks
