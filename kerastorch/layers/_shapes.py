@@ -151,7 +151,9 @@ def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any,
         state = {name: tensor.to("meta") for name, tensor in _tensors(layer)}
         args, options = _filled(layer, input_shape, dtypes, rest, kwargs, unknown, "meta")
         with _evaluating(layer), _AllOnMeta():
-            return torch.func.functional_call(layer, state, args, options)
+            # Each tensor has all its places in `state`. Torch's own ties would exchange a layer that stands under two
+            # names twice, and leave it without values.
+            return torch.func.functional_call(layer, state, args, options, tie_weights=False)
 
     inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
     if inner is not None and not inner.is_meta:
@@ -188,9 +190,11 @@ class _AllOnMeta(TorchFunctionMode):
 
 
 def _tensors(layer: Layer) -> Iterator[tuple[str, Tensor]]:
-    for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
-        if not isinstance(tensor, UnbuiltParameter):
-            yield name, tensor
+    """Each tensor in each module that holds it, and each module under one of its names."""
+    for prefix, module in layer.named_modules():
+        for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+            if tensor is not None and not isinstance(tensor, UnbuiltParameter):
+                yield f"{prefix}.{name}" if prefix else name, tensor
 
 
 def _count(shapes: Any) -> int:

@@ -221,3 +221,31 @@ def test_own_layers_around_recurrent_ones_in_a_graph() -> None:
     assert [name for name, _ in encoder.named_children()] == ["stack"]
     part, data = Model(model.input, encoder.output[1]), [torch.ones(1, 2, 3), torch.ones(1, 1, 1)]
     assert torch.equal(part(data), model(data)[1])
+
+
+class Twice(layers.Layer):
+    """A layer under two names, and one weight in two layers."""
+
+    def __init__(self, **base: Any) -> None:
+        super().__init__(**base)
+        self.dense = layers.Dense(3, name="shared")
+        self.again = [self.dense, layers.Dense(3, name="other")]
+        self.tied, self.by = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.tied.weight = self.by.weight
+
+    def call(self, x: Tensor) -> Tensor:
+        return self.by(self.tied(self.again[1](self.again[0](self.dense(x)))))
+
+
+def test_a_layer_under_two_names_keeps_its_values_where_only_shapes_are_computed() -> None:
+    own = Twice()
+    x = Input((3,))
+    model = Model(x, own(x))
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    assert not any(value.is_meta for value in before.values())
+    assert own.tied.weight is own.by.weight
+    assert own.compute_output_shape((None, 3)) == (None, 3)
+    for name, value in own.state_dict().items():
+        assert torch.equal(value, before[name])
+    data = torch.randn(4, 3)
+    assert_close(model(data), own(data))

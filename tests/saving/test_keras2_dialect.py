@@ -92,6 +92,15 @@ REFUSED: dict[str, tuple[Callable[[], kt.Model], str]] = {
         lambda: kt.Sequential([kt.Input((6, 4)), L.LSTM(2, recurrent_activation="hard_silu", name="it")]),
         "LSTM 'it': tf-keras has no function hard_silu for its recurrent_activation: dialect=\"keras3\".",
     ),
+    **{
+        f"no argument {key}": (
+            lambda key=key, value=value: kt.Model(
+                x := kt.Input((6, 4)), L.MultiHeadAttention(2, 3, name="it", **{key: value})(x, x)
+            ),
+            f"MultiHeadAttention 'it': tf-keras has no argument {key} for it: dialect=\"keras3\".",
+        )
+        for key, value in (("use_gate", True), ("sliding_window", 2))
+    },
     "ZeroPadding1D": (
         lambda: kt.Sequential([kt.Input((6, 4)), L.ZeroPadding1D(1, data_format="channels_first", name="it")]),
         "ZeroPadding1D 'it': tf-keras pads the first axis behind the batch alone; put the channels last.",
