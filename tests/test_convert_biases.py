@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerastorch import convert
-from kerastorch.errors import ShapeError
+from kerastorch.errors import ArgumentError, ShapeError
 
 F, U = 3, 2
 
@@ -86,3 +86,32 @@ def test_a_gru_of_one_bias_is_told_why(bias: np.ndarray) -> None:
     for call in (convert.gru_to_cudnn, convert.gru_to_cudnn_gru):
         with pytest.raises(ShapeError, match=RESET):
             call(*GRU, bias)
+
+
+MISSING: dict[str, tuple[Any, ...]] = {
+    "lstm_to_cudnn": (*LSTM, None),
+    "lstm_to_cudnn_lstm": (*LSTM, None),
+    "lstm_from_cudnn_lstm": (*LSTM, None),
+    "lstm_to_keras1": (*LSTM, None),
+    "gru_to_cudnn": (*GRU, None),
+    "gru_to_cudnn_gru": (*GRU, None),
+    "gru_from_cudnn_gru": (*GRU, None),
+    "gru_to_keras1": (*GRU, None),
+    "lstm_from_basic_lstm_cell": (random(F + U, 4 * U), None),
+    "lstm_from_lstm_block_fused_cell": (random(F + U, 4 * U), None),
+    "simple_rnn_from_basic_rnn_cell": (random(F + U, U), None),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_bias_that_is_not_there_is_told(name: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"^{name}: bias: expected a numpy array or a tensor, got None\. .* zeros"):
+        getattr(convert, name)(*MISSING[name])
+
+
+def test_any_array_that_is_not_there_is_told() -> None:
+    nine = [random(*shape) for _ in range(3) for shape in [(F, U), (U, U), (U,)]]
+    with pytest.raises(ArgumentError, match=r"^gru_from_keras1: U_r: expected a numpy array or a tensor, got None\.$"):
+        convert.gru_from_keras1([*nine[:4], None, *nine[5:]])
+    with pytest.raises(ArgumentError, match=r"^gru_from_gru_cell: candidate_kernel: expected"):
+        convert.gru_from_gru_cell(random(F + U, 2 * U), random(2 * U), None, random(U))

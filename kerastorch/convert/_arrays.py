@@ -49,6 +49,10 @@ class Arrays:
         self._numpy = any(kinds.values())
 
     def __getitem__(self, name: str) -> Tensor:
+        """The array, which must be there: what may be missing is asked for with `in` before."""
+        if name not in self.tensors:
+            zeros = " For a layer without a bias pass zeros of the bias's shape." if name == "bias" else ""
+            raise ArgumentError(f"{self.where}: {name}: expected a numpy array or a tensor, got None.{zeros}")
         return self.tensors[name]
 
     def __contains__(self, name: str) -> bool:

@@ -101,13 +101,12 @@ def gru_from_gru_cell(gates_kernel: Any, gates_bias: Any, candidate_kernel: Any,
         candidate_kernel=candidate_kernel,
         candidate_bias=candidate_bias,
     )
+    pairs = [[arrays[f"{name}_{part}"] for name in ("gates", "candidate")] for part in ("kernel", "bias")]
     known = arrays.sizes(
         candidate_bias=("U",), gates_bias=("2U",), gates_kernel=("F+U", "2U"), candidate_kernel=("F+U", "U")
     )
-    kernel, bias = (
-        torch.cat([arrays[f"gates_{part}"], arrays[f"candidate_{part}"]], dim=-1) for part in ("kernel", "bias")
-    )
-    return _from_cell(arrays, GRU, kernel, bias, known["F"])
+    joined, biases = (torch.cat(pair, dim=-1) for pair in pairs)
+    return _from_cell(arrays, GRU, joined, biases, known["F"])
 
 
 def gru_to_gru_cell(kernel: Any, recurrent_kernel: Any, bias: Any = None) -> tuple[Any, Any, Any, Any]:
@@ -147,8 +146,9 @@ def simple_rnn_from_basic_rnn_cell(kernel: Any, bias: Any) -> Weights:
         ShapeError: A shape does not go with the others.
     """
     arrays = Arrays("simple_rnn_from_basic_rnn_cell", bias=bias, kernel=kernel)
+    joined, biases = arrays["kernel"], arrays["bias"]
     known = arrays.sizes(bias=("U",), kernel=("F+U", "U"))
-    return _from_cell(arrays, SIMPLE_RNN, arrays["kernel"], arrays["bias"], known["F"])
+    return _from_cell(arrays, SIMPLE_RNN, joined, biases, known["F"])
 
 
 def simple_rnn_to_basic_rnn_cell(kernel: Any, recurrent_kernel: Any, bias: Any = None) -> tuple[Any, Any]:
@@ -175,9 +175,9 @@ def simple_rnn_to_basic_rnn_cell(kernel: Any, recurrent_kernel: Any, bias: Any =
 
 def _from_lstm(where: str, kernel: Any, bias: Any, forget_bias: float) -> Weights:
     arrays = Arrays(where, bias=bias, kernel=kernel)
+    joined, biases = arrays["kernel"], arrays["bias"]
     known = arrays.sizes(bias=("4U",), kernel=("F+U", "4U"))
-    biases = _add_to_forget_gate(arrays["bias"], forget_bias)
-    return _from_cell(arrays, LSTM, arrays["kernel"], biases, known["F"])
+    return _from_cell(arrays, LSTM, joined, _add_to_forget_gate(biases, forget_bias), known["F"])
 
 
 def _to_lstm(where: str, kernel: Any, recurrent: Any, bias: Any, forget_bias: float) -> tuple[Any, Any]:
