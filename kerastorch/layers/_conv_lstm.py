@@ -159,6 +159,9 @@ class ConvLSTM(SequenceLayer):
     def _state_sizes(self) -> list[Shape]:
         return [self._output_size((None,) * self._rank)] * 2  # the image's sizes may change from call to call
 
+    def _state_sizes_for(self, input_shape: Shape) -> list[Shape]:
+        return [self._output_size(input_shape)] * 2
+
     def _output_size(self, input_shape: Shape) -> Shape:
         image = input_shape[3:] if self._channels_first else input_shape[2:-1]
         sizes = tuple(

@@ -7,7 +7,7 @@ result are decided here. Inputs are `(B, T, ...)`; states are flat: one tensor `
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from ..weights import Shape
 from . import _check, _ragged
 from ._base import Layer
 from ._dtypes import autocasts
+from ._given_states import fits, given_states, in_dtype, parts_of, shape_in, states_by_name
 from ._kernels import States
 from ._ops import is_followed, wants_operator
 from ._weighted import repr_of
@@ -148,6 +149,12 @@ class SequenceLayer(Layer):
     def _shape_from_call(self, shapes: Any) -> Any:
         return shapes if self.stateful else super()._shape_from_call(shapes)
 
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs)
+        if given is not None:
+            self._check_given(given, args[0])
+        return output
+
     def compute_output_shape(self, input_shape: Shape) -> Any:
         self._check_input_shape(input_shape)
         batch, steps = input_shape[:2]
@@ -197,21 +204,46 @@ class SequenceLayer(Layer):
         """Check given states and bring them to the layer's device and dtype."""
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         sizes = self._state_sizes
-        if len(values) != len(sizes):
-            wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
-            raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+        self._check_count(values, sizes)
         states = tuple(
             torch.as_tensor(value, dtype=dtype, device=self._on_device)
             for value, dtype in zip(values, self._state_dtypes(), strict=True)
         )
         for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
             rows = batch if batch is not None else state.shape[0] if state.ndim else 0
-            if not _fits(state.shape, (rows, *size)):
-                expected = str((rows if batch is not None else "batch", *size)).replace("'", "")
-                raise ShapeError(
-                    f"{repr_of(self)}: state {index}: expected shape {expected}, got {tuple(state.shape)}."
-                )
+            if not fits(state.shape, (rows, *size)):
+                raise self._misfit(index, (rows if batch is not None else "batch", *size), tuple(state.shape))
         return states
+
+    def _check_count(self, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+        if len(values) != len(sizes):
+            wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
+            raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+
+    def _misfit(self, index: int, wanted: Sequence[Any], got: Shape) -> ShapeError:
+        expected = str(tuple(wanted)).replace("'", "")
+        return ShapeError(f"{repr_of(self)}: state {index}: expected shape {expected}, got {got}.")
+
+    def _check_given(self, given: Any, input_shape: Shape) -> None:
+        """Raise if states of a call, with shapes in the place of tensors, are too many or too few or do not fit.
+
+        The number of rows is for the data to say; a size that is not known fits any.
+        """
+        values = self._values_of(given)
+        sizes = self._state_sizes_for(input_shape)
+        self._check_count(values, sizes)
+        for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
+            shape = shape_in(value)
+            if shape is not None and not fits(shape, (None, *size)):
+                raise self._misfit(index, ("batch", *size), shape)
+
+    def _values_of(self, given: Any) -> list[Any]:
+        """The states in what a call gives, each a shape or a tensor."""
+        return parts_of(given)
+
+    def _state_sizes_for(self, input_shape: Shape) -> list[Shape]:
+        """`_state_sizes`, where the sizes of the input decide them too."""
+        return self._state_sizes
 
     def _start(self, x: Tensor, initial_state: Any) -> States:
         batch = x.shape[0]
@@ -331,46 +363,6 @@ class SequenceLayer(Layer):
                 f"got {tuple(mask.shape)}."
             )
         return mask if mask.dtype == torch.bool else mask != 0
-
-
-def states_by_name(
-    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], num_constants: int = 0
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call, those by name that Keras 2 passes in one list behind the input: states, then constants.
-
-    Raises:
-        ArgumentError: There are fewer tensors than constants, or one of both is given by name as well.
-    """
-    if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], _ragged.PackedSequence) or not args[0]:
-        return args, kwargs
-    first, *behind = args[0]
-    count = len(behind) - num_constants
-    if count < 0:
-        raise ArgumentError(
-            f"{repr_of(layer)}: expected {num_constants} constants behind the input, got {len(behind)} tensors."
-        )
-    pairs = {"initial_state": behind[:count], "constants": behind[count:]}
-    found = {key: values for key, values in pairs.items() if values}
-    taken = layer._call_arguments
-    if not taken.others and any(key not in taken.names for key in found):
-        return args, kwargs  # a class whose own call takes the list as it is
-    given = taken.bind(args, kwargs)
-    for key in found:
-        if given.get(key) is not None:
-            raise ArgumentError(
-                f"{repr_of(layer)}: {key} is given twice: behind the input and as an argument of its own."
-            )
-    return (first, *args[1:]), {**kwargs, **found}
-
-
-def in_dtype(state: Tensor, dtype: torch.dtype) -> Tensor:
-    """A state in the dtype of the computation; one of integers or bool, as a count is, keeps its own."""
-    return state.to(dtype) if state.is_floating_point() else state
-
-
-def _fits(shape: Sequence[int], wanted: Shape) -> bool:
-    """Whether a shape is the wanted one; None there stands for any size."""
-    return len(shape) == len(wanted) and all(size in (None, got) for got, size in zip(shape, wanted, strict=True))
 
 
 def _takes(old: Tensor, new: Tensor) -> bool:

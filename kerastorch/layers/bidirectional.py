@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from ..errors import ArgumentError, ShapeError
 from ..weights import Shape
 from . import _check, _pair, _plain
 from ._base import Example, Layer, register
-from ._sequence import KernelChoice, SequenceLayer, states_by_name
+from ._given_states import given_states, has_own_forward, parts_of, states_by_name
+from ._sequence import KernelChoice, SequenceLayer
 from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 
@@ -160,6 +162,23 @@ class Bidirectional(Layer):
     def _shape_from_call(self, shapes: Any) -> Any:
         return self.forward_layer._shape_from_call(shapes)
 
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs)
+        if given is not None:
+            for direction, half in zip(self._directions, self._halves(parts_of(given)), strict=True):
+                if not has_own_forward(direction):
+                    direction._check_given(list(half), args[0])
+        return output
+
+    def _halves(self, states: Any) -> tuple[Any, Any]:
+        """The states that a call gives to each direction."""
+        half = self.forward_layer._state_count
+        if len(states) != 2 * half:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {2 * half} initial states (forward's, then backward's), got {len(states)}."
+            )
+        return states[:half], states[half:]
+
     def compute_output_shape(self, input_shape: Shape) -> Any:
         pair = [direction.compute_output_shape(input_shape) for direction in self._directions]
         outputs = [shape[0] for shape in pair] if self.return_state else pair
@@ -243,13 +262,7 @@ class Bidirectional(Layer):
         """
         if isinstance(x, (list, tuple)):
             x, initial_state = x[0], list(x[1:]) or initial_state
-        if initial_state is not None and len(initial_state) != 2 * self.forward_layer._state_count:
-            raise ShapeError(
-                f"{repr_of(self)}: expected {2 * self.forward_layer._state_count} initial states "
-                f"(forward's, then backward's), got {len(initial_state)}."
-            )
-        half = self.forward_layer._state_count
-        halves = (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
+        halves = (None, None) if initial_state is None else self._halves(initial_state)
         training = self.training if training is None else training
         kernel = _pair.kernel_of(*self._directions, x, mask, training) if self._is_of_one_dtype(x) else None
         if kernel is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kerastorch import Input, Model, layers
-from kerastorch.errors import ArgumentError
+from kerastorch.errors import ArgumentError, ShapeError
 
 B, T, F, U = 3, 4, 5, 2
 MASK = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 1], [1, 1, 1, 0]], dtype=torch.bool)
@@ -236,6 +236,142 @@ def test_a_forward_that_takes_a_list_gets_it_whole(make: Any) -> None:
     states = [random(B, U, seed=2), random(B, U, seed=3)]
     wanted = type(layer).__bases__[0].forward(layer, x, initial_state=[state / 2 for state in states])
     assert torch.equal(layer([x, *states]), wanted)
+
+
+# ---------------------------------------------------------------- symbolic states that do not fit
+
+
+def both_of(name: str, **config: Any) -> Any:
+    return layers.Bidirectional(RECURRENT[name](**config))
+
+
+def images(**config: Any) -> Any:
+    return layers.ConvLSTM2D(2, 3, padding="same", **config)
+
+
+WRONG: dict[str, tuple[Any, tuple[int, ...], list[tuple[int | None, ...]], str]] = {
+    "one for two": (RECURRENT["LSTM"], (T, F), [(U,)], "expected 2 state.s. of shape .batch, 2. and .*, got 1"),
+    "two for one": (RECURRENT["GRU"], (T, F), [(U,), (U,)], "expected 1 state.s. of shape .batch, 2., got 2"),
+    "none": (RECURRENT["LSTM"], (T, F), [], "expected 2 state.s. of shape .*, got 0"),
+    "size": (RECURRENT["LSTM"], (T, F), [(U,), (7,)], r"state 1: expected shape .batch, 2., got .None, 7."),
+    "rank": (RECURRENT["SimpleRNN"], (T, F), [(T, U)], r"state 0: expected shape .batch, 2., got .None, 4, 2."),
+    "size, cuDNN": (RECURRENT["CuDNNLSTM"], (T, F), [(9,), (U,)], r"state 0: expected shape .batch, 2."),
+    "number, RNN": (RECURRENT["RNN"], (T, F), [(U,)] * 3, "expected 2 state.s. of shape .*, got 3"),
+    "order, stack": (RECURRENT["RNN of several"], (T, F), [(U,), (3,), (3,)], r"state 0: expected shape .batch, 3."),
+    "number, both": (lambda **c: both_of("LSTM", **c), (T, F), [(U,), (U,)], "expected 4 initial states .*, got 2"),
+    "odd number, both": (lambda **c: both_of("GRU", **c), (T, F), [(U,)] * 3, "expected 2 initial states .*, got 3"),
+    "size, backwards": (
+        lambda **c: both_of("LSTM", **c),
+        (T, F),
+        [(U,), (U,), (U,), (5,)],
+        r"LSTM 'backward_.*: state 1: expected shape .batch, 2., got .None, 5.",
+    ),
+    "rank, forwards": (lambda **c: both_of("RNN", **c), (T, F), [(1, U), (U,), (U,), (U,)], "RNN 'forward_.*: state 0"),
+    "image": (
+        images,
+        (T, 3, 4, F),
+        [(3, 4, 2), (3, 5, 2)],
+        r"state 1: expected shape .batch, 3, 4, 2., got .None, 3, 5",
+    ),
+    "channels": (images, (T, None, 4, F), [(3, 4, 5), (3, 4, 2)], r"state 0: expected shape .batch, None, 4, 2."),
+}
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("case", WRONG)
+def test_symbolic_states_that_do_not_fit_raise_when_the_graph_is_made(case: str, built: bool, behind: bool) -> None:
+    make, shape, sizes, message = WRONG[case]
+    layer = make()
+    if built:
+        layer.build((None, *shape))
+    source, given = Input(shape), [Input(size) for size in sizes]
+    if behind and not given:
+        return  # that is the input alone
+    with pytest.raises(ShapeError, match=message):
+        layer([source, *given]) if behind else layer(source, initial_state=given)
+    assert not layer._nodes  # the call left nothing: the layer serves in another graph
+    assert layer(source) is not None
+
+
+@pytest.mark.parametrize("name", ["GRU", "SimpleRNN"])
+def test_a_symbolic_state_by_itself(name: str) -> None:
+    source = Input((T, F), dtype="float64")
+    layer = RECURRENT[name](dtype="float64")
+    with pytest.raises(ShapeError, match=r"state 0: expected shape .batch, 2., got .None, 3."):
+        layer(source, initial_state=Input((3,), dtype="float64"))
+    with pytest.raises(ShapeError, match=r"expected 2 state.s. of shape .*, got 1"):
+        RECURRENT["LSTM"]()(source, initial_state=Input((U,)))
+    state = Input((U,), dtype="float64")
+    model, x, h = (
+        Model([source, state], layer(source, initial_state=state)),
+        random(B, T, F, seed=1),
+        random(B, U, seed=2),
+    )
+    assert torch.equal(model([x, h]), layer(x, initial_state=[h]))
+
+
+@pytest.mark.parametrize("rows", [(None, None), (B, B), (None, B), (B, None), (None, 1)])
+@pytest.mark.parametrize("features", [U, None])
+def test_symbolic_states_whose_sizes_are_not_known_fit(rows: tuple[Any, Any], features: int | None) -> None:
+    """Which rows and sizes come is for the data to say, as in Keras."""
+    layer, x, states = with_states("LSTM")
+    source = Input(batch_shape=(rows[0], T, F), dtype="float64")
+    given = [Input(batch_shape=(rows[1], features), dtype="float64") for _ in states]
+    model = Model([source, *given], layer(source, initial_state=tuple(given)))
+    if rows[1] != 1:
+        assert torch.equal(flat(model([x, *states]))[0], flat(layer(x, None, states))[0])
+
+
+def test_symbolic_states_nested_as_the_cells() -> None:
+    layer, x, states = with_states("RNN of several")
+    source, h, c, other = given_inputs((T, F), *layer._state_sizes)
+    model = Model([source, h, c, other], layer(source, initial_state=[[h, c], other]))
+    assert torch.equal(flat(model([x, *states]))[0], flat(layer(x, None, states))[0])
+    with pytest.raises(ShapeError, match=r"state 2: expected shape .batch, 2., got .None, 3."):
+        layer(source, initial_state=[[h, c], c])
+
+
+def test_constant_states_of_a_graph_are_checked_too() -> None:
+    source = Input((T, F))
+    h = np.ones((B, U), np.float32)
+    layer = RECURRENT["LSTM"]()
+    layer(source, initial_state=[h, torch.ones(B, U)])
+    with pytest.raises(ShapeError, match=r"state 1: expected shape .batch, 2., got .3, 5."):
+        layer(source, initial_state=[h, np.ones((B, 5), np.float32)])
+
+
+class FromOne(layers.LSTM):
+    """Makes both states of one, twice as wide."""
+
+    def forward(self, x: Any, initial_state: Any = None) -> Any:
+        return super().forward(x, initial_state=list(initial_state.chunk(2, dim=-1)))
+
+
+class Doubled(layers.GRU):
+    """Takes a state in two halves side by side, and adds them."""
+
+    def forward(self, x: Any, mask: Any = None, initial_state: Any = None, training: Any = None) -> Any:
+        return super().forward(x, mask, initial_state[0][:, :U] + initial_state[0][:, U:], training)
+
+
+def test_a_forward_of_ones_own_says_what_its_states_are_in_both_directions() -> None:
+    layer = made(layers.Bidirectional(Doubled(U)))
+    source, *given = given_inputs((T, F), (2 * U,), (2 * U,))
+    model = Model([source, *given], layer(source, initial_state=given))
+    x, states = random(B, T, F, seed=1), [random(B, 2 * U, seed=2), random(B, 2 * U, seed=3)]
+    assert torch.equal(model([x, *states]), layer(x, initial_state=states))
+
+
+def test_a_forward_of_ones_own_says_what_its_states_are() -> None:
+    layer = made(FromOne(U))
+    source, state = given_inputs((T, F), (2 * U,))
+    model, x, both = (
+        Model([source, state], layer(source, initial_state=state)),
+        random(B, T, F, seed=1),
+        random(B, 4, seed=2),
+    )
+    assert torch.equal(model([x, both]), layer(x, initial_state=both))
 
 
 # ---------------------------------------------------------------- masks
