@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+import torch
+
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.models._masks import mask_events
+from kerastorch.models._masks import follow_masks, mask_events
 
 
 def test_a_chain() -> None:
@@ -38,3 +43,50 @@ def test_a_mask_that_a_recurrent_layer_uses_up_is_not_lost() -> None:
         [Input((6, 4)), layers.Masking(name="masking"), layers.GRU(3, name="gru"), layers.RepeatVector(2)]
     )
     assert [event.what for event in mask_events(model)] == ["made", "used"]
+
+
+def named(given: str) -> Model:
+    """A recurrent layer whose call names a mask, or none; behind it one that uses a mask and one that loses it."""
+    words, steps = Input((6,), dtype="int64", name="x"), Input((6,), dtype="bool", name="steps")
+    x = layers.Embedding(9, 4, mask_zero=given != "an input, nothing else", name="words")(words)
+    options: dict[str, Any] = {"nothing": {}, "None": {"mask": None}}.get(given, {"mask": steps})
+    y = layers.LSTM(3, return_sequences=True, name="named")(x, **options)
+    y = layers.GRU(3, return_sequences=True, name="behind")(layers.Dense(3, name="dense")(y))
+    return Model(
+        [words, steps] if "mask" in options and options["mask"] is not None else words,
+        layers.Flatten(name="flatten")(y),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "made", "used"),
+    [
+        ("nothing", True, True),
+        ("an input", True, True),
+        ("an input, nothing else", False, True),
+        ("None", True, False),  # the call uses none; its output has that of its input
+    ],
+)
+def test_a_mask_named_in_a_call_is_handed_on(given: str, made: bool, used: bool) -> None:
+    model = named(given)
+    wanted = [("words", "Embedding", "made")] if made else []
+    wanted += [("named", "LSTM", "used")] if used else []
+    assert mask_events(model) == [*wanted, ("behind", "GRU", "used"), ("flatten", "Flatten", "lost")]
+    visits = {visit.layer.name: visit for visit in follow_masks(model)}
+    (handed,) = visits["named"].leaving
+    assert handed is not None
+    assert visits["dense"].arriving == visits["dense"].leaving == visits["behind"].arriving == (handed,)
+    if given in ("nothing", "None"):
+        assert visits["words"].leaving == (handed,)
+    else:  # the mask that the call names, and not the one of the words
+        assert visits["named"].arriving == (handed,)
+        assert visits["words"].leaving[0] is not handed
+    # The report says what the model does: a mask that arrives is used.
+    words = torch.tensor([[3, 1, 4, 1, 5, 9 - 1], [2, 6, 5, 0, 0, 0]])
+    steps = torch.tensor([[True] * 5 + [False], [True] * 2 + [False] * 4])
+    got = model(words, steps) if len(model.inputs) == 2 else model(words)
+    x: Any = model.get_layer("words")(words)
+    named_mask = {"nothing": words != 0, "None": None}.get(given, steps)
+    behind_mask = words != 0 if given in ("nothing", "None") else steps
+    y = model.get_layer("dense")(model.get_layer("named")(x, mask=named_mask))
+    assert torch.equal(got, model.get_layer("behind")(y, mask=behind_mask).flatten(1))
