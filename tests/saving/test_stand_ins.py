@@ -15,6 +15,7 @@ from _close import assert_close
 import kerastorch as kt
 from kerastorch import layers as L
 from kerastorch.errors import SaveError
+from kerastorch.saving import to_json
 from kerastorch.saving._order import order_in_keras2, order_in_keras3
 from kerastorch.saving._training import translate_training
 from kerastorch.spec import Era, TrainingConfig, Writer
@@ -187,3 +188,40 @@ def test_the_metric_of_the_only_output(era: Era) -> None:
     assert first["class_name"] == "AUC"
     assert first["config"]["num_thresholds"] == 7
     assert found[1:] == [[first], [first], [first], None]
+
+
+# ---------------------------------------------------------------- arguments that are none of tf-keras's
+
+
+def test_an_attention_of_before_masks_arrived(tmp_path: Path) -> None:
+    def model(mask_zero: bool) -> kt.Model:
+        x = kt.Input((6,), name="x")
+        y = L.Embedding(9, 4, mask_zero=mask_zero, name="words")(x)
+        return kt.Model(x, L.MultiHeadAttention(2, 3, implicit_masks=False, name="it")(y, y))
+
+    for dialect in ("keras2", "keras3"):
+        with pytest.raises(SaveError) as caught:
+            kt.save_model(model(True), tmp_path / "m.keras", dialect=dialect)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            "MultiHeadAttention 'it': a mask arrives that the layer must not use, and in the Keras that opens the file "
+            "it would."
+        )
+        text = to_json(model(False), dialect=dialect)  # type: ignore[arg-type]
+        assert "implicit_masks" not in text
+
+
+def test_what_is_causal_in_every_call_says_so_in_each() -> None:
+    x = kt.Input((6, 4), name="x")
+    model = kt.Model(x, L.Attention(causal=True, name="it")([x, L.ReLU(name="r")(x)]))
+    (item,) = [
+        item for item in json.loads(to_json(model, dialect="keras2"))["config"]["layers"] if item["name"] == "it"
+    ]
+    assert "causal" not in item["config"]
+    assert item["inbound_nodes"][0][0][3] == {"use_causal_mask": True}
+
+
+def test_several_batch_axes_need_no_word() -> None:
+    model = kt.Sequential([kt.Input((3, 6, 4)), L.Conv1D(2, 3, many_batch_axes=True, name="it")])
+    assert "many_batch_axes" not in to_json(model, dialect="keras2")
+    with pytest.raises(SaveError, match="Conv1D 'it': its input has several batch axes, of which Keras 3 takes one"):
+        to_json(model, dialect="keras3")
