@@ -125,7 +125,7 @@ def test_what_makes_other_numbers_is_named(
 
 def compared(file: Model, mine: Model) -> list[str]:
     """What is named for a file whose layers have the configs of those of `file`."""
-    specs = [LayerSpec(layer.class_name, layer.name, layer.get_config()) for layer in file.layers]
+    specs = [LayerSpec(layer._class_name, layer.name, layer.get_config()) for layer in file.layers]
     spec = ModelSpec("Sequential", "file", tuple(specs))
     return [rule.text for rule in differences(spec, mine, (), by_name=False, whole=True)]
 
