@@ -96,7 +96,14 @@ KERAS2_CASES: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
-def same_training(first: dict[str, Any], other: dict[str, Any], *, weights: bool = True) -> None:
+# Adam moves each weight by the learning rate, 0.1 here, whatever the gradient is. Its correction, 1 - 0.999 in float32,
+# rounds by 3e-5 of that: by 9e-6 in three steps, of weights near 0.6.
+FLOORS = {"clipped values": 5e-6}
+
+
+def same_training(
+    first: dict[str, Any], other: dict[str, Any], *, weights: bool = True, floor: float = GRADIENT
+) -> None:
     """Both were compiled alike: every result of every step, and the weights after it."""
     assert first["compiled"]
     assert other["compiled"]
@@ -106,7 +113,7 @@ def same_training(first: dict[str, Any], other: dict[str, Any], *, weights: bool
         # Three steps of float32 in another order; Keras hands the numbers out as Python's.
         assert_close(np.float32(losses[0]), np.float32(losses[1]), GRADIENT)
         for mine, theirs in zip(first["order"], other["order"], strict=True):
-            assert_close(mine, theirs, GRADIENT)
+            assert_close(mine, theirs, floor)
     # The names of results differ between Keras 2 and 3, their values before the first step do not.
     # Keras 2 repeats the loss where only one output has one.
     for value in first["results"][0].values():
@@ -131,7 +138,8 @@ def test_keras3_trains_on(keras_worker: KerasWorker, tmp_path: Path, era: str, n
         kt.save_model(kt.load_model(path), target)
         found = keras_worker.call("keras3", "compiled:opened", str(target), outputs)
         # These train otherwise in Keras 3, as the report says; their results before the first step are the same.
-        same_training(original, found, weights=not (legacy and name in tables.TRAINS_OTHERWISE))
+        follows = not (legacy and name in tables.TRAINS_OTHERWISE)
+        same_training(original, found, weights=follows, floor=FLOORS.get(name, GRADIENT))
         same = tmp_path / f"same{ending}"
         kt.save_model(kt.load_model(path), same)
         assert keras_worker.call("keras3", "compiled:opens", str(same))
