@@ -16,6 +16,7 @@ Terms = dict[tuple[Any, ...], int]
 # torch's own functions take these where they take an int or a float; every operation of theirs is defined anew.
 _SymInt: Any = torch.SymInt
 _SymFloat: Any = torch.SymFloat
+_Beside: Any = object  # what stands beside one of them in a class
 
 
 def _read(item: Any, what: str, holds: Callable[[dict[str, int]], bool] | None = None) -> None:
@@ -70,7 +71,26 @@ def _text(self: Any, *spec: Any) -> str:
     return format(self.value, *spec)
 
 
-class Size(_SymInt):
+class _Number(_Beside):
+    """What a size and a ratio have in common: what Python asks of them is written down."""
+
+    value: Any
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __bool__(self) -> bool:
+        return self != 0
+
+    __eq__, __ne__ = _compared("==", operator.eq), _compared("!=", operator.ne)
+    __lt__, __le__ = _compared("<", operator.lt), _compared("<=", operator.le)
+    __gt__, __ge__ = _compared(">", operator.gt), _compared(">=", operator.ge)
+
+
+class Size(_Number, _SymInt):
     """A size that is not the same for every input: the batch size, an unknown number of steps, what follows from them.
 
     A polynomial of sizes. Whatever Python does with it as a plain number is written down: a model that such a number
@@ -169,18 +189,6 @@ class Size(_SymInt):
     def __round__(self, digits: int | None = None) -> Any:
         return self
 
-    def __abs__(self) -> Any:
-        return self if self >= 0 else -self
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __bool__(self) -> bool:
-        return self != 0
-
-    __eq__, __ne__ = _compared("==", operator.eq), _compared("!=", operator.ne)
-    __lt__, __le__ = _compared("<", operator.lt), _compared("<=", operator.le)
-    __gt__, __ge__ = _compared(">", operator.gt), _compared(">=", operator.ge)
     __int__, __index__, __float__ = _as_number(int), _as_number(int), _as_number(float)
     __and__ = __rand__ = _by_number(operator.and_)
     __or__ = __ror__ = _by_number(operator.or_)
@@ -204,7 +212,7 @@ _RATIOS: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-class Ratio(_SymFloat):
+class Ratio(_Number, _SymFloat):
     """A number that follows from sizes and is none: `1 / T`, `T ** 0.5`.
 
     Attributes:
@@ -241,21 +249,9 @@ class Ratio(_SymFloat):
     def __pos__(self) -> Any:
         return self
 
-    def __abs__(self) -> Any:
-        return self if self >= 0 else -self
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __bool__(self) -> bool:
-        return self != 0
-
     def __round__(self, digits: int | None = None) -> Any:
         return round(float(self), digits)
 
-    __eq__, __ne__ = _compared("==", operator.eq), _compared("!=", operator.ne)
-    __lt__, __le__ = _compared("<", operator.lt), _compared("<=", operator.le)
-    __gt__, __ge__ = _compared(">", operator.gt), _compared(">=", operator.ge)
     __int__ = __trunc__ = _as_number(int)
     __float__ = _as_number(float)
     __floor__ = lambda self: float(self).__floor__()  # noqa: E731

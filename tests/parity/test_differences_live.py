@@ -28,7 +28,6 @@ def reference(worker: KerasWorker, case: Case, framework: str = "keras3") -> dic
 
 
 def assert_same(theirs: np.ndarray, mine: Any) -> None:
-    mine = mine.detach().numpy() if isinstance(mine, torch.Tensor) else mine
     assert_close(theirs, mine)  # float32, a handful of sums
 
 
@@ -262,8 +261,7 @@ def test_row_batch_normalization(keras_worker: KerasWorker, framework: str) -> N
     assert_same(found["weights_after"][2], module.running_mean)
     moved = module.running_var.numpy() - 0.9 * found["weights"][3]
     kept = found["weights_after"][3] - 0.9 * found["weights"][3]
-    # torch keeps the unbiased variance. What is left after the subtraction rounds as its terms: ten times as large.
-    assert_close(moved / kept, np.full_like(kept, 8 / 7), 10 * OUTPUT)
+    assert_close(moved / kept, np.full_like(kept, 8 / 7), 10 * OUTPUT)  # unbiased in torch; terms ten times larger
 
 
 def test_row_epsilons(keras_worker: KerasWorker) -> None:
@@ -276,12 +274,9 @@ def test_row_epsilons(keras_worker: KerasWorker) -> None:
     assert torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))]).defaults["eps"] == 1e-8
 
 
-# Keras's correction is 1 - 0.999 in float32: half a unit in the last place of 1, of 1e-3, below a root.
-CORRECTION = 2**-24 / 1e-3 / 2
-
-
 def test_row_adam(keras_worker: KerasWorker) -> None:
     """Keras adds epsilon to sqrt(v), torch to sqrt(v) after its bias correction: it shows where gradients are small."""
+    floor = 2**-24 / 1e-3 / 2  # of Keras's correction, 1 - 0.999: half a last place of 1, of 1e-3, below a root
     gradient = np.array([1e-6, 1.0], np.float32)
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor(gradient)
@@ -289,13 +284,13 @@ def test_row_adam(keras_worker: KerasWorker) -> None:
     moved = parameter.detach().numpy()
     for framework in KERASES:
         theirs = keras_worker.call(framework, "facts:adam_step", gradient)
-        assert_close(theirs[1], moved[1], CORRECTION)
+        assert_close(theirs[1], moved[1], floor)
         assert abs(theirs[0]) < 0.5 * abs(moved[0])
         # With epsilon divided by the correction, sqrt(1 - 0.999), torch's first step is Keras's.
         scaled = torch.nn.Parameter(torch.zeros(2))
         scaled.grad = torch.tensor(gradient)
         torch.optim.Adam([scaled], lr=0.01, eps=1e-7 / (1 - 0.999) ** 0.5).step()
-        assert_close(theirs, scaled.detach().numpy(), CORRECTION)
+        assert_close(theirs, scaled.detach().numpy(), floor)
 
 
 def test_row_hard_sigmoid(keras_worker: KerasWorker) -> None:
