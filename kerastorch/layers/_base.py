@@ -27,7 +27,7 @@ from ._registry import Example as Example
 from ._registry import register as register
 from ._shapes import infer_output_shape, map_shapes
 from ._variables import fillers, unbuilt_parameter
-from ._weighted import Weighted, repr_of
+from ._weighted import repr_of
 
 # How an argument is understood and written, by the end of its name.
 _KINDS = {
@@ -262,7 +262,7 @@ class Layer(Connected):
                     return self._call_symbolic(args, kwargs)
                 args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
                 self._ensure_built(args, kwargs)
-        if Weighted._penalises_outputs:
+        if (self._activity_regularizer is not None or self._modules) and _penalties.penalises(self):
             return _penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)
 
@@ -381,10 +381,6 @@ class Layer(Connected):
         # A copy of a layer is in no graph and has not been called.
         left = ("_penalties", "_holders")
         return {**{key: value for key, value in self.__dict__.items() if key not in left}, "_nodes": []}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.activity_regularizer = self._activity_regularizer  # in a new process no call has been watched yet
 
     def extra_repr(self) -> str:
         shown = [f"{key}={getattr(self, key)!r}" for key in type(self).CONFIG[:1]]

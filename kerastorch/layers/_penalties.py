@@ -1,54 +1,72 @@
 """Penalties on outputs: what activity regularizers cost, collected as Keras collects it.
 
-A layer keeps the penalties of the latest forward pass. A pass begins with the outermost call of a layer, which forgets
-what the layers inside it kept from the pass before; a layer that is called twice in one pass keeps both penalties.
+A layer keeps the penalties of the latest forward pass. A pass is the outermost call of a layer that has an activity
+regularizer, or has one inside; a layer that is called twice in one pass keeps both penalties. Where a pass ends, what
+it found takes the place of what the layers kept from the pass before, all at once: two threads that run one model do
+not mix their penalties. A layer without any such regularizer is never watched.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..torch_private import is_exporting
 from ._graph import leaves
+from ._pass import current
 from ._weighted import Weighted
 
 if TYPE_CHECKING:
     from ._base import Layer
 
 
-class _Pass(threading.local):
-    """Where the forward pass of this thread stands."""
-
-    depth = 0  # calls of layers that have not returned
-    factor = 1  # of all penalties; 0: nothing is kept and nothing forgotten
-    silent: Layer | None = None  # a layer whose own penalty does not count
-
-
-_current = _Pass()
+def penalises(layer: Weighted) -> bool:
+    """Whether the outputs of a layer, or of one inside it, have a penalty."""
+    if layer._activity_regularizer is not None:
+        return True
+    stack = [layer._modules]
+    while stack:  # as any(layer.modules()), which takes several times as long
+        for module in stack.pop().values():
+            if module is None:
+                continue
+            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+                return True
+            if module._modules:
+                stack.append(module._modules)
+    return False
 
 
 def call(layer: Layer, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Run one call of a layer and keep the penalties of its outputs."""
-    if _current.factor == 0 or is_exporting():  # an exported program has outputs and nothing beside them
+    """Run one call of a layer that `penalises`, and keep the penalties of its outputs."""
+    if current.factor == 0 or is_exporting():  # an exported program has outputs and nothing beside them
         return function(*args, **kwargs)
-    if _current.depth == 0:
-        for module in layer.modules():
-            if isinstance(module, Weighted) and module.activity_regularizer is not None:
-                module._penalties = ()
-    _current.depth += 1
+    if current.found is not None:
+        return _noted(layer, function(*args, **kwargs))
+    found: list[tuple[nn.Module, Tensor]] = []
+    current.found, current.root = found, layer
     try:
-        outputs = function(*args, **kwargs)
+        outputs = _noted(layer, function(*args, **kwargs))
+    except BaseException:
+        found.clear()
+        raise
     finally:
-        _current.depth -= 1
-    regularizer = layer.activity_regularizer
-    if regularizer is not None and layer is not _current.silent:
-        found = [_penalty(regularizer, output) for output in leaves(outputs) if isinstance(output, Tensor)]
-        layer._penalties = (*layer._penalties, *found)
+        current.found = current.root = None
+        for module in layer.modules():
+            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+                module._penalties = tuple([penalty for source, penalty in found if source is module])
+    return outputs
+
+
+def _noted(layer: Layer, outputs: Any) -> Any:
+    """The outputs of a call, whose penalties are noted."""
+    regularizer = layer._activity_regularizer
+    if regularizer is not None and layer is not current.silent and current.found is not None:
+        for output in leaves(outputs):
+            if isinstance(output, Tensor):
+                current.found.append((layer, _penalty(regularizer, output)))
     return outputs
 
 
@@ -56,17 +74,17 @@ def _penalty(regularizer: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
     penalty = regularizer(output)
     if output.ndim:
         penalty = penalty / max(output.shape[0], 1)
-    return penalty if _current.factor == 1 else penalty * _current.factor
+    return penalty if current.factor == 1 else penalty * current.factor
 
 
 @contextmanager
 def unseen() -> Iterator[None]:
     """Run layers for another purpose than their outputs: what they have kept stays."""
-    before, _current.factor = _current.factor, 0
+    before, current.factor = current.factor, 0
     try:
         yield
     finally:
-        _current.factor = before
+        current.factor = before
 
 
 @contextmanager
@@ -76,9 +94,9 @@ def steps_apart(layer: Layer, steps: int) -> Iterator[None]:
     Its TimeDistributed calls the inner layer past the place where activity regularizers act; what is inside that layer
     is called as always.
     """
-    before = _current.factor, _current.silent
-    _current.factor, _current.silent = _current.factor * steps, layer
+    before = current.factor, current.silent
+    current.factor, current.silent = current.factor * steps, layer
     try:
         yield
     finally:
-        _current.factor, _current.silent = before
+        current.factor, current.silent = before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Fixed, Var, check_shapes, owned
 from . import _check
 from ._dtypes import weight_dtype
+from ._pass import current
 from ._tracking import Tracking
 from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy
 from ._yielding import is_free, yielding
@@ -32,7 +33,6 @@ class Weighted(Tracking):
     _build_depth: int
     _activity_regularizer: Callable[[Tensor], Tensor] | None
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
-    _penalises_outputs: ClassVar[bool] = False  # whether any layer does: else no call has to be watched
     _values_on: torch.device | None = None  # where a layer of somebody's own makes values while a file is read
 
     def _not_built(self, what: str) -> NotBuiltError:
@@ -195,8 +195,6 @@ class Weighted(Tracking):
     def activity_regularizer(self, value: Any) -> None:
         self._activity_regularizer = regularizers.get(value)
         self.__dict__.pop("_penalties", None)
-        if self._activity_regularizer is not None:
-            Weighted._penalises_outputs = True
 
     @property
     def losses(self) -> list[Tensor]:
@@ -206,7 +204,11 @@ class Weighted(Tracking):
         through the outermost layer or model; the next pass replaces them. Then those of the weights; a frozen weight
         costs nothing.
         """
-        found = [penalty for module in self.modules() if isinstance(module, Weighted) for penalty in module._penalties]
+        found: list[Tensor] = []
+        for module in self.modules():
+            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+                running = current.so_far(module)
+                found += module._penalties if running is None else running
         for variable in self.variables:
             regularizer = variable.var.option(variable.module, "regularizer")
             if regularizer is not None and variable.is_trained():

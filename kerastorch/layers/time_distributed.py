@@ -14,7 +14,7 @@ from . import _check
 from ._base import Example, Layer, register
 from ._dtypes import computing_in, ends_in_own_dtype
 from ._graph import map_structure
-from ._penalties import steps_apart
+from ._penalties import penalises, steps_apart
 from ._ragged import refuse_layout
 from ._sequence import KernelChoice
 from ._shapes import map_shapes
@@ -156,7 +156,7 @@ class TimeDistributed(Layer):
         if self.layer._takes_training:
             options["training"] = self.training if training is None else training
         steps = x.shape[:2]
-        plain = self.keras2_masks or not self._penalises_outputs  # Keras 2 also runs the inner layer once
+        plain = self.keras2_masks or not penalises(self.layer)  # Keras 2 also runs the inner layer once
         flat, dtype = x.flatten(0, 1), self._inner_dtype()
         if self._casts and dtype is None and not self.layer._casts and flat.is_floating_point():
             flat = flat.to(self.layer.dtype)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from kerastorch import Input, Model, Sequential, constraints, layers
 from kerastorch.errors import ArgumentError, NotBuiltError
-from kerastorch.layers._weighted import Weighted
+from kerastorch.layers import _penalties
 
 ROOT = Path(__file__).resolve().parents[2]
 B, T, F, U = 3, 5, 4, 4
@@ -116,6 +116,60 @@ def test_threads_do_not_share_a_pass() -> None:
     assert len(layer.losses) == len(waiting.losses) == 1
 
 
+def test_two_threads_keep_their_penalties_apart() -> None:
+    first_is_in, second_is_done = threading.Event(), threading.Event()
+
+    class Waiting(layers.Layer):
+        def call(self, x: Tensor) -> Tensor:
+            if threading.current_thread() is not threading.main_thread():
+                first_is_in.set()
+                assert second_is_done.wait(20)
+            return x
+
+    def made() -> Model:
+        dense = [layers.Dense(2, activity_regularizer="l2") for _ in range(2)]
+        return Sequential([Input((F,)), dense[0], Waiting(), dense[1]])
+
+    def outputs_of(model: Model, x: Tensor) -> list[float]:
+        with torch.no_grad():
+            first = model.layers[0](x)
+            return l2_of(first, model.layers[2](first))
+
+    x, y = torch.randn(B, F), torch.randn(B + 2, F)
+    one, other = made(), made()
+    for model in (other, one):  # another model, and the same
+        first_is_in.clear(), second_is_done.clear()
+        thread = threading.Thread(target=one, args=(x,))
+        thread.start()
+        assert first_is_in.wait(20)
+        model(y)
+        found = values(model.losses)
+        second_is_done.set()
+        thread.join()
+        in_thread = values(one.losses)
+        assert found == pytest.approx(outputs_of(model, y))
+        assert in_thread == pytest.approx(outputs_of(one, x))  # the pass that ended last, and nothing of the other
+
+
+def test_a_pass_that_is_running_shows_its_own_penalties() -> None:
+    class Model2(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = (layers.Dense(2, activity_regularizer="l2") for _ in range(2))
+
+        def forward(self, x: Tensor) -> Any:
+            out = self.first(x)
+            return out, self.losses
+
+    model = Model2()
+    model.second.build((None, F))
+    model.second(torch.randn(B, F))
+    for _ in range(2):
+        out, losses = model(torch.randn(B, F))
+        assert values(losses) == pytest.approx(l2_of(out))
+        assert values(model.losses) == pytest.approx(l2_of(out))  # that of the second is from another pass
+
+
 def small_model() -> Model:
     return Sequential(
         [
@@ -195,18 +249,37 @@ print(*[loss.item() for loss in layer.losses])
 
 
 def test_nothing_is_watched_or_kept_without_a_regularizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Weighted, "_penalises_outputs", False)
+    watched: list[Any] = []
+    call = _penalties.call
+
+    def noting(layer: Any, *rest: Any) -> Any:
+        watched.append(layer)
+        return call(layer, *rest)
+
+    monkeypatch.setattr(_penalties, "call", noting)
     layer = layers.Dense(2, kernel_regularizer="l2").eval()
     out = layer(torch.randn(B, F))
-    assert not Weighted._penalises_outputs
+    other = small_model()  # that one layer somewhere has a penalty says nothing of the others
+    other(torch.randn(B, T, F))
+    assert {id(module) for module in watched} <= {id(module) for module in other.modules()}
+    watched.clear()
+    layer(torch.randn(B, F))
+    plain = Sequential([Input((F,)), layers.Dense(2), Sequential([Input((2,)), layers.Dense(3)])])
+    plain(torch.randn(B, F))
+    assert not watched
+    plain.layers[1].layers[0].activity_regularizer = "l2"
+    plain(torch.randn(B, F))
+    assert watched[0] is plain
+    assert len(plain.losses) == 1
+    watched.clear()
     assert "_penalties" not in layer.__dict__
     alive = weakref.ref(out)
     del out
     gc.collect()
     assert alive() is None
     layer.activity_regularizer = "l2"
-    assert Weighted._penalises_outputs
     layer(torch.randn(B, F))
+    assert watched == [layer]
     assert len(layer.losses) == 2
     layer.activity_regularizer = None
     assert len(layer.losses) == 1
