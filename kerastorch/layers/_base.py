@@ -21,6 +21,7 @@ from ._building import alone, finishing
 from ._connected import Connected
 from ._dtypes import as_tensor, call_in_policy, dtype_in_policy, mixed_dtype, policy_name, variable_dtype
 from ._graph import leaves, map_structure, shapes_of, symbolic_leaves
+from ._modes import in_mode, take_training
 from ._naming import given_name, snake_case, unique_name
 from ._registry import REGISTRY as REGISTRY
 from ._registry import Example as Example
@@ -85,6 +86,7 @@ class Layer(Connected):
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
+    _hands_training: bool = False  # whether it calls what is inside it with its own call's `training`
     _call_arguments: _calling.CallArguments = _calling.CallArguments(("x",))
     # How a layer begins; attributes of its own take their places.
     _built: bool = False
@@ -252,9 +254,14 @@ class Layer(Connected):
     # ------------------------------------------------------------------ calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "training" in kwargs:
+            modules, training = take_training(self, kwargs)
+            if modules:
+                with in_mode(modules, training):
+                    return Layer.__call__(self, *args, **kwargs)
         if not (self._built and args and type(args[0]) is Tensor) or self._call_arguments.tensors:
-            if not args and self._call_arguments.names[:1] and self._call_arguments.names[0] in kwargs:
-                args = (kwargs.pop(self._call_arguments.names[0]),)  # layer(inputs=x)
+            if not args:
+                args = self._call_arguments.first_by_name(kwargs)  # layer(inputs=x)
             _ragged.refuse_packed(self, args, kwargs)
             args, kwargs = self._by_name(args, kwargs)
             with alone(self):

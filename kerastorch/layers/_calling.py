@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._base import Layer
 
 _SHAPE = "_shape"
+_INPUTS = ("inputs", "sequences")  # the first argument of Keras's own layers, and of those over time
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class CallArguments:
     Args:
         names: Of the arguments of a call.
         others: Whether a call takes arguments of any other name, too.
+        first: The names under which the first argument may be given.
         tensors: Those that `build` takes the shapes of, one by one: `build(self, query_shape, value_shape)`. Empty:
             the layer is built for its first argument alone.
         required: How many of them there must be.
@@ -34,6 +36,12 @@ class CallArguments:
     required: int = 0
     masked: tuple[str, ...] = ()
     others: bool = False
+    first: tuple[str, ...] = ()
+
+    def first_by_name(self, kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Take the first argument of a call out of those by name: `(it,)`, or `()` if it is not there."""
+        found = next((name for name in self.first if name in kwargs), None)
+        return () if found is None else (kwargs.pop(found),)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name."""
@@ -45,12 +53,22 @@ def read(call: Any, build: Any) -> CallArguments:
     parameters, others = _parameters(call)
     names = tuple(parameter.name for parameter in parameters)
     masked = tuple(name for name in names if f"{name}_mask" in names)
+    first = _names_of_first(call, names)
     shapes, _ = _parameters(build)
     if len(shapes) < 2 or not all(parameter.name.endswith(_SHAPE) for parameter in shapes):
-        return CallArguments(names, masked=masked, others=others)
+        return CallArguments(names, masked=masked, others=others, first=first)
     tensors = tuple(parameter.name.removesuffix(_SHAPE) for parameter in shapes)
     required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
-    return CallArguments(names, tensors, required, masked, others)
+    return CallArguments(names, tensors, required, masked, others, first)
+
+
+def _names_of_first(call: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the first argument: in our own layers, whose inputs are `x` or `*inputs`, Keras's as well."""
+    ours = inspect.unwrap(call).__module__.partition(".")[0] == __name__.partition(".")[0]
+    parameters = [*inspect.signature(inspect.unwrap(call)).parameters.values()][1:]
+    named = bool(parameters) and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL
+    own = names[:1] if named else ()
+    return (*_INPUTS, *own) if ours and (not own or own[0] in ("x", *_INPUTS)) else own
 
 
 def _parameters(method: Any) -> tuple[list[inspect.Parameter], bool]:

@@ -51,6 +51,7 @@ class Bidirectional(Layer):
 
     supports_masking = True
     _casts_itself = True
+    _hands_training = True
     CONFIG = ("merge_mode", "layer", "backward_layer")
     INERT = ("weights",)
     EXAMPLES = (

@@ -66,6 +66,7 @@ class RNN(SequenceLayer):
         torch.Size([2, 20, 4])
     """
 
+    _hands_training = True
     CONFIG = (*SEQUENCE_CONFIG, "cell")
     INERT = ("unroll", "time_major", "num_constants")
     EXAMPLES = (

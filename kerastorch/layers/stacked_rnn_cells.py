@@ -45,6 +45,7 @@ class StackedRNNCells(Layer):
     """
 
     _has_policy = False
+    _hands_training = True
     CONFIG = ("cells",)
     INERT = ("reverse_state_order",)
     EXAMPLES = (

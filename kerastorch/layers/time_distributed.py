@@ -46,6 +46,7 @@ class TimeDistributed(Layer):
 
     supports_masking = True
     _casts_itself = True
+    _hands_training = True
     CONFIG = ("layer",)
     INERT = ("keras2_masks",)
     EXAMPLES = (

@@ -175,6 +175,10 @@ class Model(OnDisk, WithEnds, Layer):
         """Whether `forward` can return the outputs' masks; a model of someone's own making cannot."""
         return self._plan is not None
 
+    @property
+    def _hands_training(self) -> bool:
+        return self._carries_masks  # what a call of somebody's own does is for nobody to know
+
     def _require_plan(self) -> Plan:
         if self._plan is None:
             raise UnsupportedError(
