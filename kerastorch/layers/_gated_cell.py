@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from ._base import Layer
 from ._dtypes import call_in_policy
 from ._equations import Steps
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
+from ._given_states import check_count, check_fit, check_shapes, given_states, parts_of
 from ._inputs import float_tensor, one_shape, sizes_at
 from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._recurrent import COMMON_CONFIG
@@ -180,6 +181,12 @@ class GatedCell(Layer):
         shape = (input_shape[0], self.units)
         return shape, [shape] * type(self).STATES
 
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs, "states")
+        if given is not None:
+            check_shapes(self, parts_of(given), [(self.units,)] * type(self).STATES)
+        return output
+
     # ------------------------------------------------------------------ dropout
 
     def get_dropout_mask(self, x: Tensor) -> Tensor | None:
@@ -254,15 +261,11 @@ class GatedCell(Layer):
         return new[0], new[0] if bare else list(new)
 
     def _check_states(self, x: Tensor, states: Any) -> States:
-        given = states if isinstance(states, (list, tuple)) else [states]
+        given, sizes = parts_of(states), [(self.units,)] * type(self).STATES
+        check_count(self, given, sizes)
         flat = tuple(torch.as_tensor(state, dtype=self.dtype, device=x.device) for state in given)
-        wanted = (x.shape[0], self.units)
-        found = [tuple(state.shape) for state in flat]
-        if found != [wanted] * type(self).STATES:
-            raise ShapeError(
-                f"{repr_of(self)}: expected {type(self).STATES} state(s) of shape {wanted}, got {found}; "
-                "get_initial_state makes them."
-            )
+        for index, (state, size) in enumerate(zip(flat, sizes, strict=True)):
+            check_fit(self, index, tuple(state.shape), size, x.shape[0])
         return flat
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:

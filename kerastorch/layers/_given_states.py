@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
 from . import _ragged
 from ._shapes import is_shape
@@ -53,24 +53,63 @@ def has_own_forward(layer: Layer) -> bool:
     return type(layer).forward.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
-def given_states(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The initial states of a call; None if there are none, or if a class's own `forward` says what they are."""
+def given_states(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = "initial_state") -> Any:
+    """The states that a call gives; None if there are none, or if a class's own `forward` says what they are."""
     if has_own_forward(layer):
         return None
-    return layer._call_arguments.bind(args, kwargs).get("initial_state")
+    return layer._call_arguments.bind(args, kwargs).get(name)
 
 
 def parts_of(given: Any) -> list[Any]:
     """The items of a list or tuple of states; a state by itself, or its shape, is the only one."""
-    several = isinstance(given, list) or (isinstance(given, tuple) and not is_shape(given))
+    several = isinstance(given, list) or (isinstance(given, tuple) and not (given and is_shape(given)))
     return list(given) if several else [given]
 
 
-def shape_in(value: Any) -> Shape | None:
-    """A shape that stands for a tensor, or a tensor's; None if it is neither."""
-    if isinstance(value, tuple) and is_shape(value):
-        return value
-    return tuple(value.shape) if isinstance(value, Tensor) else None
+def flat_parts(given: Any) -> list[Any]:
+    """`parts_of` at every depth: the leaves of states that are nested as a cell's."""
+    parts = parts_of(given)
+    alone = len(parts) == 1 and parts[0] is given
+    return parts if alone else [leaf for part in parts for leaf in flat_parts(part)]
+
+
+def check_count(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+    """Raise unless there is one value for each state."""
+    if len(values) != len(sizes):
+        wanted = " and ".join(_written("batch", size) for size in sizes)
+        raise ShapeError(f"{repr_of(layer)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+    for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
+        if value is None or isinstance(value, (str, dict)):
+            raise ArgumentError(
+                f"{repr_of(layer)}: state {index}: expected a tensor of shape {_written('batch', size)}, got "
+                f"{quote(value)}; give all states, zeros for those that start at zero, or none."
+            )
+
+
+def check_fit(layer: Layer, index: int, shape: Sequence[int | None], size: Shape, rows: int | None = None) -> None:
+    """Raise unless a state of such a shape can be one of `rows` rows of this size."""
+    if not fits(shape, (rows, *size)):
+        wanted = _written("batch" if rows is None else rows, size)
+        raise ShapeError(f"{repr_of(layer)}: state {index}: expected shape {wanted}, got {tuple(shape)}.")
+
+
+def check_shapes(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+    """Raise if the states of a call in a graph, with shapes in the place of tensors, are too many or do not fit.
+
+    The number of rows is for the data to say; a size that is not known fits any.
+    """
+    check_count(layer, values, sizes)
+    for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
+        check_fit(layer, index, _shape_in(value), size)
+
+
+def _written(rows: Any, size: Shape) -> str:
+    return str((rows, *size)).replace("'", "")
+
+
+def _shape_in(value: Any) -> Shape:
+    """A shape that stands for a tensor; the one that numbers in lists will have, or a tensor has."""
+    return value if isinstance(value, tuple) and is_shape(value) else tuple(torch.as_tensor(value).shape)
 
 
 def in_dtype(state: Tensor, dtype: torch.dtype) -> Tensor:

@@ -19,7 +19,7 @@ from ..weights import Shape
 from . import _check, _ragged
 from ._base import Layer
 from ._dtypes import autocasts
-from ._given_states import fits, given_states, in_dtype, parts_of, shape_in, states_by_name
+from ._given_states import check_count, check_fit, check_shapes, given_states, in_dtype, parts_of, states_by_name
 from ._kernels import States
 from ._ops import is_followed, wants_operator
 from ._weighted import repr_of
@@ -204,38 +204,18 @@ class SequenceLayer(Layer):
         """Check given states and bring them to the layer's device and dtype."""
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         sizes = self._state_sizes
-        self._check_count(values, sizes)
+        check_count(self, values, sizes)
         states = tuple(
             torch.as_tensor(value, dtype=dtype, device=self._on_device)
             for value, dtype in zip(values, self._state_dtypes(), strict=True)
         )
         for index, (state, size) in enumerate(zip(states, sizes, strict=True)):
-            rows = batch if batch is not None else state.shape[0] if state.ndim else 0
-            if not fits(state.shape, (rows, *size)):
-                raise self._misfit(index, (rows if batch is not None else "batch", *size), tuple(state.shape))
+            check_fit(self, index, tuple(state.shape), size, batch)
         return states
 
-    def _check_count(self, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
-        if len(values) != len(sizes):
-            wanted = " and ".join(str(("batch", *size)).replace("'", "") for size in sizes)
-            raise ShapeError(f"{repr_of(self)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
-
-    def _misfit(self, index: int, wanted: Sequence[Any], got: Shape) -> ShapeError:
-        expected = str(tuple(wanted)).replace("'", "")
-        return ShapeError(f"{repr_of(self)}: state {index}: expected shape {expected}, got {got}.")
-
     def _check_given(self, given: Any, input_shape: Shape) -> None:
-        """Raise if states of a call, with shapes in the place of tensors, are too many or too few or do not fit.
-
-        The number of rows is for the data to say; a size that is not known fits any.
-        """
-        values = self._values_of(given)
-        sizes = self._state_sizes_for(input_shape)
-        self._check_count(values, sizes)
-        for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
-            shape = shape_in(value)
-            if shape is not None and not fits(shape, (None, *size)):
-                raise self._misfit(index, ("batch", *size), shape)
+        """Raise if the states of a call, with shapes in the place of tensors, do not fit."""
+        check_shapes(self, self._values_of(given), self._state_sizes_for(input_shape))
 
     def _values_of(self, given: Any) -> list[Any]:
         """The states in what a call gives, each a shape or a tensor."""

@@ -27,7 +27,7 @@ from ._cell import (
 )
 from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
-from ._given_states import in_dtype, parts_of, states_by_name
+from ._given_states import flat_parts, in_dtype, states_by_name
 from ._kernels import States
 from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
 from ._weighted import repr_of
@@ -214,9 +214,7 @@ class RNN(SequenceLayer):
         return super()._as_states(flatten(values), batch)
 
     def _values_of(self, given: Any) -> list[Any]:
-        parts = parts_of(given)
-        alone = len(parts) == 1 and parts[0] is given
-        return parts if alone else [leaf for part in parts for leaf in self._values_of(part)]
+        return flat_parts(given)
 
     def _state_dtypes(self) -> list[torch.dtype]:
         return [state.dtype for state in initial_states(self.cell, 1, self._on_device, self.dtype)]

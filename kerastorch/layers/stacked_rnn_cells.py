@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ShapeError, UnsupportedError
+from ..errors import UnsupportedError
 from ..weights import Shape
 from ._base import Example, Layer, register
 from ._cell import (
@@ -20,6 +21,7 @@ from ._cell import (
     step_function,
     takes,
 )
+from ._given_states import check_count, check_shapes, flat_parts, given_states
 from ._naming import snake_case
 from ._weighted import repr_of
 from ._wrapper import serialize_layer
@@ -130,6 +132,12 @@ class StackedRNNCells(Layer):
         states = pack(self.state_size, iter((batch, *shape) for shape in state_shapes(self)))
         return (batch, *output_shape_of(self)), states
 
+    def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs, "states")
+        if given is not None:
+            check_shapes(self, flat_parts(given), state_shapes(self))
+        return output
+
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.compute_dtype
 
@@ -160,9 +168,7 @@ class StackedRNNCells(Layer):
         """
         training = self.training if training is None else training
         flat = flatten(self.get_initial_state(inputs=x) if states is None else states)
-        wanted = len(state_shapes(self))
-        if len(flat) != wanted:
-            raise ShapeError(f"{repr_of(self)}: expected {wanted} states in all, got {len(flat)}.")
+        check_count(self, flat, state_shapes(self))
         new: list[Tensor] = []
         for cell in self.cells:
             count = len(state_shapes(cell))
