@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
 from kerastorch.layers._base import REGISTRY, Example, Layer
-from kerastorch.layers._graph import leaves, map_structure
-from kerastorch.layers._shapes import map_shapes
+from kerastorch.structure import leaves, map_shapes, map_structure
 
 EXAMPLES = [
     pytest.param(cls, example, id=f"{cls._class_name}-{example.name}")

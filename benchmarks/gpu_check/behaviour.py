@@ -12,7 +12,7 @@ from rows import Rows
 from torch import Tensor, nn
 
 from kerastorch import layers
-from kerastorch.layers import _cudnn
+from kerastorch.kernels import cudnn
 
 FLOAT32 = 2 * BOUNDS[torch.float32]
 
@@ -39,7 +39,7 @@ def _flat_layout(rows: Rows, device: torch.device, dry: bool) -> None:
             for both in (False, True):
                 title = f"layout of {name}, {features} features, {'two directions' if both else 'one direction'}"
                 with rows.guarded(title):
-                    found = _cudnn.layout(name, features, UNITS, both, torch.float32, device)
+                    found = cudnn.layout(name, features, UNITS, both, torch.float32, device)
                     rows.add(title, found, "on CUDA: one array", (found is not None) == (device.type == "cuda"))
 
 

@@ -9,8 +9,9 @@ from torch import nn
 
 from .. import layers
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor, leaves
+from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
+from ..structure import leaves
 from ..torch_private import has_hooks
 from ._convert import HOOKS
 from ._packed import Packed

@@ -14,19 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations, constraints, initializers, regularizers
+from ..dtypes import mixed_dtype, variable_dtype
 from ..errors import ArgumentError, KerasTorchError, quote
+from ..structure import leaves, map_shapes, map_structure
 from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain, _ragged
 from ._building import alone, finishing
 from ._connected import Connected
-from ._dtypes import as_tensor, call_in_policy, dtype_in_policy, mixed_dtype, policy_name, variable_dtype
-from ._graph import leaves, map_structure, shapes_of, symbolic_leaves
+from ._dtypes import as_tensor, call_in_policy, dtype_in_policy, policy_name
+from ._graph import shapes_of, symbolic_leaves
 from ._modes import in_mode, take_training
 from ._naming import given_name, snake_case, unique_name
 from ._registry import REGISTRY as REGISTRY
 from ._registry import Example as Example
 from ._registry import register as register
-from ._shapes import infer_output_shape, map_shapes
+from ._shapes import infer_output_shape
 from ._variables import fillers, unbuilt_parameter
 from ._weighted import repr_of
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..structure import map_shapes
 from . import _check
 from ._calling import joined_shapes
-from ._shapes import map_shapes
 from ._variables import UnbuiltParameter
 
 if TYPE_CHECKING:

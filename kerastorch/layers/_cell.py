@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ShapeError, quote
+from ..kernels.types import States
 from ..weights import Shape
 from ._base import Layer
 from ._gated_cell import GatedCell
-from ._kernels import States
 from ._sequence import SequenceLayer
 from ._wrapper import OwnConfig, inner_layer
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, NotBuiltError, attribute
+from ..structure import map_shapes, map_structure
 from ..weights import Shape
 from ._calling import inputs_of
-from ._graph import Node, SymbolicTensor, map_structure, shapes_of, symbolic_leaves
-from ._shapes import map_shapes, stands_for
+from ._graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
+from ._shapes import stands_for
 from ._weighted import Weighted, repr_of
 from ._yielding import yielding
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ..activations import Activation
 from ..errors import ShapeError
+from ..kernels.convolution import convolve, output_size
 from ..weights import Shape
 from . import _check, _plain
 from ._base import Layer
-from ._convolution import convolve, output_size
 from ._inputs import float_tensor, one_shape, refuse, sizes_at
 from ._weighted import repr_of
 from ._windows import axes_named, data_format_of, padding_of, sizes

@@ -1,6 +1,6 @@
 """An LSTM whose products are convolutions (Shi et al. 2015), for images of any rank. The layers: `conv_lstm.py`.
 
-The inputs of all steps are convolved at once; the loop over the steps (`_conv_lstm_steps.py`) holds the convolution of
+The inputs of all steps are convolved at once; the loop over the steps (`kernels/conv_lstm.py`) holds the convolution of
 the state and pointwise work. Tensors keep Keras's layout throughout: channels move only as a view.
 """
 
@@ -14,15 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
+from ..kernels import compiled, step_engine
+from ..kernels.conv_lstm import GATES, ChannelsFirst, ChannelsLast, InputConvolution
+from ..kernels.convolution import output_size
+from ..kernels.equations import Steps
+from ..kernels.operators import may_read
+from ..kernels.types import Activation, KernelChoice, States
 from ..weights import Shape, Var, convolution
-from . import _check, _engine, _native_equations
-from ._conv_lstm_steps import GATES, ChannelsFirst, ChannelsLast, InputConvolution
-from ._convolution import output_size
-from ._equations import Steps
-from ._kernels import Activation, States
-from ._ops import may_read
+from . import _check
 from ._recurrent import COMMON_CONFIG
-from ._sequence import KernelChoice, SequenceLayer
+from ._sequence import SequenceLayer
 from ._weighted import repr_of
 from ._windows import axes_named, data_format_of, padding_of, refuse_strides_with_dilation, sizes
 
@@ -253,7 +254,7 @@ class ConvLSTM(SequenceLayer):
             f"torch has no kernel for {type(self).__name__}: one convolution over the inputs of all steps, "
             "then one over the state at each step"
         )
-        remark = _engine.remark(self.activation, self.recurrent_activation)
+        remark = step_engine.remark(self.activation, self.recurrent_activation)
         return KernelChoice("step loop", f"{reason}; {remark}" if remark else reason)
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
@@ -266,9 +267,9 @@ class ConvLSTM(SequenceLayer):
             equations, x, states = ChannelsLast, x.movedim(2, -1), tuple(state.movedim(1, -1) for state in states)
             drop, recurrent_drop = (None if masks is None else masks.movedim(2, -1) for masks in (drop, recurrent_drop))
         product = InputConvolution(equations.CHANNEL_AXIS, self.padding, self.strides, self.dilation_rate)
-        inputs = _engine.Inputs(x, self.weight_ih, self.bias if self.use_bias else None, drop, product)
+        inputs = step_engine.Inputs(x, self.weight_ih, self.bias if self.use_bias else None, drop, product)
         steps = Steps(equations, self.weight_hh, None, self.activation, self.recurrent_activation, recurrent_drop)
-        out, states = _engine.run(steps, inputs, states, use, only_last=not self.return_sequences)
+        out, states = step_engine.run(steps, inputs, states, use, only_last=not self.return_sequences)
         if not self.return_sequences:
             out, mask = out[:, -1:], None if mask is None else mask[:, -1:]
         if turned:
@@ -277,7 +278,7 @@ class ConvLSTM(SequenceLayer):
 
     def _has_compiled(self, x: Tensor, states: States) -> bool:
         functions = self.activation, self.recurrent_activation
-        return may_read(x) and _native_equations.find(ChannelsLast, functions, self.weight_hh, states) is not None
+        return may_read(x) and compiled.find(ChannelsLast, functions, self.weight_hh, states) is not None
 
     def _drawn(self, like: Tensor, rate: float, training: bool) -> Tensor | None:
         """The dropout masks of one sequence; none at a rate of 1, as in Keras."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,85 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, quote
-from ._graph import leaves, map_structure
+from ..dtypes import MIXED_NAMES, autocasts, dtype_name
+from ..structure import leaves, map_structure
 from ._variables import fillers
 
 if TYPE_CHECKING:
     from ._base import Layer
 
-_FLOATS = {
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-    "float64": torch.float64,
-}
-_OTHERS = {
-    "int8": torch.int8,
-    "int16": torch.int16,
-    "int32": torch.int32,
-    "int64": torch.int64,
-    "uint8": torch.uint8,
-    "bool": torch.bool,
-}
-# Policies with float32 weights, and what they compute in.
-_MIXED = {"mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
-_MIXED_NAMES = {dtype: name for name, dtype in _MIXED.items()}
-HALVES = (torch.float16, torch.bfloat16)
 # Under a mixed policy Keras computes these in float32 and rounds the result.
 _WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization", "RMSNormalization"})
-_NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
-
-
-def variable_dtype(policy: Any) -> torch.dtype:
-    """The dtype of a layer's weights for Keras's `dtype` argument: a name, a torch dtype, a policy config, or None."""
-    if policy is None:
-        return torch.get_default_dtype()
-    if isinstance(policy, torch.dtype):
-        return policy
-    policy = _policy_name(policy)
-    if mixed_dtype(policy) is not None:
-        return torch.float32
-    if policy in _FLOATS:
-        return _FLOATS[policy]
-    if policy in _OTHERS or policy == "string":  # Keras 2 wrote the dtype of an Embedding's input here
-        return torch.get_default_dtype()
-    raise ArgumentError(
-        f"dtype: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch dtype or None, got {quote(policy)}."
-    )
-
-
-def weight_dtype(policy: Any) -> torch.dtype:
-    """The dtype of one weight, which may be an integer's: of a count."""
-    found = _OTHERS.get(policy) if isinstance(policy, str) else None
-    return variable_dtype(policy) if found is None else found
-
-
-def mixed_dtype(policy: Any) -> torch.dtype | None:
-    """What a mixed policy (float32 weights, half-precision compute) computes in; None for every other policy."""
-    name = _policy_name(policy)
-    return _MIXED.get(name) if isinstance(name, str) else None
-
-
-def _policy_name(policy: Any) -> Any:
-    if not isinstance(policy, Mapping):
-        return policy
-    config = policy.get("config")
-    return config.get("name") if isinstance(config, Mapping) else None
-
-
-def any_dtype(name: Any) -> torch.dtype:
-    """The torch dtype of an input's `dtype` argument; None is the default float."""
-    if name is None:
-        return torch.get_default_dtype()
-    if isinstance(name, torch.dtype):
-        return name
-    found = _FLOATS.get(name) or _OTHERS.get(name)
-    if mixed_dtype(name) is not None:
-        found = torch.float32  # an input has the dtype of the weights
-    if found is None:
-        raise ArgumentError(f"dtype: expected one of {sorted([*_FLOATS, *_OTHERS])}, got {quote(name)}.")
-    return found
 
 
 def as_tensor(leaf: Any, device: torch.device) -> Any:
@@ -98,22 +28,13 @@ def as_tensor(leaf: Any, device: torch.device) -> Any:
     return torch.as_tensor(np.ascontiguousarray(leaf), device=device)
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    return _NAMES.get(dtype, str(dtype).removeprefix("torch."))
-
-
 def policy_name(layer: Layer) -> str:
     """The layer's `dtype` as Keras writes it."""
     mixed, dtype = layer._mixed, layer._policy_dtype
-    return _MIXED_NAMES[mixed] if mixed is not None and dtype == torch.float32 else dtype_name(dtype)
+    return MIXED_NAMES[mixed] if mixed is not None and dtype == torch.float32 else dtype_name(dtype)
 
 
 # ---------------------------------------------------------------- computing by a policy
-
-
-def autocasts(device: torch.device) -> bool:
-    """Whether `torch.autocast` is on for a device; torch does not answer for `meta`, where only shapes are computed."""
-    return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
 def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

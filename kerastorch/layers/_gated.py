@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from . import _check, _engine
-from ._kernels import Kernel
-from ._sequence import KernelChoice
+from ..kernels import step_engine
+from ..kernels.types import Kernel, KernelChoice
+from . import _check
 
 
 def keep_gated_arguments(
@@ -62,14 +62,14 @@ def kernel_for(
     """
     if isinstance(kernel, str):
         gates = (layer.recurrent_activation,) if type(layer).GATES > 1 else ()
-        remark = _engine.remark(layer.activation, *gates)
+        remark = step_engine.remark(layer.activation, *gates)
         return KernelChoice("step loop", f"{kernel}; {remark}" if remark else kernel)
     if training and drops(layer, layer.recurrent_dropout):
         return KernelChoice("step loop", "recurrent_dropout changes the state between the steps while training")
     if training and layer.implementation == 1 and drops(layer, layer.dropout):
         return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
-    if x is not None and _engine.outruns(kernel, x, weights):
-        return KernelChoice("step loop", _engine.where_faster(kernel) or "")
+    if x is not None and step_engine.outruns(kernel, x, weights):
+        return KernelChoice("step loop", step_engine.where_faster(kernel) or "")
     return kernel
 
 
@@ -77,5 +77,5 @@ def choice_of(kernel: Kernel | KernelChoice, computes: str) -> KernelChoice:
     """What to tell of `kernel_for`'s answer; `computes`: that torch has a kernel."""
     if isinstance(kernel, KernelChoice):
         return kernel
-    faster = _engine.where_faster(kernel)
+    faster = step_engine.where_faster(kernel)
     return KernelChoice("fused", f"{computes}; {faster}" if faster else computes)

@@ -12,17 +12,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError, UnsupportedError
+from ..kernels import input_product, step_engine
+from ..kernels.equations import Steps
+from ..kernels.fused import masked
+from ..kernels.step_loop import gate_linear
+from ..kernels.types import Activation, Kernel, KernelChoice, States
 from ..weights import Filler, Shape, Var
-from . import _engine, _input_product
 from ._base import Layer
 from ._dtypes import call_in_policy
-from ._equations import Steps
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._given_states import check_count, check_fit, check_shapes, given_states, parts_of
 from ._inputs import float_tensor, one_shape, sizes_at
-from ._kernels import Activation, Kernel, States, gate_linear, masked
 from ._recurrent import COMMON_CONFIG
-from ._sequence import SEQUENCE_CONFIG, KernelChoice
+from ._sequence import SEQUENCE_CONFIG
 from ._weighted import repr_of
 
 if TYPE_CHECKING:
@@ -309,10 +311,10 @@ class GatedCell(Layer):
         weights = self._kernel_weights()
         kernel = kernel_for(self, self._fused(), x, weights, training)
         if isinstance(kernel, KernelChoice):
-            inputs = _engine.Inputs(
-                x, self.weight_ih, self.bias_ih if self.use_bias else None, drop, _input_product.LINEAR
+            inputs = step_engine.Inputs(
+                x, self.weight_ih, self.bias_ih if self.use_bias else None, drop, input_product.LINEAR
             )
-            return _engine.run(self._steps(recurrent_drop), inputs, states, mask)
+            return step_engine.run(self._steps(recurrent_drop), inputs, states, mask)
         x = x if drop is None else x * drop[0].unsqueeze(1)
         if mask is None:
             return kernel(x, states, weights)

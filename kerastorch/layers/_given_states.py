@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
+from ..structure import is_shape
 from ..weights import Shape
 from . import _ragged
-from ._shapes import is_shape
 from ._weighted import repr_of
 
 if TYPE_CHECKING:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.utils.rnn import PackedSequence
 
+from ..structure import Shape, leaves, like, map_dict
+
 if TYPE_CHECKING:
     from ._base import Layer
-
-Shape = tuple[Any, ...]  # of int | None
 
 
 class SymbolicTensor:
@@ -31,7 +31,7 @@ class SymbolicTensor:
         self.dtype = dtype
         self.node = node
         self.index = index
-        self.values = values  # of a tensor that follows from shapes alone; see `_symbolic.Outline`
+        self.values = values  # of a tensor that follows from shapes alone; see `functions.outlines.Outline`
 
     @property
     def ndim(self) -> int:
@@ -157,45 +157,6 @@ class Node:
 
     def inputs(self) -> list[SymbolicTensor]:
         return symbolic_leaves((self.args, self.kwargs))
-
-
-def map_structure(function: Callable[[Any], Any], value: Any) -> Any:
-    """Apply `function` to the leaves of nested lists, tuples and dicts; a dict's in the order of its keys."""
-    if isinstance(value, (list, tuple)):
-        return like(value, (map_structure(function, item) for item in value))
-    if isinstance(value, dict):
-        return map_dict(lambda item: map_structure(function, item), value)
-    return function(value)
-
-
-def like(value: Any, items: Iterable[Any]) -> Any:
-    """Items in a list or tuple of the kind of `value`, named tuples among them."""
-    make = getattr(type(value), "_make", type(value))
-    return make(items)
-
-
-def map_dict(function: Callable[[Any], Any], value: dict[str, Any]) -> dict[str, Any]:
-    """Apply `function` to the values of a dict, in the order of its keys: so Keras counts inputs and outputs."""
-    made = {key: function(value[key]) for key in sorted(value)}
-    return {key: made[key] for key in value}
-
-
-def leaves(value: Any) -> list[Any]:
-    """The leaves of nested lists, tuples and dicts, in order."""
-    found: list[Any] = []
-    _collect(value, found)
-    return found
-
-
-def _collect(value: Any, found: list[Any]) -> None:
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, dict):
-        for key in sorted(value):
-            _collect(value[key], found)
-    else:
-        found.append(value)
 
 
 def symbolic_leaves(value: Any) -> list[SymbolicTensor]:

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from .. import regularizers
 from ..errors import ArgumentError, ShapeError
+from ..kernels import attention
+from ..kernels.types import KernelChoice
 from ..weights import Shape
-from . import _attention, _check
+from . import _check
 from ._base import Layer
 from ._inputs import float_tensor
-from ._sequence import KernelChoice
 from ._weighted import repr_of
 from .einsum_dense import EinsumDense
 
@@ -237,23 +238,23 @@ class HeadedAttention(Layer):
         use_causal_mask = _check.boolean("use_causal_mask", use_causal_mask)
         causal_only = use_causal_mask and allowed is None
         if use_causal_mask and not causal_only:
-            causal = _attention.causal_mask(query.shape[1], value.shape[1], query.device)
-            allowed = _attention.both(allowed, causal)
+            causal = attention.causal_mask(query.shape[1], value.shape[1], query.device)
+            allowed = attention.both(allowed, causal)
         gate = self._gate_dense(query) if self.use_gate else None
         q, k, v = self._repeated(self.query_dense(query), self.key_dense(key), self.value_dense(value))
         axes = self._axes(query.ndim)
         if allowed is not None:
-            allowed = _attention.with_axes(allowed, query.ndim + len(axes), len(axes))
+            allowed = attention.with_axes(allowed, query.ndim + len(axes), len(axes))
             self._check_mask(allowed, q, k, axes)
         drops = bool(self.training if training is None else training)
         scores: Tensor | None = None
         if self._not_fused(query.ndim, allowed is not None, return_attention_scores) is None:
             q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-            output = _attention.attend(q, k, v, allowed, causal_only, self._scale).transpose(1, 2)
+            output = attention.attend(q, k, v, allowed, causal_only, self._scale).transpose(1, 2)
         else:
             if causal_only:
-                allowed = _attention.causal_mask(query.shape[1], value.shape[1], query.device)
-                allowed = _attention.with_axes(allowed, query.ndim + len(axes), len(axes))
+                allowed = attention.causal_mask(query.shape[1], value.shape[1], query.device)
+                allowed = attention.with_axes(allowed, query.ndim + len(axes), len(axes))
             output, scores = self._explicit(q, k, v, allowed, axes, drops)
         output = self.output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
@@ -269,19 +270,19 @@ class HeadedAttention(Layer):
 
     def _allowed(self, query: Tensor, value: Tensor, masks: Sequence[Any], attention_mask: Any) -> Tensor | None:
         """Which values each step may look at, without the causal mask: bool, broadcast to `(B, T, S)`."""
-        query_mask, value_mask, key_mask = (None if m is None else _attention.as_mask(m, query) for m in masks)
+        query_mask, value_mask, key_mask = (None if m is None else attention.as_mask(m, query) for m in masks)
         allowed = None if query_mask is None else query_mask.unsqueeze(-1)
         for mask in (value_mask, key_mask):
-            allowed = _attention.both(allowed, None if mask is None else mask.unsqueeze(-2))
+            allowed = attention.both(allowed, None if mask is None else mask.unsqueeze(-2))
         if self.sliding_window is not None:
-            window = _attention.window_mask(query.shape[1], value.shape[1], self.sliding_window, query.device)
-            allowed = _attention.both(allowed, window)
+            window = attention.window_mask(query.shape[1], value.shape[1], self.sliding_window, query.device)
+            allowed = attention.both(allowed, window)
         if attention_mask is None:
             return allowed
-        given = _attention.as_mask(attention_mask, query)
+        given = attention.as_mask(attention_mask, query)
         if allowed is not None and given.ndim > allowed.ndim:  # a mask for each head
-            allowed = _attention.with_axes(allowed, given.ndim, 1)
-        return _attention.both(given, allowed)
+            allowed = attention.with_axes(allowed, given.ndim, 1)
+        return attention.both(given, allowed)
 
     def _check_mask(self, mask: Tensor, q: Tensor, k: Tensor, axes: tuple[int, ...]) -> None:
         free = [q.shape[axis] for axis in range(q.ndim - 1) if axis not in axes]
@@ -300,10 +301,10 @@ class HeadedAttention(Layer):
         scores = torch.einsum(product, k, q * self._scale)
         if allowed is not None:
             if self._adds:
-                scores = scores + _attention.penalty(allowed, scores.dtype)
+                scores = scores + attention.penalty(allowed, scores.dtype)
             else:
                 scores = scores.masked_fill(~allowed, -3e4 if scores.dtype == torch.float16 else -1e9)
-        weights = _attention.softmax(scores, len(axes))
+        weights = attention.softmax(scores, len(axes))
         if allowed is not None and not self.keras2_masks:
             weights = weights.masked_fill(~allowed, 0)
         return torch.einsum(combine, F.dropout(weights, self.dropout, drops), v), weights

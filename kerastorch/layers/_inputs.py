@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dtypes import autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ._base import Layer
-from ._dtypes import autocasts
 from ._weighted import repr_of
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dtypes import autocasts
+from ..kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
+from ..kernels.operators import may_read, run_pair, wants_operator
+from ..kernels.step_engine import outruns
+from ..kernels.types import Kernel, States
 from ..torch_private import has_global_hooks, has_hooks
-from ._dtypes import autocasts
-from ._engine import outruns
 from ._gated import drops
-from ._kernels import Kernel, States, fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
-from ._ops import may_read, run_pair, wants_operator
 from ._recurrent import Recurrent
 from ._sequence import SequenceLayer
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..structure import leaves
 from ..torch_private import is_exporting
-from ._graph import leaves
 from ._pass import current
 from ._weighted import Weighted
 

@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations
+from ..kernels import input_product, step_engine
+from ..kernels.equations import Steps
+from ..kernels.fused import fused_lstm, masked
+from ..kernels.operators import is_followed
+from ..kernels.types import Activation, Kernel, KernelChoice, States
 from ..weights import Filler, Shape, Var, transpose
-from . import _check, _engine, _input_product
-from ._equations import Steps
+from . import _check
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
-from ._kernels import Activation, Kernel, States, fused_lstm, masked
-from ._ops import is_followed
-from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
+from ._sequence import SEQUENCE_CONFIG, SequenceLayer
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -209,7 +211,7 @@ class Recurrent(SequenceLayer):
         if isinstance(kernel, str) or (x.is_cpu and kernel is not fused_lstm):
             return False
         dropped = drops(self, self.dropout) or drops(self, self.recurrent_dropout)
-        return dropped and not _engine.outruns(kernel, x, self._kernel_weights())
+        return dropped and not step_engine.outruns(kernel, x, self._kernel_weights())
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         weights = self._kernel_weights()
@@ -237,9 +239,9 @@ class Recurrent(SequenceLayer):
                 only_last=not self.return_sequences,
                 hide=self.zero_output_for_mask,
             )
-        inputs = _engine.Inputs(x, weights[0], self._input_bias(weights), drop, _input_product.LINEAR)
+        inputs = step_engine.Inputs(x, weights[0], self._input_bias(weights), drop, input_product.LINEAR)
         steps = self._steps(recurrent_drop)._replace(w_hh=weights[1])
-        out, states = _engine.run(steps, inputs, states, mask, only_last=not self.return_sequences)
+        out, states = step_engine.run(steps, inputs, states, mask, only_last=not self.return_sequences)
         return self._hide(out, None if mask is None else mask[:, -out.shape[1] :]), states
 
     def _kernel_weights(self) -> list[Tensor]:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import torch_private
+from ..dtypes import autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..kernels.operators import is_followed, wants_operator
+from ..kernels.types import KernelChoice, States
 from ..weights import Shape
 from . import _check, _ragged
 from ._base import Layer
-from ._dtypes import autocasts
 from ._given_states import check_count, check_fit, check_shapes, given_states, in_dtype, parts_of, states_by_name
-from ._kernels import States
-from ._ops import is_followed, wants_operator
 from ._weighted import repr_of
 
 # The arguments of every such layer, in Keras's order.
@@ -33,13 +33,6 @@ SEQUENCE_CONFIG = (
     "unroll",
     "zero_output_for_mask",
 )
-
-
-class KernelChoice(NamedTuple):
-    """Which computation runs, and why."""
-
-    path: Literal["fused", "step loop"]
-    reason: str
 
 
 class SequenceLayer(Layer):

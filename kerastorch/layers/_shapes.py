@@ -12,28 +12,15 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ArgumentError, KerasTorchError
+from ..structure import count_shapes, leaves, like, map_shapes, map_structure
 from ._calling import inputs_of
-from ._graph import SymbolicTensor, leaves, like, map_dict, map_structure, shapes_of
+from ._graph import SymbolicTensor, shapes_of
 from ._penalties import unseen
 from ._variables import UnbuiltParameter
 from ._weighted import repr_of
 
 if TYPE_CHECKING:
     from ._base import Layer
-
-
-def is_shape(value: Any) -> bool:
-    """Whether a value is one shape, not several nested ones."""
-    return isinstance(value, (tuple, list)) and all(size is None or isinstance(size, int) for size in value)
-
-
-def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """Apply `function` to each shape of nested lists, tuples and dicts of shapes."""
-    if is_shape(shapes):
-        return function(tuple(shapes))
-    if isinstance(shapes, dict):
-        return map_dict(lambda item: map_shapes(function, item), shapes)
-    return like(shapes, (map_shapes(function, item) for item in shapes))
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ def _with_dtypes(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None
     args, kwargs = layer._called_on or ((None,), {})
     taken = [] if layer._called_on is None else leaves(inputs_of(layer, args, kwargs))
     known = [leaf.dtype for leaf in taken if isinstance(leaf, (Stand, Tensor))]  # a constant is a tensor
-    count = _count(input_shape)
+    count = count_shapes(input_shape)
     if input_dtype is not None:
         candidates = [[input_dtype] * count]
     else:
@@ -195,12 +182,6 @@ def _tensors(layer: Layer) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
             if tensor is not None and not isinstance(tensor, UnbuiltParameter):
                 yield f"{prefix}.{name}" if prefix else name, tensor
-
-
-def _count(shapes: Any) -> int:
-    found: list[Any] = []
-    map_shapes(found.append, shapes)
-    return len(found)
 
 
 def _none_where_different(first: Any, second: Any) -> Any:

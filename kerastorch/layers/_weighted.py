@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import constraints, initializers, regularizers
+from ..dtypes import weight_dtype
 from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Fixed, Var, check_shapes, owned
 from . import _check
-from ._dtypes import weight_dtype
 from ._pass import current
 from ._tracking import Tracking
 from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy

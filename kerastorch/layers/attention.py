@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from .. import initializers
 from ..errors import ArgumentError, ShapeError, quote
+from ..kernels import attention
 from ..weights import Shape, Var
-from . import _attention, _check
+from . import _check
 from ._base import Example, Layer, register
 from ._inputs import float_tensor
 from ._weighted import repr_of
@@ -141,11 +142,11 @@ class _DenseAttention(Layer):
             scores = self._scores(query, key)
             allowed = self._allowed(query, key, value_mask, causal)
             if allowed is not None:
-                scores = scores + _attention.penalty(allowed, scores.dtype)
+                scores = scores + attention.penalty(allowed, scores.dtype)
             weights = F.dropout(scores.softmax(-1), self.dropout, bool(drops))
             output = weights @ value
         if query_mask is not None:
-            keep = _attention.as_mask(query_mask, query)
+            keep = attention.as_mask(query_mask, query)
             self._check_mask("query", keep, query)
             output = output.masked_fill(~keep.unsqueeze(-1), 0)
         return (output, weights) if return_attention_scores else output
@@ -154,11 +155,11 @@ class _DenseAttention(Layer):
         """Which values each step of the query may look at: bool, broadcast to `(B, Tq, Tv)`."""
         allowed = None
         if value_mask is not None:
-            value_mask = _attention.as_mask(value_mask, key)
+            value_mask = attention.as_mask(value_mask, key)
             self._check_mask("value", value_mask, key)
             allowed = value_mask.unsqueeze(-2)
         if causal:
-            allowed = _attention.both(allowed, _attention.causal_mask(query.shape[-2], key.shape[-2], query.device))
+            allowed = attention.both(allowed, attention.causal_mask(query.shape[-2], key.shape[-2], query.device))
         return allowed
 
     def _check_mask(self, name: str, mask: Tensor, x: Tensor) -> None:

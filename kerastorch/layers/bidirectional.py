@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from .._serial import keeping_objects
 from ..errors import ArgumentError, ShapeError
+from ..kernels.types import KernelChoice
 from ..weights import Shape
 from . import _check, _pair, _plain
 from ._base import Example, Layer, register
 from ._given_states import given_states, has_own_forward, parts_of, states_by_name
-from ._sequence import KernelChoice, SequenceLayer
+from ._sequence import SequenceLayer
 from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..activations import linear
-from . import _check, _equations, _plain
+from ..kernels import equations
+from ..kernels.equations import Steps
+from ..kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh
+from ..kernels.types import Kernel
+from . import _check, _plain
 from ._base import Example, register
-from ._equations import Steps
 from ._gated_cell import CELL_CONFIG, GatedCell, without_layer_number
-from ._kernels import Kernel, fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh
 from ._recurrent import fused_if, is_activation
 from .gru import GRU
 from .lstm import LSTM
@@ -85,7 +87,7 @@ class LSTMCell(GatedCell):
         return _plain.cell(nn.LSTMCell, self)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.LSTM, self.weight_hh, None, self.activation, self.recurrent_activation, drop)
+        return Steps(equations.LSTM, self.weight_hh, None, self.activation, self.recurrent_activation, drop)
 
 
 @register("GRUCell")
@@ -151,9 +153,9 @@ class GRUCell(GatedCell):
         return _plain.cell(nn.GRUCell, self)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        equations = _equations.GRU if self.reset_after else _equations.GRUResetBefore
+        kind = equations.GRU if self.reset_after else equations.GRUResetBefore
         bias = self.bias_hh if self.use_bias and self.reset_after else None
-        return Steps(equations, self.weight_hh, bias, self.activation, self.recurrent_activation, drop)
+        return Steps(kind, self.weight_hh, bias, self.activation, self.recurrent_activation, drop)
 
 
 @register("SimpleRNNCell")
@@ -204,4 +206,4 @@ class SimpleRNNCell(GatedCell):
         return _plain.cell(nn.RNNCell, self, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.SimpleRNN, self.weight_hh, None, self.activation, linear, drop)
+        return Steps(equations.SimpleRNN, self.weight_hh, None, self.activation, linear, drop)

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ShapeError
+from ..kernels.convolution import convolve
 from ..weights import Shape, Var, convolution
 from . import _check
 from ._base import Example, register
 from ._conv_layer import ConvLayer
-from ._convolution import convolve
 from ._weighted import repr_of
 from ._windows import refuse_strides_with_dilation
 

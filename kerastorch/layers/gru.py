@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from .. import activations
+from ..kernels import equations
+from ..kernels.equations import Steps
+from ..kernels.fused import fused_gru
+from ..kernels.types import Activation, Kernel
 from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
-from . import _check, _equations, _plain
+from . import _check, _plain
 from ._base import Example, register
-from ._equations import Steps
-from ._kernels import Activation, Kernel, fused_gru
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -114,9 +116,9 @@ class GRU(Recurrent):
         return _plain.recurrent(nn.GRU, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        equations = _equations.GRU if self.reset_after else _equations.GRUResetBefore
+        kind = equations.GRU if self.reset_after else equations.GRUResetBefore
         bias = self.bias_hh_l0 if self.use_bias and self.reset_after else None
-        return Steps(equations, self.weight_hh_l0, bias, self.activation, self.recurrent_activation, drop)
+        return Steps(kind, self.weight_hh_l0, bias, self.activation, self.recurrent_activation, drop)
 
 
 @register("CuDNNGRU")
@@ -159,4 +161,4 @@ class CuDNNGRU(Recurrent):
 
     def _steps(self, drop: Tensor | None) -> Steps:
         bias = self.bias_hh_l0 if self.use_bias else None
-        return Steps(_equations.GRU, self.weight_hh_l0, bias, activations.tanh, activations.sigmoid, drop)
+        return Steps(equations.GRU, self.weight_hh_l0, bias, activations.tanh, activations.sigmoid, drop)

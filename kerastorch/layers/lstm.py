@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations
+from ..kernels import equations
+from ..kernels.equations import Steps
+from ..kernels.fused import fused_lstm
+from ..kernels.types import Activation, Kernel
 from ..weights import Var, halves, identity, per_gate, reinterpret
-from . import _check, _equations, _plain
+from . import _check, _plain
 from ._base import Example, register
-from ._equations import Steps
-from ._kernels import Activation, Kernel, fused_lstm
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ class LSTM(Recurrent):
         return _plain.recurrent(nn.LSTM, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.LSTM, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)
+        return Steps(equations.LSTM, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)
 
 
 @register("CuDNNLSTM")
@@ -179,4 +181,4 @@ class CuDNNLSTM(Recurrent):
         return weights[2] + weights[3]
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.LSTM, self.weight_hh_l0, None, activations.tanh, activations.sigmoid, drop)
+        return Steps(equations.LSTM, self.weight_hh_l0, None, activations.tanh, activations.sigmoid, drop)

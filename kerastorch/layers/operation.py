@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..dtypes import dtype_name
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF, Kit
+from ..functions.arguments import Place, argument_leaves, decode, encode, map_arguments
+from ..functions.indexing import shape_of_item
+from ..functions.outlines import Outline, infer
 from ..operations import OPERATIONS, bind
+from ..structure import leaves, map_shapes, map_structure
 from . import _constants
-from ._arguments import Place, argument_leaves, decode, encode, map_arguments
 from ._base import Example, Layer, register
-from ._dtypes import dtype_name
-from ._graph import Node, SymbolicTensor, leaves, map_structure, symbolic_leaves
+from ._graph import Node, SymbolicTensor, symbolic_leaves
 from ._naming import snake_case, unique_name
-from ._shapes import map_shapes
-from ._symbolic import Outline, infer
 from ._weighted import repr_of
 from ._yielding import yielding
-from .functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF, Kit
-from .functions.indexing import shape_of_item
 
 
 @register("Operation")

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
+from ..kernels.convolution import output_size
+from ..kernels.pooling import pool
 from ..weights import Shape
 from . import _plain
 from ._base import Example, register
-from ._convolution import output_size
 from ._inputs import one_tensor
-from ._pool import pool
 from ._spatial import Spatial
 from ._weighted import repr_of
 from ._windows import padding_of, sizes

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
+from ..kernels.types import KernelChoice, States
 from ..weights import Shape
 from . import _check
 from ._base import Example, Layer, register
@@ -28,8 +29,7 @@ from ._cell import (
 from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
 from ._given_states import flat_parts, in_dtype, states_by_name
-from ._kernels import States
-from ._sequence import SEQUENCE_CONFIG, KernelChoice, SequenceLayer
+from ._sequence import SEQUENCE_CONFIG, SequenceLayer
 from ._weighted import repr_of
 from ._wrapper import serialize_layer
 from .cells import GRUCell, LSTMCell, SimpleRNNCell

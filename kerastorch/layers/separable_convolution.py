@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..kernels.convolution import convolve
 from ..weights import Var, convolution, depthwise
 from . import _check
 from ._base import Example, register
 from ._conv_layer import ChannelwiseConv
-from ._convolution import convolve
 
 _CONFIG = (
     "depth_multiplier",

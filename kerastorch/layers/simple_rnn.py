@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..activations import linear
+from ..kernels import equations
+from ..kernels.equations import Steps
+from ..kernels.fused import fused_rnn_relu, fused_rnn_tanh
+from ..kernels.types import Kernel
 from ..weights import Var, identity
-from . import _equations, _plain
+from . import _plain
 from ._base import Example, register
-from ._equations import Steps
-from ._kernels import Kernel, fused_rnn_relu, fused_rnn_tanh
 from ._recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -75,4 +77,4 @@ class SimpleRNN(Recurrent):
         return _plain.recurrent(nn.RNN, self, backwards, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
-        return Steps(_equations.SimpleRNN, self.weight_hh_l0, None, self.activation, linear, drop)
+        return Steps(equations.SimpleRNN, self.weight_hh_l0, None, self.activation, linear, drop)

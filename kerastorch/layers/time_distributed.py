@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError, UnsupportedError
+from ..kernels.types import KernelChoice
+from ..structure import map_shapes, map_structure
 from ..weights import Shape
 from . import _check
 from ._base import Example, Layer, register
 from ._dtypes import computing_in, ends_in_own_dtype
-from ._graph import map_structure
 from ._penalties import penalises, steps_apart
 from ._ragged import refuse_layout
-from ._sequence import KernelChoice
-from ._shapes import map_shapes
 from ._weighted import repr_of
 from ._wrapper import inner_layer, serialize_layer
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from .._serial import keeps_objects
 from ..errors import ArgumentError, UnsupportedError, quote
+from ..structure import leaves, map_shapes
 from ._base import Layer
 from ._calling import CallArguments
-from ._graph import leaves
-from ._shapes import infer_outputs, map_shapes
+from ._shapes import infer_outputs
 from ._variables import UnbuiltParameter
 from ._weighted import repr_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
-from ..layers._graph import leaves, map_structure
+from ..structure import leaves, map_structure
 
 
 class Source(ABC):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..layers._dtypes import dtype_name
+from ..dtypes import dtype_name
 from ..layers._naming import snake_case
 from ..layers._wrapper import serialize_layer
 from ..layers.operation import Operation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..layers._base import Layer
-from ..layers._graph import leaves, like, map_dict
+from ..structure import leaves, like, map_dict
 
 
 class Masked(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import attribute
-from ..layers._graph import SymbolicTensor, leaves
+from ..layers._graph import SymbolicTensor
 from ..layers._yielding import yielding
+from ..structure import leaves
 
 
 class WithEnds:

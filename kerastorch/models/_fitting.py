@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ..errors import UnsupportedError, quote
 from ..layers._base import Layer
-from ..layers._graph import SymbolicTensor, leaves
+from ..layers._graph import SymbolicTensor
 from ..layers.wrapped import FunctionOrModule
+from ..structure import leaves
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 

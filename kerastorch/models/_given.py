@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..layers._graph import leaves
 from ..layers._weighted import repr_of
+from ..structure import leaves
 
 if TYPE_CHECKING:
     from .model import Model

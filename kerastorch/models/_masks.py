@@ -8,9 +8,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ..layers._base import Layer
-from ..layers._graph import leaves
-from ..layers._shapes import map_shapes
 from ..layers.operation import Operation
+from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked
 from ._plan import Step, map_template, run_plan, slots_of
 from .model import Model

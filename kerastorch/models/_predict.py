@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ..layers._graph import leaves, map_structure
 from ..layers._ragged import refuse_packed
 from ..layers._weighted import repr_of
+from ..structure import leaves, map_structure
 from ._batches import source_of
 from ._progress import progress
 from ._transfer import transfer_to

@@ -10,8 +10,8 @@ import torch
 
 from ..errors import KerasTorchError
 from ..layers import _check
-from ..layers._shapes import map_shapes
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
+from ..structure import map_shapes
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided
 from ._texts import vectorized

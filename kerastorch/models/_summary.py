@@ -11,8 +11,8 @@ import torch
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import _check
 from ..layers._base import Layer
-from ..layers._shapes import map_shapes
 from ..layers._variables import all_variables
+from ..structure import map_shapes
 from ._plan import map_template, slots_of
 from .model import Model
 from .sequential import Sequential

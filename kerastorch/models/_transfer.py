@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..layers._graph import leaves, map_structure
+from ..structure import leaves, map_structure
 
 if TYPE_CHECKING:
     from .model import Model

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dtypes import any_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers import _check
 from ..layers._base import REGISTRY, Layer
-from ..layers._dtypes import any_dtype
-from ..layers._graph import leaves
-from ..layers._shapes import infer_output_shape, map_shapes
+from ..layers._shapes import infer_output_shape
 from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
+from ..structure import leaves, map_shapes
 from ._fitting import fitted
 from ._order import NodeKey, in_order
 from ._provided import NOTHING, Provided

@@ -9,8 +9,9 @@ from typing import Any
 from .._serial import keeping_objects
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers._base import Layer
-from ..layers._graph import SymbolicTensor, leaves
+from ..layers._graph import SymbolicTensor
 from ..layers._weighted import repr_of
+from ..structure import leaves
 from ._plan import Step, map_template, run_plan
 from .input import InputLayer
 from .model import Model

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dtypes import HALVES, any_dtype, autocasts, dtype_name
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import _check
 from ..layers._base import Example, Layer, register
-from ..layers._dtypes import HALVES, any_dtype, autocasts, dtype_name
 from ..layers._graph import Node, SymbolicTensor
 from ..weights import Shape
 

@@ -14,11 +14,12 @@ from ..layers._base import REGISTRY, Layer, register
 from ..layers._calling import inputs_of
 from ..layers._connected import Ends
 from ..layers._dtypes import as_tensor
-from ..layers._graph import leaves, shapes_of
-from ..layers._shapes import build_inside, infer_output_shape, map_shapes
+from ..layers._graph import shapes_of
+from ..layers._shapes import build_inside, infer_output_shape
 from ..layers._weighted import repr_of
 from ..layers._yielding import yielding
 from ..spec import TrainingConfig
+from ..structure import leaves, map_shapes
 from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked
 from ._ends import WithEnds

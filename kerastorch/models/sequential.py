@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..dtypes import autocasts
 from ..errors import ArgumentError, UnsupportedError, attribute, quote
 from ..layers import _plain
 from ..layers._base import Layer, register
-from ..layers._dtypes import autocasts
-from ..layers._graph import SymbolicTensor, leaves
-from ..layers._shapes import is_shape
+from ..layers._graph import SymbolicTensor
 from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ..layers.time_distributed import TimeDistributed
 from ..layers.wrapped import TorchModuleWrapper
+from ..structure import is_shape, leaves
 from ..weights import Shape
 from ._config import sequential_config
 from ._edges import Masked, call_masked

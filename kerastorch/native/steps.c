@@ -1,5 +1,5 @@
 /* All steps of a recurrence, forward and back, in float32. Nothing here knows torch: `__init__.py` calls it, and
- * `layers/_equations.py` says the same in operations of torch.
+ * `kernels/equations.py` says the same in operations of torch.
  *
  * A row of the batch never needs another one, over all the steps: each thread takes some rows and runs all steps of
  * them, and nobody waits at a step. `w` is packed once into panels, and stays in the cache.

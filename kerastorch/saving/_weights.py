@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..dtypes import dtype_name
 from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
 from ..layers._base import Layer
-from ..layers._dtypes import dtype_name
 from ..layers._naming import name_in_files
 from ..layers._variables import own_variables
 from ..layers.operation import Operation

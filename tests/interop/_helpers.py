@@ -10,7 +10,7 @@ from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 from ._zoo import ZOO
 

@@ -10,7 +10,7 @@ from _close import MARGIN, assert_close
 from torch import Tensor, nn
 
 from kerastorch import layers
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 # Modules of torch lie up to 1.2e-6 of the largest value from themselves in float64, in all tests of this folder and at
 # every level of the processor; twice that is the bound, and three floors are.

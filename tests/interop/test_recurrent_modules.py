@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import kerastorch as kt
 from kerastorch import layers
 from kerastorch.errors import NotBuiltError, UnsupportedError
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 from ._side_by_side import (
     DTYPES,

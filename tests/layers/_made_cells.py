@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kerastorch import layers
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 ALL: dict[str, Any] = {"return_sequences": True, "return_state": True}
 MASK = torch.tensor([[1, 0, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 1, 1]], dtype=torch.bool)

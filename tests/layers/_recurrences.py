@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from kerastorch import activations as A
-from kerastorch.layers._engine import Inputs
-from kerastorch.layers._equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, Steps
-from kerastorch.layers._input_product import LINEAR
-from kerastorch.layers._kernels import States, gate_linear, loop
+from kerastorch.kernels.equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, Steps
+from kerastorch.kernels.input_product import LINEAR
+from kerastorch.kernels.step_engine import Inputs
+from kerastorch.kernels.step_loop import gate_linear, loop
+from kerastorch.kernels.types import States
 
 EQUATIONS = [LSTM, GRU, GRUResetBefore, SimpleRNN]
 GATES = {LSTM: 4, GRU: 3, GRUResetBefore: 3, SimpleRNN: 1}

@@ -20,8 +20,7 @@ import kerastorch
 from kerastorch.errors import ArgumentError
 from kerastorch.layers._base import REGISTRY, Example, Layer
 from kerastorch.layers._gated_cell import GatedCell
-from kerastorch.layers._graph import leaves, map_structure
-from kerastorch.layers._shapes import map_shapes
+from kerastorch.structure import leaves, map_shapes, map_structure
 from kerastorch.weights import Var, identity
 
 EXAMPLES = [(cls, example) for cls in REGISTRY.values() for example in cls.EXAMPLES]

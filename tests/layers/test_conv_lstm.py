@@ -18,7 +18,7 @@ import kerastorch as kt
 from kerastorch import layers, native
 from kerastorch.compat import to_spec
 from kerastorch.errors import ShapeError, UnsupportedFileError
-from kerastorch.layers._convolution import convolve, output_size
+from kerastorch.kernels.convolution import convolve, output_size
 from kerastorch.weights import convolution
 
 # ---------------------------------------------------------------- the convolution
@@ -222,7 +222,7 @@ def test_the_kernel_choice_says_why() -> None:
 
 def test_the_inputs_are_convolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    from kerastorch.layers import _conv_lstm_steps as steps
+    from kerastorch.kernels import conv_lstm as steps
 
     monkeypatch.setattr(steps, "convolve", lambda x, *args, **kw: calls.append(len(x)) or convolve(x, *args, **kw))
     make()(images())

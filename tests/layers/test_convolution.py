@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
-from kerastorch.layers._convolution import convolve, convolve_transposed, output_size, padded, transposed_size
+from kerastorch.kernels.convolution import convolve, convolve_transposed, output_size, padded, transposed_size
 from kerastorch.weights import convolution, depthwise
 
 CONVOLUTIONS: list[tuple[str, dict[str, Any]]] = [

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from kerastorch import layers
-from kerastorch.layers import _cudnn, _ops
-from kerastorch.layers._cudnn import Layout
+from kerastorch.kernels import cudnn, operators
+from kerastorch.kernels.cudnn import Layout
 
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
@@ -57,10 +57,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return run
 
-    kernels = {name: (strict(name, kernel), states) for name, (kernel, states) in _ops._KERNELS.items()}
-    monkeypatch.setattr(_ops, "_KERNELS", kernels)
-    monkeypatch.setattr(_cudnn, "applies", lambda x: True)
-    monkeypatch.setattr(_cudnn, "layout", made_layout)
+    kernels = {name: (strict(name, kernel), states) for name, (kernel, states) in operators._KERNELS.items()}
+    monkeypatch.setattr(operators, "_KERNELS", kernels)
+    monkeypatch.setattr(cudnn, "applies", lambda x: True)
+    monkeypatch.setattr(cudnn, "layout", made_layout)
     return log
 
 
@@ -130,8 +130,8 @@ def test_weights_that_are_not_contiguous(calls: list[str]) -> None:
     """As a parametrization or a pruned weight can be."""
     x, states = torch.randn(2, 5, 4), (torch.zeros(2, 3),)
     weights = [torch.randn(4, 9).t(), torch.randn(3, 9).t(), torch.randn(9), torch.randn(9)]
-    out, last = _ops.run_kernel("gru", x, states, weights)
-    straight, its = _ops.run_kernel("gru", x, states, [weight.contiguous() for weight in weights])
+    out, last = operators.run_kernel("gru", x, states, weights)
+    straight, its = operators.run_kernel("gru", x, states, [weight.contiguous() for weight in weights])
     assert torch.equal(out, straight)
     assert torch.equal(last, its)
     assert calls == ["gru"] * 2
@@ -154,13 +154,13 @@ def test_a_torch_that_keeps_its_weights_apart_gets_them_apart(
 ) -> None:
     """As on the CPU, where the layout is asked of torch itself."""
     device = torch.device("cpu")
-    _cudnn.layout.cache_clear()
+    cudnn.layout.cache_clear()
     state = torch.random.get_rng_state()
-    assert _cudnn.layout(name, 4, 3, both, torch.float32, device) is None
+    assert cudnn.layout(name, 4, 3, both, torch.float32, device) is None
     assert torch.equal(torch.random.get_rng_state(), state)  # nothing is drawn
     count = GATES[name] * 3
     weights = [torch.randn(count, 4), torch.randn(count, 3)] * (2 if both else 1)
-    arranged = _cudnn.arrange(name, weights, both)
+    arranged = cudnn.arrange(name, weights, both)
     assert len(arranged) == (8 if both else 4)
     assert torch.equal(arranged[0], weights[0])
     assert not arranged[2].any()
@@ -171,7 +171,7 @@ def test_a_wrong_place_is_seen(calls: list[str], monkeypatch: pytest.MonkeyPatch
         offsets, size = made_layout(*args)
         return Layout((offsets[1], offsets[0], *offsets[2:]), size)
 
-    monkeypatch.setattr(_cudnn, "layout", wrong)
+    monkeypatch.setattr(cudnn, "layout", wrong)
     layer = layers.LSTM(4, dtype="float64")
     layer.build((None, None, 4))
     with pytest.raises(AssertionError):

@@ -15,15 +15,15 @@ from torch.utils.checkpoint import checkpoint
 
 from kerastorch import activations as A
 from kerastorch import layers
-from kerastorch.layers import _engine, _equations, _pointwise
-from kerastorch.layers._equations import GRU, LSTM, GRUResetBefore, SimpleRNN
-from kerastorch.layers._product import Product
+from kerastorch.kernels import activation_gradients, step_engine
+from kerastorch.kernels.equations import GRU, LSTM, GRUResetBefore, SimpleRNN
+from kerastorch.kernels.recurrent_product import Product
 
-NAMES = sorted(function.__name__ for function in _pointwise._TABLE)
+NAMES = sorted(function.__name__ for function in activation_gradients._TABLE)
 
 
 def check(problem: Problem) -> None:
-    ours, theirs = problem.everything(_engine.run), problem.everything(follow_steps)
+    ours, theirs = problem.everything(step_engine.run), problem.everything(follow_steps)
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
@@ -33,13 +33,13 @@ def check(problem: Problem) -> None:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the engine did: "engine" for each differentiable run of its own."""
     log: list[str] = []
-    forward = _engine._Differentiable.forward
+    forward = step_engine._Differentiable.forward
 
     def spy(*args: Any) -> Any:
         log.append("engine")
         return forward(*args)
 
-    monkeypatch.setattr(_engine._Differentiable, "forward", staticmethod(spy))
+    monkeypatch.setattr(step_engine._Differentiable, "forward", staticmethod(spy))
     return log
 
 
@@ -78,7 +78,7 @@ def test_every_activation_in_both_places(equations: Any, name: str, calls: list[
 @pytest.mark.parametrize("name", NAMES)
 def test_derivatives_at_and_beside_kinks(name: str) -> None:
     function = A.get(name)
-    entry = _pointwise.find(function)
+    entry = activation_gradients.find(function)
     assert entry is not None
     kinks = torch.tensor([0.0, -0.0, 0.5, 1.0, 2.5, 3.0, 6.0, 40.0, 1e3], dtype=torch.float64)
     x = torch.cat([kinks, -kinks])
@@ -107,7 +107,7 @@ def test_gradients_are_those_of_finite_differences(
 ) -> None:
     problem = Problem(equations, activation, recurrent, mask=mask, drop=drop, steps=3)
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
-    assert torch.autograd.gradcheck(lambda *tensors: problem.run(_engine.run, *tensors), leaves)
+    assert torch.autograd.gradcheck(lambda *tensors: problem.run(step_engine.run, *tensors), leaves)
 
 
 @pytest.mark.parametrize("equations", EQUATIONS)
@@ -115,7 +115,7 @@ def test_only_the_gradients_that_are_asked_for(equations: Any) -> None:
     problem = Problem(equations)
     for chosen in range(len(problem.tensors)):
         found = []
-        for run in (_engine.run, follow_steps):
+        for run in (step_engine.run, follow_steps):
             leaves = [tensor.detach().requires_grad_(i == chosen) for i, tensor in enumerate(problem.tensors)]
             problem.run(run, *leaves)[0].square().sum().backward()
             assert [leaf.grad is not None for leaf in leaves] == [i == chosen for i in range(len(leaves))]
@@ -130,7 +130,7 @@ def test_an_initial_state_of_zeros_has_the_gradient_of_any_other(equations: Any,
     problem = Problem(equations, "tanh", mask="holes", dtype=dtype)
     for state in problem.tensors[problem.weights :]:
         state.zero_()
-    assert_close(problem.everything(_engine.run), problem.everything(follow_steps), GRADIENT)
+    assert_close(problem.everything(step_engine.run), problem.everything(follow_steps), GRADIENT)
 
 
 # ---------------------------------------------------------------- planted faults
@@ -138,14 +138,14 @@ def test_an_initial_state_of_zeros_has_the_gradient_of_any_other(equations: Any,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wrong_derivative_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = _pointwise.find(A.get(name))
+    entry = activation_gradients.find(A.get(name))
     assert entry is not None
 
     def wrong(out: Tensor, grad: Tensor, kept: Tensor) -> None:
         entry.backward_to(out, grad, kept)
         out.mul_(1 + 1e-6)
 
-    monkeypatch.setitem(_pointwise._TABLE, entry.function, entry._replace(backward_to=wrong))
+    monkeypatch.setitem(activation_gradients._TABLE, entry.function, entry._replace(backward_to=wrong))
     for equations, other in itertools.product(EQUATIONS, ("tanh", "sigmoid")):
         if equations is SimpleRNN or other == "sigmoid":
             problem = Problem(equations, name, other)
@@ -165,7 +165,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("place", "equations"), [(place, cls) for place in FAULTS for cls in FAULTS[place][1]])
 def test_a_wrong_piece_is_seen(place: str, equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_equations, place, FAULTS[place][0])
+    monkeypatch.setattr(f"kerastorch.kernels.equations.{place}", FAULTS[place][0])
     with pytest.raises(AssertionError, match="not close"):
         check(Problem(equations, mask="holes"))
 
@@ -189,15 +189,15 @@ def test_a_dropout_mask_that_is_not_applied_backwards_is_seen(
 @pytest.mark.parametrize("mask", ["none", "holes"])
 def test_inference_gives_the_same_and_keeps_nothing(equations: Any, mask: str, mode: Any, calls: list[str]) -> None:
     problem = Problem(equations, mask=mask)
-    expected = problem.everything(_engine.run)
+    expected = problem.everything(step_engine.run)
     calls.clear()
     with mode():
-        outputs = problem.run(_engine.run, *(tensor.detach().requires_grad_() for tensor in problem.tensors))
+        outputs = problem.run(step_engine.run, *(tensor.detach().requires_grad_() for tensor in problem.tensors))
     assert not calls
     for ours, theirs in zip(outputs, expected, strict=False):
         assert torch.equal(ours, theirs)
         assert not ours.requires_grad
-    problem.run(_engine.run, *problem.tensors)  # with gradients on, but nothing that needs them
+    problem.run(step_engine.run, *problem.tensors)  # with gradients on, but nothing that needs them
     assert not calls
 
 
@@ -208,7 +208,7 @@ def test_inference_gives_the_same_and_keeps_nothing(equations: Any, mask: str, m
 def test_the_backward_pass_changes_nothing_that_it_needs(equations: Any) -> None:
     problem = Problem(equations, mask="holes")
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
-    loss = sum(out.square().sum() for out in problem.run(_engine.run, *leaves))
+    loss = sum(out.square().sum() for out in problem.run(step_engine.run, *leaves))
     first = torch.autograd.grad(loss, leaves, retain_graph=True)  # type: ignore[arg-type]
     for ours, theirs in zip(first, torch.autograd.grad(loss, leaves), strict=True):  # type: ignore[arg-type]
         assert torch.equal(ours, theirs)
@@ -218,7 +218,7 @@ def test_the_backward_pass_changes_nothing_that_it_needs(equations: Any) -> None
 def test_a_weight_that_was_overwritten_is_noticed(equations: Any) -> None:
     problem = Problem(equations)
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
-    loss = problem.run(_engine.run, *leaves)[0].sum()
+    loss = problem.run(step_engine.run, *leaves)[0].sum()
     with torch.no_grad():
         leaves[1].mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -229,7 +229,7 @@ def test_a_weight_that_was_overwritten_is_noticed(equations: Any) -> None:
 def test_outputs_that_were_overwritten_change_no_gradient(equations: Any) -> None:
     problem = Problem(equations)
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
-    outputs = problem.run(_engine.run, *leaves)
+    outputs = problem.run(step_engine.run, *leaves)
     loss = sum(out.sum() for out in outputs)
     expected = torch.autograd.grad(loss, leaves, retain_graph=True)  # type: ignore[arg-type]
     with torch.no_grad():
@@ -245,11 +245,11 @@ def test_who_follows_single_operations_sees_them(
     equations: Any, monkeypatch: pytest.MonkeyPatch, calls: list[str]
 ) -> None:
     problem = Problem(equations, mask="holes")
-    expected = problem.everything(_engine.run)
+    expected = problem.everything(step_engine.run)
     calls.clear()
 
     def loss(gates: Tensor) -> Tensor:
-        return problem.run(_engine.run, gates, *problem.tensors[1:])[0].square().sum()
+        return problem.run(step_engine.run, gates, *problem.tensors[1:])[0].square().sum()
 
     gates = problem.tensors[0]
     leaf = gates.clone().requires_grad_()
@@ -263,7 +263,7 @@ def test_who_follows_single_operations_sees_them(
         tangent = forward_ad.unpack_dual(loss(forward_ad.make_dual(gates, direction))).tangent
     torch.testing.assert_close(tangent, (grad * direction).sum(), rtol=1e-12, atol=1e-12)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    for ours, theirs in zip(problem.everything(_engine.run), expected, strict=True):
+    for ours, theirs in zip(problem.everything(step_engine.run), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     assert not calls
 
@@ -304,8 +304,8 @@ def test_layers_run_on_the_engine(cls: Any, config: Any, calls: list[str], monke
     ]
     for case in cases:
         results = []
-        for run in (_engine.run, follow_steps):
-            monkeypatch.setattr(_engine, "run", run)
+        for run in (step_engine.run, follow_steps):
+            monkeypatch.setattr(step_engine, "run", run)
             torch.manual_seed(3)
             results.append(run_layer(layer, **case))
         for ours, theirs in zip(*results, strict=True):

@@ -9,8 +9,8 @@ import torch
 from _recurrences import GATES, B, Problem, U
 from torch import Tensor
 
-from kerastorch.layers import _engine
-from kerastorch.layers._equations import GRU, LSTM, GRUResetBefore, SimpleRNN
+from kerastorch.kernels import step_engine
+from kerastorch.kernels.equations import GRU, LSTM, GRUResetBefore, SimpleRNN
 
 
 def kept_bytes(problem: Problem) -> int:
@@ -24,7 +24,7 @@ def kept_bytes(problem: Problem) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        outputs = problem.run(_engine.run, *tensors)
+        outputs = problem.run(step_engine.run, *tensors)
     for tensor in (*tensors[1 : problem.weights], problem.unit):
         storages.pop(tensor.untyped_storage().data_ptr(), None)
     assert outputs[0].requires_grad

@@ -18,8 +18,8 @@ import kerastorch as kt
 from kerastorch import layers
 from kerastorch.errors import ArgumentError
 from kerastorch.layers._base import REGISTRY, Example, Layer
-from kerastorch.layers._graph import leaves
 from kerastorch.layers._yielding import KERAS_NAMES
+from kerastorch.structure import leaves
 
 TORCH = set(dir(nn.Module()))
 KINDS = ("value", "list", "tensor", "parameter", "buffer", "module", "layer", "weight", "count")

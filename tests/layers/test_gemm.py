@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kerastorch import layers
-from kerastorch.layers import _gemm
+from kerastorch.kernels import matrix_products
 
 pytestmark = needs(torch.backends.mkldnn.is_available(), "torch was built without oneDNN")
 
@@ -27,7 +27,7 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 @pytest.fixture(autouse=True)
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_gemm, "LEAST", 0)
+    monkeypatch.setattr(matrix_products, "LEAST", 0)
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -36,10 +36,10 @@ def test_products(cut: bool) -> None:
     grad, other = random(6, 9, seed=2), random(6, 5, seed=3)
     if cut:
         x, w, grad = (torch.cat([part, part + 1, part - 1], -1)[:, : part.shape[1]] for part in (x, w, grad))
-    assert _gemm.pays(6, w)
-    close(_gemm.product(x, w), x.double() @ w.double().t())
-    close(_gemm.weight_product(grad, x), grad.double().t() @ x.double())
-    ahead, back = _gemm.Factor(w, 6), _gemm.Factor(w.t(), 6)
+    assert matrix_products.pays(6, w)
+    close(matrix_products.product(x, w), x.double() @ w.double().t())
+    close(matrix_products.weight_product(grad, x), grad.double().t() @ x.double())
+    ahead, back = matrix_products.Factor(w, 6), matrix_products.Factor(w.t(), 6)
     close(ahead.times(x), x.double() @ w.double().t())
     close(back.plus(other, grad), other.double() + grad.double() @ w.double())
     for out in (grad.clone(), torch.empty(6, 9)):
@@ -53,7 +53,7 @@ def test_products(cut: bool) -> None:
 def test_linear_and_its_first_and_second_derivatives(biased: bool) -> None:
     arrays = [random(4, 3, 5), random(7, 5, seed=1), random(7, seed=2)][: 3 if biased else 2]
     found = []
-    for function, dtype in ((_gemm.linear, torch.float32), (F.linear, torch.float64)):
+    for function, dtype in ((matrix_products.linear, torch.float32), (F.linear, torch.float64)):
         x, w, *rest = leaves = [array.to(dtype).requires_grad_() for array in arrays]
         out = function(x, w, rest[0] if rest else None)
         first = torch.autograd.grad(out.pow(3).sum(), leaves, create_graph=True)
@@ -79,8 +79,8 @@ def test_layers(cls: Any, config: dict[str, Any], recurrent_dropout: float, monk
     mask = torch.tensor([[1, 1, 0, 1, 1], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
     layer(x)
     calls: list[int] = []
-    times = _gemm._times
-    monkeypatch.setattr(_gemm, "_times", lambda *args: calls.append(1) or times(*args))
+    times = matrix_products._times
+    monkeypatch.setattr(matrix_products, "_times", lambda *args: calls.append(1) or times(*args))
     found = []
     for dtype in (torch.float32, torch.float64):
         layer.to(dtype)
@@ -95,12 +95,12 @@ def test_layers(cls: Any, config: dict[str, Any], recurrent_dropout: float, monk
 
 
 def test_small_products_and_other_dtypes_stay_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_gemm, "LEAST", 2**21)
-    assert _gemm.pays(32, random(512, 128))
-    assert not _gemm.pays(31, random(512, 128))
-    assert not _gemm.pays(32, random(512, 128).double())
+    monkeypatch.setattr(matrix_products, "LEAST", 2**21)
+    assert matrix_products.pays(32, random(512, 128))
+    assert not matrix_products.pays(31, random(512, 128))
+    assert not matrix_products.pays(32, random(512, 128).double())
     torch._C._set_mkldnn_enabled(False)
     try:
-        assert not _gemm.pays(32, random(512, 128))
+        assert not matrix_products.pays(32, random(512, 128))
     finally:
         torch._C._set_mkldnn_enabled(True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kerastorch import Sequential, layers
-from kerastorch.layers import _engine
+from kerastorch.kernels import step_engine
 
 STEPS = [1, 3, 4]
 RECURRENT: dict[str, Callable[..., Any]] = {
@@ -131,8 +131,8 @@ def test_second_derivatives_behind_a_change_in_place(only_last: bool, monkeypatc
     x = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
     layer(x)
     ran: list[bool] = []
-    run = _engine.run
-    monkeypatch.setattr(_engine, "outruns", lambda *args: True)
-    monkeypatch.setattr(_engine, "run", lambda *args, **options: ran.append(True) or run(*args, **options))
+    run = step_engine.run
+    monkeypatch.setattr(step_engine, "outruns", lambda *args: True)
+    monkeypatch.setattr(step_engine, "run", lambda *args, **options: ran.append(True) or run(*args, **options))
     assert torch.autograd.gradgradcheck(lambda x: layer(x).square_(), x)
     assert ran

@@ -10,9 +10,9 @@ import torch
 from _close import assert_close
 from torch import Tensor
 
-from kerastorch.layers import _gemm
-from kerastorch.layers._conv_lstm_steps import InputConvolution
-from kerastorch.layers._input_product import GateLinear, InputProduct
+from kerastorch.kernels import matrix_products
+from kerastorch.kernels.conv_lstm import InputConvolution
+from kerastorch.kernels.input_product import GateLinear, InputProduct
 
 PRODUCTS = {
     "linear": (GateLinear(), (5, 3, 4), (8, 4)),
@@ -63,7 +63,7 @@ def test_other_dropout_masks_are_seen(mixed: dict[str, Any]) -> None:
 
 def test_large_products_run_on_the_faster_library_without_a_recording() -> None:
     x, w, b = torch.randn(64, 256), torch.randn(256, 256), torch.randn(256)
-    assert _gemm.pays(64, w) or _gemm._dnn is None
+    assert matrix_products.pays(64, w) or matrix_products._dnn is None
     with torch.no_grad():
-        found = _gemm.linear(x, w, b)
+        found = matrix_products.linear(x, w, b)
     assert_close(found, x.double() @ w.double().t() + b)

@@ -10,7 +10,7 @@ from _close import GRADIENT, assert_close
 from torch import Tensor
 
 from kerastorch import layers
-from kerastorch.layers import _engine, _gemm
+from kerastorch.kernels import matrix_products, step_engine
 
 CONFIGS = {
     "GRU": (layers.GRU, {}),
@@ -20,7 +20,7 @@ CONFIGS = {
     "SimpleRNN": (layers.SimpleRNN, {}),
     "SimpleRNN, relu": (layers.SimpleRNN, {"activation": "relu", "use_bias": False}),
 }
-STEPS = _engine.LEAST_STEPS
+STEPS = step_engine.LEAST_STEPS
 
 
 def fill(layer: Any) -> None:
@@ -51,8 +51,8 @@ def everything(layer: Any, x: Tensor, orders: int = 1, **call: Any) -> list[Tens
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each run of the engine."""
     log: list[str] = []
-    run = _engine.run
-    monkeypatch.setattr(_engine, "run", lambda *args, **options: log.append("engine") or run(*args, **options))
+    run = step_engine.run
+    monkeypatch.setattr(step_engine, "run", lambda *args, **options: log.append("engine") or run(*args, **options))
     return log
 
 
@@ -74,7 +74,7 @@ def test_the_engine_gives_what_the_kernel_gives(
     runs.clear()
     ours = everything(layer, x, orders, **call)
     assert runs == ["engine"]
-    monkeypatch.setattr(_engine, "outruns", lambda *args: False)
+    monkeypatch.setattr(step_engine, "outruns", lambda *args: False)
     theirs = everything(layer, x, orders, **call)
     assert runs == ["engine"]
     assert_close(ours, theirs, GRADIENT)
@@ -85,8 +85,8 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
     layer = CONFIGS[name][0](4)
     for (batch, steps), faster in {
         (3, STEPS): True,
-        (_engine.MOST_ROWS, STEPS): True,
-        (_engine.MOST_ROWS + 1, STEPS): False,
+        (step_engine.MOST_ROWS, STEPS): True,
+        (step_engine.MOST_ROWS + 1, STEPS): False,
         (3, STEPS - 1): False,
     }.items():
         for needs in (True, False):
@@ -97,7 +97,7 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
                 choice = layer.kernel_choice(x)
                 layer(x)
             assert (choice.path == "step loop") == bool(runs) == (faster and needs)
-            faster_there = _engine.where_faster(layer._fused())
+            faster_there = step_engine.where_faster(layer._fused())
             assert faster_there is not None
             assert faster_there in choice.reason
     frozen = inputs()
@@ -111,7 +111,7 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
 def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch, without_compiled_code: None) -> None:
     layer = layers.GRU(4)
     layer(inputs())
-    monkeypatch.setattr(_gemm, "LEAST", 3 * 4 * 4 * 3)
+    monkeypatch.setattr(matrix_products, "LEAST", 3 * 4 * 4 * 3)
     if torch.backends.mkldnn.is_available():
         with torch.no_grad():
             assert layer.kernel_choice(inputs(3)).path == "step loop"
@@ -122,14 +122,14 @@ def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch, without_com
 def test_where_it_runs_in_inference_without_onednn(
     monkeypatch: pytest.MonkeyPatch, without_compiled_code: None
 ) -> None:
-    monkeypatch.setattr(_gemm, "pays", lambda *args: False)
+    monkeypatch.setattr(matrix_products, "pays", lambda *args: False)
     for cls in (layers.GRU, layers.SimpleRNN):
         layer = cls(4)
         layer(inputs())
-        rows = _engine.LEAST_STATE // 4
+        rows = step_engine.LEAST_STATE // 4
         assert layer.kernel_choice(inputs(rows)).path == "step loop"
         assert layer.kernel_choice(inputs(rows - 1)).path == "fused"
-        assert layer.kernel_choice(inputs(rows, _engine.LEAST_STEPS - 1)).path == "fused"
+        assert layer.kernel_choice(inputs(rows, step_engine.LEAST_STEPS - 1)).path == "fused"
 
 
 def test_never_in_the_place_of_an_lstm(runs: list[str], without_compiled_code: None) -> None:
@@ -153,7 +153,7 @@ def test_cells(cell: Any, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     assert runs == ["engine"] * 2
     assert layer.kernel_choice(x).path == "step loop"
     assert layer.kernel_choice().path == "fused"
-    monkeypatch.setattr(_engine, "outruns", lambda *args: False)
+    monkeypatch.setattr(step_engine, "outruns", lambda *args: False)
     assert_close(ours, everything(layer, x), GRADIENT)
     assert len(runs) == 2
 

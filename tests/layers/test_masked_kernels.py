@@ -12,8 +12,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from kerastorch import layers
-from kerastorch.layers import _kernels
-from kerastorch.layers._kernels import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
+from kerastorch.kernels import fused
+from kerastorch.kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
 
 T, F, U = 5, 3, 2
 KERNELS = {"lstm": (fused_lstm, 4), "gru": (fused_gru, 3), "tanh": (fused_rnn_tanh, 1), "relu": (fused_rnn_relu, 1)}
@@ -60,7 +60,7 @@ def test_reading_the_lengths_changes_no_number(
     mask = torch.tensor(MASKS[pattern], dtype=torch.bool).reshape(-1, T)
     options = {"want_states": want_states, "only_last": only_last, "hide": hide}
     ours = everything(name, mask, **options)
-    monkeypatch.setattr(_kernels, "may_read", lambda tensor: False)
+    monkeypatch.setattr(fused, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
         torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
 
@@ -72,7 +72,7 @@ def test_a_mask_of_one_step_counts_where_it_may_not_be_read(name: str, monkeypat
     ours = everything(name, mask, **options)
     assert not ours[0][1].any()  # nothing was computed before
     assert torch.equal(ours[1][1], random(3, U, seed=3)[1])
-    monkeypatch.setattr(_kernels, "may_read", lambda tensor: False)
+    monkeypatch.setattr(fused, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
         torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
 
@@ -96,7 +96,7 @@ def test_a_wrong_length_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.tensor(MASKS["right"], dtype=torch.bool)
     options = {"want_states": True, "only_last": False, "hide": False}
     right = everything("lstm", mask, **options)
-    monkeypatch.setattr(_kernels, "_lengths", lambda last, steps: (3, 3))  # as if no row were shorter
+    monkeypatch.setattr(fused, "_lengths", lambda last, steps: (3, 3))  # as if no row were shorter
     wrong = everything("lstm", mask, **options)
     with pytest.raises(AssertionError, match="not close"):
         assert_close(wrong, right)

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from kerastorch import activations as A
 from kerastorch import layers, native
-from kerastorch.layers import _engine, _native_equations
-from kerastorch.layers._equations import GRU, LSTM, SimpleRNN
-from kerastorch.layers._input_product import LINEAR
+from kerastorch.kernels import compiled, step_engine
+from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN
+from kerastorch.kernels.input_product import LINEAR
 
 pytestmark = needs(native.available, COMPILED)
 
 
 def check(**options: Any) -> None:
     exact = Problem(**options)
-    ours = Problem(**options, dtype=torch.float32).everything(_engine.run)
+    ours = Problem(**options, dtype=torch.float32).everything(step_engine.run)
     assert_close(ours, exact.everything(follow_steps), GRADIENT)
 
 
@@ -65,9 +65,9 @@ def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) 
     x = torch.cat([kinks, -kinks])
     x = torch.cat([x, x.nextafter(x + 1), x.nextafter(x - 1), torch.tensor([torch.inf, -torch.inf, torch.nan])])
     leaf, exact = x.clone().requires_grad_(), x.double().requires_grad_()
-    steps = _engine.Steps(SimpleRNN, torch.zeros(1, 1), None, function, A.linear, None)
-    inputs = _engine.Inputs(leaf.reshape(-1, 1, 1), torch.ones(1, 1), None, None, LINEAR)
-    out, _ = _engine.run(steps, inputs, (torch.zeros(len(x), 1),), None)
+    steps = step_engine.Steps(SimpleRNN, torch.zeros(1, 1), None, function, A.linear, None)
+    inputs = step_engine.Inputs(leaf.reshape(-1, 1, 1), torch.ones(1, 1), None, None, LINEAR)
+    out, _ = step_engine.run(steps, inputs, (torch.zeros(len(x), 1),), None)
     expected = function(exact)
     # Units in the last place: 4 of the value; a sigmoid near 0 is a quotient by e^88 at most.
     torch.testing.assert_close(out.flatten().double(), expected, rtol=5e-7, atol=1e-37, equal_nan=True)
@@ -89,7 +89,7 @@ def test_threads_change_no_bit(drop: str, level: str, calls: list[str], monkeypa
         for threads in (1, 2, 3):
             monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
             problem = Problem(equations, "tanh", batch=6, units=24, drop=drop, dtype=torch.float32)
-            found.append(problem.everything(_engine.run))
+            found.append(problem.everything(step_engine.run))
         for others in found[1:]:
             assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
     assert len(calls) == 2 * 3 * len(EQUATIONS)
@@ -117,7 +117,7 @@ def test_any_memory_order_and_expanded_gradients(cls: Any, calls: list[str], mon
     calls.clear()
     found = []
     for outruns in (lambda *args: True, lambda *args: False):
-        monkeypatch.setattr(_engine, "outruns", outruns)
+        monkeypatch.setattr(step_engine, "outruns", outruns)
         leaves = [x.detach().requires_grad_(), *layer.parameters()]
         out, *states = layer(leaves[0])
         loss = out.sum() + sum(state.sum() for state in states)
@@ -131,9 +131,9 @@ def test_any_memory_order_and_expanded_gradients(cls: Any, calls: list[str], mon
 def test_inference_keeps_nothing_and_changes_nothing(calls: list[str]) -> None:
     problem = Problem(LSTM, "tanh", units=8, mask="holes", dtype=torch.float32)
     before = [tensor.clone() for tensor in problem.tensors]
-    expected = problem.everything(_engine.run)
+    expected = problem.everything(step_engine.run)
     with torch.inference_mode():
-        found = problem.run(_engine.run, *problem.tensors)
+        found = problem.run(step_engine.run, *problem.tensors)
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=False))
     assert all(torch.equal(a, b) for a, b in zip(problem.tensors, before, strict=True))
 
@@ -143,9 +143,9 @@ def test_inference_keeps_nothing_and_changes_nothing(calls: list[str]) -> None:
 
 @pytest.mark.parametrize("equations", EQUATIONS)
 def test_a_wrong_activation_is_seen(equations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = _native_equations._CODES
+    codes = compiled._CODES
     swapped = {**codes, A.hard_sigmoid: codes[A.hard_sigmoid_keras2]}
-    monkeypatch.setattr(_native_equations, "_CODES", swapped)
+    monkeypatch.setattr(compiled, "_CODES", swapped)
     with pytest.raises(AssertionError, match="not close"):
         check(equations=equations, activation="hard_sigmoid", units=5)
 
@@ -184,27 +184,27 @@ def path(layer: Any, x: Tensor) -> str:
 
 def test_where_it_runs(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     units = 16
-    most = _engine.LSTM_WORK[level] // (4 * units * units)
+    most = step_engine.LSTM_WORK[level] // (4 * units * units)
     assert path(layers.LSTM(units), torch.zeros(most, 1, 3)) == "step loop"
     assert path(layers.LSTM(units), torch.zeros(most + 1, 1, 3)) == "fused"
     for cls in (layers.GRU, layers.SimpleRNN):
-        assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS, 3)) == "step loop"
-        assert path(cls(units), torch.zeros(2, _engine.COMPILED_STEPS - 1, 3)) == "fused"
-        most = _engine.LOOP_WORK.get(level, 2**15) // (units * units)
+        assert path(cls(units), torch.zeros(2, step_engine.COMPILED_STEPS, 3)) == "step loop"
+        assert path(cls(units), torch.zeros(2, step_engine.COMPILED_STEPS - 1, 3)) == "fused"
+        most = step_engine.LOOP_WORK.get(level, 2**15) // (units * units)
         assert path(cls(units), torch.zeros(most, 5, 3)) == "step loop"
-        beyond = "step loop" if level not in _engine.LOOP_WORK else "fused"
+        beyond = "step loop" if level not in step_engine.LOOP_WORK else "fused"
         assert path(cls(units), torch.zeros(most + 1, 5, 3)) == beyond
     wide = layers.SimpleRNN(180)
-    steps = -(-180 * 180 // _engine.WEIGHTS_OF_A_STEP) + 2
-    monkeypatch.setattr(_engine, "WEIGHTS_OF_A_STEP", 180 * 180 // steps)
+    steps = -(-180 * 180 // step_engine.WEIGHTS_OF_A_STEP) + 2
+    monkeypatch.setattr(step_engine, "WEIGHTS_OF_A_STEP", 180 * 180 // steps)
     assert path(wide, torch.zeros(1, steps, 3)) == "step loop"
     assert path(wide, torch.zeros(1, steps - 1, 3)) == "fused"
     assert path(layers.LSTM(units, dtype="float64"), torch.zeros(1, 5, 3, dtype=torch.float64)) == "fused"
 
 
 def test_the_choice_says_up_to_where(level: str) -> None:
-    assert f" up to {_engine.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
-    limit = f" and {_engine.LOOP_WORK.get(level)} multiplications of a gate a step"
+    assert f" up to {step_engine.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
+    limit = f" and {step_engine.LOOP_WORK.get(level)} multiplications of a gate a step"
     assert (limit in layers.GRU(4).kernel_choice().reason) == (level == "DEFAULT")
 
 
@@ -215,9 +215,9 @@ def test_the_choice_says_that_it_is_compiled() -> None:
 
 
 def test_weights_beyond_the_rule_run_on_operations(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", 4 * 5 * 5 - 1)
+    monkeypatch.setattr(compiled, "MOST_WEIGHTS", 4 * 5 * 5 - 1)
     check(equations=LSTM, units=5)
     assert not calls
-    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", 4 * 5 * 5)
+    monkeypatch.setattr(compiled, "MOST_WEIGHTS", 4 * 5 * 5)
     check(equations=LSTM, units=5)
     assert calls == ["lstm_forward", "lstm_backward"]

@@ -14,7 +14,7 @@ from _needs import COMPILED, needs
 from torch import Tensor
 
 from kerastorch import layers, native
-from kerastorch.layers import _native_equations
+from kerastorch.kernels import compiled
 
 pytestmark = needs(native.available, COMPILED)
 BOTH = ["lstm_forward", "lstm_backward"]
@@ -180,10 +180,10 @@ def test_where_it_does_not_run(calls: list[str], monkeypatch: pytest.MonkeyPatch
     assert_close(ours(x.float(), mask=mask)[0], exact(x)[0])
     layers.ConvLSTM2D(2, 3, activation="softmax")(images().float())
     torch.compile(ours, backend="eager")(x.float())
-    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", ours.weight_hh.numel() - 1)
+    monkeypatch.setattr(compiled, "MOST_WEIGHTS", ours.weight_hh.numel() - 1)
     ours(x.float())
     assert not calls
-    monkeypatch.setattr(_native_equations, "MOST_WEIGHTS", ours.weight_hh.numel())
+    monkeypatch.setattr(compiled, "MOST_WEIGHTS", ours.weight_hh.numel())
     ours(x.float())
     assert calls == ["lstm_forward"]
 
@@ -194,11 +194,11 @@ def test_few_large_images_are_left_to_torch(calls: list[str], monkeypatch: pytes
     x = images().float()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     for most, expected in ((30 * ours.weight_hh.numel() - 1, 0), (30 * ours.weight_hh.numel(), 1)):
-        monkeypatch.setattr(_native_equations, "LONE_IMAGE_WORK", most)
+        monkeypatch.setattr(compiled, "LONE_IMAGE_WORK", most)
         ours(x)
         assert len(calls) == expected
     calls.clear()
-    monkeypatch.setattr(_native_equations, "LONE_IMAGE_WORK", 0)
+    monkeypatch.setattr(compiled, "LONE_IMAGE_WORK", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     ours(x)
     assert calls == ["lstm_forward"]

@@ -77,8 +77,8 @@ def test_nothing_waits_for_cuda(name: str, mask: str) -> None:
 
 
 def test_a_read_value_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kerastorch.layers import _engine
+    from kerastorch.kernels import step_engine
 
-    monkeypatch.setattr(_engine, "may_read", lambda x: True)
+    monkeypatch.setattr(step_engine, "may_read", lambda x: True)
     with pytest.raises(RuntimeError, match="meta"):
         run("relu LSTM", "holes", "meta")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from kerastorch import layers
+from kerastorch.kernels.fused import fused_lstm
 from kerastorch.layers import _pair
-from kerastorch.layers._kernels import fused_lstm
 
 MODES = ["concat", "sum", "ave", "mul", None]
 LAYERS = {

@@ -16,7 +16,7 @@ import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.compat import to_spec
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError, UnsupportedFileError
-from kerastorch.layers._graph import leaves, map_structure
+from kerastorch.structure import leaves, map_structure
 
 PAIRS = [
     (layers.LSTMCell, layers.LSTM, {}),

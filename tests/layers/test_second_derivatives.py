@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
 from kerastorch import layers
-from kerastorch.layers import _engine
-from kerastorch.layers._equations import LSTM
+from kerastorch.kernels import step_engine
+from kerastorch.kernels.equations import LSTM
 
 LAYERS = [
     (layers.LSTM, dict(activation="softsign")),
@@ -37,7 +37,7 @@ def both_orders(problem: Problem, run: Any) -> list[Tensor]:
 @pytest.mark.parametrize("drop", DROPS)
 def test_equal_those_through_every_step(equations: Any, mask: str, drop: str) -> None:
     problem = Problem(equations, "softsign", mask=mask, drop=drop)
-    for ours, theirs in zip(both_orders(problem, _engine.run), both_orders(problem, follow_steps), strict=True):
+    for ours, theirs in zip(both_orders(problem, step_engine.run), both_orders(problem, follow_steps), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)  # float64, another order of sums
 
 
@@ -46,7 +46,7 @@ def test_equal_those_through_every_step(equations: Any, mask: str, drop: str) ->
 def test_equal_finite_differences(equations: Any, mask: str, drop: str) -> None:
     problem = Problem(equations, "tanh", mask=mask, drop=drop, steps=3)
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
-    assert torch.autograd.gradgradcheck(lambda *tensors: problem.run(_engine.run, *tensors), leaves)
+    assert torch.autograd.gradgradcheck(lambda *tensors: problem.run(step_engine.run, *tensors), leaves)
 
 
 @pytest.mark.parametrize("equations", EQUATIONS)
@@ -63,7 +63,7 @@ def test_of_inputs_that_depend_on_each_other(equations: Any) -> None:
         return sum((out.square().sum() for out in outputs), torch.zeros(()))
 
     found = []
-    for run in (_engine.run, follow_steps):
+    for run in (step_engine.run, follow_steps):
         seed = torch.tensor(1.1, dtype=torch.float64, requires_grad=True)
         (first,) = torch.autograd.grad(loss(run, seed), seed, create_graph=True)
         (second,) = torch.autograd.grad(first, seed, create_graph=True)
@@ -77,7 +77,7 @@ def test_of_some_inputs_only(equations: Any) -> None:
     problem = Problem(equations, "softsign")
     for chosen in range(len(problem.tensors)):
         found = []
-        for run in (_engine.run, follow_steps):
+        for run in (step_engine.run, follow_steps):
             leaves = [tensor.detach().requires_grad_(i == chosen) for i, tensor in enumerate(problem.tensors)]
             loss = problem.run(run, *leaves)[0].pow(3).sum()
             (first,) = torch.autograd.grad(loss, leaves[chosen], create_graph=True)
@@ -128,10 +128,10 @@ def layer_loss(layer: Any, x: Tensor) -> Tensor:
 def test_a_plain_backward_pass_does_not_follow_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem(LSTM)
     followed: list[Any] = []
-    real = _engine._followed
-    monkeypatch.setattr(_engine, "_followed", lambda *args: followed.append(1) or real(*args))
+    real = step_engine._followed
+    monkeypatch.setattr(step_engine, "_followed", lambda *args: followed.append(1) or real(*args))
     leaves = [tensor.detach().requires_grad_() for tensor in problem.tensors]
-    loss = problem.run(_engine.run, *leaves)[0].sum()
+    loss = problem.run(step_engine.run, *leaves)[0].sum()
     loss.backward(retain_graph=True)
     assert not followed
     torch.autograd.grad(loss, leaves[:1], create_graph=True)
@@ -140,13 +140,13 @@ def test_a_plain_backward_pass_does_not_follow_the_steps(monkeypatch: pytest.Mon
 
 def test_a_wrong_second_derivative_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem(LSTM, "tanh", steps=2)
-    real = _engine._followed
+    real = step_engine._followed
 
     def wrong(*args: Any) -> Any:
         found = real(*args)
         return found._replace(w_hh=(found.w_hh + found.w_hh.detach()) / 2)
 
-    monkeypatch.setattr(_engine, "_followed", wrong)
+    monkeypatch.setattr(step_engine, "_followed", wrong)
     leaves = [tensor.requires_grad_() for tensor in problem.tensors]
     with pytest.raises(GradcheckError):
-        torch.autograd.gradgradcheck(lambda *tensors: problem.run(_engine.run, *tensors), leaves)
+        torch.autograd.gradgradcheck(lambda *tensors: problem.run(step_engine.run, *tensors), leaves)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.layers._base import Example, Layer
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 
 def tensors(module: nn.Module) -> dict[str, Tensor]:

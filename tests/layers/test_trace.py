@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kerastorch import Input, Sequential, layers
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning"),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers, recipes
 from kerastorch.errors import ArgumentError, UnsupportedError
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 
 def test_a_lambda_passes_on_what_the_function_takes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EQUIVALENT: dict[str, str] = {
-    "kerastorch/layers/_scan.py | scan_steps.step | use[0] | (use[-1])": "the list has one element: the mask",
+    "kerastorch/kernels/export_scan.py | scan_steps.step | use[0] | (use[-1])": "the list has one element: the mask",
     "kerastorch/convert/cudnn.py | lstm_to_cudnn | arrays['bias'].chunk(2) | (arrays['bias'].chunk(1))": (
         "the parts are joined again at once"
     ),
@@ -17,7 +17,7 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/convert/torch_state.py | gru_from_torch | False | True | 2": (
         "whether two biases may be summed is not asked for a GRU, which keeps both"
     ),
-    "kerastorch/layers/_attention.py | penalty | 1000000000.0 | 1250000000.0": (
+    "kerastorch/kernels/attention.py | penalty | 1000000000.0 | 1250000000.0": (
         "both make a weight of exactly 0; in a row in which all are lowered, float32 rounds every score below 32 away"
     ),
     "kerastorch/models/_summary.py | _keras_summary | 10000 | 9999": "a width that no table reaches",

@@ -12,11 +12,12 @@ from .operators import OPERATORS, Site, is_program, sites
 # Subject -> (patterns of modules below kerastorch/, patterns of the test files that are about them, below tests/).
 SUBJECTS: dict[str, tuple[str, str]] = {
     "sequence layers": (
-        "layers/_sequence.py layers/_recurrent.py layers/_kernels.py layers/_engine.py layers/_equations.py "
-        "layers/_gated.py layers/_gated_cell.py layers/_scan.py layers/_input_product.py layers/_product.py "
-        "layers/_cell.py layers/_conv_lstm.py layers/_conv_lstm_steps.py layers/conv_lstm.py layers/lstm.py "
-        "layers/gru.py layers/simple_rnn.py layers/rnn.py layers/cells.py layers/stacked_rnn_cells.py "
-        "layers/_pair.py layers/masking.py layers/embedding.py layers/_native_equations.py layers/_attention.py "
+        "kernels/fused.py kernels/step_loop.py kernels/step_engine.py kernels/equations.py kernels/export_scan.py "
+        "kernels/input_product.py kernels/recurrent_product.py kernels/conv_lstm.py kernels/compiled.py "
+        "kernels/attention.py layers/_sequence.py layers/_recurrent.py layers/_gated.py layers/_gated_cell.py "
+        "layers/_cell.py layers/_conv_lstm.py layers/conv_lstm.py layers/lstm.py layers/gru.py layers/simple_rnn.py "
+        "layers/rnn.py layers/cells.py layers/stacked_rnn_cells.py layers/_pair.py layers/masking.py "
+        "layers/embedding.py "
         "layers/attention.py layers/_headed_attention.py layers/multi_head_attention.py "
         "layers/group_query_attention.py",
         "layers/test_*.py test_layouts*.py test_regularizers.py",

@@ -11,7 +11,7 @@ from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch.cli import main
-from kerastorch.layers._graph import leaves
+from kerastorch.structure import leaves
 
 from ._compare import FORWARD, difference
 

@@ -15,7 +15,7 @@ import kerastorch
 from kerastorch.cli import main
 from kerastorch.compat.operations._node_def import read_node_def
 from kerastorch.layers import Operation
-from kerastorch.layers._graph import leaves, map_structure
+from kerastorch.structure import leaves, map_structure
 
 from ._compare import FORWARD, difference, numpy
 

@@ -11,7 +11,7 @@ import torch
 from _keras_worker import KerasWorker
 
 import kerastorch
-from kerastorch.layers._dtypes import any_dtype
+from kerastorch.dtypes import any_dtype
 
 from ._compare import FORWARD, GRADIENT, difference, flat, numpy
 

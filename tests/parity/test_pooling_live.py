@@ -12,8 +12,8 @@ from _keras_worker import KerasWorker
 from torch.nn import functional as F
 
 from kerastorch import layers
-from kerastorch.layers import _pool
-from kerastorch.layers._convolution import padded
+from kerastorch.kernels import pooling
+from kerastorch.kernels.convolution import padded
 
 from . import _pooling_cases as cases
 from ._compare import BATCH, Case, arguments, assert_parity, differences, numpy, parameters, run_ours
@@ -123,7 +123,7 @@ def test_padding_on_the_wrong_side_is_seen(
 ) -> None:
     case = Case(name, name, {"pool_size": 2, "padding": "same"}, shapes=(cases.LAST[int(name[-2])],))
     reference = assert_parity(keras_worker, "keras3", case)
-    monkeypatch.setattr(_pool, "padded", lambda *axis: padded(*axis)[::-1])
+    monkeypatch.setattr(pooling, "padded", lambda *axis: padded(*axis)[::-1])
     assert any("outputs" in found for found in differences(reference, run_ours(case, reference)))
 
 
@@ -131,7 +131,7 @@ def test_padding_that_counts_is_seen(keras_worker: KerasWorker, monkeypatch: pyt
     config = {"pool_size": 3, "strides": 1, "padding": "same"}
     case = Case("mean", "AveragePooling2D", config, shapes=(cases.LAST[2],))
     reference = assert_parity(keras_worker, "keras3", case)
-    monkeypatch.setitem(_pool._AVERAGES, 2, lambda *given, count_include_pad: F.avg_pool2d(*given))
+    monkeypatch.setitem(pooling._AVERAGES, 2, lambda *given, count_include_pad: F.avg_pool2d(*given))
     assert any("outputs" in found for found in differences(reference, run_ours(case, reference)))
 
 

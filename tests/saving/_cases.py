@@ -11,8 +11,7 @@ from torch import Tensor
 import kerastorch as kt
 from kerastorch.layers._base import REGISTRY, Example, Layer
 from kerastorch.layers._gated_cell import GatedCell
-from kerastorch.layers._graph import leaves
-from kerastorch.layers._shapes import map_shapes
+from kerastorch.structure import leaves, map_shapes
 
 EXAMPLES = [
     (cls, example)

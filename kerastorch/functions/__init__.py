@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import elementwise, indexing, products, reducing, shaping
-from ._kit import Kit as Kit
+from .kit import Kit as Kit
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **elementwise.FUNCTIONS,

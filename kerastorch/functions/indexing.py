@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import ArgumentError, UnsupportedError, quote
-from ._kit import Kit, axis_of, flat_if_none, integer
+from ..errors import ArgumentError, UnsupportedError, quote
+from .kit import Kit, axis_of, flat_if_none, integer
 
 
 def get_item(kit: Kit, x: Any, key: Any) -> Tensor:

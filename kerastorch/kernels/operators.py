@@ -7,7 +7,7 @@ node that they take as it is, for any batch and any number of steps.
 Each has an operator `..._backward`, which runs the kernel once more and lets torch differentiate it: exactly the
 kernel's own gradients on every device and dtype, for the price of one more forward pass in training.
 
-Shapes: `x` `(B, T, F)`, states `(B, U)`, weights as in `_kernels`; absent biases are None.
+Shapes: `x` `(B, T, F)`, states `(B, U)`, weights as in `step_loop`; absent biases are None.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import Parameter
 
 from .. import torch_private
 from ..errors import UnsupportedError
-from . import _cudnn
+from . import cudnn
 
 # Each kernel, and how many states it has.
 _KERNELS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -54,8 +54,8 @@ def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[T
 
 
 def _run(name: str, x: Tensor, states: States, weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
-    if _cudnn.applies(x) and type(x) in (Tensor, Parameter):
-        states, weights = tuple(state.contiguous() for state in states), _cudnn.arrange(name, weights, both)
+    if cudnn.applies(x) and type(x) in (Tensor, Parameter):
+        states, weights = tuple(state.contiguous() for state in states), cudnn.arrange(name, weights, both)
     hx = states if len(states) == 2 else states[0]
     biased = len(weights) == (8 if both else 4)
     # cuDNN must keep what a backward pass needs (there is no dropout inside these kernels). A trace keeps it always:

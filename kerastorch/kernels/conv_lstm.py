@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._convolution import convolve, convolve_gradients
-from ._equations import Equations, Steps
-from ._input_product import InputProduct, dropped_sum
-from ._kernels import Cell, States
-from ._ops import is_followed
-from ._pointwise import overwriting
+from .activation_gradients import overwriting
+from .convolution import convolve, convolve_gradients
+from .equations import Equations, Steps
+from .input_product import InputProduct, dropped_sum
+from .operators import is_followed
+from .step_loop import Cell
+from .types import States
 
 GATES = 4  # i f c o, in Keras as here
 

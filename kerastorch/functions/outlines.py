@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import KerasTorchError, ShapeError, UnsupportedError
-from ._graph import Shape, leaves, map_structure
+from ..structure import Shape, leaves, map_structure
 
 # What every unknown size is taken for, in two runs: what differs between them is unknown in the result. Numbers with
 # many divisors first, since a reshape divides; small ones if the product of several is too large.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._gemm import Factor, weight_product
+from .matrix_products import Factor, weight_product
 
 
 class Product:

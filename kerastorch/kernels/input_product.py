@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._gemm import linear_gradients
-from ._kernels import gate_linear
+from .matrix_products import linear_gradients
+from .step_loop import gate_linear
 
 
 class InputProduct(ABC):

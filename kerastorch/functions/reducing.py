@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...clipping import clip
-from ...errors import UnsupportedError
-from ._kit import Kit, axes_of, axis_of, flat_if_none, integer
+from ..clipping import clip
+from ..errors import UnsupportedError
+from .kit import Kit, axes_of, axis_of, flat_if_none, integer
 
 _COUNTED = (torch.bool, torch.int8, torch.int16, torch.uint8)  # dtypes whose sums are int32
 

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._kernels import Activation, Cell, States, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
-from ._pointwise import Pointwise
-from ._product import Product
+from .activation_gradients import Pointwise
+from .recurrent_product import Product
+from .step_loop import Cell, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
+from .types import Activation, States
 
 
 class Steps(NamedTuple):

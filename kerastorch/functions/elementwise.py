@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ... import activations, clipping
-from ...errors import UnsupportedError
-from ._kit import Kit
+from .. import activations, clipping
+from ..errors import UnsupportedError
+from .kit import Kit
 
 
 def _binary(function: Callable[[Tensor, Tensor], Tensor], floating: bool = False) -> Callable[..., Tensor]:

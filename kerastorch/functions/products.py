@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import UnsupportedError
-from ._kit import Kit, integers
+from ..errors import UnsupportedError
+from .kit import Kit, integers
 
 
 def _multiplying(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

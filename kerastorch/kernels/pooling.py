@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._convolution import padded
+from .convolution import padded
 
 _MAXIMA = {2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGES = {2: F.avg_pool2d, 3: F.avg_pool3d}

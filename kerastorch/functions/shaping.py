@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import ArgumentError, quote
-from ._kit import Kit, axes_of, axis_of, flat_if_none, integers, several, sizes
+from ..errors import ArgumentError, quote
+from .kit import Kit, axes_of, axis_of, flat_if_none, integers, several, sizes
 
 _MOST_VALUES = 10_000_000  # of Arange
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import ArgumentError, UnsupportedError, quote
-from .._dtypes import any_dtype
-from .._graph import leaves
+from ..dtypes import any_dtype
+from ..errors import ArgumentError, UnsupportedError, quote
+from ..structure import leaves
 
 
 @dataclass(frozen=True)

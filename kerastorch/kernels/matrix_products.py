@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..dtypes import autocasts
 from ..torch_private import onednn_linear, onednn_pack
-from ._dtypes import autocasts
-from ._ops import is_followed
+from .operators import is_followed
 
 LEAST = 2**21  # multiplications in one product; 32 x 128 x 512 is the smallest that was measured to gain
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations as A
-from ._kernels import Activation
+from .types import Activation
 
 _aten = torch.ops.aten
 LEAST = 8192  # elements; below, several operations in the place of one cost more than they save

@@ -25,12 +25,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import native
-from . import _gemm, _native_equations, _pointwise
-from ._dtypes import autocasts
-from ._equations import Equations, Gradients, Steps, Weights
-from ._input_product import InputProduct
-from ._kernels import Kernel, States, fused_lstm, loop, one_by_one
-from ._ops import is_followed, may_read
+from ..dtypes import autocasts
+from . import activation_gradients, compiled, matrix_products
+from .equations import Equations, Gradients, Steps, Weights
+from .fused import fused_lstm
+from .input_product import InputProduct
+from .operators import is_followed, may_read
+from .step_loop import loop, one_by_one
+from .types import Kernel, States
 
 # Where the engine is faster than torch's kernels on the CPU, measured in float32. In compiled code: than an LSTM up to
 # so many multiplications a step, by the vector units that the code is for: with few of them torch's, which takes all
@@ -60,7 +62,7 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
         return False  # in this order: a graph that is taken serves any number of steps
     rows, steps = x.shape[:2]
     elements = weights[1].numel()
-    if may_read(x) and _native_equations.pays(weights[1]):
+    if may_read(x) and compiled.pays(weights[1]):
         if kernel is fused_lstm:
             return rows * elements <= _lstm_work()
         if steps >= COMPILED_STEPS and elements <= WEIGHTS_OF_A_STEP * steps:
@@ -70,7 +72,7 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
         return False
     if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
         return 0 < rows <= MOST_ROWS
-    return rows * weights[1].shape[1] >= LEAST_STATE or _gemm.pays(rows, weights[1])
+    return rows * weights[1].shape[1] >= LEAST_STATE or matrix_products.pays(rows, weights[1])
 
 
 def _lstm_work() -> int:
@@ -132,10 +134,10 @@ class Inputs(NamedTuple):
 
 def remark(*functions: Any) -> str | None:
     """How the steps of a recurrence with these activations run, where it is not plain operations of torch."""
-    names = [getattr(f, "__name__", type(f).__name__) for f in functions if _pointwise.find(f) is None]
+    names = [getattr(f, "__name__", type(f).__name__) for f in functions if activation_gradients.find(f) is None]
     if names:
         return f"autograd follows every step: no derivative of {' and '.join(names)} is known here"
-    if any(_native_equations.code_of(f) is None for f in functions):
+    if any(compiled.code_of(f) is None for f in functions):
         return None
     if native.available:
         return _with_shortfall("on the CPU and in float32, the steps run in compiled code")
@@ -159,7 +161,7 @@ def run(
     Returns:
         outputs `(B, T, U)`, final states; none shares memory with another, or with what is kept.
     """
-    activation, recurrent = _pointwise.find(steps.activation), _pointwise.find(steps.recurrent)
+    activation, recurrent = activation_gradients.find(steps.activation), activation_gradients.find(steps.recurrent)
     if activation is None or recurrent is None or is_followed():
         return _followed_by_autograd(steps, inputs, states, mask)
     dtype = torch.promote_types(inputs.dtype_of_gates(), states[0].dtype)  # not that of the weights, under autocast
@@ -167,10 +169,10 @@ def run(
     b_hh, drop = (None if tensor is None else _to(tensor, dtype) for tensor in (steps.b_hh, steps.drop))
     functions = steps.activation, steps.recurrent
     readable = may_read(inputs.x)
-    compiled = _native_equations.find(steps.equations, functions, w_hh, states, b_hh, drop) if readable else None
-    if compiled is None and isabstract(steps.equations):
+    program = compiled.find(steps.equations, functions, w_hh, states, b_hh, drop) if readable else None
+    if program is None and isabstract(steps.equations):
         return _followed_by_autograd(steps, inputs, states, mask)
-    equations = (compiled or steps.equations)(activation, recurrent)
+    equations = (program or steps.equations)(activation, recurrent)
     use = None if mask is None else mask.transpose(0, 1).unsqueeze(-1)
     tensors = (*inputs[:3], w_hh, b_hh, *states)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):

@@ -12,11 +12,11 @@ from torch.nn import Parameter
 
 from .. import activations as A
 from .. import native
-from ._conv_lstm_steps import ChannelsLast
-from ._convolution import convolve_gradients
-from ._equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
-from ._kernels import Activation, States
-from ._product import Product
+from .conv_lstm import ChannelsLast
+from .convolution import convolve_gradients
+from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
+from .recurrent_product import Product
+from .types import Activation, States
 
 MOST_WEIGHTS = 2**20  # in the recurrent matrix: the time to pack it grows faster than the time for a step
 # Multiplications of a step for an image of a ConvLSTM, where there are fewer images than threads: each image has one.

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from .._serial import plain, read_value
+from ..dtypes import dtype_name
 from ..errors import ArgumentError, quote
-from ._dtypes import dtype_name
-from ._graph import like
+from ..structure import like
 
 
 @dataclass(frozen=True)

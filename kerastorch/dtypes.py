@@ -1,0 +1,92 @@
+"""Keras's dtypes and dtype policies in torch's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from .errors import ArgumentError, quote
+
+_FLOATS = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+_OTHERS = {
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "int64": torch.int64,
+    "uint8": torch.uint8,
+    "bool": torch.bool,
+}
+# Policies with float32 weights, and what they compute in.
+_MIXED = {"mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
+MIXED_NAMES = {dtype: name for name, dtype in _MIXED.items()}
+HALVES = (torch.float16, torch.bfloat16)
+
+
+_NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
+
+
+def variable_dtype(policy: Any) -> torch.dtype:
+    """The dtype of a layer's weights for Keras's `dtype` argument: a name, a torch dtype, a policy config, or None."""
+    if policy is None:
+        return torch.get_default_dtype()
+    if isinstance(policy, torch.dtype):
+        return policy
+    policy = _policy_name(policy)
+    if mixed_dtype(policy) is not None:
+        return torch.float32
+    if policy in _FLOATS:
+        return _FLOATS[policy]
+    if policy in _OTHERS or policy == "string":  # Keras 2 wrote the dtype of an Embedding's input here
+        return torch.get_default_dtype()
+    raise ArgumentError(
+        f"dtype: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch dtype or None, got {quote(policy)}."
+    )
+
+
+def weight_dtype(policy: Any) -> torch.dtype:
+    """The dtype of one weight, which may be an integer's: of a count."""
+    found = _OTHERS.get(policy) if isinstance(policy, str) else None
+    return variable_dtype(policy) if found is None else found
+
+
+def mixed_dtype(policy: Any) -> torch.dtype | None:
+    """What a mixed policy (float32 weights, half-precision compute) computes in; None for every other policy."""
+    name = _policy_name(policy)
+    return _MIXED.get(name) if isinstance(name, str) else None
+
+
+def _policy_name(policy: Any) -> Any:
+    if not isinstance(policy, Mapping):
+        return policy
+    config = policy.get("config")
+    return config.get("name") if isinstance(config, Mapping) else None
+
+
+def any_dtype(name: Any) -> torch.dtype:
+    """The torch dtype of an input's `dtype` argument; None is the default float."""
+    if name is None:
+        return torch.get_default_dtype()
+    if isinstance(name, torch.dtype):
+        return name
+    found = _FLOATS.get(name) or _OTHERS.get(name)
+    if mixed_dtype(name) is not None:
+        found = torch.float32  # an input has the dtype of the weights
+    if found is None:
+        raise ArgumentError(f"dtype: expected one of {sorted([*_FLOATS, *_OTHERS])}, got {quote(name)}.")
+    return found
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return _NAMES.get(dtype, str(dtype).removeprefix("torch."))
+
+
+def autocasts(device: torch.device) -> bool:
+    """Whether `torch.autocast` is on for a device; torch does not answer for `meta`, where only shapes are computed."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
