@@ -6,24 +6,35 @@ from typing import Any as _Any
 from . import activations as activations
 from . import constraints as constraints
 from . import convert as convert
+from . import errors as errors
 from . import initializers as initializers
 from . import layers as layers
+from . import models as models
+from . import namespaces as _namespaces
 from . import ops as ops
+from . import preprocessing as preprocessing
+from . import random as random
 from . import recipes as recipes
 from . import regularizers as regularizers
+from . import utils as utils
 from .errors import KerasTorchError as KerasTorchError
+from .initializers import Initializer as Initializer
 from .interop import from_torch as from_torch
+from .layers import Layer as Layer
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .models import _files as _model_files
 from .models import clone_model as clone_model
 from .random import set_seed as set_seed
+from .regularizers import Regularizer as Regularizer
 
 if _TYPE_CHECKING:
+    from . import saving as saving
     from .load import LoadReport as LoadReport
     from .load import load_model as load_model
     from .load import load_weights as load_weights
+    from .load import model_from_config as model_from_config
     from .load import model_from_json as model_from_json
     from .saving import SaveReport as SaveReport
     from .saving import save_model as save_model
@@ -31,9 +42,33 @@ if _TYPE_CHECKING:
     from .saving import to_json as to_json
 
 # The readers and writers of files are a third of the import time: they come when they are asked for.
-_READERS = ("LoadReport", "load_model", "load_weights", "model_from_json")
+_READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
-_ON_USE = (*_READERS, *_WRITERS)
+_TRAINING = "compile and fit are not there yet; use torch.optim and a loop in torch, as in the README."
+_LOSSES = "use torch.nn.functional, or the losses of torch.nn."
+_ABSENT = {
+    **dict.fromkeys(("optimizers", "Optimizer"), _TRAINING),
+    **dict.fromkeys(("losses", "Loss"), _LOSSES),
+    **dict.fromkeys(("metrics", "Metric"), "use torchmetrics, or torch itself."),
+    "callbacks": "what they do stands in your loop in torch.",
+    **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
+    **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
+    **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
+    **dict.fromkeys(("RematScope", "remat"), "use torch.utils.checkpoint."),
+    **dict.fromkeys(("StatelessScope", "SymbolicScope"), "torch.func.functional_call computes without changing state."),
+    **dict.fromkeys(
+        ("DTypePolicy", "FloatDTypePolicy", "dtype_policies", "mixed_precision"),
+        "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
+    ),
+    "Function": "use Model(inputs, outputs).",
+    "Variable": "use Layer.add_weight, or torch.nn.Parameter.",
+    "device": "use torch.device(...) as a context manager.",
+    "export": "use torch.export, as in docs/compile.md.",
+    "name_scope": "give layers their names.",
+    "tree": "use torch.utils._pytree, or optree.",
+    "visualization": "pictures of models are not there yet; model.summary() shows layers, shapes and connections.",
+    "wrappers": "use skorch, which makes estimators of torch modules.",
+}
 
 
 def __getattr__(name: str) -> _Any:
@@ -42,16 +77,24 @@ def __getattr__(name: str) -> _Any:
 
         globals().update({item: getattr(load, item) for item in _READERS})
         return globals()[name]
-    if name in _WRITERS:
-        from . import saving
+    if name in (*_WRITERS, "saving"):
+        from .saving import SaveReport, save_model, save_weights, to_json
 
-        globals().update({item: getattr(saving, item) for item in _WRITERS})
+        # The import itself has set `saving`.
+        globals().update(SaveReport=SaveReport, save_model=save_model, save_weights=save_weights, to_json=to_json)
         return globals()[name]
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("kerastorch")
+        return version()
+    if name in _ABSENT:
+        return _namespaces.absent("keras", name, _ABSENT[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def version() -> str:
+    """The version of kerastorch."""
+    from importlib.metadata import version
+
+    return version("kerastorch")
 
 
 def _on_use(name: str) -> _Any:
@@ -62,5 +105,32 @@ for _name in ("load_weights", "save_model", "save_weights", "to_json"):
     _model_files.provide(_name, _on_use(_name))
 
 
+def _fetching(*names: str) -> dict[str, _Any]:
+    return {name: lambda name=name: __getattr__(name) for name in names}
+
+
+_namespaces.fill("models", **_fetching("load_model", "model_from_config", "model_from_json", "save_model"))
+_namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputLayer)
+
+_MODULES = (
+    "activations",
+    "constraints",
+    "convert",
+    "errors",
+    "initializers",
+    "layers",
+    "models",
+    "ops",
+    "preprocessing",
+    "random",
+    "recipes",
+    "regularizers",
+    "saving",
+    "utils",
+)
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ON_USE, "__version__"])
+    modules = type(_namespaces)
+    held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
+    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, "__version__"})

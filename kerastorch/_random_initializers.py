@@ -50,7 +50,7 @@ class RandomInitializer(Initializer):
         self._refuse("seed", "an integer of 64 bits, or None for torch's global generator")
 
 
-def _truncated_normal(out: Tensor, mean: float, stddev: float, generator: torch.Generator | None) -> Tensor:
+def truncated_normal_(out: Tensor, mean: float, stddev: float, generator: torch.Generator | None) -> Tensor:
     """Cut at two standard deviations: the inverse of the distribution function, applied to uniform numbers."""
     out.uniform_(-_WITHIN_TWO, _WITHIN_TWO, generator=generator)
     return out.erfinv_().mul_(math.sqrt(2.0)).clamp_(-2.0, 2.0).mul_(stddev).add_(mean)
@@ -79,7 +79,7 @@ class TruncatedNormal(_Normal):
     """Normal distribution cut at two `stddev` from `mean`, so its own standard deviation is 0.88 `stddev`."""
 
     def draw(self, out: Tensor, generator: torch.Generator | None) -> Tensor:
-        return _truncated_normal(out, self.mean, self.stddev, generator)
+        return truncated_normal_(out, self.mean, self.stddev, generator)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Law(NamedTuple):
             limit = math.sqrt(3.0 * variance)
             return out.uniform_(-limit, limit, generator=generator)
         if self.distribution == "truncated_normal":
-            return _truncated_normal(out, 0.0, math.sqrt(variance) / _TRUNCATED_STDDEV, generator)
+            return truncated_normal_(out, 0.0, math.sqrt(variance) / _TRUNCATED_STDDEV, generator)
         return out.normal_(0.0, math.sqrt(variance), generator=generator)
 
 

@@ -224,6 +224,38 @@ def model_from_json(
     return model
 
 
+def model_from_config(
+    config: Mapping[str, Any],
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    replace: Mapping[str, Any] | None = None,
+) -> Model:
+    """Make a model from a config of Keras, as `model_from_json` from its text.
+
+    Args:
+        config: `{"class_name": ..., "config": model.get_config()}`, or the whole dict that `to_json` writes.
+        custom_objects: See `load_model`.
+        replace: See `load_model`.
+
+    Returns:
+        The model, with fresh weights, in evaluation mode.
+
+    Raises:
+        LoadError: The config is none of a model, or needs what kerastorch does not have.
+        ArgumentError: It is no dict, or holds what JSON cannot.
+    """
+    if not isinstance(config, Mapping) or "class_name" not in config:
+        raise ArgumentError(
+            f"model_from_config: expected a dict with 'class_name' and 'config', got {quote(config)}; a model's own "
+            "get_config() goes to from_config of its class."
+        )
+    try:
+        text = json.dumps(config)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"model_from_config: the config holds what JSON cannot: {error}.") from error
+    return model_from_json(text, custom_objects, replace=replace)
+
+
 def model_from_json_reported(
     text: str, custom_objects: Mapping[str, Any] | None = None, *, replace: Mapping[str, Any] | None = None
 ) -> tuple[Model, tuple[Rule, ...]]:

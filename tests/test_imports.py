@@ -60,6 +60,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
+    ("namespaces",),
     (
         "spec",
         "operations",
@@ -82,6 +83,8 @@ ORDER = (
     ("functions",),
     ("layers",),
     ("models", "ops", "random", "recipes"),
+    ("utils",),
+    ("preprocessing",),
     ("matching", "interop"),
     ("missing", "_differences"),
     ("load", "saving"),
@@ -101,6 +104,7 @@ FORBIDDEN = {
     "layers": {"models", "files", "compat", "load", "h5py"},
     "models": {"files", "h5py"},
     "convert": {"layers", "models", "files", "compat", "h5py"},
+    "utils": {"models", "files", "load", "h5py"},
 }
 NOWHERE = {"keras", "tf_keras", "tensorflow", "jax", "pickle", "marshal", "importlib.util"}
 

@@ -1,5 +1,8 @@
 """The layers, under Keras's names."""
 
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from ._base import Layer as Layer
 from ._wrapper import deserialize as deserialize
 from ._wrapper import serialize as serialize
@@ -37,6 +40,7 @@ from .depthwise_convolution import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_convolution import DepthwiseConv2D as DepthwiseConv2D
 from .dot import Dot as Dot
 from .einsum_dense import EinsumDense as EinsumDense
+from .elsewhere import ELSEWHERE as _ELSEWHERE
 from .embedding import Embedding as Embedding
 from .global_pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from .global_pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
@@ -63,6 +67,14 @@ from .local import LocallyConnected2D as LocallyConnected2D
 from .lstm import LSTM as LSTM
 from .lstm import CuDNNLSTM as CuDNNLSTM
 from .masking import Masking as Masking
+from .merge_functions import add as add
+from .merge_functions import average as average
+from .merge_functions import concatenate as concatenate
+from .merge_functions import dot as dot
+from .merge_functions import maximum as maximum
+from .merge_functions import minimum as minimum
+from .merge_functions import multiply as multiply
+from .merge_functions import subtract as subtract
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
@@ -120,3 +132,13 @@ from .up_sampling import UpSampling2D as UpSampling2D
 from .up_sampling import UpSampling3D as UpSampling3D
 from .wrapped import Lambda as Lambda
 from .wrapped import TorchModuleWrapper as TorchModuleWrapper
+
+_namespace = _Namespace(__name__, globals(), absent=_ELSEWHERE)
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

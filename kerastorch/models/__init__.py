@@ -1,8 +1,26 @@
-"""Models: Input, Model, Sequential, and how they are made from specs."""
+"""Models: Input, Model, Sequential, and how they are made from specs. `load_model` and the like come from above."""
 
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from .build import build_model as build_model
 from .clone import clone_model as clone_model
 from .input import Input as Input
 from .input import InputLayer as InputLayer
 from .model import Model as Model
 from .sequential import Sequential as Sequential
+
+_namespace = _Namespace(
+    __name__,
+    globals(),
+    hidden=("Input", "InputLayer", "build_model"),
+    absent={"model_from_yaml": "YAML can hold code; use model_from_json."},
+)
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

@@ -1,6 +1,27 @@
-"""Models into files: save_model, save_weights. What stands here goes the way of `load` back."""
+"""`keras.saving`: models into files, and, from `load`, back."""
 
+from typing import Any as _Any
+
+from ..load import load_model as load_model
+from ..load import load_weights as load_weights
+from ..namespaces import Namespace as _Namespace
 from .save import SaveReport as SaveReport
 from .save import save_model as save_model
 from .save import save_weights as save_weights
 from .save import to_json as to_json
+
+_namespace = _Namespace(
+    __name__,
+    globals(),
+    absent={
+        "KerasFileEditor": "open the file with h5py, or load the model, change it and save it again.",
+    },
+)
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

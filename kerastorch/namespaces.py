@@ -1,0 +1,126 @@
+"""Modules that stand for a namespace of Keras: which names they show, which come from above, which are not there.
+
+Imports point one way, and Keras's namespaces do not: `keras.layers` has `Input`, `keras.models` has `load_model`. So a
+module says here what it fetches when it is asked for, and the part of kerastorch that has it says here how. A name of
+Keras that kerastorch does not have can be imported, so that old import lines keep working; its use raises
+`UnsupportedError` with what to use in its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any, NoReturn
+
+from .errors import UnsupportedError
+
+_FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
+
+
+def fill(namespace: str, **names: Callable[[], Any]) -> None:
+    """Say how names of a namespace are had: functions without arguments, called when a name is asked for.
+
+    Args:
+        namespace: The part behind `kerastorch.`: "models".
+        **names: Name -> what returns the object.
+    """
+    _FILLED.setdefault(namespace, {}).update(names)
+
+
+class _Absent(type):
+    """The class of what stands for a name of Keras that is not here; every use of it raises."""
+
+    text: str
+
+    def refuse(cls) -> NoReturn:
+        raise UnsupportedError(cls.text)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        cls.refuse()
+
+    def __getattr__(cls, name: str) -> NoReturn:
+        # Python asks for names with underscores by itself: hasattr(x, "__wrapped__") must be False.
+        raise AttributeError(cls.text) if name.startswith("_") else UnsupportedError(cls.text)
+
+    def __repr__(cls) -> str:
+        return f"<not in kerastorch: {cls.text}>"
+
+
+@cache
+def absent(namespace: str, name: str, instead: str) -> type:
+    """What stands for a name of Keras that is not here.
+
+    Args:
+        namespace: Keras's: "keras.layers".
+        name: The name there.
+        instead: A sentence: what to use.
+    """
+    text = f"{namespace}.{name} is not in kerastorch: {instead}"
+    return _Absent(name, (), {"text": text, "__init_subclass__": classmethod(_refuse_subclass), "__doc__": text})
+
+
+def _refuse_subclass(cls: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError(cls.text)
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a value stands for a name that is not here."""
+    return isinstance(value, _Absent)
+
+
+class Namespace:
+    """What a module's `__getattr__` and `__dir__` do.
+
+    Args:
+        module: `__name__` of the module.
+        names: `globals()` of the module.
+        own: Further public names that the module makes when they are asked for.
+        make: Makes one of them.
+        absent: Names of Keras that are not here -> a sentence that says what to use.
+        hidden: Names in the module that are no part of the namespace.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        names: Mapping[str, Any],
+        *,
+        own: Iterable[str] = (),
+        make: Callable[[str], Any] | None = None,
+        absent: Mapping[str, str] | None = None,
+        hidden: Iterable[str] = (),
+    ) -> None:
+        self._module, self._names = module, names
+        self._own, self._make = frozenset(own), make
+        self._place = module.partition(".")[2]
+        self.absent = dict(absent or {})
+        self._hidden = frozenset(hidden)
+
+    def get(self, name: str) -> Any:
+        """An attribute that the module itself does not hold.
+
+        Raises:
+            AttributeError: There is none; names that are nearly the same are suggested.
+        """
+        if name in self._own and self._make is not None:
+            return self._make(name)
+        filled = _FILLED.get(self._place, {})
+        if name in filled:
+            return filled[name]()
+        if name in self.absent:
+            return absent(f"keras.{self._place}", name, self.absent[name])
+        near = [] if name.startswith("_") else difflib.get_close_matches(name, self.names(), 1, 0.75)
+        near = near or [item for item in self.names() if item.lower() == name.lower()]
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"module {self._module!r} has no attribute {name!r}{hint}")
+
+    def names(self) -> list[str]:
+        """The public names, for `dir()`."""
+        held = {
+            name
+            for name, value in self._names.items()
+            if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+        }
+        return sorted((held | self._own | _FILLED.get(self._place, {}).keys()) - self._hidden)

@@ -1,0 +1,34 @@
+"""What stands around a model in real Keras: the same expressions, evaluated there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .around_cases import CASES, CASES2
+
+
+def plain(value: Any) -> Any:
+    """Arrays for tensors, in nested lists; what Keras says of an error by its class."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, (int, float)) for item in value):
+        return [plain(item) for item in value]
+    if isinstance(value, (str, bool, int, float)) or value is None:
+        return value
+    return np.asarray(value)
+
+
+def run(k: ModuleType) -> dict[str, Any]:
+    """All cases."""
+    cases = CASES if k.__name__ == "keras" else CASES2
+    found = {}
+    for name, case in cases.items():
+        try:
+            found[name] = plain(case(k))
+        except (ValueError, TypeError, IndexError) as error:
+            found[name] = ("raises", type(error).__name__)
+    return found
