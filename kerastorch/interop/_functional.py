@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
-from ._filling import filled
 from ._images import CONVERTERS
 from ._settings import Settings
+from ._tied import embedding_of
 from ._value import Value
 
 if TYPE_CHECKING:
@@ -113,14 +112,10 @@ def _embedding(
     if weight.parameter is None:
         raise UnsupportedError("embedding with a table that is computed: give it a parameter")
     parameter, name = weight.parameter
-    path = name.removesuffix(".weight")
     if padding_idx is not None:
-        tracer.notes.append(f"{path}: Keras trains the row padding_idx={padding_idx} too")
-    tracer.take(parameter, path)
-    if (path, ()) not in tracer.made:  # as of an nn.Embedding, which is one layer with its uses as a function
-        layer = tracer.call_it(layers.Embedding(parameter.shape[0], parameter.shape[1]), path)
-        tracer.made[path, ()] = filled(layer, (None, None), {"weight": parameter})
-    return Value((*input.order, input.rank), tracer.made[path, ()](input.tensor), rows=input.rows)
+        tracer.notes.append(f"{name.removesuffix('.weight')}: Keras trains the row padding_idx={padding_idx} too")
+    layer = embedding_of(tracer, parameter, name)
+    return Value((*input.order, input.rank), layer(input.tensor), rows=input.rows)
 
 
 FUNCTIONS: Mapping[str, Function] = {

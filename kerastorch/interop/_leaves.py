@@ -11,7 +11,7 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
 from ..torch_private import has_hooks
-from . import _pointwise, _shaping
+from . import _functional, _pointwise, _reducing, _shaping
 from ._activations import ACTIVATION_MODULES
 from ._convert import CONVERTERS, HOOKS
 from ._convolutions import CONVOLUTIONS, TRANSPOSED, padding_before
@@ -31,21 +31,34 @@ Leaf = Callable[..., Any]
 _SETTINGS = Settings(data_format="channels_last", trains_padding=True, pads=True)
 
 
-def made_layer(tracer: Tracer, module: nn.Module, **settings: Any) -> Any:
-    """The layer of a module, made at its first call; a module that is called again is the same layer."""
+def _without_hooks(module: nn.Module) -> None:
     if has_hooks(module):
         raise UnsupportedError(HOOKS)
-    path = tracer.paths[id(module)]
+
+
+def made_layer(tracer: Tracer, module: nn.Module, **settings: Any) -> Any:
+    """The layer of a module, made at its first call; a module that is called again is the same layer."""
+    _without_hooks(module)
     form = tuple(sorted((key, repr(value)) for key, value in settings.items()))
-    for parameter in module.parameters():
-        tracer.take(parameter, f"{path} ({', '.join(map(str, form))})" if form and settings.get("axis") else path)
+    path = tracer.take(module)
     if (path, form) not in tracer.made:
         own = Settings(**{**vars(_SETTINGS), **settings})
         tracer.made[path, form] = tracer.named(CONVERTERS[type(module)](module, own), module)
     return tracer.made[path, form]
 
 
+def _by_function(tracer: Tracer, module: Any) -> dict[str, Any] | None:
+    """The parameters of a module as values, where one of them has other uses too."""
+    parameters = dict(module.named_parameters())
+    if not any(map(tracer.uses.tied, parameters.values())):
+        return None
+    _without_hooks(module)
+    return {name: tracer.value(parameter) or parameter.detach() for name, parameter in parameters.items()}
+
+
 def _linear(tracer: Tracer, module: nn.Linear, input: Value) -> Value:
+    if (parameters := _by_function(tracer, module)) is not None:
+        return _reducing.FUNCTIONS["linear"](tracer, input, **parameters)
     moved = input.last(-1)
     return moved.with_tensor(made_layer(tracer, module)(moved.tensor))
 
@@ -53,6 +66,8 @@ def _linear(tracer: Tracer, module: nn.Linear, input: Value) -> Value:
 def _embedding(tracer: Tracer, module: nn.Embedding, input: Value) -> Value:
     if module.padding_idx is not None:
         tracer.notes.append(f"{tracer.paths[id(module)]}: Keras trains the row padding_idx={module.padding_idx} too")
+    if (parameters := _by_function(tracer, module)) is not None:
+        return _functional.FUNCTIONS["embedding"](tracer, input, **parameters)
     return Value((*input.order, input.rank), made_layer(tracer, module)(input.tensor), rows=input.rows)
 
 
@@ -72,12 +87,26 @@ def _channels(tracer: Tracer, module: nn.Module, input: Value) -> Value:
     """Normalizations of torch's axis 1."""
     if input.batch != 0:
         raise UnsupportedError(f"its input must have the batch at axis 0, here it is at {input.batch}")
-    if (isinstance(module, nn.BatchNorm1d) and input.rank == 2) or input.rank > 2:
+    if input.rank < 2 or (input.rank == 2 and not isinstance(module, nn.BatchNorm1d)):
+        raise UnsupportedError(f"an input of {input.rank} axes")
+    home = tracer.homes[id(module)]
+    tracer.forms.setdefault(home, set()).add((input.axis(1, ""), input.rank))
+    if tracer.before is None or len(tracer.before.forms[home]) == 1:
         return input.with_tensor(made_layer(tracer, module, axis=input.axis(1, ""), rank=input.rank)(input.tensor))
-    raise UnsupportedError(f"an input of {input.rank} axes")
+    # A layer has one rank and one axis: all its calls get the most axes, with the channels last.
+    rank = max(rank for _, rank in tracer.before.forms[home])
+    axes = [*range(2, input.rank), 1]
+    layer = made_layer(tracer, module, axis=rank - 1, rank=rank)
+    tensor, more = input.arranged(axes), list(range(1, 1 + rank - input.rank))
+    for axis in more:
+        tensor = apply("ExpandDims", tensor, axis)
+    tensor = layer(tensor)
+    return Value((0, *axes), apply("Squeeze", tensor, more) if more else tensor, rows=input.rows)
 
 
 def _last_axes(tracer: Tracer, module: Any, input: Value) -> Value:
+    if isinstance(module, nn.LayerNorm) and (parameters := _by_function(tracer, module)) is not None:
+        return _functional.FUNCTIONS["layer_norm"](tracer, input, module.normalized_shape, **parameters, eps=module.eps)
     axes = list(range(input.rank - len(module.normalized_shape), input.rank))
     for axis in axes:
         input.axis(axis, "is normalized")
@@ -173,6 +202,7 @@ def _own(tracer: Tracer, layer: layers.Layer, *inputs: Any, **options: Any) -> A
 
     if "training" in options:
         raise UnsupportedError("a layer of kerastorch with training=: the mode of the model decides; leave it out")
+    tracer.take(layer)
     made = layer(*replaced(inputs, natural), **replaced(options, natural))
     if isinstance(made, (list, tuple)):
         return [Value(range(item.ndim), item) for item in made]

@@ -43,7 +43,7 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Any, hx: Any = Non
             f"make the module batch_first={not module.batch_first}, transpose before, or say where the example has "
             "its batch with batch_axis"
         )
-    path = tracer.paths[id(module)]
+    path = tracer.take(module)
     wanted = tracer.states_used is None or path in tracer.states_used
     stack = _stack(tracer, module, path, wanted)
     tensor = input.arranged([time, 2])
@@ -75,8 +75,6 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Any, hx: Any = Non
 def _stack(tracer: Tracer, module: nn.RNNBase, path: str, wanted: bool) -> list[layers.Layer]:
     if has_hooks(module):
         raise UnsupportedError(HOOKS)
-    for parameter in module.parameters():
-        tracer.take(parameter, path)
     if path not in tracer.made:
         stack = recurrent_layers(module, Settings(tracer.sum_biases), wanted)
         for index, layer in enumerate(stack):
@@ -128,9 +126,7 @@ def cell_call(tracer: Tracer, module: Any, input: Value, hx: Any = None) -> Any:
         raise UnsupportedError("a cell takes (batch, features)")
     if has_hooks(module):
         raise UnsupportedError(HOOKS)
-    path = tracer.paths[id(module)]
-    for parameter in module.parameters():
-        tracer.take(parameter, path)
+    path = tracer.take(module)
     if path not in tracer.made:
         tracer.made[path] = tracer.named(cell(module, Settings(tracer.sum_biases)), module)
         if module.bias and not isinstance(module, nn.GRUCell):

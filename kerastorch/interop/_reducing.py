@@ -11,10 +11,10 @@ from torch import Tensor
 from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
-from ._filling import filled
 from ._pointwise import FUNCTIONS as _POINTWISE
 from ._pointwise import aligned, rank_of
 from ._size import same
+from ._tied import kernel_of
 from ._value import Value
 
 if TYPE_CHECKING:
@@ -144,11 +144,16 @@ def einsum(equation: str, *operands: Any) -> Value:
         raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
     free = next(letter for letter in "zyxwvutsrqponmlkjihgfedcba" if letter not in equation)
     first = batch or free
+    has_rows = any(isinstance(item, Value) and item.once is None for item in operands)
     inputs, tensors = [], []
     for term, operand in zip(terms, operands, strict=True):
         if isinstance(operand, Value):
             if operand.batch is None and batch is not None and batch in term:
                 raise UnsupportedError("the batch axis of one tensor meets another axis of the other")
+            if operand.once is not None and has_rows:
+                inputs.append(term)
+                tensors.append(operand.once())
+                continue
             inputs.append(first + "".join(term[axis] for axis in operand.axes))
             tensors.append(operand.tensor)
         elif isinstance(operand, Tensor):
@@ -167,8 +172,9 @@ def matmul(tracer: Tracer, input: Any, mat2: Any) -> Value:
         and mat2.rank <= 2
         and isinstance(input, Value)
         and input.batch not in (None, input.rank - 1)
+        and (made := _dense(tracer, input, mat2)) is not None
     ):
-        return _dense(tracer, input, mat2)
+        return made
     one, other = rank_of(input), rank_of(mat2)
     leading = _LETTERS[: max(one - 2, other - 2, 0)]
     left = leading[len(leading) - max(one - 2, 0) :] + ("v" if one > 1 else "") + "w"
@@ -177,41 +183,34 @@ def matmul(tracer: Tracer, input: Any, mat2: Any) -> Value:
     return einsum(f"{left},{right}->{result}", input, mat2)
 
 
-def _dense(tracer: Tracer, input: Value, weight: Value) -> Value:
-    """The product with a trained matrix or vector, which is a Dense."""
+def _dense(tracer: Tracer, input: Value, weight: Value) -> Value | None:
+    """The product with a trained matrix or vector, which is a Dense; None where that is a weight of another layer."""
     assert weight.parameter is not None
     parameter, name = weight.parameter
-    matrix = parameter.detach().reshape(parameter.shape[0], -1)
-    made = apply_dense(tracer, input, name, parameter, matrix.T.requires_grad_(), None)
+    layer = kernel_of(tracer, parameter, name, True, None)
+    if layer is None:
+        return None
+    made = _on_the_last(input, layer)
     if parameter.ndim == 2:
         return made
     return Value(made.without([made.rank - 1]), apply("Squeeze", made.tensor, -1), rows=made.rows)
 
 
-def apply_dense(
-    tracer: Tracer, input: Value, name: str, parameter: Any, weight: Any, bias: tuple[Any, Any] | None
-) -> Value:
-    """A Dense with this weight `(units, features)`."""
-    tracer.take(parameter, name)
-    if (name, "dense") not in tracer.made:
-        layer = layers.Dense(weight.shape[0], use_bias=bias is not None)
-        tracer.call_it(layer, name.removesuffix(".weight"))
-        tensors = {"weight": weight, "bias": None if bias is None else bias[0]}
-        tracer.made[name, "dense"] = filled(layer, (None, weight.shape[1]), tensors)
+def _on_the_last(input: Value, layer: layers.Layer) -> Value:
     moved = input.last(-1)
-    return moved.with_tensor(tracer.made[name, "dense"](moved.tensor))
+    return moved.with_tensor(layer(moved.tensor))
 
 
 def _linear(tracer: Tracer, input: Value, weight: Any, bias: Any = None) -> Value:
-    if not isinstance(weight, Value) or weight.parameter is None or not (bias is None or _is_parameter(bias)):
+    layer = None
+    if _is_parameter(weight) and weight.rank == 2:
+        parameter, name = weight.parameter
+        layer = kernel_of(tracer, parameter, name, False, bias.parameter if _is_parameter(bias) else None)
+    if layer is not None:
+        made, bias = _on_the_last(input, layer), None if layer.use_bias else bias
+    else:
         made = matmul(tracer, input, weight.relabelled((1, 0)) if isinstance(weight, Value) else weight.T)
-        return made if bias is None else _POINTWISE["add"](tracer, made, bias)
-    parameter, name = weight.parameter
-    own_bias = None
-    if bias is not None:
-        tracer.take(bias.parameter[0], name)
-        own_bias = bias.parameter
-    return apply_dense(tracer, input, name, parameter, parameter, own_bias)
+    return made if bias is None else _POINTWISE["add"](tracer, made, bias)
 
 
 def _is_parameter(value: Any) -> bool:

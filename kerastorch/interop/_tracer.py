@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from ..layers import Dense, Embedding, Layer, Reshape
+from ..layers import Embedding, Layer
 from ..layers._graph import SymbolicTensor, symbolic_leaves
 from ..layers._naming import snake_case
 from ..layers.operation import Operation, apply
@@ -32,6 +32,7 @@ from ._metadata import METADATA, SIZED, known
 from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
 from ._spelling import spelled
+from ._tied import Uses, alone, homes, uses_of
 from ._value import OPEN, POISON, Joined, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -56,7 +57,7 @@ class Tracer(TorchFunctionMode):
         functions: The functions of torch by name, each with what translates it.
         leaves: The classes of modules that are translated as a whole, each with what does it.
         sum_biases: Whether two biases may become one.
-        states_used: The modules whose final states are used, as an earlier trace has found them; None: not known yet.
+        before: An earlier trace, which has found whose final states are used, and the uses of each parameter.
     """
 
     def __init__(
@@ -65,24 +66,28 @@ class Tracer(TorchFunctionMode):
         functions: Mapping[str, Callable[..., Any]],
         leaves: Callable[[nn.Module], Callable[..., Any] | None],
         sum_biases: bool,
-        states_used: set[str] | None = None,
+        before: Tracer | None = None,
     ) -> None:
         super().__init__()
         self.functions = functions
         self.sum_biases = sum_biases
         self.refused: list[str] = []
         self.notes: list[str] = []
-        self.states_used = states_used
+        self.states_used = None if before is None else before.states_seen
         self.states_seen: set[str] = set()
         self.paths = {id(module): path for path, module in root.named_modules()}
         self.made: dict[Any, Any] = {}  # layers by module and by parameter
-        self._taken: dict[int, str] = {}  # parameters that are in a layer already -> how
         self._values: dict[int, Any] = {}
         self._kept: list[Any] = []  # so that no id is given twice
         self._parameters = {id(p): (p, name) for name, p in root.named_parameters() if p.requires_grad}
+        names = {key: name for key, (_, name) in self._parameters.items()}
+        self.uses = Uses(names, None if before is None else before.uses)
+        self.before = before
+        self.forms: dict[str, set[tuple[int, int]]] = {}  # the axes and ranks that normalizations have
         self._modules = {
             id(module): (module, handler) for module in root.modules() if (handler := leaves(module)) is not None
         }
+        self.homes = homes((self.paths[key], module) for key, (module, _) in self._modules.items())
         self._buffers = {buffer.data_ptr(): name for name, buffer in root.named_buffers()}
         self._inside = False
         self.names: set[str] = set()
@@ -284,36 +289,28 @@ class Tracer(TorchFunctionMode):
 
     # ------------------------------------------------------------------ parameters
 
-    def take(self, parameter: nn.Parameter, form: str) -> None:
-        """Say that a layer holds the parameter; a second layer would part the two.
+    def take(self, module: nn.Module) -> str:
+        """The path of the layer that a module is, as one that holds its parameters.
 
         Raises:
-            UnsupportedError: Another one does.
+            UnsupportedError: A parameter of it stands elsewhere too.
         """
-        known_form = self._taken.setdefault(id(parameter), form)
-        if known_form != form:
-            raise UnsupportedError(
-                f"a parameter stands in {known_form} and in {form} (tied weights), and each layer has its own weights; "
-                "give the second one a copy"
-            )
+        path = self.homes[id(module)]
+        for parameter, use in uses_of(self, module, path):
+            self.uses.add(parameter, use, f"in {self._where(module)}".removesuffix(": "))
+            if self.uses.tied(parameter):
+                self.uses.holder(parameter)
+        return path
+
+    def name_of(self, parameter: Any) -> str | None:
+        """The name of a parameter that is trained."""
+        return self.uses.names.get(id(parameter))
 
     def _parameter(self, tensor: Any) -> Value:
-        """A trained parameter that stands by itself: the kernel of a Dense on ones."""
+        """A trained parameter that stands by itself."""
         parameter, name = self._parameters[id(tensor)]
-
-        def make() -> SymbolicTensor:
-            self.take(parameter, f"{name} by itself")
-            if (name, "alone") not in self.made:
-                layer = Dense(max(parameter.numel(), 1), use_bias=False)
-                self.call_it(layer, name)
-                filled(layer, (None, 1), {"weight": parameter.detach().reshape(-1, 1).requires_grad_()})
-                self.made[name, "alone"] = Reshape(tuple(parameter.shape))(layer(self.ones(parameter.dtype)))
-            return self.made[name, "alone"]
-
-        value = Value((None, *range(parameter.ndim)), make, parameter=(parameter, name))
-        value.sizes = tuple(parameter.shape)
-        self._values[id(tensor)] = value
-        return value
+        self._values[id(tensor)] = alone(self, parameter, name)
+        return self._values[id(tensor)]
 
     def ones(self, dtype: torch.dtype) -> SymbolicTensor:
         """Ones `(B, 1)`, for numbers that are the same in every row."""

@@ -54,6 +54,7 @@ class Value:
         fill: The number that stands everywhere, if there is one.
         row_numbers: Whether it counts the rows of the batch, `arange(x.size(0))`: something for an index alone.
         parameter: The trained parameter that it is, and its name.
+        once: What makes the same numbers without rows, in torch's order, where the tensor has them in every row.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Value:
         fill: float | None = None,
         row_numbers: bool = False,
         parameter: tuple[Any, str] | None = None,
+        once: Callable[[], SymbolicTensor] | None = None,
     ) -> None:
         self.order = tuple(order)
         self._tensor = tensor
@@ -74,6 +76,7 @@ class Value:
         self.fill = fill
         self.row_numbers = row_numbers
         self.parameter = parameter
+        self.once = once
         self.sizes: tuple[int, ...] = ()  # in torch, of the example
 
     @property
@@ -136,7 +139,9 @@ class Value:
     def relabelled(self, moved: Sequence[int]) -> Value:
         """torch's axes in another order: axis i is what `moved[i]` was. In Keras nothing moves."""
         order = [None if dim is None else list(moved).index(dim) for dim in self.order]
-        return Value(order, lambda: self.tensor, rows=self.rows)
+        made = self.once
+        once = made and (lambda: apply("Transpose", made(), axes=list(moved)))
+        return Value(order, lambda: self.tensor, rows=self.rows, once=once)
 
     def arranged(self, axes: Sequence[int]) -> SymbolicTensor:
         """The tensor with torch's axes in this order behind the batch's."""

@@ -122,8 +122,8 @@ def _together(example: Example, place: int, free: list[list[int]], in_rows: bool
 
 def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Traced, list[str]]:
     """The model with what was found on the way, and notes."""
-    tracer, *_ = _trace(module, example, sum_biases, None)  # it finds out which final states are used
-    tracer, inputs, outputs, batches = _trace(module, example, sum_biases, tracer.states_seen)
+    before, *_ = _trace(module, example, sum_biases, None)  # it finds which final states are used, and what is shared
+    tracer, inputs, outputs, batches = _trace(module, example, sum_biases, before)
     tracer.name_others(outputs)
     named: Any = {item.name: symbol for item, symbol in zip(example.given, inputs, strict=True)}
     model = Model(named if example.named else inputs if len(inputs) > 1 else inputs[0], outputs)
@@ -137,9 +137,9 @@ def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Trac
 
 
 def _trace(
-    module: nn.Module, example: Example, sum_biases: bool, states_used: set[str] | None
+    module: nn.Module, example: Example, sum_biases: bool, before: Tracer | None
 ) -> tuple[Tracer, list[SymbolicTensor], Any, list[int]]:
-    tracer = Tracer(module, _FUNCTIONS, leaf_of, sum_biases, states_used)
+    tracer = Tracer(module, _FUNCTIONS, leaf_of, sum_biases, before)
     inputs, outputs, batches = _run(tracer, module, example)
     for read in tracer.reads:
         if read.holds is None:

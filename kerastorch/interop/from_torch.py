@@ -151,8 +151,11 @@ def _is_plain(module: nn.Module) -> bool:
 
 
 def _ties(module: nn.Module) -> Iterator[str]:
-    """Parameters that stand in two places: copies would part them."""
+    """Parameters that stand in two places: a row of layers would part them."""
     first: dict[int, str] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         if first.setdefault(id(parameter), name) != name:
-            yield f"{name}: it is the same parameter as {first[id(parameter)]}, and a layer has its own weights"
+            yield (
+                f"{name}: it is the same parameter as {first[id(parameter)]} (tied weights), and in a row each layer "
+                "has its own: pass an example with tensors, then a graph is made, in which a layer may stand twice"
+            )

@@ -17,7 +17,7 @@ import kerastorch as kt
 from kerastorch.errors import ArgumentError, UnsupportedError
 
 from ._helpers import randomize, translated
-from ._zoo import FEATURES, WORDS, LastOutput, Tagger, TimeFirst, series, words
+from ._zoo import FEATURES, LastOutput, Tagger, TimeFirst, series, words
 
 
 class Function(nn.Module):
@@ -141,29 +141,6 @@ def test_everything_is_listed() -> None:
         + lines[2].partition("(line ")[2].split(":")[0],
         "other (Hardshrink)",
     ]
-
-
-class Tied(nn.Module):
-    """The words in and out are one matrix."""
-
-    def __init__(self, by_function: bool) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(WORDS, 5)
-        self.rnn = nn.GRU(5, 5, batch_first=True)
-        self.out = nn.Linear(5, WORDS)
-        self.by_function = by_function
-        if not by_function:
-            self.out.weight = self.embedding.weight
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.rnn(self.embedding(x))[0]
-        return F.linear(h, self.embedding.weight) if self.by_function else self.out(h)
-
-
-@pytest.mark.parametrize("by_function", [False, True])
-def test_tied_weights(by_function: bool) -> None:
-    with pytest.raises(UnsupportedError, match=r"a parameter stands in embedding and in .* \(tied weights\)"):
-        kt.from_torch(Tied(by_function), words())
 
 
 def test_hooks() -> None:

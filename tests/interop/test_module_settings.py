@@ -119,8 +119,10 @@ def test_everything_that_is_refused_is_listed() -> None:
     with pytest.raises(UnsupportedError) as caught:
         kt.from_torch(module)
     assert str(caught.value).splitlines()[1:] == [
-        "  4.weight: it is the same parameter as 2.weight, and a layer has its own weights",
-        "  4.bias: it is the same parameter as 2.bias, and a layer has its own weights",
+        "  4.weight: it is the same parameter as 2.weight (tied weights), and in a row each layer has its own: pass an "
+        "example with tensors, then a graph is made, in which a layer may stand twice",
+        "  4.bias: it is the same parameter as 2.bias (tied weights), and in a row each layer has its own: pass an "
+        "example with tensors, then a graph is made, in which a layer may stand twice",
         "  0 (Bilinear): there is no layer for this class",
         "  1.0 (Own): there is no layer for this class",
     ]
