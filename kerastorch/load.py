@@ -67,8 +67,10 @@ class LoadReport:
 
 
 def load_model(
-    path: str | os.PathLike[str] | BinaryIO,
+    filepath: str | os.PathLike[str] | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
     *,
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
@@ -81,11 +83,14 @@ def load_model(
     that one's rules, with a warning.
 
     Args:
-        path: The file, or a binary stream.
+        filepath: The file, or a binary stream.
         custom_objects: For classes and functions of your own that the file names, under `Name` or `package>Name`: a
             class with `from_config` (every `layers.Layer`), which gets the config in the file; any other class or
             function that makes the layer, cell, initializer, ... from the config by name; a function that the file
             names as an activation, initializer, regularizer or constraint. A name of Keras's own means yours, too.
+        compile: Accepted as in Keras: `model.training_config` says how the original was compiled, and nothing here is
+            compiled by it.
+        safe_mode: Accepted as in Keras. Nothing in a file is ever run, also if it is False.
         replace: For layers by their name, or by `outer/inner` where that is not unique: a layer, a torch module, or a
             function on tensors that stands for the layer. Weights of the file go into it if they fit.
         device: Where the weights go; torch's default device if None.
@@ -99,7 +104,10 @@ def load_model(
             fit its own config (`MismatchError`).
         ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
-    model, report = load_model_reported(path, custom_objects, replace=replace, device=device)
+    for key, value in (("compile", compile), ("safe_mode", safe_mode)):
+        if not isinstance(value, bool):
+            raise ArgumentError(f"load_model: {key}: expected True or False, got {quote(value)}.")
+    model, report = load_model_reported(filepath, custom_objects, replace=replace, device=device)
     _warn(report.rules, report.path)
     return model
 
@@ -142,7 +150,7 @@ def load_model_reported(
 
 def load_weights(
     model: Model,
-    path: str | os.PathLike[str] | BinaryIO,
+    filepath: str | os.PathLike[str] | BinaryIO,
     *,
     by_name: bool = False,
     strict: bool = True,
@@ -158,8 +166,8 @@ def load_weights(
 
     Args:
         model: The model; its input shapes must be known.
-        path: A weights or full-model file of any Keras version, an index of sharded weights (`name.weights.json`), or
-            a binary stream.
+        filepath: A weights or full-model file of any Keras version, an index of sharded weights (`name.weights.json`),
+            or a binary stream.
         by_name: Match layers by their names instead. Files of Keras before 3.6 that hold a tree of weights only do not
             say any.
         strict: False, only together with `by_name`: load the layers that both sides have, and leave the others as they
@@ -190,7 +198,7 @@ def load_weights(
             "out. To leave out layers that do not fit, pass skip_mismatch=True."
         )
     _ = model.variables  # raises where a layer is not built
-    with open_archive(path) as archive:
+    with open_archive(filepath) as archive:
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)

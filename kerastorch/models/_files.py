@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import UnsupportedError, quote
+
 _functions: dict[str, Callable[..., Any]] = {}
 
 
@@ -23,36 +25,86 @@ class OnDisk:
     def load_weights(
         self,
         filepath: Any,
-        *,
-        by_name: bool = False,
-        strict: bool = True,
         skip_mismatch: bool = False,
+        by_name: bool = False,
+        options: None = None,
+        *,
+        strict: bool = True,
         sum_biases: bool = False,
     ) -> Any:
         """Read the weights of a Keras file into this model: `kerastorch.load_weights(model, filepath, ...)`.
 
+        `options` is TensorFlow's for its own format, None here.
+
         Returns:
             A `LoadReport`: what was loaded, and what was not.
         """
-        options = {"by_name": by_name, "strict": strict, "skip_mismatch": skip_mismatch, "sum_biases": sum_biases}
-        return _functions["load_weights"](self, filepath, **options)
+        _refuse_options("load_weights", options)
+        given = {"by_name": by_name, "strict": strict, "skip_mismatch": skip_mismatch, "sum_biases": sum_biases}
+        return _functions["load_weights"](self, filepath, **given)
 
-    def save(self, filepath: Any, *, dialect: Any = "keras3") -> Any:
-        """Write the model into a file that Keras opens: `kerastorch.save_model(model, filepath, dialect=...)`.
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+        save_traces: bool = True,
+        signatures: None = None,
+        options: None = None,
+        dialect: Any = "keras3",
+    ) -> Any:
+        """Write the model into a file that Keras opens: `kerastorch.save_model(model, filepath, ...)`.
+
+        `save_traces`, `signatures` and `options` are TensorFlow's for a SavedModel and say nothing about these files.
 
         Returns:
             A `SaveReport`: what was written, and what was changed for that Keras.
         """
-        return _functions["save_model"](self, filepath, dialect=dialect)
+        _refuse_options("save", signatures)
+        _refuse_options("save", options)
+        return _functions["save_model"](
+            self,
+            filepath,
+            overwrite,
+            zipped,
+            include_optimizer=include_optimizer,
+            save_format=save_format,
+            dialect=dialect,
+        )
 
-    def save_weights(self, filepath: Any, *, dialect: Any = "keras3") -> Any:
-        """Write the weights into a file that Keras reads: `kerastorch.save_weights(model, filepath, dialect=...)`.
+    def save_weights(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        *,
+        save_format: str | None = None,
+        options: None = None,
+        dialect: Any = "keras3",
+    ) -> Any:
+        """Write the weights into a file that Keras reads: `kerastorch.save_weights(model, filepath, ...)`.
+
+        `options` is TensorFlow's for its own format, None here.
 
         Returns:
             A `SaveReport`: what was written, and what was changed for that Keras.
         """
-        return _functions["save_weights"](self, filepath, dialect=dialect)
+        _refuse_options("save_weights", options)
+        return _functions["save_weights"](
+            self, filepath, overwrite, max_shard_size, save_format=save_format, dialect=dialect
+        )
 
     def to_json(self, *, dialect: Any = "keras3") -> str:
         """The architecture as text, as Keras's `to_json`: `model_from_json` of Keras and of kerastorch read it."""
         return _functions["to_json"](self, dialect=dialect)
+
+
+def _refuse_options(method: str, value: Any) -> None:
+    if value is not None:
+        raise UnsupportedError(
+            f"{method}: got {quote(type(value).__name__)}, which is TensorFlow's own for a SavedModel or a checkpoint; "
+            "files here are .keras and .h5: leave it out."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..layers._ragged import refuse_packed
 from ..layers._weighted import repr_of
 from ..structure import leaves, map_structure
-from ._batches import source_of
+from ._batches import Slices, Source, source_of
 from ._progress import progress
 from ._transfer import transfer_to
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
-    """See `Model.predict`."""
-    if callbacks is not None:
+    """See `Runs.predict`."""
+    if callbacks:
         raise UnsupportedError("predict: callbacks belong to Keras's loops; write a loop over the batches.")
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
@@ -34,6 +35,24 @@ def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: i
     where = f"{repr_of(model)}.predict"
     source = source_of(x, batch_size, _fixed_batch(model) or 32, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
+    return _run(model, source, count, steps, verbose, where)
+
+
+def predict_on_batch(model: Model, x: Any) -> Any:
+    """See `Runs.predict_on_batch`."""
+    refuse_packed(model, (x,), {})
+    where = f"{repr_of(model)}.predict_on_batch"
+    source = source_of(x, None, sys.maxsize, where)
+    if not isinstance(source, Slices):
+        raise ArgumentError(
+            f"{where}: expected one batch, an array or a list or dict of them, got {quote(type(x).__name__)}; "
+            "predict takes what makes batches."
+        )
+    return _run(model, source, 1, None, 0, where)
+
+
+def _run(model: Model, source: Source, count: int | None, steps: int | None, verbose: Any, where: str) -> Any:
+    """The outputs for the first `count` batches; `steps` are the batches that the caller asks for."""
     gathered: Gathered | None = None
     done = 0
     with _inference(model), progress(verbose, count) as advance:
@@ -51,7 +70,7 @@ def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: i
     if gathered is None:
         raise ShapeError(f"{where}: expected at least one batch, got none.")
     if steps is not None and done < steps:
-        warnings.warn(f"{where}: steps={steps}, but the data ended after {done} batches.", stacklevel=3)
+        warnings.warn(f"{where}: steps={steps}, but the data ended after {done} batches.", stacklevel=4)
     return gathered.result()
 
 

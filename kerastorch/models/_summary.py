@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers import _check
 from ..layers._base import Layer
-from ..layers._variables import all_variables
+from ..layers._variables import UnbuiltParameter, all_variables
 from ..structure import map_shapes
 from ._plan import map_template, slots_of
 from .model import Model
 from .sequential import Sequential
 
 
-def summary(
-    model: Model, print_fn: Callable[[str], Any], expand_nested: bool, style: str, options: dict[str, Any]
-) -> None:
-    """See `Model.summary`."""
+@dataclass(frozen=True)
+class Table:
+    """How the table looks; see `Runs.summary`."""
+
+    line_length: int | None = None
+    positions: Sequence[float] | None = None
+    expand_nested: bool = False
+    show_trainable: bool = False
+    layer_range: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if callable(self.line_length):
+            raise ArgumentError(
+                "summary: line_length: expected an integer, got a function; the order of the arguments is Keras's: "
+                "summary(print_fn=...)."
+            )
+        if self.line_length is not None:
+            _check.positive("summary: line_length", self.line_length)
+        for name in ("expand_nested", "show_trainable"):
+            _check.boolean(f"summary: {name}", getattr(self, name))
+
+
+def summary(model: Model, print_fn: Callable[[str], Any], table: Table, style: str, options: dict[str, Any]) -> None:
+    """See `Runs.summary`."""
     if _check.one_of("style", style, ("keras", "torch")) == "torch":
         print_fn(_torch_summary(model, options))
         return
     if options:
         raise ArgumentError(f"summary: {sorted(options)} go with style='torch' only.")
-    print_fn(_keras_summary(model, expand_nested))
+    print_fn(_keras_summary(model, table))
 
 
 def count(layer: Layer) -> tuple[int, int]:
     """Trainable and other values in the weights of a layer, as Keras counts them."""
     totals = [0, 0]
-    for variable in all_variables(layer):
+    for variable in all_variables(layer) if _is_whole(layer) else ():
         for part in variable.parts():
             totals[0 if part.requires_grad else 1] += part.numel()
     return totals[0], totals[1]
+
+
+def _is_whole(layer: Layer) -> bool:
+    """Whether a layer and all inside it have their weights."""
+    return layer.built and not any(isinstance(parameter, UnbuiltParameter) for parameter in layer.parameters())
 
 
 def rows(model: Model, expand_nested: bool = False, depth: int = 0) -> Iterator[tuple[int, Layer, Any, list[str]]]:
@@ -49,7 +76,8 @@ def rows(model: Model, expand_nested: bool = False, depth: int = 0) -> Iterator[
 
 def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
     if isinstance(model, Sequential):
-        yield from zip(model.layers, model._shapes(), ([] for _ in model.layers), strict=True)  # type: ignore[misc]
+        shapes = model._shapes() if model.built else [_own_shape(layer) for layer in model.layers]
+        yield from zip(model.layers, shapes, ([] for _ in model.layers), strict=True)  # type: ignore[misc]
         return
     if not model._carries_masks:
         yield from ((layer, _own_shape(layer), []) for layer in model.layers)
@@ -91,30 +119,94 @@ def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
     return shapes, makers
 
 
-def _keras_summary(model: Model, expand_nested: bool) -> str:
+def _keras_summary(model: Model, wanted: Table) -> str:
     """The table as text."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    graph = model._plan is not None
-    table = Table(box=box.SIMPLE_HEAD, title=f'Model: "{model.name}"', title_justify="left")
-    for heading in ("Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])):
-        table.add_column(heading, justify="right" if heading == "Param #" else "left", no_wrap=True)
-    for depth, layer, shape, before in rows(model, expand_nested):
-        cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), f"{sum(count(layer)):,}"]
-        table.add_row(*cells, *([", ".join(before) or "-"] if graph else []))
+    graph = model._plan is not None and (wanted.positions is None or len(wanted.positions) > 3)
+    headings = ["Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])]
+    headings += ["Trainable"] if wanted.show_trainable else []
+    widths = _widths(wanted, headings, graph)
+    # What does not fit into a stated width goes on in the next line.
+    table = RichTable(box=box.SIMPLE_HEAD, title=f'Model: "{model.name}"', title_justify="left")
+    for heading, width in zip(headings, widths, strict=True):
+        justify = {"Param #": "right", "Trainable": "center"}.get(heading, "left")
+        table.add_column(heading, justify=justify, no_wrap=width is None, width=width, overflow="fold")  # type: ignore[arg-type]
+    for depth, layer, shape, before in _within(wanted, rows(model, wanted.expand_nested)):
+        numbers = f"{sum(count(layer)):,}" if _is_whole(layer) else "0 (unbuilt)"
+        cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
+        cells += [", ".join(before) or "-"] if graph else []
+        table.add_row(*cells, *([_trained(layer)] if wanted.show_trainable else []))
     buffer = io.StringIO()
     console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)
     console.print(table)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-    trainable, other = count(model)
+    trainable, other = count(model) if _is_whole(model) else map(sum, zip(*map(count, model.layers), strict=True))
     totals = [
         f" Total params: {trainable + other:,}",
         f" Trainable params: {trainable:,}",
         f" Non-trainable params: {other:,}",
     ]
     return text.rstrip("\n") + "\n" + "\n".join(totals)
+
+
+def _trained(layer: Layer) -> str:
+    if not _is_whole(layer) or not list(all_variables(layer)):
+        return "-"
+    return "Y" if layer.trainable else "N"
+
+
+def _widths(wanted: Table, headings: Sequence[str], graph: bool) -> list[int | None]:
+    """How many characters each column has, out of a line of a stated length; None where its texts decide."""
+    if wanted.line_length is None and wanted.positions is None:
+        return [None] * len(headings)
+    length = wanted.line_length or (108 if graph else 88) + 12 * wanted.show_trainable
+    ends = list(wanted.positions or ((0.3, 0.56, 0.74, 1.0) if graph else (0.45, 0.80, 1.0)))
+    if len(ends) < len(headings) - wanted.show_trainable or list(ends) != sorted(ends) or not ends[0] > 0:
+        columns = ", ".join(headings[: len(headings) - wanted.show_trainable])
+        raise ArgumentError(
+            f"summary: positions: expected rising numbers, one for each of {columns}, got {quote(wanted.positions)}."
+        )
+    if ends[-1] > 1:  # places in the line, as in Keras 2
+        places = [int(end) for end in ends] + [int(ends[-1]) + 12] * wanted.show_trainable
+    else:
+        parts = [end * 0.9 for end in ends] + [1.0] if wanted.show_trainable else ends
+        places = [int(part * length) for part in parts]
+    # Around the text of a column stands a space on each side, and one more between columns and at the edge.
+    spans = [end - start for start, end in zip([0, *places], places, strict=False)][: len(headings)]
+    widths = [span - (3 if place else 4) for place, span in enumerate(spans)]
+    if min(widths) < 1:
+        raise ArgumentError(
+            f"summary: columns of {spans} characters are too narrow, each needs 5; give a larger line_length."
+        )
+    return list(widths)
+
+
+Row = tuple[int, Layer, Any, list[str]]
+
+
+def _within(wanted: Table, found: Iterator[Row]) -> list[Row]:
+    """The rows from the first layer of `layer_range` to the last one, with those inside them."""
+    listed = list(found)
+    if wanted.layer_range is None:
+        return listed
+    names = wanted.layer_range
+    if isinstance(names, str) or len(names) != 2 or not all(isinstance(name, str) for name in names):
+        raise ArgumentError(f"summary: layer_range: expected two names of layers, got {quote(names)}.")
+    outer = [row for row in listed if row[0] == 0]
+    places = [[place for place, row in enumerate(outer) if re.match(name, row[1].name)] for name in names]
+    if not all(places):
+        raise ArgumentError(
+            f"summary: layer_range: no layer is called {quote(names[0] if not places[0] else names[1])}; the layers "
+            f"are {[row[1].name for row in outer]}."
+        )
+    first, last = min(places[0]), max(places[1])
+    if first > last:
+        first, last = min(places[1]), max(places[0])
+    starts = [place for place, row in enumerate(listed) if row[0] == 0] + [len(listed)]
+    return listed[starts[first] : starts[last + 1]]
 
 
 def _torch_summary(model: Model, options: dict[str, Any]) -> str:

@@ -27,13 +27,13 @@ from ._files import OnDisk
 from ._given import flat_inputs, flat_masks
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
-from ._predict import predict
 from ._rows import follow_rows
+from ._running import Runs
 from .input import InputLayer
 
 
 @register("Functional")
-class Model(OnDisk, WithEnds, Layer):
+class Model(OnDisk, Runs, WithEnds, Layer):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
@@ -261,36 +261,6 @@ class Model(OnDisk, WithEnds, Layer):
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
         return (result, map_template(lambda slot: values[slot.index].mask, plan.outputs)) if with_masks else result
 
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Run the model on numpy arrays, in batches, in inference mode.
-
-        Slices of arrays are not copied, and the outputs are written into one array. On CUDA a batch is copied to the
-        device while the one before it is computed.
-
-        Args:
-            x: An array `(N, ...)`, a memory map or an HDF5 data set, or a list or dict of them, one for each input; or
-                a generator, a `DataLoader` or another iterable of batches `x`, `(x,)`, `(x, y)` or `(x, y, weight)`,
-                of which one or two are in memory at a time.
-            batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
-            verbose: 0 nothing, 1 a bar on standard error, 2 a line at the end; "auto": a bar on a terminal, if long.
-            steps: Runs at most; until the data ends if None.
-            callbacks: Keras's; not supported.
-
-        Returns:
-            Numpy arrays, nested as the model's outputs.
-
-        Raises:
-            ShapeError: The arrays do not fit the inputs or each other.
-        """
-        return predict(self, x, batch_size, verbose, steps, callbacks)
-
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:
             return super().compute_output_shape(input_shape)
@@ -344,20 +314,6 @@ class Model(OnDisk, WithEnds, Layer):
         stateful: list[Any] = [layer for layer in self._sublayers() if getattr(layer, "_keeps_states", False)]
         for layer in stateful:
             type(layer).reset_states(layer)
-
-    def summary(
-        self, print_fn: Any = print, *, expand_nested: bool = False, style: str = "keras", **options: Any
-    ) -> None:
-        """Print the layers with output shapes and parameter counts.
-
-        Args:
-            print_fn: Called once with the text.
-            expand_nested: Whether the layers of nested models are listed too.
-            style: "keras" for Keras's columns; "torch" for torchinfo's table of the same model, with `options` for it.
-        """
-        from ._summary import summary  # only here: it needs a table library
-
-        summary(self, print_fn, expand_nested, style, options)
 
     # ------------------------------------------------------------------ configuration
 

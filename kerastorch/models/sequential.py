@@ -88,9 +88,10 @@ class Sequential(Model):
                     f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ."
                 )
             if not len(self.layers) and self._input is None:
-                start, dtype = _start_of(layer)
-                if start is not None:
-                    self._set_input(InputLayer(batch_shape=start, dtype=dtype, name=f"{layer.name}_input"))
+                if (start := _stated_start(layer)) is not None:
+                    self._set_input(InputLayer(batch_shape=start, name=f"{layer.name}_input"))
+                elif (start := _start_elsewhere(layer)) is not None:
+                    self.build(start)
             if self._built:
                 shape = self._shape_after(shape)
                 layer.build(shape)
@@ -241,18 +242,21 @@ class Sequential(Model):
         return _plain.chain(self, self.layers)
 
 
-def _start_of(layer: Layer) -> tuple[Any, Any]:
-    """The shape and dtype of the input that a first layer states, or that it has in the model that it comes from."""
+def _stated_start(layer: Layer) -> Any:
+    """The shape of the input that a first layer states."""
     if isinstance(layer, Model):
-        return (layer._build_shape if layer.built else None), None
-    if layer._declared_shape is not None:
-        return layer._declared_shape, None
-    models = [holder() for holder in layer._holders]
-    if any(isinstance(model, Sequential) and model._input is None for model in models):
-        return None, None  # a call has built it: other lengths are fine there
+        return layer._build_shape if layer.built else None
+    return layer._declared_shape
+
+
+def _start_elsewhere(layer: Layer) -> Any:
+    """The shape of the input that a first layer has in the model that it comes from: `Sequential(other.layers[1:])`.
+
+    It is known, so the new model has shapes at once; nobody stated it, so the new model takes others, too, as in Keras.
+    """
     calls = layer._graph_calls()
     symbol = calls[0].args[0] if calls else None
-    return (symbol.shape, symbol.dtype) if isinstance(symbol, SymbolicTensor) else (None, None)
+    return symbol.shape if isinstance(symbol, SymbolicTensor) else None
 
 
 def _shared_shape(shapes: Sequence[Shape]) -> Shape:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .. import compat
-from ..errors import ArgumentError, SaveError, quote
+from ..errors import ArgumentError, SaveError, UnsupportedError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
 from ..files._write import in_memory, write_archive
+from ..layers import _check
 from ..layers._base import Layer
 from ..layers._variables import weights_on
 from ..layers._wrapper import written_as
@@ -26,6 +27,7 @@ from ..spec import Rule
 from . import _keras2, _keras3
 from ._forms import Dialect, Entry, Forms
 from ._masks import arriving_masks, makers_of_used_masks
+from ._places import check_place, model_format
 from ._training import translate_training
 from ._weights import legacy_weights, tree_weights, watched
 
@@ -60,7 +62,16 @@ class SaveReport:
         return "\n".join([*lines, *(f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules)])
 
 
-def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
+def save_model(
+    model: Model,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    *,
+    include_optimizer: bool = True,
+    save_format: str | None = None,
+    dialect: DialectName = "keras3",
+) -> SaveReport:
     """Write a model, architecture and weights, into a file that Keras opens; neither Keras nor TensorFlow is needed.
 
     The same model gives the same bytes. The file that stood there stays whole until the new one is. What an older Keras
@@ -70,7 +81,11 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
 
     Args:
         model: The model; its input shapes must be known.
-        path: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
+        filepath: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
+        overwrite: False: refuse to replace a file. (Keras asks the person at the terminal.)
+        zipped: A `.keras` file is a zip archive; None or True.
+        include_optimizer: False: the older format gets no `model.training_config`, as in Keras.
+        save_format: "keras" or "h5"; the end of the path says it if None. With "h5" it may have any end, as in Keras 2.
         dialect: "keras3": Keras 3.15 opens the file. "keras2": tf-keras 2.21, the Keras of TensorFlow 2, opens it.
 
     Returns:
@@ -79,29 +94,31 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dialect: DialectNa
     Raises:
         SaveError: This Keras cannot express a layer or a mask of the model, or the file cannot be written.
         NotBuiltError: The model has no weights yet.
-        ArgumentError: `path` or `model` is of another kind.
+        ArgumentError: `filepath` or `model` is of another kind.
     """
-    return save_model_watched(model, path, dialect, lambda values: None)
+    model, shown, target = _model("save_model", model), _path("save_model", filepath), _dialect("save_model", dialect)
+    kind = model_format(shown, save_format)
+    check_place("save_model", shown, overwrite, zipped)
+    include = _check.boolean("save_model: include_optimizer", include_optimizer)
+    return _save_model(model, shown, kind, target, include, lambda values: None)
 
 
 def save_model_watched(
     model: Model, path: str | os.PathLike[str], dialect: DialectName, wrote: Callable[[int], None]
 ) -> SaveReport:
     """`save_model`, which calls `wrote` with the number of values of each array on its way into the file."""
-    model, shown, target = _model("save_model", model), _path("save_model", path), _dialect("save_model", dialect)
-    if shown.endswith(".keras"):
-        kind: Format = "Keras v3 .keras zip"
-    elif shown.endswith((".h5", ".hdf5")) and not shown.endswith(".weights.h5"):
-        kind = "legacy HDF5 model"
-    else:
-        raise ArgumentError(
-            f"save_model: expected a path that ends in .keras, .h5 or .hdf5, got {quote(shown)}; for weights alone use "
-            "save_weights(model, 'name.weights.h5')."
-        )
+    shown = _path("save_model", path)
+    kind = model_format(shown, None)
+    return _save_model(_model("save_model", model), shown, kind, _dialect("save_model", dialect), True, wrote)
+
+
+def _save_model(
+    model: Model, shown: str, kind: Format, target: Dialect, include_optimizer: bool, wrote: Callable[[int], None]
+) -> SaveReport:
     config, forms = _config(model, target)
     zipped = kind == "Keras v3 .keras zip"
     weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
-    training = _training(model, "keras" if zipped else "h5", forms)
+    training = _training(model, "keras" if zipped else "h5", forms) if zipped or include_optimizer else None
     if not zipped:
         if "build_config" in config:
             raise SaveError(
@@ -124,7 +141,15 @@ def save_model_watched(
     return _write(archive, forms)
 
 
-def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: DialectName = "keras3") -> SaveReport:
+def save_weights(
+    model: Model,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    *,
+    save_format: str | None = None,
+    dialect: DialectName = "keras3",
+) -> SaveReport:
     """Write the weights of a model into a file that `load_weights` of Keras reads.
 
     They are written as they are, for a model of the same layers. Where `save_model` writes other weights, so that the
@@ -132,7 +157,10 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
 
     Args:
         model: The model, also one of a class of your own; its input shapes must be known.
-        path: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format.
+        filepath: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format.
+        overwrite: See `save_model`.
+        max_shard_size: Weights are written into one file; None.
+        save_format: "h5" or "keras", as the end of the path says; None.
         dialect: As for `save_model`.
 
     Returns:
@@ -141,9 +169,18 @@ def save_weights(model: Model, path: str | os.PathLike[str], *, dialect: Dialect
     Raises:
         SaveError: The file cannot be written, or two weights would have one name in it.
         NotBuiltError: The model has no weights yet.
-        ArgumentError: `path` or `model` is of another kind.
+        ArgumentError: `filepath` or `model` is of another kind.
     """
-    model, shown, target = _model("save_weights", model), _path("save_weights", path), _dialect("save_weights", dialect)
+    model, shown = _model("save_weights", model), _path("save_weights", filepath)
+    target = _dialect("save_weights", dialect)
+    if max_shard_size is not None:
+        raise UnsupportedError(
+            f"save_weights: max_shard_size={quote(max_shard_size)}: weights are written into one file, whatever their "
+            "size; leave max_shard_size out. load_weights reads the shards that Keras writes."
+        )
+    check_place("save_weights", shown, overwrite)
+    if save_format is not None:
+        _check.one_of("save_weights: save_format", save_format, ("h5", "keras"))
     _ = model.variables  # raises where a layer is not built
     if not shown.endswith((".h5", ".hdf5")):
         raise ArgumentError(

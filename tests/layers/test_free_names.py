@@ -193,7 +193,7 @@ def test_a_model_of_such_layers_is_saved_and_loaded(tmp_path: Path, suffix: str)
     for got, wanted in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, wanted)
     shown: list[str] = []
-    model.summary(shown.append)
+    model.summary(print_fn=shown.append)
     assert "Scale" in "".join(shown)
 
 

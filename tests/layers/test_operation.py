@@ -245,7 +245,7 @@ def test_masks_end_unless_the_tensor_is_the_same() -> None:
 def test_summaries_name_the_function() -> None:
     x = Input((3,), name="x")
     shown: list[str] = []
-    Model(x, x[:, 0] + 1).summary(shown.append)
+    Model(x, x[:, 0] + 1).summary(print_fn=shown.append)
     assert "(GetItem)" in shown[0]
     assert "(Add)" in shown[0]
 

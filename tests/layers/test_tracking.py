@@ -170,7 +170,7 @@ def test_a_layer_that_nobody_calls_has_no_weights() -> None:
     assert [array.shape for array in model.get_weights()] == [(4, 2), (2,)]
     assert model.count_params() == 10
     lines: list[str] = []
-    model.summary(lines.append)
+    model.summary(print_fn=lines.append)
     rows = [line.split() for line in lines[0].splitlines()]
     assert [model.used.name, "(Dense)", "(None,", "2)", "10"] in rows
     assert [model.unused[0].name, "(LSTM)", "?", "0"] in rows

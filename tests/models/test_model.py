@@ -63,7 +63,7 @@ def test_counts(layer: Any, shape: tuple[Any, ...], count: int) -> None:
 
 def test_summary_has_keras_columns_and_counts() -> None:
     lines: list[str] = []
-    encoder_decoder().summary(lines.append)
+    encoder_decoder().summary(print_fn=lines.append)
     (text,) = lines
     for part in ("seq2seq", "Layer (type)", "Output Shape", "Param #", "Connected to", "source, ", "encoder (LSTM)"):
         assert part in text or part == "source, "
@@ -78,7 +78,7 @@ def test_summary_of_nested_models_and_frozen_layers() -> None:
     inner.trainable = False
     model = Sequential([Input((3,)), inner, layers.BatchNormalization()])
     lines: list[str] = []
-    model.summary(lines.append, expand_nested=True)
+    model.summary(print_fn=lines.append, expand_nested=True)
     assert "deep (Dense)" in lines[0]
     assert "Trainable params: 4\n" in lines[0]
     assert "Non-trainable params: 12" in lines[0]
@@ -86,7 +86,7 @@ def test_summary_of_nested_models_and_frozen_layers() -> None:
 
 def test_summary_in_torch_style() -> None:
     lines: list[str] = []
-    encoder_decoder().summary(lines.append, style="torch")
+    encoder_decoder().summary(print_fn=lines.append, style="torch")
     assert "Total params: 250" in lines[0].replace(",", "")
     assert "mult-adds" in lines[0]
 

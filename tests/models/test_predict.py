@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
+from workers.model_habits import Frame
 
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -220,11 +221,36 @@ def test_outputs_with_rows_of_their_own() -> None:
         (lambda m: m.predict(np.zeros((2, 4, 3)), steps=1.5), ArgumentError, "steps: expected a positive integer"),
         (lambda m: m.predict(np.zeros((2, 4, 3)), verbose=7), ArgumentError, 'verbose: expected 0, 1, 2 or "auto"'),
         (lambda m: m.predict(np.zeros((2, 4, 3)), callbacks=[1]), UnsupportedError, "callbacks belong to Keras's"),
+        (
+            lambda m: m.predict(Frame(np.array([["a"]], object))),
+            ArgumentError,
+            "got a 'Frame' whose values have no common",
+        ),
+        (
+            lambda m: m.predict_on_batch(iter([])),
+            ArgumentError,
+            "expected one batch, .*; predict takes what makes batches",
+        ),
     ],
 )
 def test_what_is_refused(call: Callable[[Model], Any], error: type, message: str, rng: np.random.Generator) -> None:
     with pytest.raises(error, match=message):
         call(lstm(rng))
+
+
+def test_a_table_is_the_array_of_its_values(rng: np.random.Generator) -> None:
+    values = rng.normal(size=(70, 3)).astype("float32")
+    x, column = Input((3,), name="x"), Input((1,), name="column")
+    model = Model([x, column], layers.Concatenate()([layers.Dense(2)(x), column]))
+    expected = model.predict([values, values[:, :1]], verbose=0)
+    for given in (
+        [Frame(values), Frame(values[:, 0])],
+        {"x": Frame(values), "column": Frame(values[:, 0])},
+        ((values[rows], Frame(values[rows, 0])) for rows in (slice(0, 32), slice(32, 64), slice(64, 70))),
+    ):
+        batches = ((part,) for part in given) if isinstance(given, Iterator) else given
+        np.testing.assert_array_equal(model.predict(batches, verbose=0), expected)
+    np.testing.assert_allclose(model.predict_on_batch([Frame(values), values[:, :1]]), expected, rtol=1e-5)
 
 
 def test_outputs_that_do_not_fit_together(rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from kerastorch.errors import ArgumentError, NotBuiltError, UnsupportedError
 
 def text_of(model: Any, **options: Any) -> str:
     lines: list[str] = []
-    model.summary(lines.append, **options)
+    model.summary(print_fn=lines.append, **options)
     (text,) = lines
     return text
 
@@ -100,13 +100,47 @@ def test_torchs_table_goes_to_print_fn_alone(capsys: pytest.CaptureFixture[str])
 def test_what_summary_refuses() -> None:
     model = nested()
     with pytest.raises(UnsupportedError, match="summary: verbose is not taken"):
-        model.summary(print, style="torch", verbose=1)
+        model.summary(print_fn=print, style="torch", verbose=1)
     with pytest.raises(ArgumentError, match=r"summary: \['depth'\] go with style='torch' only"):
-        model.summary(print, depth=3)
+        model.summary(print_fn=print, depth=3)
     with pytest.raises(ArgumentError, match="style: expected one of"):
-        model.summary(print, style="table")
+        model.summary(print_fn=print, style="table")
     unbuilt = Sequential([layers.Dense(2)])
     with pytest.raises(NotBuiltError, match="is not built, so it has no shapes yet"):
-        unbuilt.summary(print, style="torch")
-    with pytest.raises(NotBuiltError, match="is not built, so it has no input_shape yet"):
-        unbuilt.summary(print)
+        unbuilt.summary(print_fn=print, style="torch")
+    with pytest.raises(ArgumentError, match=r"line_length: expected an integer, got a function; .* summary\(print_fn="):
+        model.summary(print)
+    with pytest.raises(ArgumentError, match=r"positions: expected rising numbers, one for each of Layer \(type\), Out"):
+        model.summary(positions=[0.3, 0.6])
+    with pytest.raises(ArgumentError, match=r"columns of \[6, 5, 3, 6\] characters are too narrow, each needs 5"):
+        model.summary(line_length=20)
+    with pytest.raises(ArgumentError, match=r"layer_range: expected two names of layers, got 'side'"):
+        model.summary(layer_range="side")
+    with pytest.raises(
+        ArgumentError, match=r"no layer is called 'top'; the layers are \['x', 'inner', 'side', 'both'\]"
+    ):
+        model.summary(layer_range=["x", "top"])
+
+
+def test_a_model_without_shapes_is_shown_and_a_line_has_its_length() -> None:
+    unbuilt = Sequential([layers.LSTM(3, name="rnn"), layers.Dense(2, name="head")])
+    text = text_of(unbuilt)
+    assert cells(text, "rnn") == ["rnn (LSTM)", "?", "0 (unbuilt)"]
+    assert text.endswith(" Total params: 0\n Trainable params: 0\n Non-trainable params: 0")
+    unbuilt.build((None, 5, 4))
+    unbuilt.get_layer("rnn").trainable = False
+    for length in (60, 100):
+        text = text_of(unbuilt, line_length=length, show_trainable=True)
+        assert max(map(len, text.splitlines())) == length - 1  # and the space behind the last column
+    assert cells(text, "rnn") == ["rnn (LSTM)", "(None, 3)", "96", "N"]
+    assert cells(text, "head") == ["head (Dense)", "(None, 2)", "8", "Y"]
+    assert cells(text_of(nested(), positions=[0.4, 0.7, 1.0]), "side") == ["side (Dense)", "(None, 1)", "4"]
+    assert cells(text_of(nested(), positions=[30, 50, 60, 90]), "side") == ["side (Dense)", "(None, 1)", "4", "x"]
+    part = text_of(nested(), expand_nested=True, layer_range=["inn", "sid"])
+    assert [line.split()[0] for line in part.splitlines() if "(None" in line] == [
+        "inner",
+        "innermost",
+        "lowest",
+        "middle",
+        "side",
+    ]

@@ -229,7 +229,7 @@ def test_frozen_layers_count_as_such() -> None:
     assert [variable.name for variable in model.trainable_variables] == ["kernel", "bias"]
     assert len(model.non_trainable_variables) == 6
     lines: list[str] = []
-    model.summary(lines.append)
+    model.summary(print_fn=lines.append)
     assert " Trainable params: 10\n" in lines[0]
     np.testing.assert_array_equal(model.layers[0].weights[0].numpy(), model.layers[0].get_weights()[0])
     part = Model(model.input, layers.Dense(3)(model.get_layer("two").output))

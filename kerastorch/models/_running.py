@@ -1,0 +1,98 @@
+"""A model's methods that run it on arrays, and the one that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ._predict import predict, predict_on_batch
+
+
+class Runs:
+    """The part of `Model` that runs it on numpy arrays and prints its layers; abstract."""
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """Run the model on numpy arrays, in batches, in inference mode.
+
+        Slices of arrays are not copied, and the outputs are written into one array. On CUDA a batch is copied to the
+        device while the one before it is computed.
+
+        Args:
+            x: An array `(N, ...)`, a memory map or an HDF5 data set, a table of numbers (a pandas DataFrame), or a list
+                or dict of them, one for each input; or a generator, a `DataLoader` or another iterable of batches `x`,
+                `(x,)`, `(x, y)` or `(x, y, weight)`, of which one or two are in memory at a time.
+            batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
+            verbose: 0 nothing, 1 a bar on standard error, 2 a line at the end; "auto": a bar on a terminal, if long.
+            steps: Runs at most; until the data ends if None.
+            callbacks: Keras's, which are not supported; None or an empty list.
+            max_queue_size: With `workers` and `use_multiprocessing`, how Keras 2 draws batches. They change no number
+                and are accepted; a torch `DataLoader` loads in several processes.
+            workers: See `max_queue_size`.
+            use_multiprocessing: See `max_queue_size`.
+
+        Returns:
+            Numpy arrays, nested as the model's outputs.
+
+        Raises:
+            ShapeError: The arrays do not fit the inputs or each other.
+        """
+        return predict(self, x, batch_size, verbose, steps, callbacks)  # type: ignore[arg-type]
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Run the model on one batch of numpy arrays, whatever its size, in inference mode.
+
+        Args:
+            x: An array `(N, ...)` or a table of numbers, or a list or dict of them, one for each input.
+
+        Returns:
+            Numpy arrays, nested as the model's outputs.
+
+        Raises:
+            ShapeError: The arrays do not fit the inputs or each other.
+        """
+        return predict_on_batch(self, x)  # type: ignore[arg-type]
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        *,
+        style: str = "keras",
+        **options: Any,
+    ) -> None:
+        """Print the layers with output shapes and parameter counts.
+
+        A layer that is not built yet has the output shape "?" and no parameters.
+
+        Args:
+            line_length: Characters in a line; as wide as the texts if it and `positions` are None.
+            positions: Where each column ends, as parts of the line, the last one 1.0, or in characters. Three numbers
+                leave out the column of connections.
+            print_fn: Called once with the text; `print` if None.
+            expand_nested: Whether the layers of nested models are listed too.
+            show_trainable: Whether a last column says if a layer is trained: Y, N, or - where it has no weights.
+            layer_range: Two names, or patterns of `re`: the first layer whose name starts like the first, to the last
+                one whose name starts like the second.
+            style: "keras" for Keras's columns; "torch" for torchinfo's table of the same model, with `options` for it.
+
+        Raises:
+            ArgumentError: The columns are too narrow, or no layer has a name of `layer_range`.
+        """
+        from ._summary import Table, summary  # only here: it needs a table library
+
+        table = Table(line_length, positions, expand_nested, show_trainable, layer_range)
+        summary(self, print_fn or print, table, style, options)  # type: ignore[arg-type]

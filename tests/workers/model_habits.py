@@ -1,0 +1,167 @@
+"""What Keras code does with models: the same lines run in Keras and, with kerastorch as `k`, here.
+
+Each case takes a framework and an empty directory, and returns plain values and arrays. Its name is the key of `CASES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+TIME, FEATURES = 5, 3
+
+Case = Callable[[Any, str], Any]
+CASES: dict[str, Case] = {}
+KERAS_2: list[str] = []  # those that Keras 2 runs as well
+
+
+def case(function: Case) -> Case:
+    """Put a case into the table."""
+    CASES[function.__name__] = function
+    return function
+
+
+def both(function: Case) -> Case:
+    """A case of Keras 3 and of Keras 2."""
+    KERAS_2.append(function.__name__)
+    return case(function)
+
+
+def run(k: ModuleType, name: str) -> Any:
+    """What a case returns, or which built-in classes of errors its error is of."""
+    with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
+        return CASES[name](k, directory)
+
+
+def load(k: Any, *args: Any, **kwargs: Any) -> Any:
+    return (getattr(k, "load_model", None) or k.models.load_model)(*args, **kwargs)
+
+
+def data(*shape: int, seed: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def fill(model: Any, seed: int = 5) -> Any:
+    """Random distinct values in every weight."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=array.shape).astype("float32") * 0.4 for array in model.get_weights()])
+    return model
+
+
+def recurrent(k: Any) -> Any:
+    return fill(
+        k.Sequential(
+            [
+                k.Input((TIME, FEATURES)),
+                k.layers.LSTM(4, return_sequences=True, name="lstm"),
+                k.layers.Dropout(0.2, name="drop"),
+                k.layers.GRU(3, name="gru"),
+                k.layers.Dense(2, name="head"),
+            ],
+            name="net",
+        )
+    )
+
+
+class Frame:
+    """What `predict` asks of a pandas DataFrame, without pandas."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+        self.shape, self.columns = values.shape, [f"c{place}" for place in range(values.shape[-1])]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self._values[:, self.columns.index(column)]
+
+    def to_numpy(self) -> np.ndarray:
+        return self._values
+
+
+# ---------------------------------------------------------------- files
+
+
+@both
+def load_without_compiling(k: Any, directory: str) -> Any:
+    path = os.path.join(directory, "net.keras")
+    recurrent(k).save(path)
+    return load(k, path, compile=False).predict(data(4, TIME, FEATURES), verbose=0)
+
+
+@both
+def load_by_every_name(k: Any, directory: str) -> Any:
+    path = os.path.join(directory, "net.h5")
+    recurrent(k).save(path)
+    model = load(k, filepath=path, custom_objects=None, compile=True, safe_mode=False)
+    return load(k, path, None, False, True).name, model.predict(data(4, TIME, FEATURES), verbose=0)
+
+
+@both
+def save_over_what_stood_there(k: Any, directory: str) -> Any:
+    path = os.path.join(directory, "net.h5")
+    model = recurrent(k)
+    model.save(path, overwrite=True, include_optimizer=False)
+    fill(model, 8).save(path, overwrite=True)
+    model.save_weights(os.path.join(directory, "net.weights.h5"), overwrite=True)
+    model.load_weights(os.path.join(directory, "net.weights.h5"), skip_mismatch=False)
+    return load(k, path).predict(data(4, TIME, FEATURES), verbose=0)
+
+
+@both
+def save_in_a_named_format(k: Any, directory: str) -> Any:
+    found = []
+    for end, name in (("h5", "h5"), ("keras", "keras")):
+        path = os.path.join(directory, f"net.{end}")
+        recurrent(k).save(path, save_format=name)
+        found.append(load(k, path).predict(data(4, TIME, FEATURES), verbose=0))
+    return found
+
+
+# ---------------------------------------------------------------- predict
+
+
+@both
+def predict_with_every_argument(k: Any, directory: str) -> Any:
+    model = recurrent(k)
+    options: dict[str, Any] = {"batch_size": 3, "verbose": 0, "steps": None, "callbacks": []}
+    if "tf_keras" in k.__name__ or k.__name__ == "kerastorch":
+        options |= {"max_queue_size": 5, "workers": 2, "use_multiprocessing": False}
+    return model.predict(data(7, TIME, FEATURES), **options)
+
+
+@both
+def predict_one_batch(k: Any, directory: str) -> Any:
+    x = k.Input((TIME, FEATURES), name="x")
+    sequence, *states = k.layers.LSTM(4, return_sequences=True, return_state=True)(x)
+    model = fill(k.Model(x, {"sequence": sequence, "state": states[0]}))
+    found = model.predict_on_batch(data(40, TIME, FEATURES))
+    return sorted(found), found["sequence"], found["state"], type(found["state"]).__name__
+
+
+# ---------------------------------------------------------------- taking models apart
+
+
+@both
+def layers_behind_the_first_take_other_lengths(k: Any, directory: str) -> Any:
+    model = recurrent(k)
+    behind = k.Sequential(model.layers[1:])
+    return behind.predict(data(4, 2 * TIME, 4), verbose=0), behind.predict(data(4, TIME, 4), verbose=0)
+
+
+@both
+def layers_of_a_graph_in_a_chain(k: Any, directory: str) -> Any:
+    x = k.Input((TIME, FEATURES))
+    model = fill(k.Model(x, k.layers.Dense(2)(k.layers.GRU(4)(k.layers.LSTM(4, return_sequences=True)(x)))))
+    behind = k.Sequential(layers=model.layers[2:], name="behind")
+    return [layer.name == other.name for layer, other in zip(behind.layers, model.layers[2:], strict=True)], (
+        behind.predict(data(3, 9, 4), verbose=0)
+    )
