@@ -12,6 +12,7 @@ from . import layers as layers
 from . import models as models
 from . import namespaces as _namespaces
 from . import ops as ops
+from . import optimizers as optimizers
 from . import preprocessing as preprocessing
 from . import random as random
 from . import recipes as recipes

@@ -128,3 +128,22 @@ def scan(
             "torch, or use a configuration that runs on a fused kernel (kernel_choice tells)."
         ) from error
     return torch_scan(step, carry, steps, dim=0)
+
+
+class _Foreach:
+    """torch's operations on lists of tensors (its documentation lists them as `torch._foreach_add` and so on).
+
+    `foreach.add(tensors, 1.0)` is `[tensor + 1.0 for tensor in tensors]` in few kernels; `foreach.add_` works in place.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., list[Tensor]]:
+        found: Callable[..., Any] = getattr(torch, f"_foreach_{name}")
+
+        def call(*args: Any, **options: Any) -> list[Tensor]:
+            return list(found(*args, **options) or ())
+
+        setattr(self, name, call)
+        return call
+
+
+foreach = _Foreach()

@@ -78,7 +78,7 @@ ORDER = (
         "regularizers",
         "constraints",
     ),
-    ("files", "compat", "convert"),
+    ("files", "compat", "convert", "optimizers"),
     ("kernels",),
     ("functions",),
     ("layers",),
@@ -103,6 +103,7 @@ FORBIDDEN = {
     "functions": {"weights", "kernels", "files", "compat", "convert", "h5py"},
     "layers": {"models", "files", "compat", "load", "h5py"},
     "models": {"files", "h5py"},
+    "optimizers": {"layers", "models", "files", "compat", "h5py"},
     "convert": {"layers", "models", "files", "compat", "h5py"},
     "utils": {"models", "files", "load", "h5py"},
 }

@@ -1,0 +1,41 @@
+"""Keras's optimizers with Keras's arithmetic, as `torch.optim.Optimizer`s.
+
+`torch.optim` has optimizers of the same names whose rules differ: where epsilon stands in Adam and RMSprop, what the
+learning rate multiplies in SGD with momentum, Nadam's schedule, weight decay. A training that goes on in torch with
+those leaves the path that Keras would have taken. These take it:
+
+    optimizer = kt.optimizers.Adam(learning_rate=1e-3, clipnorm=1.0)
+    optimizer.build(model)  # or Adam(..., params=model.parameters())
+    loss.backward()
+    optimizer.step()
+
+Read `optimizer.py` first: what all have in common, in the order in which Keras does it. `rules.py` and `adam.py` have
+the update rules of Keras 3 and of tf.keras since 2.11; `legacy.py` those of tf.keras up to 2.10, which newer ones have
+as `tf.keras.optimizers.legacy`, and of Keras before; `schedules.py` the schedules of the learning rate. Nothing here
+knows a layer or a model.
+"""
+
+from . import legacy, schedules
+from .adam import Adam, Adamax, AdamW, Nadam
+from .optimizer import Optimizer
+from .registry import deserialize, get, serialize
+from .rules import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "legacy",
+    "schedules",
+    "serialize",
+]

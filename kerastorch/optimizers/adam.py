@@ -1,0 +1,148 @@
+"""Adam and its kin, by the rules of Keras 3 and of tf.keras since 2.11. Source: keras 3.15."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..errors import ArgumentError
+from ..torch_private import foreach
+from ._averages import decay_to, decay_to_squares, roots
+from .optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2014) as `keras.optimizers.Adam` computes it.
+
+    `w -= learning_rate * sqrt(1 - beta_2 ** t) / (1 - beta_1 ** t) * m / (sqrt(v) + epsilon)`: epsilon is the paper's
+    "epsilon hat", and not what `torch.optim.Adam` calls eps.
+
+    Args:
+        learning_rate: See `Optimizer`.
+        beta_1: How much of the mean gradient `m` is kept.
+        beta_2: How much of the mean square `v` is kept.
+        epsilon: Is added to the root of `v`.
+        amsgrad: The largest `v` so far is used.
+        **common: See `Optimizer`.
+    """
+
+    ARGUMENTS = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **common: Any,
+    ) -> None:
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
+        super().__init__(learning_rate, **common)
+
+    def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
+        moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
+        decay_to(moments, grads, self.beta_1)
+        decay_to_squares(squares, grads, self.beta_2)
+        if self.amsgrad:
+            largest = self._slots(params, "velocity_hat")
+            foreach.maximum_(largest, squares)
+            squares = largest
+        alpha = rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        foreach.addcdiv_(params, moments, roots(squares, outside=self.epsilon), -alpha)
+
+
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient (Loshchilov and Hutter, 2017; `keras.optimizers.AdamW`).
+
+    Args:
+        learning_rate: See `Optimizer`.
+        weight_decay: Each step first takes `learning_rate * weight_decay` of each weight away.
+        **arguments: See `Adam` and `Optimizer`.
+    """
+
+    def __init__(self, learning_rate: Any = 0.001, weight_decay: float = 0.004, *args: Any, **arguments: Any) -> None:
+        if weight_decay is None:
+            raise ArgumentError("AdamW: weight_decay is None, expected a number; without decay use Adam.")
+        super().__init__(learning_rate, *args, weight_decay=weight_decay, **arguments)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient in place of the mean square (`keras.optimizers.Adamax`).
+
+    Args:
+        learning_rate: See `Optimizer`.
+        beta_1: How much of the mean gradient is kept.
+        beta_2: How much of the largest gradient is kept.
+        epsilon: Is added to the largest gradient.
+        **common: See `Optimizer`.
+    """
+
+    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **common: Any,
+    ) -> None:
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        super().__init__(learning_rate, **common)
+
+    def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
+        moments, largest = self._slots(params, "momentum"), self._slots(params, "norm")
+        decay_to(moments, grads, self.beta_1)
+        foreach.mul_(largest, self.beta_2)
+        foreach.maximum_(largest, foreach.abs(grads))
+        foreach.addcdiv_(params, moments, foreach.add(largest, self.epsilon), -rate / (1 - self.beta_1**step))
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum (Dozat, 2015) and Keras's schedule of it (`keras.optimizers.Nadam`).
+
+    Args:
+        learning_rate: See `Optimizer`.
+        beta_1: The momentum at the end of the schedule.
+        beta_2: How much of the mean square is kept.
+        epsilon: Is added to the root.
+        **common: See `Optimizer`.
+    """
+
+    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
+    _DECAY: ClassVar[float] = 1.0
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **common: Any,
+    ) -> None:
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        super().__init__(learning_rate, **common)
+
+    def _start_state(self) -> None:
+        self.param_groups[0]["u_product"] = 1.0
+
+    def _momentum_at(self, step: int) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96 ** (self._DECAY * step))
+
+    def _update(self, grads: dict[Tensor, Tensor]) -> None:
+        self.param_groups[0]["u_product"] *= self._momentum_at(self.iterations + 1)
+        super()._update(grads)
+
+    def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
+        moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
+        decay_to(moments, grads, self.beta_1)
+        decay_to_squares(squares, grads, self.beta_2)
+        now, following = self._momentum_at(step), self._momentum_at(step + 1)
+        product = self.param_groups[0]["u_product"]
+        ahead = foreach.mul(moments, following / (1 - product * following))
+        foreach.add_(ahead, grads, alpha=(1 - now) / (1 - product))
+        scaled = foreach.div(squares, 1 - self.beta_2**step)
+        foreach.addcdiv_(params, ahead, roots(scaled, outside=self.epsilon), -rate)

@@ -1,0 +1,394 @@
+"""What all optimizers of Keras have in common: arguments, the order of a step, state, and configs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .._serial import snake_case
+from ..errors import ArgumentError, NotBuiltError, quote
+from ..torch_private import foreach
+from ._arguments import Arguments
+from ._trained import Trained, groups_of, trained_of
+from .schedules import LearningRateSchedule
+
+_Grads = dict[Tensor, Tensor]
+
+
+class Optimizer(Arguments, torch.optim.Optimizer):
+    """Base of Keras's optimizers (`keras.optimizers.Optimizer`).
+
+    A step does what a step of Keras does, in its order: gradients are divided by `loss_scale_factor`, averaged over
+    `gradient_accumulation_steps`, clipped; weights decay; the rule of the optimizer updates them; their averages
+    follow; constraints of the weights are applied.
+
+    The optimizer is a `torch.optim.Optimizer`: hooks, `zero_grad`, `state_dict`, gradient scalers and torch's
+    learning-rate schedulers work with it. The state of a tensor has the names that Keras gives its variables
+    ("momentum", "velocity", ...).
+
+    Args:
+        learning_rate: A number, a `LearningRateSchedule`, or a function without arguments.
+        weight_decay: Each step first takes `learning_rate * weight_decay` of each weight away. None: nothing.
+        clipnorm: The gradient of each weight gets at most this norm. A weight is one of Keras: the two biases of a
+            `GRU` are one.
+        clipvalue: Each element of a gradient gets at most this size.
+        global_clipnorm: All gradients together get at most this norm.
+        use_ema: Keep a moving average of each weight. `finalize_variable_values` puts it into the model.
+        ema_momentum: The share of the old average in the new one.
+        ema_overwrite_frequency: Put the averages into the model every so many steps. None: never.
+        loss_scale_factor: The gradients are divided by it. `scale_loss` multiplies a loss by it.
+        gradient_accumulation_steps: Update once in so many steps, with the mean of their gradients.
+        name: The name in configs.
+        params: What `build` takes; then the optimizer is ready at once. Without it call `build`.
+
+    Raises:
+        ArgumentError: An argument is of a wrong kind, or two ways to clip are given.
+    """
+
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ()  # of the class, beyond the common ones, as in its config
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule | Callable[[], Any] = 0.001,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        params: Any = None,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            self._refuse_unknown(unknown)
+        self.name = snake_case(type(self).__name__) if name is None else name
+        self._rate: Any = self._checked_rate(learning_rate)
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._check_common()
+        self._trained: list[Trained] = []
+        self._constrain: Callable[[], None] | None = None
+        self._spared: tuple[frozenset[int], re.Pattern[str] | None] = (frozenset(), None)
+        # torch wants something to train at once; build says what it is.
+        super().__init__([torch.empty(0)], {"lr": math.nan, "weight_decay": weight_decay})
+        self.param_groups.clear()
+        if params is not None:
+            self.build(params)
+
+    # ------------------------------------------------------------------ what is trained
+
+    @property
+    def built(self) -> bool:
+        """Whether the optimizer knows what it trains."""
+        return bool(self._trained)
+
+    def build(self, variables: nn.Module | Iterable[Any]) -> None:
+        """Say what is trained. A second call does nothing, as in Keras.
+
+        Args:
+            variables: A module, whose trainable weights are taken (and, of a kerastorch model, their constraints); or
+                an iterable of tensors, of `(name, tensor)` pairs, of the objects in `model.trainable_variables`, or of
+                torch's dicts `{"params": [...], "lr": ..., "weight_decay": ...}`.
+
+        Raises:
+            ArgumentError: There is nothing to train, or an object of another kind.
+        """
+        if self.built:
+            return
+        groups, trained, rate = [], [], self.learning_rate
+        for options, items in groups_of(variables):
+            found = [trained_of(item, type(self).__name__) for item in items]
+            trained += found
+            groups.append({"lr": rate, **options, "params": [part for item in found for part in item.parts]})
+        if not trained:
+            raise ArgumentError(f"{type(self).__name__} has nothing to train: {quote(variables)} has no weights.")
+        for group in groups:
+            self.add_param_group(group)
+        self.param_groups[0]["iterations"] = 0
+        self._trained = trained
+        self._constrain = getattr(variables, "apply_constraints", None)
+        self._start_state()
+
+    def _start_state(self) -> None:
+        """State of a rule that no single weight has."""
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Let weights keep their size: those in `var_list`, and those whose name matches one of `var_names`.
+
+        Args:
+            var_list: Tensors, or objects of `model.trainable_variables`.
+            var_names: Regular expressions that are searched in the names which `build` is given. As in Keras a name
+                that merely contains one matches.
+
+        Raises:
+            ArgumentError: The optimizer is built already.
+        """
+        if self.built:
+            raise ArgumentError("exclude_from_weight_decay must be called before the optimizer is built.")
+        spared = [part for item in var_list or () for part in trained_of(item, type(self).__name__).parts]
+        pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
+        self._spared = (frozenset(map(id, spared)), pattern)
+
+    # ------------------------------------------------------------------ the learning rate, and the count of steps
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        if isinstance(self._rate, LearningRateSchedule):
+            return float(self._rate(self._steps))
+        if callable(self._rate):
+            rate: Any = self._rate()
+            return float(rate)
+        return float(self.param_groups[0]["lr"]) if self.built else self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | LearningRateSchedule | Callable[[], Any]) -> None:
+        rate = self._checked_rate(value)
+        if isinstance(self._rate, LearningRateSchedule) and not callable(rate):
+            raise ArgumentError(
+                f"The learning rate of this {type(self).__name__} is a schedule, so it cannot be set to "
+                f"{quote(value)}: make the optimizer with a number, or set another schedule."
+            )
+        self._rate = rate
+        if self.built and not callable(rate):
+            for group in self.param_groups:
+                group["lr"] = rate
+
+    @property
+    def iterations(self) -> int:
+        """How many times the weights were updated."""
+        return self._steps // (self.gradient_accumulation_steps or 1)
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        if not self.built:
+            raise NotBuiltError(f"This {type(self).__name__} does not know yet what it trains: call build(model).")
+        self.param_groups[0]["iterations"] = int(value) * (self.gradient_accumulation_steps or 1)
+
+    @property
+    def _steps(self) -> int:
+        return self.param_groups[0]["iterations"] if self.built else 0
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`, to be called before `backward`."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # ------------------------------------------------------------------ a step
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the weights by their gradients. Weights without a gradient stay as they are.
+
+        Args:
+            closure: As for every optimizer of torch: computes the loss and the gradients anew.
+
+        Returns:
+            What `closure` returns.
+
+        Raises:
+            NotBuiltError: The optimizer does not know yet what it trains.
+        """
+        if not self.built:
+            raise NotBuiltError(f"This {type(self).__name__} does not know yet what it trains: call build(model).")
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        grads = {part: part.grad for group in self.param_groups for part in group["params"] if part.grad is not None}
+        self._apply({part: grad.to_dense() if grad.is_sparse else grad for part, grad in grads.items()})
+        return loss
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> int:
+        """Update by gradients that are given with their weights, as `optimizer.apply_gradients(zip(grads, variables))`.
+
+        Args:
+            grads_and_vars: Pairs of a gradient, or None, and a tensor that is trained.
+
+        Returns:
+            The number of updates so far.
+
+        Raises:
+            ArgumentError: A tensor is none of those that the optimizer trains.
+        """
+        pairs = list(grads_and_vars)
+        self.build([variable for _, variable in pairs])
+        known = {id(part) for item in self._trained for part in item.parts}
+        grads: _Grads = {}
+        for grad, variable in pairs:
+            parts: Any = trained_of(variable, type(self).__name__).parts
+            if len(parts) > 1 or id(parts[0]) not in known:
+                raise ArgumentError(
+                    "apply_gradients takes tensors that the optimizer was built with, such as model.parameters(); "
+                    f"got {quote(getattr(variable, 'path', type(variable).__name__))}."
+                )
+            if grad is not None:
+                grads[parts[0]] = torch.as_tensor(grad)
+        with torch.no_grad():
+            self._apply(grads)
+        return self.iterations
+
+    def _apply(self, grads: _Grads) -> None:
+        if self.loss_scale_factor is not None:
+            grads = {part: grad / self.loss_scale_factor for part, grad in grads.items()}
+        ready = self._accumulated(grads) if self.gradient_accumulation_steps else grads
+        if ready is not None:
+            self._update(self._clipped(ready))
+        if self.use_ema:
+            self._average()
+        if self._constrain is not None:
+            self._constrain()
+        self.param_groups[0]["iterations"] += 1
+
+    def _accumulated(self, grads: _Grads) -> _Grads | None:
+        """The mean of the gradients since the last update, or None while they are still being gathered."""
+        count = self.gradient_accumulation_steps or 1
+        sums = [self._slot(part, "gradient_accumulator") for part in grads]
+        if (self._steps + 1) % count:
+            foreach.add_(sums, list(grads.values()))
+            return None
+        means = foreach.add(sums, list(grads.values()))
+        foreach.div_(means, float(count))
+        for part in (part for group in self.param_groups for part in group["params"]):
+            if "gradient_accumulator" in self.state[part]:
+                self.state[part]["gradient_accumulator"].zero_()
+        return dict(zip(grads, means, strict=True))
+
+    def _clipped(self, grads: _Grads) -> _Grads:
+        if not grads:
+            return grads
+        parts: list[Tensor] = list(grads)
+        values: list[Tensor] = list(grads.values())
+        if self.clipnorm:
+            norms = self._norms(grads)
+            scales = [self.clipnorm / norms[part].clamp(min=self.clipnorm) for part in parts]
+        elif self.global_clipnorm:
+            norm = torch.linalg.vector_norm(torch.stack([n.to(values[0].device) for n in foreach.norm(values)]))
+            # No number times an infinite norm is finite: such a step shows in every weight, as in Keras.
+            scale = self.global_clipnorm * torch.minimum(1 / norm, norm.new_tensor(1 / self.global_clipnorm))
+            scales = [(scale + (norm - norm)).to(value.device) for value in values]
+        elif self.clipvalue:
+            return {part: grad.clamp(-self.clipvalue, self.clipvalue) for part, grad in grads.items()}
+        else:
+            return grads
+        return dict(zip(parts, foreach.mul(values, scales), strict=True))
+
+    def _norms(self, grads: _Grads) -> _Grads:
+        """Of each tensor the norm of the weight that it belongs to."""
+        own: dict[Any, Any] = dict(zip(grads, foreach.norm(list(grads.values())), strict=True))
+        for item in self._trained:
+            there = [own[part] for part in item.parts if part in own]
+            if len(there) > 1:
+                own |= dict.fromkeys(item.parts, torch.linalg.vector_norm(torch.stack(there)))
+        return own
+
+    def _update(self, grads: _Grads) -> None:
+        for group in self.param_groups:
+            parts = [part for part in group["params"] if part in grads]
+            if callable(self._rate):
+                group["lr"] = self.learning_rate
+            rate, decay = float(group["lr"]), group["weight_decay"]
+            if not parts:
+                continue
+            if decay is not None and (decaying := [part for part in parts if self._decays(part)]):
+                foreach.mul_(decaying, 1 - decay * rate)
+            self._rule(parts, [grads[part].to(part.dtype) for part in parts], rate, self.iterations + 1)
+
+    def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
+        """Update `params` in place.
+
+        Args:
+            params: The tensors, each with a gradient.
+            grads: The gradients, which must not be changed.
+            rate: The learning rate.
+            step: 1 in the first update.
+        """
+        raise NotImplementedError
+
+    def _decays(self, part: Tensor) -> bool:
+        ids, pattern = self._spared
+        if id(part) in ids:
+            return False
+        if pattern is None:
+            return True
+        return not any(pattern.search(item.name) for item in self._trained if any(part is one for one in item.parts))
+
+    # ------------------------------------------------------------------ state
+
+    def _slot(self, part: Tensor, name: str, value: float = 0.0) -> Tensor:
+        """A tensor of state beside a weight, made when it is first needed."""
+        state = self.state[part]
+        if name not in state:
+            state[name] = torch.full_like(part, value, memory_format=torch.preserve_format, requires_grad=False)
+        return state[name]
+
+    def _slots(self, params: list[Tensor], name: str, value: float = 0.0) -> list[Tensor]:
+        return [self._slot(part, name, value) for part in params]
+
+    def _average(self) -> None:
+        momentum = self.ema_momentum if self.iterations else 0.0
+        parts = [part for group in self.param_groups for part in group["params"]]
+        averages = self._slots(parts, "average")
+        foreach.mul_(averages, momentum)
+        foreach.add_(averages, parts, alpha=1 - momentum)
+        if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
+            self.finalize_variable_values()
+
+    @torch.no_grad()
+    def finalize_variable_values(self, var_list: Any = None) -> None:
+        """Put the moving averages into the weights. Does nothing without `use_ema` or before the first step.
+
+        Args:
+            var_list: Not needed: the weights are those that the optimizer trains.
+        """
+        for part in (part for group in self.param_groups for part in group["params"]):
+            if self.use_ema and "average" in self.state[part]:
+                part.copy_(self.state[part]["average"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # torch keeps no more than its own three; hooks stay behind, as with torch's optimizers.
+        return {key: value for key, value in vars(self).items() if "hook" not in key}
+
+    def __repr__(self) -> str:
+        config = {key: value for key, value in self.get_config().items() if key != "name" and value is not None}
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in config.items())})"
+
+    # ------------------------------------------------------------------ configs
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values, as Keras 3 writes them."""
+        rate = self._rate.serialized() if isinstance(self._rate, LearningRateSchedule) else self.learning_rate
+        config = {
+            "name": self.name,
+            "learning_rate": rate,
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+        return {**config, **{name: getattr(self, name) for name in self.ARGUMENTS}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
+        """Make the optimizer that `config` describes; its state is not in it."""
+        return cls(**config)

@@ -1,0 +1,50 @@
+"""Optimizers of real Keras, given their gradients, and its schedules."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+def _optimizer(k: ModuleType, name: str, config: dict[str, Any]) -> Any:
+    home = k.optimizers
+    if name.startswith("legacy."):
+        home, name = k.optimizers.legacy, name.removeprefix("legacy.")
+    if isinstance(config.get("learning_rate"), (tuple, list)):
+        schedule, arguments = config["learning_rate"]
+        config = {**config, "learning_rate": getattr(k.optimizers.schedules, schedule)(**arguments)}
+    return getattr(home, name)(**config)
+
+
+def run(
+    k: ModuleType, cases: list[tuple[str, dict[str, Any]]], start: list[np.ndarray], steps: list[list[np.ndarray]]
+) -> list[dict[str, Any]]:
+    """Of each case: the weights after each step, after `finalize_variable_values`, and the config."""
+    import tensorflow as tf
+
+    results = []
+    for name, config in cases:
+        optimizer = _optimizer(k, name, config)
+        weights = [
+            k.Variable(array, name=f"weight_{at}") if k.__name__ == "keras" else tf.Variable(array, name=f"weight_{at}")
+            for at, array in enumerate(start)
+        ]
+        path = []
+        for grads in steps:
+            tensors = [None if grad is None else tf.constant(grad) for grad in grads]
+            optimizer.apply_gradients(list(zip(tensors, weights, strict=True)))
+            path.append([np.array(weight) for weight in weights])
+        final = None
+        if config.get("use_ema"):
+            optimizer.finalize_variable_values(weights)
+            final = [np.array(weight) for weight in weights]
+        results.append({"path": path, "final": final, "config": optimizer.get_config()})
+    return results
+
+
+def rates(k: ModuleType, cases: list[tuple[str, dict[str, Any]]], steps: list[int]) -> list[list[float]]:
+    """The learning rates of each schedule at each step."""
+    made = [getattr(k.optimizers.schedules, name)(**arguments) for name, arguments in cases]
+    return [[float(np.array(schedule(step))) for step in steps] for schedule in made]
