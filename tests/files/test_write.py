@@ -168,8 +168,9 @@ def test_places_that_cannot_be_written_to_are_told(tmp_path: Path) -> None:
         write_archive(tree(d=np.zeros(2)), tmp_path / "pipe")
 
 
+# Imports once; then, for each line that it reads, a fork of it saves on and on until it is killed.
 _SAVES = """
-import sys
+import os, sys
 import numpy as np
 sys.path[:0] = sys.argv[3:]
 from kerastorch.files._values import Array, TreeObject, TreeWeights
@@ -178,10 +179,13 @@ values = np.full((400, 500), 7.0)
 arrays = tuple(Array(str(i), values.shape, "float64", lambda: values) for i in range(60))
 weights = TreeWeights({"d": TreeObject(arrays, None)})
 archive = in_memory("", sys.argv[2], keras_version="3", backend="", config={}, weights=weights)
-write_archive(archive, sys.argv[1])  # everything is imported now
-print("go", flush=True)
-while True:
-    write_archive(archive, sys.argv[1])
+write_archive(archive, sys.argv[1])
+for _ in sys.stdin:
+    child = os.fork()
+    while child == 0:
+        write_archive(archive, sys.argv[1])
+    print(child, flush=True)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -189,20 +193,20 @@ while True:
 def test_a_killed_process_leaves_a_whole_file(tmp_path: Path, form: str) -> None:
     """Kill -9 at 6 moments of a save that takes about 0.2 s: what stands there is whole each time."""
     target = tmp_path / "m"
-    for moment in range(6):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SAVES, str(target), form, str(ROOT)], stdout=subprocess.PIPE, text=True
-        )
+    command = [sys.executable, "-c", _SAVES, str(target), form, str(ROOT)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "go\n"
-        time.sleep(0.05 * moment)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        with open_archive(target) as archive:
-            assert isinstance(archive.weights, TreeWeights)
-            arrays = archive.weights.objects["d"].arrays
-            assert len(arrays) == 60
-            assert all((array.read() == 7.0).all() for array in arrays)
+        for moment in range(6):
+            print("save", file=process.stdin, flush=True)
+            child = int(process.stdout.readline())
+            time.sleep(0.05 * moment)
+            os.kill(child, signal.SIGKILL)
+            assert int(process.stdout.readline()) == signal.SIGKILL
+            with open_archive(target) as archive:
+                assert isinstance(archive.weights, TreeWeights)
+                arrays = archive.weights.objects["d"].arrays
+                assert len(arrays) == 60
+                assert all((array.read() == 7.0).all() for array in arrays)
     # Some of the kills came in the middle: they left their unfinished files, under names of their own.
     assert any(name.startswith(".m.") for name in os.listdir(tmp_path))
