@@ -78,6 +78,7 @@ bench: $(VENV)/.bench $(VENV)-jax/.made
 goldens: $(VENV)/.test
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py keras
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py tf_keras
+	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens_operations.py
 
 # Where the real files stand beside the checkout.
 corpus-page: $(VENV)/.test

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from _keras_worker import KerasWorker
-from parity.test_operations_live import make_inputs
+from parity._operations import make_inputs
 
 import kerastorch as kt
 from kerastorch.compat.forms._form import keys
