@@ -19,7 +19,8 @@ import pytest
 OWN_ERRORS = {"KerasTorchError", "KerasWorkerError"}
 # Where an AssertionError is a test's judgement. One of torch's own, say, is a crash.
 JUDGES = ("/tests/", "/_pytest/", "/torch/testing/", "/numpy/testing/", "/unittest/")
-# A mutant that crashes in test after test is not going to be judged by an assertion.
+# A mutant that crashes in test after test is not going to be judged by an assertion: in one file, and in all.
+CRASHES_OF_A_FILE = 10
 MOST_CRASHES = 40
 
 
@@ -74,7 +75,7 @@ def pytest_run(file: str, plugin: object) -> None:
         raise RuntimeError(f"{file}: pytest ended with {code!r}")  # not the same as tests that passed
 
 
-class _Chosen:
+class Chosen:
     """Takes live Keras's tests, or the others; `order` chooses and sorts within a file."""
 
     def __init__(self, live: bool, package: Path, order: dict[str, float] | None = None) -> None:
@@ -96,7 +97,7 @@ class _Chosen:
             items.sort(key=lambda each: self.order[each.nodeid])  # type: ignore[index]
 
 
-class Baseline(_Chosen):
+class Baseline(Chosen):
     """Notes of each test: whether it passes, its seconds, and the functions of the package that it enters."""
 
     def __init__(
@@ -139,7 +140,7 @@ class Baseline(_Chosen):
             self.skipped.add(report.nodeid)
 
 
-class Judge(_Chosen):
+class Judge(Chosen):
     """Notes each failure and its kind; stops at the first assertion."""
 
     def __init__(
@@ -148,7 +149,7 @@ class Judge(_Chosen):
         super().__init__(live, package, order)
         self.note = note
         self.crashes = 0
-        self.stop = False
+        self.killed = False
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -159,8 +160,8 @@ class Judge(_Chosen):
         what = "" if call.excinfo is None else f"{call.excinfo.typename}: {call.excinfo.value}"
         self.note({"test": item.nodeid, "how": how, "what": what[:300]})
         self.crashes += how != "assertion"
-        if how == "assertion" or self.crashes >= MOST_CRASHES:
-            self.stop = True
+        self.killed |= how == "assertion"
+        if self.killed or self.crashes >= CRASHES_OF_A_FILE:
             item.session.shouldstop = "enough"  # type: ignore[assignment]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # What changes no number and no message: typing, tuning of Python's own tools, examples that the tests read.
 SKIPPED_KEYWORDS = {"strict", "stacklevel", "frozen", "slots", "kw_only", "maxsize", "repr"}
@@ -29,6 +29,7 @@ OPPOSITE = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+REACHED = "_mutant_reached"  # a name among the builtins: what is called where a changed place is computed
 TERMS = (ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr)
 ONE_WAY = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult, ast.RShift)
 
@@ -44,10 +45,11 @@ class Site:
     end: int
     before: str
     after: str
+    noted: str = field(default="", compare=False)  # as `after`, and calls REACHED first; empty where no call can stand
 
-    def apply(self, text: str) -> str:
+    def apply(self, text: str, noted: bool = False) -> str:
         data = text.encode()
-        return (data[: self.start] + self.after.encode() + data[self.end :]).decode()
+        return (data[: self.start] + (self.noted if noted else self.after).encode() + data[self.end :]).decode()
 
 
 # ---------------------------------------------------------------------------- the operators: node -> changed nodes
@@ -71,6 +73,10 @@ def _exchanged(node: ast.AST, name: str, i: int) -> ast.AST:
     items = list(getattr(node, name))
     items[i], items[i + 1] = items[i + 1], items[i]
     return _changed(node, **{name: items})
+
+
+def _call() -> ast.expr:
+    return ast.Call(ast.Name(REACHED, ast.Load()), [], [])
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -313,18 +319,27 @@ class _Walk:
             first, last = node.target, node.ifs[-1]
             start, end = self.offset(first.lineno, first.col_offset), self.offset(last.end_lineno, last.end_col_offset)
             before, after = self.text[start:end].decode(), ast.unparse(new).strip().removeprefix("for ")
+            first, *rest = new.ifs  # type: ignore[attr-defined]
+            wrapped = ast.unparse(_changed(new, ifs=[ast.BoolOp(ast.Or(), [_call(), first]), *rest]))
+            noted = wrapped.strip().removeprefix("for ")
         else:
             # Of a statement with a body, the head alone is shown.
             start = self.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
             end = self.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
             before, after = ast.unparse(node), ast.unparse(new)
+            noted = ""
+            if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+                noted = f"({REACHED}() or ({after}))"
             if isinstance(node, ast.expr) and not isinstance(new, ast.Name | ast.Constant):
                 after = f"({after})"
             if isinstance(node, ast.While):
                 end = self.offset(node.test.end_lineno, node.test.end_col_offset)
                 before, after = f"while {ast.unparse(node.test)}", f"while not ({ast.unparse(node.test)})"
+                noted = f"while {REACHED}() or not ({ast.unparse(node.test)})"
+            if isinstance(new, ast.Pass):
+                noted = f"{REACHED}()"
         line = self.text[:start].count(b"\n") + 1
-        self.found.append(Site(operator, ".".join(self.names) or "<module>", line, start, end, before, after))
+        self.found.append(Site(operator, ".".join(self.names) or "<module>", line, start, end, before, after, noted))
 
     def offset(self, line: int | None, column: int | None) -> int:
         assert line is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import shutil
@@ -13,10 +14,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .child import Baseline, Judge, pytest_run, run_forked
+from .child import MOST_CRASHES, Baseline, Judge, pytest_run, run_forked
+from .crashes import Follow, crash_of_import, lines_of, verdict
 from .subjects import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
+# Before a mutant counts as one that crashes at once: how many tests of one parametrized function, how long in all.
+SIBLINGS = 8
+FOLLOW_SECONDS = 30.0
 
 
 class Copy:
@@ -39,10 +44,18 @@ class Copy:
             shared.symlink_to((ROOT.parent / "shared").resolve())
         self.functions: dict[str, list[tuple[int, int, str]]] = {}
         self.texts: dict[str, str] = {}
+        self.package = ""
 
     def text(self, module: str) -> str:
         """A module as it is in the working tree."""
         return self.texts.setdefault(module, (self.root / module).read_text())
+
+    def stamp(self, file: str) -> str:
+        """What changes with a test file, and with the package."""
+        if not self.package:
+            parts = [path.read_bytes() for path in sorted((self.root / "kerastorch").rglob("*.py"))]
+            self.package = hashlib.sha256(b"\0".join(parts)).hexdigest()
+        return f"{self.package} {hashlib.sha256((self.root / file).read_bytes()).hexdigest()}"
 
     def write(self, module: str, text: str) -> None:
         path = self.root / module
@@ -95,14 +108,14 @@ class Runner:
         torch.set_num_threads(1)
 
     def baseline(self, file: str, live: bool) -> dict[str, dict[str, Any]]:
-        """The tests of a file that pass: seconds and entered functions of each; kept until the file changes."""
+        """The tests of a file that pass: seconds and entered functions of each; kept as long as its stamp holds."""
         if (file, live) in self.tests:
             return self.tests[file, live]
         stored = self.folder / "baseline" / f"{file.replace('/', '-')}{'-live' if live else ''}.json"
         stored.parent.mkdir(exist_ok=True)
-        text = (self.copy.root / file).read_text()
+        stamp = self.copy.stamp(file)
         known = json.loads(stored.read_text()) if stored.exists() else {}
-        if known.get("text") != text:
+        if known.get("stamp") != stamp:
             package = self.copy.root / "kerastorch"
 
             def work(note: Callable[[dict[str, Any]], None]) -> None:
@@ -115,7 +128,7 @@ class Runner:
             for each in lines:
                 places = {self._place(place) for place in each["entered"]}
                 each["entered"] = sorted(places)
-            known = {"text": text, "tests": lines}
+            known = {"stamp": stamp, "tests": lines}
             stored.write_text(json.dumps(known))
             bad = [each["test"] for each in lines if each["outcome"] == "failed"]
             say(f"  {file}{' (live)' if live else ''}: {len(lines)} tests{', failing: ' + str(bad) if bad else ''}")
@@ -197,10 +210,12 @@ class Runner:
 
         def work(note: Callable[[dict[str, Any]], None]) -> None:
             self._prepare(live)
+            crashes = 0
             for file in ordered:
                 judge = Judge(live, chosen[file], package, note)
                 pytest_run(file, judge)
-                if judge.stop:
+                crashes += judge.crashes
+                if judge.killed or crashes >= MOST_CRASHES:
                     return
 
         self.copy.write(mutant.module, mutant.site.apply(text))
@@ -219,6 +234,53 @@ class Runner:
         if how != "ended":
             return {"how": "timeout" if how == "timeout" else "crash", "by": "", "what": how}
         return {"how": "lived", "by": "", "what": f"{sum(map(len, chosen.values()))} tests"}
+
+    def crash(self, mutant: Mutant, files: list[str]) -> dict[str, Any] | None:
+        """What the changed function crashes with in every call, if that is all it ever does; see `crashes.verdict`."""
+        text = self.copy.text(mutant.module)
+        noted = mutant.site.apply(text, noted=True)
+        lines = lines_of(noted, mutant.site.line) if mutant.site.noted else None
+        package = self.copy.root / "kerastorch"
+        chosen = self._varied(self.candidates(mutant, files, live=False, wide=False))
+
+        def work(note: Callable[[dict[str, Any]], None]) -> None:
+            if error := crash_of_import(mutant.module):
+                note({"import": error})
+            if error or lines is None:
+                return
+            for file, order in chosen.items():
+                follow = Follow(order, package, note, self.copy.root / mutant.module, lines)
+                pytest_run(file, follow)
+                if follow.stop:
+                    return
+
+        self.copy.write(mutant.module, noted if lines else mutant.site.apply(text))
+        try:
+            found, how = run_forked(work, self.folder / "log", 240)
+        finally:
+            self.copy.write(mutant.module, text)
+        if found and "import" in found[0]:
+            given = {"by": "", "given": "nothing: it cannot be imported", "seen": "every import"}
+            return {"how": "crashing", "what": found[0]["import"], **given}
+        return verdict(found) if how == "ended" else None
+
+    def _varied(self, chosen: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        """A few of each parametrized test, of many files, as many as there is time for; quick ones first."""
+        each: list[tuple[float, str, str]] = []
+        for file in chosen:
+            counts: dict[str, int] = {}
+            for name in sorted(chosen[file], key=lambda name: (self.tests[file, False][name]["seconds"], name)):
+                function = name.partition("[")[0]
+                counts[function] = counts.get(function, 0) + 1
+                if counts[function] <= SIBLINGS:
+                    each.append((self.tests[file, False][name]["seconds"], file, name))
+        taken: dict[str, dict[str, float]] = {}
+        total = 0.0
+        for seconds, file, name in sorted(each):
+            if (total := total + seconds) > FOLLOW_SECONDS:
+                break
+            taken.setdefault(file, {})[name] = seconds
+        return taken
 
     def confirm(self, killers: Iterable[tuple[str, bool]]) -> set[str]:
         """Run tests that have killed once more, on the unchanged copy.

@@ -28,7 +28,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
         "layers/test_*.py test_custom_objects.py test_layouts*.py",
     ),
     "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),
-    "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py"),
+    "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py parity/test_operations.py"),
     "convert": ("convert/*.py", "test_convert*.py test_layouts*.py cli/test_*.py"),
     "matching": ("matching/*.py", "test_load*.py test_version_goldens.py test_goldens.py files/test_*.py"),
     "summary": (
@@ -37,10 +37,12 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     ),
 }
 # Tests that say nothing of a mutant, or too dearly: what torch's compiler, a fresh interpreter, a notebook, a
-# benchmark or a damaged file of many megabytes takes seconds for. Left out, they can only make the result worse.
+# benchmark or a damaged file of many megabytes takes seconds for, or what tries thousands of names. Left out, they
+# can only make the result worse.
 LEFT_OUT = (
     "test_imports.py test_benchmarks.py test_notebooks.py test_install.py test_docs.py test_keras_worker.py "
     "test_load_memory.py test_load_long.py test_user_script.py layers/test_compile*.py layers/test_engine_memory.py "
+    "layers/test_free_names.py "
     "files/test_write.py saving/test_corpus_saved.py saving/test_keras2_corpus.py mutation/*.py"
 )
 # Modules without a computation of their own.

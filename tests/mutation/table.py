@@ -29,18 +29,21 @@ def page(
         seed: What they were drawn with.
         note: A paragraph on what was measured, and where.
     """
-    counted = [each for each in mutants if each.key in results and each.key not in reasons]
-    how = {each.key: results[each.key]["how"] for each in counted}
+    judged = [each for each in mutants if each.key in results and each.key not in reasons]
+    how = {each.key: results[each.key]["how"] for each in judged}
+    crashing = [each for each in judged if how[each.key] == "crashing"]
+    counted = [each for each in judged if how[each.key] != "crashing"]
     by_assertion = [each for each in counted if how[each.key] == "assertion"]
     stages = {stage: sum(results[each.key]["stage"] == stage for each in by_assertion) for stage in STAGES}
     open_ones = [each for each in counted if how[each.key] != "assertion"]
     seen = [each for each in open_ones if how[each.key] != "lived"]
-    unjudged = len(mutants) - len(counted) - sum(each.key in reasons for each in mutants)
+    equivalent = [each for each in mutants if each.key in reasons]
+    unjudged = len(mutants) - len(judged) - len(equivalent)
     lines = [
         "# Planted faults",
         "",
         f"`make mutants` plants single faults and runs the tests: {len(mutants)} drawn with seed {seed}, of which "
-        f"{len(mutants) - len(counted) - unjudged} change nothing and {unjudged} were not judged. "
+        f"{len(equivalent)} change nothing, {len(crashing)} crash at once and {unjudged} were not judged. "
         f"Of the other {len(counted)}, **{len(by_assertion)} "
         f"({len(by_assertion) / max(1, len(counted)):.1%}) die by an assertion of a test** ("
         + ", ".join(f"{number} by {stage}" for stage, number in stages.items() if number)
@@ -56,6 +59,12 @@ def page(
         ),
         "",
         *([note, ""] if note else []),
+        "A fault that makes the changed function crash at once is set aside: nobody ever gets a number from it, so it "
+        "says nothing about tests. That is so where every call that comes to the changed place ends in an error that "
+        "nobody raised on purpose, in all tests that were followed, of all files, without live Keras, a few of each "
+        "parametrized test; where one call returns, or a test that asserts can judge it, it counts. So does a check "
+        "that refuses too much: tests say what is refused. The last table names the input of the first such call.",
+        "",
         "A refusal is an error that the library, or real Keras, raises on purpose where a test expects numbers; "
         "a crash is any other error. A mutant counts as one of these only where no assertion kills it.",
         "",
@@ -74,9 +83,12 @@ def page(
         if rows:
             lines += [f"## {title}", "", "| where | is | was made | seen by |", "|---|---|---|---|"]
             lines += [_row(each, _cell(results[each.key]["by"] or results[each.key]["what"])) for each in rows] + [""]
-    if reasons:
+    if equivalent:
         lines += ["## What changes nothing", "", "| where | is | was made | why |", "|---|---|---|---|"]
-        lines += [_row(each, reasons[each.key]) for each in mutants if each.key in reasons]
+        lines += [_row(each, reasons[each.key]) for each in equivalent] + [""]
+    if crashing:
+        lines += ["## What crashes at once", "", "| where | is | was made | error | with |", "|---|---|---|---|---|"]
+        lines += [_row(each, _crash(results[each.key])) for each in crashing]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -93,6 +105,10 @@ def _row(mutant: Mutant, last: str) -> str:
     site = mutant.site
     place = f"{mutant.module.removeprefix('kerastorch/')}, `{site.function}`"
     return f"| {place} | {_code(site.before)} | {_code(site.after)} | {last} |"
+
+
+def _crash(result: dict[str, Any]) -> str:
+    return f"{_code(result['what'])} | {_code(result['given'] or 'no argument')}, {result['seen']}"
 
 
 def _code(text: str) -> str:
