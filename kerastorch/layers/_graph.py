@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,7 @@ class SymbolicTensor:
         raise TypeError(f"Cannot iterate over {self!r}: it stands for one tensor.")
 
     def _operation(self, function: str, *args: Any) -> Any:
-        from .operation import apply  # on use: an operation is itself a layer
-
-        return apply(function, *args)
+        return _Operators.apply(function, *args)
 
     def __getitem__(self, key: Any) -> Any:
         return self._operation("GetItem", self, key)
@@ -143,6 +141,17 @@ class SymbolicTensor:
 
     def __rxor__(self, other: Any) -> Any:
         return self._operation("LogicalXor", other, self)
+
+
+class _Operators:
+    """What the operators of symbolic tensors do: a function that the module of the layer `Operation` hands in."""
+
+    apply: Callable[..., Any]
+
+
+def operators_are(apply: Callable[..., Any]) -> None:
+    """Let operators of symbolic tensors call `apply(name of the operation, *arguments)`."""
+    _Operators.apply = apply
 
 
 @dataclass(eq=False)

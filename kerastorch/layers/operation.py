@@ -19,7 +19,7 @@ from ..operations import OPERATIONS, bind
 from ..structure import leaves, map_shapes, map_structure
 from . import _constants
 from ._base import Example, Layer, register
-from ._graph import Node, SymbolicTensor, symbolic_leaves
+from ._graph import Node, SymbolicTensor, operators_are, symbolic_leaves
 from ._naming import snake_case, unique_name
 from ._weighted import repr_of
 from ._yielding import yielding
@@ -330,3 +330,6 @@ def apply(function: str, /, *args: Any, **kwargs: Any) -> Any:
         raise ArgumentError(f"{function}: expected a symbolic tensor, as Input and layers called on one return.")
     layer = Operation(function, arguments)
     return layer(inputs[0] if len(inputs) == 1 else inputs)
+
+
+operators_are(apply)
