@@ -189,6 +189,10 @@ class SequenceLayer(Layer):
             return
         self._keep(self._as_states(values, None))
 
+    def _forget_states(self) -> None:
+        if self.stateful:
+            self.reset_state()
+
     def reset_states(self, states: Any = None) -> None:
         """`reset_state(states)`, by the names that tf.keras has."""
         self.reset_state(states)

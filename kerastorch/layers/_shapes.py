@@ -17,7 +17,7 @@ from ._calling import inputs_of
 from ._graph import SymbolicTensor, shapes_of
 from ._penalties import unseen
 from ._variables import UnbuiltParameter
-from ._weighted import repr_of
+from ._weighted import Weighted, repr_of
 
 if TYPE_CHECKING:
     from ._base import Layer
@@ -121,16 +121,14 @@ def _filled(
 
 def _run_once(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> None:
     """Call the layer with values, on one row of zeros, so that what is inside it is built; states stay as they were."""
-    from ._sequence import SequenceLayer  # only here: it is a layer, of which this is a part
-
     before = {id(module) for module in layer.modules() if getattr(module, "_built", False)}
     device = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), layer).device
     with _evaluating(layer), torch.no_grad():
         args, options = _filled(layer, input_shape, dtypes, rest, kwargs, 7, device, batch=1)
         layer(*args, **options)
     for module in layer.modules():
-        if isinstance(module, SequenceLayer) and module.stateful and id(module) not in before:
-            module.reset_state()
+        if isinstance(module, Weighted) and id(module) not in before:
+            module._forget_states()
 
 
 def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -41,6 +41,9 @@ class Weighted(Tracking):
             "or call build(input_shape), for example build((None, 20, 1))."
         )
 
+    def _forget_states(self) -> None:
+        """Set what is kept between batches to zeros; a layer over time does so."""
+
     def _keras_children(self) -> list[tuple[str, Any]]:
         """The layers inside, each under the attribute by which Keras finds it."""
         return list(self.named_children())
