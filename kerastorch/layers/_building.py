@@ -7,17 +7,15 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ..structure import map_shapes
 from . import _check
 from ._calling import joined_shapes
+from ._protocol import AnyLayer
 from ._variables import UnbuiltParameter
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 
 class _Lock:
@@ -38,7 +36,7 @@ class _Lock:
 _LOCK = _Lock()
 
 
-def alone(layer: Layer | None = None) -> AbstractContextManager[Any]:
+def alone(layer: AnyLayer | None = None) -> AbstractContextManager[Any]:
     """While it is open no other thread builds. For a call: nothing, if the layer is built already."""
     if (layer is not None and layer._built) or torch.compiler.is_compiling():
         return nullcontext()
@@ -52,7 +50,7 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(build)
-    def wrapped(self: Layer, *shapes: Any, **named: Any) -> None:
+    def wrapped(self: AnyLayer, *shapes: Any, **named: Any) -> None:
         with alone():
             if self._build_depth:
                 build(self, *shapes, **named)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ArgumentError
+from ._protocol import AnyLayer
 from ._weighted import repr_of
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 _SHAPE = "_shape"
 _INPUTS = ("inputs", "sequences")  # the first argument of Keras's own layers, and of those over time
@@ -79,7 +77,7 @@ def _parameters(method: Any) -> tuple[list[inspect.Parameter], bool]:
     return [parameter for parameter in parameters if parameter.kind not in kinds][1:], others
 
 
-def inputs_of(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def inputs_of(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """What a layer is built for, out of a call's tensors, their shapes or anything in their place.
 
     Returns:
@@ -95,7 +93,7 @@ def inputs_of(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     return _without_gaps(layer, [given.get(name) for name in arguments.tensors])
 
 
-def joined_shapes(layer: Layer, shapes: Sequence[Any], named: Mapping[str, Any]) -> Any:
+def joined_shapes(layer: AnyLayer, shapes: Sequence[Any], named: Mapping[str, Any]) -> Any:
     """The arguments of `build` as one value: a shape, or a list of them where the tensors come one by one."""
     tensors = layer._call_arguments.tensors
     if not tensors:
@@ -115,7 +113,7 @@ def joined_shapes(layer: Layer, shapes: Sequence[Any], named: Mapping[str, Any])
     return _without_gaps(layer, [found.get(f"{name}{_SHAPE}") for name in tensors])
 
 
-def _without_gaps(layer: Layer, values: list[Any]) -> list[Any]:
+def _without_gaps(layer: AnyLayer, values: list[Any]) -> list[Any]:
     arguments = layer._call_arguments
     while len(values) > arguments.required and values[-1] is None:
         values.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,28 +30,18 @@ class Connected(Weighted):
     # layer does not keep a model alive.
     _holders: tuple[weakref.ref[Any], ...] = ()
 
-    if TYPE_CHECKING:  # what `Layer` defines
-
-        def _build_for_call(self, shapes: Any) -> None: ...
-        def _check_input_shape(self, input_shape: Any) -> None: ...
-        def _shape_of_call(self, args: Any, kwargs: Any) -> Any: ...
-        def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
-        @property
-        def compute_dtype(self) -> torch.dtype: ...
-        def _output_shape(self, shapes: Any) -> Any: ...
-
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call in the graph and return symbolic outputs."""
         self._graph_calls()  # the calls of the layer's own model come first
         if not args:
             raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
         args, kwargs = map_structure(self._as_constant, args), map_structure(self._as_constant, kwargs)
-        shapes = shapes_of(inputs_of(self, args, kwargs))  # type: ignore[arg-type]
+        shapes = shapes_of(inputs_of(self, args, kwargs))
         if not self._built:
             self._build_for_call(shapes)
         else:
             self._check_input_shape(shapes)
-        node = Node(self, args, kwargs)  # type: ignore[arg-type]
+        node = Node(self, args, kwargs)
         self._called_on = stands_for((args, kwargs))
         output_shapes = self._shape_of_call(*map_structure(_shape_for, (args, kwargs)))
         dtypes = self._output_dtypes(symbolic_leaves((args, kwargs))[0].dtype)

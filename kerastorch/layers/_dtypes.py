@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +12,8 @@ from torch import Tensor, nn
 
 from ..dtypes import MIXED_NAMES, autocasts, dtype_name
 from ..structure import leaves, map_structure
+from ._protocol import AnyLayer
 from ._variables import fillers
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 # Under a mixed policy Keras computes these in float32 and rounds the result.
 _WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization", "RMSNormalization"})
@@ -28,7 +26,7 @@ def as_tensor(leaf: Any, device: torch.device) -> Any:
     return torch.as_tensor(np.ascontiguousarray(leaf), device=device)
 
 
-def policy_name(layer: Layer) -> str:
+def policy_name(layer: AnyLayer) -> str:
     """The layer's `dtype` as Keras writes it."""
     mixed, dtype = layer._mixed, layer._policy_dtype
     return MIXED_NAMES[mixed] if mixed is not None and dtype == torch.float32 else dtype_name(dtype)
@@ -37,7 +35,7 @@ def policy_name(layer: Layer) -> str:
 # ---------------------------------------------------------------- computing by a policy
 
 
-def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def call_in_policy(layer: AnyLayer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Run one call of a layer whose dtype was stated, with the casts that Keras makes.
 
     Inputs are cast to what the layer computes in: half precision under a mixed policy, where the weights are cast too,
@@ -61,18 +59,18 @@ def call_in_policy(layer: Layer, function: Callable[..., Any], args: Any, kwargs
     return result if layer._casts_itself else cast_floats(result, computed)
 
 
-def dtype_in_policy(layer: Layer, dtype: torch.dtype) -> torch.dtype:
+def dtype_in_policy(layer: AnyLayer, dtype: torch.dtype) -> torch.dtype:
     """The dtype of an output that would be `dtype` without the casts of `call_in_policy`."""
     return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or layer._casts) else dtype
 
 
-def ends_in_own_dtype(layer: Layer) -> bool:
+def ends_in_own_dtype(layer: AnyLayer) -> bool:
     """Whether the computation of a layer ends with a cast to what it computes in, or is that of layers inside it."""
     return layer._class_name in _WIDE or layer._casts_itself or not layer._has_policy
 
 
 @contextmanager
-def computing_in(layer: Layer, dtype: torch.dtype) -> Iterator[None]:
+def computing_in(layer: AnyLayer, dtype: torch.dtype) -> Iterator[None]:
     """A layer computes in this dtype for a while, whatever its own policy is: weights and inputs are cast to it."""
     before = layer._borrowed, layer._casts
     layer._borrowed, layer._casts = dtype, True

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import PackedSequence
 
 from ..structure import Shape, leaves, like, map_dict
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 
 class SymbolicTensor:
@@ -158,7 +155,7 @@ def operators_are(apply: Callable[..., Any]) -> None:
 class Node:
     """One call of a layer on symbolic tensors."""
 
-    layer: Layer
+    layer: Any  # a `Layer`
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: list[SymbolicTensor] = field(default_factory=list)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
+from ._protocol import AnyLayer
 from ._weighted import Weighted
 
-if TYPE_CHECKING:
-    from ._base import Layer
 
-
-def take_training(layer: Layer, options: dict[str, Any]) -> tuple[list[nn.Module], bool]:
+def take_training(layer: AnyLayer, options: dict[str, Any]) -> tuple[list[nn.Module], bool]:
     """Read `training` from the options of a call; a layer that has no such argument is not given it.
 
     Returns:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..structure import leaves
 from ..torch_private import is_exporting
 from ._pass import current
+from ._protocol import AnyLayer
 from ._weighted import Weighted
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 
 def penalises(layer: Weighted) -> bool:
@@ -39,7 +37,7 @@ def penalises(layer: Weighted) -> bool:
     return False
 
 
-def call(layer: Layer, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def call(layer: AnyLayer, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run one call of a layer that `penalises`, and keep the penalties of its outputs."""
     if current.factor == 0 or is_exporting():  # an exported program has outputs and nothing beside them
         return function(*args, **kwargs)
@@ -60,7 +58,7 @@ def call(layer: Layer, function: Callable[..., Any], args: Sequence[Any], kwargs
     return outputs
 
 
-def _noted(layer: Layer, outputs: Any) -> Any:
+def _noted(layer: AnyLayer, outputs: Any) -> Any:
     """The outputs of a call, whose penalties are noted."""
     regularizer = layer._activity_regularizer
     if regularizer is not None and layer is not current.silent and current.found is not None:
@@ -88,7 +86,7 @@ def unseen() -> Iterator[None]:
 
 
 @contextmanager
-def steps_apart(layer: Layer, steps: int) -> Iterator[None]:
+def steps_apart(layer: AnyLayer, steps: int) -> Iterator[None]:
     """Count as Keras 3 does where it runs `layer` once for each of `steps`: one penalty each, and not `layer`'s own.
 
     Its TimeDistributed calls the inner layer past the place where activity regularizers act; what is inside that layer

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from .. import activations
 from ..errors import UnsupportedError
+from ._protocol import AnyLayer
 from ._weighted import Weighted, repr_of
 
 if TYPE_CHECKING:
-    from ._base import Layer
     from ._gated_cell import GatedCell
     from ._recurrent import Recurrent
     from .multi_head_attention import MultiHeadAttention
@@ -98,12 +98,12 @@ class ChannelsLast(ChannelsFirst):
         return x.movedim(-1 - self.rank, -1)
 
 
-def no_module(layer: Layer, reasons: Sequence[str]) -> UnsupportedError:
+def no_module(layer: AnyLayer, reasons: Sequence[str]) -> UnsupportedError:
     """The error for a layer that no module of torch.nn computes."""
     return UnsupportedError(f"{repr_of(layer)} cannot become a plain torch module: {'; '.join(reasons)}{_ADVICE}")
 
 
-def convert(layer: Layer, **options: Any) -> nn.Module:
+def convert(layer: AnyLayer, **options: Any) -> nn.Module:
     """Run the `_to_torch` of the layer's own class: a subclass may compute something else than its base.
 
     Raises:
@@ -124,7 +124,7 @@ def convert(layer: Layer, **options: Any) -> nn.Module:
     return module
 
 
-def chain(owner: Layer, layers: Iterable[Layer]) -> nn.Sequential:
+def chain(owner: AnyLayer, layers: Iterable[AnyLayer]) -> nn.Sequential:
     """Make an nn.Sequential of layers.
 
     Behind nn.LSTM, nn.GRU and nn.RNN stands what picks the output. Around the modules of layers that have the channels
@@ -166,7 +166,7 @@ def _links(layer: Any) -> list[nn.Module]:
 
 @torch.no_grad()
 def plain(
-    module_class: type[_Module], layer: Layer, tensors: Mapping[str, Tensor] | None = None, **arguments: Any
+    module_class: type[_Module], layer: AnyLayer, tensors: Mapping[str, Tensor] | None = None, **arguments: Any
 ) -> _Module:
     """Make a torch module on the layer's device, in its dtype, that holds copies of `tensors`.
 
@@ -187,7 +187,7 @@ def plain(
     return module
 
 
-def with_constants(layer: Layer, **values: float) -> dict[str, Tensor]:
+def with_constants(layer: AnyLayer, **values: float) -> dict[str, Tensor]:
     """The layer's state dict; what it does not have comes from `values`."""
     constants = {
         name: torch.tensor(value, dtype=layer.dtype, device=layer._on_device) for name, value in values.items()
@@ -195,7 +195,7 @@ def with_constants(layer: Layer, **values: float) -> dict[str, Tensor]:
     return {**constants, **layer.state_dict(keep_vars=True)}
 
 
-def activation_module(layer: Layer, activation: Any) -> nn.Module:
+def activation_module(layer: AnyLayer, activation: Any) -> nn.Module:
     """The torch module of an activation function.
 
     Raises:
@@ -237,7 +237,7 @@ def _layer_function_module(function: Any) -> nn.Module | None:
     return nn.ReLU6() if most == 6 else nn.Hardtanh(0.0, most) if most > 0 else None
 
 
-def followed_by(modules: Sequence[nn.Module], layer: Layer, activation: Any, axis: int = -1) -> nn.Module:
+def followed_by(modules: Sequence[nn.Module], layer: AnyLayer, activation: Any, axis: int = -1) -> nn.Module:
     """The modules one after the other, with the module of the activation behind them if there is one.
 
     Args:
@@ -295,7 +295,7 @@ def _dropouts(layer: Any) -> list[str]:
     ]
 
 
-def bidirectional(layer: Layer, forward: Any, backward: Any) -> nn.RNNBase:
+def bidirectional(layer: AnyLayer, forward: Any, backward: Any) -> nn.RNNBase:
     """Make one bidirectional module of the modules of both directions.
 
     Raises:

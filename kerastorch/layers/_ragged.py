@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ArgumentError
+from ._protocol import AnyLayer
 from ._weighted import repr_of
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 _PADDING = (
     "x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True), "
@@ -21,7 +19,7 @@ _PADDING = (
 )
 
 
-def refuse_packed(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+def refuse_packed(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Raise for a PackedSequence in a call, if the layer is not of a person's own class, which may take one."""
     if type(layer).__module__.partition(".")[0] != __name__.partition(".")[0]:
         return
@@ -30,14 +28,14 @@ def refuse_packed(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) 
             raise packed(layer)
 
 
-def packed(layer: Layer) -> ArgumentError:
+def packed(layer: AnyLayer) -> ArgumentError:
     return ArgumentError(
         f"{repr_of(layer)}: expected a tensor, got a PackedSequence. Pad it, and pass the valid steps as mask=, which "
         f"gives the same numbers: {_PADDING}."
     )
 
 
-def refuse_nested(layer: Layer, x: Any) -> None:
+def refuse_nested(layer: AnyLayer, x: Any) -> None:
     """Raise for a nested tensor, whose shape is none that a layer could be built for."""
     if isinstance(x, Tensor) and x.is_nested:
         raise ArgumentError(
@@ -47,7 +45,7 @@ def refuse_nested(layer: Layer, x: Any) -> None:
         )
 
 
-def refuse_layout(layer: Layer, x: Tensor) -> None:
+def refuse_layout(layer: AnyLayer, x: Tensor) -> None:
     """Raise for a nested or sparse tensor."""
     refuse_nested(layer, x)
     if x.layout != torch.strided:

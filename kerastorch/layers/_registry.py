@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from ._base import Layer
+from ._protocol import AnyLayer
 
 # One table for all files and configs: a class is found here or not at all.
-REGISTRY: dict[str, type[Layer]] = {}
+REGISTRY: dict[str, type[AnyLayer]] = {}
 
-_L = TypeVar("_L", bound="type[Layer]")
+_L = TypeVar("_L", bound="type[AnyLayer]")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,11 +16,9 @@ from ..structure import count_shapes, leaves, like, map_shapes, map_structure
 from ._calling import inputs_of
 from ._graph import SymbolicTensor, shapes_of
 from ._penalties import unseen
+from ._protocol import AnyLayer
 from ._variables import UnbuiltParameter
 from ._weighted import Weighted, repr_of
-
-if TYPE_CHECKING:
-    from ._base import Layer
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,12 @@ def stands_for(call: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[tuple[Any,
     return map_structure(lambda leaf: Stand(leaf.shape, leaf.dtype) if isinstance(leaf, SymbolicTensor) else leaf, call)
 
 
-def infer_output_shape(layer: Layer, input_shape: Any) -> Any:
+def infer_output_shape(layer: AnyLayer, input_shape: Any) -> Any:
     """Run the layer on meta tensors; sizes that follow an unknown input size come out as None."""
     return infer_outputs(layer, input_shape)[0]
 
 
-def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None = None) -> tuple[Any, Any]:
+def infer_outputs(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | None = None) -> tuple[Any, Any]:
     """The shapes and the dtypes of the outputs, found by running the layer on tensors without data.
 
     Further arguments are as in the layer's latest call in a graph, and so are dtypes that are not given. Where there
@@ -55,13 +53,13 @@ def infer_outputs(layer: Layer, input_shape: Any, input_dtype: torch.dtype | Non
     return _with_dtypes(layer, input_shape, input_dtype, _infer)
 
 
-def build_inside(layer: Layer, input_shape: Any) -> None:
+def build_inside(layer: AnyLayer, input_shape: Any) -> None:
     """Build the layers inside a layer that builds them by calling them: run it once, on one row of zeros."""
     if any(isinstance(parameter, UnbuiltParameter) for parameter in layer.parameters()):
         _with_dtypes(layer, input_shape, None, _run_once)
 
 
-def _with_dtypes(layer: Layer, input_shape: Any, input_dtype: torch.dtype | None, run: Callable[..., Any]) -> Any:
+def _with_dtypes(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | None, run: Callable[..., Any]) -> Any:
     """`run` with the call that is known, and with dtypes of the inputs with which the layer runs."""
     args, kwargs = layer._called_on or ((None,), {})
     taken = [] if layer._called_on is None else leaves(inputs_of(layer, args, kwargs))
@@ -91,7 +89,7 @@ _TROUBLE = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, Ar
 
 
 def _filled(
-    layer: Layer,
+    layer: AnyLayer,
     input_shape: Any,
     dtypes: list[torch.dtype],
     rest: Any,
@@ -119,10 +117,10 @@ def _filled(
     return (first, *map_structure(fill, rest)), map_structure(fill, kwargs)
 
 
-def _run_once(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> None:
+def _run_once(layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> None:
     """Call the layer with values, on one row of zeros, so that what is inside it is built; states stay as they were."""
     before = {id(module) for module in layer.modules() if getattr(module, "_built", False)}
-    device = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), layer).device
+    device = next((p.device for p in layer.parameters() if isinstance(p, UnbuiltParameter)), layer._on_device)
     with _evaluating(layer), torch.no_grad():
         args, options = _filled(layer, input_shape, dtypes, rest, kwargs, 7, device, batch=1)
         layer(*args, **options)
@@ -131,7 +129,7 @@ def _run_once(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: A
             module._forget_states()
 
 
-def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:
+def _infer(layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:
     def run(unknown: int) -> Any:
         state = {name: tensor.to("meta") for name, tensor in _tensors(layer)}
         args, options = _filled(layer, input_shape, dtypes, rest, kwargs, unknown, "meta")
@@ -149,7 +147,7 @@ def _infer(layer: Layer, input_shape: Any, dtypes: list[torch.dtype], rest: Any,
 
 
 @contextlib.contextmanager
-def _evaluating(layer: Layer) -> Iterator[None]:
+def _evaluating(layer: AnyLayer) -> Iterator[None]:
     """Every layer in evaluation mode, and afterwards in the one that it had; no penalties are noted."""
     modes = [(module, module.training) for module in layer.modules()]
     try:
@@ -174,7 +172,7 @@ class _AllOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _tensors(layer: Layer) -> Iterator[tuple[str, Tensor]]:
+def _tensors(layer: AnyLayer) -> Iterator[tuple[str, Tensor]]:
     """Each tensor in each module that holds it, and each module under one of its names."""
     for prefix, module in layer.named_modules():
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from torch import nn
+from typing import Any
 
 from ..errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from ..errors import NotBuiltError
+from ._protocol import AnyLayer
 
 
-class TorchModule(nn.Module):
+class TorchModule(AnyLayer):
     """The part of `Layer` that torch's own tools look at; abstract."""
-
-    if TYPE_CHECKING:  # what `Weighted` defines
-
-        def _not_built(self, what: str) -> NotBuiltError: ...
 
     def __getattr__(self, name: str) -> Any:
         held = self.__dict__

@@ -25,13 +25,6 @@ from ._yielding import is_free, yielding
 class Weighted(Tracking):
     """The part of `Layer` that reads and sets weights; abstract."""
 
-    name: str
-    _dtype: torch.dtype
-    _trainable: bool
-    _added_weights: list[Var]
-    _built: bool
-    _build_depth: int
-    _activity_regularizer: Callable[[Tensor], Tensor] | None
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
     _values_on: torch.device | None = None  # where a layer of somebody's own makes values while a file is read
 

@@ -1,0 +1,87 @@
+"""What the parts of a layer ask of the whole, declared in one place: so none of them has to import `Layer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ..errors import NotBuiltError
+    from ..weights import Filler, Var
+
+
+class AnyLayer(nn.Module):
+    """A layer, to the modules that `Layer` is made of; abstract. What stands here `Layer` and its bases define.
+
+    The declarations are for the reader and the type checker; at run time the class is empty.
+    """
+
+    if TYPE_CHECKING:
+        # ---------------------------------------------------------------- declared by classes
+        WEIGHTS: ClassVar[tuple[Var, ...]]
+        FILLERS: ClassVar[tuple[Filler, ...]]
+        SPATIAL: ClassVar[int]
+        _class_name: ClassVar[str]
+        _has_policy: ClassVar[bool]
+        _casts_itself: ClassVar[bool]
+        _takes_ids: bool
+        _takes_training: ClassVar[bool]
+        _tracks: ClassVar[bool]
+        _keeps_image: bool
+        _call_arguments: Any  # `CallArguments`
+
+        # ---------------------------------------------------------------- configuration
+        name: str
+        _trainable: bool
+        _dtype: torch.dtype
+        _mixed: torch.dtype | None
+        _casts: bool
+        _borrowed: torch.dtype | None
+        _activity_regularizer: Any
+
+        @classmethod
+        def _config_keys(cls) -> tuple[str, ...]: ...
+        @classmethod
+        def from_config(cls, config: Mapping[str, Any]) -> Any: ...
+        def get_config(self) -> dict[str, Any]: ...
+
+        # ---------------------------------------------------------------- building
+        _built: bool
+        _build_depth: int
+        _build_shape: Any
+        _added_weights: list[Var]
+        _initial_weights: list[Any] | None
+        _values_on: torch.device | None
+
+        @property
+        def built(self) -> bool: ...
+        @property
+        def _in_shape(self) -> Any: ...
+        def build(self, input_shape: Any) -> None: ...
+        def _build_for_call(self, shapes: Any) -> None: ...
+        def _check_input_shape(self, input_shape: Any) -> None: ...
+        def _adopt_added_weights(self) -> None: ...
+        def _not_built(self, what: str) -> NotBuiltError: ...
+        def set_weights(self, weights: Any) -> None: ...
+
+        # ---------------------------------------------------------------- calling
+        _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None
+        _penalties: tuple[Tensor, ...]
+
+        @property
+        def dtype(self) -> torch.dtype: ...
+        @property
+        def compute_dtype(self) -> torch.dtype: ...
+        @property
+        def _policy_dtype(self) -> torch.dtype: ...
+        @property
+        def _on_device(self) -> torch.device: ...
+        def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any: ...
+        def _output_shape(self, shapes: Any) -> Any: ...
+        def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]: ...
+        def compute_output_shape(self, input_shape: Any) -> Any: ...
+        def compute_mask(self, inputs: Any, mask: Any) -> Any: ...
+        def _forget_states(self) -> None: ...
