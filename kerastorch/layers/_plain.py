@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,6 @@ from .. import activations
 from ..errors import UnsupportedError
 from ._protocol import AnyLayer
 from ._weighted import Weighted, repr_of
-
-if TYPE_CHECKING:
-    from ._gated_cell import GatedCell
-    from ._recurrent import Recurrent
-    from .multi_head_attention import MultiHeadAttention
 
 _ADVICE = ". It is itself an nn.Module: use it as it is."
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -249,118 +244,3 @@ def followed_by(modules: Sequence[nn.Module], layer: AnyLayer, activation: Any, 
             last.dim = axis  # type: ignore[assignment]  # of nn.Softmax, nn.LogSoftmax, nn.GLU
         modules = [*modules, last]
     return modules[0] if len(modules) == 1 else nn.Sequential(*modules).train(layer.training)
-
-
-# ------------------------------------------------------------------ recurrent layers
-
-
-def recurrent(module_class: type[nn.RNNBase], layer: Recurrent, backwards: bool, **arguments: Any) -> nn.RNNBase:
-    """Make nn.LSTM, nn.GRU or nn.RNN of a layer; `backwards`: of the backward layer of a Bidirectional.
-
-    Raises:
-        UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
-    """
-    kernel = layer._fused()
-    reasons = [kernel] if isinstance(kernel, str) else []
-    if layer.go_backwards and not backwards:
-        reasons.append("go_backwards=True: torch's module runs forwards only, make it forwards and give it x.flip(1)")
-    if layer.stateful:
-        reasons.append("stateful=True: torch's module keeps no state, hand it the state of the batch before")
-    reasons += _dropouts(layer)
-    if reasons:
-        raise no_module(layer, reasons)
-    sizes = {"input_size": layer.weight_ih_l0.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
-    return plain(module_class, layer, **sizes, batch_first=True, **arguments)
-
-
-def cell(module_class: type[nn.RNNCellBase], layer: GatedCell, **arguments: Any) -> nn.RNNCellBase:
-    """Make nn.LSTMCell, nn.GRUCell or nn.RNNCell of a cell.
-
-    Raises:
-        UnsupportedError: torch's module does not compute what the cell computes; every reason is told.
-    """
-    kernel = layer._fused()
-    reasons = [*([kernel] if isinstance(kernel, str) else []), *_dropouts(layer)]
-    if reasons:
-        raise no_module(layer, reasons)
-    sizes = {"input_size": layer.weight_ih.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
-    return plain(module_class, layer, **sizes, **arguments)
-
-
-def _dropouts(layer: Any) -> list[str]:
-    return [
-        f"{name}={rate}: torch's module cannot drop so; set layer.{name} = 0.0 before, if it is for inference only"
-        for name in ("dropout", "recurrent_dropout")
-        if (rate := getattr(layer, name))
-    ]
-
-
-def bidirectional(layer: AnyLayer, forward: Any, backward: Any) -> nn.RNNBase:
-    """Make one bidirectional module of the modules of both directions.
-
-    Raises:
-        UnsupportedError: The two are not of one kind.
-    """
-    same = ("input_size", "hidden_size", "bias", "mode")
-    differ = [name for name in same if getattr(forward, name) != getattr(backward, name)]
-    if differ:
-        raise no_module(layer, [f"torch's two directions are alike, its layers differ in {', '.join(differ)}"])
-    arguments: dict[str, Any] = {name: getattr(forward, name) for name in same[:3]}
-    if isinstance(forward, nn.RNN):
-        arguments["nonlinearity"] = forward.nonlinearity
-    tensors = forward.state_dict(keep_vars=True)
-    tensors.update({f"{name}_reverse": value for name, value in backward.state_dict(keep_vars=True).items()})
-    return plain(type(forward), layer, tensors, **arguments, batch_first=True, bidirectional=True)
-
-
-# ------------------------------------------------------------------ attention
-
-
-def multi_head_attention(layer: MultiHeadAttention) -> nn.MultiheadAttention:
-    """Make nn.MultiheadAttention of a MultiHeadAttention.
-
-    Raises:
-        UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
-    """
-    query, value, key = (*layer._in_shape, layer._in_shape[1])[:3]
-    size = query[-1]
-    reasons = []
-    if layer.num_heads * layer.key_dim != size:
-        reasons.append(f"num_heads * key_dim is {layer.num_heads * layer.key_dim}, in torch it is the query's {size}")
-    if layer.value_dim != layer.key_dim:
-        reasons.append(f"value_dim={layer.value_dim} and key_dim={layer.key_dim}: torch has one size of heads")
-    if tuple(layer.output_dense.partial_output_shape) != (size,):
-        reasons.append(f"output_shape={layer.stated_output_shape}: torch's output has the query's {size} features")
-    if len(query) != 3:
-        reasons.append(f"attention over an input of {len(query)} axes: torch's has (batch, timesteps, features)")
-    if layer.use_gate:
-        reasons.append("use_gate=True: torch has no gate")
-    if layer.sliding_window is not None:
-        reasons.append(f"sliding_window={layer.sliding_window}: torch's module has none; give it an attn_mask")
-    parts = ("query", "key", "value")
-    dense = {name: getattr(layer, f"{name}_dense") for name in parts}
-    if len({d.weight.requires_grad for d in dense.values()}) > 1:
-        reasons.append("some of query_dense, key_dense and value_dense are frozen: in torch they are one parameter")
-    if reasons:
-        raise no_module(layer, reasons)
-    kernels, output = [dense[name].weight for name in parts], layer.output_dense.weight
-    weights = [kernel.flatten(1).T for kernel in kernels]
-    tensors = {"out_proj.weight": _as(output, output.flatten(0, 1).T)}
-    if key[-1] == value[-1] == size:
-        tensors["in_proj_weight"] = _as(kernels[0], torch.cat(weights))
-    else:
-        named = zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), kernels, weights, strict=True)
-        tensors.update({name: _as(kernel, weight) for name, kernel, weight in named})
-    if layer.use_bias:
-        biases = [dense[name].bias for name in parts]
-        tensors["in_proj_bias"] = _as(biases[0], torch.cat([bias.flatten() for bias in biases]))
-        tensors["out_proj.bias"] = layer.output_dense.bias
-    sizes = {"embed_dim": size, "num_heads": layer.num_heads, "kdim": key[-1], "vdim": value[-1]}
-    return plain(
-        nn.MultiheadAttention, layer, tensors, **sizes, dropout=layer.dropout, bias=layer.use_bias, batch_first=True
-    )
-
-
-def _as(parameter: Tensor, values: Tensor) -> Tensor:
-    """The values of other shape, frozen if the parameter is."""
-    return values.detach().requires_grad_(parameter.requires_grad)

@@ -12,7 +12,7 @@ from .._serial import keeping_objects
 from ..errors import ArgumentError, ShapeError
 from ..kernels.types import KernelChoice
 from ..weights import Shape
-from . import _check, _pair, _plain
+from . import _check, _pair, _plain, _recurrent_to_torch
 from ._base import Example, Layer, register
 from ._given_states import given_states, has_own_forward, parts_of, states_by_name
 from ._sequence import SequenceLayer
@@ -301,4 +301,4 @@ class Bidirectional(Layer):
         if self.merge_mode != "concat":
             raise _plain.no_module(self, [f"merge_mode={self.merge_mode!r}: torch's module has concat only"])
         forward = _plain.convert(self.forward_layer)
-        return _plain.bidirectional(self, forward, _plain.convert(self.backward_layer, backwards=True))
+        return _recurrent_to_torch.bidirectional(self, forward, _plain.convert(self.backward_layer, backwards=True))

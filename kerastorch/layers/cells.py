@@ -11,7 +11,7 @@ from ..kernels import equations
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh
 from ..kernels.types import Kernel
-from . import _check, _plain
+from . import _check, _recurrent_to_torch
 from ._base import Example, register
 from ._gated_cell import CELL_CONFIG, GatedCell, without_layer_number
 from ._recurrent import fused_if, is_activation
@@ -84,7 +84,7 @@ class LSTMCell(GatedCell):
         )
 
     def _to_torch(self) -> nn.Module:
-        return _plain.cell(nn.LSTMCell, self)
+        return _recurrent_to_torch.cell(nn.LSTMCell, self)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         return Steps(equations.LSTM, self.weight_hh, None, self.activation, self.recurrent_activation, drop)
@@ -150,7 +150,7 @@ class GRUCell(GatedCell):
         )
 
     def _to_torch(self) -> nn.Module:
-        return _plain.cell(nn.GRUCell, self)
+        return _recurrent_to_torch.cell(nn.GRUCell, self)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         kind = equations.GRU if self.reset_after else equations.GRUResetBefore
@@ -203,7 +203,7 @@ class SimpleRNNCell(GatedCell):
 
     def _to_torch(self) -> nn.Module:
         nonlinearity = "relu" if is_activation(self.activation, "relu") else "tanh"
-        return _plain.cell(nn.RNNCell, self, nonlinearity=nonlinearity)
+        return _recurrent_to_torch.cell(nn.RNNCell, self, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         return Steps(equations.SimpleRNN, self.weight_hh, None, self.activation, linear, drop)

@@ -13,7 +13,7 @@ from ..kernels.equations import Steps
 from ..kernels.fused import fused_gru
 from ..kernels.types import Activation, Kernel
 from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
-from . import _check, _plain
+from . import _check, _recurrent_to_torch
 from ._base import Example, register
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
@@ -113,7 +113,7 @@ class GRU(Recurrent):
         )
 
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
-        return _plain.recurrent(nn.GRU, self, backwards)
+        return _recurrent_to_torch.recurrent(nn.GRU, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         kind = equations.GRU if self.reset_after else equations.GRUResetBefore
@@ -157,7 +157,7 @@ class CuDNNGRU(Recurrent):
         return fused_gru
 
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
-        return _plain.recurrent(nn.GRU, self, backwards)
+        return _recurrent_to_torch.recurrent(nn.GRU, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         bias = self.bias_hh_l0 if self.use_bias else None

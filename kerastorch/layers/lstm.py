@@ -14,7 +14,7 @@ from ..kernels.equations import Steps
 from ..kernels.fused import fused_lstm
 from ..kernels.types import Activation, Kernel
 from ..weights import Var, halves, identity, per_gate, reinterpret
-from . import _check, _plain
+from . import _check, _recurrent_to_torch
 from ._base import Example, register
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
@@ -114,7 +114,7 @@ class LSTM(Recurrent):
         )
 
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
-        return _plain.recurrent(nn.LSTM, self, backwards)
+        return _recurrent_to_torch.recurrent(nn.LSTM, self, backwards)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         return Steps(equations.LSTM, self.weight_hh_l0, None, self.activation, self.recurrent_activation, drop)
@@ -175,7 +175,7 @@ class CuDNNLSTM(Recurrent):
         return fused_lstm
 
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
-        return _plain.recurrent(nn.LSTM, self, backwards)
+        return _recurrent_to_torch.recurrent(nn.LSTM, self, backwards)
 
     def _input_bias(self, weights: Sequence[Tensor]) -> Tensor | None:
         return weights[2] + weights[3]

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
-from . import _check, _plain
+from . import _check
 from ._base import Example, register
 from ._headed_attention import HEADED_CONFIG, HeadedAttention
+from ._plain import no_module, plain
 from ._weighted import repr_of
 
 _SELF = [(2, 5, 6), (2, 5, 6)]
@@ -166,7 +168,7 @@ class MultiHeadAttention(HeadedAttention):
         return q, k, v
 
     def _to_torch(self) -> nn.Module:
-        return _plain.multi_head_attention(self)
+        return _as_torch_module(self)
 
 
 def _axes_of(value: Any) -> tuple[int, ...] | None:
@@ -179,3 +181,53 @@ def _sizes_of(value: Any) -> tuple[int, ...] | None:
     if not value and value != 0:
         return None
     return _check.integers("output_shape", value if isinstance(value, (list, tuple)) else (value,), 1)
+
+
+def _as_torch_module(layer: MultiHeadAttention) -> nn.MultiheadAttention:
+    """Make nn.MultiheadAttention of a MultiHeadAttention.
+
+    Raises:
+        UnsupportedError: torch's module does not compute what the layer computes; every reason is told.
+    """
+    query, value, key = (*layer._in_shape, layer._in_shape[1])[:3]
+    size = query[-1]
+    reasons = []
+    if layer.num_heads * layer.key_dim != size:
+        reasons.append(f"num_heads * key_dim is {layer.num_heads * layer.key_dim}, in torch it is the query's {size}")
+    if layer.value_dim != layer.key_dim:
+        reasons.append(f"value_dim={layer.value_dim} and key_dim={layer.key_dim}: torch has one size of heads")
+    if tuple(layer.output_dense.partial_output_shape) != (size,):
+        reasons.append(f"output_shape={layer.stated_output_shape}: torch's output has the query's {size} features")
+    if len(query) != 3:
+        reasons.append(f"attention over an input of {len(query)} axes: torch's has (batch, timesteps, features)")
+    if layer.use_gate:
+        reasons.append("use_gate=True: torch has no gate")
+    if layer.sliding_window is not None:
+        reasons.append(f"sliding_window={layer.sliding_window}: torch's module has none; give it an attn_mask")
+    parts = ("query", "key", "value")
+    dense = {name: getattr(layer, f"{name}_dense") for name in parts}
+    if len({d.weight.requires_grad for d in dense.values()}) > 1:
+        reasons.append("some of query_dense, key_dense and value_dense are frozen: in torch they are one parameter")
+    if reasons:
+        raise no_module(layer, reasons)
+    kernels, output = [dense[name].weight for name in parts], layer.output_dense.weight
+    weights = [kernel.flatten(1).T for kernel in kernels]
+    tensors = {"out_proj.weight": _as(output, output.flatten(0, 1).T)}
+    if key[-1] == value[-1] == size:
+        tensors["in_proj_weight"] = _as(kernels[0], torch.cat(weights))
+    else:
+        named = zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), kernels, weights, strict=True)
+        tensors.update({name: _as(kernel, weight) for name, kernel, weight in named})
+    if layer.use_bias:
+        biases = [dense[name].bias for name in parts]
+        tensors["in_proj_bias"] = _as(biases[0], torch.cat([bias.flatten() for bias in biases]))
+        tensors["out_proj.bias"] = layer.output_dense.bias
+    sizes = {"embed_dim": size, "num_heads": layer.num_heads, "kdim": key[-1], "vdim": value[-1]}
+    return plain(
+        nn.MultiheadAttention, layer, tensors, **sizes, dropout=layer.dropout, bias=layer.use_bias, batch_first=True
+    )
+
+
+def _as(parameter: Tensor, values: Tensor) -> Tensor:
+    """The values of other shape, frozen if the parameter is."""
+    return values.detach().requires_grad_(parameter.requires_grad)

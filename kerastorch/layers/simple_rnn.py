@@ -12,7 +12,7 @@ from ..kernels.equations import Steps
 from ..kernels.fused import fused_rnn_relu, fused_rnn_tanh
 from ..kernels.types import Kernel
 from ..weights import Var, identity
-from . import _plain
+from . import _recurrent_to_torch
 from ._base import Example, register
 from ._recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
 
@@ -74,7 +74,7 @@ class SimpleRNN(Recurrent):
 
     def _to_torch(self, backwards: bool = False) -> nn.RNNBase:
         nonlinearity = "relu" if is_activation(self.activation, "relu") else "tanh"
-        return _plain.recurrent(nn.RNN, self, backwards, nonlinearity=nonlinearity)
+        return _recurrent_to_torch.recurrent(nn.RNN, self, backwards, nonlinearity=nonlinearity)
 
     def _steps(self, drop: Tensor | None) -> Steps:
         return Steps(equations.SimpleRNN, self.weight_hh_l0, None, self.activation, linear, drop)
