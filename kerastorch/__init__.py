@@ -9,6 +9,7 @@ from . import convert as convert
 from . import errors as errors
 from . import initializers as initializers
 from . import layers as layers
+from . import losses as losses
 from . import models as models
 from . import namespaces as _namespaces
 from . import ops as ops
@@ -22,11 +23,13 @@ from .errors import KerasTorchError as KerasTorchError
 from .initializers import Initializer as Initializer
 from .interop import from_torch as from_torch
 from .layers import Layer as Layer
+from .losses import Loss as Loss
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .models import _files as _model_files
 from .models import clone_model as clone_model
+from .optimizers import Optimizer as Optimizer
 from .random import set_seed as set_seed
 from .regularizers import Regularizer as Regularizer
 
@@ -45,11 +48,7 @@ if _TYPE_CHECKING:
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
-_TRAINING = "compile and fit are not there yet; use torch.optim and a loop in torch, as in the README."
-_LOSSES = "use torch.nn.functional, or the losses of torch.nn."
 _ABSENT = {
-    **dict.fromkeys(("optimizers", "Optimizer"), _TRAINING),
-    **dict.fromkeys(("losses", "Loss"), _LOSSES),
     **dict.fromkeys(("metrics", "Metric"), "use torchmetrics, or torch itself."),
     "callbacks": "what they do stands in your loop in torch.",
     **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
@@ -120,8 +119,10 @@ _MODULES = (
     "errors",
     "initializers",
     "layers",
+    "losses",
     "models",
     "ops",
+    "optimizers",
     "preprocessing",
     "random",
     "recipes",

@@ -79,7 +79,7 @@ ORDER = (
         "regularizers",
         "constraints",
     ),
-    ("files", "compat", "convert", "optimizers"),
+    ("files", "compat", "convert", "optimizers", "losses"),
     ("kernels",),
     ("functions",),
     ("layers",),
@@ -105,6 +105,7 @@ FORBIDDEN = {
     "layers": {"models", "files", "compat", "load", "h5py"},
     "models": {"files", "h5py"},
     "optimizers": {"layers", "models", "files", "compat", "h5py"},
+    "losses": {"layers", "models", "files", "compat", "h5py"},
     "convert": {"layers", "models", "files", "compat", "h5py"},
     "utils": {"models", "files", "load", "h5py"},
 }

@@ -1,0 +1,236 @@
+"""Keras's losses as classes: their arguments and their defaults. What they compute stands in `functions.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from . import functions
+from .loss import FunctionLoss, Reduction
+
+_MEAN: Reduction = "sum_over_batch_size"
+
+
+class MeanSquaredError(FunctionLoss):
+    """`keras.losses.MeanSquaredError`; see `mean_squared_error`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "mean_squared_error", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.mean_squared_error, reduction, name, dtype, **more)
+
+
+class MeanAbsoluteError(FunctionLoss):
+    """`keras.losses.MeanAbsoluteError`; see `mean_absolute_error`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "mean_absolute_error", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.mean_absolute_error, reduction, name, dtype, **more)
+
+
+class MeanAbsolutePercentageError(FunctionLoss):
+    """`keras.losses.MeanAbsolutePercentageError`; see `mean_absolute_percentage_error` and `Loss`."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "mean_absolute_percentage_error", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.mean_absolute_percentage_error, reduction, name, dtype, **more)
+
+
+class MeanSquaredLogarithmicError(FunctionLoss):
+    """`keras.losses.MeanSquaredLogarithmicError`; see `mean_squared_logarithmic_error` and `Loss`."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "mean_squared_logarithmic_error", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.mean_squared_logarithmic_error, reduction, name, dtype, **more)
+
+
+class CosineSimilarity(FunctionLoss):
+    """`keras.losses.CosineSimilarity`; see `cosine_similarity`, and `Loss` for the arguments."""
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: Reduction = _MEAN,
+        name: str = "cosine_similarity",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(functions.cosine_similarity, reduction, name, dtype, axis=axis, **more)
+
+
+class Huber(FunctionLoss):
+    """`keras.losses.Huber`; see `huber`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, delta: float = 1.0, reduction: Reduction = _MEAN, name: str = "huber_loss", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.huber, reduction, name, dtype, delta=delta, **more)
+
+
+class LogCosh(FunctionLoss):
+    """`keras.losses.LogCosh`; see `log_cosh`, and `Loss` for the arguments."""
+
+    def __init__(self, reduction: Reduction = _MEAN, name: str = "log_cosh", dtype: Any = None, **more: Any) -> None:
+        super().__init__(functions.log_cosh, reduction, name, dtype, **more)
+
+
+class Hinge(FunctionLoss):
+    """`keras.losses.Hinge`; see `hinge`, and `Loss` for the arguments."""
+
+    def __init__(self, reduction: Reduction = _MEAN, name: str = "hinge", dtype: Any = None, **more: Any) -> None:
+        super().__init__(functions.hinge, reduction, name, dtype, **more)
+
+
+class SquaredHinge(FunctionLoss):
+    """`keras.losses.SquaredHinge`; see `squared_hinge`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "squared_hinge", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.squared_hinge, reduction, name, dtype, **more)
+
+
+class CategoricalHinge(FunctionLoss):
+    """`keras.losses.CategoricalHinge`; see `categorical_hinge`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "categorical_hinge", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.categorical_hinge, reduction, name, dtype, **more)
+
+
+class KLDivergence(FunctionLoss):
+    """`keras.losses.KLDivergence`; see `kl_divergence`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "kl_divergence", dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(functions.kl_divergence, reduction, name, dtype, **more)
+
+
+class Poisson(FunctionLoss):
+    """`keras.losses.Poisson`; see `poisson`, and `Loss` for the arguments."""
+
+    def __init__(self, reduction: Reduction = _MEAN, name: str = "poisson", dtype: Any = None, **more: Any) -> None:
+        super().__init__(functions.poisson, reduction, name, dtype, **more)
+
+
+class BinaryCrossentropy(FunctionLoss):
+    """`keras.losses.BinaryCrossentropy`; see `binary_crossentropy`, and `Loss` for the arguments."""
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = _MEAN,
+        name: str = "binary_crossentropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(functions.binary_crossentropy, reduction, name, dtype, **own, **more)
+
+
+class BinaryFocalCrossentropy(FunctionLoss):
+    """`keras.losses.BinaryFocalCrossentropy`; see `binary_focal_crossentropy`, and `Loss` for the arguments."""
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = _MEAN,
+        name: str = "binary_focal_crossentropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {
+            "apply_class_balancing": apply_class_balancing,
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "axis": axis,
+        }
+        super().__init__(functions.binary_focal_crossentropy, reduction, name, dtype, **own, **more)
+
+
+class CategoricalCrossentropy(FunctionLoss):
+    """`keras.losses.CategoricalCrossentropy`; see `categorical_crossentropy`, and `Loss` for the arguments."""
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = _MEAN,
+        name: str = "categorical_crossentropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(functions.categorical_crossentropy, reduction, name, dtype, **own, **more)
+
+
+class CategoricalFocalCrossentropy(FunctionLoss):
+    """`keras.losses.CategoricalFocalCrossentropy`; see `categorical_focal_crossentropy`, and `Loss`."""
+
+    def __init__(
+        self,
+        alpha: Any = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = _MEAN,
+        name: str = "categorical_focal_crossentropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "axis": axis,
+        }
+        super().__init__(functions.categorical_focal_crossentropy, reduction, name, dtype, **own, **more)
+
+
+class SparseCategoricalCrossentropy(FunctionLoss):
+    """`keras.losses.SparseCategoricalCrossentropy`; see `sparse_categorical_crossentropy`, and `Loss`.
+
+    Labels of `ignore_class` are left out of the mean.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: Reduction = _MEAN,
+        axis: int = -1,
+        name: str = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(functions.sparse_categorical_crossentropy, reduction, name, dtype, **own, **more)
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor | None]:
+        losses, ignored = self.call(y_true, y_pred), self.arguments["ignore_class"]
+        return losses, None if ignored is None else (y_true != ignored).reshape(losses.shape)
+
+
+class CTC(FunctionLoss):
+    """`keras.losses.CTC`; see `ctc`, and `Loss` for the arguments."""
+
+    def __init__(self, reduction: Reduction = _MEAN, name: str = "ctc", dtype: Any = None, **more: Any) -> None:
+        super().__init__(functions.ctc, reduction, name, dtype, **more)

@@ -1,0 +1,190 @@
+"""From one loss of each sample to one number: weights, masks, and what a mean is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .._serial import snake_case
+from ..errors import ArgumentError, ShapeError, quote
+from . import functions
+
+Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"] | None
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
+# What a mean over masked values divides by, by who computed it:
+# "valid": Keras 3 and tf.keras since 2.10, the number of unmasked values;
+# "all": tf.keras 2.0 to 2.9 and Keras 2.3, the number of all values;
+# "weights": Keras up to 2.2, which divides by the mean of the mask, and by the share of weights that are not 0.
+Masking = Literal["valid", "all", "weights"]
+
+
+def reduce(
+    values: Tensor,
+    sample_weight: Any = None,
+    mask: Any = None,
+    reduction: Reduction = "sum_over_batch_size",
+    masking: Masking = "valid",
+) -> Tensor:
+    """One number of many losses.
+
+    Args:
+        values: `(B, ...)`, a loss of each sample, or of each step of each sample.
+        sample_weight: `(B,)` or `(B, ...)`: what each counts. With fewer axes than `values` it must broadcast, as in
+            Keras, or lack a last axis.
+        mask: True where a value counts.
+        reduction: The mean ("sum_over_batch_size", "mean"), the sum, the mean by weights, or None for every value.
+        masking: What the mean over masked values divides by.
+
+    Returns:
+        A scalar; with reduction None or "none" the shape of `values`.
+    """
+    weight = None if sample_weight is None else torch.as_tensor(sample_weight).to(values)
+    if masking == "weights":
+        return _reduced_by_weights(values, weight, mask, reduction)
+    if mask is not None:
+        valid = torch.as_tensor(mask).to(values.device).to(values.dtype)
+        if masking == "valid" and reduction in ("mean", "sum_over_batch_size"):
+            # Divides by what is valid where the mean below divides by all; nothing is valid: 0.
+            valid = valid * torch.nan_to_num(valid.numel() / valid.sum(), nan=0.0, posinf=0.0)
+        if weight is None:
+            weight = valid
+        else:
+            valid, weight = functions.same_rank(valid, weight)
+            weight = _times(weight, valid)
+    if weight is not None:
+        values, weight = functions.same_rank(values, weight)
+        values = _times(values, weight)
+    if reduction in (None, "none") or values.ndim == 0:
+        return values
+    total = values.sum()
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        # Without a weight the loss is 0, and so is its gradient: no division by 0 is recorded.
+        return total / torch.where(weight.sum() == 0, 1.0, weight.sum()) * (weight.sum() != 0)
+    return total / values.numel() if values.numel() else total
+
+
+def _reduced_by_weights(values: Tensor, weight: Tensor | None, mask: Any, reduction: Reduction) -> Tensor:
+    if mask is not None:
+        valid = torch.as_tensor(mask).to(values.device).to(values.dtype)
+        values = _times(values, valid) / valid.mean()
+    if weight is not None:
+        values = values.flatten(weight.ndim).mean(-1) if values.ndim > weight.ndim else values
+        values = values * weight / (weight != 0).to(values.dtype).mean()
+    if reduction in (None, "none"):
+        return values
+    return values.sum() if reduction == "sum" else values.mean()
+
+
+def _times(values: Tensor, weight: Tensor) -> Tensor:
+    try:
+        return values * weight
+    except RuntimeError as error:
+        raise ShapeError(
+            f"Weights or a mask of shape {tuple(weight.shape)} do not fit losses of shape {tuple(values.shape)}: "
+            "expected the same shape, or one number for each sample, as (batch, 1) where each step has a loss."
+        ) from error
+
+
+class Loss:
+    """Base of losses (`keras.losses.Loss`). A subclass defines `call(y_true, y_pred)`.
+
+    Args:
+        name: Its name in logs.
+        reduction: See `reduce`.
+        dtype: What is computed in; None: the dtype of what is predicted.
+        masking: What a mean over masked values divides by: "valid" (Keras 3, tf.keras since 2.10), "all" (tf.keras up
+            to 2.9) or "weights" (Keras up to 2.2).
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: Reduction = "sum_over_batch_size",
+        dtype: Any = None,
+        *,
+        masking: Masking = "valid",
+    ) -> None:
+        if reduction not in REDUCTIONS:
+            expected = ", ".join(map(repr, REDUCTIONS))
+            raise ArgumentError(f"{type(self).__name__}: reduction is {quote(reduction)}, expected one of {expected}.")
+        if masking not in ("valid", "all", "weights"):
+            raise ArgumentError(
+                f"{type(self).__name__}: masking is {quote(masking)}, expected 'valid', 'all' or 'weights'."
+            )
+        self.name = snake_case(type(self).__name__) if name is None else name
+        self.reduction: Reduction = reduction
+        self.masking: Masking = masking
+        self.dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Tensor:
+        """The loss.
+
+        Args:
+            y_true: What is true: tensor, array or list.
+            y_pred: What is predicted: a tensor. Gradients flow through it.
+            sample_weight: See `reduce`.
+            mask: True where a value counts. None: the mask that `y_pred` brings along.
+        """
+        mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
+        y_pred = torch.as_tensor(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
+        y_true = torch.as_tensor(y_true).to(y_pred.device)
+        losses, valid = self._masked(y_true, y_pred)
+        if valid is not None:
+            mask = valid if mask is None else torch.as_tensor(mask).to(valid.device).bool() & valid
+        return reduce(losses, sample_weight, mask, self.reduction, self.masking)
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The losses, and where they count if the loss itself leaves some out."""
+        return self.call(y_true, y_pred), None
+
+    def call(self, y_true: Any, y_pred: Any) -> Tensor:
+        """A loss of each sample, or of each step of each sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define call(self, y_true, y_pred).")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Loss:
+        """Make the loss that `config` describes."""
+        return cls(**config)
+
+
+class FunctionLoss(Loss):
+    """A loss that a function computes.
+
+    Args:
+        fn: `fn(y_true, y_pred, **arguments)`: a loss of each sample.
+        reduction: See `reduce`.
+        name: Its name in logs.
+        dtype: See `Loss`.
+        masking: See `Loss`.
+        **arguments: Further arguments of `fn`.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        *,
+        masking: Masking = "valid",
+        **arguments: Any,
+    ) -> None:
+        super().__init__(name or getattr(fn, "__name__", None), reduction, dtype, masking=masking)
+        self.fn, self.arguments = fn, arguments
+
+    def call(self, y_true: Any, y_pred: Any) -> Tensor:
+        """What the function returns."""
+        return torch.as_tensor(self.fn(y_true, y_pred, **self.arguments))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        return {**super().get_config(), **self.arguments}

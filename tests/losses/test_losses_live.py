@@ -1,0 +1,134 @@
+"""Every loss against live Keras: values and gradients, with weights and masks, in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _close import GRADIENT, OUTPUT, apart
+from _keras_worker import KerasWorker
+
+from kerastorch import losses
+
+RNG = np.random.default_rng(11)
+SHAPE = (3, 4, 5)
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+REAL, OTHER = RNG.normal(size=SHAPE), RNG.normal(size=SHAPE)
+POSITIVE, OTHER_POSITIVE = RNG.uniform(0.1, 3, size=SHAPE), RNG.uniform(0.1, 3, size=SHAPE)
+SHARES = _softmax(RNG.normal(size=SHAPE))
+# Of some class nothing is left, and some sum is not 1.
+UNEVEN = SHARES * RNG.uniform(0.5, 2, size=(3, 4, 1)) * (RNG.random(SHAPE) > 0.1)
+ZEROS_AND_ONES = RNG.integers(0, 2, size=SHAPE).astype(float)
+SIGNS = 2 * ZEROS_AND_ONES - 1
+CHANCES = 1 / (1 + np.exp(-RNG.normal(size=SHAPE) * 4))
+CLASSES = RNG.integers(0, 5, size=SHAPE[:2])
+ONE_HOT = np.eye(5)[CLASSES]
+TEXT = np.array([[1, 2, 2, 0], [3, 0, 0, 0], [4, 1, 3, 0]])
+SPEECH = RNG.normal(size=(3, 8, 5))
+MASK = np.array([[1, 1, 0, 0], [1, 0, 1, 1], [0, 0, 0, 1]], bool)
+STEP_WEIGHTS = RNG.uniform(0, 2, size=SHAPE[:2])
+
+# name, arguments, what is true, what is predicted
+KINDS: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
+    ("MeanSquaredError", {}, REAL, OTHER),
+    ("MeanAbsoluteError", {}, REAL, OTHER),
+    ("MeanAbsolutePercentageError", {}, REAL, OTHER),
+    ("MeanSquaredLogarithmicError", {}, POSITIVE, OTHER_POSITIVE),
+    ("CosineSimilarity", {}, REAL, OTHER),
+    ("CosineSimilarity", {"axis": 1}, REAL, OTHER),
+    ("Huber", {}, REAL, 3 * OTHER),
+    ("Huber", {"delta": 0.5}, REAL, OTHER),
+    ("LogCosh", {}, REAL, OTHER),
+    ("Hinge", {}, ZEROS_AND_ONES, OTHER),
+    ("Hinge", {}, SIGNS, OTHER),
+    ("SquaredHinge", {}, ZEROS_AND_ONES, OTHER),
+    ("CategoricalHinge", {}, ONE_HOT, OTHER),
+    ("KLDivergence", {}, SHARES, UNEVEN),
+    ("Poisson", {}, POSITIVE, OTHER_POSITIVE),
+    ("BinaryCrossentropy", {}, ZEROS_AND_ONES, CHANCES),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.25}, ZEROS_AND_ONES, OTHER),
+    ("BinaryCrossentropy", {"axis": 1}, ZEROS_AND_ONES, CHANCES),
+    ("BinaryFocalCrossentropy", {}, ZEROS_AND_ONES, CHANCES),
+    ("BinaryFocalCrossentropy", {"apply_class_balancing": True, "alpha": 0.5, "gamma": 3.0}, ZEROS_AND_ONES, CHANCES),
+    ("BinaryFocalCrossentropy", {"from_logits": True, "label_smoothing": 0.5}, ZEROS_AND_ONES, OTHER),
+    ("CategoricalCrossentropy", {}, ONE_HOT, UNEVEN),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.25}, ONE_HOT, SHARES),
+    ("CategoricalCrossentropy", {"from_logits": True}, ONE_HOT, OTHER),
+    ("CategoricalFocalCrossentropy", {}, ONE_HOT, SHARES),
+    ("CategoricalFocalCrossentropy", {"alpha": 0.5, "gamma": 1.0, "from_logits": True}, ONE_HOT, OTHER),
+    ("SparseCategoricalCrossentropy", {}, CLASSES, SHARES),
+    ("SparseCategoricalCrossentropy", {}, CLASSES[..., None], SHARES),
+    ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 2}, CLASSES, OTHER),
+    ("CTC", {}, TEXT, SPEECH),
+]
+REDUCED = [
+    ("MeanSquaredError", REAL, OTHER),
+    ("SparseCategoricalCrossentropy", CLASSES, SHARES),
+    ("BinaryCrossentropy", ZEROS_AND_ONES[..., :1], CHANCES[..., :1]),
+]
+WEIGHTS: list[Any] = [None, STEP_WEIGHTS, STEP_WEIGHTS[:, :1], STEP_WEIGHTS[..., None]]
+
+
+def _cases() -> list[dict[str, Any]]:
+    cases = [{"name": name, "config": config, "y_true": a, "y_pred": b} for name, config, a, b in KINDS]
+    for name, a, b in REDUCED:
+        for reduction in losses.loss.REDUCTIONS:
+            for weight in WEIGHTS:
+                for mask in (None, MASK, np.zeros_like(MASK)):
+                    case = {"name": name, "config": {"reduction": reduction}, "y_true": a, "y_pred": b}
+                    cases.append({**case, "sample_weight": weight, "mask": mask})
+    # One number for each sample, where a sample has one loss; and a column beside a vector.
+    for weight in (None, STEP_WEIGHTS[:, 0], STEP_WEIGHTS[:, :1]):
+        cases.append({"name": "MeanSquaredError", "y_true": REAL[:, 0], "y_pred": OTHER[:, 0], "sample_weight": weight})
+        for y_true in (REAL[:, 0, 0], REAL[:, 0, :1]):
+            cases.append({"name": "Huber", "y_true": y_true, "y_pred": OTHER[:, 0, :1], "sample_weight": weight})
+    ignoring = {"name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 2, "from_logits": True}}
+    cases.append({**ignoring, "y_true": CLASSES, "y_pred": OTHER, "mask": MASK, "sample_weight": STEP_WEIGHTS})
+    return cases
+
+
+def _differences(reference: list[dict[str, Any]], cases: list[dict[str, Any]]) -> list[str]:
+    found = []
+    for case, expected in zip(cases, reference, strict=True):
+        y_pred = torch.tensor(case["y_pred"], requires_grad=True)
+        made = getattr(losses, case["name"])(**case.get("config", {}))
+        weight = case.get("sample_weight")
+        value = made(torch.tensor(case["y_true"]), y_pred, sample_weight=weight, mask=case.get("mask"))
+        (gradient,) = torch.autograd.grad(value.sum(), [y_pred])
+        for what, mine, floor in (("value", value, OUTPUT), ("gradient", gradient, GRADIENT)):
+            # TensorFlow's CTC is in float32, and so is the logarithm of 2 in Keras's LogCosh.
+            array = mine.detach().numpy().astype("float32" if case["name"] in ("CTC", "LogCosh") else "float64")
+            if text := apart(array, expected[what].astype("float64"), floor):
+                shown = {key: np.shape(item) if isinstance(item, np.ndarray) else item for key, item in case.items()}
+                found.append(f"{what} of {shown}: {text}")
+    return found
+
+
+def test_keras3(keras_worker: KerasWorker) -> None:
+    cases = _cases()
+    reference = keras_worker.call("keras3", "losses:run", [{**case, "config": _float64(case)} for case in cases])
+    found = _differences(reference, cases)
+    assert not found, "\n".join(found)
+    wrong = [{**case, "y_pred": case["y_pred"] * 1.001} for case in cases]
+    assert len(_differences(reference, wrong)) > 0.9 * len(cases), "a fault of 0.1 % goes unseen"
+
+
+def _float64(case: dict[str, Any]) -> dict[str, Any]:
+    return {**case.get("config", {}), "dtype": "float64"}
+
+
+NAMES = ["mse", "MSE", "mae", "mape", "msle", "kld", "mean_squared_error", "MeanSquaredError", "huber", "log_cosh"]
+NAMES += ["binary_crossentropy", "BinaryCrossentropy", "sparse_categorical_crossentropy", "CosineSimilarity", "bce"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(keras_worker: KerasWorker, name: str) -> None:
+    mine = losses.get(name)
+    assert [getattr(mine, "__name__", type(mine).__name__)] == keras_worker.call("keras3", "losses:names", [name])
