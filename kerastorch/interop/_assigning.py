@@ -13,6 +13,7 @@ from ..errors import UnsupportedError
 from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from . import _indexing, _pointwise, _shaping
+from ._size import read_as_numbers, unknown
 from ._value import Value
 
 if TYPE_CHECKING:
@@ -60,19 +61,32 @@ def _assign(tracer: Tracer, input: Any, key: Any, value: Any) -> Value:
         place = keys.index(Ellipsis)
         keys[place : place + 1] = [slice(None)] * (input.rank - len(keys) + 1)
     keys += [slice(None)] * (input.rank - len(keys))
-    chosen = [dim for dim, item in enumerate(keys) if item != slice(None)]
-    if len(keys) != input.rank or len(chosen) != 1 or not isinstance(keys[chosen[0]], (int, slice)):
-        raise UnsupportedError(
-            f"{_REASON}is written for places along one axis, and for a mask: build it with torch.cat"
+    chosen = [dim for dim, item in enumerate(keys) if not _indexing.whole(item)]
+    if len(keys) != input.rank or not all(isinstance(keys[dim], (int, slice)) or unknown(keys[dim]) for dim in chosen):
+        raise UnsupportedError(f"{_REASON}is written for places by number, and for a mask: build it with torch.cat")
+    for dim in chosen:
+        input.axis(dim, "is assigned")
+    if not chosen:
+        return _like(tracer, input, value)
+    if len(chosen) > 1:  # a part of what the first key picks
+        part = _indexing.FUNCTIONS["__getitem__"](tracer, input, tuple(keys[: chosen[0] + 1]))
+        picked = not isinstance(keys[chosen[0]], slice)
+        inner = [*keys[: chosen[0]], *([] if picked else [slice(None)]), *keys[chosen[0] + 1 :]]
+        value, keys[chosen[0] + 1 :] = (
+            _assign(tracer, part, tuple(inner), value),
+            [slice(None)] * (input.rank - chosen[0] - 1),
         )
-    (dim,) = chosen
+    return _along_one(tracer, input, keys, chosen[0], value)
+
+
+def _along_one(tracer: Tracer, input: Value, keys: list[Any], dim: int, value: Any) -> Value:
     axis, item = input.axis(dim, "is assigned"), keys[dim]
-    size = input.tensor.shape[axis]
-    if size is None:
-        raise UnsupportedError(f"{_REASON}along an axis whose size is not known: build it with torch.cat")
-    places: Any = range(size)[item]
     target = _indexing.FUNCTIONS["__getitem__"](tracer, input, tuple(keys))
     filled = _like(tracer, target, value)
+    size = input.tensor.shape[axis]
+    if size is None:
+        return _along_open(tracer, input, keys, dim, filled)
+    places: Any = range(size)[read_as_numbers(item)]
     if isinstance(places, int):
         filled, places = _shaping.unsqueeze(tracer, filled, dim), range(places, places + 1)
     ordered = filled.arranged(input.axes)
@@ -82,6 +96,23 @@ def _assign(tracer: Tracer, input: Any, key: Any, value: Any) -> Value:
         one = ordered[(*[slice(None)] * axis, slice(index, index + 1))] if len(places) > 1 else ordered
         parts[place] = Value(input.order, one, rows=input.rows)
     return Assigned(base, axis, parts)
+
+
+def _along_open(tracer: Tracer, input: Value, keys: list[Any], dim: int, filled: Value) -> Value:
+    """Places that are counted from the ends of an axis whose size is not known."""
+    axis, item = input.axis(dim, "is assigned"), _indexing.without_sizes(input, dim, keys[dim])
+    if not isinstance(item, slice):
+        filled = _shaping.unsqueeze(tracer, filled, dim)
+        item = slice(item, item + 1 or None)
+    elif item.step not in (None, 1):
+        raise UnsupportedError(f"{_REASON}in steps along an axis whose size is not known: build it with torch.cat")
+    before, behind = slice(None, item.start or 0), slice(item.stop, None)
+    pieces = [filled.arranged(input.axes)]
+    if item.start:
+        pieces.insert(0, input.tensor[(*[slice(None)] * axis, before)])
+    if item.stop is not None:
+        pieces.append(input.tensor[(*[slice(None)] * axis, behind)])
+    return input.with_tensor(layers.Concatenate(axis if axis < len(input.order) - 1 else -1)(pieces))
 
 
 def _like(tracer: Tracer, target: Value, value: Any) -> Value:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import ArgumentError
+from ..structure import like
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ class Example:
 def replaced(value: Any, function: Callable[[Any], Any]) -> Any:
     """Nested lists, tuples (named ones too), dicts and dataclasses with other leaves; a dataclass becomes a dict."""
     if isinstance(value, (list, tuple)):
-        items = [replaced(item, function) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)  # type: ignore[call-arg]
+        return like(value, [replaced(item, function) for item in value])
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, dict):

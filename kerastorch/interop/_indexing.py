@@ -116,7 +116,7 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     place = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
     keys = [*keys[:place], *rest, *keys[place + 1 :]]
     per_axis = [item for item in keys if item is not None]
-    if input.parts is not None and isinstance(per_axis[0], int) and all(_whole(item) for item in per_axis[1:]):
+    if input.parts is not None and isinstance(per_axis[0], int) and all(whole(item) for item in per_axis[1:]):
         made = _part(input, per_axis[0])
     else:
         made = _sliced(input, per_axis)
@@ -131,7 +131,7 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
 def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
     """`x[arange(B), places]`: of each row the place that a number says."""
     keys = [*keys, *[slice(None)] * (input.rank - len(keys))]
-    by_number = [dim for dim, key in enumerate(keys) if not _whole(key)]
+    by_number = [dim for dim, key in enumerate(keys) if not whole(key)]
     if (
         len(keys) != input.rank
         or len(by_number) != 2
@@ -172,22 +172,22 @@ def _of_constant(tracer: Tracer, constant: Tensor, keys: list[Any]) -> Value:
     return picked(tracer, left, axis, first, key.stop - first)
 
 
-def _whole(key: Any) -> bool:
+def whole(key: Any) -> bool:
     return isinstance(key, slice) and key.start in (None, 0) and key.stop is None and key.step in (None, 1)
 
 
 def _sliced(input: Value, per_axis: Sequence[Any]) -> Value:
-    if all(map(_whole, per_axis)):
+    if all(map(whole, per_axis)):
         return input
-    if input.batch is not None and not _whole(per_axis[input.batch]):
+    if input.batch is not None and not whole(per_axis[input.batch]):
         raise UnsupportedError("rows of the batch are picked, and a Keras model sees every row by itself")
-    item = [slice(None), *(_index(input, axis, per_axis[axis]) for axis in input.axes)]
+    item = [slice(None), *(without_sizes(input, axis, per_axis[axis]) for axis in input.axes)]
     # The first or last step alone, as a slice of an open axis: one place, and not a size that is not known.
     single = [place for place, size in enumerate(input.tensor.shape) if size is None and _at_an_end(item[place])]
     for place in single:
         item[place] = item[place].start or 0
     kept = [place for place, key in enumerate(item) if isinstance(key, slice) or place in single]
-    while item and _whole(item[-1]):
+    while item and whole(item[-1]):
         item.pop()
     tensor = input.tensor[tuple(item)] if item else input.tensor
     for place in single:
@@ -208,7 +208,7 @@ def _at_an_end(key: Any) -> bool:
     return (key.start in (None, 0) and key.stop == 1) or (key.start == -1 and key.stop is None)
 
 
-def _index(input: Value, axis: int, key: Any) -> Any:
+def without_sizes(input: Value, axis: int, key: Any) -> Any:
     """A key without sizes; what is counted from an unknown size is counted from the end."""
     size = input.size(axis) if input.sizes else None
     if not isinstance(key, slice):

@@ -19,7 +19,7 @@ from ._example import leaves, replaced
 from ._size import same
 from ._value import Joined, Value
 
-_RESHAPING = {"view", "reshape", "view_as", "reshape_as", "flatten", "unflatten"}
+RESHAPING = {"view", "reshape", "view_as", "reshape_as", "flatten", "unflatten"}
 # Those of a product know its axes by their places from the front.
 _FUNCTIONS = {*_pointwise.FUNCTIONS, *_reducing.FUNCTIONS, "cat", "concat", "chunk", "split", "layer_norm", "embedding"}
 _FUNCTIONS -= {"einsum", "bmm", "mm", "mv", "dot", "__rmatmul__", "scaled_dot_product_attention"}
@@ -51,7 +51,7 @@ def through(handler: Callable[..., Any], name: str, args: tuple[Any, ...], kwarg
     Raises:
         UnsupportedError: It works along the joined axis, or is not known to leave it alone.
     """
-    if name in _RESHAPING:
+    if name in RESHAPING:
         return handler(*args, **kwargs)
     if name not in _FUNCTIONS | _MODULES:
         raise UnsupportedError(f"{name} of a tensor that joins the batch with another axis (a view): part them before")

@@ -19,9 +19,9 @@ METADATA |= {"grad", "grad_fn", "__repr__", "__str__", "__format__", "__hash__",
 # The functions that know of sizes that are not the same for every input; to others these are plain numbers.
 SIZED = {
     "reshape", "view", "view_as", "reshape_as", "unflatten", "expand", "expand_as", "repeat", "tile",
-    "broadcast_to", "select", "narrow", "__getitem__", "zeros", "empty", "ones", "new_zeros", "new_empty",
-    "new_ones", "full", "new_full", "arange", "eye", "add", "sub", "subtract", "rsub", "mul", "multiply", "div",
-    "divide", "true_divide", "floor_divide", "remainder", "pow", "maximum", "minimum", "eq", "ne", "lt", "le",
+    "broadcast_to", "select", "narrow", "__getitem__", "__setitem__", "zeros", "empty", "ones", "new_zeros",
+    "new_empty", "new_ones", "full", "new_full", "arange", "eye", "add", "sub", "subtract", "rsub", "mul", "multiply",
+    "div", "divide", "true_divide", "floor_divide", "remainder", "pow", "maximum", "minimum", "eq", "ne", "lt", "le",
     "gt", "ge", "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
     "__rtruediv__", "__rdiv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__eq__", "__ne__", "__lt__",
     "__le__", "__gt__", "__ge__", "where", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -67,7 +66,7 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Any, hx: Any = Non
             finals[place % kinds].append(state)
     output: Any = Value((batch, time, 2), tensor, rows=input.rows)
     if packed is not None:
-        output = replace(packed, value=output)
+        output = packed.of(output)
     states = tuple(_final(tracer, path, parts, input) for parts in finals)
     return output, states if kinds == 2 else states[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import linecache
@@ -110,8 +111,8 @@ class Tracer(TorchFunctionMode):
 
     @contextmanager
     def _calls(self) -> Iterator[None]:
-        """While it lasts, calls of the module's leaves come to this object."""
-        original, tracer = nn.Module.__call__, self
+        """While it lasts, calls of the module's leaves come to this object, and `len` of a tensor is a size."""
+        original, tracer, length = nn.Module.__call__, self, builtins.len
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             found = tracer._modules.get(id(module))
@@ -119,17 +120,24 @@ class Tracer(TorchFunctionMode):
                 return original(module, *args, **kwargs)
             return tracer._leaf(module, found[1], args, kwargs, original)
 
-        nn.Module.__call__ = call
+        def its_length(item: Any) -> Any:
+            # Python makes a plain number of what __len__ returns, so that a size would be read.
+            if tracer._inside or not isinstance(item, Tensor) or not item.ndim:
+                return length(item)
+            value = tracer.value(item)
+            return value.size(0) if isinstance(value, (Value, Joined)) and value is not POISON else length(item)
+
+        nn.Module.__call__, builtins.len = call, its_length
         try:
             yield
         finally:
-            nn.Module.__call__ = original
+            nn.Module.__call__, builtins.len = original, length
 
     def record(self, tensor: Tensor, value: Any) -> None:
         """From here on the tensor is this value."""
         if value is not POISON and isinstance(value, Value) and value is not packed.ORDER:
             value.sizes = plain(tuple(tensor.shape))
-        if isinstance(value, Joined):
+        if isinstance(value, (Joined, packed.Packed)):
             value.value.sizes = (*plain(value.front), *plain(tuple(tensor.shape[1:])))
         self._values[id(tensor)] = value
         self._kept.append(tensor)
@@ -226,8 +234,6 @@ class Tracer(TorchFunctionMode):
                 return POISON
             if handler is None:
                 raise UnsupportedError(unknown)
-            if not packs and any(isinstance(leaf, packed.Packed) for leaf in leaves((mine, own))):
-                raise UnsupportedError(packed.INSIDE)
             if not sized:
                 mine, own = read_as_numbers(mine), read_as_numbers(own)
             try:
@@ -236,15 +242,18 @@ class Tracer(TorchFunctionMode):
                 own = {key: item for key, item in own.items() if item is not None or key in signature.parameters}
                 signature.bind(*mine, **own)
                 first = next(iter(signature.parameters.values()), None)
-                constant = mine and not isinstance(mine[0], (Value, Joined))
+                constant = mine and not isinstance(mine[0], (Value, Joined, packed.Packed))
                 if constant and first is not None and first.annotation == "Value":
                     name = unknown.partition(":")[0] or "its call"
                     raise UnsupportedError(f"{name} of a constant, with tensors that depend on the input")
             except TypeError as error:
                 name = unknown.partition(":")[0] or "its call"
                 raise UnsupportedError(f"{name}: {error}: what Keras has takes other arguments") from error
+            name = unknown.partition(":")[0] or where.rpartition("(")[2].rstrip("): ")
+            if not packs and any(isinstance(leaf, packed.Packed) for leaf in leaves((mine, own))):
+                return packed.through(handler, name, mine, own)
             if any(isinstance(leaf, Joined) for leaf in leaves((mine, own))):
-                return through(handler, unknown.partition(":")[0] or where.rpartition("(")[2].rstrip("): "), mine, own)
+                return through(handler, name, mine, own)
             return handler(*mine, **own)
         except (UnsupportedError, ShapeError, ArgumentError) as error:
             line = f"{where}{error}{user_line()}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import KerasTorchError, UnsupportedError
 from ..layers._graph import SymbolicTensor
@@ -17,6 +18,7 @@ from ._comparing import compare_on, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
 from ._other_sizes import Traced, apart_sizes, compare_sizes
+from ._packed import INSIDE, Packed
 from ._reads import Read
 from ._size import BATCH, same, unknown
 from ._tracer import Tracer
@@ -208,8 +210,8 @@ def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
         value = tracer.value(leaf) if isinstance(leaf, Tensor) else None
         if value is POISON:
             return None
-        if isinstance(value, Joined):
-            tracer.refused.append(_JOINED)
+        if isinstance(value, (Joined, Packed)):
+            tracer.refused.append(_JOINED if isinstance(value, Joined) else f"the output: {INSIDE}")
             return None
         if value is None or value.batch is None:
             tracer.refused.append(f"the output: {_without_rows(leaf)}; leave it out of what forward returns")
@@ -238,6 +240,8 @@ def _without_rows(leaf: Any) -> str:
 
 def _plainly_nested(result: Any) -> Any:
     """Named tuples as tuples: what a model returns has no classes of the module's."""
+    if isinstance(result, PackedSequence):
+        return result.data
     if isinstance(result, tuple):
         return tuple(map(_plainly_nested, result))
     if isinstance(result, list):

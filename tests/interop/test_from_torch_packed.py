@@ -10,7 +10,7 @@ import pytest
 import torch
 from _close import assert_close
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import kerastorch as kt
 from kerastorch.errors import UnsupportedError
@@ -118,10 +118,47 @@ def test_gradients_of_packed_sequences(kind: str) -> None:
     assert_close(found[1], found[0])
 
 
-@pytest.mark.parametrize("module", ["lstm", "gru", "rnn", "words"])
+class Inside(nn.Module):
+    """What is done with the numbers of a packed sequence, before the recurrent layer and behind it."""
+
+    def __init__(self, words: bool) -> None:
+        super().__init__()
+        self.emb, self.first = nn.Embedding(12, FEATURES) if words else None, nn.Linear(FEATURES, FEATURES)
+        self.norm, self.dropout = nn.LayerNorm(FEATURES), nn.Dropout(0.3)
+        self.rnn, self.fc = nn.LSTM(FEATURES, 5, batch_first=True, bidirectional=True), nn.Linear(10, 3)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Any:
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        data = packed.data if self.emb is None else self.emb(packed.data)
+        data = self.dropout(torch.relu(self.first(data))) + self.norm(data)
+        packed = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        out, (h, _) = self.rnn(packed)
+        out = out._replace(data=self.fc(out.data).log_softmax(-1))
+        return pad_packed_sequence(out, batch_first=True, padding_value=-1.0, total_length=x.size(1))[0], h[-1]
+
+
+def inside(words: bool, rows: int, steps: int) -> tuple[Tensor, Tensor]:
+    x, lengths = example(rows, steps, True)
+    return (torch.randint(0, 12, (rows, steps)) if words else x), lengths
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_the_numbers_of_a_packed_sequence(words: bool) -> None:
+    module = randomize(Inside(words))
+    model: Any = kt.from_torch(module, inside(words, 4, 6))
+    assert model.input_shape == [(None, None) if words else (None, None, FEATURES), (None,)]
+    for rows, steps in ((3, 9), (2, 4)):
+        other = inside(words, rows, steps)
+        with torch.no_grad():
+            assert_close(of_model(model, other), of_module(module, other))
+
+
+@pytest.mark.parametrize("module", ["lstm", "gru", "rnn", "words", "inside"])
 def test_keras_has_the_same_of_packed_sequences(module: str, keras_worker: Any, tmp_path: Path) -> None:
     if module == "words":
         made, given, other = Words(), (ids(4, 7),), (ids(3, 11),)
+    elif module == "inside":
+        made, given, other = Inside(True), inside(True, 4, 6), inside(True, 3, 9)
     else:
         made = Packed(module, True, False, 0.5, num_layers=2, bidirectional=True)
         given, other = example(4, 6, True), example(3, 9, True)
@@ -144,6 +181,12 @@ class Refused(nn.Module):
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         if self.what == "inside":
             return self.fc(self.rnn(packed)[0].data)
+        if self.what == "as it is":
+            return self.rnn(packed)[0]
+        if self.what == "view":
+            return packed.data.view(-1, 2, 2).sum(-1)
+        if self.what == "mean":
+            return self.rnn(packed._replace(data=packed.data - packed.data.mean(0)))[1]
         out, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
         return out[:, -1] if self.what == "last" else out
 
@@ -151,7 +194,10 @@ class Refused(nn.Module):
 @pytest.mark.parametrize(
     ("what", "lengths", "message"),
     [
-        ("inside", torch.tensor([7, 3, 5]), "fc (Linear): the numbers of a packed sequence, which a model has padded"),
+        ("inside", torch.tensor([7, 3, 5]), "the output: the numbers of a packed sequence, of which a model has the"),
+        ("as it is", torch.tensor([7, 3, 5]), "the output: the numbers of a packed sequence, of which a model has the"),
+        ("view", torch.tensor([7, 3, 5]), "not as many rows as steps count: pad_packed_sequence before (line"),
+        ("mean", torch.tensor([7, 3, 5]), "before (mean along an axis that joins the batch with another one)"),
         ("last", torch.tensor([7, 3, 5]), "output 0 differs by"),
         ("all", torch.tensor([7, 3, 5]), "output 0 has the shape"),
         ("all", torch.tensor([6, 3, 5]), "pad_packed_sequence gives 6 steps where x has 7"),

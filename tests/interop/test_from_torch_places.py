@@ -62,17 +62,6 @@ def example(rows: int, steps: int, most: int = 99) -> tuple[Tensor, Tensor]:
     return torch.randn(rows, steps, FEATURES), torch.randint(1, min(steps, most) + 1, (rows,))
 
 
-@pytest.mark.parametrize("name", OPEN)
-def test_places_by_number(name: str) -> None:
-    module = randomize(Places(OPEN[name]))
-    model: Any = kt.from_torch(module, example(3, 7, UNITS))
-    assert model.input_shape == [(None, None, FEATURES), (None,)]
-    for rows, steps in ((4, 12), (2, 5)):
-        x, n = example(rows, steps, UNITS)
-        with torch.no_grad():
-            assert_close(of_model(model, (x, n)), of_module(module, (x, n)))
-
-
 def decoded(m: Any, x: Tensor, n: Tensor, like: Callable[..., Tensor] | None = None) -> Tensor:
     """A loop that writes its steps into a tensor, as decoders do."""
     outs = torch.zeros(x.size(0), x.size(1), 3)
@@ -114,6 +103,28 @@ def twice(m: Any, x: Tensor, n: Tensor) -> Tensor:
     return o
 
 
+def shifted(m: Any, x: Tensor, n: Tensor) -> Tensor:
+    """One step later, as the decoder of a language model has its words."""
+    later = torch.zeros_like(x)
+    later[:, 1:] = x[:, :-1]
+    later[:, 0] = 0.5
+    return m.rnn(later)[0]
+
+
+def ends(m: Any, x: Tensor, n: Tensor) -> Tensor:
+    o = m.rnn(x)[0].clone()
+    o[:, -1] = 0.5
+    o[:, :2] = o[:, 2:4]
+    o[:, x.size(1) - 2] = o[:, 0]
+    o[:, 1 : x.size(1)] *= 2
+    o[:, 0, 2] = 7.0
+    o[:, -2:, 1:3] = o[:, :2, 2:4]
+    o[:, :] += 1
+    return o
+
+
+# Places that are counted from the ends of an axis that stays open.
+ASSIGNED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {"shifted": shifted, "ends": ends}
 FIXED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "decoder": decoded,
     "time first": time_first,
@@ -127,6 +138,17 @@ FIXED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "features by two keys": changed((every, every, slice(1, 3)), lambda o: o[..., 3:]),
     "several times": twice,
 }
+
+
+@pytest.mark.parametrize("name", OPEN | ASSIGNED)
+def test_places_by_number(name: str) -> None:
+    module = randomize(Places((OPEN | ASSIGNED)[name]))
+    model: Any = kt.from_torch(module, example(3, 7, UNITS))
+    assert model.input_shape == [(None, None, FEATURES), (None,)]
+    for rows, steps in ((4, 12), (2, 5)):
+        x, n = example(rows, steps, UNITS)
+        with torch.no_grad():
+            assert_close(of_model(model, (x, n)), of_module(module, (x, n)))
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -145,10 +167,10 @@ def test_a_loop_that_assigns_is_joined_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["last", "gather", "time first", "of features", "masked", "decoder", "steps", "several times"]
+    "name", ["last", "gather", "time first", "of features", "masked", "decoder", "steps", "several times", "ends"]
 )
 def test_keras_has_the_same_places(name: str, keras_worker: Any, tmp_path: Path) -> None:
-    module = randomize(Places({**FIXED, **OPEN}[name]))
+    module = randomize(Places((FIXED | OPEN | ASSIGNED)[name]))
     path = str(tmp_path / "model.keras")
     kt.save_model(kt.from_torch(module, example(3, 7, UNITS)), path)  # type: ignore[arg-type]
     x, n = example(4, 7, UNITS)

@@ -60,9 +60,9 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
         lambda m, x: assign(torch.ones(3, 7, 4), (slice(None), 0), x[:, 0]),
         "to a constant: make",
     ),
-    "assignment along two axes": (
-        lambda m, x: assign(x, (slice(None), 0, 0)),
-        "for places along one axis, and for a mask",
+    "assignment by numbers that are computed": (
+        lambda m, x: assign(x, (slice(None), x[:, 0, 0].long())),
+        "for places by number, and for a mask",
     ),
     "assignment by a mask": (lambda m, x: assign(x, x > 0, m.gru.bias_hh_l0[0]), "of a tensor where a mask is true"),
     "assignment to data": (lambda m, x: set_data(x), "assignment to an attribute of a tensor"),
