@@ -19,15 +19,18 @@ from .operators import REACHED
 
 # Calls of one test that are followed; a loop may come to the changed place a thousand times.
 MOST_CALLS = 50
+# A loop's end and a generator's are exceptions, too.
+ENDS = (StopIteration, GeneratorExit)
 
 
 def lines_of(text: str, line: int) -> tuple[int, int] | None:
     """First and last line of the innermost function around a line; None outside functions."""
-    around = [
-        (each.end_lineno - each.lineno, each.lineno, each.end_lineno)
-        for each in ast.walk(ast.parse(text))
-        if isinstance(each, ast.FunctionDef) and each.end_lineno is not None and each.lineno <= line <= each.end_lineno
-    ]
+    around = []
+    for each in ast.walk(ast.parse(text)):
+        if isinstance(each, ast.FunctionDef) and each.end_lineno is not None and each.lineno <= line <= each.end_lineno:
+            # To Python a function begins with its decorators.
+            first = min([each.lineno, *(decorator.lineno for decorator in each.decorator_list)])
+            around.append((each.end_lineno - first, first, each.end_lineno))
     return min(around)[1:] if around else None
 
 
@@ -96,8 +99,8 @@ class Follow(Chosen):
                 call.error = argument[1]
             elif event == "line":
                 call.error = None  # it was caught
-            elif event == "return" and (argument is not None or isinstance(call.error, StopIteration)):
-                call.error = None  # a loop's end is an exception, too
+            elif event == "return" and (argument is not None or isinstance(call.error, ENDS)):
+                call.error = None
             return follow
 
         frame.f_trace = follow
