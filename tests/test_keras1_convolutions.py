@@ -242,20 +242,29 @@ def test_arguments(rank: int) -> None:
     spec, _, rules = to_spec(
         sequential(item(f"Convolution{rank}D", "c", **arguments, batch_input_shape=shape)), "1.1.0"
     )
-    config = spec.layers[1].config  # type: ignore[union-attr]
-    expected = {
+    window_now = {"kernel_size": (3,), "strides": 1}
+    old_names = "subsample_length -> strides"
+    if rank == 2:
+        window_now = {"kernel_size": (3, 3), "strides": (1, 1), "data_format": "channels_last"}
+        old_names = "dim_ordering -> data_format, subsample -> strides"
+    assert spec.layers[1].config == {  # type: ignore[union-attr]
         "filters": 3,
-        "kernel_size": (3,) if rank == 1 else (3, 3),
         "padding": "same",
+        "activation": "linear",
         "use_bias": False,
+        "kernel_initializer": {"class_name": "GlorotUniform", "config": {}},
         "kernel_regularizer": {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.5}},
+        "bias_regularizer": None,
         "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
+        "bias_constraint": None,
+        **window_now,
     }
-    assert {key: config[key] for key in expected} == expected
-    assert config["strides"] == (1 if rank == 1 else (1, 1))
-    texts = [rule.text for rule in rules]
-    assert f"Convolution{rank}D is read as Conv{rank}D" in texts
-    assert any("nb_filter -> filters" in text for text in texts)
+    assert [rule.text for rule in rules] == [
+        "arguments of Keras 1 renamed: init -> kernel_initializer, W_regularizer -> kernel_regularizer, b_regularizer "
+        "-> bias_regularizer, W_constraint -> kernel_constraint, b_constraint -> bias_constraint, nb_filter -> "
+        f"filters, border_mode -> padding, {old_names}, bias -> use_bias",
+        f"Convolution{rank}D is read as Conv{rank}D",
+    ]
 
 
 @pytest.mark.parametrize(

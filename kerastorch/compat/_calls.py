@@ -234,7 +234,7 @@ def _old_inputs(data: Any, where: str, seen: list[Mapping[str, Any]], depth: int
     if depth > MAX_NESTING:
         raise UnsupportedFileError(f"{where}: nested more than {MAX_NESTING} deep.")
     if isinstance(data, list) and data and data[0] == _CONSTANT:
-        if len(data) in (3, 4) and isinstance(data[-1], dict):
+        if len(data) == 3 or (len(data) == 4 and isinstance(data[3], dict)):
             seen.append(data[3] if len(data) == 4 else {})
             found = data[2] if of_operation else in_lists(data[2], where)
             if of_operation or isinstance(found, Constant):

@@ -65,6 +65,8 @@ def test_lists_of_tf_keras(layer: Config, given: Config, expected: Config) -> No
 def test_inputs_of_tf_keras() -> None:
     add = call_of(item("Add", "l"), [["x", 0, 0, {}], ["_CONSTANT_VALUE", -1, [STATE], {}]])
     assert plain(add.args) == [[TensorRef("x"), ("float32", [STATE], (1, 2, 3))]]
+    bare = call_of(item("Add", "l"), [["x", 0, 0], ["_CONSTANT_VALUE", -1, [STATE]]])  # as both Kerases read it
+    assert plain(bare.args) == plain(add.args)
     add = call_of(item("Add", "l"), [["_CONSTANT_VALUE", -1, [[1, 2]], {}], ["x", 0, 0, {}]])
     assert plain(add.args) == [[("int32", [[1, 2]], (1, 2)), TensorRef("x")]]
     masks = {"mask": [None, [[True, False]]]}

@@ -69,7 +69,16 @@ def _silence(path: Path) -> None:
 
 
 def pytest_run(file: str, plugin: object) -> None:
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options = [
+        "-q",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
     code = pytest.main([*options, file], plugins=[plugin])
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         raise RuntimeError(f"{file}: pytest ended with {code!r}")  # not the same as tests that passed

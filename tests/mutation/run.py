@@ -98,6 +98,9 @@ class Runner:
         os.environ.update(
             PYTHONPATH=str(self.copy.root), KERASTORCH_SEED="0", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3"
         )
+        # Else each fork would compile the whole package and the tests anew; `Copy.write` lets go of what is stale.
+        sys.dont_write_bytecode = False
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.path[:0] = [str(self.copy.root), str(self.copy.root / "tests")]
         # Imported here once, never again in a fork. kerastorch must not be among them: it is what changes.
         import h5py  # noqa: F401
@@ -197,12 +200,16 @@ class Runner:
     def judge(self, mutant: Mutant, files: list[str], live: bool = False, wide: bool = False) -> dict[str, Any]:
         """Run the tests of `files` that can see the mutant until an assertion kills it."""
         chosen = self.candidates(mutant, files, live, wide)
-        # Files with killers first, then quick ones.
+        # Files with killers first, then those of quick tests.
         ordered = sorted(
-            chosen, key=lambda file: (min(0.0, *chosen[file].values()), self._seconds(file, live, chosen[file]))
+            chosen,
+            key=lambda file: (
+                min(0.0, *chosen[file].values()),
+                self._seconds(file, live, chosen[file]) / len(chosen[file]),
+            ),
         )
         seconds = sum(self._seconds(file, live, chosen[file]) for file in ordered)
-        while seconds > self.most_seconds and len(ordered) > 1:  # the shortest files, as many as there is time for
+        while seconds > self.most_seconds and len(ordered) > 1:  # as many quick tests as there is time for
             last = ordered.pop()
             seconds -= self._seconds(last, live, chosen.pop(last))
         package = self.copy.root / "kerastorch"
