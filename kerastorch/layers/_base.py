@@ -149,7 +149,7 @@ class Layer(Connected):
         cls._tracks = True
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
-        cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build)
+        cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build, cls.compute_output_shape)
         cls._takes_mask = "mask" in cls._call_arguments.names
         cls._takes_training = "training" in cls._call_arguments.names
 
@@ -325,17 +325,26 @@ class Layer(Connected):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output shape, or a tuple of them, for an input shape; None where a size is not known.
 
-        A subclass that does not define it is run once or twice on the meta device, which computes nothing.
+        A subclass that does not define it is run a few times on the meta device, which computes nothing; on numbers
+        where torch has no such version of an operation.
         """
         return infer_output_shape(self, input_shape)
 
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """The output shape of a call, given with shapes in the place of tensors: its options can decide it too."""
-        return self._output_shape(_calling.inputs_of(self, args, kwargs))
+        shapes = _calling.inputs_of(self, args, kwargs)
+        if self._call_arguments.shapes:
+            return self.compute_output_shape(**_calling.told_shapes(self, args, kwargs))
+        return self._output_shape(shapes)
 
     def _output_shape(self, shapes: Any) -> Any:
-        one_by_one = self._call_arguments.tensors and type(self).compute_output_shape is not Layer.compute_output_shape
-        return self.compute_output_shape(*shapes) if one_by_one else self.compute_output_shape(shapes)
+        taken = self._call_arguments
+        if taken.shapes == taken.tensors[: len(taken.shapes)] and taken.shapes:
+            return self.compute_output_shape(*shapes[: len(taken.shapes)])
+        if taken.shapes and self._called_on is not None:  # it takes more than `build`
+            return self._shape_of_call(*shapes_of(self._called_on))
+        one_by_one = taken.tensors and type(self).compute_output_shape is not Layer.compute_output_shape
+        return self.compute_output_shape(shapes[0]) if one_by_one else self.compute_output_shape(shapes)
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if type(self).WEIGHTS else input_dtype

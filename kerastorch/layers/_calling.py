@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, quote
 from ._protocol import AnyLayer
 from ._weighted import repr_of
 
@@ -27,6 +27,8 @@ class CallArguments:
             the layer is built for its first argument alone.
         required: How many of them there must be.
         masked: Those whose masks are arguments too: `call(self, query, value, query_mask=None, value_mask=None)`.
+        shapes: Those that `compute_output_shape` takes the shapes of, one by one, whatever `build` takes. Empty: it
+            takes what the layer is built for.
     """
 
     names: tuple[str, ...]
@@ -35,6 +37,7 @@ class CallArguments:
     masked: tuple[str, ...] = ()
     others: bool = False
     first: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
 
     def first_by_name(self, kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Take the first argument of a call out of those by name: `(it,)`, or `()` if it is not there."""
@@ -46,18 +49,24 @@ class CallArguments:
         return {**dict(zip(self.names, args, strict=False)), **kwargs}
 
 
-def read(call: Any, build: Any) -> CallArguments:
+def read(call: Any, build: Any, output_shape: Any) -> CallArguments:
     """Read the signatures of a class's methods."""
     parameters, others = _parameters(call)
     names = tuple(parameter.name for parameter in parameters)
     masked = tuple(name for name in names if f"{name}_mask" in names)
     first = _names_of_first(call, names)
-    shapes, _ = _parameters(build)
-    if len(shapes) < 2 or not all(parameter.name.endswith(_SHAPE) for parameter in shapes):
-        return CallArguments(names, masked=masked, others=others, first=first)
+    shapes = _shape_parameters(build)
     tensors = tuple(parameter.name.removesuffix(_SHAPE) for parameter in shapes)
     required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
-    return CallArguments(names, tensors, required, masked, others, first)
+    told = tuple(parameter.name.removesuffix(_SHAPE) for parameter in _shape_parameters(output_shape))
+    return CallArguments(names, tensors, required, masked, others, first, told)
+
+
+def _shape_parameters(method: Any) -> list[inspect.Parameter]:
+    """The parameters of a method that takes several shapes one by one; none if it takes one value."""
+    found, _ = _parameters(method)
+    one_by_one = len(found) > 1 and all(parameter.name.endswith(_SHAPE) for parameter in found)
+    return found if one_by_one else []
 
 
 def _names_of_first(call: Any, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,6 +100,23 @@ def inputs_of(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -
         return args[0]
     given = arguments.bind(args, kwargs)
     return _without_gaps(layer, [given.get(name) for name in arguments.tensors])
+
+
+def told_shapes(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a `compute_output_shape` that takes shapes one by one, out of a call's shapes.
+
+    Raises:
+        ArgumentError: One of them is no argument of a call.
+    """
+    arguments = layer._call_arguments
+    given = arguments.bind(args, kwargs)
+    unknown = [name for name in arguments.shapes if name not in arguments.names]
+    if unknown and not arguments.others:
+        raise ArgumentError(
+            f"{repr_of(layer)}: compute_output_shape takes {unknown[0]}{_SHAPE}, but a call has no argument "
+            f"{quote(unknown[0])}; it takes {', '.join(arguments.names)}."
+        )
+    return {f"{name}{_SHAPE}": given[name] for name in arguments.shapes if given.get(name) is not None}
 
 
 def joined_shapes(layer: AnyLayer, shapes: Sequence[Any], named: Mapping[str, Any]) -> Any:

@@ -34,6 +34,12 @@ def stands_for(call: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[tuple[Any,
     return map_structure(lambda leaf: Stand(leaf.shape, leaf.dtype) if isinstance(leaf, SymbolicTensor) else leaf, call)
 
 
+# What stands in the place of lengths that are not known. Three at a time: two of them can hold equally many windows.
+# Longer ones are for windows that are longer than the first. A batch stays small.
+_LENGTHS = ((7, 11, 131), (131, 263, 1033), (8209, 16411, 32771))
+_ROWS = (7, 11, 13)
+
+
 def infer_output_shape(layer: AnyLayer, input_shape: Any) -> Any:
     """Run the layer on meta tensors; sizes that follow an unknown input size come out as None."""
     return infer_outputs(layer, input_shape)[0]
@@ -72,7 +78,7 @@ def _with_dtypes(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | N
     problem: Exception | None = None
     for dtypes in candidates:
         try:
-            return run(layer, input_shape, dtypes, args[1:], kwargs)
+            return _with_lengths(lambda lengths: run(layer, input_shape, dtypes, args[1:], kwargs, lengths))  # noqa: B023
         except KerasTorchError:
             raise
         except _TROUBLE as error:
@@ -94,56 +100,121 @@ def _filled(
     dtypes: list[torch.dtype],
     rest: Any,
     kwargs: Any,
-    unknown: int,
-    device: torch.device | str,
-    batch: int | None = None,
+    rows: int,
+    length: int,
+    make: Callable[[list[int], torch.dtype], Tensor],
 ) -> tuple[Any, Any]:
-    """The arguments of a call with zeros for its tensors; `unknown` for each size that is not known."""
+    """The arguments of a call with what `make` makes for its tensors, and sizes for those that are not known."""
 
-    def make(shape: Any, dtype: torch.dtype) -> Tensor:
-        sizes = [unknown if size is None else size for size in shape]
-        if batch is not None and shape and shape[0] is None:
-            sizes[0] = batch
-        return torch.zeros(sizes, device=device, dtype=dtype)
+    def sized(shape: Any, dtype: torch.dtype) -> Tensor:
+        sizes = [(length if axis else rows) if size is None else size for axis, size in enumerate(shape)]
+        return make(sizes, dtype)
 
     def fill(leaf: Any) -> Any:
-        return make(leaf.shape, leaf.dtype) if isinstance(leaf, Stand) else leaf
+        return sized(leaf.shape, leaf.dtype) if isinstance(leaf, Stand) else leaf
 
     left = iter(dtypes)
-    first = map_shapes(lambda shape: make(shape, next(left)), input_shape)
+    first = map_shapes(lambda shape: sized(shape, next(left)), input_shape)
     names = layer._call_arguments.tensors
     if names:  # the layer takes its tensors one by one
         return tuple(first), map_structure(fill, {key: value for key, value in kwargs.items() if key not in names})
     return (first, *map_structure(fill, rest)), map_structure(fill, kwargs)
 
 
-def _run_once(layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> None:
+def _run_once(
+    layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any, lengths: tuple[int, ...]
+) -> None:
     """Call the layer with values, on one row of zeros, so that what is inside it is built; states stay as they were."""
     before = {id(module) for module in layer.modules() if getattr(module, "_built", False)}
     device = next((p.device for p in layer.parameters() if isinstance(p, UnbuiltParameter)), layer._on_device)
     with _evaluating(layer), torch.no_grad():
-        args, options = _filled(layer, input_shape, dtypes, rest, kwargs, 7, device, batch=1)
+        args, options = _filled(
+            layer, input_shape, dtypes, rest, kwargs, 1, lengths[0], lambda sizes, dtype: _zeros(sizes, dtype, device)
+        )
         layer(*args, **options)
     for module in layer.modules():
         if isinstance(module, Weighted) and id(module) not in before:
             module._forget_states()
 
 
-def _infer(layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any) -> tuple[Any, Any]:
-    def run(unknown: int) -> Any:
-        state = {name: tensor.to("meta") for name, tensor in _tensors(layer)}
-        args, options = _filled(layer, input_shape, dtypes, rest, kwargs, unknown, "meta")
-        with _evaluating(layer), _AllOnMeta():
+def _infer(
+    layer: AnyLayer, input_shape: Any, dtypes: list[torch.dtype], rest: Any, kwargs: Any, lengths: tuple[int, ...]
+) -> tuple[Any, Any]:
+    def run(place: int, on_numbers: bool = False, seed: int = 0) -> Any:
+        numbers = _Numbers(layer, seed if seed else place) if on_numbers else None
+        make = numbers.make if numbers else lambda sizes, dtype: _zeros(sizes, dtype, "meta")
+        args, options = _filled(layer, input_shape, dtypes, rest, kwargs, _ROWS[place], lengths[place], make)
+        state = {name: numbers.of(tensor) if numbers else tensor.to("meta") for name, tensor in _tensors(layer)}
+        with _evaluating(layer), numbers.around() if numbers else _AllOnMeta():
             # Each tensor has all its places in `state`. Torch's own ties would exchange a layer that stands under two
             # names twice, and leave it without values.
             return torch.func.functional_call(layer, state, args, options, tie_weights=False)
 
     inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
     if inner is not None and not inner.is_meta:
-        _run_once(layer, input_shape, dtypes, rest, kwargs)
-    first, second = run(7), run(11)
-    shapes = _none_where_different(shapes_of(first), iter(leaves(shapes_of(second))))
-    return shapes, map_structure(lambda leaf: leaf.dtype if isinstance(leaf, Tensor) else None, first)
+        _run_once(layer, input_shape, dtypes, rest, kwargs, lengths)
+    places = range(3 if _has_unknown_length((input_shape, rest, kwargs)) else 2)
+    try:
+        found = [run(place) for place in places]
+    except NotImplementedError:  # torch has no such version of an operation
+        found = [run(place, on_numbers=True) for place in places]
+        # The same sizes with other numbers: what differs then follows from the numbers.
+        with contextlib.suppress(*_TROUBLE):
+            found.append(run(0, on_numbers=True, seed=len(_ROWS)))
+    shapes = shapes_of(found[0])
+    for other in found[1:]:
+        shapes = _none_where_different(shapes, iter(leaves(shapes_of(other))))
+    return shapes, map_structure(lambda leaf: leaf.dtype if isinstance(leaf, Tensor) else None, found[0])
+
+
+def _zeros(sizes: list[int], dtype: torch.dtype, device: torch.device | str) -> Tensor:
+    return torch.zeros(sizes, device=device, dtype=dtype)
+
+
+def _with_lengths(run: Callable[[tuple[int, ...]], Any]) -> Any:
+    """`run` with the first lengths with which it runs: what is wrong with the longest ones is said if none will do."""
+    for lengths in _LENGTHS[:-1]:
+        with contextlib.suppress(*_TROUBLE, KerasTorchError):
+            return run(lengths)
+    return run(_LENGTHS[-1])
+
+
+def _has_unknown_length(arguments: Any) -> bool:
+    """Whether a size behind the batch axis is not known."""
+    input_shape, *others = arguments
+    shapes = [leaf.shape for leaf in leaves(others) if isinstance(leaf, Stand)]
+    map_shapes(shapes.append, input_shape)
+    return any(None in shape[1:] for shape in shapes)
+
+
+class _Numbers:
+    """What a layer is run on where tensors without data will not do: random floats, and integers that index any table.
+
+    Args:
+        layer: Its weights are taken as they are, its buffers copied: what the run writes is not kept.
+        seed: Of the floats; integers and booleans are zeros, with the seed of a repeated run ones.
+    """
+
+    def __init__(self, layer: AnyLayer, seed: int) -> None:
+        self.device = torch.device("cpu") if layer._on_device.type == "meta" else layer._on_device
+        self.generator = torch.Generator().manual_seed(seed)
+        self.integer = int(seed == len(_ROWS))
+
+    def make(self, sizes: list[int], dtype: torch.dtype) -> Tensor:
+        if not dtype.is_floating_point:
+            return torch.full(sizes, self.integer, device=self.device, dtype=dtype)
+        return torch.randn(sizes, generator=self.generator, device="cpu").to(self.device, dtype)
+
+    def of(self, tensor: Tensor) -> Tensor:
+        if tensor.is_meta:
+            return _zeros(list(tensor.shape), tensor.dtype, self.device)
+        return tensor.detach() if isinstance(tensor, torch.nn.Parameter) else tensor.detach().clone()
+
+    @contextlib.contextmanager
+    def around(self) -> Iterator[None]:
+        """Where it is run: torch's own random numbers go on afterwards as if it had not been."""
+        with torch.random.fork_rng(devices=[]), torch.device(self.device), torch.no_grad():
+            yield
 
 
 @contextlib.contextmanager
@@ -181,7 +252,7 @@ def _tensors(layer: AnyLayer) -> Iterator[tuple[str, Tensor]]:
 
 
 def _none_where_different(first: Any, second: Any) -> Any:
-    if isinstance(first, int):
+    if first is None or isinstance(first, int):
         return first if first == next(second) else None
     if isinstance(first, dict):
         return {key: _none_where_different(item, second) for key, item in first.items()}

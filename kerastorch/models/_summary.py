@@ -13,7 +13,7 @@ import torch
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers import _check
 from ..layers._base import Layer
-from ..layers._variables import UnbuiltParameter, all_variables
+from ..layers._variables import all_variables
 from ..structure import map_shapes
 from ._plan import map_template, slots_of
 from .model import Model
@@ -55,15 +55,10 @@ def summary(model: Model, print_fn: Callable[[str], Any], table: Table, style: s
 def count(layer: Layer) -> tuple[int, int]:
     """Trainable and other values in the weights of a layer, as Keras counts them."""
     totals = [0, 0]
-    for variable in all_variables(layer) if _is_whole(layer) else ():
+    for variable in all_variables(layer) if layer.built else ():
         for part in variable.parts():
             totals[0 if part.requires_grad else 1] += part.numel()
     return totals[0], totals[1]
-
-
-def _is_whole(layer: Layer) -> bool:
-    """Whether a layer and all inside it have their weights."""
-    return layer.built and not any(isinstance(parameter, UnbuiltParameter) for parameter in layer.parameters())
 
 
 def rows(model: Model, expand_nested: bool = False, depth: int = 0) -> Iterator[tuple[int, Layer, Any, list[str]]]:
@@ -135,7 +130,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
         justify = {"Param #": "right", "Trainable": "center"}.get(heading, "left")
         table.add_column(heading, justify=justify, no_wrap=width is None, width=width, overflow="fold")  # type: ignore[arg-type]
     for depth, layer, shape, before in _within(wanted, rows(model, wanted.expand_nested)):
-        numbers = f"{sum(count(layer)):,}" if _is_whole(layer) else "0 (unbuilt)"
+        numbers = f"{sum(count(layer)):,}" if layer.built else "0 (unbuilt)"
         cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
         cells += [", ".join(before) or "-"] if graph else []
         table.add_row(*cells, *([_trained(layer)] if wanted.show_trainable else []))
@@ -143,7 +138,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
     console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)
     console.print(table)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-    trainable, other = count(model) if _is_whole(model) else map(sum, zip(*map(count, model.layers), strict=True))
+    trainable, other = count(model) if model.built else map(sum, zip(*map(count, model.layers), strict=True))
     totals = [
         f" Total params: {trainable + other:,}",
         f" Trainable params: {trainable:,}",
@@ -153,7 +148,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
 
 
 def _trained(layer: Layer) -> str:
-    if not _is_whole(layer) or not list(all_variables(layer)):
+    if not layer.built or not list(all_variables(layer)):
         return "-"
     return "Y" if layer.trainable else "N"
 

@@ -173,7 +173,7 @@ def test_a_layer_that_nobody_calls_has_no_weights() -> None:
     model.summary(print_fn=lines.append)
     rows = [line.split() for line in lines[0].splitlines()]
     assert [model.used.name, "(Dense)", "(None,", "2)", "10"] in rows
-    assert [model.unused[0].name, "(LSTM)", "?", "0"] in rows
+    assert [model.unused[0].name, "(LSTM)", "?", "0", "(unbuilt)"] in rows
     assert "Total params: 10" in lines[0]
 
 

@@ -165,3 +165,72 @@ def layers_of_a_graph_in_a_chain(k: Any, directory: str) -> Any:
     return [layer.name == other.name for layer, other in zip(behind.layers, model.layers[2:], strict=True)], (
         behind.predict(data(3, 9, 4), verbose=0)
     )
+
+
+# ---------------------------------------------------------------- shapes of layers of one's own
+
+
+def tensors_of(k: Any, count: int) -> list[Any]:
+    return [k.Input((TIME, FEATURES + place)) for place in range(count)]
+
+
+@case
+def shapes_of_two_tensors(k: Any, directory: str) -> Any:
+    class Both(k.layers.Layer):
+        def call(self, a: Any, b: Any) -> Any:
+            return b
+
+        def compute_output_shape(self, a_shape: Any, b_shape: Any) -> Any:
+            return (*a_shape[:-1], b_shape[-1])
+
+    class OneBuilt(Both):
+        def build(self, a_shape: Any) -> None:
+            self.seen = tuple(a_shape)
+            super().build(a_shape)
+
+    class FirstTold(k.layers.Layer):
+        def build(self, a_shape: Any, b_shape: Any) -> None:
+            self.seen = (tuple(a_shape), tuple(b_shape))
+
+        def call(self, a: Any, b: Any) -> Any:
+            return a
+
+        def compute_output_shape(self, a_shape: Any) -> Any:
+            return a_shape
+
+    class Maybe(Both):
+        def call(self, a: Any, b: Any = None) -> Any:
+            return a if b is None else b
+
+        def compute_output_shape(self, a_shape: Any, b_shape: Any = None) -> Any:
+            return a_shape if b_shape is None else b_shape
+
+    a, b = tensors_of(k, 2)
+    one, first = OneBuilt(), FirstTold()
+    found = [Both()(a, b).shape, Both()(a, b=b).shape, one(a, b).shape, first(a, b).shape]
+    found += [Maybe()(a).shape, Maybe()(a, b).shape, Maybe()(a, b=b).shape]
+    model = k.Model([a, b], k.layers.Dense(2)(OneBuilt()(a, b)))
+    return [tuple(shape) for shape in found], one.seen, first.seen, model.output_shape
+
+
+@both
+def stated_shapes_of_several_outputs(k: Any, directory: str) -> Any:
+    def parts(x: Any) -> Any:
+        return [x, x[:, 0]]
+
+    def swapped(tensors: Any) -> Any:
+        return tensors[1], tensors[0]
+
+    a, b = tensors_of(k, 2)
+    found = []
+    for stated in (
+        [(TIME, FEATURES), (FEATURES,)],
+        ((TIME, FEATURES), (FEATURES,)),
+        lambda shape: [tuple(shape), (shape[0], shape[2])],
+        lambda shape: (tuple(shape), (shape[0], shape[2])),
+    ):
+        outputs = k.layers.Lambda(parts, output_shape=stated)(a)
+        model = fill(k.Model(a, [k.layers.LSTM(2)(outputs[0]), k.layers.Dense(3)(outputs[1])]))
+        found.append(([tuple(one.shape) for one in outputs], model.predict(data(4, TIME, FEATURES), verbose=0)))
+    second, first = k.layers.Lambda(swapped, output_shape=lambda shapes: (shapes[1], shapes[0]))([a, b])
+    return found, tuple(first.shape), tuple(second.shape)
