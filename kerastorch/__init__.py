@@ -110,6 +110,13 @@ def _fetching(*names: str) -> dict[str, _Any]:
 
 
 _namespaces.fill("models", **_fetching("load_model", "model_from_config", "model_from_json", "save_model"))
+_namespaces.fill(
+    "utils",
+    **{
+        name: lambda name=name: getattr(__getattr__("saving"), name)
+        for name in ("serialize_keras_object", "deserialize_keras_object")
+    },
+)
 _namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputLayer)
 
 _MODULES = (

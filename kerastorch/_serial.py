@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import torch
 
+from . import registered
 from .errors import ArgumentError, UnsupportedError, quote
 
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)
@@ -75,6 +76,8 @@ class Configured:
     @classmethod
     def from_config(cls: type[C], config: Mapping[str, Any]) -> C:
         """Make the object that `config` describes; an argument that the class does not have is refused."""
+        if "__init__" in cls.__dict__ and "__dataclass_fields__" not in cls.__dict__:  # a class of one's own
+            return cls(**config)
         unknown = sorted(str(name) for name in config if name not in cls.arguments() and name not in cls.ignored)
         if unknown:
             takes = f"it takes {', '.join(cls.arguments())}" if cls.arguments() else "it takes no arguments"
@@ -185,6 +188,9 @@ class Table(Generic[T]):
     def get(self, identifier: Any) -> T:
         """Return the object that a string, a config dict, a class of the table, or a callable stands for."""
         if isinstance(identifier, str):
+            own = registered.find(identifier)
+            if own is not None:
+                return registered.made(own, {}, f"The {self.kind} {quote(identifier)}")
             if identifier in self.strings:
                 return self.strings[identifier]
             return self._make(identifier, {}, ArgumentError)
@@ -220,10 +226,32 @@ class Table(Generic[T]):
                 }
         if keeps_objects():
             return obj
+        named = registered.form_of(obj)
+        if named is not None:
+            return named
         raise UnsupportedError(
             f"{quote(obj)} is not one of the built-in {self.kind}s, so no Keras file can name it: "
-            f"use a built-in one (kerastorch.{self.kind}s lists them), or save the weights alone (state_dict)."
+            f"use a built-in one (kerastorch.{self.kind}s lists them), register it (register_keras_serializable), "
+            "or save the weights alone (state_dict)."
         )
+
+    def has(self, obj: Any) -> bool:
+        """Whether an object is a function of the table or of one of its classes."""
+        return any(
+            (entry is obj and not isinstance(obj, type)) or type(obj) is entry for entry in self.entries.values()
+        )
+
+    def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> T | None:
+        """`get`, with names of one's own.
+
+        Args:
+            config: A name, a config dict, or None.
+            custom_objects: Names -> classes and functions.
+        """
+        if config is None:
+            return None
+        with registered.custom_object_scope(custom_objects):
+            return self.get(config)
 
     def _from_dict(self, config: Mapping[str, Any]) -> T:
         name, inner = config.get("class_name"), config.get("config", {})
@@ -235,6 +263,9 @@ class Table(Generic[T]):
                 f'has {found}; expected {{"class_name": "...", "config": {{...}}}}.'
             )
         is_function = name == "function"
+        own = registered.find(config.get("registered_name"), inner if is_function else name)
+        if own is not None:
+            return registered.made(own, {} if is_function else inner, f"The {self.kind} of a config")
         if is_function:
             name, inner = inner, {}
         self._check_origin(config, name, is_function)

@@ -303,6 +303,16 @@ def get(identifier: Any) -> Activation:
     return linear if identifier is None else TABLE.get(identifier)
 
 
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation | None:
+    """Return an activation from its config, as `keras.activations.deserialize`.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Classes and functions of your own by their names.
+    """
+    return TABLE.deserialize(config, custom_objects)
+
+
 def serialize(activation: Activation) -> Any:
     """Return the Keras name of a built-in activation, or the config of a layer that stands for one.
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -112,6 +112,16 @@ def get(identifier: Any) -> Callable[[Tensor], Tensor] | None:
             tensor to a tensor of the same shape, which is returned as it is.
     """
     return None if identifier is None else TABLE.get(identifier)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Callable[[Tensor], Tensor] | None:
+    """Return a constraint from its config, as `keras.constraints.deserialize`.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Classes and functions of your own by their names.
+    """
+    return TABLE.deserialize(config, custom_objects)
 
 
 def serialize(constraint: Callable[[Tensor], Tensor] | None) -> dict[str, Any] | None:

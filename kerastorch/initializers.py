@@ -8,7 +8,7 @@ makes two layers that share the object start alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import registered
 from ._initializer import Initializer as Initializer
 from ._initializer import Target
 from ._random_initializers import GlorotNormal as GlorotNormal
@@ -165,6 +166,17 @@ def get(identifier: Any) -> Initializer | None:
         return _Function(lambda shape, dtype=None: identifier)
     found = TABLE.get(identifier)
     return found if isinstance(found, Initializer) else _Function(found)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Initializer | None:
+    """Return an initializer from its config, as `keras.initializers.deserialize`.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Classes and functions of your own by their names.
+    """
+    with registered.custom_object_scope(custom_objects):
+        return get(config)
 
 
 def serialize(initializer: Initializer | None) -> dict[str, Any] | None:

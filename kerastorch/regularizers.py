@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,16 @@ def get(identifier: Any) -> Callable[[Tensor], Tensor] | None:
             to a scalar tensor, which is returned as it is.
     """
     return None if identifier is None else TABLE.get(identifier)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Callable[[Tensor], Tensor] | None:
+    """Return a regularizer from its config, as `keras.regularizers.deserialize`.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Classes and functions of your own by their names.
+    """
+    return TABLE.deserialize(config, custom_objects)
 
 
 def serialize(regularizer: Callable[[Tensor], Tensor] | None) -> dict[str, Any] | None:

@@ -61,7 +61,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("namespaces",),
+    ("namespaces", "registered"),
     (
         "spec",
         "operations",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from .. import registered
 from ..errors import ArgumentError, UnsupportedError, quote
 from ._base import REGISTRY, Layer
 
@@ -21,7 +22,8 @@ class OwnConfig(dict[str, Any]):
                 f"{name} has no get_config, so the layer around it has no config and cannot be copied for the other "
                 "direction; give it a get_config that returns its constructor's arguments."
             )
-        super().__init__(module=None, class_name=name, config=thing.get_config(), registered_name=name)
+        registered_name = registered.get_registered_name(type(thing))
+        super().__init__(module=None, class_name=name, config=thing.get_config(), registered_name=registered_name)
         self.cls = type(thing)
 
     def make(self) -> Any:
@@ -75,10 +77,14 @@ def inner_layer(argument: str, value: Any) -> Layer:
         return value
     if not isinstance(value, Mapping) or "class_name" not in value:
         raise ArgumentError(f"{argument}: expected a kerastorch layer, got {quote(type(value).__name__)}.")
+    own = registered.find(value.get("registered_name"), value["class_name"])
+    if own is not None:
+        return registered.made(own, value.get("config"), argument)
     cls = REGISTRY.get(value["class_name"])
     if cls is None or value.get("module", "") is None:
         raise UnsupportedError(
-            f"{argument}: unknown layer class {quote(value['class_name'])}; if it is yours, pass the layer itself."
+            f"{argument}: unknown layer class {quote(value['class_name'])}; if it is yours, pass the layer itself, or "
+            "register the class (kerastorch.saving.register_keras_serializable)."
         )
     return cls.from_config(value.get("config", {}))
 
@@ -98,9 +104,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     Args:
         config: What `serialize` returned. A layer is returned as it is: `load_model` makes the layers in the config of
             a class of your own before it hands that over.
-        custom_objects: Classes of your own by their name.
+        custom_objects: Classes of your own by their name, for this layer and for those inside it.
     """
-    name = config.get("class_name") if isinstance(config, Mapping) else None
-    if custom_objects is not None and isinstance(name, str) and name in custom_objects:
-        return custom_objects[name].from_config(dict(config.get("config") or {}))
-    return inner_layer("config", config)
+    with registered.custom_object_scope(custom_objects):
+        return inner_layer("config", config)

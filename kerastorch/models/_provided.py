@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .. import registered
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
 from ..layers._base import REGISTRY, Layer
 from ..layers.wrapped import Lambda, TorchModuleWrapper
@@ -125,7 +126,7 @@ def provided(custom_objects: Any, replace: Any, device: torch.device | None = No
                 f"replace: {quote(modules[id(value)])} and {quote(key)} are one and the same module; "
                 "give each layer its own, for example copy.deepcopy of it."
             )
-    return Provided(dict(custom_objects or {}), dict(replace or {}), device)
+    return Provided(registered.known(custom_objects), dict(replace or {}), device)
 
 
 def _check_custom(key: str, value: Any) -> None:

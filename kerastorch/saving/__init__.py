@@ -5,6 +5,14 @@ from typing import Any as _Any
 from ..load import load_model as load_model
 from ..load import load_weights as load_weights
 from ..namespaces import Namespace as _Namespace
+from ..registered import CustomObjectScope as CustomObjectScope
+from ..registered import custom_object_scope as custom_object_scope
+from ..registered import get_custom_objects as get_custom_objects
+from ..registered import get_registered_name as get_registered_name
+from ..registered import get_registered_object as get_registered_object
+from ..registered import register_keras_serializable as register_keras_serializable
+from .objects import deserialize_keras_object as deserialize_keras_object
+from .objects import serialize_keras_object as serialize_keras_object
 from .save import SaveReport as SaveReport
 from .save import save_model as save_model
 from .save import save_weights as save_weights

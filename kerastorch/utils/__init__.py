@@ -9,6 +9,12 @@ one's own generators), `seeds.py`. What reads and writes models comes from above
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
+from ..registered import CustomObjectScope as CustomObjectScope
+from ..registered import custom_object_scope as custom_object_scope
+from ..registered import get_custom_objects as get_custom_objects
+from ..registered import get_registered_name as get_registered_name
+from ..registered import get_registered_object as get_registered_object
+from ..registered import register_keras_serializable as register_keras_serializable
 from .arrays import normalize as normalize
 from .arrays import pack_x_y_sample_weight as pack_x_y_sample_weight
 from .arrays import to_categorical as to_categorical

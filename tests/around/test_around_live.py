@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import builtins
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from _close import assert_close
 from _keras_worker import KerasWorker
 from workers.around import plain
-from workers.around_cases import CASES, CASES2
+from workers.around_cases import CASES, CASES2, own_model
 
 import kerastorch as kt
-from kerastorch.errors import KerasTorchError
+from kerastorch.errors import KerasTorchError, MissingLayersError
 
 # The message, where Keras raises what our error is not: an IndexError of numpy.
 OTHER_ERRORS = {"classes too large": "expected numbers below num_classes=3, got numbers from 0 to 3"}
@@ -21,7 +23,7 @@ OTHER_ERRORS = {"classes too large": "expected numbers below num_classes=3, got 
 
 def same(ours: Any, theirs: Any) -> None:
     if isinstance(theirs, dict):
-        assert list(ours) == list(theirs)
+        assert sorted(ours) == sorted(theirs)
         for key in theirs:
             same(ours[key], theirs[key])
     elif isinstance(theirs, list):
@@ -56,6 +58,20 @@ def test_the_same_code(keras_worker: KerasWorker, framework: str, cases: Any) ->
         except (AssertionError, AttributeError, TypeError, ValueError, pytest.fail.Exception) as error:
             wrong.append(f"{name}: {type(error).__name__}: {str(error)[:300]}\n  Keras: {str(theirs)[:200]}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_registered_classes_in_files(keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Generator) -> None:
+    x = rng.normal(size=(2, 4, 3)).astype("float32")
+    theirs = keras_worker.call("keras3", "around:save_registered", str(tmp_path / "theirs.keras"), x)
+    ours = own_model(kt)
+    assert_close(kt.load_model(tmp_path / "theirs.keras")(torch.from_numpy(x)), theirs)
+    report = ours.save(tmp_path / "ours.keras")
+    kt.saving.get_custom_objects().clear()
+    again = keras_worker.call("keras3", "around:load_registered", str(tmp_path / "ours.keras"), x)
+    assert_close(ours.predict(x, verbose=0), again)
+    assert "Twice is not a class of Keras" in str(report)
+    with pytest.raises(MissingLayersError, match="mine>Twice"):
+        kt.load_model(tmp_path / "ours.keras")
 
 
 def test_a_planted_fault_is_seen() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .around_cases import CASES, CASES2
+from .around_cases import CASES, CASES2, own_model
 
 
 def plain(value: Any) -> Any:
@@ -32,3 +32,20 @@ def run(k: ModuleType) -> dict[str, Any]:
         except (ValueError, TypeError, IndexError) as error:
             found[name] = ("raises", type(error).__name__)
     return found
+
+
+def save_registered(k: ModuleType, path: str, x: np.ndarray) -> np.ndarray:
+    """Save a model with classes and a function of one's own; its output."""
+    model = own_model(k)
+    output = np.asarray(model(x))  # builds it
+    model.save(path)
+    k.saving.get_custom_objects().clear()
+    return output
+
+
+def load_registered(k: ModuleType, path: str, x: np.ndarray) -> np.ndarray:
+    """The output of a saved one."""
+    own_model(k)  # registers
+    model = k.models.load_model(path)
+    k.saving.get_custom_objects().clear()
+    return np.asarray(model(x))

@@ -101,6 +101,121 @@ CASES: Cases = {
 }
 
 
+def _own(k: Any, register: bool = True) -> Any:
+    """A layer, an activation and a regularizer of one's own, registered or not."""
+
+    def entered(name: str | None = None) -> Any:
+        return k.saving.register_keras_serializable("mine", name) if register else lambda thing: thing
+
+    @entered()
+    class Twice(k.layers.Layer):
+        def __init__(self, factor: float = 2.0, **base: Any) -> None:
+            super().__init__(**base)
+            self.factor = factor
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "factor": self.factor}
+
+    @entered("cubed")
+    def cube(x: Any) -> Any:
+        return x * x * x
+
+    @entered()
+    class Small(k.regularizers.Regularizer):
+        def __init__(self, weight: float) -> None:
+            self.weight = weight
+
+        def __call__(self, x: Any) -> Any:
+            return self.weight * k.ops.sum(x)
+
+        def get_config(self) -> dict[str, Any]:
+            return {"weight": self.weight}
+
+    return Twice, cube, Small
+
+
+def own_model(k: Any) -> Any:
+    """A model with the three, registered."""
+    twice, cube, small = _own(k)
+    layers = [k.layers.TimeDistributed(twice(3.0)), k.layers.Dense(2, activation=cube, kernel_regularizer=small(0.5))]
+    return k.Sequential([k.Input((4, 3)), *layers])
+
+
+def _round_trip(k: Any, scoped: bool) -> list[Any]:
+    twice, cube, small = _own(k, not scoped)
+    own = {"Twice": twice, "cube": cube, "Small": small}
+    layer = k.layers.TimeDistributed(twice(3.0, name="t"))
+    dense = k.layers.Dense(2, activation=cube, kernel_regularizer=small(0.5), name="d")
+    model = k.Sequential([k.Input((4, 3)), layer, dense])
+    with k.saving.custom_object_scope(own if scoped else {}):
+        made = [
+            k.layers.deserialize(k.layers.serialize(layer)).layer.factor,
+            k.layers.Dense.from_config(dense.get_config()).kernel_regularizer.weight,
+            k.saving.deserialize_keras_object(k.saving.serialize_keras_object(dense)).units,
+            k.models.model_from_json(model.to_json()).layers[0].layer.factor,
+            k.models.clone_model(model).layers[1].kernel_regularizer.weight,
+        ]
+    made += [k.saving.get_registered_object("mine>Twice") is twice, k.saving.get_registered_object("mine>Nothing")]
+    made += [sorted(k.saving.get_custom_objects()), k.utils.get_registered_name(cube)]
+    k.saving.get_custom_objects().clear()
+    return made
+
+
+def _config(config: Any) -> Any:
+    """A config without the place of a class, which is the framework's."""
+    if isinstance(config, dict):
+        return {
+            key: _config(value)
+            for key, value in config.items()
+            if key not in ("module", "dtype", "quantization_config")
+        }
+    return [_config(item) for item in config] if isinstance(config, (list, tuple)) else config
+
+
+def _given(k: Any) -> Any:
+    """custom_objects reach what is inside."""
+    twice, _, _ = _own(k, False)
+    config = k.layers.serialize(k.layers.TimeDistributed(twice(5.0)))
+    return k.layers.deserialize(config, custom_objects={"Twice": twice}).layer.factor
+
+
+CASES |= {
+    "registered": lambda k: _round_trip(k, False),
+    "scoped": lambda k: _round_trip(k, True),
+    "given inside": _given,
+    "registered configs": lambda k: [
+        _config(k.saving.serialize_keras_object(thing))
+        for twice, cube, small in [_own(k)]
+        for thing in (twice(4.0, name="t"), small(0.5), cube)
+    ],
+    "register no class": lambda k: k.saving.register_keras_serializable()(type("NoConfig", (), {})),
+    "plain objects": lambda k: [
+        _config(k.saving.serialize_keras_object(thing))
+        for thing in (None, 1, "x", [1, 2.5], {"a": [True]}, b"b", slice(1, None, 2), np.arange(3.0), np.float32(2))
+    ],
+    "plain objects back": lambda k: [
+        k.saving.deserialize_keras_object(k.saving.serialize_keras_object(thing))
+        for thing in (None, 1, "x", [1, 2.5], {"a": [True]}, np.arange(3.0), [slice(1, None, 2)][0].stop)
+    ],
+    "objects back": lambda k: [
+        k.saving.deserialize_keras_object(k.saving.serialize_keras_object(thing)).get_config()
+        for thing in (k.initializers.RandomNormal(0.5, 2.0, 3), k.regularizers.L1(0.25), k.constraints.MaxNorm(3))
+    ],
+    "deserialize by kind": lambda k: [
+        k.initializers.deserialize("ones").get_config(),
+        k.regularizers.deserialize({"class_name": "L2", "config": {"l2": 0.5}}).get_config(),
+        k.constraints.deserialize("non_neg").get_config(),
+        k.activations.deserialize("relu")(k.ops.convert_to_tensor(FLOATS)),
+    ],
+}
+
+
 def _tokenizer(k: Any, texts: Any = TEXTS, **options: Any) -> Any:
     tokenizer = k.preprocessing.text.Tokenizer(**options)
     tokenizer.fit_on_texts(texts)
