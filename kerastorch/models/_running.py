@@ -62,6 +62,28 @@ class Runs:
         """
         return predict_on_batch(self, x)  # type: ignore[arg-type]
 
+    def predict_generator(
+        self,
+        generator: Any,
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: Any = 0,
+    ) -> Any:
+        """`predict` of batches that a generator makes, under the name of Keras 2; see there."""
+        return self.predict(
+            generator,
+            None,
+            verbose,
+            steps,
+            callbacks,
+            max_queue_size=max_queue_size,
+            workers=workers,
+            use_multiprocessing=use_multiprocessing,
+        )
+
     def summary(
         self,
         line_length: int | None = None,

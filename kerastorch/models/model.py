@@ -29,11 +29,12 @@ from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._rows import follow_rows
 from ._running import Runs
+from ._training import TrainedByTorch
 from .input import InputLayer
 
 
 @register("Functional")
-class Model(OnDisk, Runs, WithEnds, Layer):
+class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
