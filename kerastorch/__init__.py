@@ -10,6 +10,7 @@ from . import errors as errors
 from . import initializers as initializers
 from . import layers as layers
 from . import losses as losses
+from . import metrics as metrics
 from . import models as models
 from . import namespaces as _namespaces
 from . import ops as ops
@@ -24,6 +25,7 @@ from .initializers import Initializer as Initializer
 from .interop import from_torch as from_torch
 from .layers import Layer as Layer
 from .losses import Loss as Loss
+from .metrics import Metric as Metric
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
@@ -49,7 +51,6 @@ if _TYPE_CHECKING:
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
 _ABSENT = {
-    **dict.fromkeys(("metrics", "Metric"), "use torchmetrics, or torch itself."),
     "callbacks": "what they do stands in your loop in torch.",
     **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
     **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
@@ -127,6 +128,7 @@ _MODULES = (
     "initializers",
     "layers",
     "losses",
+    "metrics",
     "models",
     "ops",
     "optimizers",

@@ -15,7 +15,7 @@ _CLASSES: dict[str, type[Loss]] = {
     for name, value in vars(classes).items()
     if isinstance(value, type) and issubclass(value, FunctionLoss) and value is not FunctionLoss
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: getattr(functions, name)
     for name in (
         "binary_crossentropy",
@@ -79,15 +79,15 @@ def get(identifier: Any) -> Any:
     if not isinstance(identifier, str):
         raise ArgumentError(f"{quote(identifier)} is no loss: expected a name such as 'mse', a function or a Loss.")
     name = _SHORT.get(identifier, identifier)
-    if name in _FUNCTIONS:
-        return _FUNCTIONS[name]
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
     if name in _CLASSES:
         return _CLASSES[name]()
     if name.lower() in _ABSENT:
         raise UnsupportedError(f"The loss {quote(name)} is not supported: write it as a function of (y_true, y_pred).")
-    known = [*_FUNCTIONS, *_CLASSES, *_SHORT]
+    known = [*FUNCTIONS, *_CLASSES, *_SHORT]
     close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.7)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(_FUNCTIONS))}."
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(FUNCTIONS))}."
     raise ArgumentError(f"Unknown loss {quote(identifier)}; {hint}")
 
 
@@ -97,7 +97,7 @@ def serialize(loss: Any) -> Any:
     Raises:
         UnsupportedError: It is none of Keras's.
     """
-    for name, function in _FUNCTIONS.items():
+    for name, function in FUNCTIONS.items():
         if loss is function:
             return name
     if type(loss) in _CLASSES.values():

@@ -1,0 +1,65 @@
+"""What accuracies compute of each sample: 1.0 for a hit, 0.0 for a miss. Source: `keras.metrics`, keras 3.15."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..losses.functions import same_rank
+
+
+def _hits(right: Tensor) -> Tensor:
+    return right.to(torch.float32)
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """Where both are equal."""
+    y_pred = torch.as_tensor(y_pred)
+    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
+    return _hits(y_true == y_pred)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
+    """Where what is predicted is above the threshold exactly if what is true is 1."""
+    y_pred = torch.as_tensor(y_pred)
+    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
+    return _hits((y_pred > threshold).to(y_true.dtype) == y_true)
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """Where the largest class is the largest of one-hot labels: `(...)` of two tensors `(..., C)`."""
+    y_pred = torch.as_tensor(y_pred)
+    return _hits(torch.as_tensor(y_true).to(y_pred.device).argmax(-1) == y_pred.argmax(-1))
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """Where the largest class is the label: `(...)` of labels `(...)` or `(..., 1)` and predictions `(..., C)`."""
+    y_pred = torch.as_tensor(y_pred)
+    labels = torch.as_tensor(y_true).to(y_pred.device)
+    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
+        labels = labels.squeeze(-1)
+    hits = _hits(y_pred.argmax(-1).to(labels.dtype) == labels)
+    return hits.squeeze(-1) if hits.ndim > 1 and hits.shape[-1] == 1 else hits
+
+
+def _in_top(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
+    """Where fewer than k classes have more than the label's; equal ones share its place, as in TensorFlow."""
+    own = y_pred.gather(-1, labels.long().unsqueeze(-1))
+    return _hits((y_pred > own).sum(-1) < k)
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
+    """Where the class of a one-hot label is among the k largest."""
+    y_pred = torch.as_tensor(y_pred)
+    return _in_top(torch.as_tensor(y_true).to(y_pred.device).argmax(-1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
+    """Where the label is among the k largest classes."""
+    y_pred = torch.as_tensor(y_pred)
+    labels = torch.as_tensor(y_true).to(y_pred.device)
+    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
+        labels = labels.squeeze(-1)
+    return _in_top(labels, y_pred, k)

@@ -1,0 +1,180 @@
+"""The base of metrics, and the mean, of which most are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._serial import snake_case
+from ..errors import ShapeError
+from ..losses.functions import same_rank
+
+
+class Metric:
+    """Base of metrics (`keras.metrics.Metric`). A subclass defines `update_state` and `result`.
+
+    State stands in tensors that `add_state` makes; `reset_state` sets them back.
+
+    Args:
+        name: Its name in logs.
+        dtype: Kept for configs; sums are kept in float64 where the device has it.
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        self.name = snake_case(type(self).__name__) if name is None else name
+        self.dtype = dtype
+        self._state: dict[str, Tensor] = {}
+
+    def add_state(self, name: str, like: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
+        """A sum that starts from zero, on the device of a tensor; the same at every call until `reset_state`."""
+        if name not in self._state:
+            dtype = torch.float32 if like.device.type == "mps" else torch.float64
+            self._state[name] = torch.zeros(shape, dtype=dtype, device=like.device)
+        return self._state[name]
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take a batch in."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state.")
+
+    def result(self) -> Any:
+        """The value over all batches since the last `reset_state`: a scalar tensor."""
+        raise NotImplementedError(f"{type(self).__name__} must define result.")
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        self._state.clear()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a batch in, and return the value over all batches so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Metric:
+        """Make the metric that `config` describes; its state is not in it."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+def over_nothing(total: Tensor, count: Tensor) -> Tensor:
+    """`total / count`, 0 where the count is 0."""
+    return torch.where(count == 0, 0.0, total / torch.where(count == 0, 1.0, count))
+
+
+def per_sample(
+    values: Tensor, weight: Tensor | None, reduce: Callable[[Tensor, int], Tensor] = torch.mean
+) -> tuple[Tensor, Tensor | None]:
+    """One value and one weight of each sample: values times weights, and both averaged over further axes, as in Keras.
+
+    Args:
+        values: `(B, ...)`.
+        weight: What each counts: of the same number of axes or fewer.
+        reduce: In the place of the average.
+    """
+    if weight is not None:
+        values, weight = same_rank(values, weight)
+        if values.ndim > weight.ndim:
+            values = reduce(values.flatten(weight.ndim), -1)
+        try:
+            weight = weight.broadcast_to(values.shape)
+        except RuntimeError as error:
+            raise ShapeError(
+                f"Weights of shape {tuple(weight.shape)} do not fit values of shape {tuple(values.shape)}."
+            ) from error
+        values = values * weight
+        if weight.ndim > 1:
+            weight = reduce(weight.flatten(1), -1)
+    return (reduce(values.flatten(1), -1) if values.ndim > 1 else values), weight
+
+
+class Mean(Metric):
+    """The weighted mean of values (`keras.metrics.Mean`)."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take values in.
+
+        Args:
+            values: Any shape; with more than one axis each sample is averaged first.
+            sample_weight: What each counts.
+        """
+        values = torch.as_tensor(values).detach()
+        dtype = self.add_state("total", values).dtype
+        weight = None if sample_weight is None else torch.as_tensor(sample_weight).detach().to(values.device, dtype)
+        values, weight = per_sample(values.to(dtype), weight)
+        self.add_state("total", values).add_(values.sum())
+        count = self.add_state("count", values)
+        count.add_(weight.sum() if weight is not None else len(values) if values.ndim else 1)
+
+    def result(self) -> Tensor:
+        """The mean so far; 0 before the first value."""
+        if not self._state:
+            return torch.tensor(0.0)
+        return over_nothing(self._state["total"], self._state["count"])
+
+
+class Sum(Metric):
+    """The weighted sum of values (`keras.metrics.Sum`)."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take values in; see `Mean.update_state`."""
+        values = torch.as_tensor(values).detach()
+        dtype = self.add_state("total", values).dtype
+        weight = None if sample_weight is None else torch.as_tensor(sample_weight).detach().to(values.device, dtype)
+        self.add_state("total", values).add_(per_sample(values.to(dtype), weight, torch.sum)[0].sum())
+
+    def result(self) -> Tensor:
+        """The sum so far."""
+        return self._state["total"].clone() if self._state else torch.tensor(0.0)
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of what a function computes of each sample (`keras.metrics.MeanMetricWrapper`).
+
+    Args:
+        fn: `fn(y_true, y_pred, **arguments)`: a value of each sample, or of each step of it. A `Loss` is called too.
+        name: Its name in logs; None: the function's.
+        dtype: See `Metric`.
+        **arguments: Further arguments of `fn`.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any) -> None:
+        super().__init__(name or getattr(fn, "name", None) or getattr(fn, "__name__", None), dtype)
+        self.fn, self.arguments = fn, arguments
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
+        """Take a batch in.
+
+        Args:
+            y_true: What is true.
+            y_pred: What is predicted.
+            sample_weight: What each sample, or each step, counts.
+            mask: True where a step counts. None: the mask that `y_pred` brings along.
+        """
+        mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
+        y_pred = torch.as_tensor(y_pred).detach()
+        values = torch.as_tensor(self.fn(torch.as_tensor(y_true).to(y_pred.device), y_pred, **self.arguments))
+        super().update_state(values, masked_weight(values, sample_weight, mask))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        return {**super().get_config(), **self.arguments}
+
+
+def masked_weight(values: Tensor, sample_weight: Any, mask: Any) -> Any:
+    """Weights that are 0 where a mask is False."""
+    if mask is None:
+        return sample_weight
+    valid = torch.as_tensor(mask).to(values.device, values.dtype if values.is_floating_point() else torch.float32)
+    if sample_weight is None:
+        return valid
+    valid, weight = same_rank(valid, torch.as_tensor(sample_weight).to(valid))
+    return valid * weight

@@ -1,0 +1,157 @@
+"""Every metric against live Keras, over three batches of different sizes, with weights and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from _close import apart
+from _keras_worker import KerasWorker
+
+from kerastorch import metrics
+
+RNG = np.random.default_rng(4)
+SIZES = (4, 4, 3)
+SIGNED = ("Mean", "Sum", "CosineSimilarity")  # what is summed is larger than the sum
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+def _normal(rows: int, *shape: int) -> np.ndarray:
+    return RNG.normal(size=(rows, *shape)).astype("float32")
+
+
+def _numbers(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return _normal(rows, 5, 3), _normal(rows, 5, 3)
+
+
+def _positive(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.abs(_normal(rows, 5, 3)) + 0.1, np.abs(_normal(rows, 5, 3)) + 0.1
+
+
+def _classes(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 6, size=(rows, 5)), _softmax(_normal(rows, 5, 6))
+
+
+def _one_hot(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    labels, shares = _classes(rows)
+    return np.eye(6, dtype="float32")[labels], shares
+
+
+def _chances(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 2, size=(rows, 5, 3)).astype("float32"), 1 / (1 + np.exp(-2 * _normal(rows, 5, 3)))
+
+
+def _equal(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 3, size=(rows, 5)).astype("float32"), RNG.integers(0, 3, size=(rows, 5)).astype("float32")
+
+
+MEANS: list[tuple[str, dict[str, Any], Any]] = [
+    ("Accuracy", {}, _equal),
+    ("BinaryAccuracy", {}, _chances),
+    ("BinaryAccuracy", {"threshold": 0.75}, _chances),
+    ("CategoricalAccuracy", {}, _one_hot),
+    ("SparseCategoricalAccuracy", {}, _classes),
+    ("TopKCategoricalAccuracy", {"k": 2}, _one_hot),
+    ("SparseTopKCategoricalAccuracy", {"k": 3}, _classes),
+    ("MeanSquaredError", {}, _numbers),
+    ("MeanAbsoluteError", {}, _numbers),
+    ("MeanAbsolutePercentageError", {}, _numbers),
+    ("MeanSquaredLogarithmicError", {}, _positive),
+    ("RootMeanSquaredError", {}, _numbers),
+    ("CosineSimilarity", {}, _numbers),
+    ("LogCoshError", {}, _numbers),
+    ("KLDivergence", {}, _one_hot),
+    ("Poisson", {}, _positive),
+    ("Hinge", {}, _chances),
+    ("SquaredHinge", {}, _chances),
+    ("CategoricalHinge", {}, _one_hot),
+    ("BinaryCrossentropy", {"label_smoothing": 0.25}, _chances),
+    ("CategoricalCrossentropy", {}, _one_hot),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, _classes),
+]
+COUNTS: list[tuple[str, dict[str, Any]]] = [
+    ("Precision", {}),
+    ("Recall", {}),
+    ("Precision", {"thresholds": [0.25, 0.5, 0.875]}),
+    ("Recall", {"thresholds": 0.75}),
+    ("TruePositives", {}),
+    ("FalsePositives", {"thresholds": [0.125, 0.75]}),
+    ("TrueNegatives", {}),
+    ("FalseNegatives", {}),
+    ("AUC", {}),
+    ("AUC", {"curve": "PR"}),
+    ("AUC", {"num_thresholds": 7, "summation_method": "minoring"}),
+    ("AUC", {"curve": "PR", "summation_method": "majoring", "thresholds": [0.25, 0.4, 0.75]}),
+]
+
+
+def _mask(rows: int) -> np.ndarray:
+    return RNG.random((rows, 5)) > 0.4
+
+
+def _cases() -> list[dict[str, Any]]:
+    cases = []
+    for name, config, draw in MEANS:
+        # Where a value has as many axes as there are weights, each step can have one.
+        for weighted, masked in ((False, False), (True, False), (False, True), (True, True)):
+            batches = [{"values": draw(rows)} for rows in SIZES]
+            for rows, batch in zip(SIZES, batches, strict=True):
+                batch["sample_weight"] = RNG.uniform(0, 2, size=(rows, 5)).astype("float32") if weighted else None
+                batch["mask"] = _mask(rows) if masked else None
+            cases.append({"name": name, "config": config, "batches": batches})
+        batches = [{"values": draw(rows), "sample_weight": RNG.uniform(0, 2, size=rows)} for rows in SIZES]
+        cases.append({"name": name, "config": config, "batches": batches})
+    for name, config in COUNTS:
+        for weight in (None, (5, 3)):
+            batches = [{"values": _chances(rows)} for rows in SIZES]
+            for rows, batch in zip(SIZES, batches, strict=True):
+                batch["sample_weight"] = None if weight is None else RNG.uniform(0, 2, size=(rows, *weight))
+            cases.append({"name": name, "config": config, "batches": batches})
+    for name in ("Mean", "Sum"):
+        for shape in ((), (5,), (5, 3)):
+            batches = [{"values": (_normal(rows, *shape),)} for rows in SIZES]
+            cases.append({"name": name, "batches": batches})
+            weighted = [
+                {**batch, "sample_weight": RNG.uniform(0, 2, size=(len(batch["values"][0]),))} for batch in batches
+            ]
+            cases.append({"name": name, "batches": weighted})
+    return cases
+
+
+def _differences(reference: list[list[np.ndarray]], cases: list[dict[str, Any]], spoiled: float = 1.0) -> list[str]:
+    found = []
+    for case, expected in zip(cases, reference, strict=True):
+        metric = getattr(metrics, case["name"])(**case.get("config", {}))
+        for at, (batch, theirs) in enumerate(zip(case["batches"], expected, strict=True)):
+            given = [torch.from_numpy(np.asarray(array)) for array in batch["values"]]
+            extra = {} if batch.get("mask") is None else {"mask": batch["mask"]}
+            metric.update_state(*given, sample_weight=batch.get("sample_weight"), **extra)
+            mine = metric.result().numpy().astype("float32") * np.float32(spoiled)
+            # Keras sums in float32: up to 15 numbers of a sample, and some 100 over the batches.
+            if text := apart(mine, theirs.astype("float64"), 2e-6, scale=1.0 if case["name"] in SIGNED else 0.0):
+                found.append(f"{case['name']} {case.get('config', {})}, batch {at}: {text}")
+    return found
+
+
+def test_keras3(keras_worker: KerasWorker) -> None:
+    cases = _cases()
+    reference = keras_worker.call("keras3", "metrics:run", cases)
+    found = _differences(reference, cases)
+    assert not found, "\n".join(found)
+    assert len(_differences(reference, cases, 1.001)) > 2.9 * len(cases), "a fault of 0.1 % goes unseen"
+
+
+NAMES = ["mse", "MSE", "mae", "mape", "msle", "bce", "binary_accuracy", "sparse_categorical_accuracy"]
+NAMES += ["categorical_accuracy", "AUC", "Precision", "Recall", "MeanSquaredError", "cosine_similarity"]
+
+
+def test_names(keras_worker: KerasWorker) -> None:
+    # Keras's `get` returns the function itself where kerastorch makes a mean of it.
+    theirs = keras_worker.call("keras3", "metrics:names", NAMES)
+    for name, expected in zip(NAMES, theirs, strict=True):
+        mine = type(metrics.get(name)).__name__
+        assert mine == expected or expected == "function", (name, mine, expected)
