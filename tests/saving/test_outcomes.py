@@ -1,0 +1,13 @@
+"""What is written of many models and of how they were compiled, in full."""
+
+from __future__ import annotations
+
+import pytest
+from _outcomes import differences, written
+
+PARTS = 6
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_is_another(part: int) -> None:
+    assert differences(written(), "written", slice(part, None, PARTS)) == {}
