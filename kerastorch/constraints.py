@@ -131,8 +131,9 @@ def serialize(constraint: Callable[[Tensor], Tensor] | None) -> dict[str, Any] |
 
 class _Variable(Protocol):
     def parts(self) -> list[Tensor]: ...
+    @property
     def value(self) -> Tensor: ...
-    def assign(self, array: Tensor) -> None: ...
+    def write(self, array: Tensor) -> None: ...
 
 
 @runtime_checkable
@@ -173,7 +174,7 @@ def attach(optimizer: Optimizer, model: nn.Module) -> RemovableHandle:
     def project(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         for variable, constraint in _held(optimizer, _pairs(model)):
             if any(part.grad is not None for part in variable.parts()):
-                variable.assign(constraint(variable.value()))
+                variable.write(constraint(variable.value))
 
     return optimizer.register_step_post_hook(project)
 

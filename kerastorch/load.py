@@ -197,7 +197,7 @@ def load_weights(
             "load_weights: strict=False needs by_name=True: by order alone nobody can say which layers a file leaves "
             "out. To leave out layers that do not fit, pass skip_mismatch=True."
         )
-    _ = model.variables  # raises where a layer is not built
+    model._built_variables()  # raises where a layer is not built
     with open_archive(filepath) as archive:
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)

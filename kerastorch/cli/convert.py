@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     with _progress() as stage:
         stage("reading", None)
         model, read = load_reported(options)
-        total = sum(variable.value().numel() for variable in model.variables)
+        total = sum(variable.value.numel() for variable in model.variables)
         wrote = stage("writing", total)
         written: Sequence[Rule] = ()
         if kind in ("torch", "safetensors"):

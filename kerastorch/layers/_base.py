@@ -7,47 +7,34 @@ everything that reads those declarations is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .. import activations, constraints, initializers, regularizers
+from .. import regularizers
 from ..dtypes import mixed_dtype, variable_dtype
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..structure import leaves, map_shapes, map_structure
 from ..weights import Filler, Shape, Var
 from . import _calling, _check, _penalties, _plain, _ragged
 from ._building import alone, finishing
-from ._connected import Connected
-from ._dtypes import as_tensor, call_in_policy, dtype_in_policy, policy_name
+from ._configurable import Configurable
+from ._dtypes import as_tensor, call_in_policy, dtype_in_policy
 from ._graph import shapes_of, symbolic_leaves
 from ._modes import in_mode, take_training
-from ._naming import given_name, snake_case, unique_name
+from ._naming import cell_name, given_name, inside, snake_case, unique_name
 from ._registry import REGISTRY as REGISTRY
 from ._registry import Example as Example
 from ._registry import register as register
 from ._shapes import infer_output_shape
-from ._variables import fillers, unbuilt_parameter
+from ._variable import plain_value
+from ._variables import fillers, mark, unbuilt_parameter
 from ._weighted import repr_of
-
-# How an argument is understood and written, by the end of its name.
-_KINDS = {
-    "_initializer": initializers,
-    "_regularizer": regularizers,
-    "_constraint": constraints,
-    "activation": activations,
-}
+from ._yielding import yielding
 
 
-@lru_cache(maxsize=1024)
-def _kind_of(argument: str) -> Any:
-    """The module that understands an argument, None if it is a plain value."""
-    return next((module for end, module in _KINDS.items() if argument.endswith(end)), None)
-
-
-class Layer(Connected):
+class Layer(Configurable):
     """The base of every layer; subclass it to write your own, in the Keras way or in the torch way.
 
     Keras way: `__init__`, `build(input_shape)` with `add_weight`, `call`, and if needed `compute_output_shape`,
@@ -69,15 +56,10 @@ class Layer(Connected):
 
     WEIGHTS: ClassVar[tuple[Var, ...]] = ()
     FILLERS: ClassVar[tuple[Filler, ...]] = ()
-    CONFIG: ClassVar[tuple[str, ...]] = ()  # constructor arguments that get_config writes, in Keras's order
-    KEPT_AS: ClassVar[Mapping[str, str]] = {}  # the attributes of arguments whose own names mean something else
-    INERT: ClassVar[tuple[str, ...]] = ()  # Keras arguments that are accepted and change no number
     EXAMPLES: ClassVar[tuple[Example, ...]] = ()
-    BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     TAKES_STEPS: ClassVar[bool] = False  # whether inputs are (batch, timesteps, features)
     SPATIAL: ClassVar[int] = 0  # axes of an image without channels, where `data_format` says where these stand
     VARS_PATH: ClassVar[str] = ""  # where Keras 3 keeps the layer's own weights, below the layer's place in a file
-    _class_name: ClassVar[str] = "Layer"
 
     supports_masking: bool = False
     _keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
@@ -91,6 +73,7 @@ class Layer(Connected):
     _hands_training: bool = False  # whether it calls what is inside it with its own call's `training`
     _call_arguments: _calling.CallArguments = _calling.CallArguments(("x",))
     # How a layer begins; attributes of its own take their places.
+    _parent_path: str | None = None  # None: it has not been built or called yet
     _built: bool = False
     _build_depth: int = 0
     _build_shape: Any = None
@@ -127,6 +110,7 @@ class Layer(Connected):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = _check.boolean("trainable", trainable)
         self._added_weights: list[Var] = []
+        self._variable_objects: dict[Any, Any] = {}
         self._nodes = []
         self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
         if weights is not None:
@@ -147,6 +131,7 @@ class Layer(Connected):
         super().__init_subclass__(**kwargs)
         cls._class_name = cls.__name__
         cls._tracks = True
+        cls._weight_names = frozenset(name for var in cls.WEIGHTS for name in (var.name, *var.also))
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build, cls.compute_output_shape)
@@ -156,58 +141,6 @@ class Layer(Connected):
     def _makes_weights(self) -> bool:
         """Whether `build` will make parameters of this very layer."""
         return bool(type(self).WEIGHTS) or type(self).build is not Layer.build
-
-    # ------------------------------------------------------------------ configuration
-
-    def _configure(self, **arguments: Any) -> None:
-        """Keep constructor arguments as attributes, each understood by the end of its name."""
-        for key, value in arguments.items():
-            kind = _kind_of(key)
-            if kind is activations and isinstance(value, Layer):
-                value = value._as_activation()
-            setattr(self, key, kind.get(value) if kind else value)
-
-    def _as_activation(self) -> Any:
-        """What stands for this layer where it is the `activation` of another: a function if it has no weights."""
-        return self
-
-    @classmethod
-    def _config_keys(cls) -> tuple[str, ...]:
-        """Every key that `from_config` accepts."""
-        return (*cls.BASE_CONFIG, *cls.CONFIG, *(key for key in cls.INERT if key not in cls.CONFIG))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments as plain values, in Keras 3's spelling."""
-        return {**self._base_config(), **{key: self._plain(key) for key in type(self).CONFIG}}
-
-    def _plain(self, key: str) -> Any:
-        """One constructor argument as a plain value."""
-        value = getattr(self, type(self).KEPT_AS.get(key, key))
-        kind = _kind_of(key)
-        return kind.serialize(value) if kind else value
-
-    def _base_config(self) -> dict[str, Any]:
-        config = {"name": self.name, "trainable": self.trainable, "dtype": policy_name(self)}
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        return config
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Make a layer from `get_config()`'s result.
-
-        Raises:
-            ArgumentError: A key is not one of this class, or a value has the wrong type.
-        """
-        if REGISTRY.get(cls._class_name) is cls or isinstance(cls.__dict__.get("CONFIG"), tuple):
-            unknown = sorted(
-                set(config) - set(cls._config_keys()) - {"activity_regularizer", "batch_input_shape", "input_shape"}
-            )
-            if unknown:
-                raise ArgumentError(
-                    f"{cls._class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
-                )
-        return cls(**config)
 
     # ------------------------------------------------------------------ building
 
@@ -234,6 +167,23 @@ class Layer(Connected):
 
     def _check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""
+
+    @yielding
+    def path(self) -> str:
+        """The names of the layers around it and its own, as `keras.Layer.path`: "sequential/lstm".
+
+        They are those around its first call, or around where it was built.
+        """
+        return self._path
+
+    @property
+    def _path(self) -> str:
+        return f"{self._parent_path}/{self.name}" if self._parent_path else self.name
+
+    @property
+    def _variables_path(self) -> str:
+        """The path of what has the weights in Keras: the layer, or the cell inside it."""
+        return f"{self._path}/{cell_name(self._class_name)}" if type(self).VARS_PATH else self._path
 
     @property
     def _kind(self) -> str:
@@ -268,9 +218,14 @@ class Layer(Connected):
             args, kwargs = self._by_name(args, kwargs)
             with alone(self):
                 if symbolic_leaves((args, kwargs)):
-                    return self._call_symbolic(args, kwargs)
+                    with inside(self):
+                        return self._call_symbolic(args, kwargs)
                 args, kwargs = map_structure(self._as_tensor, args), map_structure(self._as_tensor, kwargs)
+                first = not self._built
                 self._ensure_built(args, kwargs)
+            if first and self._built:
+                with inside(self):  # what is built by being called stands below this layer
+                    return Layer.__call__(self, *args, **kwargs)
         if (self._activity_regularizer is not None or self._modules) and _penalties.penalises(self):
             return _penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)
@@ -317,7 +272,7 @@ class Layer(Connected):
         """Numpy arrays become tensors of the layer's device, floats of its dtype."""
         if isinstance(leaf, Tensor):
             return leaf
-        tensor = as_tensor(leaf, self._on_device)
+        tensor = as_tensor(plain_value(leaf), self._on_device)
         return tensor.to(self.dtype) if isinstance(tensor, Tensor) and tensor.is_floating_point() else tensor
 
     # ------------------------------------------------------------------ shapes and masks
@@ -393,12 +348,18 @@ class Layer(Connected):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
         self._dtype = fn(torch.empty(0, dtype=self._dtype)).dtype  # a layer without weights follows .half() too
+        mark(self)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy of a layer is in no graph and has not been called.
-        left = ("_penalties", "_holders")
-        return {**{key: value for key, value in self.__dict__.items() if key not in left}, "_nodes": []}
+        left = ("_penalties", "_holders", "_inner_cell")
+        kept = {key: value for key, value in self.__dict__.items() if key not in left}
+        return {**kept, "_nodes": [], "_variable_objects": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        mark(self)
 
     def extra_repr(self) -> str:
         shown = [f"{key}={getattr(self, key)!r}" for key in type(self).CONFIG[:1]]

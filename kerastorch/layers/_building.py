@@ -14,8 +14,9 @@ import torch
 from ..structure import map_shapes
 from . import _check
 from ._calling import joined_shapes
+from ._naming import inside
 from ._protocol import AnyLayer
-from ._variables import UnbuiltParameter
+from ._variables import UnbuiltParameter, mark
 
 
 class _Lock:
@@ -70,10 +71,11 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             before, shape_before, done = [dict(table) for table in tables], self._build_shape, False
             self._build_depth = 1
             try:
-                with torch.no_grad(), self._values_on or nullcontext():
+                with torch.no_grad(), self._values_on or nullcontext(), inside(self):
                     build(self, *given)
                 self._parameters.pop("unbuilt", None)
                 self._adopt_added_weights()
+                mark(self)
                 self._build_shape = input_shape
                 if self._initial_weights is not None:
                     self.set_weights(self._initial_weights)

@@ -22,10 +22,12 @@ from ..kernels.operators import may_read
 from ..kernels.types import Activation, KernelChoice, States
 from ..weights import Shape, Var, convolution
 from . import _check
+from ._inner_cell import CellOfImages
 from ._recurrent import COMMON_CONFIG
 from ._sequence import SequenceLayer
 from ._weighted import repr_of
 from ._windows import axes_named, data_format_of, padding_of, refuse_strides_with_dilation, sizes
+from ._yielding import yielding
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -140,6 +142,11 @@ class ConvLSTM(SequenceLayer):
         self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
         self._channels_first = self.data_format == "channels_first"
         self._register_states(2)
+
+    @yielding
+    def cell(self) -> CellOfImages:
+        """The weights and arguments of the cell inside."""
+        return CellOfImages(self)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
+from typing import Any
+
+import torch
 
 _used: Counter[str] = Counter()
 _given: set[str] = set()
@@ -37,6 +43,11 @@ def unique_name(prefix: str) -> str:
             return name
 
 
+def cell_name(class_name: str) -> str:
+    """What Keras calls the cell inside a recurrent layer: `LSTM` -> `lstm_cell`, `ConvLSTM2D` -> `conv_lstm_cell`."""
+    return snake_case(f"{re.sub(r'[123]D$', '', class_name)}Cell")
+
+
 # Classes that have another name in Python than in configs.
 _IN_FILES = {"GroupQueryAttention": "grouped_query_attention"}
 
@@ -44,3 +55,21 @@ _IN_FILES = {"GroupQueryAttention": "grouped_query_attention"}
 def name_in_files(class_name: str) -> str:
     """What a layer of this class is called in the weights trees of Keras 3, before it is numbered."""
     return _IN_FILES.get(class_name, snake_case(class_name))
+
+
+_around: ContextVar[str] = ContextVar("around", default="")  # the path of the layer that is being built or called
+
+
+@contextmanager
+def inside(layer: Any) -> Iterator[None]:
+    """What is built meanwhile stands below this layer; that one stands, for good, where it is met first."""
+    if torch.compiler.is_compiling():
+        yield
+        return
+    if layer._parent_path is None:
+        layer._parent_path = _around.get()
+    token = _around.set(layer._path)
+    try:
+        yield
+    finally:
+        _around.reset(token)

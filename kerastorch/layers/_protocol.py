@@ -11,6 +11,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from ..errors import NotBuiltError
     from ..weights import Filler, Var
+    from ._variable import Variable
 
 
 class AnyLayer(nn.Module):
@@ -31,6 +32,9 @@ class AnyLayer(nn.Module):
         _takes_training: ClassVar[bool]
         _tracks: ClassVar[bool]
         _keeps_image: bool
+        CONFIG: ClassVar[tuple[str, ...]]
+        VARS_PATH: ClassVar[str]
+        _weight_names: ClassVar[frozenset[str]]  # Keras's, of the declared weights
         _call_arguments: Any  # `CallArguments`
 
         # ---------------------------------------------------------------- configuration
@@ -66,6 +70,15 @@ class AnyLayer(nn.Module):
         def _adopt_added_weights(self) -> None: ...
         def _not_built(self, what: str) -> NotBuiltError: ...
         def set_weights(self, weights: Any) -> None: ...
+        def _weight_by_name(self, name: str) -> Any: ...
+        def _own_variables(self) -> list[Variable]: ...
+
+        _inner_cell: Any
+        _variable_objects: dict[Any, Any]
+        _parent_path: str | None
+
+        @property
+        def _path(self) -> str: ...
 
         # ---------------------------------------------------------------- calling
         _called_on: tuple[tuple[Any, ...], dict[str, Any]] | None

@@ -23,7 +23,9 @@ from ..kernels.types import Activation, Kernel, KernelChoice, States
 from ..weights import Filler, Shape, Var, transpose
 from . import _check
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
+from ._inner_cell import cell_in
 from ._sequence import SEQUENCE_CONFIG, SequenceLayer
+from ._yielding import yielding
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -120,6 +122,7 @@ class Recurrent(SequenceLayer):
     activation: Activation
     recurrent_activation: Activation
     STATES: ClassVar[int] = 1
+    _inner_cell: Any = None  # once somebody has asked for `cell`
 
     def __init__(
         self,
@@ -176,7 +179,19 @@ class Recurrent(SequenceLayer):
     def _steps(self, drop: Tensor | None) -> Steps:
         """The recurrence, for the step loop; `drop` is the recurrent dropout mask of each gate."""
 
+    @yielding
+    def cell(self) -> Any:
+        """The cell inside, as Keras has it: `LSTMCell` and the like, with this layer's own weights."""
+        if not type(self).VARS_PATH:
+            raise AttributeError(f"{type(self).__name__} has no cell: its kernels are cuDNN's")
+        return cell_in(self)
+
     # ------------------------------------------------------------------ shapes
+
+    @property
+    def state_size(self) -> list[int]:
+        """The size of each state."""
+        return [self.units] * type(self).STATES
 
     @property
     def _state_sizes(self) -> list[Shape]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import torch_private
-from ..dtypes import autocasts
+from ..dtypes import any_dtype, autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..kernels.operators import is_followed, wants_operator
 from ..kernels.types import KernelChoice, States
@@ -192,6 +192,23 @@ class SequenceLayer(Layer):
     def _forget_states(self) -> None:
         if self.stateful:
             self.reset_state()
+
+    def get_initial_state(self, batch_size: Any = None, inputs: Any = None, dtype: Any = None) -> list[Tensor]:
+        """The states that a batch starts with: zeros `(B, ...)`, one for each state.
+
+        Args:
+            batch_size: B; in its place `inputs`, as tf.keras has it.
+            inputs: A tensor whose rows, device and dtype are taken.
+            dtype: Of the zeros; that of the weights, or of `inputs`, if None.
+        """
+        if isinstance(batch_size, Tensor):
+            batch_size, inputs = None, batch_size
+        if batch_size is None and inputs is None:
+            raise ArgumentError(f"{repr_of(self)}.get_initial_state: give a batch_size.")
+        rows = len(inputs) if batch_size is None else int(batch_size)
+        dtype = dtype or (self.dtype if inputs is None else inputs.dtype)
+        device = self._on_device if inputs is None else inputs.device
+        return [torch.zeros(rows, *size, dtype=any_dtype(dtype), device=device) for size in self._state_sizes]
 
     def reset_states(self, states: Any = None) -> None:
         """`reset_state(states)`, by the names that tf.keras has."""

@@ -20,6 +20,8 @@ class TorchModule(AnyLayer):
         attribute = None if name in held.get("_taken", ()) else getattr(type(self), name, None)
         if isinstance(attribute, property) and attribute.fget is not None:
             return attribute.fget(self)
+        if name in type(self)._weight_names:
+            return self._weight_by_name(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
 from ._torch_module import TorchModule
+from ._variable import WeightBuffer
 from ._yielding import is_free, release, take
 
 _clock = itertools.count()
@@ -213,10 +214,13 @@ class Tracking(TorchModule):
     _tracks: ClassVar[bool] = True  # False: a class of kerastorch, which hides no layers
     # Attributes of the base classes, which hold no layers of their own.
     _UNTRACKED: ClassVar[frozenset[str]] = frozenset(
-        {"_added_weights", "_called_on", "_initial_weights", "_nodes", "_symbols"}
+        {"_added_weights", "_called_on", "_initial_weights", "_nodes", "_symbols", "_variable_objects"}
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) is WeightBuffer and name not in self.__dict__.get("_buffers", ()):
+            object.__setattr__(self, name, value)  # to torch it looks like a parameter; `build` registers it at its end
+            return
         if self._tracks and name not in self._UNTRACKED:
             value = self._track(name, value)
         if isinstance(value, nn.Module):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import NotBuiltError
 from ..torch_private import is_persistent, outside_modes
-from ..weights import Filler, Var
+from ..weights import Filler, Var, identity
 from ._torch_layouts import keras_variable
+from ._variable import Variable, WeightBuffer, WeightParameter
 
 
 class UnbuiltParameter(nn.parameter.UninitializedParameter):
@@ -93,53 +93,6 @@ def unbuilt_parameter(owner: str, dtype: torch.dtype) -> nn.Parameter:
     return make(dtype=dtype, device=_weights_device.get(), owner=owner)
 
 
-@dataclass(frozen=True)
-class Variable:
-    """A Keras variable where it lives: in one module, under one or more parameter names."""
-
-    module: nn.Module
-    var: Var
-
-    @property
-    def name(self) -> str:
-        return self.var.name
-
-    @property
-    def trainable(self) -> bool:
-        return self.var.trainable
-
-    def is_trained(self) -> bool:
-        """Whether it is trainable and not frozen."""
-        return self.trainable and any(part.requires_grad for part in self.parts())
-
-    def parts(self) -> list[Tensor]:
-        """The torch tensors that hold the variable, in torch layout."""
-        return [getattr(self.module, name) for name in self.var.params]
-
-    def value(self) -> Tensor:
-        """The variable in Keras layout, with its graph: gradients flow back to the parameters."""
-        return self.var.to_keras(self.parts())
-
-    def numpy(self) -> np.ndarray:
-        """A copy as a numpy array in Keras layout; bfloat16, which numpy does not have, becomes float32."""
-        return to_numpy(self.value())
-
-    def gradient(self) -> Tensor | None:
-        grads = [part.grad for part in self.parts()]
-        present = [grad for grad in grads if grad is not None]
-        return self.var.to_keras(present) if grads and len(present) == len(grads) else None
-
-    @torch.no_grad()
-    def assign(self, array: Tensor) -> None:
-        """Copy an array of Keras layout into the parameters; its shape must have been checked."""
-        for part, value in zip(self.parts(), self.var.to_torch(array), strict=True):
-            part.copy_(value)
-
-    def shape(self) -> tuple[int, ...]:
-        with torch.no_grad():
-            return tuple(self.var.to_keras([part if part.is_meta else part.to("meta") for part in self.parts()]).shape)
-
-
 def own_variables(module: nn.Module) -> list[Variable]:
     """The variables of `module` itself, without its children's: trainable ones first, as Keras lists them."""
     module = getattr(module, "_stands_for", module)  # a layer around a torch module has that one's
@@ -158,7 +111,24 @@ def own_variables(module: nn.Module) -> list[Variable]:
             continue
         declared.append(Var(found[0], (name,), lambda layer, shape: (), found[1], trainable=name in module._parameters))
     ordered = sorted(declared, key=lambda var: not var.trainable)  # stable: creation order within each kind
-    return [Variable(module, var) for var in ordered]
+    kept_objects = module.__dict__.get("_variable_objects", {})  # of a layer: `layer.kernel is layer.weights[0]`
+    return [kept_objects.setdefault((var.name, var.params), Variable(module, var)) for var in ordered]
+
+
+def mark(module: nn.Module) -> None:
+    """Give Keras's methods to the tensors that are variables of the same name and layout in both."""
+    added = getattr(module, "_added_weights", ())
+    for variable in own_variables(module):
+        var = variable.var
+        if var.map is not identity or (var.params != (var.name,) and var not in added):
+            continue
+        for part in variable.parts():
+            if type(part) is nn.Parameter and var.trainable:
+                part.__class__ = WeightParameter
+            elif type(part) is Tensor and not var.trainable:
+                part.__class__ = WeightBuffer
+            if isinstance(part, (WeightParameter, WeightBuffer)):
+                part._owner = weakref.ref(module)
 
 
 def fillers(module: nn.Module) -> list[Filler]:
@@ -177,9 +147,3 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
         yield from own_variables(current)
         ordered: Any = getattr(current, "_sublayers", None)  # a Layer's order is Keras's
         stack.extend(reversed(ordered() if ordered is not None else list(current.children())))
-
-
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A numpy copy; bfloat16, which numpy does not have, becomes float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()

@@ -18,7 +18,8 @@ from ..weights import Fixed, Var, check_shapes, owned
 from . import _check
 from ._pass import current
 from ._tracking import Tracking
-from ._variables import UnbuiltParameter, Variable, all_variables, own_variables, to_numpy
+from ._variable import Variable, WeightBuffer, WeightParameter, to_numpy
+from ._variables import UnbuiltParameter, all_variables, own_variables
 from ._yielding import is_free, yielding
 
 
@@ -69,7 +70,8 @@ class Weighted(Tracking):
             name: Of the Keras variable; several may have the same.
 
         Returns:
-            A parameter (a plain tensor if not trainable) of `shape`; keep it: `self.w = self.add_weight(...)`.
+            A parameter (a buffer if not trainable) of `shape`, with Keras's methods (`assign`, `numpy`, ...); keep it:
+            `self.w = self.add_weight(...)`.
 
         Raises:
             ArgumentError: The name stands first, as in Keras 2, or an argument is given twice.
@@ -85,7 +87,7 @@ class Weighted(Tracking):
         assert make is not None
         value = owned(make(shape, dtype=dtype, device=self._weight_device()))
         trained = self._trainable and dtype.is_floating_point
-        weight = nn.Parameter(value, requires_grad=trained) if trainable else value
+        weight = WeightParameter(value, requires_grad=trained) if trainable else WeightBuffer(value, False)
         rules = {"regularizer": regularizers.get(regularizer), "constraint": constraints.get(constraint)}
         index = len(self._added_weights)
         label = name or f"variable_{index}"
@@ -112,21 +114,38 @@ class Weighted(Tracking):
 
     @property
     def variables(self) -> list[Variable]:
-        """Every Keras variable of the layer and of the layers inside it, in Keras's order.
+        """Every Keras variable of the layer and of the layers inside it, in Keras's order; what is not built has none.
+
+        `parameters()` and `buffers()` have the torch tensors, for optimizers and the like.
+        """
+        return list(all_variables(self))
+
+    def _built_variables(self) -> list[Variable]:
+        """`variables`, for what needs all of them.
 
         A layer of a person's own model that the model has never called has none, as in Keras.
+
+        Raises:
+            NotBuiltError: There are none yet.
         """
         unbuilt = next((m for m in self.modules() if isinstance(m, Weighted) and "unbuilt" in m._parameters), None)
         if unbuilt is not None and not self._built and not self._build_depth:
             raise unbuilt._not_built("weights")
         return list(all_variables(self))
 
+    def _own_variables(self) -> list[Variable]:
+        return own_variables(self)
+
+    def _weight_by_name(self, name: str) -> Variable | None:
+        """The variable that Keras has as an attribute of this name; None where the layer's arguments leave it out."""
+        if not self._built:
+            raise self._not_built(name)
+        found = own_variables(self)
+        return next((item for item in found if name == item.name or name in item.var.also), None)
+
     @property
     def weights(self) -> list[Variable]:
-        """`variables`, under Keras's other name: Keras's variables, of which a torch parameter may hold a part.
-
-        `parameters()` and `buffers()` have the torch tensors, for optimizers and the like.
-        """
+        """`variables`, under Keras's other name."""
         return self.variables
 
     @property
@@ -152,12 +171,12 @@ class Weighted(Tracking):
         Raises:
             ShapeError: The number of arrays or a shape differs; nothing is changed then.
         """
-        variables = self.variables
+        variables = self._built_variables()
         arrays = [array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)) for array in weights]
-        wanted = [(variable.name, variable.shape()) for variable in variables]
+        wanted = [(variable.name, variable.shape) for variable in variables]
         check_shapes(f"{repr_of(self)}.set_weights", wanted, [tuple(array.shape) for array in arrays])
         for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+            variable.write(array)
 
     def get_gradients(self) -> list[np.ndarray | None]:
         """The gradients of all weights in Keras's order and layout; None where there is none."""
@@ -166,7 +185,7 @@ class Weighted(Tracking):
 
     def count_params(self) -> int:
         """The number of values in all weights, as Keras counts them."""
-        return sum(part.numel() for variable in self.variables for part in variable.parts())
+        return sum(part.numel() for variable in self._built_variables() for part in variable.parts())
 
     @property
     def trainable(self) -> bool:
@@ -208,7 +227,7 @@ class Weighted(Tracking):
         for variable in self.variables:
             regularizer = variable.var.option(variable.module, "regularizer")
             if regularizer is not None and variable.is_trained():
-                found.append(regularizer(variable.value()))
+                found.append(regularizer(variable.value))
         return found
 
     def regularization_loss(self) -> Tensor:
@@ -238,7 +257,7 @@ class Weighted(Tracking):
         for module in self.modules():
             if isinstance(module, Weighted):
                 for variable, constraint in module._constrained_variables():
-                    variable.assign(constraint(variable.value()))
+                    variable.write(constraint(variable.value))
 
     @property
     def dtype(self) -> torch.dtype:

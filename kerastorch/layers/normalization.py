@@ -25,6 +25,12 @@ def _adapted(layer: Any) -> bool:
     return layer.input_mean is None
 
 
+def _moment(name: str, init: Any) -> Var:
+    """A statistic that `adapt` finds; Keras 3 has it as the attribute `adapt_mean` or `adapt_variance`."""
+    also = (f"adapt_{name}",)
+    return Var(name, (name,), lambda l, s: l._sizes, when=_adapted, trainable=False, init=init, also=also)
+
+
 def _given(name: str) -> Filler:
     return Filler(
         name,
@@ -69,8 +75,8 @@ class Normalization(Layer):
     """
 
     WEIGHTS = (
-        Var("mean", ("mean",), lambda l, s: l._sizes, when=_adapted, trainable=False, init=lambda l: _zeros),
-        Var("variance", ("variance",), lambda l, s: l._sizes, when=_adapted, trainable=False, init=lambda l: _ones),
+        _moment("mean", lambda l: _zeros),
+        _moment("variance", lambda l: _ones),
         Var(
             "count", ("count",), lambda l, s: (), when=_adapted, trainable=False, init=lambda l: _zeros,
             dtype=torch.int64,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dtypes import any_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from ..kernels.types import KernelChoice, States
 from ..weights import Shape
@@ -184,9 +185,12 @@ class RNN(SequenceLayer):
 
     # ------------------------------------------------------------------ states
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states that a batch of this size starts with, nested as the cell's."""
-        return pack(self.state_size, iter(initial_states(self.cell, batch_size, self._on_device, self.dtype)))
+    def get_initial_state(self, batch_size: Any = None, inputs: Any = None, dtype: Any = None) -> list[Any]:
+        """The states that a batch of this size starts with, nested as the cell's; `inputs` in its place as tf.keras."""
+        zeros = super().get_initial_state(batch_size, inputs, dtype)  # checks what is given
+        device, dtype = (self._on_device, self.dtype) if inputs is None else (inputs.device, inputs.dtype)
+        states = initial_states(self.cell, len(zeros[0]), device, any_dtype(dtype))
+        return pack(self.state_size, iter(states))
 
     @property
     def states(self) -> list[Any] | None:

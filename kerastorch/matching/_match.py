@@ -121,7 +121,7 @@ def settle(match: Match, where: str, *, strict: bool = True, skip_mismatch: bool
 
 
 def _describe(slot: Slot) -> str:
-    return f"{slot.label} {slot.variable.shape()}"
+    return f"{slot.label} {slot.variable.shape}"
 
 
 def _place(array: Array) -> str:
@@ -130,7 +130,7 @@ def _place(array: Array) -> str:
 
 def _misfit(pair: Pair) -> Misfit | None:
     slot, array = pair
-    wanted = slot.variable.shape()
+    wanted = slot.variable.shape
     problem = None
     if wanted != tuple(array.shape):
         problem = f"wrong shape: {slot.label}: expected {wanted}, the file has {array.shape} at {array.where}"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..errors import KerasTorchError, MismatchError
 from ..files import Array, let_go
 from ..layers import _constants
-from ..layers._variables import fillers
+from ..layers._variables import fillers, mark
 from ..weights import Step
 from ._match import Pair
 
@@ -80,10 +80,12 @@ def assign(pairs: Iterable[Pair], device: torch.device | None = None) -> None:
         fresh = all(held.is_meta for held in parts)
         _copy(var.map, array, targets, fresh)
         for name, held, target in zip(var.params, parts, targets, strict=True):
-            if held.is_meta and isinstance(held, nn.Parameter):
+            if held.is_meta and name in module._parameters:
                 module._parameters[name] = nn.Parameter(target, requires_grad=held.requires_grad)
             elif held.is_meta:
                 module._buffers[name] = target
+        if fresh:
+            mark(module)
 
 
 def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> None:

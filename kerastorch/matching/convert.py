@@ -125,7 +125,7 @@ def _kernels_of_keras1(variable: Variable, part: list[Named]) -> list[Named]:
         return [_transposed(item, axes) if len(item[1].shape) == len(axes) else item for item in part]
     if name == "Conv1D" and part and len(part[0][1].shape) == 4:
         # Keras 1.0 and 1.1 wrote (filters, in, length, 1), later (length, 1, in, filters).
-        wanted, shape = variable.shape(), part[0][1].shape
+        wanted, shape = variable.shape, part[0][1].shape
         old = (shape[0], *shape[2:]) != (wanted[0], *wanted[1:]) and shape[3] == 1
         kernel = _transposed(part[0], (2, 3, 1, 0)) if old else part[0]
         shape = kernel[1].shape
@@ -154,8 +154,8 @@ def _cudnn(group: Sequence[Variable], part: list[Named], sum_biases: bool, resul
     target = class_of(group[0])
     if target not in ("LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU") or group[2].name != "bias":
         return part
-    bias, wanted = part[2][1].shape, group[2].shape()
-    units = group[1].shape()[0]
+    bias, wanted = part[2][1].shape, group[2].shape
+    units = group[1].shape[0]
     if bias == wanted or part[1][1].shape[:1] != (units,):
         return part
     if "LSTM" in target:

@@ -130,7 +130,7 @@ def legacy_order(layer: Layer, inside: Inside = inner_modules, written: Written 
 
 
 def _trains(owned: Owned) -> bool:
-    return owned.variable.trainable and all(part.requires_grad for part in owned.variable.parts())
+    return owned.variable.var.trainable and all(part.requires_grad for part in owned.variable.parts())
 
 
 def _slots(layer: Layer, owned: Iterable[Owned], whole: bool = False) -> list[Slot]:
@@ -158,7 +158,7 @@ def _pair_group(
         match.misfits += [Misfit(layer.name, f"{label}: {text}", slots, arrays) for text in result.problems]
         return
     if len(slots) != len(stored):
-        wanted = ", ".join(f"{variable.name} {variable.shape()}" for variable in variables)
+        wanted = ", ".join(f"{variable.name} {variable.shape}" for variable in variables)
         listed = ", ".join(f"{name} {array.shape}" for name, array in stored)
         text = f"{label}: expected {len(slots)} arrays ({wanted}), the file has {len(stored)} ({listed})"
         match.misfits.append(Misfit(layer.name, text, slots, arrays))
@@ -177,7 +177,7 @@ def _pair_group(
     mine = _names_of(owned)
     for slot, (name, array) in zip(slots, stored, strict=True):
         if _means_another(_last_part(name, mine), slot.variable.name, mine):
-            text = f"{slot.label.rpartition(':')[0]}: expected {slot.variable.name} {slot.variable.shape()}, "
+            text = f"{slot.label.rpartition(':')[0]}: expected {slot.variable.name} {slot.variable.shape}, "
             match.problems.append(f"{text}the file has {quote(name)} in its place")
         match.pairs.append(Pair(slot, array))
 

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, UnsupportedError, attribute, quote
 from ..layers import _plain
 from ..layers._base import Layer, register
 from ..layers._graph import SymbolicTensor
+from ..layers._naming import inside
 from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ..layers.time_distributed import TimeDistributed
@@ -94,7 +95,8 @@ class Sequential(Model):
                     self.build(start)
             if self._built:
                 shape = self._shape_after(shape)
-                layer.build(shape)
+                with inside(self):
+                    layer.build(shape)
             if self._symbols is not None:
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))

@@ -76,7 +76,7 @@ def _plain_recurrent(entry: Entry, layer: Any) -> Layer:
     new.build(layer._in_shape)
     arrays = plain_from_cudnn(layer._class_name, list(_arrays(layer).values()))
     for variable, array in zip(own_variables(new), arrays, strict=True):
-        variable.assign(torch.from_numpy(np.ascontiguousarray(array)))
+        variable.write(torch.from_numpy(np.ascontiguousarray(array)))
     biases = ", its two biases added" if cls is LSTM else ""
     entry.texts.append(f"{layer._class_name} is written as {cls.__name__}{biases}")
     return new.to(device=layer._on_device, dtype=layer.dtype)

@@ -76,9 +76,9 @@ def _exchanged(entry: Entry, meant: Any, there: Any, factor: float) -> Layer | N
     for variable in own_variables(new):
         if gates is not None:
             blocks = [factor if set(block) & set(keys) else 1.0 for block in gates]
-            variable.assign(_scaled_blocks(variable.value().detach(), blocks))
+            variable.write(_scaled_blocks(variable.value.detach(), blocks))
         elif names is None or variable.name in names:
-            variable.assign(variable.value().detach() * factor)
+            variable.write(variable.value.detach() * factor)
     part = "columns of its gates" if gates is not None else "weights"
     regularized = any(getattr(layer, f"{kind}_regularizer", None) for kind in ("kernel", "recurrent", "bias"))
     penalty = "; its regularizers see those" if regularized else ""

@@ -43,7 +43,7 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
         name, cell = getattr(module, "name", None) if stated else None, _cell(module)
         home = f"{path}/{cell[0]}" if cell else path
         variables = enumerate(own_variables(module))
-        arrays = tuple(_array(f"{home}/vars/{index}", variable.value()) for index, variable in variables)
+        arrays = tuple(_array(f"{home}/vars/{index}", variable.value) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
         if cell:
             objects[home] = TreeObject(arrays, cell[1] if stated else None)
@@ -53,7 +53,7 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
 def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
     """The weights of each layer in Keras's order: trained ones first, then the others."""
     layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
-    own = tuple((variable.name, _array(variable.name, variable.value())) for variable in own_variables(model))
+    own = tuple((variable.name, _array(variable.name, variable.value)) for variable in own_variables(model))
     return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms)) for layer in layers), own)
 
 
@@ -63,7 +63,7 @@ def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
         cell = _cell(owned.variable.module)
         parts = [layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name]
         name = "/".join(parts) + forms.dialect.weight_end
-        stored.append((name, _array(name, owned.variable.value())))
+        stored.append((name, _array(name, owned.variable.value)))
     return tuple(stored)
 
 

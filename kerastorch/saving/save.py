@@ -181,7 +181,7 @@ def save_weights(
     check_place("save_weights", shown, overwrite)
     if save_format is not None:
         _check.one_of("save_weights: save_format", save_format, ("h5", "keras"))
-    _ = model.variables  # raises where a layer is not built
+    model._built_variables()  # raises where a layer is not built
     if not shown.endswith((".h5", ".hdf5")):
         raise ArgumentError(
             f"save_weights: expected a path that ends in .weights.h5, .h5 or .hdf5, got {quote(shown)}; for the whole "
@@ -239,7 +239,7 @@ def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[
 
 def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:
     """The architecture in Keras's words, and how each layer was written."""
-    _ = model.variables  # raises where a layer is not built
+    model._built_variables()  # raises where a layer is not built
     if not model._carries_masks and type(model).get_config is Model.get_config:
         raise SaveError(
             f"{type(model).__name__} {model.name!r} is a class of your own, whose architecture is Python code: save "

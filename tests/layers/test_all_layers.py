@@ -156,7 +156,7 @@ def check_count(cls: type[Layer], example: Example) -> None:
         wanted = [var.shape(layer, example.input_shape) for var in sorted(declared, key=lambda var: not var.trainable)]
         assert [array.shape for array in layer.get_weights()] == wanted
     trained = [parameter for parameter in layer.parameters() if parameter.requires_grad]
-    assert sum(p.numel() for p in trained) == sum(v.value().numel() for v in layer.variables if v.trainable)
+    assert sum(p.numel() for p in trained) == sum(v.value.numel() for v in layer.variables if v.trainable)
 
 
 def check_gradients(cls: type[Layer], example: Example) -> None:

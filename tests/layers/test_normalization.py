@@ -18,7 +18,7 @@ Array = np.ndarray
 def weighted(rng: np.random.Generator, layer: BatchNormalization, shape: tuple[int, ...]) -> dict[str, Array]:
     """Random distinct weights, positive so that they may be variances; by Keras's name."""
     layer.build(shape)
-    arrays = {v.name: (0.5 + rng.random(v.shape())).astype("float32") for v in layer.variables}
+    arrays = {v.name: (0.5 + rng.random(v.shape)).astype("float32") for v in layer.variables}
     layer.set_weights(list(arrays.values()))
     return arrays
 

@@ -164,8 +164,9 @@ def test_a_layer_that_nobody_calls_has_no_weights() -> None:
             return self.used(x)
 
     model = Lazy()
+    assert model.get_weights() == []
     with pytest.raises(NotBuiltError):
-        model.get_weights()
+        model.count_params()
     model.build((None, 4))
     assert [array.shape for array in model.get_weights()] == [(4, 2), (2,)]
     assert model.count_params() == 10

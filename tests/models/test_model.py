@@ -203,8 +203,11 @@ def test_predict_takes_integers_exactly() -> None:
 
 def test_sequential_builds_at_the_first_call() -> None:
     model = Sequential([layers.LSTM(5, return_sequences=True), layers.Dense(2)])
+    assert model.get_weights() == model.weights == model.losses == []
     with pytest.raises(NotBuiltError, match=r"LSTM 'lstm.*' is not built, so it has no weights yet"):
-        model.get_weights()
+        model.count_params()
+    with pytest.raises(NotBuiltError, match=r"LSTM 'lstm.*' is not built, so it has no weights yet"):
+        model.set_weights([np.zeros(3)])
     with pytest.raises(NotBuiltError, match=r"has no weights yet.*before its parameters are used"):
         torch.optim.SGD(model.parameters(), lr=0.1)
     assert model(torch.zeros(3, 7, 4)).shape == (3, 7, 2)

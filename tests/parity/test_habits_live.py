@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from _keras_worker import KerasWorker
@@ -75,3 +77,75 @@ def test_modes_are_as_before_after_a_call_with_training() -> None:
     assert torch.equal(compiled(x, training=False), x)
     assert compiled(x, training=True).unique().tolist() == [0.0, 4.0]
     assert (block.one.training, block.other.training) == (False, True)
+
+
+# ---------------------------------------------------------------- weights under Keras's names
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal, arrays by their values: float32 arithmetic of one operation is the same everywhere."""
+    if isinstance(theirs, np.ndarray):
+        return np.asarray(ours).shape == theirs.shape and np.allclose(ours, theirs, rtol=1e-6, atol=0)
+    if isinstance(theirs, (list, tuple)):
+        return len(ours) == len(theirs) and all(same(a, b) for a, b in zip(ours, theirs, strict=True))
+    if isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in theirs)
+    return bool(ours == theirs)
+
+
+def weighted_cases() -> dict[str, Any]:
+    """Every example of every layer that has weights, and that Keras 3 has."""
+    cases = {name: case for name, case in layer_cases().items() if REGISTRY[name].WEIGHTS or "Attention" in name}
+    for name in CELLS:
+        cases[name] = (name, {"units": 3}, (2, 3), None)
+    cases["no bias"] = ("Dense", {"units": 3, "use_bias": False}, (2, 3), None)
+    cases["reset before"] = ("GRU", {"units": 3, "reset_after": False}, (2, 4, 3), None)
+    cases["no scale"] = ("BatchNormalization", {"scale": False}, (2, 3), None)
+    return cases
+
+
+def test_weights_have_the_names_of_keras(keras_worker: KerasWorker) -> None:
+    cases = weighted_cases()
+    assert len(cases) > 30
+    theirs = keras_worker.call("keras3", "habits:weights_by_name", cases)
+    for label, (name, config, shapes, _) in cases.items():
+        layer = getattr(layers, name)(**config, name="it")
+        habits.build(layer, shapes)
+        habits.refill(layer)
+        for path, array in theirs[label]["attributes"].items():
+            found: Any = layer
+            for part in path.split("."):
+                found = getattr(found, part)
+            assert same(np.asarray(found), array), (label, path)
+            assert found.path.startswith("it")
+            before = layer.get_weights()
+            found.assign(array + 1)
+            changed = [i for i, (a, b) in enumerate(zip(before, layer.get_weights(), strict=True)) if not same(a, b)]
+            assert len(changed) == 1, (label, path)
+            assert same(layer.get_weights()[changed[0]], array + 1), (label, path)
+            found.assign(array)
+        assert [habits.facts_of(w) for w in layer.weights] == theirs[label]["weights"], label
+        assert habits.counts(layer) == theirs[label]["counts"], label
+    assert sum(len(answer["attributes"]) for answer in theirs.values()) > 80
+
+
+def test_variables_behave_as_those_of_keras(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "habits:use_of_variables")
+    ours = habits.use_of_variables(kt)  # type: ignore[arg-type]
+    assert [key for key in theirs if not same(ours[key], theirs[key])] == []
+    assert list(ours) == list(theirs)
+
+
+def test_own_weights_are_written_in_call(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "habits:own_weights")
+    ours = habits.own_weights(kt)  # type: ignore[arg-type]
+    assert [key for key in theirs if not same(ours[key], theirs[key])] == []
+
+
+def test_paths_in_models(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "habits:paths_in_models")
+    ours = habits.paths_in_models(kt)  # type: ignore[arg-type]
+    numbered = re.compile(r"(?<=stacked_rnn_cells)_\d+")  # how many there were before in the process
+    assert {key: [numbered.sub("", path) for path in paths] for key, paths in ours.items()} == {
+        key: [numbered.sub("", path) for path in paths] for key, paths in theirs.items()
+    }

@@ -24,9 +24,9 @@ IDS = [f"{cls._class_name}-{example.name}" for cls, example in EXAMPLES]
 
 def randomize(model: kt.Model, rng: np.random.Generator) -> None:
     for variable in model.variables:
-        values = rng.uniform(0.1, 0.9, variable.shape()) * rng.choice([1.0, 1.0, -1.0], variable.shape())
+        values = rng.uniform(0.1, 0.9, variable.shape) * rng.choice([1.0, 1.0, -1.0], variable.shape)
         positive = np.abs(values) if not variable.trainable else values  # a variance is positive
-        variable.assign(torch.as_tensor(positive).to(variable.value().dtype))
+        variable.assign(torch.as_tensor(positive).to(variable.value.dtype))
 
 
 def model_of(cls: type[Layer], example: Example, rng: np.random.Generator) -> tuple[kt.Model, list[np.ndarray]]:

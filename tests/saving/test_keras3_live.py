@@ -165,5 +165,5 @@ def test_dtypes(keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Genera
     for mine, theirs in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(mine, theirs.astype(mine.dtype))
     back = kt.load_model(path)
-    assert [v.value().dtype for v in back.variables] == [v.value().dtype for v in model.variables]
-    assert all(torch.equal(a.value(), b.value()) for a, b in zip(back.variables, model.variables, strict=True))
+    assert [v.value.dtype for v in back.variables] == [v.value.dtype for v in model.variables]
+    assert all(torch.equal(a.value, b.value) for a, b in zip(back.variables, model.variables, strict=True))

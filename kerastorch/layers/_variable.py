@@ -1,0 +1,370 @@
+"""A Keras variable as Keras's own are: with a name, a shape, a value that can be assigned, and arithmetic.
+
+A `Variable` shows one or more torch tensors of a module in Keras's layout. Where name, layout and tensor are the same
+in both (`dense.bias`, what `add_weight` returns), torch's tensor itself has the methods: it is a `WeightParameter`, or
+a `WeightBuffer` if it is not trained.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ShapeError, quote
+from ..weights import Var
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A numpy copy; bfloat16, which numpy does not have, becomes float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
+
+
+def plain_value(value: Any) -> Any:
+    """The tensor of a variable; anything else as it is."""
+    return value.value if isinstance(value, Variable) else value
+
+
+class Variable:
+    """A variable of a layer in Keras's layout, as `keras.Variable`: an entry of `layer.weights`, `dense.kernel`.
+
+    It takes part in arithmetic, in functions of torch and of numpy, and gradients flow back to the parameters. It is no
+    tensor: an optimizer of torch is given `model.parameters()`.
+
+    Args:
+        module: The module that holds it.
+        var: Which parameters or buffers of that hold it, and through which map.
+
+    Example:
+        >>> layer = Dense(2); layer.build((None, 3)); layer.kernel.shape
+        (3, 2)
+        >>> layer.kernel.assign(np.ones((3, 2))); float(layer.kernel.value.sum())
+        6.0
+    """
+
+    __array_priority__ = 1000  # numpy leaves `array * variable` to the variable
+    module: nn.Module
+    var: Var
+
+    def __init__(self, module: nn.Module, var: Var) -> None:
+        self.module, self.var = module, var
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def name(self) -> str:
+        return self.var.name
+
+    @property
+    def path(self) -> str:
+        """The names of the layers around it and its own: "lstm/lstm_cell/kernel"."""
+        owner: str | None = getattr(self.module, "_variables_path", None)  # of a layer
+        return self.name if owner is None else f"{owner}/{self.name}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        with torch.no_grad():
+            return tuple(self.var.to_keras([part if part.is_meta else part.to("meta") for part in self.parts()]).shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.parts()[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.parts()[0].device
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained: neither a statistic nor frozen. Setting it freezes the parameter."""
+        return self.is_trained()
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value and not self.var.trainable:
+            raise ArgumentError(f"{self.path} is not trained by gradients: torch keeps it in a buffer.")
+        for part in self.parts() if self.var.trainable else []:
+            part.requires_grad_(bool(value))
+
+    @property
+    def regularizer(self) -> Any:
+        """The penalty on it, or None."""
+        return self.var.option(self.module, "regularizer")
+
+    @property
+    def constraint(self) -> Any:
+        """What it is brought to after an update, or None."""
+        return self.var.option(self.module, "constraint")
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether `value` is a view of one parameter, so that a change of it in place changes the layer.
+
+        Not where the layouts differ by more than the order of axes: the gates of a GRU stand in another order in torch,
+        and two biases may be one variable. There `value` is a copy; `assign` works everywhere.
+        """
+        parts = self.parts()
+        if len(parts) != 1:
+            return False
+        with torch.no_grad():
+            return self.var.to_keras(parts).untyped_storage().data_ptr() == parts[0].untyped_storage().data_ptr()
+
+    def is_trained(self) -> bool:
+        """Whether it is trainable and not frozen."""
+        return self.var.trainable and any(part.requires_grad for part in self.parts())
+
+    def parts(self) -> list[Tensor]:
+        """The torch tensors that hold the variable, in torch layout."""
+        return [getattr(self.module, name) for name in self.var.params]
+
+    # ------------------------------------------------------------------ its value
+
+    @property
+    def value(self) -> Tensor:
+        """The variable in Keras layout, with its graph: gradients flow back to the parameters."""
+        return self.var.to_keras(self.parts())
+
+    def numpy(self) -> np.ndarray:
+        """A copy as a numpy array in Keras layout; bfloat16, which numpy does not have, becomes float32."""
+        return to_numpy(self.value)
+
+    def gradient(self) -> Tensor | None:
+        """The gradient in Keras layout, or None."""
+        grads = [part.grad for part in self.parts()]
+        present = [grad for grad in grads if grad is not None]
+        return self.var.to_keras(present) if grads and len(present) == len(grads) else None
+
+    @torch.no_grad()
+    def write(self, array: Tensor) -> None:
+        """Copy an array of Keras layout into the parameters; its shape must have been checked."""
+        for part, value in zip(self.parts(), self.var.to_torch(array), strict=True):
+            part.copy_(value)
+
+    def assign(self, value: Any) -> Tensor:
+        """Set it from an array or a tensor of its shape, in Keras layout.
+
+        Returns:
+            The new value.
+
+        Raises:
+            ShapeError: The shape is another one; nothing is changed then.
+        """
+        self.write(_of_shape(self.path, self.shape, self.dtype, self.device, value))
+        return self.value
+
+    def assign_add(self, value: Any) -> Tensor:
+        """Add to it."""
+        return self.assign(self.value.detach() + _as_operand(value, self.value))
+
+    def assign_sub(self, value: Any) -> Tensor:
+        """Subtract from it."""
+        return self.assign(self.value.detach() - _as_operand(value, self.value))
+
+    # ------------------------------------------------------------------ Python, numpy, torch
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        args, kwargs = _valued(args), _valued(kwargs or {})
+        return func(*args, **kwargs)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return operator.index(self.value)
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self.path} is a variable and neither true nor false; compare it, or take its value.")
+
+    __hash__ = object.__hash__  # as a dict's key it is itself, as in Keras; `==` compares values
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={str(self.dtype).removeprefix('torch.')}>"
+
+    @property
+    def __name__(self) -> str:
+        # How torch.optim names what it cannot take, in the middle of a sentence.
+        return f"Variable, {self.path}: give an optimizer of torch model.parameters()"
+
+
+def _valued(value: Any) -> Any:
+    """Values for the variables in the arguments of a function."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(_valued(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _valued(item) for key, item in value.items()}
+    return plain_value(value)
+
+
+def _as_operand(value: Any, beside: Tensor) -> Any:
+    """What stands on the other side of an operator: arrays and lists as tensors."""
+    value = plain_value(value)
+    if isinstance(value, (np.ndarray, np.generic, list, tuple)):
+        value = torch.as_tensor(value, device=beside.device)
+        return value.to(beside.dtype) if value.is_floating_point() else value
+    return value
+
+
+def _of_shape(where: str, shape: Any, dtype: torch.dtype, device: torch.device, value: Any) -> Tensor:
+    tensor = torch.as_tensor(plain_value(value), dtype=dtype, device=device)
+    if tuple(tensor.shape) != tuple(shape):
+        raise ShapeError(f"{where}: assign: expected an array of shape {tuple(shape)}, got {tuple(tensor.shape)}.")
+    return tensor
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    def apply(self: Variable) -> Any:
+        return getattr(self.value, name)()
+
+    apply.__name__ = name
+    return apply
+
+
+def _binary(name: str) -> Callable[[Any, Any], Any]:
+    def apply(self: Variable, other: Any) -> Any:
+        value = self.value
+        return getattr(value, name)(_as_operand(other, value))
+
+    apply.__name__ = name
+    return apply
+
+
+_BOTH_SIDES = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge", *_BOTH_SIDES, *(f"r{name}" for name in _BOTH_SIDES)):
+    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+
+
+# ---------------------------------------------------------------- tensors that are variables themselves
+
+_OPERATORS = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+}
+
+
+class _Weight(nn.Parameter):
+    """A torch tensor with the methods of Keras's variables; abstract."""
+
+    _owner: weakref.ref[Any] | None = None  # the layer; not copied and not written
+
+    def _variable(self) -> Variable | None:
+        layer = self._owner() if self._owner is not None else None
+        found = () if layer is None else layer._own_variables()
+        return next((item for item in found if any(part is self for part in item.parts())), None)
+
+    @property
+    def value(self) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    @property
+    def name(self) -> str | None:  # type: ignore[override]
+        """Keras's name of the variable; None once it is in no layer."""
+        variable = self._variable()
+        return None if variable is None else variable.name
+
+    @property
+    def path(self) -> str | None:
+        """The names of the layers around it and its own; None once it is in no layer."""
+        variable = self._variable()
+        return None if variable is None else variable.path
+
+    @property
+    def regularizer(self) -> Any:
+        """The penalty on it, or None."""
+        variable = self._variable()
+        return None if variable is None else variable.regularizer
+
+    @property
+    def constraint(self) -> Any:
+        """What it is brought to after an update, or None."""
+        variable = self._variable()
+        return None if variable is None else variable.constraint
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained: `requires_grad`."""
+        return self.requires_grad
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value and isinstance(self, WeightBuffer):
+            raise ArgumentError(f"{quote(self.name)} is not trained by gradients: torch keeps it in a buffer.")
+        self.requires_grad_(bool(value))
+
+    def numpy(self) -> np.ndarray:  # type: ignore[override]
+        """A copy as a numpy array; bfloat16, which numpy does not have, becomes float32."""
+        return to_numpy(self)
+
+    def assign(self, value: Any) -> Tensor:
+        """Set it from an array or a tensor of its shape.
+
+        Raises:
+            ShapeError: The shape is another one; nothing is changed then.
+        """
+        with torch.no_grad():
+            return self.copy_(_of_shape(self.path or "variable", self.shape, self.dtype, self.device, value))
+
+    def assign_add(self, value: Any) -> Tensor:
+        """Add to it."""
+        return self.assign(self.detach() + _as_operand(value, self))
+
+    def assign_sub(self, value: Any) -> Tensor:
+        """Subtract from it."""
+        return self.assign(self.detach() - _as_operand(value, self))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Operators with an array on the other side are torch's, and gradients flow; functions are numpy's."""
+        operation = _OPERATORS.get(ufunc)
+        if operation is not None and method == "__call__" and not options:
+            return operation(*(_as_operand(item, self) for item in inputs))
+        arrays = (item.numpy() if isinstance(item, _Weight) else item for item in inputs)
+        return getattr(ufunc, method)(*arrays, **options)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return nn.Parameter(self.data, self.requires_grad).__reduce_ex__(protocol)  # what torch itself can read
+
+
+class WeightParameter(_Weight):
+    """A parameter of torch that is a Keras variable under the same name and in the same layout."""
+
+
+class WeightBuffer(_Weight):
+    """Likewise a buffer."""
