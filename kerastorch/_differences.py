@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import compat
+from .base.layer import Layer
 from .errors import KerasTorchError, quote
-from .layers._base import Layer
 from .models import Model
 from .models.build import make_layer
 from .spec import LayerSpec, ModelSpec, Rule

@@ -15,11 +15,11 @@ import torch
 
 from . import compat, matching
 from ._differences import differences, of_old_defaults
+from .base.layer import Layer
+from .base.variables import weights_on
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
 from .files._json import parse_json
-from .layers._base import Layer
-from .layers._variables import weights_on
 from .models import Model, build_model
 from .models._provided import Provided, provided
 from .models._sketch import sketch

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .base.graph import SymbolicTensor
+from .base.naming import snake_case
 from .functions import FUNCTIONS, Kit
 from .functions.arguments import argument_leaves, map_arguments
-from .layers._graph import SymbolicTensor
-from .layers._naming import snake_case
 from .layers.operation import apply
 from .operations import OPERATIONS, REQUIRED, bind
 

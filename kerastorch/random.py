@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ._random_initializers import truncated_normal_
+from .base import check
 from .dtypes import any_dtype
 from .errors import ArgumentError, quote
-from .layers import _check
 from .namespaces import Namespace as _Namespace
 
 
@@ -28,7 +28,7 @@ def set_seed(seed: int) -> None:
     Args:
         seed: From 0 to 2**32 - 1.
     """
-    seed = _check.integer("seed", seed, 0)
+    seed = check.integer("seed", seed, 0)
     _python.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -45,7 +45,7 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         self._initial_seed = seed
         self.name = name or "seed_generator"
-        begin = _python.randrange(2**31) if seed is None else _check.integer("seed", seed, 0)
+        begin = _python.randrange(2**31) if seed is None else check.integer("seed", seed, 0)
         # Numbers of a generator are seeds of others; torch mixes the bits of a seed well enough for both.
         self._generator = torch.Generator().manual_seed(begin)
 
@@ -169,7 +169,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
         seed: An integer, a `SeedGenerator`, or None.
     """
     x = torch.as_tensor(inputs)
-    rate = _check.rate("rate", rate)
+    rate = check.rate("rate", rate)
     if rate in (0.0, 1.0):
         return x if rate == 0 else torch.zeros_like(x)
     sizes = [*x.shape] if noise_shape is None else list(noise_shape)

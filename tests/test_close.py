@@ -13,7 +13,7 @@ from _close import FLOAT64, GRADIENT, MARGIN, OUTPUT, apart, assert_close, large
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
-from kerastorch.layers._base import REGISTRY, Example, Layer
+from kerastorch.base.layer import REGISTRY, Example, Layer
 from kerastorch.structure import leaves, map_shapes, map_structure
 
 EXAMPLES = [

@@ -11,8 +11,8 @@ from _close import assert_close
 from _keras_worker import KerasWorker
 
 from kerastorch import Input, Model, layers, ops
+from kerastorch.base.graph import SymbolicTensor
 from kerastorch.errors import ArgumentError
-from kerastorch.layers._graph import SymbolicTensor
 
 
 def test_the_arguments_are_keras_s(keras_worker: KerasWorker) -> None:

@@ -15,9 +15,9 @@ from saving._cases import EXAMPLES, IDS, model_of
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch._differences import _OF_NEW_WEIGHTS, _SILENT, differences
+from kerastorch.base.layer import REGISTRY
 from kerastorch.files import LegacyWeights, open_archive
 from kerastorch.files._write import in_memory, write_archive
-from kerastorch.layers._base import REGISTRY
 from kerastorch.spec import LayerSpec, ModelSpec
 
 X = torch.linspace(-1.5, 2.0, 2 * 6 * 4).reshape(2, 6, 4)

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from .. import layers
+from ..base.to_torch import ACTIVATIONS
 from ..errors import UnsupportedError
-from ..layers._plain import ACTIVATIONS
 
 ACTIVATION_MODULES = frozenset({nn.Threshold, *(module_class for _, module_class, _ in ACTIVATIONS)})
 

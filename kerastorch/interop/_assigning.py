@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from . import _indexing, _pointwise, _shaping
 from ._size import read_as_numbers, unknown

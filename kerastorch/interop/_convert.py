@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from .. import layers
+from ..base.to_torch import AllSteps, ChannelsFirst, ChannelsLast, LastStep
 from ..errors import UnsupportedError
-from ..layers._plain import AllSteps, ChannelsFirst, ChannelsLast, LastStep
 from ..models import Sequential
 from ..torch_private import has_hooks
 from . import _plain_modules as plain

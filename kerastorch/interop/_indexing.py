@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._open import lengthened, picked
 from ._size import Size, from_the_end, has_batch, same, unknown

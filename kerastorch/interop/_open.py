@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._size import BATCH, Ratio, Size, has_batch, plain, same, symbol, unknown
 from ._value import OPEN, Value

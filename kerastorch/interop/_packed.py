@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn.utils import rnn
 
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from . import _joined
 from ._example import leaves, replaced

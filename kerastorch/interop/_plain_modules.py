@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from .. import layers
+from ..base.to_torch import ChannelsFirst, ChannelsLast
 from ..errors import UnsupportedError
-from ..layers._plain import ChannelsFirst, ChannelsLast
 from ._activations import activation_layer
 from ._convolutions import convolution_layer, padding_before
 from ._filling import build_like, fill, filled

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._open import as_operand, dtype_of, finite
 from ._size import same

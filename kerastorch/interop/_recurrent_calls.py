@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ..structure import leaves
 from ..torch_private import has_hooks

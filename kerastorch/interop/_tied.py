@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from .. import layers
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._filling import filled
 from ._value import Value

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
+from ..base.graph import SymbolicTensor, symbolic_leaves
+from ..base.naming import snake_case
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..layers import Embedding, Layer
-from ..layers._graph import SymbolicTensor, symbolic_leaves
-from ..layers._naming import snake_case
 from ..layers.operation import Operation, apply
 from ..models.input import InputLayer
 from . import _packed as packed

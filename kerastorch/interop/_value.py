@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers import Permute
-from ..layers._graph import SymbolicTensor
 from ..layers.operation import apply
 from ._size import BATCH, Size, plain, symbol
 

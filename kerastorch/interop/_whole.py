@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ..base.graph import SymbolicTensor
 from ..errors import KerasTorchError, UnsupportedError
-from ..layers._graph import SymbolicTensor
 from ..models import Input, Model
 from . import _assigning, _functional, _indexing, _open, _pointwise, _reducing, _shaping
 from ._comparing import compare_on, evaluating

@@ -2,10 +2,10 @@
 
 from typing import Any as _Any
 
+from ..base.inner_layers import deserialize as deserialize
+from ..base.inner_layers import serialize as serialize
+from ..base.layer import Layer as Layer
 from ..namespaces import Namespace as _Namespace
-from ._base import Layer as Layer
-from ._wrapper import deserialize as deserialize
-from ._wrapper import serialize as serialize
 from .abstract_rnn_cell import AbstractRNNCell as AbstractRNNCell
 from .activation import ELU as ELU
 from .activation import LeakyReLU as LeakyReLU

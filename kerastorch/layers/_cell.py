@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.inner_layers import OwnConfig, inner_layer
+from ..base.layer import Layer
 from ..errors import ArgumentError, ShapeError, quote
 from ..kernels.types import States
 from ..weights import Shape
-from ._base import Layer
 from ._gated_cell import GatedCell
 from ._sequence import SequenceLayer
-from ._wrapper import OwnConfig, inner_layer
 
 StepFunction = Callable[[Tensor, States], tuple[Tensor, States]]
 

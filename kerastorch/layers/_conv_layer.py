@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ..activations import Activation
+from ..base import check, to_torch
+from ..base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ..base.layer import Layer
+from ..base.weighted import repr_of
+from ..base.windows import axes_named, data_format_of, padding_of, sizes
 from ..errors import ShapeError
 from ..kernels.convolution import convolve, output_size
 from ..weights import Shape
-from . import _check, _plain
-from ._base import Layer
-from ._inputs import float_tensor, one_shape, refuse, sizes_at
-from ._weighted import repr_of
-from ._windows import axes_named, data_format_of, padding_of, sizes
 
 _REFUSED = {
     "lora_rank": "LoRA's two extra matrices are not here; merge them into the kernel in Keras and save the model "
@@ -47,7 +47,7 @@ class ConvLayer(Layer):
 
     def _set_output(self, activation: Any, use_bias: Any, lora_rank: Any = None, **functions: Any) -> None:
         self._configure(activation=activation, **functions)
-        self.use_bias = _check.boolean("use_bias", use_bias)
+        self.use_bias = check.boolean("use_bias", use_bias)
         refuse(self, _REFUSED, lora_rank=lora_rank)
 
     # ------------------------------------------------------------------ shapes
@@ -148,7 +148,7 @@ class ConvLayer(Layer):
             before = [nn.ConstantPad1d(((self.kernel_size[0] - 1) * self.dilation_rate[0], 0), 0.0)]
         elif self.padding == "same":
             if max(self.strides) > 1:
-                raise _plain.no_module(
+                raise to_torch.no_module(
                     self,
                     [
                         f'padding="same" with strides {self.strides}: how many zeros it puts where depends on the '
@@ -163,7 +163,7 @@ class ConvLayer(Layer):
 
     def _torch_module(self, weight: Tensor, bias: Tensor | None, groups: int = 1, **window: Any) -> nn.Module:
         tensors = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-        return _plain.plain(
+        return to_torch.plain(
             _MODULES[type(self).SPATIAL],
             self,
             tensors,
@@ -177,7 +177,9 @@ class ConvLayer(Layer):
 
     def _torch_chain(self, modules: list[nn.Module]) -> nn.Module:
         """The modules, and the activation behind them; where the channels are last here, they are at axis 1 there."""
-        return _plain.followed_by(modules, self, self.activation, axis=1 if self.data_format == "channels_last" else -1)
+        return to_torch.followed_by(
+            modules, self, self.activation, axis=1 if self.data_format == "channels_last" else -1
+        )
 
 
 class ChannelwiseConv(ConvLayer):

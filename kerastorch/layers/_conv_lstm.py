@@ -13,6 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base import check
+from ..base.free_names import yielding
+from ..base.weighted import repr_of
+from ..base.windows import axes_named, data_format_of, padding_of, refuse_strides_with_dilation, sizes
 from ..errors import ShapeError
 from ..kernels import compiled, step_engine
 from ..kernels.conv_lstm import GATES, ChannelsFirst, ChannelsLast, InputConvolution
@@ -21,13 +25,9 @@ from ..kernels.equations import Steps
 from ..kernels.operators import may_read
 from ..kernels.types import Activation, KernelChoice, States
 from ..weights import Shape, Var, convolution
-from . import _check
 from ._inner_cell import CellOfImages
 from ._recurrent import COMMON_CONFIG
 from ._sequence import SequenceLayer
-from ._weighted import repr_of
-from ._windows import axes_named, data_format_of, padding_of, refuse_strides_with_dilation, sizes
-from ._yielding import yielding
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -126,7 +126,7 @@ class ConvLSTM(SequenceLayer):
         dropout, recurrent_dropout, seed = (given.pop(key) for key in ("dropout", "recurrent_dropout", "seed"))
         super().__init__(**given)
         self._configure(activation=activation, recurrent_activation=recurrent_activation, **functions)
-        self.filters = _check.positive("filters", filters)
+        self.filters = check.positive("filters", filters)
         rank = self._rank - 3
         self.kernel_size = sizes("kernel_size", kernel_size, rank)
         self.strides = sizes("strides", strides, rank)
@@ -134,12 +134,12 @@ class ConvLSTM(SequenceLayer):
         self.data_format = data_format_of(data_format)
         self.dilation_rate = sizes("dilation_rate", dilation_rate, rank)
         refuse_strides_with_dilation(self)
-        self.use_bias = _check.boolean("use_bias", use_bias)
-        self.unit_forget_bias = _check.boolean("unit_forget_bias", unit_forget_bias)
-        self.dropout = _check.rate("dropout", dropout)
-        self.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
+        self.use_bias = check.boolean("use_bias", use_bias)
+        self.unit_forget_bias = check.boolean("unit_forget_bias", unit_forget_bias)
+        self.dropout = check.rate("dropout", dropout)
+        self.recurrent_dropout = check.rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self._channels_first = self.data_format == "channels_first"
         self._register_states(2)
 

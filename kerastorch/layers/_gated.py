@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..base import check
 from ..kernels import step_engine
 from ..kernels.types import Kernel, KernelChoice
-from . import _check
 
 
 def keep_gated_arguments(
@@ -35,12 +35,12 @@ def keep_gated_arguments(
         **described: The activation, and the initializers, regularizers and constraints of kernel, recurrent and bias.
     """
     layer._configure(**described)
-    layer.units = _check.positive("units", units)
-    layer.use_bias = _check.boolean("use_bias", use_bias)
-    layer.dropout = _check.rate("dropout", dropout)
-    layer.recurrent_dropout = _check.rate("recurrent_dropout", recurrent_dropout)
+    layer.units = check.positive("units", units)
+    layer.use_bias = check.boolean("use_bias", use_bias)
+    layer.dropout = check.rate("dropout", dropout)
+    layer.recurrent_dropout = check.rate("recurrent_dropout", recurrent_dropout)
     layer.seed = seed
-    layer.implementation = 1 if layer.recurrent_dropout else _check.one_of("implementation", implementation, (0, 1, 2))
+    layer.implementation = 1 if layer.recurrent_dropout else check.one_of("implementation", implementation, (0, 1, 2))
 
 
 def drops(layer: Any, rate: float) -> bool:

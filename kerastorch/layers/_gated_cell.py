@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.dtype_policy import call_in_policy
+from ..base.input_checks import float_tensor, one_shape, sizes_at
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import ShapeError, UnsupportedError
 from ..kernels import input_product, step_engine
 from ..kernels.equations import Steps
@@ -18,14 +22,10 @@ from ..kernels.fused import masked
 from ..kernels.step_loop import gate_linear
 from ..kernels.types import Activation, Kernel, KernelChoice, States
 from ..weights import Filler, Shape, Var
-from ._base import Layer
-from ._dtypes import call_in_policy
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._given_states import check_count, check_fit, check_shapes, given_states, parts_of
-from ._inputs import float_tensor, one_shape, sizes_at
 from ._recurrent import COMMON_CONFIG
 from ._sequence import SEQUENCE_CONFIG
-from ._weighted import repr_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict

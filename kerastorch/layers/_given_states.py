@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..base import ragged
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import is_shape
 from ..weights import Shape
-from . import _ragged
-from ._weighted import repr_of
 
 if TYPE_CHECKING:
-    from ._base import Layer
+    from ..base.layer import Layer
 
 
 def states_by_name(
@@ -26,7 +26,7 @@ def states_by_name(
     Raises:
         ArgumentError: There are fewer tensors than constants, or one of both is given by name as well.
     """
-    if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], _ragged.PackedSequence) or not args[0]:
+    if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], ragged.PackedSequence) or not args[0]:
         return args, kwargs
     first, *behind = args[0]
     count = len(behind) - num_constants

@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import regularizers
+from ..base import check
+from ..base.input_checks import float_tensor
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..kernels import attention
 from ..kernels.types import KernelChoice
 from ..weights import Shape
-from . import _check
-from ._base import Layer
-from ._inputs import float_tensor
-from ._weighted import repr_of
 from .einsum_dense import EinsumDense
 
 # The arguments of both, in Keras's order.
@@ -62,14 +62,14 @@ class HeadedAttention(Layer):
         super().__init__(activity_regularizer=own, **base)
         self._configure(**of_weights)
         self.dense_activity_regularizer = regularizers.get(activity_regularizer)
-        self.dropout = _check.rate("dropout", dropout)
-        self.use_bias = _check.boolean("use_bias", use_bias)
-        self.use_gate = _check.boolean("use_gate", use_gate)
-        self.sliding_window = None if sliding_window is None else _check.positive("sliding_window", sliding_window)
-        self.seed = None if seed is None else _check.integer("seed", seed)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
-        self.softmax_robust_masking = _check.boolean("softmax_robust_masking", softmax_robust_masking)
-        if flash_attention is not None and _check.boolean("flash_attention", flash_attention) and self.dropout > 0:
+        self.dropout = check.rate("dropout", dropout)
+        self.use_bias = check.boolean("use_bias", use_bias)
+        self.use_gate = check.boolean("use_gate", use_gate)
+        self.sliding_window = None if sliding_window is None else check.positive("sliding_window", sliding_window)
+        self.seed = None if seed is None else check.integer("seed", seed)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
+        self.softmax_robust_masking = check.boolean("softmax_robust_masking", softmax_robust_masking)
+        if flash_attention is not None and check.boolean("flash_attention", flash_attention) and self.dropout > 0:
             raise ArgumentError(f"{repr_of(self)}: flash_attention=True goes with dropout=0 only, got {self.dropout}.")
         self._dense_options = {**of_weights, "activity_regularizer": activity_regularizer, "dtype": base.get("dtype")}
         self._scale = 1.0 / math.sqrt(key_dim)
@@ -235,7 +235,7 @@ class HeadedAttention(Layer):
         query, value, key = (float_tensor(self, x, self.compute_dtype) for x in (query, value, key))
         self._check_input_shape([tuple(query.shape), tuple(value.shape), tuple(key.shape)])
         allowed = self._allowed(query, value, (query_mask, value_mask, key_mask), attention_mask)
-        use_causal_mask = _check.boolean("use_causal_mask", use_causal_mask)
+        use_causal_mask = check.boolean("use_causal_mask", use_causal_mask)
         causal_only = use_causal_mask and allowed is None
         if use_causal_mask and not causal_only:
             causal = attention.causal_mask(query.shape[1], value.shape[1], query.device)

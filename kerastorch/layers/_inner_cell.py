@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._naming import snake_case
-from ._protocol import AnyLayer
-from ._registry import REGISTRY
-from ._variables import own_variables, unbuilt_parameter, weights_on
+from ..base.naming import snake_case
+from ..base.protocol import AnyLayer
+from ..base.registry import REGISTRY
+from ..base.variables import own_variables, unbuilt_parameter, weights_on
 
 
 def cell_in(layer: AnyLayer) -> Any:

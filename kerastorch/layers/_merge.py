@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
-from . import _check
-from ._base import Layer
-from ._weighted import repr_of
 
 
 class Merge(Layer):
@@ -25,7 +25,7 @@ class Merge(Layer):
 
     def __init__(self, *, keras2_masks: bool = False, **base: Any) -> None:
         super().__init__(**base)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

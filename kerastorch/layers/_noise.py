@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import one_shape, one_tensor
+from ..base.layer import Layer
 from ..weights import Shape
-from . import _check
-from ._base import Layer
-from ._inputs import one_shape, one_tensor
 
 
 class Noise(Layer):
@@ -19,7 +19,7 @@ class Noise(Layer):
 
     def __init__(self, seed: int | None, **base: Any) -> None:
         super().__init__(**base)
-        self.seed = None if seed is None else _check.integer("seed", seed)
+        self.seed = None if seed is None else check.integer("seed", seed)
 
     def _acts(self) -> bool:
         """Whether there is any noise while training."""

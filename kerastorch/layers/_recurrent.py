@@ -15,17 +15,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations
+from ..base import check
+from ..base.free_names import yielding
 from ..kernels import input_product, step_engine
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_lstm, masked
 from ..kernels.operators import is_followed
 from ..kernels.types import Activation, Kernel, KernelChoice, States
 from ..weights import Filler, Shape, Var, transpose
-from . import _check
 from ._gated import choice_of, drops, keep_gated_arguments, kernel_for
 from ._inner_cell import cell_in
 from ._sequence import SEQUENCE_CONFIG, SequenceLayer
-from ._yielding import yielding
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -166,7 +166,7 @@ class Recurrent(SequenceLayer):
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
         )
-        self.use_cudnn = _check.one_of("use_cudnn", use_cudnn, ("auto", True, False))
+        self.use_cudnn = check.one_of("use_cudnn", use_cudnn, ("auto", True, False))
         self._register_states(type(self).STATES)
 
     # ------------------------------------------------------------------ what a subclass defines

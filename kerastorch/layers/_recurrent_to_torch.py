@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from ..base.protocol import AnyLayer
+from ..base.to_torch import no_module, plain
 from ._gated_cell import GatedCell
-from ._plain import no_module, plain
-from ._protocol import AnyLayer
 from ._recurrent import Recurrent
 
 

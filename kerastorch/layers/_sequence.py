@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from .. import torch_private
+from ..base import check, ragged
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..dtypes import any_dtype, autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..kernels.operators import is_followed, wants_operator
 from ..kernels.types import KernelChoice, States
 from ..weights import Shape
-from . import _check, _ragged
-from ._base import Layer
 from ._given_states import check_count, check_fit, check_shapes, given_states, in_dtype, parts_of, states_by_name
-from ._weighted import repr_of
 
 # The arguments of every such layer, in Keras's order.
 SEQUENCE_CONFIG = (
@@ -68,12 +68,12 @@ class SequenceLayer(Layer):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        self.return_sequences = _check.boolean("return_sequences", return_sequences)
-        self.return_state = _check.boolean("return_state", return_state)
-        self.go_backwards = _check.boolean("go_backwards", go_backwards)
-        self.stateful = _check.boolean("stateful", stateful)
-        self.unroll = _check.boolean("unroll", unroll)
-        self.zero_output_for_mask = _check.boolean("zero_output_for_mask", zero_output_for_mask)
+        self.return_sequences = check.boolean("return_sequences", return_sequences)
+        self.return_state = check.boolean("return_state", return_state)
+        self.go_backwards = check.boolean("go_backwards", go_backwards)
+        self.stateful = check.boolean("stateful", stateful)
+        self.unroll = check.boolean("unroll", unroll)
+        self.zero_output_for_mask = check.boolean("zero_output_for_mask", zero_output_for_mask)
         if time_major:
             raise UnsupportedError(
                 f"{repr_of(self)}: time_major=True is not supported; "
@@ -298,8 +298,8 @@ class SequenceLayer(Layer):
         Raises:
             ShapeError: x, mask or a state has another shape than the layer needs.
         """
-        if isinstance(x, _ragged.PackedSequence):
-            raise _ragged.packed(self)
+        if isinstance(x, ragged.PackedSequence):
+            raise ragged.packed(self)
         if isinstance(x, (list, tuple)):  # Keras 2 passes the states behind the input
             x, initial_state = x[0], list(x[1:]) or initial_state
         training = self.training if training is None else training
@@ -326,7 +326,7 @@ class SequenceLayer(Layer):
     def _check_input(self, x: Any) -> Tensor:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"{repr_of(self)}: expected a tensor {self._meaning}, got {quote(type(x).__name__)}.")
-        _ragged.refuse_layout(self, x)
+        ragged.refuse_layout(self, x)
         if x.ndim != self._rank or x.shape[-1] != self._build_shape[-1]:
             self._check_input_shape(tuple(x.shape))
         if x.shape[1] == 0:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, KerasTorchError
-from ._base import Layer
 from ._cell import pack, state_list, state_shapes
-from ._weighted import repr_of
 
 
 class AbstractRNNCell(Layer):

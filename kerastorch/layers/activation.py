@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import activations
+from ..base import check, to_torch
+from ..base.input_checks import axis_in_bounds, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import axis_in_bounds, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
-from ._weighted import repr_of
 
 _HIDDEN = -1e9  # what Keras puts in the place of a masked value, or adds to it
 _HIDDEN_HALF = {None: -3e4, True: -65504.0 / 2, False: -65504.0 / 2}  # likewise in float16, by `robust_masking`
@@ -60,9 +60,9 @@ class ReLU(_Elementwise):
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **base: Any
     ) -> None:
         super().__init__(**base)
-        self.max_value = None if max_value is None else _check.least_zero("max_value", max_value)
-        self.negative_slope = _check.least_zero("negative_slope", negative_slope)
-        self.threshold = _check.least_zero("threshold", threshold)
+        self.max_value = None if max_value is None else check.least_zero("max_value", max_value)
+        self.negative_slope = check.least_zero("negative_slope", negative_slope)
+        self.threshold = check.least_zero("threshold", threshold)
 
     def _as_activation(self) -> activations.ReLU:
         return activations.ReLU(self.max_value, self.negative_slope, self.threshold)
@@ -72,7 +72,7 @@ class ReLU(_Elementwise):
         return activations.relu(one_tensor(self, x), self.negative_slope, self.max_value, self.threshold)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self._as_activation())
+        return to_torch.activation_module(self, self._as_activation())
 
 
 @register("LeakyReLU")
@@ -95,7 +95,7 @@ class LeakyReLU(_Elementwise):
 
     def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **base: Any) -> None:
         super().__init__(**base)
-        self.negative_slope = _check.least_zero("negative_slope", negative_slope if alpha is None else alpha)
+        self.negative_slope = check.least_zero("negative_slope", negative_slope if alpha is None else alpha)
 
     def _as_activation(self) -> activations.LeakyReLU:
         return activations.LeakyReLU(self.negative_slope)
@@ -105,7 +105,7 @@ class LeakyReLU(_Elementwise):
         return F.leaky_relu(one_tensor(self, x), self.negative_slope)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self._as_activation())
+        return to_torch.activation_module(self, self._as_activation())
 
 
 @register("ELU")
@@ -126,7 +126,7 @@ class ELU(_Elementwise):
 
     def __init__(self, alpha: float = 1.0, **base: Any) -> None:
         super().__init__(**base)
-        self.alpha = _check.number("alpha", alpha)
+        self.alpha = check.number("alpha", alpha)
 
     def _as_activation(self) -> activations.ELU:
         return activations.ELU(self.alpha)
@@ -136,7 +136,7 @@ class ELU(_Elementwise):
         return F.elu(one_tensor(self, x), self.alpha)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self._as_activation())
+        return to_torch.activation_module(self, self._as_activation())
 
 
 @register("ThresholdedReLU")
@@ -157,7 +157,7 @@ class ThresholdedReLU(_Elementwise):
 
     def __init__(self, theta: float = 1.0, **base: Any) -> None:
         super().__init__(**base)
-        self.theta = _check.least_zero("theta", theta)
+        self.theta = check.least_zero("theta", theta)
 
     def _as_activation(self) -> activations.ReLU:
         return activations.ReLU(threshold=self.theta)
@@ -202,11 +202,11 @@ class Softmax(_Elementwise):
     ) -> None:
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))
-        self.axis = list(_check.integers("axis", axis)) if several else _check.integer("axis", axis)
+        self.axis = list(check.integers("axis", axis)) if several else check.integer("axis", axis)
         if several and not self.axis:
             raise ArgumentError("axis: expected an axis or a list of axes, got an empty list.")
-        self.robust_masking = None if robust_masking is None else _check.boolean("robust_masking", robust_masking)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.robust_masking = None if robust_masking is None else check.boolean("robust_masking", robust_masking)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -244,7 +244,7 @@ class Softmax(_Elementwise):
         return out if self.robust_masking else out.where(mask, 0.0)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self._as_activation())
+        return to_torch.activation_module(self, self._as_activation())
 
 
 @register("PReLU")
@@ -293,7 +293,7 @@ class PReLU(Layer):
         )
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
-        self.shared_axes = None if shared_axes is None else list(_check.integers("shared_axes", shared_axes, 1))
+        self.shared_axes = None if shared_axes is None else list(check.integers("shared_axes", shared_axes, 1))
 
     def _alpha_shape(self, input_shape: Shape) -> tuple[int, ...]:
         shared = self.shared_axes or ()
@@ -339,7 +339,7 @@ class PReLU(Layer):
     def _to_torch(self) -> nn.Module:
         shape = tuple(self.weight.shape)
         if max(shape[1:], default=1) > 1:
-            raise _plain.no_module(
+            raise to_torch.no_module(
                 self, [f"torch's has one alpha for each place of axis 1 at most, this one has shape {shape}"]
             )
-        return _plain.plain(nn.PReLU, self, {"weight": self.weight.flatten()}, num_parameters=shape[0])
+        return to_torch.plain(nn.PReLU, self, {"weight": self.weight.flatten()}, num_parameters=shape[0])

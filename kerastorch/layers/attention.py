@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import initializers
+from ..base import check
+from ..base.input_checks import float_tensor
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..kernels import attention
 from ..weights import Shape, Var
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import float_tensor
-from ._weighted import repr_of
 
 _TWO = [(2, 5, 3), (2, 7, 3)]
 _THREE = [(2, 5, 3), (2, 7, 4), (2, 7, 3)]
@@ -34,10 +34,10 @@ class _DenseAttention(Layer):
 
     def __init__(self, *, use_scale: bool, dropout: float, seed: int | None, causal: bool, **base: Any) -> None:
         super().__init__(**base)
-        self.use_scale = _check.boolean("use_scale", use_scale)
-        self.dropout = _check.rate("dropout", dropout)
-        self.seed = None if seed is None else _check.integer("seed", seed)
-        self.causal = _check.boolean("causal", causal)
+        self.use_scale = check.boolean("use_scale", use_scale)
+        self.dropout = check.rate("dropout", dropout)
+        self.seed = None if seed is None else check.integer("seed", seed)
+        self.causal = check.boolean("causal", causal)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | ({"causal": True} if self.causal else {})
@@ -131,7 +131,7 @@ class _DenseAttention(Layer):
             self._check_input_shape(tuple(getattr(inputs, "shape", ())))
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = self._masks(mask)
-        causal = _check.boolean("use_causal_mask", use_causal_mask) or self.causal
+        causal = check.boolean("use_causal_mask", use_causal_mask) or self.causal
         drops = self.dropout > 0 and (self.training if training is None else training)
         slow = return_attention_scores or drops or value_mask is not None
         fused = None if slow else self._fused(query)
@@ -226,7 +226,7 @@ class Attention(_DenseAttention):
         **base: Any,
     ) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, causal=causal, **base)
-        self.score_mode = _check.one_of("score_mode", score_mode, ("dot", "concat"))
+        self.score_mode = check.one_of("score_mode", score_mode, ("dot", "concat"))
 
     def _fused(self, query: Tensor) -> Tensor | None:
         if self.score_mode != "dot":

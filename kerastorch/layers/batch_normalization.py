@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base import check, to_torch
+from ..base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError, UnsupportedError, quote
 from ..weights import Shape, Var
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, refuse, sizes_at
-from ._weighted import repr_of
 
 _MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
 _FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel
@@ -148,17 +148,17 @@ class BatchNormalization(Layer):
             beta_constraint=beta_constraint,
             gamma_constraint=gamma_constraint,
         )
-        axes = _check.integers("axis", axis) if isinstance(axis, (list, tuple)) else (_check.integer("axis", axis),)
+        axes = check.integers("axis", axis) if isinstance(axis, (list, tuple)) else (check.integer("axis", axis),)
         if len(axes) != 1:
             raise UnsupportedError(
                 f"{repr_of(self)}: axis={quote(axes)} is not supported: expected one axis, got {len(axes)}."
             )
         self.axis = axes[0]
-        self.momentum = _check.number("momentum", momentum)
-        self.epsilon = _check.number("epsilon", epsilon)
-        self.center = _check.boolean("center", center)
-        self.scale = _check.boolean("scale", scale)
-        self.fused = fused is not None and _check.boolean("fused", fused)
+        self.momentum = check.number("momentum", momentum)
+        self.epsilon = check.number("epsilon", epsilon)
+        self.center = check.boolean("center", center)
+        self.scale = check.boolean("scale", scale)
+        self.fused = fused is not None and check.boolean("fused", fused)
         refuse(
             self,
             _REFUSED,
@@ -250,12 +250,12 @@ class BatchNormalization(Layer):
         if not self.trainable:
             reasons.append("trainable=False keeps it in inference mode, torch's follows train(); make it trainable")
         if reasons:
-            raise _plain.no_module(self, reasons)
+            raise to_torch.no_module(self, reasons)
         fused = self.fused and _fits_fused_kernel(torch.empty([1] * rank, dtype=self.dtype, device="meta"), 1)
-        return _plain.plain(
+        return to_torch.plain(
             _TORCH_BATCH_NORM[rank],
             self,
-            _plain.with_constants(self, weight=1, bias=0, num_batches_tracked=0),
+            to_torch.with_constants(self, weight=1, bias=0, num_batches_tracked=0),
             num_features=len(self.running_mean),
             eps=max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon,
             momentum=1 - self.momentum,  # torch's is the weight of the new value

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from .._serial import keeping_objects
+from ..base import check, to_torch
+from ..base.inner_layers import inner_layer, serialize_layer
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..kernels.types import KernelChoice
 from ..weights import Shape
-from . import _check, _pair, _plain, _recurrent_to_torch
-from ._base import Example, Layer, register
+from . import _pair, _recurrent_to_torch
 from ._given_states import given_states, has_own_forward, parts_of, states_by_name
 from ._sequence import SequenceLayer
-from ._weighted import repr_of
-from ._wrapper import inner_layer, serialize_layer
 
 _MERGE = {
     "concat": lambda forward, backward: torch.cat([forward, backward], dim=-1),
@@ -82,7 +83,7 @@ class Bidirectional(Layer):
         super().__init__(**{"batch_input_shape": layer._declared_shape, "weights": weights, **base})
         if not isinstance(layer, SequenceLayer):
             raise ArgumentError(f"{repr_of(self)}: layer: expected a recurrent layer, got {repr_of(layer)}.")
-        self.merge_mode = _check.one_of("merge_mode", merge_mode, tuple(_MERGE))
+        self.merge_mode = check.one_of("merge_mode", merge_mode, tuple(_MERGE))
         with keeping_objects():
             config = layer.get_config()
         bare = layer.name.removeprefix("forward_")
@@ -299,6 +300,6 @@ class Bidirectional(Layer):
 
     def _to_torch(self) -> nn.Module:
         if self.merge_mode != "concat":
-            raise _plain.no_module(self, [f"merge_mode={self.merge_mode!r}: torch's module has concat only"])
-        forward = _plain.convert(self.forward_layer)
-        return _recurrent_to_torch.bidirectional(self, forward, _plain.convert(self.backward_layer, backwards=True))
+            raise to_torch.no_module(self, [f"merge_mode={self.merge_mode!r}: torch's module has concat only"])
+        forward = to_torch.convert(self.forward_layer)
+        return _recurrent_to_torch.bidirectional(self, forward, to_torch.convert(self.backward_layer, backwards=True))

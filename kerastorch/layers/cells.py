@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..activations import linear
+from ..base import check
+from ..base.layer import Example, register
 from ..kernels import equations
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh
 from ..kernels.types import Kernel
-from . import _check, _recurrent_to_torch
-from ._base import Example, register
+from . import _recurrent_to_torch
 from ._gated_cell import CELL_CONFIG, GatedCell, without_layer_number
 from ._recurrent import fused_if, is_activation
 from .gru import GRU
@@ -71,7 +72,7 @@ class LSTMCell(GatedCell):
     ) -> None:
         super().__init__(units, activation, use_bias, **options)
         self._configure(recurrent_activation=recurrent_activation)
-        self.unit_forget_bias = _check.boolean("unit_forget_bias", unit_forget_bias)
+        self.unit_forget_bias = check.boolean("unit_forget_bias", unit_forget_bias)
 
     def _fused(self) -> Kernel | str:
         tanh, sigmoid = is_activation(self.activation, "tanh"), is_activation(self.recurrent_activation, "sigmoid")
@@ -136,7 +137,7 @@ class GRUCell(GatedCell):
     ) -> None:
         super().__init__(units, activation, use_bias, **options)
         self._configure(recurrent_activation=recurrent_activation)
-        self.reset_after = _check.boolean("reset_after", reset_after)
+        self.reset_after = check.boolean("reset_after", reset_after)
 
     def _fused(self) -> Kernel | str:
         tanh, sigmoid = is_activation(self.activation, "tanh"), is_activation(self.recurrent_activation, "sigmoid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._base import Example, register
+from ..base.layer import Example, register
 from ._conv_lstm import CONV_LSTM_CONFIG, ConvLSTM
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base import check
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
+from ..base.windows import refuse_strides_with_dilation
 from ..errors import ArgumentError, ShapeError
 from ..kernels.convolution import convolve
 from ..weights import Shape, Var, convolution
-from . import _check
-from ._base import Example, register
 from ._conv_layer import ConvLayer
-from ._weighted import repr_of
-from ._windows import refuse_strides_with_dilation
 
 _CONFIG = (
     "filters",
@@ -89,14 +89,14 @@ class Conv(ConvLayer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        self.filters = _check.positive("filters", filters)
-        self.groups = _check.positive("groups", groups)
+        self.filters = check.positive("filters", filters)
+        self.groups = check.positive("groups", groups)
         if self.filters % self.groups:
             raise ArgumentError(
                 f"{repr_of(self)}: expected filters to be a multiple of groups, got filters={self.filters} and "
                 f"groups={self.groups}."
             )
-        self.many_batch_axes = _check.boolean("many_batch_axes", many_batch_axes)
+        self.many_batch_axes = check.boolean("many_batch_axes", many_batch_axes)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

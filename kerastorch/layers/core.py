@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from .. import activations
+from ..base import check, to_torch
+from ..base.input_checks import one_shape, one_tensor
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Shape
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import one_shape, one_tensor
-from ._weighted import repr_of
 
 
 @register("Activation")
@@ -54,7 +54,7 @@ class Activation(Layer):
         return self.activation(one_tensor(self, x))
 
     def _to_torch(self) -> nn.Module:
-        return _plain.activation_module(self, self.activation)
+        return to_torch.activation_module(self, self.activation)
 
 
 @register("Identity")
@@ -76,7 +76,7 @@ class Identity(Layer):
 
     def __init__(self, *, keras2_masks: bool = False, **base: Any) -> None:
         super().__init__(**base)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self.supports_masking = not self.keras2_masks
 
     def get_config(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **base: Any) -> None:
         super().__init__(**base)
-        self.n = _check.positive("n", n)
+        self.n = check.positive("n", n)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=2, meaning="(batch, features)")
@@ -158,7 +158,7 @@ class Flatten(Layer):
     def __init__(self, data_format: str | None = None, **base: Any) -> None:
         super().__init__(**base)
         allowed = ("channels_last", "channels_first")
-        self.data_format = _check.one_of("data_format", data_format or "channels_last", allowed)
+        self.data_format = check.one_of("data_format", data_format or "channels_last", allowed)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
@@ -182,7 +182,7 @@ class Flatten(Layer):
 
     def _to_torch(self) -> nn.Module:
         if self.data_format == "channels_first":
-            raise _plain.no_module(self, ['data_format="channels_first": torch\'s Flatten moves no axis'])
+            raise to_torch.no_module(self, ['data_format="channels_first": torch\'s Flatten moves no axis'])
         return nn.Flatten()
 
 
@@ -210,7 +210,7 @@ class Reshape(Layer):
         super().__init__(**base)
         if isinstance(target_shape, (list, tuple)):
             target_shape = tuple(-1 if size is None else size for size in target_shape)
-        self.target_shape = _check.integers("target_shape", target_shape, -1)
+        self.target_shape = check.integers("target_shape", target_shape, -1)
         if self.target_shape.count(-1) > 1:
             raise ArgumentError(
                 f"target_shape: expected at most one size of -1 or None, got {quote(target_shape)}; give the others."
@@ -273,7 +273,7 @@ class Permute(Layer):
 
     def __init__(self, dims: Any, **base: Any) -> None:
         super().__init__(**base)
-        self.dims = _check.integers("dims", dims)
+        self.dims = check.integers("dims", dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(
                 f"dims: expected each of 1 to {len(self.dims)} once (without the batch axis), got {quote(self.dims)}."

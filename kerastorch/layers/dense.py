@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..activations import Activation
+from ..base import check, to_torch
+from ..base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError
 from ..weights import Shape, Var, transpose
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, refuse, sizes_at
-from ._weighted import repr_of
 
 _LORA = "LoRA's two extra matrices are not here; merge them into the kernel in Keras and save the model without them"
 _QUANTIZED = "quantised kernels are not here; save the model before it is quantised"
@@ -105,8 +105,8 @@ class Dense(Layer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        self.units = _check.positive("units", units)
-        self.use_bias = _check.boolean("use_bias", use_bias)
+        self.units = check.positive("units", units)
+        self.use_bias = check.boolean("use_bias", use_bias)
         refuse(self, REFUSED, lora_rank=lora_rank, quantization_config=quantization_config)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
@@ -144,5 +144,5 @@ class Dense(Layer):
 
     def _to_torch(self) -> nn.Module:
         units, features = self.weight.shape
-        linear = _plain.plain(nn.Linear, self, in_features=features, out_features=units, bias=self.use_bias)
-        return _plain.followed_by([linear], self, self.activation)
+        linear = to_torch.plain(nn.Linear, self, in_features=features, out_features=units, bias=self.use_bias)
+        return to_torch.followed_by([linear], self, self.activation)

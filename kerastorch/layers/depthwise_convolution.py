@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base import check
+from ..base.layer import Example, register
 from ..weights import Var, depthwise
-from . import _check
-from ._base import Example, register
 from ._conv_layer import ChannelwiseConv
 
 _CONFIG = (
@@ -78,7 +78,7 @@ class DepthwiseConv(ChannelwiseConv):
             depthwise_constraint=depthwise_constraint,
             bias_constraint=bias_constraint,
         )
-        self.depth_multiplier = _check.positive("depth_multiplier", depth_multiplier)
+        self.depth_multiplier = check.positive("depth_multiplier", depth_multiplier)
 
     def _channels_out(self, channels: int) -> int:
         return channels * self.depth_multiplier

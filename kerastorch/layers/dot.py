@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base import check
+from ..base.layer import Example, register
 from ..errors import ArgumentError, quote
 from ..weights import Shape
-from . import _check
-from ._base import Example, register
 from ._merge import Merge
 
 _EPSILON = 1e-7  # the least norm that an input is divided by
@@ -46,10 +46,10 @@ class Dot(Merge):
     def __init__(self, axes: Any, normalize: bool = False, **base: Any) -> None:
         super().__init__(**base)
         several = isinstance(axes, (list, tuple))
-        self.axes = _check.integers("axes", axes) if several else _check.integer("axes", axes)
+        self.axes = check.integers("axes", axes) if several else check.integer("axes", axes)
         if isinstance(self.axes, tuple) and len(self.axes) != 2:
             raise ArgumentError(f"axes: expected an integer or two of them, got {quote(axes)}.")
-        self.normalize = _check.boolean("normalize", normalize)
+        self.normalize = check.boolean("normalize", normalize)
 
     def _axes(self, shapes: Sequence[Shape]) -> tuple[int, int]:
         first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes

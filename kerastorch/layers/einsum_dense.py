@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ..activations import Activation
+from ..base import check
+from ..base.input_checks import float_tensor, one_shape, refuse
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..initializers import scaled_over
 from ..weights import Shape, Var
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, refuse
-from ._weighted import repr_of
 from .dense import REFUSED
 
 _FORMS = (
@@ -217,7 +217,7 @@ class EinsumDense(Layer):
         self.equation = equation
         self._equation = Equation.read(equation)
         sizes = output_shape if isinstance(output_shape, (list, tuple)) else (output_shape,)
-        self.partial_output_shape = _check.shape("output_shape", sizes)
+        self.partial_output_shape = check.shape("output_shape", sizes)
         if bias_axes is not None and not (isinstance(bias_axes, str) and bias_axes):
             raise ArgumentError(f"bias_axes: expected letters of the output's axes or None, got {quote(bias_axes)}.")
         foreign = [letter for letter in bias_axes or "" if letter not in self._equation.output]

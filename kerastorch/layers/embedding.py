@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base import check, to_torch
+from ..base.input_checks import one_shape, one_tensor, refuse
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import one_shape, one_tensor, refuse
-from ._weighted import repr_of
 from .dense import REFUSED
 
 _REFUSED = {**REFUSED, "sparse": "sparse outputs are not here; use sparse=False, which computes the same numbers"}
@@ -89,7 +89,7 @@ class Embedding(Layer):
     ) -> None:
         lengths: tuple[int | None, ...] | None = None
         if input_length is not None:
-            lengths = _check.shape("input_length", input_length if _is_sequence(input_length) else (input_length,))
+            lengths = check.shape("input_length", input_length if _is_sequence(input_length) else (input_length,))
             if base.get("input_shape") is None and base.get("batch_input_shape") is None:
                 base["input_shape"] = lengths
         super().__init__(**base)
@@ -98,14 +98,14 @@ class Embedding(Layer):
             embeddings_regularizer=embeddings_regularizer,
             embeddings_constraint=embeddings_constraint,
         )
-        self.input_dim = _check.positive("input_dim", input_dim)
-        self.output_dim = _check.positive("output_dim", output_dim)
-        self.mask_zero = _check.boolean("mask_zero", mask_zero)
+        self.input_dim = check.positive("input_dim", input_dim)
+        self.output_dim = check.positive("output_dim", output_dim)
+        self.mask_zero = check.boolean("mask_zero", mask_zero)
         self.supports_masking = self.mask_zero
         self.input_length = lengths[0] if lengths is not None and len(lengths) == 1 else lengths
         self._lengths = lengths
         refuse(self, _REFUSED, lora_rank=lora_rank, quantization_config=quantization_config, sparse=sparse)
-        _check.boolean("use_one_hot_matmul", use_one_hot_matmul)
+        check.boolean("use_one_hot_matmul", use_one_hot_matmul)
         if weights is not None:
             self.build((None, *(lengths or (None,))))
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
@@ -166,7 +166,7 @@ class Embedding(Layer):
 
     def _to_torch(self) -> nn.Module:
         # No padding_idx, also with mask_zero: Keras trains row 0, too.
-        return _plain.plain(nn.Embedding, self, num_embeddings=self.input_dim, embedding_dim=self.output_dim)
+        return to_torch.plain(nn.Embedding, self, num_embeddings=self.input_dim, embedding_dim=self.output_dim)
 
 
 def _is_sequence(value: Any) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base import check
+from ..base.image_layer import Spatial
+from ..base.input_checks import one_tensor
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError
 from ..weights import Shape
-from . import _check
-from ._base import Example, register
-from ._inputs import one_tensor
-from ._spatial import Spatial
-from ._weighted import repr_of
 
 _CONFIG = ("data_format", "keepdims")
 
@@ -23,7 +23,7 @@ class _GlobalPooling(Spatial):
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **base: Any) -> None:
         super().__init__(data_format, **base)
-        self.keepdims = _check.boolean("keepdims", keepdims)
+        self.keepdims = check.boolean("keepdims", keepdims)
         self._keeps_image = self.keepdims
 
     def _check_input_shape(self, input_shape: Shape) -> None:
@@ -191,7 +191,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         self, data_format: str | None = None, keepdims: bool = False, *, keras2_masks: bool = False, **base: Any
     ) -> None:
         super().__init__(data_format, keepdims, **base)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | ({"keras2_masks": True} if self.keras2_masks else {})

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base import check, to_torch
+from ..base.input_checks import float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
-from ._weighted import repr_of
 
 
 @register("GroupNormalization")
@@ -100,16 +100,16 @@ class GroupNormalization(Layer):
             beta_constraint=beta_constraint,
             gamma_constraint=gamma_constraint,
         )
-        self.groups = _check.integer("groups", groups)
+        self.groups = check.integer("groups", groups)
         if self.groups < 1 and self.groups != -1:
             raise ArgumentError(f"groups: expected an integer >= 1, or -1 for a group of each channel, got {groups}.")
-        self.axis = _check.integer("axis", axis)
+        self.axis = check.integer("axis", axis)
         if self.axis == 0:
             raise ArgumentError("axis: expected the axis of the channels, got 0, which is the batch axis.")
-        self.epsilon = _check.number("epsilon", epsilon)
-        self.center = _check.boolean("center", center)
-        self.scale = _check.boolean("scale", scale)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.epsilon = check.number("epsilon", epsilon)
+        self.center = check.boolean("center", center)
+        self.scale = check.boolean("scale", scale)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -183,7 +183,7 @@ class GroupNormalization(Layer):
     def _to_torch(self) -> nn.Module:
         rank = len(self._in_shape)
         if self.axis % rank != 1:
-            raise _plain.no_module(
+            raise to_torch.no_module(
                 self,
                 [
                     "torch's has the channels at axis 1, "
@@ -191,10 +191,10 @@ class GroupNormalization(Layer):
                 ],
             )
         channels = self._in_shape[self.axis]
-        return _plain.plain(
+        return to_torch.plain(
             nn.GroupNorm,
             self,
-            _plain.with_constants(self, weight=1, bias=0),
+            to_torch.with_constants(self, weight=1, bias=0),
             num_groups=self._count(channels),
             num_channels=channels,
             eps=self.epsilon,

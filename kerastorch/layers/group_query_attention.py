@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ..base import check
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
-from . import _check
-from ._base import Example, register
 from ._headed_attention import HEADED_CONFIG, HeadedAttention
-from ._weighted import repr_of
 
 
 @register("GroupQueryAttention")
@@ -87,7 +87,7 @@ class GroupQueryAttention(HeadedAttention):
         **base: Any,
     ) -> None:
         super().__init__(
-            key_dim=_check.positive("head_dim", head_dim),
+            key_dim=check.positive("head_dim", head_dim),
             dropout=dropout,
             use_bias=use_bias,
             use_gate=use_gate,
@@ -104,8 +104,8 @@ class GroupQueryAttention(HeadedAttention):
             base=base,
         )
         self.head_dim = int(head_dim)
-        self.num_query_heads = _check.positive("num_query_heads", num_query_heads)
-        self.num_key_value_heads = _check.positive("num_key_value_heads", num_key_value_heads)
+        self.num_query_heads = check.positive("num_query_heads", num_query_heads)
+        self.num_key_value_heads = check.positive("num_key_value_heads", num_key_value_heads)
         if self.num_query_heads % self.num_key_value_heads:
             raise ArgumentError(
                 f"num_query_heads: expected a multiple of num_key_value_heads = {self.num_key_value_heads}, "

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from .. import activations
+from ..base import check
+from ..base.layer import Example, register
 from ..kernels import equations
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_gru
 from ..kernels.types import Activation, Kernel
 from ..weights import Var, gates, halves, per_gate, reinterpret, unstack
-from . import _check, _recurrent_to_torch
-from ._base import Example, register
+from . import _recurrent_to_torch
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class GRU(Recurrent):
     ) -> None:
         super().__init__(units, activation, use_bias, **options)
         self._configure(recurrent_activation=recurrent_activation)
-        self.reset_after = _check.boolean("reset_after", reset_after)
+        self.reset_after = check.boolean("reset_after", reset_after)
 
     def _fused(self) -> Kernel | str:
         return fused_if(

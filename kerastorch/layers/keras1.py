@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from .. import initializers
 from ..activations import Activation
+from ..base import check
+from ..base.input_checks import float_tensor, one_shape, sizes_at
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError
 from ..weights import Shape, Var, transpose
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, sizes_at
-from ._weighted import repr_of
 
 
 def _start(value: float) -> Any:
@@ -43,7 +43,7 @@ class _OfKeras1(Layer):
             W_constraint=W_constraint,
             b_constraint=b_constraint,
         )
-        self.use_bias = _check.boolean("bias", bias)
+        self.use_bias = check.boolean("bias", bias)
 
     def _plain(self, key: str) -> Any:
         if key == "init":
@@ -240,8 +240,8 @@ class MaxoutDense(_OfKeras1):
             activity_regularizer=activity_regularizer,
             **base,
         )
-        self.output_dim = _check.positive("output_dim", output_dim)
-        self.nb_feature = _check.positive("nb_feature", nb_feature)
+        self.output_dim = check.positive("output_dim", output_dim)
+        self.nb_feature = check.positive("nb_feature", nb_feature)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check_input_shape(input_shape)

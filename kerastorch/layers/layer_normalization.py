@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base import check, to_torch
+from ..base.input_checks import float_tensor, one_shape, one_tensor, refuse, sizes_at
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..weights import Shape, Var
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, one_tensor, refuse, sizes_at
-from ._weighted import repr_of
 
 _REFUSED = {"rms_scaling": "scaling by the variance without centring is not here"}
 
@@ -27,7 +27,7 @@ class _OverAxes(Layer):
 
     def _keep_axes(self, axis: Any) -> None:
         several = isinstance(axis, (list, tuple))
-        axes = _check.integers("axis", axis) if several else (_check.integer("axis", axis),)
+        axes = check.integers("axis", axis) if several else (check.integer("axis", axis),)
         if not axes or len(set(axes)) != len(axes) or min(axes) < 0 <= max(axes):
             # Keras sorts the numbers as they stand, which would mix up axes that are counted from both ends.
             raise ArgumentError(
@@ -132,9 +132,9 @@ class LayerNormalization(_OverAxes):
             gamma_constraint=gamma_constraint,
         )
         self._keep_axes(axis)
-        self.epsilon = _check.number("epsilon", epsilon)
-        self.center = _check.boolean("center", center)
-        self.scale = _check.boolean("scale", scale)
+        self.epsilon = check.number("epsilon", epsilon)
+        self.center = check.boolean("center", center)
+        self.scale = check.boolean("scale", scale)
         refuse(self, _REFUSED, rms_scaling=rms_scaling)
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
@@ -167,13 +167,13 @@ class LayerNormalization(_OverAxes):
         shape = self._in_shape
         axes = self._axes(len(shape))
         if axes != list(range(len(shape) - len(axes), len(shape))):
-            raise _plain.no_module(
+            raise to_torch.no_module(
                 self, [f"torch's normalises the last axes, this one axis {self.axis} of an input of {len(shape)} axes"]
             )
-        return _plain.plain(
+        return to_torch.plain(
             nn.LayerNorm,
             self,
-            _plain.with_constants(self, weight=1),
+            to_torch.with_constants(self, weight=1),
             normalized_shape=sizes_at(self, shape, axes),
             eps=self.epsilon,
             elementwise_affine=self.scale or self.center,
@@ -213,7 +213,7 @@ class RMSNormalization(_OverAxes):
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **base: Any) -> None:
         super().__init__(**base)
         self._keep_axes(axis)
-        self.epsilon = _check.number("epsilon", epsilon)
+        self.epsilon = check.number("epsilon", epsilon)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         super()._check_input_shape(input_shape)
@@ -241,4 +241,4 @@ class RMSNormalization(_OverAxes):
         return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
 
     def _to_torch(self) -> nn.Module:
-        return _plain.plain(nn.RMSNorm, self, normalized_shape=tuple(self.weight.shape), eps=self.epsilon)
+        return to_torch.plain(nn.RMSNorm, self, normalized_shape=tuple(self.weight.shape), eps=self.epsilon)

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import sizes_at
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..weights import Shape, Var
-from . import _check
-from ._base import Example, register
 from ._conv_layer import ConvLayer
-from ._inputs import sizes_at
-from ._weighted import repr_of
 
 _CONFIG = (
     "filters",
@@ -77,8 +77,8 @@ class LocallyConnected(ConvLayer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        self.filters = _check.positive("filters", filters)
-        self.implementation = _check.one_of("implementation", implementation, (_PLACES, _DENSE, _SPARSE))
+        self.filters = check.positive("filters", filters)
+        self.implementation = check.one_of("implementation", implementation, (_PLACES, _DENSE, _SPARSE))
         if self.padding != "valid" and self.implementation == _PLACES:
             raise ArgumentError(
                 f'{repr_of(self)}: implementation=1 has padding="valid" only, got padding="{self.padding}"; '

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations
+from ..base import check
+from ..base.layer import Example, register
 from ..kernels import equations
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_lstm
 from ..kernels.types import Activation, Kernel
 from ..weights import Var, halves, identity, per_gate, reinterpret
-from . import _check, _recurrent_to_torch
-from ._base import Example, register
+from . import _recurrent_to_torch
 from ._recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class LSTM(Recurrent):
     ) -> None:
         super().__init__(units, activation, use_bias, **options)
         self._configure(recurrent_activation=recurrent_activation)
-        self.unit_forget_bias = _check.boolean("unit_forget_bias", unit_forget_bias)
+        self.unit_forget_bias = check.boolean("unit_forget_bias", unit_forget_bias)
 
     def _fused(self) -> Kernel | str:
         return fused_if(
@@ -169,7 +170,7 @@ class CuDNNLSTM(Recurrent):
 
     def __init__(self, units: int, *, unit_forget_bias: bool = True, **options: Unpack[RecurrentOptions]) -> None:
         super().__init__(units, **options)
-        self.unit_forget_bias = _check.boolean("unit_forget_bias", unit_forget_bias)
+        self.unit_forget_bias = check.boolean("unit_forget_bias", unit_forget_bias)
 
     def _fused(self) -> Kernel | str:
         return fused_lstm

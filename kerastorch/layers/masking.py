@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import one_shape, one_tensor
+from ..base.layer import Example, Layer, register
 from ..weights import Shape
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import one_shape, one_tensor
 
 
 @register("Masking")
@@ -35,7 +35,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **base: Any) -> None:
         super().__init__(**base)
-        self.mask_value = _check.number("mask_value", mask_value)
+        self.mask_value = check.number("mask_value", mask_value)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=2, meaning="(batch, ..., features)")

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.layer import Example, register
 from ..weights import Shape
-from . import _check
-from ._base import Example, register
 from ._merge import Merge, distinct
 
 _TWO = [(2, 7, 3), (2, 7, 3)]
@@ -285,7 +285,7 @@ class Concatenate(Merge):
 
     def __init__(self, axis: int = -1, **base: Any) -> None:
         super().__init__(**base)
-        self.axis = _check.integer("axis", axis)
+        self.axis = check.integer("axis", axis)
 
     def _merged_shape(self, shapes: Sequence[Shape]) -> Shape:
         first = shapes[0]

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..base import check
+from ..base.layer import Example, register
+from ..base.to_torch import no_module, plain
+from ..base.weighted import repr_of
 from ..errors import ShapeError
-from . import _check
-from ._base import Example, register
 from ._headed_attention import HEADED_CONFIG, HeadedAttention
-from ._plain import no_module, plain
-from ._weighted import repr_of
 
 _SELF = [(2, 5, 6), (2, 5, 6)]
 _CROSS = [(2, 5, 6), (2, 7, 4)]
@@ -115,7 +115,7 @@ class MultiHeadAttention(HeadedAttention):
         **base: Any,
     ) -> None:
         super().__init__(
-            key_dim=_check.positive("key_dim", key_dim),
+            key_dim=check.positive("key_dim", key_dim),
             dropout=dropout,
             use_bias=use_bias,
             use_gate=use_gate,
@@ -133,10 +133,10 @@ class MultiHeadAttention(HeadedAttention):
             softmax_robust_masking=softmax_robust_masking,
             base=base,
         )
-        self.num_heads = _check.positive("num_heads", num_heads)
+        self.num_heads = check.positive("num_heads", num_heads)
         self.key_dim = int(key_dim)
-        self.value_dim = _check.positive("value_dim", value_dim) if value_dim else self.key_dim
-        self.implicit_masks = self.supports_masking = _check.boolean("implicit_masks", implicit_masks)
+        self.value_dim = check.positive("value_dim", value_dim) if value_dim else self.key_dim
+        self.implicit_masks = self.supports_masking = check.boolean("implicit_masks", implicit_masks)
         if not self.implicit_masks:
             self._call_arguments = replace(self._call_arguments, masked=())
         self.attention_axes = _axes_of(attention_axes)
@@ -174,13 +174,13 @@ class MultiHeadAttention(HeadedAttention):
 def _axes_of(value: Any) -> tuple[int, ...] | None:
     if value is None:
         return None
-    return _check.integers("attention_axes", value if isinstance(value, (list, tuple)) else (value,))
+    return check.integers("attention_axes", value if isinstance(value, (list, tuple)) else (value,))
 
 
 def _sizes_of(value: Any) -> tuple[int, ...] | None:
     if not value and value != 0:
         return None
-    return _check.integers("output_shape", value if isinstance(value, (list, tuple)) else (value,), 1)
+    return check.integers("output_shape", value if isinstance(value, (list, tuple)) else (value,), 1)
 
 
 def _as_torch_module(layer: MultiHeadAttention) -> nn.MultiheadAttention:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import check_noise_shape, noise_shape_for
+from ..base.layer import Example, register
 from ..weights import Shape
-from . import _check
-from ._base import Example, register
-from ._inputs import check_noise_shape, noise_shape_for
 from ._noise import Noise
 
 _SELU_FLOOR = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946  # what selu tends to
@@ -36,7 +36,7 @@ class GaussianNoise(Noise):
 
     def __init__(self, stddev: float, seed: int | None = None, **base: Any) -> None:
         super().__init__(seed, **base)
-        self.stddev = _check.least_zero("stddev", stddev)
+        self.stddev = check.least_zero("stddev", stddev)
 
     def _acts(self) -> bool:
         return self.stddev > 0
@@ -65,7 +65,7 @@ class GaussianDropout(Noise):
 
     def __init__(self, rate: float, seed: int | None = None, **base: Any) -> None:
         super().__init__(seed, **base)
-        self.rate = _check.rate("rate", rate)
+        self.rate = check.rate("rate", rate)
 
     def _acts(self) -> bool:
         return 0 < self.rate < 1
@@ -99,8 +99,8 @@ class AlphaDropout(Noise):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
         super().__init__(seed, **base)
-        self.rate = _check.rate("rate", rate)
-        self.noise_shape = None if noise_shape is None else _check.shape("noise_shape", noise_shape)
+        self.rate = check.rate("rate", rate)
+        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         super()._check_input_shape(input_shape)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import float_tensor, one_shape, sizes_at
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, quote
 from ..weights import Filler, Shape, Var
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import float_tensor, one_shape, sizes_at
-from ._weighted import repr_of
 
 _EPSILON = 1e-7  # Keras's backend.epsilon()
 
@@ -110,17 +110,17 @@ class Normalization(Layer):
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))
         self.axis = (
-            list(_check.integers("axis", axis)) if several else None if axis is None else _check.integer("axis", axis)
+            list(check.integers("axis", axis)) if several else None if axis is None else check.integer("axis", axis)
         )
-        self.invert = _check.boolean("invert", invert)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.invert = check.boolean("invert", invert)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self.supports_masking = not self.keras2_masks
         if (mean is None) != (variance is None):
             raise ArgumentError(
                 f"mean and variance: expected both or neither, got mean={quote(mean)}, variance={quote(variance)}."
             )
-        self.input_mean: Any = None if mean is None else _check.numbers("mean", mean)
-        self.input_variance: Any = None if variance is None else _check.numbers("variance", variance)
+        self.input_mean: Any = None if mean is None else check.numbers("mean", mean)
+        self.input_variance: Any = None if variance is None else check.numbers("variance", variance)
         shapes = np.shape(self.input_mean), np.shape(self.input_variance)
         axes = 0 if axis is None else len(axis) if several else 1
         if self.input_mean is not None and (shapes[0] != shapes[1] or len(shapes[0]) > axes):

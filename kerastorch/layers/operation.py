@@ -9,6 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import constants
+from ..base.free_names import yielding
+from ..base.graph import Node, SymbolicTensor, operators_are, symbolic_leaves
+from ..base.layer import Example, Layer, register
+from ..base.naming import snake_case, unique_name
+from ..base.weighted import repr_of
 from ..dtypes import dtype_name
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ..functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF, Kit
@@ -17,12 +23,6 @@ from ..functions.indexing import shape_of_item
 from ..functions.outlines import Outline, infer
 from ..operations import OPERATIONS, bind
 from ..structure import leaves, map_shapes, map_structure
-from . import _constants
-from ._base import Example, Layer, register
-from ._graph import Node, SymbolicTensor, operators_are, symbolic_leaves
-from ._naming import snake_case, unique_name
-from ._weighted import repr_of
-from ._yielding import yielding
 
 
 @register("Operation")
@@ -107,7 +107,7 @@ class Operation(Layer):
             tensor = torch.tensor(
                 value.astype(value.dtype.newbyteorder("=")), dtype=kinds[value.dtype.kind], device="cpu"
             )
-            return _Held(_constants.hold(self, tensor))
+            return _Held(constants.hold(self, tensor))
 
         def as_array(value: Any) -> Any:
             """A list of numbers in the place of a tensor is one."""

@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.image_layer import Spatial, sides
+from ..base.input_checks import one_tensor
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError
 from ..weights import Shape
-from ._base import Example, register
-from ._inputs import one_tensor
-from ._spatial import Spatial, sides
-from ._weighted import repr_of
 
 _ZERO_PADS: tuple[type[nn.Module], ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..base import to_torch
+from ..base.image_layer import Spatial
+from ..base.input_checks import one_tensor
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
+from ..base.windows import padding_of, sizes
 from ..errors import ShapeError
 from ..kernels.convolution import output_size
 from ..kernels.pooling import pool
 from ..weights import Shape
-from . import _plain
-from ._base import Example, register
-from ._inputs import one_tensor
-from ._spatial import Spatial
-from ._weighted import repr_of
-from ._windows import padding_of, sizes
 
 _CONFIG = ("pool_size", "padding", "strides", "data_format")
 
@@ -91,7 +91,7 @@ class _Pooling(Spatial):
                     'padding="same": torch pads both sides alike, whatever the size of the input; that is the same for '
                     "strides of 1 and odd pool_size only"
                 )
-                raise _plain.no_module(self, [reason])
+                raise to_torch.no_module(self, [reason])
         options = {"count_include_pad": False} if type(self).AVERAGE else {}
         return module_class(self.pool_size, self.strides, around, **options)
 

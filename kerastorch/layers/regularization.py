@@ -7,13 +7,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base import check, to_torch
+from ..base.input_checks import check_noise_shape, noise_shape_for, one_shape, one_tensor
+from ..base.layer import Example, Layer, register
+from ..base.windows import axes_named, data_format_of
 from ..regularizers import L1L2
 from ..weights import Shape
-from . import _check, _plain
-from ._base import Example, Layer, register
-from ._inputs import check_noise_shape, noise_shape_for, one_shape, one_tensor
 from ._noise import Noise
-from ._windows import axes_named, data_format_of
 
 
 class _Noise(Noise):
@@ -21,7 +21,7 @@ class _Noise(Noise):
 
     def __init__(self, rate: float, seed: int | None, **base: Any) -> None:
         super().__init__(seed, **base)
-        self.rate = _check.rate("rate", rate)
+        self.rate = check.rate("rate", rate)
 
     def _noise_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """The shape of the noise, None for the input's own."""
@@ -61,7 +61,7 @@ class Dropout(_Noise):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
         super().__init__(rate, seed, **base)
-        self.noise_shape = None if noise_shape is None else _check.shape("noise_shape", noise_shape)
+        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
@@ -72,7 +72,7 @@ class Dropout(_Noise):
 
     def _to_torch(self) -> nn.Module:
         if self.noise_shape is not None:
-            raise _plain.no_module(self, [f"noise_shape={self.noise_shape}: torch's drops each value by itself"])
+            raise to_torch.no_module(self, [f"noise_shape={self.noise_shape}: torch's drops each value by itself"])
         return nn.Dropout(self.rate)
 
 
@@ -85,7 +85,7 @@ class _SpatialDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Any) -> None:
         super().__init__(rate, seed, **base)
         if noise_shape is not None:
-            _check.shape("noise_shape", noise_shape)
+            check.shape("noise_shape", noise_shape)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -222,7 +222,7 @@ class ActivityRegularization(Layer):
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("both", dict(l1=0.1, l2=0.2), (2, 7, 3)))
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **base: Any) -> None:
-        penalty = L1L2(_check.number("l1", l1), _check.number("l2", l2))
+        penalty = L1L2(check.number("l1", l1), check.number("l2", l2))
         super().__init__(activity_regularizer=penalty, **base)
         self.l1, self.l2 = penalty.l1, penalty.l2
 

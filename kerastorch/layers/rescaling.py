@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import one_shape, one_tensor
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..errors import ShapeError
 from ..weights import Filler, Shape
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import one_shape, one_tensor
-from ._weighted import repr_of
 
 
 @register("Rescaling")
@@ -50,8 +50,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale: Any, offset: Any = 0.0, *, keras2_masks: bool = False, **base: Any) -> None:
         super().__init__(**base)
-        self.scale, self.offset = _check.numbers("scale", scale), _check.numbers("offset", offset)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.scale, self.offset = check.numbers("scale", scale), check.numbers("offset", offset)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self.supports_masking = not self.keras2_masks
 
     def get_config(self) -> dict[str, Any]:

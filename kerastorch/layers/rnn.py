@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.dtype_policy import cast_floats
+from ..base.inner_layers import serialize_layer
+from ..base.layer import Example, Layer, register
+from ..base.weighted import repr_of
 from ..dtypes import any_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from ..kernels.types import KernelChoice, States
 from ..weights import Shape
-from . import _check
-from ._base import Example, Layer, register
 from ._cell import (
     cell_of,
     flatten,
@@ -27,12 +30,9 @@ from ._cell import (
     step_function,
     takes,
 )
-from ._dtypes import cast_floats
 from ._gated_cell import GatedCell
 from ._given_states import flat_parts, in_dtype, states_by_name
 from ._sequence import SEQUENCE_CONFIG, SequenceLayer
-from ._weighted import repr_of
-from ._wrapper import serialize_layer
 from .cells import GRUCell, LSTMCell, SimpleRNNCell
 from .stacked_rnn_cells import StackedRNNCells
 
@@ -114,7 +114,7 @@ class RNN(SequenceLayer):
             **base,
         )
         self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell_of("cell", cell)
-        self.num_constants = _check.integer("num_constants", num_constants, 0)
+        self.num_constants = check.integer("num_constants", num_constants, 0)
         output_shape_of(self.cell)
         self._register_states(len(self._state_sizes))
         if not self.trainable:

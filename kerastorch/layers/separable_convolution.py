@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base import check
+from ..base.layer import Example, register
 from ..kernels.convolution import convolve
 from ..weights import Var, convolution, depthwise
-from . import _check
-from ._base import Example, register
 from ._conv_layer import ChannelwiseConv
 
 _CONFIG = (
@@ -98,8 +98,8 @@ class SeparableConv(ChannelwiseConv):
             pointwise_constraint=pointwise_constraint,
             bias_constraint=bias_constraint,
         )
-        self.filters = _check.positive("filters", filters)
-        self.depth_multiplier = _check.positive("depth_multiplier", depth_multiplier)
+        self.filters = check.positive("filters", filters)
+        self.depth_multiplier = check.positive("depth_multiplier", depth_multiplier)
 
     def _channels_out(self, channels: int) -> int:
         return self.filters

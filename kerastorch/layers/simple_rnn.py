@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..activations import linear
+from ..base.layer import Example, register
 from ..kernels import equations
 from ..kernels.equations import Steps
 from ..kernels.fused import fused_rnn_relu, fused_rnn_tanh
 from ..kernels.types import Kernel
 from ..weights import Var, identity
 from . import _recurrent_to_torch
-from ._base import Example, register
 from ._recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
 
 if TYPE_CHECKING:

@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.inner_layers import serialize_layer
+from ..base.layer import Example, Layer, register
+from ..base.naming import snake_case
+from ..base.weighted import repr_of
 from ..errors import UnsupportedError
 from ..weights import Shape
-from ._base import Example, Layer, register
 from ._cell import (
     cells_of,
     flatten,
@@ -22,9 +25,6 @@ from ._cell import (
     takes,
 )
 from ._given_states import check_count, check_shapes, flat_parts, given_states
-from ._naming import snake_case
-from ._weighted import repr_of
-from ._wrapper import serialize_layer
 
 
 @register("StackedRNNCells")

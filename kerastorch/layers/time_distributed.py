@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.dtype_policy import computing_in, ends_in_own_dtype
+from ..base.inner_layers import inner_layer, serialize_layer
+from ..base.layer import Example, Layer, register
+from ..base.penalties import penalises, steps_apart
+from ..base.ragged import refuse_layout
+from ..base.weighted import repr_of
 from ..errors import ShapeError, UnsupportedError
 from ..kernels.types import KernelChoice
 from ..structure import map_shapes, map_structure
 from ..weights import Shape
-from . import _check
-from ._base import Example, Layer, register
-from ._dtypes import computing_in, ends_in_own_dtype
-from ._penalties import penalises, steps_apart
-from ._ragged import refuse_layout
-from ._weighted import repr_of
-from ._wrapper import inner_layer, serialize_layer
 
 
 @register("TimeDistributed")
@@ -56,7 +56,7 @@ class TimeDistributed(Layer):
     def __init__(self, layer: Any, *, keras2_masks: bool = False, **base: Any) -> None:
         super().__init__(**base)
         self.layer = inner_layer("layer", layer)
-        self.keras2_masks = _check.boolean("keras2_masks", keras2_masks)
+        self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         if not self.trainable:
             self.trainable = False  # the inner layer's too
         stateful = [m.name for m in self.layer.modules() if isinstance(m, Layer) and m._keeps_states]

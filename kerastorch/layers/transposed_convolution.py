@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base import check, to_torch
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
+from ..base.windows import refuse_strides_with_dilation, sizes
 from ..errors import ArgumentError, ShapeError
 from ..kernels.convolution import convolve_transposed, transposed_size
 from ..weights import Shape, Var, convolution
-from . import _check, _plain
-from ._base import Example, register
 from ._conv_layer import ConvLayer
-from ._weighted import repr_of
-from ._windows import refuse_strides_with_dilation, sizes
 
 _CONFIG = (
     "filters",
@@ -87,7 +87,7 @@ class ConvTranspose(ConvLayer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        self.filters = _check.positive("filters", filters)
+        self.filters = check.positive("filters", filters)
         self.output_padding: tuple[int, ...] | None = None
         if output_padding is not None:
             self.output_padding = sizes("output_padding", output_padding, type(self).SPATIAL, 0)
@@ -156,7 +156,7 @@ class ConvTranspose(ConvLayer):
 
     def _converted(self) -> nn.Module:
         if self.output_size is not None:
-            raise _plain.no_module(self, [f"output_size={self.output_size}: torch's module has none"])
+            raise to_torch.no_module(self, [f"output_size={self.output_size}: torch's module has none"])
         # How much is cut off on both sides together depends on no size: one shows it for all.
         extras = self.output_padding or (None,) * type(self).SPATIAL
         window = zip(self.kernel_size, self.strides, self.dilation_rate, extras, strict=True)
@@ -164,14 +164,14 @@ class ConvTranspose(ConvLayer):
             (k - 1) * d + 1 + 99 * s - transposed_size(100, k, s, d, self.padding, extra) for k, s, d, extra in window
         ]
         if any(size > 0 and size % 2 for size in cut):
-            raise _plain.no_module(
+            raise to_torch.no_module(
                 self,
                 [
                     f'padding="same" with kernel_size {self.kernel_size} and strides {self.strides}: it cuts off one '
                     "place more behind than before, torch's padding as many on both sides"
                 ],
             )
-        made = _plain.plain(
+        made = to_torch.plain(
             _MODULES[type(self).SPATIAL],
             self,
             in_channels=self.weight.shape[0],

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.input_checks import axis_in_bounds, one_shape, one_tensor
+from ..base.layer import Example, Layer, register
 from ..clipping import clip
 from ..errors import ArgumentError
 from ..weights import Shape
-from . import _check
-from ._base import Example, Layer, register
-from ._inputs import axis_in_bounds, one_shape, one_tensor
 
 
 @register("UnitNormalization")
@@ -40,10 +40,10 @@ class UnitNormalization(Layer):
     def __init__(self, axis: Any = -1, *, least_norm: float = 1e-12, **base: Any) -> None:
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))
-        self.axis = list(_check.integers("axis", axis)) if several else _check.integer("axis", axis)
+        self.axis = list(check.integers("axis", axis)) if several else check.integer("axis", axis)
         if several and not self.axis:
             raise ArgumentError("axis: expected an axis or a list of axes, got an empty list.")
-        self.least_norm = _check.number("least_norm", least_norm)
+        self.least_norm = check.number("least_norm", least_norm)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

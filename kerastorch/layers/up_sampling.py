@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base import check
+from ..base.image_layer import Spatial
+from ..base.input_checks import one_tensor
+from ..base.layer import Example, register
+from ..base.weighted import repr_of
+from ..base.windows import sizes
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..weights import Shape
-from . import _check
-from ._base import Example, register
-from ._inputs import one_tensor
-from ._spatial import Spatial
-from ._weighted import repr_of
-from ._windows import sizes
 
 _INTERPOLATIONS = ("nearest", "bilinear")
 # What Keras has beside them; the first four are Keras 3's too.
@@ -81,7 +81,7 @@ class UpSampling1D(_UpSampling):
 
     def __init__(self, size: int = 2, **base: Any) -> None:
         super().__init__(**base)
-        self.size = _check.positive("size", size)
+        self.size = check.positive("size", size)
 
     def _to_torch(self) -> nn.Module:
         return self._module()

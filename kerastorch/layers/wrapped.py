@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from .._serial import keeps_objects
+from ..base.call_arguments import CallArguments
+from ..base.layer import Layer
+from ..base.shape_inference import infer_outputs
+from ..base.variables import UnbuiltParameter
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import leaves, map_shapes
-from ._base import Layer
-from ._calling import CallArguments
-from ._shapes import infer_outputs
-from ._variables import UnbuiltParameter
-from ._weighted import repr_of
 
 
 class FunctionOrModule(Layer):

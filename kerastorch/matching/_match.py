@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..base.torch_layouts import is_keras_layout
+from ..base.variables import Variable
 from ..errors import MismatchError
 from ..files import Array, Skipped
-from ..layers._torch_layouts import is_keras_layout
-from ..layers._variables import Variable
 from ..spec import Rule
 from .convert import bias_hint
 

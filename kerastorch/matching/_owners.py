@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ..layers._base import Layer
-from ..layers._tracking import opened
-from ..layers._variables import Variable, all_variables, own_variables
+from ..base.layer import Layer
+from ..base.tracking import opened
+from ..base.variables import Variable, all_variables, own_variables
 from ..models import Model
 from .attributes import is_own
 

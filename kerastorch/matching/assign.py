@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..base import constants
+from ..base.variables import fillers, mark
 from ..errors import KerasTorchError, MismatchError
 from ..files import Array, let_go
-from ..layers import _constants
-from ..layers._variables import fillers, mark
 from ..weights import Step
 from ._match import Pair
 
@@ -134,7 +134,7 @@ def materialize_fillers(model: nn.Module, device: torch.device) -> None:
     Constant arrays have values already; they go to the device.
     """
     for module in model.modules():
-        _constants.move(module, device)
+        constants.move(module, device)
         for filler in fillers(module):
             held = module._buffers[filler.name]
             assert held is not None

@@ -14,10 +14,10 @@ from typing import Any
 
 from torch import nn
 
-from ..layers._base import Layer
-from ..layers._naming import snake_case
-from ..layers._tracking import Container, opened
-from ..layers._weighted import Weighted
+from ..base.layer import Layer
+from ..base.naming import snake_case
+from ..base.tracking import Container, opened
+from ..base.weighted import Weighted
 from ..models import Model
 
 

@@ -13,9 +13,9 @@ from itertools import groupby
 
 import numpy as np
 
+from ..base.layer import Layer
+from ..base.variables import Variable
 from ..files import Array, LegacyWeights
-from ..layers._base import Layer
-from ..layers._variables import Variable
 
 Named = tuple[str, Array]
 

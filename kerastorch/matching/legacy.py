@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from ..base.layer import REGISTRY, Layer
+from ..base.variables import own_variables
 from ..errors import quote
 from ..files import LegacyLayer, LegacyWeights
-from ..layers._base import REGISTRY, Layer
-from ..layers._variables import own_variables
 from ..models import Model
 from ..spec import Rule
 from ._match import Match, Misfit, Pair, Slot

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from torch import nn
 
+from ..base.layer import Layer
+from ..base.naming import name_in_files
+from ..base.variables import own_variables
+from ..base.weighted import repr_of
 from ..errors import quote
 from ..files import Array, TreeObject, TreeWeights
-from ..layers._base import Layer
-from ..layers._naming import name_in_files
-from ..layers._variables import own_variables
-from ..layers._weighted import repr_of
 from ..models import Model
 from ..spec import ModelSpec, Rule
 from ._match import Match, Pair, Slot

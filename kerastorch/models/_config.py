@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ..base.inner_layers import serialize_layer
+from ..base.naming import snake_case
 from ..dtypes import dtype_name
-from ..layers._naming import snake_case
-from ..layers._wrapper import serialize_layer
 from ..layers.operation import Operation
 from ._plan import Slot, map_template, slots_of
 
 if TYPE_CHECKING:
-    from ..layers._base import Layer
+    from ..base.layer import Layer
     from .model import Model
 
 GRAPH_KEYS = frozenset({"layers", "input_layers", "output_layers"})  # that the config of a graph has

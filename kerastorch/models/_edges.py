@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..layers._base import Layer
+from ..base.layer import Layer
 from ..structure import leaves, like, map_dict
 
 

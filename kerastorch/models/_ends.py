@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..base.free_names import yielding
+from ..base.graph import SymbolicTensor
 from ..errors import attribute
-from ..layers._graph import SymbolicTensor
-from ..layers._yielding import yielding
 from ..structure import leaves
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..base.graph import SymbolicTensor
+from ..base.layer import Layer
 from ..errors import UnsupportedError, quote
-from ..layers._base import Layer
-from ..layers._graph import SymbolicTensor
 from ..layers.wrapped import FunctionOrModule
 from ..structure import leaves
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
-from ..layers._weighted import repr_of
 from ..structure import leaves
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from torch import nn
 
+from ..base.layer import Layer
 from ..errors import ArgumentError
-from ..layers._base import Layer
 
 
 class LayerList(nn.ModuleList):

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from ..layers._base import Layer
+from ..base.layer import Layer
 from ..layers.operation import Operation
 from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked

@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ..base.graph import Node, SymbolicTensor, symbolic_leaves
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..dtypes import dtype_name
 from ..errors import ArgumentError
-from ..layers._base import Layer
-from ..layers._graph import Node, SymbolicTensor, symbolic_leaves
-from ..layers._weighted import repr_of
 from ..structure import leaves, map_structure
 from ..weights import Shape
 from .input import InputLayer

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.ragged import refuse_packed
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ..layers._ragged import refuse_packed
-from ..layers._weighted import repr_of
 from ..structure import leaves, map_structure
 from ._batches import Slices, Source, source_of
 from ._progress import progress

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from .. import registered
+from ..base.layer import REGISTRY, Layer
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
-from ..layers._base import REGISTRY, Layer
 from ..layers.wrapped import Lambda, TorchModuleWrapper
 from ..spec import GivenObject, LayerSpec, ModelSpec, Offered
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import UnsupportedError
-from ..layers._base import Layer
-from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ._plan import Plan, slots_of
 from .input import InputLayer

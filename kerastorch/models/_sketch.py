@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from ..base import check
 from ..errors import KerasTorchError
-from ..layers import _check
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from ..structure import map_shapes
 from ._order import NodeKey, in_order
@@ -180,7 +180,7 @@ def _promised(spec: LayerSpec, shapes: Shapes) -> Any:
     if not isinstance(stated, (list, tuple)) or spec.config.get("output_shape_type", "raw") != "raw":
         return None
     try:
-        sizes = _check.shape("output_shape", stated)
+        sizes = check.shape("output_shape", stated)
     except KerasTorchError:
         return None
     batch = shapes[0][0] if shapes and shapes[0] else None

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
+from ..base import check
+from ..base.layer import Layer
+from ..base.variables import all_variables
 from ..errors import ArgumentError, UnsupportedError, quote
-from ..layers import _check
-from ..layers._base import Layer
-from ..layers._variables import all_variables
 from ..structure import map_shapes
 from ._plan import map_template, slots_of
 from .model import Model
@@ -37,14 +37,14 @@ class Table:
                 "summary(print_fn=...)."
             )
         if self.line_length is not None:
-            _check.positive("summary: line_length", self.line_length)
+            check.positive("summary: line_length", self.line_length)
         for name in ("expand_nested", "show_trainable"):
-            _check.boolean(f"summary: {name}", getattr(self, name))
+            check.boolean(f"summary: {name}", getattr(self, name))
 
 
 def summary(model: Model, print_fn: Callable[[str], Any], table: Table, style: str, options: dict[str, Any]) -> None:
     """See `Runs.summary`."""
-    if _check.one_of("style", style, ("keras", "torch")) == "torch":
+    if check.one_of("style", style, ("keras", "torch")) == "torch":
         print_fn(_torch_summary(model, options))
         return
     if options:

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 from torch import nn
 
+from ..base.weighted import repr_of
 from ..errors import UnsupportedError
-from ..layers._weighted import repr_of
 
 _STEP = """
         loss = loss_function(model(x), y) + model.regularization_loss()

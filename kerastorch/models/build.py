@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.layer import REGISTRY, Layer
+from ..base.shape_inference import infer_output_shape
 from ..dtypes import any_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ..layers import _check
-from ..layers._base import REGISTRY, Layer
-from ..layers._shapes import infer_output_shape
 from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
 from ..structure import leaves, map_shapes
 from ._fitting import fitted
@@ -131,7 +131,7 @@ def _own_model(spec: LayerSpec, making: Making) -> Model:
     shape = spec.input_shape
     if not model.built and shape is not None:
         try:
-            _ = map_shapes(lambda sizes: _check.shape("build_config", sizes), shape)
+            _ = map_shapes(lambda sizes: check.shape("build_config", sizes), shape)
         except (ArgumentError, TypeError) as error:
             raise ArgumentError(f"build_config: {quote(shape)} is no input shape.") from error
         infer_output_shape(model, map_shapes(tuple, shape))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._serial import keeping_objects
+from ..base.graph import SymbolicTensor
+from ..base.layer import Layer
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, UnsupportedError, quote
-from ..layers._base import Layer
-from ..layers._graph import SymbolicTensor
-from ..layers._weighted import repr_of
 from ..structure import leaves
 from ._plan import Step, map_template, run_plan
 from .input import InputLayer

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import check
+from ..base.graph import Node, SymbolicTensor
+from ..base.layer import Example, Layer, register
 from ..dtypes import HALVES, any_dtype, autocasts, dtype_name
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import _check
-from ..layers._base import Example, Layer, register
-from ..layers._graph import Node, SymbolicTensor
 from ..weights import Shape
 
 
@@ -59,13 +59,13 @@ class InputLayer(Layer):
         if (shape is None) == (batch_shape is None):
             raise ArgumentError("Input: give either shape, for example Input((20, 5)), or batch_shape=(32, 20, 5).")
         if batch_shape is None:
-            batch_size = None if batch_size is None else _check.positive("batch_size", batch_size)
-            batch_shape = (batch_size, *_check.shape("shape", (shape,) if isinstance(shape, int) else shape))
+            batch_size = None if batch_size is None else check.positive("batch_size", batch_size)
+            batch_shape = (batch_size, *check.shape("shape", (shape,) if isinstance(shape, int) else shape))
         elif batch_size is not None:
             raise ArgumentError("Input: batch_shape already holds the batch size; do not give batch_size as well.")
-        self.batch_shape: Shape = _check.shape("batch_shape", batch_shape)
+        self.batch_shape: Shape = check.shape("batch_shape", batch_shape)
         self.input_dtype = any_dtype(dtype)
-        self.ragged = False if ragged is None else _check.boolean("ragged", ragged)
+        self.ragged = False if ragged is None else check.boolean("ragged", ragged)
         self._follows = False  # whether `.double()` or the like has changed the dtype
         self._built, self._build_shape = True, self.batch_shape
 

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..base import constants
+from ..base.call_arguments import inputs_of
+from ..base.dtype_policy import as_tensor
+from ..base.free_names import yielding
+from ..base.graph import shapes_of
+from ..base.graph_calls import Ends
+from ..base.layer import REGISTRY, Layer, register
+from ..base.shape_inference import build_inside, infer_output_shape
+from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
-from ..layers import _constants
-from ..layers._base import REGISTRY, Layer, register
-from ..layers._calling import inputs_of
-from ..layers._connected import Ends
-from ..layers._dtypes import as_tensor
-from ..layers._graph import shapes_of
-from ..layers._shapes import build_inside, infer_output_shape
-from ..layers._weighted import repr_of
-from ..layers._yielding import yielding
 from ..spec import TrainingConfig
 from ..structure import leaves, map_shapes
 from ._config import GRAPH_KEYS, functional_config, takes_graph
@@ -93,9 +93,9 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
 
     def _wire(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None) -> None:
         inputs, outputs = with_placeholders(_unpacked(inputs), _unpacked(outputs))
-        self._plan, ordered, constants = make_plan(inputs, outputs, layers)
-        for tensor in constants:
-            _constants.hold(self, tensor)
+        self._plan, ordered, held = make_plan(inputs, outputs, layers)
+        for tensor in held:
+            constants.hold(self, tensor)
         self._modules["layers"] = LayerList(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
         follow_rows(self._plan, ordered, self._input_layers)
@@ -192,7 +192,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
         """The plan, and values to run it on, of which those of the constants are there already."""
         plan = self._require_plan()
         values: list[Any] = [None] * plan.size
-        for slot, tensor in zip(plan.constants, _constants.held_by(self).values(), strict=True):
+        for slot, tensor in zip(plan.constants, constants.held_by(self).values(), strict=True):
             values[slot.index] = constant(tensor)
         return plan, values
 

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base import to_torch
+from ..base.graph import SymbolicTensor
+from ..base.layer import Layer, register
+from ..base.naming import inside
+from ..base.weighted import repr_of
 from ..dtypes import autocasts
 from ..errors import ArgumentError, UnsupportedError, attribute, quote
-from ..layers import _plain
-from ..layers._base import Layer, register
-from ..layers._graph import SymbolicTensor
-from ..layers._naming import inside
-from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ..layers.time_distributed import TimeDistributed
 from ..layers.wrapped import TorchModuleWrapper
@@ -241,7 +241,7 @@ class Sequential(Model):
         return sequential_config(self, [*filter(None, given), *self.layers])
 
     def _to_torch(self) -> nn.Module:
-        return _plain.chain(self, self.layers)
+        return to_torch.chain(self, self.layers)
 
 
 def _stated_start(layer: Layer) -> Any:

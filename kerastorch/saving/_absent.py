@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..base.layer import Layer
+from ..base.variables import own_variables
 from ..layers import (
     GRU,
     LSTM,
@@ -25,8 +27,6 @@ from ..layers import (
     ThresholdedReLU,
     ZeroPadding1D,
 )
-from ..layers._base import Layer
-from ..layers._variables import own_variables
 from ..layers.keras1 import Highway, MaxoutDense
 from ..layers.local import LocallyConnected
 from ..layers.operation import Operation

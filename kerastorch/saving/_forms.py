@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import nn
 
+from ..base.inner_layers import own_form, written_as
+from ..base.layer import REGISTRY, Layer
+from ..base.variables import all_variables
+from ..base.weighted import repr_of
 from ..errors import SaveError, UnsupportedError
-from ..layers._base import REGISTRY, Layer
-from ..layers._variables import all_variables
-from ..layers._weighted import repr_of
-from ..layers._wrapper import own_form, written_as
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
 from ..models import Model

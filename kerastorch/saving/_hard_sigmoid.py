@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .. import activations
+from ..base.layer import Layer
+from ..base.variables import own_variables
 from ..layers import Activation, Rescaling
-from ..layers._base import Layer
-from ..layers._variables import own_variables
 from ..models import Sequential
 from ._forms import Entry
 

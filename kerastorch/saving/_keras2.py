@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..base.layer import Layer
 from ..compat import _tables as tables
 from ..compat import forms
 from ..layers import Activation, BatchNormalization, Identity
-from ..layers._base import Layer
 from ..layers.batch_normalization import least_epsilon
 from ..matching.attributes import WRITERS
 from . import _absent

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..base.weighted import repr_of
 from ..compat._tables import NEWEST
 from ..errors import SaveError
 from ..layers import BatchNormalization
 from ..layers._merge import Merge
-from ..layers._weighted import repr_of
 from ..layers.batch_normalization import least_epsilon
 from ..layers.operation import Operation
 from ..models._config import CallMasks

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..base.weighted import repr_of
 from ..errors import SaveError
-from ..layers._weighted import repr_of
 from ..layers.embedding import Embedding
 from ..layers.masking import Masking
 from ..models._config import CallMasks, MaskOf, Unmasked

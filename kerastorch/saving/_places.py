@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
+from ..base import check
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
 from ..files import Format
-from ..layers import _check
 
 _H5 = (".h5", ".hdf5")
 
@@ -18,7 +18,7 @@ def model_format(path: str, save_format: str | None) -> Format:
         ArgumentError: They do not say one, or contradict each other.
         UnsupportedError: It is TensorFlow's SavedModel.
     """
-    named = None if save_format is None else _check.one_of("save_format", save_format, ("keras", "h5", "tf"))
+    named = None if save_format is None else check.one_of("save_format", save_format, ("keras", "h5", "tf"))
     if named == "tf":
         raise UnsupportedError(
             "save_model: save_format='tf': a SavedModel holds TensorFlow code, which nothing here makes; leave "
@@ -49,5 +49,5 @@ def check_place(what: str, path: str, overwrite: bool, zipped: bool | None = Non
         raise UnsupportedError(
             f"{what}: zipped=False: a model is written into one file, not into a directory; leave zipped out."
         )
-    if not _check.boolean(f"{what}: overwrite", overwrite) and os.path.exists(path):
+    if not check.boolean(f"{what}: overwrite", overwrite) and os.path.exists(path):
         raise SaveError(f"{what}: there is a file {quote(path)}, and overwrite is False; give another path.")

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..base.layer import Layer
+from ..base.naming import name_in_files
+from ..base.variables import own_variables
 from ..dtypes import dtype_name
 from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
-from ..layers._base import Layer
-from ..layers._naming import name_in_files
-from ..layers._variables import own_variables
 from ..layers.operation import Operation
 from ..matching import legacy_order, tree_places
 from ..models import Model

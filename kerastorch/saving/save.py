@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .. import compat
+from ..base import check
+from ..base.inner_layers import written_as
+from ..base.layer import Layer
+from ..base.variables import weights_on
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
 from ..files._write import in_memory, write_archive
-from ..layers import _check
-from ..layers._base import Layer
-from ..layers._variables import weights_on
-from ..layers._wrapper import written_as
 from ..models import Model, build_model
 from ..models._config import is_functional, lists_layers
 from ..models._masks import Visit, follow_masks
@@ -99,7 +99,7 @@ def save_model(
     model, shown, target = _model("save_model", model), _path("save_model", filepath), _dialect("save_model", dialect)
     kind = model_format(shown, save_format)
     check_place("save_model", shown, overwrite, zipped)
-    include = _check.boolean("save_model: include_optimizer", include_optimizer)
+    include = check.boolean("save_model: include_optimizer", include_optimizer)
     return _save_model(model, shown, kind, target, include, lambda values: None)
 
 
@@ -180,7 +180,7 @@ def save_weights(
         )
     check_place("save_weights", shown, overwrite)
     if save_format is not None:
-        _check.one_of("save_weights: save_format", save_format, ("h5", "keras"))
+        check.one_of("save_weights: save_format", save_format, ("h5", "keras"))
     model._built_variables()  # raises where a layer is not built
     if not shown.endswith((".h5", ".hdf5")):
         raise ArgumentError(

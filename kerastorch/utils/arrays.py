@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.check import integer
 from ..errors import ArgumentError, ShapeError, quote
-from ..layers._check import integer
 
 
 def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = None) -> Any:

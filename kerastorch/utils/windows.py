@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.check import integer
 from ..errors import ArgumentError
-from ..layers._check import integer
 from .datasets import PyDataset
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import activations, layers
+from kerastorch.base.to_torch import ACTIVATIONS
 from kerastorch.errors import UnsupportedError
-from kerastorch.layers._plain import ACTIVATIONS
 
 from ._side_by_side import (
     DTYPES,

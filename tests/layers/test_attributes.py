@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
+from kerastorch.base.layer import Example, Layer
 from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError, UnsupportedError
-from kerastorch.layers._base import Example, Layer
 
 
 class Own(Layer):

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import layers
+from kerastorch.base.free_names import KERAS_NAMES
+from kerastorch.base.layer import REGISTRY, Example, Layer
 from kerastorch.errors import ArgumentError
-from kerastorch.layers._base import REGISTRY, Example, Layer
-from kerastorch.layers._yielding import KERAS_NAMES
 from kerastorch.structure import leaves
 
 TORCH = set(dir(nn.Module()))

@@ -15,10 +15,10 @@ import torch
 from _close import assert_close
 
 from kerastorch import Input, Model, Sequential, layers
+from kerastorch.base.graph import SymbolicTensor
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 from kerastorch.functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF
 from kerastorch.layers import Operation
-from kerastorch.layers._graph import SymbolicTensor
 from kerastorch.layers.operation import apply
 from kerastorch.operations import OPERATIONS
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.layers._base import Example, Layer
+from kerastorch.base.layer import Example, Layer
 from kerastorch.structure import leaves
 
 

@@ -19,8 +19,8 @@ from _close import assert_close
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, Sequential, constraints, layers
+from kerastorch.base import penalties
 from kerastorch.errors import ArgumentError, NotBuiltError
-from kerastorch.layers import _penalties
 
 ROOT = Path(__file__).resolve().parents[2]
 B, T, F, U = 3, 5, 4, 4
@@ -250,13 +250,13 @@ print(*[loss.item() for loss in layer.losses])
 
 def test_nothing_is_watched_or_kept_without_a_regularizer(monkeypatch: pytest.MonkeyPatch) -> None:
     watched: list[Any] = []
-    call = _penalties.call
+    call = penalties.call
 
     def noting(layer: Any, *rest: Any) -> Any:
         watched.append(layer)
         return call(layer, *rest)
 
-    monkeypatch.setattr(_penalties, "call", noting)
+    monkeypatch.setattr(penalties, "call", noting)
     layer = layers.Dense(2, kernel_regularizer="l2").eval()
     out = layer(torch.randn(B, F))
     other = small_model()  # that one layer somewhere has a penalty says nothing of the others

@@ -23,7 +23,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
         "layers/test_*.py test_layouts*.py test_regularizers.py",
     ),
     "wrappers": (
-        "layers/bidirectional.py layers/time_distributed.py layers/_wrapper.py layers/wrapped.py layers/_tracking.py "
+        "layers/bidirectional.py layers/time_distributed.py base/inner_layers.py layers/wrapped.py base/tracking.py "
         "layers/abstract_rnn_cell.py",
         "layers/test_*.py test_custom_objects.py test_layouts*.py",
     ),

@@ -8,7 +8,7 @@ import pytest
 from _keras_worker import KerasWorker
 
 from kerastorch import layers
-from kerastorch.layers._base import REGISTRY, Layer
+from kerastorch.base.layer import REGISTRY, Layer
 
 # Arguments of bases that are no arguments of the layer: Keras hands them up itself, or refuses them from a caller.
 NOT_GIVEN = {

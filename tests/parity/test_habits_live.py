@@ -13,7 +13,7 @@ from workers import habits
 
 import kerastorch as kt
 from kerastorch import layers
-from kerastorch.layers._base import REGISTRY
+from kerastorch.base.layer import REGISTRY
 
 NOT_IN_KERAS_3 = ("CuDNNGRU", "CuDNNLSTM", "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense")
 # Built from other layers, or from what only a file has; their inner layers are in the other cases.

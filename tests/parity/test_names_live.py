@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _keras_worker import KerasWorker
 
-from kerastorch.layers._yielding import KERAS_NAMES
+from kerastorch.base.free_names import KERAS_NAMES
 
 
 def test_the_names_that_are_not_free_are_keras_own(keras_worker: KerasWorker) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import kerastorch as kt
-from kerastorch.layers._base import REGISTRY, Example, Layer
+from kerastorch.base.layer import REGISTRY, Example, Layer
 from kerastorch.layers._gated_cell import GatedCell
 from kerastorch.structure import leaves, map_shapes
 

@@ -12,8 +12,8 @@ from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch import layers as L
+from kerastorch.base.layer import Example, Layer
 from kerastorch.errors import ArgumentError, SaveError
-from kerastorch.layers._base import Example, Layer
 from kerastorch.saving import to_json
 
 from ._cases import EXAMPLES, IDS, largest_difference, model_of, outputs_of, randomize

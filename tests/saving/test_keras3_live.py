@@ -12,7 +12,7 @@ from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch import layers as L
-from kerastorch.layers._base import Example, Layer
+from kerastorch.base.layer import Example, Layer
 
 from ._cases import EXAMPLES, IDS, largest_difference, model_of, outputs_of, randomize
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from . import _check
-from ._weighted import repr_of
+from . import check
+from .weighted import repr_of
 
 _FORMATS = ("channels_last", "channels_first")
 _AXES = {1: ("steps",), 2: ("rows", "columns"), 3: ("rows", "columns", "depth")}
@@ -14,19 +14,19 @@ _AXES = {1: ("steps",), 2: ("rows", "columns"), 3: ("rows", "columns", "depth")}
 
 def sizes(name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """One number for each of `rank` axes; a single one stands for all."""
-    found = _check.integers(name, value if hasattr(value, "__iter__") else (value,) * rank, least)
+    found = check.integers(name, value if hasattr(value, "__iter__") else (value,) * rank, least)
     if len(found) != rank:
         raise ArgumentError(f"{name}: expected an integer or {rank} of them, got {len(found)}: {found}.")
     return found
 
 
 def padding_of(value: Any, allowed: tuple[str, ...] = ("valid", "same")) -> str:
-    return _check.one_of("padding", _lower(value), allowed)
+    return check.one_of("padding", _lower(value), allowed)
 
 
 def data_format_of(value: Any) -> str:
     """Where the channels stand: "channels_last", which None also means, or "channels_first"."""
-    return _check.one_of("data_format", _lower(value) or _FORMATS[0], _FORMATS)
+    return check.one_of("data_format", _lower(value) or _FORMATS[0], _FORMATS)
 
 
 def _lower(value: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from ..structure import map_shapes
-from . import _check
-from ._calling import joined_shapes
-from ._naming import inside
-from ._protocol import AnyLayer
-from ._variables import UnbuiltParameter, mark
+from . import check
+from .call_arguments import joined_shapes
+from .naming import inside
+from .protocol import AnyLayer
+from .variables import UnbuiltParameter, mark
 
 
 class _Lock:
@@ -60,7 +60,7 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
                 self._check_input_shape(input_shape)
                 return
-            input_shape = map_shapes(lambda shape: _check.shape("input_shape", shape), input_shape)
+            input_shape = map_shapes(lambda shape: check.shape("input_shape", shape), input_shape)
             placeholder = self._parameters.get("unbuilt")
             if isinstance(placeholder, UnbuiltParameter):
                 # Not removed yet: it holds the device and dtype that .to() left.

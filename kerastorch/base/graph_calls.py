@@ -12,11 +12,11 @@ from torch import Tensor
 from ..errors import ArgumentError, NotBuiltError, attribute
 from ..structure import map_shapes, map_structure
 from ..weights import Shape
-from ._calling import inputs_of
-from ._graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
-from ._shapes import stands_for
-from ._weighted import Weighted, repr_of
-from ._yielding import yielding
+from .call_arguments import inputs_of
+from .free_names import yielding
+from .graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
+from .shape_inference import stands_for
+from .weighted import Weighted, repr_of
 
 Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what goes in, what comes out
 

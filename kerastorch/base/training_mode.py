@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from ._protocol import AnyLayer
-from ._weighted import Weighted
+from .protocol import AnyLayer
+from .weighted import Weighted
 
 
 def take_training(layer: AnyLayer, options: dict[str, Any]) -> tuple[list[nn.Module], bool]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError, quote
-from ._protocol import AnyLayer
-from ._weighted import repr_of
+from .protocol import AnyLayer
+from .weighted import repr_of
 
 _SHAPE = "_shape"
 _INPUTS = ("inputs", "sequences")  # the first argument of Keras's own layers, and of those over time

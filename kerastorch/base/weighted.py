@@ -15,12 +15,12 @@ from .. import constraints, initializers, regularizers
 from ..dtypes import weight_dtype
 from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
 from ..weights import Fixed, Var, check_shapes, owned
-from . import _check
-from ._pass import current
-from ._tracking import Tracking
-from ._variable import Variable, WeightBuffer, WeightParameter, to_numpy
-from ._variables import UnbuiltParameter, all_variables, own_variables
-from ._yielding import is_free, yielding
+from . import check
+from .forward_pass import current
+from .free_names import is_free, yielding
+from .tracking import Tracking
+from .variable import Variable, WeightBuffer, WeightParameter, to_numpy
+from .variables import UnbuiltParameter, all_variables, own_variables
 
 
 class Weighted(Tracking):
@@ -78,7 +78,7 @@ class Weighted(Tracking):
         """
         given = _by_position(self, positional, {"shape": shape, "initializer": initializer, "dtype": dtype})
         shape = () if given["shape"] is None else given["shape"]
-        shape = _check.shape("shape", (shape,) if isinstance(shape, int) else shape)
+        shape = check.shape("shape", (shape,) if isinstance(shape, int) else shape)
         if None in shape:
             raise ShapeError(f"{repr_of(self)}: add_weight needs known sizes, got shape {shape}.")
         dtype = self.dtype if given["dtype"] is None else weight_dtype(given["dtype"])
@@ -193,7 +193,7 @@ class Weighted(Tracking):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        value = _check.boolean("trainable", value)
+        value = check.boolean("trainable", value)
         for module in self.modules():
             if isinstance(module, Weighted):
                 module._trainable = value

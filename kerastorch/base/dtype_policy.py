@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..dtypes import MIXED_NAMES, autocasts, dtype_name
 from ..structure import leaves, map_structure
-from ._protocol import AnyLayer
-from ._variables import fillers
+from .protocol import AnyLayer
+from .variables import fillers
 
 # Under a mixed policy Keras computes these in float32 and rounds the result.
 _WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "LayerNormalization", "RMSNormalization"})

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
-from ._torch_module import TorchModule
-from ._variable import WeightBuffer
-from ._yielding import is_free, release, take
+from .free_names import is_free, release, take
+from .torch_module import TorchModule
+from .variable import WeightBuffer
 
 _clock = itertools.count()
 

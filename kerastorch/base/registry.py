@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ._protocol import AnyLayer
+from .protocol import AnyLayer
 
 # One table for all files and configs: a class is found here or not at all.
 REGISTRY: dict[str, type[AnyLayer]] = {}

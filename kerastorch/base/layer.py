@@ -17,21 +17,21 @@ from ..dtypes import mixed_dtype, variable_dtype
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..structure import leaves, map_shapes, map_structure
 from ..weights import Filler, Shape, Var
-from . import _calling, _check, _penalties, _plain, _ragged
-from ._building import alone, finishing
-from ._configurable import Configurable
-from ._dtypes import as_tensor, call_in_policy, dtype_in_policy
-from ._graph import shapes_of, symbolic_leaves
-from ._modes import in_mode, take_training
-from ._naming import cell_name, given_name, inside, snake_case, unique_name
-from ._registry import REGISTRY as REGISTRY
-from ._registry import Example as Example
-from ._registry import register as register
-from ._shapes import infer_output_shape
-from ._variable import plain_value
-from ._variables import fillers, mark, unbuilt_parameter
-from ._weighted import repr_of
-from ._yielding import yielding
+from . import call_arguments, check, penalties, ragged, to_torch
+from .building import alone, finishing
+from .configurable import Configurable
+from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
+from .free_names import yielding
+from .graph import shapes_of, symbolic_leaves
+from .naming import cell_name, given_name, inside, snake_case, unique_name
+from .registry import REGISTRY as REGISTRY
+from .registry import Example as Example
+from .registry import register as register
+from .shape_inference import infer_output_shape
+from .training_mode import in_mode, take_training
+from .variable import plain_value
+from .variables import fillers, mark, unbuilt_parameter
+from .weighted import repr_of
 
 
 class Layer(Configurable):
@@ -71,7 +71,7 @@ class Layer(Configurable):
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
     _hands_training: bool = False  # whether it calls what is inside it with its own call's `training`
-    _call_arguments: _calling.CallArguments = _calling.CallArguments(("x",))
+    _call_arguments: call_arguments.CallArguments = call_arguments.CallArguments(("x",))
     # How a layer begins; attributes of its own take their places.
     _parent_path: str | None = None  # None: it has not been built or called yet
     _built: bool = False
@@ -106,9 +106,9 @@ class Layer(Configurable):
         self.name = given_name(name) if name else unique_name(snake_case(type(self).__name__))
         self._dtype = variable_dtype(dtype)
         self._mixed = mixed_dtype(dtype)
-        self._casts = _check.boolean("autocast", autocast) and self._has_policy and dtype is not None
+        self._casts = check.boolean("autocast", autocast) and self._has_policy and dtype is not None
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self._trainable = _check.boolean("trainable", trainable)
+        self._trainable = check.boolean("trainable", trainable)
         self._added_weights: list[Var] = []
         self._variable_objects: dict[Any, Any] = {}
         self._nodes = []
@@ -121,11 +121,11 @@ class Layer(Configurable):
     def _declare(self, batched: Any, batch_size: Any, shape: Any, features: Any, steps: Any) -> Shape | None:
         """The input shape that the constructor's arguments state, in any of Keras's ways."""
         if batched is not None:
-            return _check.shape("batch_input_shape", batched)
+            return check.shape("batch_input_shape", batched)
         if shape is None and features is not None:
-            size = _check.positive("input_dim", features)
+            size = check.positive("input_dim", features)
             shape = (size,) if not type(self).TAKES_STEPS and steps is None else (steps, size)
-        return None if shape is None else _check.shape("input_shape", (batch_size, *_check.shape("input_shape", shape)))
+        return None if shape is None else check.shape("input_shape", (batch_size, *check.shape("input_shape", shape)))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -134,7 +134,9 @@ class Layer(Configurable):
         cls._weight_names = frozenset(name for var in cls.WEIGHTS for name in (var.name, *var.also))
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
-        cls._call_arguments = _calling.read(getattr(cls, "call", cls.forward), cls.build, cls.compute_output_shape)
+        cls._call_arguments = call_arguments.read(
+            getattr(cls, "call", cls.forward), cls.build, cls.compute_output_shape
+        )
         cls._takes_mask = "mask" in cls._call_arguments.names
         cls._takes_training = "training" in cls._call_arguments.names
 
@@ -214,7 +216,7 @@ class Layer(Configurable):
         if not (self._built and args and type(args[0]) is Tensor) or self._call_arguments.tensors:
             if not args:
                 args = self._call_arguments.first_by_name(kwargs)  # layer(inputs=x)
-            _ragged.refuse_packed(self, args, kwargs)
+            ragged.refuse_packed(self, args, kwargs)
             args, kwargs = self._by_name(args, kwargs)
             with alone(self):
                 if symbolic_leaves((args, kwargs)):
@@ -226,8 +228,8 @@ class Layer(Configurable):
             if first and self._built:
                 with inside(self):  # what is built by being called stands below this layer
                     return Layer.__call__(self, *args, **kwargs)
-        if (self._activity_regularizer is not None or self._modules) and _penalties.penalises(self):
-            return _penalties.call(self, self._compute, args, kwargs)
+        if (self._activity_regularizer is not None or self._modules) and penalties.penalises(self):
+            return penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -253,9 +255,9 @@ class Layer(Configurable):
         if not self._built:
             if not args:
                 raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
-            inputs = _calling.inputs_of(self, args, kwargs)
+            inputs = call_arguments.inputs_of(self, args, kwargs)
             for leaf in leaves(inputs):
-                _ragged.refuse_nested(self, leaf)
+                ragged.refuse_nested(self, leaf)
             shapes = shapes_of(inputs)
             self._check_input_shape(shapes)  # a message shows the sizes as they are
             self._build_for_call(self._shape_from_call(shapes))
@@ -287,9 +289,9 @@ class Layer(Configurable):
 
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """The output shape of a call, given with shapes in the place of tensors: its options can decide it too."""
-        shapes = _calling.inputs_of(self, args, kwargs)
+        shapes = call_arguments.inputs_of(self, args, kwargs)
         if self._call_arguments.shapes:
-            return self.compute_output_shape(**_calling.told_shapes(self, args, kwargs))
+            return self.compute_output_shape(**call_arguments.told_shapes(self, args, kwargs))
         return self._output_shape(shapes)
 
     def _output_shape(self, shapes: Any) -> Any:
@@ -343,7 +345,7 @@ class Layer(Configurable):
             UnsupportedError: torch has no such module; every reason is told.
             NotBuiltError: The layer has no weights yet.
         """
-        return _plain.convert(self)
+        return to_torch.convert(self)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ..structure import leaves
 from ..torch_private import is_exporting
-from ._pass import current
-from ._protocol import AnyLayer
-from ._weighted import Weighted
+from .forward_pass import current
+from .protocol import AnyLayer
+from .weighted import Weighted
 
 
 def penalises(layer: Weighted) -> bool:

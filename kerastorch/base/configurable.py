@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from .. import activations, constraints, initializers, regularizers
 from ..errors import ArgumentError, quote
-from ._connected import Connected
-from ._dtypes import policy_name
-from ._registry import REGISTRY
+from .dtype_policy import policy_name
+from .graph_calls import Connected
+from .registry import REGISTRY
 
 # How an argument is understood and written, by the end of its name.
 _KINDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import UnsupportedError
-from ._protocol import AnyLayer
+from .protocol import AnyLayer
 
 
 class TorchModule(AnyLayer):

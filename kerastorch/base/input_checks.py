@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..dtypes import autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ._base import Layer
-from ._weighted import repr_of
+from .layer import Layer
+from .weighted import repr_of
 
 
 def one_tensor(layer: Layer, x: Any) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from ..errors import NotBuiltError
     from ..weights import Filler, Var
-    from ._variable import Variable
+    from .variable import Variable
 
 
 class AnyLayer(nn.Module):

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ArgumentError
-from ._protocol import AnyLayer
-from ._weighted import repr_of
+from .protocol import AnyLayer
+from .weighted import repr_of
 
 _PADDING = (
     "x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True), "

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..errors import ArgumentError, quote
 from ..weights import Shape
-from . import _check
-from ._base import Layer
-from ._inputs import one_shape
-from ._windows import axes_named, data_format_of, sizes
+from . import check
+from .input_checks import one_shape
+from .layer import Layer
+from .windows import axes_named, data_format_of, sizes
 
 
 class Spatial(Layer):
@@ -57,7 +57,7 @@ class Spatial(Layer):
 def sides(name: str, value: Any, rank: int) -> tuple[tuple[int, int], ...]:
     """How much goes before and behind each of `rank` axes, from any of Keras's ways to write it."""
     if not hasattr(value, "__iter__") or isinstance(value, (str, dict)):
-        side = _check.integer(name, value, 0)
+        side = check.integer(name, value, 0)
         return ((side, side),) * rank
     entries = [value] if rank == 1 else list(value)
     if len(entries) != rank:

@@ -13,12 +13,12 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ArgumentError, KerasTorchError
 from ..structure import count_shapes, leaves, like, map_shapes, map_structure
-from ._calling import inputs_of
-from ._graph import SymbolicTensor, shapes_of
-from ._penalties import unseen
-from ._protocol import AnyLayer
-from ._variables import UnbuiltParameter
-from ._weighted import Weighted, repr_of
+from .call_arguments import inputs_of
+from .graph import SymbolicTensor, shapes_of
+from .penalties import unseen
+from .protocol import AnyLayer
+from .variables import UnbuiltParameter
+from .weighted import Weighted, repr_of
 
 
 @dataclass(frozen=True)

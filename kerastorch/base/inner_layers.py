@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import registered
 from ..errors import ArgumentError, UnsupportedError, quote
-from ._base import REGISTRY, Layer
+from .layer import REGISTRY, Layer
 
 
 class OwnConfig(dict[str, Any]):

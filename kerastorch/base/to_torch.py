@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from .. import activations
 from ..errors import UnsupportedError
-from ._protocol import AnyLayer
-from ._weighted import Weighted, repr_of
+from .protocol import AnyLayer
+from .weighted import Weighted, repr_of
 
 _ADVICE = ". It is itself an nn.Module: use it as it is."
 _Module = TypeVar("_Module", bound=nn.Module)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ..errors import NotBuiltError
 from ..torch_private import is_persistent, outside_modes
 from ..weights import Filler, Var, identity
-from ._torch_layouts import keras_variable
-from ._variable import Variable, WeightBuffer, WeightParameter
+from .torch_layouts import keras_variable
+from .variable import Variable, WeightBuffer, WeightParameter
 
 
 class UnbuiltParameter(nn.parameter.UninitializedParameter):
