@@ -131,7 +131,8 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
 def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
     """`x[arange(B), places]`: of each row the place that a number says."""
     keys = [*keys, *[slice(None)] * (input.rank - len(keys))]
-    by_number = [dim for dim, key in enumerate(keys) if not whole(key)]
+    picked = [dim for dim, key in enumerate(keys) if not isinstance(key, slice)]
+    by_number = [dim for dim in picked if not isinstance(keys[dim], int)]
     if (
         len(keys) != input.rank
         or len(by_number) != 2
@@ -139,19 +140,21 @@ def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
         or sum(keys[dim].row_numbers for dim in by_number) != 1
     ):
         raise UnsupportedError(
-            "x[index] with a tensor or a list, in another way than x[arange(x.size(0)), places]: use torch.gather, "
-            "index_select or a mask"
+            "x[index] with a tensor or a list, in another way than x[arange(x.size(0)), places, ...]: use "
+            "torch.gather, index_select or a mask"
         )
     (row,) = (dim for dim in by_number if keys[dim].row_numbers)
     (dim,) = (dim for dim in by_number if dim != row)
-    if row != input.batch or (min(by_number) and max(by_number) == min(by_number) + 1):
+    if row != input.batch or (min(picked) and max(picked) == min(picked) + len(picked) - 1):
         raise UnsupportedError("x[arange, places] with the batch axis elsewhere: transpose before")
     rest = [axis for axis in range(input.rank) if axis not in by_number]
     tensor, index = input.arranged([dim, *rest]), apply("ExpandDims", keys[dim].tensor, 1)
     for place, axis in enumerate(rest, 2):
         index, size = apply("ExpandDims", index, -1), input.size(axis)
         index = lengthened(index, place, size) if isinstance(size, Size) else apply("Repeat", index, size, place)
-    return Value((0, *range(1, 1 + len(rest))), apply("Squeeze", apply("TakeAlongAxis", tensor, index, axis=1), 1))
+    made = Value((0, *range(1, 1 + len(rest))), apply("Squeeze", apply("TakeAlongAxis", tensor, index, axis=1), 1))
+    made.sizes = tuple(input.sizes[axis] for axis in (row, *rest))
+    return _sliced(made, [slice(None), *(keys[axis] for axis in rest)])
 
 
 def _of_constant(tracer: Tracer, constant: Tensor, keys: list[Any]) -> Value:

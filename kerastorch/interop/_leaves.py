@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from .. import layers
 from ..errors import UnsupportedError
@@ -213,6 +214,14 @@ def _refused(tracer: Tracer, module: nn.Module, *args: Any, **kwargs: Any) -> An
     raise UnsupportedError("there is no layer for this class")
 
 
+def _parametrized(tracer: Tracer, module: Any, *args: Any, **kwargs: Any) -> Any:
+    names = ", ".join(module.parametrizations)
+    raise UnsupportedError(
+        f"its {names} is computed by a parametrization (weight_norm, spectral_norm, ...), and in Keras it is one "
+        "weight: torch.nn.utils.parametrize.remove_parametrizations(module, name) leaves the same numbers as a weight"
+    )
+
+
 _LEAVES: Mapping[type[nn.Module], Leaf] = {
     nn.Linear: _linear,
     nn.Embedding: _embedding,
@@ -240,6 +249,8 @@ def leaf_of(module: nn.Module) -> Leaf | None:
         return _LEAVES[type(module)]
     if type(module) in _TRANSFORMERS:
         return _TRANSFORMERS[type(module)]
+    if is_parametrized(module) and type(module).__bases__[0] in _LEAVES:
+        return _parametrized
     of_torch = type(module).__module__.startswith("torch.nn.modules.")
     return _refused if of_torch and not isinstance(module, (*_CONTAINERS, *_READ_THROUGH)) else None
 

@@ -194,17 +194,26 @@ def _arange(tracer: Tracer, *bounds: Any, start: Any = 0, end: Any = None, step:
     if end is not None:
         given = [given[0] if given else start, end]
     first, last, step = (0, given[0], step) if len(given) == 1 else (given[0], given[1], (*given, step)[2])
-    if step != 1 or isinstance(first, (Size, float, Ratio)) or not isinstance(last, Size):
-        raise UnsupportedError("arange of sizes with a step, or that starts at one")
+    if any(not isinstance(bound, (int, Size)) for bound in (first, last)) or not (unknown(step) or step in (1, -1)):
+        raise UnsupportedError("arange of sizes with another step than 1 and -1, or of numbers that are no sizes")
     dtype = options.get("dtype") or torch.int64
-    if same(last, symbol(BATCH, 1)) and not first:
+    if not unknown(first) and same(last, symbol(BATCH, 1)) and not first and step == 1:
         return Value((0,), _no_row_numbers, row_numbers=True)
-    if has_batch(last):
+    if has_batch(last) or has_batch(first):
         raise UnsupportedError(_NO_ROWS)
+    count = (last - first) * step
 
     def make() -> SymbolicTensor:
-        counted = apply("Cumsum", ones_along(last - first, torch.int64), axis=1)
-        counted = apply("Add", counted, first - 1) if first != 1 else counted
+        if not unknown(count):
+            zeros = apply("ZerosLike", tracer.ones(torch.int64))
+            counted = apply("Add", zeros, np.arange(1, 1 + count))
+        else:
+            counted = apply("Cumsum", ones_along(count, torch.int64), axis=1)
+        counted = counted if step == 1 else apply("Negative", counted)
+        start = number_of(first - step)
+        if unknown(first):
+            start = apply("ExpandDims", start, 1)
+        counted = apply("Add", counted, start) if unknown(first) or start else counted
         return counted if dtype == torch.int64 else apply("Cast", counted, name_of(dtype))
 
     return Value((None, 0), make)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from .. import layers
 from ..errors import UnsupportedError
 from ..layers.operation import apply
 from ._pointwise import FUNCTIONS as _POINTWISE
-from ._pointwise import aligned, rank_of
-from ._size import same
+from ._pointwise import rank_of
+from ._size import product, same
 from ._tied import kernel_of
 from ._value import Value
 
@@ -58,15 +57,10 @@ def _spread(operation: str) -> Function:
         if not unbiased or not correction:
             return made
         dims = [input.dim(item) for item in (dim if isinstance(dim, (list, tuple)) else (dim,))]
-        count = [input.tensor.shape[input.order.index(item)] for item in dims]
-        if None in count:
-            raise UnsupportedError(
-                f"{operation.lower()} divides by n - {correction:g}, and n is not known; Keras divides by n: pass "
-                "correction=0"
-            )
-        whole = math.prod(count)
+        count = [input.size(item) for item in dims]
+        whole = product(count)
         factor = whole / (whole - correction)
-        return made.with_tensor(apply("Multiply", made.tensor, factor**0.5 if operation == "Std" else factor))
+        return _POINTWISE["mul"](tracer, made, factor**0.5 if operation == "Std" else factor)
 
     return function
 
@@ -222,40 +216,6 @@ def _einsum(tracer: Tracer, equation: str, *operands: Any) -> Value:
     return einsum(equation, *given)
 
 
-def _bilinear_attention(
-    tracer: Tracer,
-    query: Value,
-    key: Value,
-    value: Value,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    *,
-    scale: float | None = None,
-) -> Value:
-    if dropout_p or is_causal:
-        raise UnsupportedError("scaled_dot_product_attention with dropout_p or is_causal: write it with matmul")
-    size = query.tensor.shape[query.axis(-1, "works")]
-    back = list(range(key.rank))
-    back[-2:] = back[:-3:-1]
-    scores = matmul(tracer, query, key.relabelled(back))
-    scores = scores.with_tensor(apply("Multiply", scores.tensor, size**-0.5 if scale is None else scale))
-    if attn_mask is not None:
-        boolean = (attn_mask.tensor.dtype if isinstance(attn_mask, Value) else attn_mask.dtype).itemsize == 1
-        if boolean:
-            raise UnsupportedError("scaled_dot_product_attention with a boolean mask: give it as numbers to add")
-        scores = _POINTWISE["add"](tracer, scores, attn_mask)
-    return matmul(tracer, _POINTWISE["softmax"](tracer, scores, -1), value)
-
-
-def _cosine_similarity(tracer: Tracer, x1: Value, x2: Value, dim: int = 1, eps: float = 1e-8) -> Value:
-    product = _reduced("Sum", _POINTWISE["mul"](tracer, x1, x2), dim, False)
-    norms = [_norm(tracer, value, 2, dim) for value in (x1, x2)]
-    bounded = [norm.with_tensor(apply("Maximum", norm.tensor, eps)) for norm in norms]
-    (left, right), wrap = aligned(product, _POINTWISE["mul"](tracer, *bounded))
-    return wrap(apply("TrueDivide", left, right))
-
-
 FUNCTIONS: Mapping[str, Function] = {
     "sum": _reduction("Sum"),
     "mean": _reduction("Mean"),
@@ -279,6 +239,4 @@ FUNCTIONS: Mapping[str, Function] = {
     "__rmatmul__": lambda tracer, input, other: matmul(tracer, other, input),
     "linear": _linear,
     "einsum": _einsum,
-    "scaled_dot_product_attention": _bilinear_attention,
-    "cosine_similarity": _cosine_similarity,
 }

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..base.graph import SymbolicTensor
 from ..errors import KerasTorchError, UnsupportedError
 from ..models import Input, Model
-from . import _assigning, _functional, _indexing, _open, _pointwise, _reducing, _shaping
+from . import _assigning, _composed, _functional, _indexing, _open, _pointwise, _reducing, _shaping
 from ._comparing import compare_on, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
@@ -32,6 +32,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_indexing.FUNCTIONS,
     **_assigning.FUNCTIONS,
     **_functional.FUNCTIONS,
+    **_composed.FUNCTIONS,
 }
 
 # With one of these in it a module may have (B, C, T), with time at the end.

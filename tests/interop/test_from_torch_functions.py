@@ -66,6 +66,11 @@ POINTWISE: dict[str, Callable[[Any, Tensor], Any]] = {
     "plus_equals": lambda m, x: add_in_place(m.dense(x), x),
     "casts": lambda m, x: (x > 0).long().to(x).sum(1) + x.contiguous().clone().detach().type_as(x)[:, 0],
     "constant_rows": lambda m, x: torch.cat([x.new_zeros(x.size(0), 1, 4), x[:, :-1]], 1) + torch.zeros_like(x),
+    "several_in_one": lambda m, x: (
+        torch.addcmul(x, x, x * 2, value=0.5) + torch.lerp(x, x * x, x.sigmoid()) - x.clamp_min(0.1).addcdiv(x, x.exp())
+    ),
+    "prelu": lambda m, x: F.prelu(x, m.vector[:1]) + F.prelu(x[:, 0], m.vector)[:, None],
+    "full_like": lambda m, x: torch.full_like(x, 0.5) * x + torch.full_like(x, 2, dtype=torch.int64),
     "full": lambda m, x: torch.full((x.size(0), 2), 3.0, dtype=x.dtype) + x[:, 0, :2],
 }
 REDUCING: dict[str, Callable[[Any, Tensor], Any]] = {
@@ -80,6 +85,9 @@ REDUCING: dict[str, Callable[[Any, Tensor], Any]] = {
         F.normalize(x, dim=-1) + x.norm(dim=1, keepdim=True) + torch.linalg.norm(x, dim=-1)[..., None]
     ),
     "cosine": lambda m, x: F.cosine_similarity(x, x + 1, dim=-1),
+    "distance": lambda m, x: F.pairwise_distance(x, x * 2) + F.pairwise_distance(x[:, 0], x[:, 1], keepdim=True),
+    "with_mean": lambda m, x: sum(torch.var_mean(x, 1)) + sum(torch.std_mean(x, dim=1, correction=0)),
+    "softmin": lambda m, x: F.softmin(x, dim=1),
     "cumsum": lambda m, x: x.cumsum(1),
     "matmul": lambda m, x: (x @ x.transpose(1, 2)).matmul(x),
     "weights": lambda m, x: x @ m.matrix,
@@ -91,6 +99,14 @@ REDUCING: dict[str, Callable[[Any, Tensor], Any]] = {
     "einsum": lambda m, x: torch.einsum("btf,bsf->bts", x, x),
     "einsum_of_weights": lambda m, x: torch.einsum("btf,fu->but", x, m.matrix),
     "attention": lambda m, x: F.scaled_dot_product_attention(x, x * 2, x),
+    "attention_to_the_past": lambda m, x: F.scaled_dot_product_attention(x[:, 2:], x, x, is_causal=True),
+    "attention_where": lambda m, x: F.scaled_dot_product_attention(x, x, x, attn_mask=(x[:, None, :, 0] > 0)),
+    "attention_nowhere": lambda m, x: F.scaled_dot_product_attention(x, x, x, attn_mask=(x[..., :1] > x.mT[:, :1])),
+    "attention_with_numbers": lambda m, x: F.scaled_dot_product_attention(x, x, x, attn_mask=x @ x.mT, scale=0.5),
+    "attention_with_infinity": lambda m, x: F.scaled_dot_product_attention(
+        x, x, x, attn_mask=torch.full((7, 7), float("-inf"), dtype=x.dtype).triu(1)
+    ),
+    "added_product": lambda m, x: torch.baddbmm(x @ x.mT, x, x.mT, beta=0.5, alpha=2.0),
     "causal": lambda m, x: causal(x),
     "layer_norm": lambda m, x: F.layer_norm(x, (4,)),
 }
@@ -106,6 +122,8 @@ SHAPING: dict[str, Callable[[Any, Tensor], Any]] = {
     "stack": lambda m, x: torch.stack([x, x * 2], dim=1).mT,
     "slices": lambda m, x: x[:, 1:-1, ::2],
     "new_axes": lambda m, x: x[:, None, -1] * x[..., 0, None],
+    "diff": lambda m, x: x.diff(dim=1) + torch.diff(x, 2, 1)[:, :1],
+    "hstack": lambda m, x: torch.hstack([x, x * 2]),
     "differences": lambda m, x: x[:, 1:] - x[:, :-1],
     "select": lambda m, x: x.select(1, 2) + x.narrow(1, 2, 3)[:, -1],
     "index_select": lambda m, x: x.index_select(2, torch.tensor([3, 0])),
@@ -126,8 +144,6 @@ SHAPING: dict[str, Callable[[Any, Tensor], Any]] = {
 }
 ALL = {"pointwise": POINTWISE, "reducing": REDUCING, "shaping": SHAPING}
 CASES = [(group, name) for group, functions in ALL.items() for name in functions]
-# They use the same weights in other ways: one model cannot have two of them.
-TIED = {"weights", "functional_dense", "vector"}
 
 
 def outputs(made: dict[str, Tensor]) -> list[Tensor]:
@@ -149,8 +165,7 @@ def test_function(group: str, name: str) -> None:
 
 @pytest.mark.parametrize("group", ALL)
 def test_keras_computes_the_same(group: str, keras_worker: Any, tmp_path: Path) -> None:
-    left = {name: function for name, function in ALL[group].items() if name not in TIED}
-    module = Functions(**left).eval()
+    module = Functions(**ALL[group]).eval()
     x = torch.randn(BATCH, TIME, FEATURES)
     path = str(tmp_path / "model.keras")
     model: Any = kt.from_torch(module, x, dynamic_axes=())

@@ -46,6 +46,9 @@ OPEN: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "time first": lambda m, x, n: m.rnn(x)[0].transpose(0, 1)[n - 1, torch.arange(x.size(0))],
     "of features": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0)), :, n - 1] * 2,
     "of four axes": lambda m, x, n: m.rnn(x)[0].unflatten(2, (1, 5))[torch.arange(x.size(0)), n - 1].flatten(1),
+    "some features": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0)), n - 1, 1:3],
+    "one feature": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0)), n - 1, 2] * 2,
+    "one of the last axis": lambda m, x, n: m.rnn(x)[0].unflatten(2, (1, 5))[torch.arange(x.size(0)), n - 1, :, 2],
     "masked": lambda m, x, n: masked(m.rnn(x)[0], torch.arange(x.size(1))[None, :] >= n[:, None], -1.0),
     "masked by a constant": lambda m, x, n: masked(x, x > 0.5, torch.tensor(0.25)),  # type: ignore[arg-type]
     "masked by numbers": lambda m, x, n: masked(m.rnn(x)[0], x[:, :, :1].expand(-1, -1, UNITS) > 0, 0),

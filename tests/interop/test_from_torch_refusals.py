@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from _close import assert_close
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import remove_parametrizations
 
 import kerastorch as kt
 from kerastorch.errors import ArgumentError, UnsupportedError
 
-from ._helpers import randomize, translated
+from ._helpers import of_model, randomize, translated
 from ._zoo import FEATURES, LastOutput, Tagger, TimeFirst, series, words
 
 
@@ -99,6 +101,11 @@ def test_refused_with_its_line(name: str) -> None:
     ("part", "shape", "message"),
     [
         (nn.LSTM(4, 5, proj_size=2, batch_first=True), (3, 7, 4), "proj_size=2: Keras's LSTM has no projection"),
+        (
+            weight_norm(nn.Linear(4, 5)),
+            (3, 4),
+            "its weight is computed by a parametrization (weight_norm, spectral_norm,",
+        ),
         (nn.Bilinear(4, 4, 2), (3, 4), "there is no layer for this class"),
         (nn.Embedding(5, 2, max_norm=1.0), None, "max_norm=1.0"),
         (nn.Conv1d(4, 5, 3, padding=1, padding_mode="circular"), (3, 4, 7), "padding_mode='circular'"),
@@ -124,6 +131,15 @@ def test_a_module_is_refused_with_its_name(part: nn.Module, shape: Any, message:
     x = words(5) if shape is None else torch.randn(shape)
     with pytest.raises(UnsupportedError, match=rf"part \({type(part).__name__}\): .*" + re.escape(message)):
         kt.from_torch(Function(function, part=part), x)
+
+
+def test_without_parametrizations_it_is_a_layer() -> None:
+    module = randomize(Function(lambda m, x: m.part(x), part=weight_norm(nn.Conv1d(4, 5, 3), dim=1)))
+    x = torch.randn(3, 4, 7)
+    with torch.no_grad():
+        expected = module(x)
+    remove_parametrizations(module.get_submodule("part"), "weight")
+    assert_close(of_model(kt.from_torch(module, x), x), [expected])
 
 
 def test_everything_is_listed() -> None:

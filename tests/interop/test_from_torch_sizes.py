@@ -111,6 +111,10 @@ OPEN: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "expanded": lambda m, x, o: torch.cat([o, o[:, :1].expand(-1, x.size(1), -1)], -1),
     "positions": lambda m, x, o: o + torch.arange(x.size(1))[None, :, None],
     "positions from one": lambda m, x, o: o * torch.arange(1, x.size(1) + 1, dtype=o.dtype).view(1, -1, 1),
+    "positions to the end": lambda m, x, o: o * torch.arange(x.size(1) - 1, -1, -1)[None, :, None],
+    "positions from a size": lambda m, x, o: o + torch.arange(x.size(1), 2 * x.size(1)).to(o)[:, None],
+    "spread": lambda m, x, o: (o - o.mean(1, keepdim=True)) / (o.std(1, keepdim=True) + o.var((1, 2), keepdim=True)),
+    "attention to the past": lambda m, x, o: F.scaled_dot_product_attention(o, o, o, is_causal=True),
     "table": lambda m, x, o: o + m.table[:, : x.size(1)],
     "causal": lambda m, x, o: (
         (o @ o.mT).masked_fill(torch.ones(x.size(1), x.size(1)).triu(1).bool(), float("-inf")).softmax(-1) @ o
