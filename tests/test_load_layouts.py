@@ -147,7 +147,7 @@ def blocks(kernel: np.ndarray, gates: int) -> np.ndarray:
 
 
 CUDNN: dict[str, tuple[Any, Any, int, Callable[[np.ndarray], np.ndarray], str]] = {
-    "CuDNNLSTM": (L.CuDNNLSTM, L.LSTM, 4, lambda b: b[:12] + b[12:], "CuDNNLSTM -> LSTM: its two biases are added"),
+    "CuDNNLSTM": (L.CuDNNLSTM, L.LSTM, 4, lambda b: b[:48] + b[48:], "CuDNNLSTM -> LSTM: its two biases are added"),
     "LSTM": (
         L.LSTM,
         L.CuDNNLSTM,
@@ -155,7 +155,7 @@ CUDNN: dict[str, tuple[Any, Any, int, Callable[[np.ndarray], np.ndarray], str]] 
         lambda b: np.concatenate([b / 2, b / 2]),
         "LSTM -> CuDNNLSTM: its bias is halved into two",
     ),
-    "CuDNNGRU": (L.CuDNNGRU, L.GRU, 3, lambda b: np.stack([b[:9], b[9:]]), "CuDNNGRU -> GRU(reset_after=True)"),
+    "CuDNNGRU": (L.CuDNNGRU, L.GRU, 3, lambda b: np.stack([b[:36], b[36:]]), "CuDNNGRU -> GRU(reset_after=True)"),
     "GRU": (L.GRU, L.CuDNNGRU, 3, lambda b: np.concatenate([b[0], b[1]]), "GRU(reset_after=True) -> CuDNNGRU"),
 }
 
@@ -163,19 +163,20 @@ CUDNN: dict[str, tuple[Any, Any, int, Callable[[np.ndarray], np.ndarray], str]] 
 @pytest.mark.parametrize("name", CUDNN)
 def test_between_cudnn_and_plain_layers(name: str) -> None:
     source, target, gates, bias_map, rule = CUDNN[name]
-    plain = [random(4, 3 * gates), random(3, 3 * gates)]
+    # As many features as units, a multiple of 3 and 4: an axis that is another one is no error, but other numbers.
+    plain = [random(12, 12 * gates), random(12, 12 * gates) + 1]
     packed = [blocks(kernel, gates) for kernel in plain]
-    old = source(3)
-    old.build((None, 5, 4))
+    old = source(12)
+    old.build((None, 5, 12))
     bias = random(*old.variables[2].shape())
     theirs, ours = (packed, plain) if name.startswith("CuDNN") else (plain, packed)
     found, names, rules, problems = read(
-        target(3), (None, 5, 4), [*theirs, bias], "abc", keras1=False, sum_biases=name == "CuDNNLSTM"
+        target(12), (None, 5, 12), [*theirs, bias], "abc", keras1=False, sum_biases=name == "CuDNNLSTM"
     )
     assert_arrays(found, [*ours, bias_map(bias)])
     assert (names, rules, problems) == (["a", "b", "c"], [rule], [])
     # Into a layer of the same class nothing changes.
-    found, _, rules, problems = read(source(3), (None, 5, 4), [*theirs, bias], keras1=False)
+    found, _, rules, problems = read(source(12), (None, 5, 12), [*theirs, bias], keras1=False)
     assert_arrays(found, [*theirs, bias])
     assert (rules, problems) == ([], [])
 
