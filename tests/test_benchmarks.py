@@ -198,7 +198,7 @@ def test_a_run_goes_on_where_the_last_one_was_stopped(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["speed.json"]
 
 
-@pytest.mark.parametrize("change", [dict(threads=1), dict(versions={"torch": "3"}), dict(machine="other")], ids=str)
+@pytest.mark.parametrize("change", [{"threads": 1}, {"versions": {"torch": "3"}}, {"machine": "other"}], ids=str)
 def test_what_was_measured_otherwise_is_not_gone_on_with(tmp_path: Path, change: dict[str, Any]) -> None:
     first = Results(tmp_path / "speed.json")
     first.begin(FACTS)

@@ -31,8 +31,10 @@ def read(
         for name, array in zip(names, arrays, strict=True)
     ]
     result = converted(layer.variables, stored, **{"keras1": True, "sum_biases": False, **options})
-    found = [array.read() for _, array in result.arrays]
-    assert [array.shape for _, array in result.arrays] == [array.shape for array in found]
+    found: list[np.ndarray] = []
+    for _, array in result.arrays:
+        found.append(array.read())
+        assert found[-1].shape == array.shape  # as it was stated before it was read
     return found, [name for name, _ in result.arrays], result.rules, result.problems
 
 
@@ -55,6 +57,9 @@ KERNELS: dict[str, tuple[Callable[[], Any], tuple[int | None, ...], Callable[[np
         (None, 9, 3),
         lambda k: k.transpose(2, 1, 0)[..., None],
     ),
+    # Their last axis has one place in both layouts.
+    "Conv1D of one filter": (lambda: L.Conv1D(1, 3), (None, 9, 4), lambda k: k[:, None]),
+    "Conv1D of 1.0, one filter": (lambda: L.Conv1D(1, 3), (None, 9, 4), lambda k: k.transpose(2, 1, 0)[..., None]),
     "Conv1D of today": (lambda: L.Conv1D(5, 3), (None, 9, 4), lambda k: k),
     "Conv2D": (lambda: L.Conv2D(5, (3, 2)), (None, 9, 8, 4), lambda k: k),
     "Conv2D, th": (lambda: L.Conv2D(5, (3, 2), **FIRST), (None, 4, 9, 8), lambda k: k.transpose(3, 2, 0, 1)),

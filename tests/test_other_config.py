@@ -139,7 +139,13 @@ def test_training_alone_is_not_named(tmp_path: Path) -> None:
     def made(**options: Any) -> Model:
         return Sequential([Input((6, 4)), layers.Dropout(0.1), layers.LSTM(3, **options)])
 
-    options = dict(dropout=0.2, recurrent_dropout=0.3, kernel_initializer="zeros", bias_regularizer="l2", name="other")
+    options = {
+        "dropout": 0.2,
+        "recurrent_dropout": 0.3,
+        "kernel_initializer": "zeros",
+        "bias_regularizer": "l2",
+        "name": "other",
+    }
     kt.save_model(made(**options, recurrent_constraint="max_norm", return_sequences=True), tmp_path / "m.keras")
     without = Sequential([Input((6, 4)), layers.LSTM(3)])
     for mine in (made(), without):

@@ -68,11 +68,11 @@ def test_a_layer_called_again_on_what_follows_it_is_no_circle() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (dict(input_layers=[["d", 0, 0]]), "'d' stands in input_layers and is no InputLayer"),
-        (dict(input_layers=[]), "input_layers is empty"),
-        (dict(input_layers=None), "input_layers: expected a list"),
-        (dict(output_layers=[["gone", 0, 0]]), "'gone' is referred to"),
-        (dict(output_layers=["d", 0]), "output_layers: expected a list"),
+        ({"input_layers": [["d", 0, 0]]}, "'d' stands in input_layers and is no InputLayer"),
+        ({"input_layers": []}, "input_layers is empty"),
+        ({"input_layers": None}, "input_layers: expected a list"),
+        ({"output_layers": [["gone", 0, 0]]}, "'gone' is referred to"),
+        ({"output_layers": ["d", 0]}, "output_layers: expected a list"),
     ],
 )
 def test_broken_ends(change: Config, match: str) -> None:
@@ -98,7 +98,7 @@ def test_one_output_in_either_form(tensor: Any) -> None:
 
 
 def test_states_of_keras_2() -> None:
-    lstm = dict(units=3, recurrent_activation="sigmoid")
+    lstm = {"units": 3, "recurrent_activation": "sigmoid"}
     layers = [
         {**source(), "name": "x"},
         called(item("LSTM", "e", return_state=True, **lstm), [["x", 0, 0, {}]]),

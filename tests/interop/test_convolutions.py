@@ -59,22 +59,22 @@ def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
 
 
 PLAIN = [
-    ("Conv1D", dict(filters=6, kernel_size=3)),
-    ("Conv1D", dict(filters=6, kernel_size=2, padding="same", activation="relu")),
-    ("Conv1D", dict(filters=6, kernel_size=3, padding="causal", dilation_rate=2, activation="tanh")),
-    ("Conv1D", dict(filters=6, kernel_size=3, strides=2, groups=2, use_bias=False)),
-    ("Conv2D", dict(filters=6, kernel_size=(3, 2), padding="same", dilation_rate=(1, 2))),
-    ("Conv2D", dict(filters=6, kernel_size=2, strides=(2, 3), activation="softmax")),
-    ("Conv3D", dict(filters=6, kernel_size=(2, 1, 3), padding="same")),
-    ("DepthwiseConv1D", dict(kernel_size=3, depth_multiplier=2, padding="same")),
-    ("DepthwiseConv2D", dict(kernel_size=(3, 2), depth_multiplier=3, strides=(2, 1), activation="softmax")),
-    ("SeparableConv1D", dict(filters=6, kernel_size=3, depth_multiplier=2, padding="causal")),
-    ("SeparableConv2D", dict(filters=6, kernel_size=(3, 2), depth_multiplier=2, activation="elu")),
-    ("Conv1DTranspose", dict(filters=6, kernel_size=3, strides=2, output_padding=1)),
-    ("Conv2DTranspose", dict(filters=6, kernel_size=(4, 2), strides=2, padding="same")),
-    ("Conv2DTranspose", dict(filters=6, kernel_size=2, strides=3, activation="softmax", use_bias=False)),
-    ("Conv3DTranspose", dict(filters=6, kernel_size=(1, 2, 3), strides=(1, 2, 3))),
-    ("Conv1DTranspose", dict(filters=6, kernel_size=3, dilation_rate=2)),
+    ("Conv1D", {"filters": 6, "kernel_size": 3}),
+    ("Conv1D", {"filters": 6, "kernel_size": 2, "padding": "same", "activation": "relu"}),
+    ("Conv1D", {"filters": 6, "kernel_size": 3, "padding": "causal", "dilation_rate": 2, "activation": "tanh"}),
+    ("Conv1D", {"filters": 6, "kernel_size": 3, "strides": 2, "groups": 2, "use_bias": False}),
+    ("Conv2D", {"filters": 6, "kernel_size": (3, 2), "padding": "same", "dilation_rate": (1, 2)}),
+    ("Conv2D", {"filters": 6, "kernel_size": 2, "strides": (2, 3), "activation": "softmax"}),
+    ("Conv3D", {"filters": 6, "kernel_size": (2, 1, 3), "padding": "same"}),
+    ("DepthwiseConv1D", {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"}),
+    ("DepthwiseConv2D", {"kernel_size": (3, 2), "depth_multiplier": 3, "strides": (2, 1), "activation": "softmax"}),
+    ("SeparableConv1D", {"filters": 6, "kernel_size": 3, "depth_multiplier": 2, "padding": "causal"}),
+    ("SeparableConv2D", {"filters": 6, "kernel_size": (3, 2), "depth_multiplier": 2, "activation": "elu"}),
+    ("Conv1DTranspose", {"filters": 6, "kernel_size": 3, "strides": 2, "output_padding": 1}),
+    ("Conv2DTranspose", {"filters": 6, "kernel_size": (4, 2), "strides": 2, "padding": "same"}),
+    ("Conv2DTranspose", {"filters": 6, "kernel_size": 2, "strides": 3, "activation": "softmax", "use_bias": False}),
+    ("Conv3DTranspose", {"filters": 6, "kernel_size": (1, 2, 3), "strides": (1, 2, 3)}),
+    ("Conv1DTranspose", {"filters": 6, "kernel_size": 3, "dilation_rate": 2}),
 ]
 BASES = {"Conv": nn.modules.conv._ConvNd, "Depthwise": nn.modules.conv._ConvNd, "Separable": nn.Sequential}
 

@@ -248,7 +248,7 @@ class _Scale(Layer):
         Var("scale", ("scale",), lambda l, s: (s[-1],), init=lambda l: lambda shape, **o: torch.ones(shape, **o)),
     )
     CONFIG = ("factor",)
-    EXAMPLES = (Example("default", dict(factor=2.0), (4, 3)),)
+    EXAMPLES = (Example("default", {"factor": 2.0}, (4, 3)),)
     scale: Tensor
 
     def __init__(self, factor: float = 1.0, **base: Any) -> None:

@@ -28,6 +28,15 @@ Q, V = torch.randn(2, 4, 6), torch.randn(2, 5, 6)
         (layers.Attention, lambda a: a([Q, V], mask=[torch.ones(2, 5), None]), ShapeError, "mask of the query"),
         (layers.AdditiveAttention, lambda a: a.build([(None, 4, None), (None, 5, None)]), ShapeError, "must be known"),
         (lambda: layers.MultiHeadAttention(0, 3), None, ArgumentError, "num_heads"),
+        *(
+            (
+                lambda: layers.MultiHeadAttention(2, 3),
+                lambda a, shape=shape: a._check_input_shape(shape),
+                ShapeError,
+                "takes query and",
+            )
+            for shape in ((None, 4, 6), [(None, 4, 6)], [(None, 4, 6)] * 4, ())
+        ),
         (lambda: layers.MultiHeadAttention(2, 3.5), None, ArgumentError, "key_dim"),
         (lambda: layers.MultiHeadAttention(2, 3, sliding_window=0), None, ArgumentError, "sliding_window"),
         (lambda: layers.MultiHeadAttention(2, 3, flash_attention=True, dropout=0.1), None, ArgumentError, "dropout=0"),

@@ -271,10 +271,10 @@ def test_who_follows_single_operations_sees_them(
 # ---------------------------------------------------------------- in layers
 
 CONFIGS = [
-    (layers.LSTM, dict(activation="relu")),
-    (layers.GRU, dict(activation="relu")),
-    (layers.GRU, dict(reset_after=False, recurrent_activation="hard_sigmoid")),
-    (layers.SimpleRNN, dict(activation="softsign")),
+    (layers.LSTM, {"activation": "relu"}),
+    (layers.GRU, {"activation": "relu"}),
+    (layers.GRU, {"reset_after": False, "recurrent_activation": "hard_sigmoid"}),
+    (layers.SimpleRNN, {"activation": "softsign"}),
 ]
 
 
@@ -297,10 +297,10 @@ def test_layers_run_on_the_engine(cls: Any, config: Any, calls: list[str], monke
     x = torch.randn(4, 6, 3, dtype=torch.float64).transpose(1, 2).repeat(1, 2, 1)[:, :, [0, 2, 3, 5]]
     mask = torch.tensor([[1, 0, 1, 1, 0, 1]] * 3 + [[0] * 6], dtype=torch.bool)
     cases = [
-        dict(x=x, training=True, mask=mask),
-        dict(x=x.flip(0)[:, ::2], training=False),
-        dict(x=x[:1, :1], training=True),
-        dict(x=x[:0], training=True),
+        {"x": x, "training": True, "mask": mask},
+        {"x": x.flip(0)[:, ::2], "training": False},
+        {"x": x[:1, :1], "training": True},
+        {"x": x[:0], "training": True},
     ]
     for case in cases:
         results = []
@@ -353,7 +353,7 @@ def test_autocast(cls: Any, config: Any, given: torch.dtype, calls: list[str]) -
 
 
 def test_checkpointing(calls: list[str]) -> None:
-    layer = build(layers.LSTM, dict(activation="relu"))
+    layer = build(layers.LSTM, {"activation": "relu"})
     x = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
     (expected,) = torch.autograd.grad(layer(x)[0].square().sum(), x)
     (found,) = torch.autograd.grad(checkpoint(layer, x, use_reentrant=False)[0].square().sum(), x)  # type: ignore[index]
@@ -364,10 +364,10 @@ def test_checkpointing(calls: list[str]) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (dict(activation="relu"), None),
-        (dict(activation="softmax"), "autograd follows every step: no derivative of softmax is known here"),
+        ({"activation": "relu"}, None),
+        ({"activation": "softmax"}, "autograd follows every step: no derivative of softmax is known here"),
         (
-            dict(activation=torch.nn.PReLU(), recurrent_activation="log_softmax"),
+            {"activation": torch.nn.PReLU(), "recurrent_activation": "log_softmax"},
             "autograd follows every step: no derivative of PReLU and log_softmax is known here",
         ),
     ],

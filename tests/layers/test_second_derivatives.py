@@ -15,11 +15,11 @@ from kerastorch.kernels import step_engine
 from kerastorch.kernels.equations import LSTM
 
 LAYERS = [
-    (layers.LSTM, dict(activation="softsign")),
-    (layers.GRU, dict(activation="silu")),
-    (layers.GRU, dict(reset_after=False)),
-    (layers.SimpleRNN, dict(activation="elu")),
-    (layers.LSTM, dict(recurrent_dropout=0.25, dropout=0.25)),
+    (layers.LSTM, {"activation": "softsign"}),
+    (layers.GRU, {"activation": "silu"}),
+    (layers.GRU, {"reset_after": False}),
+    (layers.SimpleRNN, {"activation": "elu"}),
+    (layers.LSTM, {"recurrent_dropout": 0.25, "dropout": 0.25}),
 ]
 
 

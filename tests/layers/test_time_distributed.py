@@ -120,3 +120,22 @@ def test_the_mask_that_is_handed_on() -> None:
     wanted[0, 1, 2] = wanted[1, 2, 3] = False
     assert torch.equal(own.compute_mask(zeros), wanted)
     assert torch.equal(own.compute_mask(zeros, MASK), wanted)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "computed"),
+    [("mixed_bfloat16", torch.bfloat16), ("float16", torch.float32), ("float64", torch.float64), (None, torch.float32)],
+)
+def test_the_inner_layer_computes_in_the_dtype_of_the_outer_one(dtype: str | None, computed: torch.dtype) -> None:
+    """As Keras 3, which runs the inner layer's `call` alone: mixed policies of the outer one cast the inner weights."""
+    layer = layers.TimeDistributed(layers.Dense(2), **({} if dtype is None else {"dtype": dtype}))
+    x = torch.randn(2, 3, 4)
+    found = layer(x)
+    kernel, bias = (parameter.detach() for parameter in layer.layer.parameters())
+    kernel = kernel if kernel.shape == (4, 2) else kernel.T
+    assert kernel.dtype == torch.float32
+    given = x.to(torch.float16 if dtype == "float16" else computed)  # what the outer layer makes of its inputs
+    wanted = given.to(computed) @ kernel.to(computed) + bias.to(computed)
+    assert found.dtype == computed
+    # bfloat16 rounds each result once more where the bias is added apart: one unit in its last place.
+    torch.testing.assert_close(found, wanted, rtol=2**-7 if computed == torch.bfloat16 else 1e-5, atol=1e-5)

@@ -333,5 +333,5 @@ def test_on_cuda_a_batch_is_copied_while_another_is_computed(pinned: bool, rng: 
             yield buffer
 
     model.cuda()
-    for data, options in ((x, dict(batch_size=100)), (batches(), {}), (torch.from_numpy(x).cuda(), {})):
+    for data, options in ((x, {"batch_size": 100}), (batches(), {}), (torch.from_numpy(x).cuda(), {})):
         np.testing.assert_allclose(model.predict(data, **options), expected, rtol=1e-2, atol=1e-2)  # TF32

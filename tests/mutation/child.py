@@ -69,6 +69,7 @@ def _silence(path: Path) -> None:
 
 
 def pytest_run(file: str, plugin: object) -> None:
+    mark_other_errors()
     options = [
         "-q",
         "--tb=line",
@@ -178,11 +179,28 @@ class Judge(Chosen):
             self.note({"test": report.nodeid, "how": "crash", "what": str(report.longrepr)[-300:]})
 
 
+def mark_other_errors() -> None:
+    """From now on an error that leaves a `pytest.raises` of another one is marked: the test has judged it."""
+    leave = pytest.RaisesExc.__exit__
+    if leave.__name__ == "leave_and_mark":
+        return
+
+    def leave_and_mark(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        expected = leave(self, kind, error, trace)
+        if error is not None and not expected:
+            error.another_than_asserted = True  # type: ignore[attr-defined]
+        return expected
+
+    pytest.RaisesExc.__exit__ = leave_and_mark  # type: ignore[method-assign, assignment]
+
+
 def kind_of(error: BaseException, package: str) -> str:
     """What a test died of: "assertion" (its own judgement), "refusal" (an error raised on purpose) or "crash"."""
     if isinstance(inner := getattr(error, "exceptions", None), tuple):  # an ExceptionGroup, which Python 3.10 lacks
         kinds = {kind_of(each, package) for each in inner}
         return "assertion" if "assertion" in kinds else sorted(kinds)[-1]
+    if getattr(error, "another_than_asserted", False):
+        return "assertion"
     if isinstance(error, AssertionError | pytest.fail.Exception):
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -200,11 +200,13 @@ class Runner:
     def judge(self, mutant: Mutant, files: list[str], live: bool = False, wide: bool = False) -> dict[str, Any]:
         """Run the tests of `files` that can see the mutant until an assertion kills it."""
         chosen = self.candidates(mutant, files, live, wide)
-        # Files with killers first, then those of quick tests.
+        # Files with killers first, then those that have the module's name, then those of quick tests.
+        stem = Path(mutant.module).stem.strip("_")
         ordered = sorted(
             chosen,
             key=lambda file: (
                 min(0.0, *chosen[file].values()),
+                stem not in file,
                 self._seconds(file, live, chosen[file]) / len(chosen[file]),
             ),
         )

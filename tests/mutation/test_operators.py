@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kerastorch.errors import ArgumentError
+from kerastorch.errors import ArgumentError, ShapeError
 
-from .child import kind_of
+from .child import kind_of, mark_other_errors
 from .equivalents import EQUIVALENT
 from .operators import is_program, sites
 from .subjects import SUBJECTS, draw, files_of_tests, modules, mutants_of
@@ -94,5 +94,11 @@ def test_a_death_is_classed_by_who_raised() -> None:
     assert kind_of(not_raised.value, "/nowhere") == "assertion"
     assert kind_of(own.value, "/nowhere") == "assertion"
     assert kind_of(own.value, __file__) == "crash"  # an assert of the package is no judgement of a test
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pytest.RaisesExc, "__exit__", pytest.RaisesExc.__exit__)
+        mark_other_errors()
+        with pytest.raises(TypeError) as other, pytest.raises(ShapeError):
+            raise TypeError("x")
+    assert kind_of(other.value, "/nowhere") == "assertion"  # the test said which error, and another came
     assert kind_of(ArgumentError("x"), "/nowhere") == "refusal"
     assert kind_of(TypeError("x"), "/nowhere") == "crash"

@@ -27,13 +27,13 @@ def two_inputs(rng: np.random.Generator) -> list[np.ndarray]:
     ("way", "options"),
     [
         ("array", {}),
-        ("array", dict(batch_size=4)),
-        ("array", dict(batch_size=4, steps=2)),
-        ("list", dict(batch_size=3)),
-        ("tuple", dict(batch_size=4)),
-        ("dict", dict(batch_size=4)),
+        ("array", {"batch_size": 4}),
+        ("array", {"batch_size": 4, "steps": 2}),
+        ("list", {"batch_size": 3}),
+        ("tuple", {"batch_size": 4}),
+        ("dict", {"batch_size": 4}),
         ("generator", {}),
-        ("generator", dict(steps=2)),
+        ("generator", {"steps": 2}),
     ],
     ids=str,
 )
@@ -74,7 +74,7 @@ def test_states_go_on_from_batch_to_batch_and_from_call_to_call(
     keras_worker: KerasWorker, framework: str, rng: np.random.Generator
 ) -> None:
     x = rng.normal(size=(6, 5, 4)).astype("float32")
-    options = dict(batch_size=3)
+    options = {"batch_size": 3}
     reference = keras_worker.call(framework, "predict:run_predict", "stateful", [x], "array", options, 2)
     model = read(reference["json"], reference["weights"])
     first, second = model.predict(x), model.predict(x)  # three rows for each run, as the model says
