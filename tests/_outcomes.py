@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
@@ -17,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from _goldens import expected_files, unpack
 from make_goldens import GOLDENS
@@ -137,6 +139,7 @@ LOSSES = [
     _of("LossFunctionWrapper", "keras.losses", fn="log_cosh", reduction="none"),
     "categorical_crossentropy",
     {"b": "mae"},
+    ["mine"],
     _of("CategoricalFocalCrossentropy", "keras.losses", alpha=0.5, from_logits=True, more=1, reduction="none"),
 ]
 METRICS = [
@@ -145,6 +148,7 @@ METRICS = [
     [["acc"], [_of("MeanMetricWrapper", "keras.metrics", name="b_right", fn="binary_accuracy", dtype="float32")]],
     _of("AUC", "keras.metrics", num_thresholds=7, name="auc", dtype=_of("DTypePolicy", "keras", name="float32")),
     None,
+    ["r2"],
     [_of("F1Score", "keras.metrics", average="macro", name=None), "crossentropy", "auc"],
 ]
 WEIGHTS = [None, {"b": 2.0}, [0.5, 2.0], 0.5, {}, {"a": "x"}]
@@ -153,7 +157,7 @@ WEIGHTS = [None, {"b": 2.0}, [0.5, 2.0], 0.5, {}, {"a": "x"}]
 def compiled() -> list[dict[str, Any]]:
     """How models may have been compiled: each optimizer, loss, list of metrics and kind of weights in turn."""
     found = []
-    for number in range(24):
+    for number in range(48):
         optimizer = OPTIMIZERS[number % len(OPTIMIZERS)]
         found.append(
             {
@@ -169,6 +173,40 @@ def compiled() -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+@cache
+def stored() -> dict[str, Callable[[], Any]]:
+    """The places, names, attributes and shapes in files of weights of the same models, in both dialects and layouts."""
+
+    def walked(config: dict[str, Any], dialect: Any, ending: str) -> Any:
+        model = kt.model_from_json(json.dumps(config))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"m{ending}"
+            kt.save_weights(model, path, dialect=dialect)
+            found = {}
+            with h5py.File(path) as file:
+                items = [("", file)]
+                file.visititems(lambda name, item: items.append((name, item)))
+                for name, item in items:
+                    texts = {key: _text(value) for key, value in sorted(item.attrs.items())}
+                    found[name] = [texts, list(getattr(item, "shape", ())), str(getattr(item, "dtype", ""))]
+        return found
+
+    return {
+        f"{name} in {dialect}{ending}": lambda config=config, dialect=dialect, ending=ending: walked(
+            config, dialect, ending
+        )
+        for name, config in configs()
+        for dialect in ("keras3", "keras2")
+        for ending in (".weights.h5", ".h5")
+    }
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_text(item) for item in value.tolist()]
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 # ---------------------------------------------------------------- what is printed

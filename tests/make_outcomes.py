@@ -9,14 +9,15 @@ import json
 import tempfile
 from pathlib import Path
 
-from _outcomes import FOLDER, kept, outcome, printed, readings, written
+from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
 from make_goldens import pack
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name, cases in (("readings", readings()), ("written", written()), ("printed", printed(Path(folder)))):
+        every = {"readings": readings(), "written": written(), "stored": stored(), "printed": printed(Path(folder))}
+        for name, cases in every.items():
             before = kept(name) if (FOLDER / f"{name}.zip").exists() else {}
             found = {case: json.loads(json.dumps(outcome(make))) for case, make in cases.items()}
             changed = [case for case in {**before, **found} if before.get(case) != found.get(case)]

@@ -19,7 +19,7 @@ TENSORS = {X: ("float32", 3), Y: ("float32", 3), I: ("int32", 3), B: ("bool", 3)
 def call(function: str, **arguments: Any) -> Any:
     """The symbol, the first argument and the options."""
     operation = OPERATIONS[function]
-    given = {**{name: None for name in operation.names}, **operation.config, **arguments}
+    given = {**dict.fromkeys(operation.names), **operation.config, **arguments}
     try:
         made = in_tensorflow(function, given, TENSORS)
     except NotSupported as error:

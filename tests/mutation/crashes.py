@@ -71,11 +71,13 @@ class Follow(Chosen):
         note: Callable[[dict[str, Any]], None],
         file: Path,
         lines: tuple[int, int],
+        checks: bool = False,
     ) -> None:
         super().__init__(False, package, order)
         self.note = note
         self.file = str(file)
         self.lines = lines
+        self.checks = checks
         self.calls: list[Call] = []
         self.frames: list[FrameType] = []
         self.failure = ""
@@ -123,7 +125,7 @@ class Follow(Chosen):
         if not self.calls:
             return
         ways = {call.how for call in self.calls}
-        crash = next((call for call in self.calls if call.how == "crashed"), None)
+        crash = next((call for call in self.calls if call.how != "returned"), None)
         self.note(
             {
                 "test": item.nodeid,
@@ -134,7 +136,7 @@ class Follow(Chosen):
                 "what": f"{type(crash.error).__name__}: {crash.error}"[:300] if crash else "",
             }
         )
-        if speaks_against(ways, self.failure):
+        if speaks_against(ways, self.failure, self.checks):
             self.stop = True
             item.session.shouldstop = "enough"  # type: ignore[assignment]
 
@@ -145,23 +147,24 @@ class Follow(Chosen):
             self.failure = "crash" if call.excinfo is None else kind_of(call.excinfo.value, self.package)
 
 
-def speaks_against(ways: Collection[str], failure: str) -> bool:
-    """Whether a test shows that a mutant does not just crash at once.
+def speaks_against(ways: Collection[str], failure: str, checks: bool) -> bool:
+    """Whether a test shows that a mutant does more than die at once.
 
     Args:
         ways: How the calls that came to the changed place ended.
         failure: What the test died of, or "".
+        checks: Whether the changed place is a part of a check. What refuses too much is then judged by tests that say
+            what is refused; elsewhere a refusal is an error like others, which follows from what was changed.
     """
     if "returned" in ways or failure == "assertion":
         return True
-    # What refuses too much is judged by tests that say what is refused. In a test that passes, a call that is
-    # refused had no ordinary input.
-    return bool(failure) and "crashed" not in ways
+    # In a test that passes, a call that is refused had no ordinary input.
+    return bool(failure) and checks and "crashed" not in ways
 
 
-def verdict(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What was noted of a mutant's tests -> its crash, if that is all it ever does in them; else None."""
-    if any(speaks_against(each["ways"], each["failure"]) for each in lines):
+def verdict(lines: list[dict[str, Any]], checks: bool = False) -> dict[str, Any] | None:
+    """What was noted of a mutant's tests -> its error, if that is all it ever does in them; else None."""
+    if any(speaks_against(each["ways"], each["failure"], checks) for each in lines):
         return None
     crashes = [each for each in lines if each["failure"]]
     if not crashes:

@@ -30,6 +30,7 @@ OPPOSITE = {
     ast.NotIn: ast.In,
 }
 REACHED = "_mutant_reached"  # a name among the builtins: what is called where a changed place is computed
+CHECKS = ("check", "refuse", "require", "verify", "validate")  # functions that are there to raise
 TERMS = (ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr)
 ONE_WAY = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult, ast.RShift)
 
@@ -46,6 +47,7 @@ class Site:
     before: str
     after: str
     noted: str = field(default="", compare=False)  # as `after`, and calls REACHED first; empty where no call can stand
+    checks: bool = field(default=False, compare=False)  # whether it is a part of a check, which raises on purpose
 
     def apply(self, text: str, noted: bool = False) -> str:
         data = text.encode()
@@ -235,6 +237,7 @@ class Scope:
         self.conditions: set[int] = set()  # the tests of `if` statements
         self.indices: set[int] = set()  # constants that other operators change
         self.unlike: set[int] = set()  # displays whose elements are of different types
+        self.checks: set[int] = set()  # what decides whether an error is raised
 
 
 class _Walk:
@@ -296,6 +299,8 @@ class _Walk:
         scope = self.scope
         if isinstance(node, ast.If):
             scope.conditions.add(id(node.test))
+            if any(isinstance(each, ast.Raise) for each in node.body):
+                scope.checks.update(id(each) for each in (node, *ast.walk(node.test)))
         if isinstance(node, ast.Subscript):
             scope.indices.update(id(each) for each in ast.walk(node.slice) if isinstance(each, ast.Constant))
         if isinstance(node, ast.Call) and _called(node) in AXIS_METHODS:
@@ -339,7 +344,10 @@ class _Walk:
             if isinstance(new, ast.Pass):
                 noted = f"{REACHED}()"
         line = self.text[:start].count(b"\n") + 1
-        self.found.append(Site(operator, ".".join(self.names) or "<module>", line, start, end, before, after, noted))
+        checks = id(node) in self.scope.checks or any(name.strip("_").startswith(CHECKS) for name in self.names)
+        self.found.append(
+            Site(operator, ".".join(self.names) or "<module>", line, start, end, before, after, noted, checks)
+        )
 
     def offset(self, line: int | None, column: int | None) -> int:
         assert line is not None

@@ -258,7 +258,7 @@ class Runner:
             if error or lines is None:
                 return
             for file, order in chosen.items():
-                follow = Follow(order, package, note, self.copy.root / mutant.module, lines)
+                follow = Follow(order, package, note, self.copy.root / mutant.module, lines, mutant.site.checks)
                 pytest_run(file, follow)
                 if follow.stop:
                     return
@@ -271,7 +271,7 @@ class Runner:
         if found and "import" in found[0]:
             given = {"by": "", "given": "nothing: it cannot be imported", "seen": "every import"}
             return {"how": "crashing", "what": found[0]["import"], **given}
-        return verdict(found) if how == "ended" else None
+        return verdict(found, mutant.site.checks) if how == "ended" else None
 
     def _varied(self, chosen: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
         """A few of each parametrized test, of many files, as many as there is time for; quick ones first."""

@@ -103,8 +103,19 @@ def test_only_what_does_nothing_but_crash_is_set_aside() -> None:
     assert verdict([passed]) is None
     assert verdict([crash, line("", "returned")]) is None
     assert verdict([crash, line("crash", "crashed", "returned")]) is None
-    assert verdict([crash, line("refusal", "refused")]) is None  # it refuses too much
+    assert verdict([crash, line("refusal", "refused")], checks=True) is None  # it refuses too much
+    assert verdict([crash, line("refusal", "refused")]) is not None  # what was changed is no check
     assert verdict([crash, line("assertion", "crashed")]) is None
+
+
+def test_which_places_are_parts_of_a_check() -> None:
+    text = "def f(a, b):\n    if a < b:\n        raise ValueError(a)\n    return a - b"
+    assert {site.before: site.checks for site in sites(text)} == {
+        "if a < b:\n    raise ValueError(a)": True,
+        "a < b": True,
+        "a - b": False,
+    }
+    assert {site.checks for site in sites("def _check_size(a, b):\n    one(a - b, 2)")} == {True}
 
 
 def test_each_operator_can_be_noted() -> None:

@@ -1,9 +1,9 @@
-"""What is written of many models and of how they were compiled, in full."""
+"""What is written of many models and of how they were compiled, and where their weights stand, in full."""
 
 from __future__ import annotations
 
 import pytest
-from _outcomes import differences, written
+from _outcomes import differences, stored, written
 
 PARTS = 6
 
@@ -11,3 +11,8 @@ PARTS = 6
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_another(part: int) -> None:
     assert differences(written(), "written", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_array_stands_elsewhere(part: int) -> None:
+    assert differences(stored(), "stored", slice(part, None, PARTS)) == {}
