@@ -49,3 +49,19 @@ def load_registered(k: ModuleType, path: str, x: np.ndarray) -> np.ndarray:
     model = k.models.load_model(path)
     k.saving.get_custom_objects().clear()
     return np.asarray(model(x))
+
+
+def computed(k: ModuleType) -> dict[str, Any]:
+    """What the operations compute that no file holds."""
+    import tensorflow as tf
+
+    from .computed_cases import CASES, control, graphs
+
+    calls = {name: lambda case=case, name=name: case(getattr(k.ops, name)) for name, case in CASES.items()}
+    found: dict[str, Any] = {}
+    for name, call in {**calls, **control(k), **graphs(k)}.items():
+        try:
+            found[name] = plain(call())
+        except (ValueError, TypeError, AttributeError, RuntimeError, tf.errors.OpError) as error:
+            found[name] = ("raises", f"{type(error).__name__}: {str(error)[:200]}")
+    return found

@@ -2,6 +2,11 @@
 
 On symbolic tensors they make layers of a graph (`layers.Operation`); on torch tensors and arrays they compute.
 `dir(ops)` lists them. `x + y`, `x[:, -1]` and the like need none of these.
+
+Those of `operations.OPERATIONS` stand in files of Keras and of kerastorch. The others, in the modules here, only
+compute: in a graph they become `Lambda` layers, which no file holds. Begin with `_computed.py`, then `making.py`
+(tensors from sizes, parts), `numbers.py` (elementwise, statistics, segments), `algebra.py` (matrices, spectra, losses),
+`control.py` (loops), `decoding.py` (CTC); `elsewhere.py` says what is left out, and what to use.
 """
 
 from __future__ import annotations
@@ -15,12 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base.graph import SymbolicTensor
-from .base.naming import snake_case
-from .functions import FUNCTIONS, Kit
-from .functions.arguments import argument_leaves, map_arguments
-from .layers.operation import apply
-from .operations import OPERATIONS, REQUIRED, bind
+from ..base.graph import SymbolicTensor
+from ..base.naming import snake_case
+from ..functions import FUNCTIONS, Kit
+from ..functions.arguments import argument_leaves, map_arguments
+from ..layers.operation import apply
+from ..namespaces import Namespace
+from ..operations import OPERATIONS, REQUIRED, bind
+from . import algebra, control, decoding, making, numbers
+from .elsewhere import ELSEWHERE
 
 # Where a function of Keras takes its arguments in another order than its class, whose call comes first.
 _ORDERS: dict[str, tuple[str, ...]] = {
@@ -82,11 +90,32 @@ def _make(name: str) -> Callable[..., Any]:
     return made
 
 
+def get(name: str) -> Any:
+    """The function with a name of `dir(ops)`."""
+    # Not kept in this module, where `any` or `sum` would hide Python's own.
+    return _make(name) if name in _NAMES else _COMPUTED[name]
+
+
+_COMPUTED = {
+    name: function
+    for module in (algebra, control, decoding, making, numbers)
+    for name, function in vars(module).items()
+    if callable(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
+}
+_FUNCTIONS = {*_NAMES, *_COMPUTED, "shape", "einsum"}
+_namespace = Namespace(
+    __name__,
+    globals(),
+    own=_FUNCTIONS - {"shape", "einsum"},
+    make=get,
+    absent=ELSEWHERE,
+    hidden={name for name in globals() if not name.startswith("_")} - _FUNCTIONS,
+)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _make(name)  # not kept in this module, where `any` or `sum` would hide Python's own
+    return _namespace.get(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*_NAMES, "shape", "einsum"})
+    return _namespace.names()
