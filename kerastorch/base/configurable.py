@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from .. import activations, constraints, initializers, regularizers
-from ..errors import ArgumentError, quote
+from .._serial import keeps_objects
+from ..errors import ArgumentError, NoConfigError, quote
 from .dtype_policy import policy_name
 from .graph_calls import Connected
+from .recording import Recorded, accepted, record
 from .registry import REGISTRY
 
 # How an argument is understood and written, by the end of its name.
@@ -35,6 +37,21 @@ class Configurable(Connected):
     INERT: ClassVar[tuple[str, ...]] = ()  # Keras arguments that are accepted and change no number
     BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     _class_name: ClassVar[str] = "Layer"
+    # Whether `get_config` of this class takes what was recorded; and whether it is what a class of a person's own has.
+    _config_is_recorded: ClassVar[bool] = True
+    _records: ClassVar[bool] = False
+    _recorded: Recorded | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        if cls._records:
+            self.__dict__["_recorded"] = record(cls, args, kwargs)
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        home = next(base for base in cls.__mro__ if "get_config" in base.__dict__)
+        cls._records = bool(home.__dict__.get("_config_is_recorded")) and not cls.CONFIG
 
     def _configure(self, **arguments: Any) -> None:
         """Keep constructor arguments as attributes, each understood by the end of its name."""
@@ -54,8 +71,27 @@ class Configurable(Connected):
         return (*cls.BASE_CONFIG, *cls.CONFIG, *(key for key in cls.INERT if key not in cls.CONFIG))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments as plain values, in Keras 3's spelling."""
-        return {**self._base_config(), **{key: self._plain(key) for key in type(self).CONFIG}}
+        """The constructor arguments as plain values, in Keras 3's spelling.
+
+        A class of your own that does not define it has the values that its constructor was called with.
+
+        Raises:
+            NoConfigError: Not all of those are plain: numbers, texts, booleans, None, and lists and dicts of them.
+        """
+        return self._recorded_config() | {key: self._plain(key) for key in type(self).CONFIG}
+
+    def _recorded_config(self) -> dict[str, Any]:
+        """What every layer writes, and of a class of a person's own without `get_config` what it was made with."""
+        recorded = self._recorded if type(self)._records else None
+        if recorded is None:
+            return self._base_config()
+        if recorded.problem and not (keeps_objects() and recorded.shareable):
+            raise NoConfigError(
+                f"{type(self).__name__} {quote(self.name)} has no config: {recorded.problem}. Define get_config, for "
+                "example: return {**super().get_config(), 'units': self.units}; and from_config where an argument is "
+                "made from its value there."
+            )
+        return {**recorded.arguments, **self._base_config()}
 
     def _plain(self, key: str) -> Any:
         """One constructor argument as a plain value."""
@@ -84,4 +120,12 @@ class Configurable(Connected):
                 raise ArgumentError(
                     f"{cls._class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
                 )
-        return cls(**config)
+        if not cls._records:
+            return cls(**config)
+        taken, left = accepted(cls, config)
+        made = cls(**taken)
+        if "name" in left:
+            made.name = left["name"]
+        if not left.get("trainable", True):
+            made.trainable = False
+        return made

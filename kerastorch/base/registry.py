@@ -33,7 +33,7 @@ def register(name: str) -> Callable[[_L], _L]:
         if missing or not cls.__doc__:
             raise TypeError(f"layer {name!r} must declare {', '.join(missing) or 'a docstring'}")
         cls._class_name = name
-        cls._tracks = False
+        cls._tracks = cls._records = False
         REGISTRY[name] = cls
         return cls
 

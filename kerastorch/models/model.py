@@ -65,6 +65,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
     supports_masking = True
     CONFIG = ()
     EXAMPLES = ()
+    _config_is_recorded = True
     training_config: TrainingConfig | None = None
     _has_policy = False
     _ids: tuple[bool, ...] = ()  # for each input, whether a layer looks it up in a table
@@ -328,7 +329,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
         """
         if cls not in (Model, REGISTRY["Sequential"]):
             if not (set(config) >= GRAPH_KEYS and takes_graph(cls)):
-                return cls(**config)
+                return super().from_config(config)
             made = Model.from_config(config, custom_objects)
             return cls(made.input, made.output, name=made.name, trainable=made.trainable)
         from ..compat import read_config  # on use: the tables of all Keras versions
@@ -342,12 +343,13 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
     def get_config(self) -> dict[str, Any]:
         """The graph in Keras 3's form.
 
-        Of a subclass whose constructor takes no graph it is `name` and `trainable` alone, as in Keras: the class adds
-        the arguments of its constructor.
+        Of a subclass whose constructor takes no graph it is what that was called with, as of a layer, or where the
+        class defines `get_config` and asks for this one, `name` and `trainable` alone: it adds its arguments.
         """
-        if self._plan is not None and not takes_graph(type(self)):
-            return {"name": self.name, "trainable": self.trainable}
-        return functional_config(self)
+        return functional_config(self) if takes_graph(type(self)) else self._recorded_config()
+
+    def _base_config(self) -> dict[str, Any]:
+        return {"name": self.name, "trainable": self.trainable}
 
 
 def _unpacked(value: Any) -> Any:

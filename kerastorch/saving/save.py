@@ -240,12 +240,6 @@ def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[
 def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:
     """The architecture in Keras's words, and how each layer was written."""
     model._built_variables()  # raises where a layer is not built
-    if not model._carries_masks and type(model).get_config is Model.get_config:
-        raise SaveError(
-            f"{type(model).__name__} {model.name!r} is a class of your own, whose architecture is Python code: save "
-            "its weights (save_weights), write it as a Sequential or functional model, or define get_config, which "
-            "returns the arguments of its constructor, and have the class at hand wherever the file is opened."
-        )
     visits = follow_masks(model) if model._carries_masks else []
     forms = Forms(dialect, arriving_masks(visits), makers_of_used_masks(visits), dialect.call_masks(visits))
     with written_as(forms.form):

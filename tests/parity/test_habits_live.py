@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 from workers import habits
 
 import kerastorch as kt
 from kerastorch import layers
 from kerastorch.base.layer import REGISTRY
+from kerastorch.errors import NoConfigError
 
 NOT_IN_KERAS_3 = ("CuDNNGRU", "CuDNNLSTM", "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense")
 # Built from other layers, or from what only a file has; their inner layers are in the other cases.
@@ -149,3 +152,39 @@ def test_paths_in_models(keras_worker: KerasWorker) -> None:
     assert {key: [numbered.sub("", path) for path in paths] for key, paths in ours.items()} == {
         key: [numbered.sub("", path) for path in paths] for key, paths in theirs.items()
     }
+
+
+# ---------------------------------------------------------------- classes without get_config
+
+
+def test_classes_without_get_config_are_recorded(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "habits:recorded")
+    assert habits.recorded(kt) == theirs  # type: ignore[arg-type]
+
+
+def test_own_cells_without_get_config_in_wrappers(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    x = habits.random(2, 4, 2)
+    arrays = [habits.random(2, 3, seed=1), habits.random(2, 3, seed=2), habits.random(6, 2, seed=3)]
+    theirs = keras_worker.call("keras3", "habits:own_cells_without_config", str(tmp_path), x, arrays)
+    ours = habits.own_cells_without_config(kt, str(tmp_path), x, arrays)  # type: ignore[arg-type]
+    assert ours["scales"] == theirs["scales"]
+    for mine, wanted in zip(ours["outputs"], theirs["outputs"], strict=True):
+        assert_close(mine, wanted)
+    assert not np.allclose(theirs["outputs"][0], theirs["outputs"][0] * 1.01)
+
+
+def test_what_is_not_plain_is_named() -> None:
+    class Around(layers.Layer):
+        def __init__(self, function: Any, inner: Any = None) -> None:
+            super().__init__()
+            self.function, self.inner = function, inner
+
+        def call(self, x: Any) -> Any:
+            return self.function(x)
+
+    with pytest.raises(NoConfigError, match=r"^Around .* has no config: .* is no plain value: func"):
+        Around(torch.relu).get_config()
+    model = kt.Sequential([kt.Input((3,)), Around(torch.relu)])
+    assert kt.clone_model(model).layers[0].function is torch.relu  # in this process a function can be shared
+    with pytest.raises(NoConfigError, match=r"function \(builtin.*, inner \(Dense\)\. Define get_config"):
+        kt.clone_model(kt.Sequential([kt.Input((3,)), Around(torch.relu, layers.Dense(3))]))
