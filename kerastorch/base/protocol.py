@@ -31,6 +31,7 @@ class AnyLayer(nn.Module):
         _takes_ids: bool
         _takes_training: ClassVar[bool]
         _tracks: ClassVar[bool]
+        _records: ClassVar[bool]
         _keeps_image: bool
         CONFIG: ClassVar[tuple[str, ...]]
         VARS_PATH: ClassVar[str]
