@@ -87,19 +87,20 @@ def attribute(getter: Callable[[Any], Any]) -> Callable[[Any], Any]:
         except KerasTorchError as error:
             if isinstance(error, AttributeError):
                 raise
-            raise _attribute_error(type(error), error.args) from error
+            raise as_attribute_error(type(error), error.args) from error
 
     return get
 
 
-def _attribute_error(cls: type[KerasTorchError], args: tuple[Any, ...]) -> KerasTorchError:
+def as_attribute_error(cls: type[KerasTorchError], args: tuple[Any, ...]) -> KerasTorchError:
+    """An error of a class of ours that is an AttributeError as well."""
     return _with_attribute_error(cls)(*args)
 
 
 @functools.lru_cache(maxsize=64)
 def _with_attribute_error(cls: type[KerasTorchError]) -> type[KerasTorchError]:
     """A class of errors that is an AttributeError too."""
-    reduce = {"__reduce__": lambda error: (_attribute_error, (cls, error.args))}
+    reduce = {"__reduce__": lambda error: (as_attribute_error, (cls, error.args))}
     return type(cls.__name__, (cls, AttributeError), {"__module__": cls.__module__, "__doc__": cls.__doc__, **reduce})
 
 

@@ -124,6 +124,8 @@ def joined_shapes(layer: AnyLayer, shapes: Sequence[Any], named: Mapping[str, An
     tensors = layer._call_arguments.tensors
     if not tensors:
         given = [*shapes, *named.values()]
+        if layer._any_shape is not None and (not given or given == [None]):
+            return layer._any_shape
         if len(given) != 1:
             raise ArgumentError(f"{repr_of(layer)}: build takes the shape of its input, got {len(given)} arguments.")
         return given[0]

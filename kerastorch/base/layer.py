@@ -77,6 +77,7 @@ class Layer(Configurable):
     _built: bool = False
     _build_depth: int = 0
     _build_shape: Any = None
+    _any_shape: Any = None  # a shape to build for where none is given: of layers whose weights do not depend on it
     _initial_weights: list[Any] | None = None
 
     def __init__(

@@ -37,6 +37,7 @@ class AnyLayer(nn.Module):
         VARS_PATH: ClassVar[str]
         _weight_names: ClassVar[frozenset[str]]  # Keras's, of the declared weights
         _call_arguments: Any  # `CallArguments`
+        _any_shape: Any
 
         # ---------------------------------------------------------------- configuration
         name: str

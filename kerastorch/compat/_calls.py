@@ -280,4 +280,6 @@ def read_ends(value: Any, where: str, depth: int = 0) -> Any:
     items = [read_ends(item, where, depth + 1) for item in sequence(value, where)]
     if not items:
         raise CorruptFileError(f"{where} is empty.")
-    return items[0] if depth == 0 and len(items) == 1 else items
+    if depth == 0 and len(items) == 1:
+        return items[0]
+    return tuple(items) if isinstance(value, (tuple, dict)) else items

@@ -104,10 +104,11 @@ class Embedding(Layer):
         self.supports_masking = self.mask_zero
         self.input_length = lengths[0] if lengths is not None and len(lengths) == 1 else lengths
         self._lengths = lengths
+        self._any_shape = (None, *(lengths or (None,)))
         refuse(self, _REFUSED, lora_rank=lora_rank, quantization_config=quantization_config, sparse=sparse)
         check.boolean("use_one_hot_matmul", use_one_hot_matmul)
         if weights is not None:
-            self.build((None, *(lengths or (None,))))
+            self.build(self._any_shape)
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
 
     def get_config(self) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: boo
             call = {"args": list(args), "kwargs": kwargs}
         calls[step.layer].append(call)
         for output, slot in enumerate(step.outputs):
-            history[slot.index] = [model.layers[step.layer].name, number, output]
+            history[slot.index] = [layer.name, number, output]
     layers = [
         {**form, "name": layer.name, "inbound_nodes": calls[index], **(_derived(form, layer) if derived else {})}
         for index, (form, layer) in enumerate(zip(forms, model.layers, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..base.layer import Layer
-from ..structure import leaves, like, map_dict
+from ..structure import leaves, like, map_dict, map_structure
 
 
 class Masked(NamedTuple):
@@ -15,8 +15,12 @@ class Masked(NamedTuple):
     mask: Any
 
 
-def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> list[Masked]:
-    """Call a layer on values with masks as Keras does: hand it the masks that it takes, find the outputs' masks."""
+def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> Any:
+    """Call a layer on values with masks as Keras does: hand it the masks that it takes, find the outputs' masks.
+
+    Returns:
+        The outputs as the layer nests them, each with its mask.
+    """
     inputs = _values(args[0])
     options = {key: _values(value) for key, value in kwargs.items()}
     rest = [_values(value) for value in args[1:]]
@@ -42,7 +46,15 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     values = leaves(result)
     # One mask is that of the first output, however many there are.
     flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] + [None] * (len(values) - 1)
-    return [Masked(value, its_mask) for value, its_mask in zip(values, flat_masks, strict=True)]
+    edges = iter([Masked(value, its_mask) for value, its_mask in zip(values, flat_masks, strict=True)])
+    return map_structure(lambda _: next(edges), result)
+
+
+def edges_of(nested: Any) -> list[Masked]:
+    """The edges in nested outputs, in order."""
+    found: list[Masked] = []
+    map_masked(found.append, nested)
+    return found
 
 
 def _mask_of(value: Any) -> Any:

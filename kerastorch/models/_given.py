@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..structure import leaves
 
 if TYPE_CHECKING:
+    from ..weights import Shape
     from .model import Model
 
 
@@ -31,13 +33,31 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
     flat = leaves(value)
     if len(flat) != len(layers):
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
+    flat = [in_rank(tensor, layer.batch_shape) for layer, tensor in zip(layers, flat, strict=True)]
     for layer, tensor in zip(layers, flat, strict=True):
         wanted, got = layer.batch_shape, tuple(tensor.shape)
         differ = [place for place, size in enumerate(wanted) if size is not None and got[place : place + 1] != (size,)]
         if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
-            hint = " One feature per step? Pass x[..., None]." if len(got) == 2 and len(wanted) == 3 else ""
-            raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
+            raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.")
     return [layer._cast(tensor, ids) for layer, tensor, ids in zip(layers, flat, model._ids, strict=True)]
+
+
+@overload
+def in_rank(given: Tensor, wanted: Sequence[int | None]) -> Tensor: ...
+@overload
+def in_rank(given: Shape, wanted: Sequence[int | None]) -> Shape: ...
+def in_rank(given: Any, wanted: Sequence[int | None]) -> Any:
+    """A tensor, or a shape, with the last axis of size 1 that the input has, or without one that it lacks, as in Keras.
+
+    Where the rank differs in any other way it is returned as it is.
+    """
+    is_tensor = isinstance(given, Tensor)
+    shape = tuple(given.shape) if is_tensor else given
+    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+        return given.unsqueeze(-1) if is_tensor else (*shape, 1)
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        return given.squeeze(-1) if is_tensor else shape[:-1]
+    return given
 
 
 def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:

@@ -85,7 +85,7 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
         before = [makers[slot.index] for slot in slots_of((step.args, step.kwargs)) if slot.index in makers]
         outputs = [shapes[slot.index] for slot in step.outputs]
         shape = outputs[0] if len(outputs) == 1 else outputs
-        known = first.setdefault(id(model.layers[step.layer]), (shape, []))
+        known = first.setdefault(id(model._layer_of(step)), (shape, []))
         known[1].extend(name for name in before if name not in known[1])
     for layer in model.layers:
         yield layer, *first[id(layer)]  # type: ignore[misc]

@@ -17,14 +17,14 @@ from ..base.graph_calls import Ends
 from ..base.layer import REGISTRY, Layer, register
 from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, quote
 from ..spec import TrainingConfig
 from ..structure import leaves, map_shapes
 from ._config import GRAPH_KEYS, functional_config, takes_graph
-from ._edges import Masked, call_masked
+from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
 from ._files import OnDisk
-from ._given import flat_inputs, flat_masks
+from ._given import flat_inputs, flat_masks, in_rank
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._rows import follow_rows
@@ -127,17 +127,33 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
 
     def _layer_of(self, step: Step) -> Layer:
         """The layer that a step of the plan calls."""
-        return self.layers[step.layer]  # type: ignore[return-value]
+        return self._layer_list[step.layer]
 
     @property
     def layers(self) -> LayerList:
-        """The layers, in Keras's order."""
+        """The layers, in Keras's order: a new list each time, to edit as one likes."""
         if self._carries_masks:
-            return self._modules["layers"]  # type: ignore[return-value]
+            return self._layer_list.copied()
         return LayerList(layer for layer in self._sublayers() if isinstance(layer, Layer))
 
+    @property
+    def _layer_list(self) -> LayerList:
+        """The list that holds the layers of a chain or a graph."""
+        return self._modules["layers"]  # type: ignore[return-value]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "layers" and getattr(type(self), "layers", None) is Model.layers:
+            raise as_attribute_error(
+                ArgumentError,
+                (
+                    f"{type(self).__name__}: the attribute 'layers' is taken (it has a meaning in every model); give "
+                    "yours another name. A Sequential has add() and pop(); or make a new model of other layers.",
+                ),
+            )
+        super().__setattr__(name, value)
+
     def _sublayers(self) -> list[nn.Module]:
-        return list(self.layers) if self._plan is not None else super()._sublayers()
+        return list(self._layer_list) if self._plan is not None else super()._sublayers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
@@ -145,7 +161,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if self._carries_masks:
-            for layer in self.layers:
+            for layer in self._layer_list:
                 layer._hold(self)
 
     # ------------------------------------------------------------------ the graph
@@ -207,7 +223,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
 
     @property
     def _input_layers(self) -> list[InputLayer]:
-        return [self.layers[index] for index in self._input_positions]  # type: ignore[misc]
+        return [self._layer_list[index] for index in self._input_positions]
 
     def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place in `layers`.
@@ -257,7 +273,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
             values[slot.index] = Masked(value, its_mask)
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-            return call_masked(self._layer_of(step), args, kwargs, training)
+            return edges_of(call_masked(self._layer_of(step), args, kwargs, training))
 
         run_plan(plan, call, values)
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
@@ -272,8 +288,8 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
         slots = slots_of(plan.inputs)
         if len(shapes) != len(slots):
             raise ShapeError(f"{repr_of(self)}: expected {len(slots)} input shape(s), got {len(shapes)}.")
-        for slot, shape in zip(slots, shapes, strict=True):
-            values[slot.index] = tuple(shape)
+        for slot, shape, layer in zip(slots, shapes, self._input_layers, strict=True):
+            values[slot.index] = in_rank(tuple(shape), layer.batch_shape)
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Any]:
             found: list[Any] = []

@@ -21,8 +21,8 @@ from ..layers.wrapped import TorchModuleWrapper
 from ..structure import is_shape, leaves
 from ..weights import Shape
 from ._config import sequential_config
-from ._edges import Masked, call_masked
-from ._given import flat_inputs, flat_masks
+from ._edges import Masked, call_masked, map_masked
+from ._given import flat_inputs, flat_masks, in_rank
 from ._layer_list import LayerList
 from ._rows import rows_after
 from .input import InputLayer
@@ -67,13 +67,13 @@ class Sequential(Model):
 
     def _extend(self, layers: Iterable[Any]) -> None:
         """Add layers: names and shapes are walked once for all of them, so that a long model takes linear time."""
-        names = {layer.name for layer in self.layers}
+        names = {layer.name for layer in self._layer_list}
         shape: Any = None  # that the latest layer was built for, once it is known
         for layer in layers:
             if isinstance(layer, SymbolicTensor):
                 layer = layer.node.layer
             if isinstance(layer, InputLayer):
-                if len(self.layers) or self._input is not None:
+                if len(self._layer_list) or self._input is not None:
                     raise ArgumentError(f"{repr_of(self)}: an Input can only stand first.")
                 self._set_input(layer)
                 continue
@@ -88,7 +88,7 @@ class Sequential(Model):
                 raise ArgumentError(
                     f"{repr_of(self)}: there is already a layer named {layer.name!r}; names must differ."
                 )
-            if not len(self.layers) and self._input is None:
+            if not len(self._layer_list) and self._input is None:
                 if (start := _stated_start(layer)) is not None:
                     self._set_input(InputLayer(batch_shape=start, name=f"{layer.name}_input"))
                 elif (start := _start_elsewhere(layer)) is not None:
@@ -101,15 +101,15 @@ class Sequential(Model):
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))
             self._ragged = self._ragged and rows_after(layer)
-            self.layers.put(layer)
+            self._layer_list.put(layer)
             layer._hold(self)
             names.add(layer.name)
 
     def _shape_after(self, last_input: Any) -> Any:
         """The shape behind the last layer; `last_input` is what goes into it, None if that is not known."""
-        if not len(self.layers):
+        if not len(self._layer_list):
             return self._build_shape
-        return self._shapes()[-1] if last_input is None else self.layers[-1].compute_output_shape(last_input)
+        return self._shapes()[-1] if last_input is None else self._layer_list[-1].compute_output_shape(last_input)
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it; the other layers keep their weights.
@@ -117,9 +117,9 @@ class Sequential(Model):
         Args:
             rebuild: Accepted for Keras's sake; the model is always ready afterwards.
         """
-        if not len(self.layers):
+        if not len(self._layer_list):
             raise ArgumentError(f"{repr_of(self)} has no layer to remove.")
-        layer = self.layers.take()
+        layer = self._layer_list.take()
         if self._symbols is not None:
             symbol, value = self._symbols
             self._symbols = (symbol, leaves(value)[0].node.args[0])
@@ -149,7 +149,7 @@ class Sequential(Model):
                 f"{repr_of(self)} was called with several tensors {self._build_shape}; a Sequential with one input "
                 "has a graph and can be saved: write this one as a functional Model."
             )
-        names, name = {layer.name for layer in self.layers}, f"{self.name}_input"
+        names, name = {layer.name for layer in self._layer_list}, f"{self.name}_input"
         while name in names:
             name += "_1"
         calls = [tensors[0] for node in self._graph_calls() if len(tensors := node.inputs()) == 1]
@@ -158,12 +158,12 @@ class Sequential(Model):
 
     def _make_graph(self) -> tuple[Any, Any]:
         symbol = value = self._input_layers[0]._symbol()
-        for layer in self.layers:
+        for layer in self._layer_list:
             value = layer(value)
         return symbol, value
 
     def build(self, input_shape: Any) -> None:
-        for layer in self.layers:
+        for layer in self._layer_list:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
@@ -172,14 +172,14 @@ class Sequential(Model):
 
     @property
     def _takes_ids(self) -> bool:
-        return len(self.layers) > 0 and self.layers[0]._takes_ids  # type: ignore[union-attr]
+        return len(self._layer_list) > 0 and self._layer_list[0]._takes_ids  # type: ignore[union-attr]
 
     @property
     def _ids(self) -> tuple[bool, ...]:
         return (self._takes_ids,)
 
     def _sublayers(self) -> list[nn.Module]:
-        return list(self.layers)
+        return list(self._layer_list)
 
     def _shape_from_call(self, shapes: Any) -> Any:
         return shapes if self._keeps_states else super()._shape_from_call(shapes)
@@ -187,21 +187,24 @@ class Sequential(Model):
     def _shapes(self) -> list[Any]:
         """The output shape of each layer."""
         shape, found = self._in_shape, []
-        for layer in self.layers:
+        for layer in self._layer_list:
             shape = layer.compute_output_shape(shape)
             found.append(shape)
         return found
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        for layer in self.layers:
+        wanted = self._build_shape if self._input is None else self._input.batch_shape
+        if is_shape(wanted) and is_shape(input_shape):
+            input_shape = in_rank(tuple(input_shape), wanted)
+        for layer in self._layer_list:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
-    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        dtype = input_dtype if self._input is None else self._input.input_dtype
-        for layer in self.layers:
-            dtype = layer._output_dtypes(dtype)[0]
-        return dtype
+    def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
+        dtypes = [input_dtype if self._input is None else self._input.input_dtype]
+        for layer in self._layer_list:
+            dtypes = layer._output_dtypes(dtypes[0])
+        return dtypes
 
     @property
     @attribute
@@ -221,27 +224,27 @@ class Sequential(Model):
         if self._input is not None and self._input.ragged:
             flat_masks(self, mask, 1)
         edges: Any = Masked(x, mask)
-        for layer in self.layers:
-            made = call_masked(layer, (edges,), {}, training)  # type: ignore[arg-type]
-            edges = made[0] if len(made) == 1 else made
-        if isinstance(edges, Masked):
-            return tuple(edges) if with_masks else edges.value
-        raise UnsupportedError(f"{repr_of(self)}: its last layer has several outputs; use a functional Model.")
+        for layer in self._layer_list:
+            edges = call_masked(layer, (edges,), {}, training)
+        values, masks = map_masked(lambda edge: edge.value, edges), map_masked(lambda edge: edge.mask, edges)
+        return (values, masks) if with_masks else values
 
     def _into_first(self, x: Any) -> Any:
-        """Data for a model that states no input: floats in the dtype of its first layer, as in Keras."""
-        dtype = _dtype_into(self) if isinstance(x, Tensor) and x.is_floating_point() and len(self.layers) else None
+        """Data for a model that states no input: in the rank and the float dtype of its first layer, as in Keras."""
+        if isinstance(x, Tensor) and not x.is_nested and is_shape(self._build_shape):
+            x = in_rank(x, self._build_shape)
+        dtype = _dtype_into(self) if isinstance(x, Tensor) and x.is_floating_point() and len(self._layer_list) else None
         if dtype is None or not dtype.is_floating_point or x.dtype == dtype or autocasts(x.device):
             return x
         return x.to(dtype)
 
     def get_config(self) -> dict[str, Any]:
-        built = self._input is None and self._build_shape is not None and len(self.layers) > 0
+        built = self._input is None and self._build_shape is not None and len(self._layer_list) > 0
         given = [self._input_it_was_built_for()] if built else [self._input]
-        return sequential_config(self, [*filter(None, given), *self.layers])
+        return sequential_config(self, [*filter(None, given), *self._layer_list])
 
     def _to_torch(self) -> nn.Module:
-        return to_torch.chain(self, self.layers)
+        return to_torch.chain(self, self._layer_list)
 
 
 def _stated_start(layer: Layer) -> Any:

@@ -298,9 +298,9 @@ def test_stateful_models() -> None:
             r"input 'source': expected shape \(None, None, 3\), got \(1, 5, 4\)",
         ),
         (
-            lambda: Sequential([Input((20, 1)), layers.LSTM(2)])(torch.zeros(100, 20)),
+            lambda: Sequential([Input((20, 1)), layers.LSTM(2)])(torch.zeros(100)),
             ShapeError,
-            r"expected shape \(None, 20, 1\), got \(100, 20\)\. One feature per step\? Pass x\[\.\.\., None\]\.",
+            r"expected shape \(None, 20, 1\), got \(100,\)\.",
         ),
         (
             lambda: Sequential([Input((20, 1)), layers.LSTM(2, stateful=True)]),

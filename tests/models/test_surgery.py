@@ -92,10 +92,8 @@ def test_names_places_and_structures() -> None:
     assert model.get_layer("head", index=0) is model.layers[0]  # as in Keras, the index counts
     assert model.layers.index(model.layers[3]) == 3
     model.layers[:-1].append(layers.Dense(3))  # a list of its own, as in Keras
+    model.layers.pop()
     assert len(model.layers) == 5
-    for change in (lambda: model.layers.pop(), lambda: model.layers.append(layers.Dense(3))):
-        with pytest.raises(ArgumentError, match=r"model.layers cannot be changed: a Sequential has add"):
-            change()
     with pytest.raises(ArgumentError, match="give a name or an index"):
         model.get_layer()
     with pytest.raises(ArgumentError, match="has 5 layers, no index 5"):

@@ -48,6 +48,10 @@ def data(*shape: int, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
+def value(tensor: Any) -> np.ndarray:
+    return np.asarray(tensor.detach() if hasattr(tensor, "detach") else tensor)
+
+
 def fill(model: Any, seed: int = 5) -> Any:
     """Random distinct values in every weight."""
     rng = np.random.default_rng(seed)
@@ -234,3 +238,192 @@ def stated_shapes_of_several_outputs(k: Any, directory: str) -> Any:
         found.append(([tuple(one.shape) for one in outputs], model.predict(data(4, TIME, FEATURES), verbose=0)))
     second, first = k.layers.Lambda(swapped, output_shape=lambda shapes: (shapes[1], shapes[0]))([a, b])
     return found, tuple(first.shape), tuple(second.shape)
+
+
+# ---------------------------------------------------------------- model.layers
+
+
+@both
+def layers_are_a_list_of_ones_own(k: Any, directory: str) -> Any:
+    found = []
+    x = k.Input((TIME, FEATURES))
+    graph = k.Model(
+        x,
+        k.layers.Dense(2, name="head")(
+            k.layers.GRU(3, name="gru")(k.layers.LSTM(4, return_sequences=True, name="lstm")(x))
+        ),
+    )
+    for model in (recurrent(k), graph):
+        names = [layer.name for layer in model.layers]
+        edited = model.layers
+        last = edited.pop()
+        edited.append(k.layers.Dense(7, name="new"))
+        edited.insert(0, last)
+        edited[1] = last
+        edited += [last]
+        edited.extend([last])
+        del edited[0]
+        edited.reverse()
+        edited.remove(last)
+        copied = edited.copy()
+        edited.clear()
+        found.append(
+            (
+                [layer.name for layer in copied][:2],
+                copied.count(last),
+                copied.index(last),
+                len(edited),
+                [layer.name for layer in model.layers] == names,
+                model.layers == model.layers,
+                model.layers == list(model.layers),
+                next(reversed(model.layers)).name,
+                last in model.layers,
+                k.layers.Dense(2) in model.layers,
+                [layer.name for layer in model.layers + [last]][-1],  # noqa: RUF005
+                next(iter([last] + model.layers)).name,  # noqa: RUF005
+                model.layers[::-1][0].name,
+                [layer.name for layer in model.layers * 2][-1],
+                len(model.layers[-2:] + [model.layers[0]]),  # noqa: RUF005
+                model.layers.index(model.layers[2]),
+                bool(model.layers),
+            )
+        )
+    return found
+
+
+@both
+def layers_cannot_be_set(k: Any, directory: str) -> Any:
+    errors = []
+    for model in (recurrent(k), k.Model(x := k.Input((3,)), k.layers.Dense(2)(x))):
+        try:
+            model.layers = []
+            errors.append("fine")
+        except AttributeError:
+            errors.append("AttributeError")
+    return errors
+
+
+# ---------------------------------------------------------------- masks of models
+
+
+def as_mask(k: Any, mask: Any) -> Any:
+    return None if mask is None else np.asarray(mask).astype(bool).tolist()
+
+
+@case
+def masks_of_models(k: Any, directory: str) -> Any:
+    ids = np.array([[1, 2, 0], [3, 0, 0]], "int32")
+    mask = np.array([[True, False, True], [True, True, False]])
+    x = k.Input((3,), dtype="int32")
+    embedded = k.layers.Embedding(5, 2, mask_zero=True)(x)
+    chain = k.Sequential([k.Input((3,), dtype="int32"), k.layers.Embedding(5, 2, mask_zero=True), k.layers.LSTM(2)])
+    models = [k.Model(x, embedded), k.Model(x, [embedded, k.layers.LSTM(2)(embedded)]), chain]
+    found = []
+    for model in models:
+        for given in (None, mask):
+            try:
+                found.append(as_mask(k, model.compute_mask(ids, given)))
+            except Exception as error:  # noqa: BLE001
+                found.append(type(error).__name__)
+    return found
+
+
+# ---------------------------------------------------------------- several outputs, ranks, tuples
+
+
+@case
+def several_outputs_of_the_last_layer(k: Any, directory: str) -> Any:
+    found = []
+    for first in ([k.Input((TIME, FEATURES))], []):
+        model = k.Sequential([*first, k.layers.LSTM(4, return_sequences=True), k.layers.GRU(3, return_state=True)])
+        model(data(2, TIME, FEATURES))
+        fill(model)
+        outputs = model.predict(data(4, TIME, FEATURES), verbose=0)
+        called = model(data(4, TIME, FEATURES))
+        found.append((len(called), outputs))
+    whole = k.Sequential([k.Input((TIME, FEATURES)), k.layers.LSTM(4, return_sequences=True, return_state=True)])
+    fill(whole)
+    x = k.Input((TIME, FEATURES))
+    sequence, _, cell = whole(x)
+    outer = fill(k.Model(x, [k.layers.Dense(2)(sequence), cell]))
+    return (
+        found,
+        [tuple(shape) for shape in whole.output_shape],
+        len(whole.outputs),
+        outer.predict(data(3, TIME, FEATURES), verbose=0),
+    )
+
+
+@both
+def ranks_are_adapted(k: Any, directory: str) -> Any:
+    one = k.Input((1,), name="one")
+    steps = k.Input((None, 1), name="steps")
+    plain = k.Input((4,), name="plain")
+    joined = k.layers.Concatenate()([k.layers.Dense(2)(one), k.layers.LSTM(3)(steps), k.layers.Dense(2)(plain)])
+    model = fill(k.Model([one, steps, plain], joined))
+    chain = fill(k.Sequential([k.Input((TIME, 1)), k.layers.GRU(3), k.layers.Dense(1)]))
+    found = [
+        model.predict([data(6), data(6, TIME), data(6, 4, 1)], verbose=0),
+        value(model([data(6), data(6, TIME, 1), data(6, 4)])),
+        chain.predict(data(6, TIME), verbose=0),
+        value(chain(data(6, TIME))),
+    ]
+    wrong = []
+    for given in (data(6, TIME, 1, 1, 1), data(6)):
+        try:
+            chain(given)
+            wrong.append("fine")
+        except ValueError:
+            wrong.append("ValueError")
+    return found, wrong
+
+
+@case
+def embeddings_are_built_without_a_shape(k: Any, directory: str) -> Any:
+    layer = k.layers.Embedding(4, 2)
+    layer.build()
+    other = k.layers.Embedding(4, 2)
+    other.build(None)
+    return layer.built, other.built, [array.shape for array in layer.get_weights()], len(other.get_weights())
+
+
+@case
+def nesting_stays(k: Any, directory: str) -> Any:
+    def kinds(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [type(value).__name__, *(kinds(item) for item in value)]
+        if isinstance(value, dict):
+            return {key: kinds(item) for key, item in value.items()}
+        return "leaf"
+
+    class Pair(k.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x, (x, [x])
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return tuple(shape), (tuple(shape), [tuple(shape)])
+
+    class Nested(k.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            first, (second, third) = inputs
+            return first + second + third["x"]
+
+        def compute_output_shape(self, shapes: Any) -> Any:
+            return shapes[0]
+
+    x, y = k.Input((3,), name="x"), k.Input((3,), name="y")
+    found = [kinds(Pair()(x)), kinds(Pair()(data(2, 3)))]
+    model = k.Model((x, y), (k.layers.Dense(2)(x), [y, (x,)]))
+    values = (data(2, 3), data(2, 3))
+    found += [kinds(model(values)), kinds(model.predict(values, verbose=0)), kinds(model.output), kinds(model.input)]
+    path = os.path.join(directory, "nested.keras")
+    model.save(path)
+    again = load(k, path)
+    found += [kinds(again(values)), kinds(again.predict(values, verbose=0))]
+    copied = k.models.clone_model(model)
+    found += [kinds(copied(values)), kinds(k.Model.from_config(model.get_config())(values))]
+    own = k.Model((x, y), Nested()((x, (y, {"x": x}))))
+    found += [kinds(own(values)), kinds(Nested()((data(2, 3), (data(2, 3), {"x": data(2, 3)}))))]
+    found += [kinds(k.layers.LSTM(2, return_state=True)(k.Input((4, 3))))]
+    found += [kinds(k.layers.LSTM(2, return_state=True)(data(2, 4, 3)))]
+    return found
