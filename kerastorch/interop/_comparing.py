@@ -89,6 +89,11 @@ def compare_on(
                 f"from_torch: output {place} has the shape {tuple(one.shape)} on {shown}, the module's has "
                 f"{tuple(other.shape)}: its forward does something that depends on the sizes of the example."
             )
+        if one.dtype != other.dtype:
+            raise UnsupportedError(
+                f"from_torch: output {place} has the dtype {one.dtype}, the module's has {other.dtype}: cast it in "
+                "forward."
+            )
         if not one.numel():
             continue
         size = max(float(other.abs().max()), 1e-30) if other.is_floating_point() else 0.0

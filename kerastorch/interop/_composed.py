@@ -85,6 +85,14 @@ def _full_like(tracer: Tracer, input: Value, fill_value: float, *, dtype: Any = 
     return filled_like(tracer, input.shape(), fill_value, dtype or input.tensor.dtype)
 
 
+def _nan_to_num(
+    tracer: Tracer, input: Value, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Value:
+    limits = torch.finfo(input.tensor.dtype)
+    numbers = (nan or 0.0, limits.max if posinf is None else posinf, limits.min if neginf is None else neginf)
+    return input.with_tensor(apply("NanToNum", input.tensor, *numbers))
+
+
 def _prelu(tracer: Tracer, input: Value, weight: Any) -> Any:
     if weight.ndim if isinstance(weight, Tensor) else weight.rank:
         sizes = [1, -1, *[1] * (input.rank - 2)] if input.rank > 1 else [-1]
@@ -137,7 +145,10 @@ def _cosine_similarity(tracer: Tracer, x1: Value, x2: Value, dim: int = 1, eps: 
 FUNCTIONS: Mapping[str, Function] = {
     "addcmul": _added("mul"),
     "addcdiv": _added("div"),
-    **dict.fromkeys(("addmm", "baddbmm"), _added_product),
+    "addmm": _added_product,
+    "baddbmm": lambda tracer, input, batch1, batch2, **factors: _added_product(
+        tracer, input, batch1, batch2, **factors
+    ),
     "lerp": _lerp,
     "pairwise_distance": _distance,
     "var_mean": _with_mean("var"),
@@ -147,6 +158,7 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("hstack", "column_stack"), _hstack),
     "clamp_min": lambda tracer, input, min: _do(tracer, "clamp", input, min),
     "clamp_max": lambda tracer, input, max: _do(tracer, "clamp", input, None, max),
+    "nan_to_num": _nan_to_num,
     "full_like": _full_like,
     "prelu": _prelu,
     "scaled_dot_product_attention": _attention,

@@ -69,11 +69,25 @@ def _topk(tracer: Tracer, input: Value, k: int, dim: int = -1, largest: bool = T
 
 
 def _sort(tracer: Tracer, input: Value, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
-    if descending:
-        raise UnsupportedError("sort with descending=True: sort, and flip")
+    if input.dim(dim) == input.batch and input.rank == 1:
+        raise UnsupportedError(
+            "sort of one number of each row, and a Keras model sees every row by itself; of the lengths of sequences "
+            "it is not needed: pack_padded_sequence(..., enforce_sorted=False)"
+        )
     axis = input.axis(dim, "is sorted")
-    values = input.with_tensor(apply("Sort", input.tensor, axis=axis))
-    return values, Value(input.order, lambda: apply("Cast", apply("Argsort", input.tensor, axis=axis), "int64"))
+    values = apply("Sort", input.tensor, axis=axis)
+    if descending:
+        values = apply("Flip", values, axis=axis)
+
+    def places() -> Any:
+        from_the_least = apply("Negative", input.tensor) if descending else input.tensor
+        return apply("Cast", apply("Argsort", from_the_least, axis=axis), "int64")
+
+    return input.with_tensor(values), Value(input.order, places)
+
+
+def _argsort(tracer: Tracer, input: Value, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    return _sort(tracer, input, dim, descending, stable)[1]
 
 
 def _layer_norm(
@@ -133,6 +147,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "one_hot": _one_hot,
     "topk": _topk,
     "sort": _sort,
+    "argsort": _argsort,
     "layer_norm": _layer_norm,
     "embedding": _embedding,
 }

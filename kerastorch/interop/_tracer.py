@@ -136,6 +136,7 @@ class Tracer(TorchFunctionMode):
     def record(self, tensor: Tensor, value: Any) -> None:
         """From here on the tensor is this value."""
         if value is not POISON and isinstance(value, Value) and value is not packed.ORDER:
+            value = value.of_dtype(tensor.dtype)
             value.sizes = plain(tuple(tensor.shape))
         if isinstance(value, (Joined, packed.Packed)):
             value.value.sizes = (*plain(value.front), *plain(tuple(tensor.shape[1:])))

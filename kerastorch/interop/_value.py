@@ -130,6 +130,13 @@ class Value:
     def shape(self) -> tuple[int | Size, ...]:
         return tuple(self.size(dim) for dim in range(self.rank))
 
+    def of_dtype(self, dtype: Any) -> Value:
+        """With torch's dtype, where Keras's function has made another: of sums of booleans, for one."""
+        if not isinstance(self._tensor, SymbolicTensor) or self._tensor.dtype == dtype:
+            return self
+        cast = apply("Cast", self._tensor, str(dtype).removeprefix("torch."))
+        return Value(self.order, cast, rows=self.rows, fill=self.fill)
+
     # ------------------------------------------------------------------ other orders
 
     def with_tensor(self, tensor: SymbolicTensor) -> Value:

@@ -69,6 +69,9 @@ POINTWISE: dict[str, Callable[[Any, Tensor], Any]] = {
     "several_in_one": lambda m, x: (
         torch.addcmul(x, x, x * 2, value=0.5) + torch.lerp(x, x * x, x.sigmoid()) - x.clamp_min(0.1).addcdiv(x, x.exp())
     ),
+    "nan_to_num": lambda m, x: (
+        torch.nan_to_num((x - 1).log(), 0.5, neginf=-3.0) + x.div(x * (x > 0)).nan_to_num(2.0, 9)
+    ),
     "prelu": lambda m, x: F.prelu(x, m.vector[:1]) + F.prelu(x[:, 0], m.vector)[:, None],
     "full_like": lambda m, x: torch.full_like(x, 0.5) * x + torch.full_like(x, 2, dtype=torch.int64),
     "full": lambda m, x: torch.full((x.size(0), 2), 3.0, dtype=x.dtype) + x[:, 0, :2],
@@ -79,6 +82,11 @@ REDUCING: dict[str, Callable[[Any, Tensor], Any]] = {
     "extremes": lambda m, x: torch.max(x, 1)[0] + x.amin(1) + x.min(dim=1).values,
     "places": lambda m, x: x.max(2).indices + x.argmin(-1),
     "any": lambda m, x: (x > 1).any(1),
+    "counted": lambda m, x: (x > 0).sum(1) + (x > 0.5).cumsum(1)[:, -1] + (x > 0).int().sum(1) + (x > -9).prod(1),
+    "counted_in_32_bits": lambda m, x: (x > 0).int() + (x > 1) * 2 + (x.int() // 2) % 3,
+    "of_integers": lambda m, x: (
+        (x.int() / 2).to(x.dtype) + (x > 0) * 0.5 + x.long() * (x > 1) + torch.where(x > 0, x.int(), 1.5)
+    ),
     "spread": lambda m, x: x.std(1) + x.var(1) + x.std(dim=1, unbiased=False) + torch.var(x, 1, correction=0),
     "logsumexp": lambda m, x: x.logsumexp(1),
     "norms": lambda m, x: (
@@ -140,7 +148,8 @@ SHAPING: dict[str, Callable[[Any, Tensor], Any]] = {
     "pad": lambda m, x: F.pad(x, (0, 1, 2, 0), value=0.5),
     "one_hot": lambda m, x: F.one_hot(x.argmax(-1), 5).to(x.dtype),
     "top": lambda m, x: x.topk(2, 1)[0] + x.transpose(1, 2).topk(2)[1].to(x.dtype).transpose(1, 2),
-    "sorted": lambda m, x: x.sort(1)[0],
+    "sorted": lambda m, x: x.sort(1)[0] + x.sort(2, descending=True)[0] * x.sort(dim=1, descending=True)[1],
+    "sorting": lambda m, x: x.argsort(1) - x.argsort(-1, descending=True),
 }
 ALL = {"pointwise": POINTWISE, "reducing": REDUCING, "shaping": SHAPING}
 CASES = [(group, name) for group, functions in ALL.items() for name in functions]
