@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import activations as activations
+from . import callbacks as callbacks
 from . import constraints as constraints
 from . import convert as convert
 from . import errors as errors
@@ -30,6 +31,7 @@ from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .models import _files as _model_files
+from .models import _training as _model_training
 from .models import clone_model as clone_model
 from .optimizers import Optimizer as Optimizer
 from .random import set_seed as set_seed
@@ -51,7 +53,6 @@ if _TYPE_CHECKING:
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
 _ABSENT = {
-    "callbacks": "what they do stands in your loop in torch.",
     **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
     **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
     **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
@@ -102,12 +103,26 @@ def _on_use(name: str) -> _Any:
     return lambda *args, **options: __getattr__(name)(*args, **options)
 
 
+def _on_use_of_training(name: str) -> _Any:
+    def call(*args: _Any, **options: _Any) -> _Any:
+        from . import training
+
+        return getattr(training, {"compile": "compile_model"}.get(name, name))(*args, **options)
+
+    return call
+
+
 for _name in ("load_weights", "save_model", "save_weights", "to_json"):
     _model_files.provide(_name, _on_use(_name))
 
 
 def _fetching(*names: str) -> dict[str, _Any]:
     return {name: lambda name=name: __getattr__(name) for name in names}
+
+
+_training = ("evaluate", "fit", "test_on_batch", "test_step", "train_on_batch", "train_step")
+for _name in (*_training, "compile", "compute_loss"):
+    _model_training.provide(_name, _on_use_of_training(_name))
 
 
 _namespaces.fill("models", **_fetching("load_model", "model_from_config", "model_from_json", "save_model"))
@@ -122,6 +137,7 @@ _namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputL
 
 _MODULES = (
     "activations",
+    "callbacks",
     "constraints",
     "convert",
     "errors",

@@ -183,6 +183,8 @@ class FunctionLoss(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
         """What the function returns."""
+        if isinstance(y_true, Tensor) and isinstance(y_pred, Tensor):
+            y_true, y_pred = functions.same_rank(y_true, y_pred)
         return torch.as_tensor(self.fn(y_true, y_pred, **self.arguments))
 
     def get_config(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from ..arrays import array_like, is_array_like, is_plain_list, without_table
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 
@@ -69,8 +69,8 @@ class Made(Source):
 
     def draw(self, count: int | None) -> Iterator[Any]:
         for batch in islice(self.iterable, count):
-            inputs = map_structure(lambda value: _without_table(value, self.where), self._inputs_of(batch))
-            yield map_structure(_array_like, inputs)
+            inputs = map_structure(lambda value: without_table(value, self.where), self._inputs_of(batch))
+            yield map_structure(array_like, inputs)
 
     def _inputs_of(self, batch: Any) -> Any:
         if not isinstance(batch, (list, tuple)):
@@ -92,9 +92,9 @@ def source_of(x: Any, batch_size: int | None, usual: int, where: str) -> Source:
     Raises:
         ArgumentError: It is nothing that has batches.
     """
-    x = map_structure(lambda value: _without_table(value, where), x)
-    if isinstance(x, (list, tuple, dict)) or _is_array_like(x) or np.isscalar(x):
-        arrays = np.asarray(x) if _is_plain_list(x) else map_structure(_array_like, x)
+    x = map_structure(lambda value: without_table(value, where), x)
+    if isinstance(x, (list, tuple, dict)) or is_array_like(x) or np.isscalar(x):
+        arrays = np.asarray(x) if is_plain_list(x) else map_structure(array_like, x)
         return Slices(arrays, batch_size or usual, where)
     if not isinstance(x, Iterable):
         raise ArgumentError(
@@ -104,35 +104,3 @@ def source_of(x: Any, batch_size: int | None, usual: int, where: str) -> Source:
     if batch_size is not None:
         raise ArgumentError(f"{where}: {quote(type(x).__name__)} makes the batches: leave batch_size out.")
     return Made(x, where)
-
-
-def _without_table(x: Any, where: str) -> Any:
-    """A table with named columns (pandas, polars) as the array of its values, and one column as `(N, 1)`, as in Keras.
-
-    Which package a table comes from does not matter, and none is imported: it says `to_numpy`.
-    """
-    if isinstance(x, np.ndarray) or not callable(getattr(x, "to_numpy", None)):
-        return x
-    array = x.to_numpy()
-    if array.dtype == object:
-        raise ArgumentError(
-            f"{where}: expected a table of numbers, got a {quote(type(x).__name__)} whose values have no common number "
-            "type; convert it first: table.astype('float32'), or leave out its columns of text."
-        )
-    return array[:, None] if array.ndim == 1 else array
-
-
-def _is_plain_list(x: Any) -> bool:
-    """A nested list of numbers is one array, a list of arrays is several."""
-    while isinstance(x, (list, tuple)) and x:
-        x = x[0]
-    return isinstance(x, (int, float))
-
-
-def _is_array_like(x: Any) -> bool:
-    return all(hasattr(x, name) for name in ("shape", "dtype", "__getitem__"))
-
-
-def _array_like(x: Any) -> Any:
-    """What can be sliced stays what it is, until it is sliced: a tensor, a memory map, a data set in an HDF5 file."""
-    return x if isinstance(x, Tensor) or (_is_array_like(x) and hasattr(x, "ndim")) else np.asarray(x)

@@ -1,55 +1,76 @@
-"""Keras's methods that train and judge a model: each says how that is done in torch."""
+"""A model's methods that train and judge it.
+
+Models know no training: `kerastorch/__init__.py`, which knows both, hands the functions in.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from ..base.weighted import repr_of
-from ..errors import UnsupportedError
+_functions: dict[str, Callable[..., Any]] = {}
 
-_STEP = """
-        loss = loss_function(model(x), y) + model.regularization_loss()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()"""
 
-_TRAINS = (
+def provide(name: str, function: Callable[..., Any]) -> None:
+    """Say which function does the work of a method; it is called with the model first."""
+    _functions[name] = function
+
+
+class Trains:
+    """The part of `Model` that trains; abstract.
+
+    Attributes:
+        optimizer: What `compile` was given, made into an optimizer.
+        loss: What `compile` was given.
+        history: The `History` of the latest `fit`.
+        stop_training: A callback sets it to end a training after the batch.
     """
-    optimizer = torch.optim.Adam(model.parameters())
-    model.train()
-    for x, y in batches:  # a torch DataLoader, for each epoch"""
-    + _STEP
-)
 
-_TRAINS_ON_BATCH = """
-    optimizer = torch.optim.Adam(model.parameters())  # once
-    model.train()""" + _STEP.replace("\n        ", "\n    ")
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how the model is trained, as `keras.Model.compile`. torch's own compilation is `compile_forward`.
 
-_JUDGES = """
-    model.eval()
-    with torch.inference_mode():
-        losses = [loss_function(model(x), y) for x, y in batches]"""
-
-_JUDGES_ON_BATCH = """
-    model.eval()
-    with torch.inference_mode():
-        loss = loss_function(model(x), y)"""
-
-_TORCHS_OWN = "torch's own compilation is torch.compile(model), or in its place model.compile_forward(...)."
-
-
-class TrainedByTorch:
-    """The part of `Model` that stands where Keras trains; abstract."""
-
-    def compile(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse Keras's `compile`, with the loop in torch that does its work; torch's own is `compile_forward`.
+        Args:
+            optimizer: A name ("adam"), one of `kt.optimizers` or of `torch.optim`; None for `evaluate` alone.
+            loss: A name ("mse"), one of `kt.losses`, a function of `(y_true, y_pred)`, or a loss module of `torch.nn`,
+                which is called with `(y_pred, y_true)`. For several outputs one for all, or a list or dict by output.
+            loss_weights: What the loss of each output counts: a list or dict by output.
+            metrics: A list of names ("accuracy"), of `kt.metrics` or of functions; for several outputs a list or dict
+                with such a list for each. "accuracy" and "crossentropy" are chosen by the shapes.
+            weighted_metrics: Metrics that weigh samples by `sample_weight` or `class_weight`.
+            run_eagerly: Keras's; nothing is compiled unless `jit_compile` is True.
+            steps_per_execution: 1.
+            jit_compile: True: the forward pass is compiled by `torch.compile`.
+            auto_scale_loss: See the errors.
 
         Raises:
-            UnsupportedError: Always.
+            UnsupportedError: `steps_per_execution` is not 1, or a layer is in `mixed_float16`, whose loss scaling is
+                not there yet, and `auto_scale_loss` is not False.
         """
-        self._refuse("compile", _TRAINS, _TORCHS_OWN)
+        _functions["compile"](
+            self,
+            optimizer,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            run_eagerly,
+            steps_per_execution,
+            jit_compile,
+            auto_scale_loss,
+        )
 
     def compile_forward(self, *args: Any, **kwargs: Any) -> None:
         """Compile the model in its place: torch's `nn.Module.compile`, whose name Keras gives another meaning.
@@ -60,57 +81,158 @@ class TrainedByTorch:
         """
         nn.Module.compile(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    def fit(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse Keras's `fit`, with the loop in torch that does its work.
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """Train the model, as `keras.Model.fit`. Afterwards it is in inference mode, as in Keras.
+
+        Args:
+            x: Arrays, tensors, tables or lists or dicts of them, `(N, ...)`; or an iterable of batches `(x, y)` or
+                `(x, y, sample_weight)`: a torch `DataLoader`, a `PyDataset`, a generator (with `steps_per_epoch`).
+            y: What is true, of as many rows.
+            batch_size: Rows of a batch; the model's fixed batch size, else 32, if None. The last batch may be smaller.
+            epochs: The number of the last epoch.
+            verbose: 0 nothing, 1 or "auto" a bar on a terminal, 2 a line for each epoch.
+            callbacks: Objects of `kt.callbacks`.
+            validation_split: This share of the rows, the last ones, is held back for validation, before any shuffle.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
+            shuffle: True: rows in a new order for each epoch (`kt.set_seed`); "batch": batches; False: as they come.
+            class_weight: Class -> what its samples count in the loss.
+            sample_weight: What each sample counts in the loss: `(N,)`, or `(N, T)` for each step.
+            initial_epoch: The number of epochs done before.
+            steps_per_epoch: Batches of an epoch; a pass over the data if None.
+            validation_steps: Batches of a validation.
+            validation_batch_size: Rows of a batch of validation.
+            validation_freq: Validate after every so many epochs, or after those in a list (counted from 1).
+            max_queue_size: With `workers` and `use_multiprocessing`, how Keras draws batches; they change no number.
+            workers: See `max_queue_size`.
+            use_multiprocessing: See `max_queue_size`.
+
+        Returns:
+            A `History`: `history.history` has the numbers of each epoch by name.
 
         Raises:
-            UnsupportedError: Always.
+            ArgumentError: The model is not compiled, or arguments contradict each other.
+            ShapeError: The arrays have different numbers of rows.
         """
-        self._refuse("fit", _TRAINS)
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse Keras's `evaluate`, with the loop in torch that does its work.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        self._refuse("evaluate", _JUDGES, "model.predict(x) gives the outputs as arrays.")
-
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse Keras's `train_on_batch`, with the lines in torch that do its work.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        self._refuse("train_on_batch", _TRAINS_ON_BATCH)
-
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse Keras's `test_on_batch`, with the lines in torch that do its work.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        self._refuse("test_on_batch", _JUDGES_ON_BATCH)
-
-    def fit_generator(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse the `fit_generator` of Keras 2; see `fit`.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        self._refuse("fit_generator", _TRAINS)
-
-    def evaluate_generator(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse the `evaluate_generator` of Keras 2; see `evaluate`.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        self._refuse("evaluate_generator", _JUDGES)
-
-    def _refuse(self, method: str, loop: str, more: str = "") -> NoReturn:
-        name = repr_of(self)  # type: ignore[arg-type]
-        raise UnsupportedError(
-            f"{name}: {method} belongs to Keras's training, which is not here. In torch, with a loss function of "
-            f"torch.nn.functional:\n{loop}\n{more}".rstrip()
+        return _functions["fit"](
+            self,
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
         )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """The loss and the metrics over data, in inference mode.
+
+        Args:
+            x, y, batch_size, verbose, sample_weight, callbacks: See `fit`.
+            max_queue_size, workers, use_multiprocessing: See `fit`.
+            steps: Batches at most.
+            return_dict: Return the numbers by name.
+
+        Returns:
+            The loss; with metrics or several outputs a list: losses first, then metrics by name.
+        """
+        return _functions["evaluate"](self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        reset_metrics: bool = False,
+        return_dict: bool = False,
+    ) -> Any:
+        """One update by one batch.
+
+        Args:
+            x, y, sample_weight, class_weight: See `fit`.
+            reset_metrics: Forget the batches before; otherwise the numbers are means over all, as in Keras 3.
+            return_dict: See `evaluate`.
+
+        Returns:
+            As `evaluate`: the means so far.
+        """
+        return _functions["train_on_batch"](self, x, y, sample_weight, class_weight, reset_metrics, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, reset_metrics: bool = False, return_dict: bool = False
+    ) -> Any:
+        """The loss and the metrics of one batch; see `train_on_batch`."""
+        return _functions["test_on_batch"](self, x, y, sample_weight, reset_metrics, return_dict)
+
+    def train_step(self, data: Any) -> Any:
+        """One update, which `fit` calls with each batch. A subclass may define its own.
+
+        Args:
+            data: `(x, y, sample_weight)`, tensors on the model's device.
+
+        Returns:
+            Numbers by name for the logs; nothing stands for the loss and the metrics.
+        """
+        return _functions["train_step"](self, data)
+
+    def test_step(self, data: Any) -> Any:
+        """What `evaluate` does with each batch; see `train_step`."""
+        return _functions["test_step"](self, data)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
+        """What a step minimises: the compiled loss, and the penalties of the layers. A subclass may define its own."""
+        return _functions["compute_loss"](self, y, y_pred, sample_weight)
+
+    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **options: Any) -> Any:
+        """`fit` of batches that a generator makes, under the name of Keras 2."""
+        return self.fit(generator, None, None, epochs, steps_per_epoch=steps_per_epoch, **options)
+
+    def evaluate_generator(self, generator: Any, steps: int | None = None, **options: Any) -> Any:
+        """`evaluate` of batches that a generator makes, under the name of Keras 2."""
+        return self.evaluate(generator, steps=steps, **options)

@@ -29,12 +29,12 @@ from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._rows import follow_rows
 from ._running import Runs
-from ._training import TrainedByTorch
+from ._training import Trains
 from .input import InputLayer
 
 
 @register("Functional")
-class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
+class Model(OnDisk, Runs, Trains, WithEnds, Layer):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
@@ -55,7 +55,7 @@ class Model(OnDisk, Runs, TrainedByTorch, WithEnds, Layer):
 
     Attributes:
         training_config: How the original was compiled, as its file says it; None for a model that is from no file. It
-            is kept by copies and written again by `save_model`; nothing here trains by it.
+            is kept by copies and written again by `save_model`; `compile` says how the model is trained here.
 
     Example:
         >>> x = Input((20, 1)); model = Model(x, Dense(2)(LSTM(5)(x))); model.output_shape

@@ -1,0 +1,273 @@
+"""Where the batches of `fit` and `evaluate` come from: arrays, loaders, generators; splits, weights, order."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..arrays import array_like, is_array_like, is_plain_list, without_table
+from ..errors import ArgumentError, ShapeError, quote
+from ..structure import leaves, map_structure
+from ..utils.datasets import PyDataset
+
+Triple = tuple[Any, Any, Any]
+
+
+class Batches(ABC):
+    """Batches `(x, y, sample_weight)`.
+
+    Attributes:
+        count: How many there are in a pass, where that is known.
+    """
+
+    count: int | None = None
+
+    @abstractmethod
+    def one_pass(self) -> Iterator[Triple]:
+        """All batches once."""
+
+    def ended(self) -> None:  # noqa: B027 - most have nothing to do then
+        """An epoch has ended."""
+
+
+class OfArrays(Batches):
+    """Rows of arrays, in order or shuffled; the last batch may be smaller.
+
+    Args:
+        arrays: `(x, y, sample_weight)`, of the same number of rows.
+        batch_size: Rows of a batch.
+        shuffle: True: rows in an order drawn anew for each pass; "batch": batches; False: as they come.
+        where: For messages.
+    """
+
+    def __init__(self, arrays: Triple, batch_size: int, shuffle: Any, where: str) -> None:
+        self.arrays, self.batch_size, self.shuffle = arrays, batch_size, shuffle
+        self.rows = rows_of(arrays, where)
+        self.count = -(-self.rows // batch_size)
+
+    def one_pass(self) -> Iterator[Triple]:
+        starts = range(0, self.rows, self.batch_size)
+        if self.shuffle == "batch":
+            for at in torch.randperm(len(starts)).tolist():
+                yield self._rows(slice(starts[at], starts[at] + self.batch_size))
+            return
+        order = torch.randperm(self.rows) if self.shuffle else None
+        for start in starts:
+            part = slice(start, start + self.batch_size)
+            yield self._rows(part if order is None else order[part])
+
+    def _rows(self, which: slice | Tensor) -> Triple:
+        return map_structure(lambda array: take(array, which), self.arrays)
+
+
+def take(array: Any, which: slice | Tensor) -> Any:
+    """Rows of an array, a tensor, or a data set in a file, which takes rows in rising order only."""
+    if array is None or isinstance(which, slice):
+        return None if array is None else array[which]
+    if isinstance(array, Tensor):
+        return array[which.to(array.device)]
+    rows = which.numpy()
+    if isinstance(array, np.ndarray):
+        return array[rows]
+    rising = np.argsort(rows)
+    found = np.asarray(array[rows[rising]])
+    result = np.empty_like(found)
+    result[rising] = found
+    return result
+
+
+class OfIterable(Batches):
+    """Batches that somebody else makes: a `DataLoader`, a `PyDataset`, a generator.
+
+    Args:
+        iterable: Yields `(x, y)` or `(x, y, sample_weight)`.
+        class_weight: See `Model.fit`.
+        where: For messages.
+    """
+
+    def __init__(self, iterable: Any, class_weight: Any, where: str) -> None:
+        self.iterable, self.class_weight, self.where = iterable, class_weight, where
+        try:
+            self.count = len(iterable)
+        except TypeError:
+            self.count = None
+
+    def one_pass(self) -> Iterator[Triple]:
+        if isinstance(self.iterable, PyDataset) or not hasattr(self.iterable, "__iter__"):
+            made: Iterable[Any] = (self.iterable[at] for at in range(self.count or 0))
+        else:
+            made = iter(self.iterable)
+        for batch in made:
+            yield self._triple(batch)
+
+    def _triple(self, batch: Any) -> Triple:
+        if not isinstance(batch, (list, tuple)):
+            batch = (batch,)
+        if len(batch) > 3:
+            raise ArgumentError(
+                f"{self.where}: expected batches (x, y) or (x, y, sample_weight), got {len(batch)} parts; several "
+                "inputs are a tuple inside: ((x1, x2, ...), y)."
+            )
+        x, y, weight = (*batch, None, None)[:3]
+        arrays = tuple(_arrays(part, self.where) for part in (x, y, weight))
+        return (*arrays[:2], weigh_classes(arrays[1], arrays[2], self.class_weight, self.where))
+
+    def ended(self) -> None:
+        if callable(getattr(self.iterable, "on_epoch_end", None)):
+            self.iterable.on_epoch_end()
+
+
+class Epochs:
+    """Epochs of a number of batches. The next one goes on where the last one has stopped; one in which the data end is
+    shorter, as in Keras.
+
+    Args:
+        batches: Where they come from.
+        steps: Batches of an epoch; None: one pass.
+        where: For messages.
+    """
+
+    def __init__(self, batches: Batches, steps: int | None, where: str) -> None:
+        self.batches, self.where = batches, where
+        self.steps = steps
+        self._pass: Iterator[Triple] | None = None
+        self._seen = 0
+
+    @property
+    def length(self) -> int | None:
+        """Batches of an epoch, where that is known."""
+        return self.steps if self.steps is not None else self.batches.count
+
+    def epoch(self) -> Iterator[Triple]:
+        """The batches of the next epoch."""
+        if self.steps is None:
+            yield from self.batches.one_pass()
+            self.batches.ended()
+            return
+        self._pass = self._pass or self.batches.one_pass()
+        for done in range(self.steps):
+            batch = next(self._pass, None)
+            if batch is None:
+                warnings.warn(
+                    f"{self.where}: the data ended after {done} of {self.steps} batches of an epoch.", stacklevel=2
+                )
+                self._forget()
+                break
+            self._seen += 1
+            yield batch
+        if self.batches.count and self._seen >= self.batches.count:
+            self._forget()
+        self.batches.ended()
+
+    def _forget(self) -> None:
+        """The next epoch begins a new pass."""
+        self._pass, self._seen = None, 0
+
+
+def batches_of(
+    x: Any, y: Any, sample_weight: Any, batch_size: int | None, usual: int, shuffle: Any, class_weight: Any, where: str
+) -> Batches:
+    """The batches in what `fit` or `evaluate` was given.
+
+    Raises:
+        ArgumentError: It is nothing that has batches, or arguments contradict each other.
+    """
+    if _is_data(x):
+        arrays = tuple(_arrays(part, where) for part in (x, y, sample_weight))
+        weight = weigh_classes(arrays[1], arrays[2], class_weight, where)
+        return OfArrays((arrays[0], arrays[1], weight), batch_size or usual, shuffle, where)
+    if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
+        raise ArgumentError(
+            f"{where}: expected arrays, or an iterable of batches (a DataLoader, a generator), got "
+            f"{quote(type(x).__name__)}."
+        )
+    for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+        if value is not None:
+            raise ArgumentError(f"{where}: {quote(type(x).__name__)} makes whole batches: leave {name} out.")
+    return OfIterable(x, class_weight, where)
+
+
+def _is_data(x: Any) -> bool:
+    if isinstance(x, (list, tuple, dict)):
+        return True
+    return is_array_like(x) or callable(getattr(x, "to_numpy", None)) or np.isscalar(x)
+
+
+def _arrays(part: Any, where: str) -> Any:
+    if part is None:
+        return None
+    part = map_structure(lambda value: None if value is None else without_table(value, where), part)
+    if is_plain_list(part):
+        return np.asarray(part)
+    return map_structure(lambda value: None if value is None else array_like(value), part)
+
+
+def rows_of(arrays: Triple, where: str) -> int:
+    """How many rows the arrays have.
+
+    Raises:
+        ShapeError: They differ, or there is none.
+    """
+    counts = {}
+    for name, part in zip(("x", "y", "sample_weight"), arrays, strict=True):
+        for array in leaves(part):
+            if array is not None:
+                counts.setdefault(array.shape[0] if array.ndim else 0, name)
+    if len(counts) != 1:
+        found = ", ".join(f"{name} {count}" for count, name in counts.items())
+        raise ShapeError(f"{where}: the arrays have different numbers of rows: {found}.")
+    rows = next(iter(counts))
+    if rows == 0:
+        raise ShapeError(f"{where}: expected at least one row.")
+    return rows
+
+
+def weigh_classes(y: Any, weight: Any, class_weight: Mapping[int, float] | None, where: str) -> Any:
+    """Weights of samples by their classes.
+
+    Args:
+        y: Labels that are numbers of classes, `(N,)` or `(N, 1)`, or one-hot `(N, C)`.
+        weight: The weights given for samples; with `class_weight` there may be none.
+        class_weight: Class -> weight; 1 for others.
+        where: For messages.
+    """
+    if class_weight is None:
+        return weight
+    if weight is not None:
+        raise ArgumentError(f"{where}: give class_weight or sample_weight, not both.")
+    if y is None or isinstance(y, (list, tuple, dict)):
+        raise ArgumentError(f"{where}: class_weight needs the labels of one output, got {quote(type(y).__name__)}.")
+    labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    if labels.ndim > 1:
+        labels = labels.argmax(-1) if labels.shape[-1] != 1 else labels[..., 0]
+    if labels.ndim != 1:
+        raise ArgumentError(f"{where}: class_weight needs one label for each sample, got shape {tuple(y.shape)}.")
+    classes = np.round(labels).astype("int64")
+    return np.asarray([class_weight.get(int(label), 1.0) for label in classes], dtype="float32")
+
+
+def split(arrays: Triple, share: float, where: str) -> tuple[Triple, Triple]:
+    """The first rows, and the last `share` of them, as Keras splits before it shuffles.
+
+    Raises:
+        ArgumentError: The data are no arrays, or one part would be empty.
+    """
+    if not 0 < share < 1:
+        raise ArgumentError(f"{where}: validation_split is {quote(share)}, expected a number between 0 and 1.")
+    if not _is_data(arrays[0]):
+        raise ArgumentError(
+            f"{where}: validation_split needs arrays, got {quote(type(arrays[0]).__name__)}: give validation_data."
+        )
+    found: Any = tuple(_arrays(part, where) for part in arrays)
+    rows = rows_of(found, where)
+    at = int(np.floor(rows * (1.0 - share)))
+    if at in (0, rows):
+        raise ArgumentError(f"{where}: validation_split {share} of {rows} rows leaves one part empty.")
+    first = map_structure(lambda array: take(array, slice(0, at)), found)
+    return first, map_structure(lambda array: take(array, slice(at, rows)), found)

@@ -1,0 +1,284 @@
+"""The epochs: `fit` and `evaluate`, and the steps that they are made of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import optimizers
+from ..callbacks import CallbackList, History, ProgbarLogger
+from ..errors import ArgumentError, quote
+from ..structure import leaves, map_structure
+from .compiled import Compiled, compiled_of
+from .data import Epochs, batches_of, split
+
+# ---------------------------------------------------------------- one batch
+
+
+def train_step(model: Any, data: Any) -> dict[str, Any]:
+    """See `Model.train_step`."""
+    x, y, weight = unpack(data)
+    compiled = compiled_of(model, "fit")
+    y_pred = _predicted(model, compiled, x)
+    loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
+    compiled.tracker.update_state(loss.detach(), sample_weight=len(leaves(x)[0]))
+    optimizer = model.optimizer
+    if isinstance(optimizer, optimizers.Optimizer):
+        optimizer.build(model)
+        loss = optimizer.scale_loss(loss)
+    if optimizer is None:
+        raise ArgumentError(f"{model.name!r} was compiled without an optimizer: it can be evaluated, not trained.")
+    optimizer.zero_grad()
+    if loss.requires_grad:
+        loss.backward()
+        optimizer.step()
+    else:
+        warnings.warn(f"{model.name!r} has no trainable weights that the loss depends on.", stacklevel=2)
+    with torch.no_grad():
+        compiled.update(y, y_pred, weight)
+    return {}
+
+
+def test_step(model: Any, data: Any) -> dict[str, Any]:
+    """See `Model.test_step`."""
+    x, y, weight = unpack(data)
+    compiled = compiled_of(model, "evaluate")
+    y_pred = _predicted(model, compiled, x)
+    loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
+    compiled.tracker.update_state(loss, sample_weight=len(leaves(x)[0]))
+    compiled.update(y, y_pred, weight)
+    return {}
+
+
+def compute_loss(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+    """See `Model.compute_loss`."""
+    return compiled_of(model, "compute_loss").loss_of(y, y_pred, sample_weight)
+
+
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """`x`, `y` and the weights of a batch; None for what it does not have."""
+    parts = data if isinstance(data, (list, tuple)) else (data,)
+    return (*parts, None, None)[:3]  # type: ignore[return-value]
+
+
+def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
+    """The outputs, each with its mask, which losses and metrics ask for."""
+    if not getattr(model, "_carries_masks", False) or compiled.forward is not model:
+        return compiled.forward(x)
+    y_pred, masks = model(x, with_masks=True)
+    for output, mask in zip(leaves(y_pred), leaves(masks), strict=True):
+        if mask is not None:
+            output._keras_mask = mask
+    return y_pred
+
+
+def _on_device(model: Any, batch: Any) -> Any:
+    """A batch on the model's device; x in floating-point numbers of the model's own size, as the model casts them."""
+    device = next((part.device for part in model.parameters()), torch.device("cpu"))
+    return map_structure(lambda array: None if array is None else _tensor(array).to(device), batch)
+
+
+def _tensor(array: Any) -> Tensor:
+    if isinstance(array, Tensor):
+        return array
+    found = np.asarray(array)
+    if found.dtype == np.float64:
+        found = found.astype("float32")  # Keras's floatx
+    return torch.from_numpy(np.ascontiguousarray(found))
+
+
+# ---------------------------------------------------------------- one batch, asked for by itself
+
+
+def train_on_batch(
+    model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, reset_metrics: bool, return_dict: bool
+) -> Any:
+    """See `Model.train_on_batch`."""
+    compiled = compiled_of(model, "train_on_batch")
+    batch = next(batches_of(x, y, sample_weight, 2**62, 32, False, class_weight, "train_on_batch").one_pass())
+    if reset_metrics:
+        compiled.reset()
+    model.train()
+    logs = model.train_step(_on_device(model, batch))
+    return _shown(compiled, logs, return_dict)
+
+
+def test_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, reset_metrics: bool, return_dict: bool) -> Any:
+    """See `Model.test_on_batch`."""
+    compiled = compiled_of(model, "test_on_batch")
+    batch = next(batches_of(x, y, sample_weight, 2**62, 32, False, None, "test_on_batch").one_pass())
+    if reset_metrics:
+        compiled.reset()
+    model.eval()
+    with torch.no_grad():
+        logs = model.test_step(_on_device(model, batch))
+    return _shown(compiled, logs, return_dict)
+
+
+def _shown(compiled: Compiled, logs: Any, return_dict: bool) -> Any:
+    numbers = _numbers(compiled, logs)
+    if return_dict:
+        return numbers
+    found = compiled.ordered(numbers) if "loss" in numbers else list(numbers.values())
+    return found[0] if len(found) == 1 else found
+
+
+def _numbers(compiled: Compiled, logs: Any) -> dict[str, Any]:
+    """What a step has returned, if it is a step of one's own; else the means so far."""
+    if not logs:
+        return compiled.numbers()
+    return {name: value.item() if isinstance(value, Tensor) else value for name, value in logs.items()}
+
+
+# ---------------------------------------------------------------- epochs
+
+
+def fit(
+    model: Any,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: Any,
+    class_weight: Any,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: Any,
+) -> History:
+    """See `Model.fit`."""
+    compiled = compiled_of(model, "fit")
+    where = f"{model.name!r}.fit"
+    _check_counts(where, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split, where)
+    usual = _fixed_batch(model) or 32
+    train = Epochs(
+        batches_of(x, y, sample_weight, batch_size, usual, shuffle, class_weight, where), steps_per_epoch, where
+    )
+    judge = None
+    if validation_data is not None:
+        held: Any = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        given = unpack(held) if len(held) > 1 else (held[0], None, None)
+        size = validation_batch_size or (batch_size if len(held) > 1 else None)
+        judge = Epochs(batches_of(*given, size, usual, False, None, where), validation_steps, where)
+    history, bar = History(), _bar(verbose)
+    asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
+    listed = CallbackList(
+        [*asked, history, *([bar] if bar else [])],  # so the numbers that callbacks add are in the history
+        model,
+        {"epochs": epochs, "steps": train.length, "verbose": verbose},
+    )
+    model.__dict__.update(stop_training=False, history=history)
+    listed.call("on_train_begin")
+    logs: dict[str, Any] = {}
+    for epoch in range(initial_epoch, epochs):
+        compiled.reset()
+        listed.call("on_epoch_begin", epoch)
+        model.train()
+        logs = _run(model, compiled, train.epoch(), listed, bar, "train")
+        if judge is not None and _is_judged(epoch, validation_freq):
+            found = _evaluate(model, compiled, judge, listed, None)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        listed.call("on_epoch_end", epoch, logs)
+        if model.stop_training:
+            break
+    model.eval()
+    if isinstance(model.optimizer, optimizers.Optimizer):
+        model.optimizer.finalize_variable_values()
+    listed.call("on_train_end", logs)
+    return history
+
+
+def _run(
+    model: Any, compiled: Compiled, batches: Iterator[Any], listed: CallbackList, bar: ProgbarLogger | None, kind: str
+) -> dict[str, Any]:
+    """All batches of an epoch or an evaluation; the numbers at its end."""
+    step = model.train_step if kind == "train" else model.test_step
+    logs: Any = {}
+    with nullcontext() if kind == "train" else torch.no_grad():
+        for at, batch in enumerate(batches):
+            if listed.follows_batches:
+                listed.call(f"on_{kind}_batch_begin", at, None)
+            logs = step(_on_device(model, batch))
+            if listed.follows_batches:
+                listed.call(f"on_{kind}_batch_end", at, _numbers(compiled, logs))
+            if bar is not None:
+                bar.advance(lambda logs=logs: _numbers(compiled, logs))
+            if kind == "train" and model.stop_training:
+                break
+    return _numbers(compiled, logs)
+
+
+def _evaluate(
+    model: Any, compiled: Compiled, epochs: Epochs, listed: CallbackList, bar: ProgbarLogger | None
+) -> dict[str, Any]:
+    model.eval()
+    compiled.reset()
+    listed.call("on_test_begin")
+    logs = _run(model, compiled, epochs.epoch(), listed, bar, "test")
+    listed.call("on_test_end", logs)
+    return logs
+
+
+def evaluate(
+    model: Any,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: Any,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+    return_dict: bool,
+) -> Any:
+    """See `Model.evaluate`."""
+    compiled = compiled_of(model, "evaluate")
+    where = f"{model.name!r}.evaluate"
+    _check_counts(where, batch_size=batch_size, steps=steps)
+    batches = batches_of(x, y, sample_weight, batch_size, _fixed_batch(model) or 32, False, None, where)
+    epochs, bar = Epochs(batches, steps, where), _bar(verbose)
+    asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
+    params = {"epochs": 1, "steps": epochs.length, "verbose": verbose}
+    listed = CallbackList([*asked, *([bar] if bar else [])], model, params)
+    numbers = _evaluate(model, compiled, epochs, listed, bar)
+    if return_dict:
+        return numbers
+    found = compiled.ordered(numbers) if "loss" in numbers else list(numbers.values())
+    return found[0] if len(found) == 1 else found
+
+
+def _is_judged(epoch: int, frequency: Any) -> bool:
+    """Whether an epoch, counted from 0, ends with a validation: every so many, or those in a list, counted from 1."""
+    return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
+
+
+def _bar(verbose: Any) -> ProgbarLogger | None:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ArgumentError(f'verbose: expected 0, 1, 2 or "auto", got {quote(verbose)}.')
+    return None if verbose == 0 else ProgbarLogger(2 if verbose == 2 else 1)
+
+
+def _fixed_batch(model: Any) -> int | None:
+    shape = getattr(model, "_build_shape", None)
+    while isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple)):
+        shape = shape[0]
+    return shape[0] if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], int) else None
+
+
+def _check_counts(where: str, **counts: Any) -> None:
+    for name, value in counts.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+            raise ArgumentError(f"{where}: {name}: expected a positive integer or None, got {quote(value)}.")
