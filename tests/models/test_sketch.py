@@ -9,7 +9,7 @@ import pytest
 from kerastorch.compat import read_config
 from kerastorch.errors import ArgumentError
 from kerastorch.models._order import in_order
-from kerastorch.models._sketch import Place, sketch
+from kerastorch.models._sketch import Place, _join, sketch
 from kerastorch.spec import Call, TensorRef
 
 Config = dict[str, Any]
@@ -120,6 +120,20 @@ def test_an_output_of_several_is_taken_by_its_number() -> None:
     assert found["of_state"].outputs == ((None, 2),)
     assert found["of_steps"].outputs == ((None, 6, 2),)
     assert found["own"].inputs == ((None, 4),)
+
+
+def test_an_output_that_a_layer_may_not_have_has_no_shape() -> None:
+    """Of a missing layer nobody knows how many outputs it has."""
+    items = [input_layer("x", 6, 3), layer("Mine", "own", "x"), layer("Dense", "d", ("own", 0, 1), units=2)]
+    try:
+        found = {name: place.outputs for name, place in places(graph(*items, inputs=["x"], outputs=["d"])).items()}
+    except IndexError as error:
+        pytest.fail(f"the sketch fails: {error}")
+    assert found == {"x": ((None, 6, 3),), "own": (None,), "d": (None,)}
+
+
+def test_paths_are_joined() -> None:
+    assert (_join("a", "b"), _join("a/b", "c"), _join("", "b")) == ("a/b", "a/b/c", "b")
 
 
 def test_models_in_models() -> None:
