@@ -169,9 +169,9 @@ def test_imports_point_one_way() -> None:
     [
         ("errors.py", "from .weights import Var"),
         ("weights.py", "import kerastorch.layers"),
-        ("layers/lstm.py", "from ..models import Model"),
-        ("layers/lstm.py", "def f():\n    from kerastorch import load_model"),
-        ("layers/lstm.py", "from .. import load"),
+        ("layers/rnn/lstm.py", "from ...models import Model"),
+        ("layers/rnn/lstm.py", "def f():\n    from kerastorch import load_model"),
+        ("layers/rnn/lstm.py", "from ... import load"),
         ("files/archive.py", "import torch"),
         ("files/archive.py", "from ..layers import LSTM"),
         ("compat/rules.py", "from torch import nn"),

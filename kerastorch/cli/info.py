@@ -96,7 +96,7 @@ def _print_layers(console: Console, model: Model) -> None:
 
 def _kernels(layer: Layer) -> tuple[str, str]:
     """Which kernel a layer over time, or the ones inside a wrapper, will run on, and why; empty for other layers."""
-    from ..layers._sequence import SequenceLayer
+    from ..layers.rnn.sequence import SequenceLayer
 
     found: dict[tuple[str, str], None] = {}
     for module in layer.modules():

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from . import _indexing, _pointwise, _shaping
 from ._size import read_as_numbers, unknown
 from ._value import Value

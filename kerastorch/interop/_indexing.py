@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._open import lengthened, picked
 from ._size import Size, from_the_end, has_batch, same, unknown
 from ._value import OPEN, Value, one_list

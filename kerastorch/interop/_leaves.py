@@ -10,7 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from .. import layers
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ..torch_private import has_hooks
 from . import _functional, _pointwise, _reducing, _shaping
 from ._activations import ACTIVATION_MODULES

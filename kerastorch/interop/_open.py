@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._size import BATCH, Ratio, Size, has_batch, plain, same, symbol, unknown
 from ._value import OPEN, Value
 

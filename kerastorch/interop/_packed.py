@@ -15,7 +15,7 @@ from torch.nn.utils import rnn
 
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from . import _joined
 from ._example import leaves, replaced
 from ._size import plain

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._open import as_operand, dtype_of, finite
 from ._size import same
 from ._value import Value

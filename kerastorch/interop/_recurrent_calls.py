@@ -9,7 +9,7 @@ from torch import nn
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ..structure import leaves
 from ..torch_private import has_hooks
 from ._convert import HOOKS

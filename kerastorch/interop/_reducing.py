@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import layers
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._pointwise import FUNCTIONS as _POINTWISE
 from ._pointwise import rank_of
 from ._size import product, same

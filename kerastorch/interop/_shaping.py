@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._open import lengthened, rows_of
 from ._size import Size, has_batch, per_batch, plain, product, same, unknown
 from ._value import Joined, Value, one_list

@@ -18,7 +18,7 @@ from torch import nn
 from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._filling import filled
 from ._value import Value
 

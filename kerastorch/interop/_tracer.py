@@ -23,7 +23,7 @@ from ..base.graph import SymbolicTensor, symbolic_leaves
 from ..base.naming import snake_case
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..layers import Embedding, Layer
-from ..layers.operation import Operation, apply
+from ..layers.core.operation import Operation, apply
 from ..models.input import InputLayer
 from . import _packed as packed
 from ._example import leaves

@@ -9,7 +9,7 @@ from typing import Any
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers import Permute
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ._size import BATCH, Size, plain, symbol
 
 

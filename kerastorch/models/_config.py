@@ -12,7 +12,7 @@ from torch import Tensor
 from ..base.inner_layers import serialize_layer
 from ..base.naming import snake_case
 from ..dtypes import dtype_name
-from ..layers.operation import Operation
+from ..layers.core.operation import Operation
 from ._plan import Slot, map_template, slots_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer
 from ..errors import UnsupportedError, quote
-from ..layers.wrapped import FunctionOrModule
+from ..layers.core.wrapped import FunctionOrModule
 from ..structure import leaves
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

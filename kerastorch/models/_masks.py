@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ..base.layer import Layer
-from ..layers.operation import Operation
+from ..layers.core.operation import Operation
 from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked
 from ._plan import Step, map_template, run_plan, slots_of

@@ -18,7 +18,7 @@ from torch import nn
 from .. import registered
 from ..base.layer import REGISTRY, Layer
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
-from ..layers.wrapped import Lambda, TorchModuleWrapper
+from ..layers.core.wrapped import Lambda, TorchModuleWrapper
 from ..spec import GivenObject, LayerSpec, ModelSpec, Offered
 
 # What every Keras layer's config has: left out where a function or a class without from_config does not take it.

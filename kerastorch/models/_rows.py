@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import UnsupportedError
-from ..layers.embedding import Embedding
+from ..layers.core.embedding import Embedding
 from ._plan import Plan, slots_of
 from .input import InputLayer
 

@@ -15,9 +15,9 @@ from ..base.naming import inside
 from ..base.weighted import repr_of
 from ..dtypes import autocasts
 from ..errors import ArgumentError, UnsupportedError, attribute, quote
-from ..layers.embedding import Embedding
-from ..layers.time_distributed import TimeDistributed
-from ..layers.wrapped import TorchModuleWrapper
+from ..layers.core.embedding import Embedding
+from ..layers.core.wrapped import TorchModuleWrapper
+from ..layers.rnn.time_distributed import TimeDistributed
 from ..structure import is_shape, leaves
 from ..weights import Shape
 from ._config import sequential_config

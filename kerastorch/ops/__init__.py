@@ -24,7 +24,7 @@ from ..base.graph import SymbolicTensor
 from ..base.naming import snake_case
 from ..functions import FUNCTIONS, Kit
 from ..functions.arguments import argument_leaves, map_arguments
-from ..layers.operation import apply
+from ..layers.core.operation import apply
 from ..namespaces import Namespace
 from ..operations import OPERATIONS, REQUIRED, bind
 from . import algebra, control, decoding, making, numbers

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..base.graph import SymbolicTensor
 from ..dtypes import any_dtype
 from ..functions.arguments import argument_leaves, map_arguments
-from ..layers.wrapped import Lambda
+from ..layers.core.wrapped import Lambda
 
 F = TypeVar("F", bound=Callable[..., Any])
 

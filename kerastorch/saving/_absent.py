@@ -27,9 +27,9 @@ from ..layers import (
     ThresholdedReLU,
     ZeroPadding1D,
 )
-from ..layers.keras1 import Highway, MaxoutDense
-from ..layers.local import LocallyConnected
-from ..layers.operation import Operation
+from ..layers.convolutional.local import LocallyConnected
+from ..layers.core.keras1 import Highway, MaxoutDense
+from ..layers.core.operation import Operation
 from ..matching.convert import plain_from_cudnn
 from ..models import Input, Model
 from ._forms import Entry

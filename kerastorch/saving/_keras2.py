@@ -12,7 +12,7 @@ from ..base.layer import Layer
 from ..compat import _tables as tables
 from ..compat import forms
 from ..layers import Activation, BatchNormalization, Identity
-from ..layers.batch_normalization import least_epsilon
+from ..layers.normalization.batch_normalization import least_epsilon
 from ..matching.attributes import WRITERS
 from . import _absent
 from . import _keras2_config as config

@@ -12,9 +12,9 @@ from ..base.weighted import repr_of
 from ..compat._tables import NEWEST
 from ..errors import SaveError
 from ..layers import BatchNormalization
-from ..layers._merge import Merge
-from ..layers.batch_normalization import least_epsilon
-from ..layers.operation import Operation
+from ..layers.core.operation import Operation
+from ..layers.merging.merge import Merge
+from ..layers.normalization.batch_normalization import least_epsilon
 from ..models._config import CallMasks
 from ..models._masks import Visit
 from ..models._plan import slots_of

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..base.weighted import repr_of
 from ..errors import SaveError
-from ..layers.embedding import Embedding
-from ..layers.masking import Masking
+from ..layers.core.embedding import Embedding
+from ..layers.core.masking import Masking
 from ..models._config import CallMasks, MaskOf, Unmasked
 from ..models._masks import Visit, leaves_of
 from ..models._plan import slots_of

@@ -13,7 +13,7 @@ from ..base.naming import name_in_files
 from ..base.variables import own_variables
 from ..dtypes import dtype_name
 from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
-from ..layers.operation import Operation
+from ..layers.core.operation import Operation
 from ..matching import legacy_order, tree_places
 from ..models import Model
 from ._forms import Forms

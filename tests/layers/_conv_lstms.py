@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from kerastorch import layers
-from kerastorch.layers._conv_lstm import ConvLSTM
+from kerastorch.layers.rnn.conv_lstm_base import ConvLSTM
 
 CLASSES: dict[int, Any] = {1: layers.ConvLSTM1D, 2: layers.ConvLSTM2D, 3: layers.ConvLSTM3D}
 IMAGES = {1: (7,), 2: (5, 6), 3: (3, 4, 5)}

@@ -19,7 +19,7 @@ from torch import Tensor
 import kerastorch
 from kerastorch.base.layer import REGISTRY, Example, Layer
 from kerastorch.errors import ArgumentError
-from kerastorch.layers._gated_cell import GatedCell
+from kerastorch.layers.rnn.gated_cell import GatedCell
 from kerastorch.structure import leaves, map_shapes, map_structure
 from kerastorch.weights import Var, identity
 

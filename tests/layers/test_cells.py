@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
-from kerastorch.layers._gated_cell import GatedCell
+from kerastorch.layers.rnn.gated_cell import GatedCell
 
 PAIRS = [
     (layers.LSTMCell, layers.LSTM, {}),

@@ -19,7 +19,7 @@ from kerastorch.base.graph import SymbolicTensor
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 from kerastorch.functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF
 from kerastorch.layers import Operation
-from kerastorch.layers.operation import apply
+from kerastorch.layers.core.operation import apply
 from kerastorch.operations import OPERATIONS
 
 PLACE = {"class_name": "__input__", "config": 0}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kerastorch import layers
 from kerastorch.kernels.fused import fused_lstm
-from kerastorch.layers import _pair
+from kerastorch.layers.rnn import both_directions
 
 MODES = ["concat", "sum", "ave", "mul", None]
 LAYERS = {
@@ -55,15 +55,15 @@ def everything(layer: Any, x: Tensor, initial: list[Tensor] | None = None, **cal
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each run of both directions at once."""
     log: list[str] = []
-    run = _pair.run
-    monkeypatch.setattr(_pair, "run", lambda name, *args: log.append(name) or run(name, *args))
+    run = both_directions.run
+    monkeypatch.setattr(both_directions, "run", lambda name, *args: log.append(name) or run(name, *args))
     return log
 
 
 def compare(layer: Any, x: Tensor, runs: list[str], monkeypatch: pytest.MonkeyPatch, name: str, **call: Any) -> None:
     ours = everything(layer, x, **call)
     assert runs == [name]
-    monkeypatch.setattr(_pair, "kernel_of", lambda *args: None)
+    monkeypatch.setattr(both_directions, "kernel_of", lambda *args: None)
     theirs = everything(layer, x, **call)
     assert len(runs) == 1
     for our, their in zip(ours, theirs, strict=True):
@@ -98,7 +98,7 @@ def test_both_at_once(
 )
 @pytest.mark.parametrize("masked", [False, True])
 def test_every_kernel(name: str, kernel: str, masked: bool, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pair, "gains", lambda *args: True)  # as on CUDA
+    monkeypatch.setattr(both_directions, "gains", lambda *args: True)  # as on CUDA
     layer = make(name, return_sequences=True, return_state=True)
     compare(layer, random(1, 6, 4), runs, monkeypatch, kernel, **({"mask": MASK} if masked else {}))
 
@@ -110,7 +110,7 @@ def test_on_cuda(name: str, runs: list[str], monkeypatch: pytest.MonkeyPatch) ->
     layer, x = make(name, return_sequences=True, return_state=True).cuda(), random(2, 6, 4).cuda()
     ours = flat(layer(x))
     assert len(runs) == 1
-    monkeypatch.setattr(_pair, "kernel_of", lambda *args: None)
+    monkeypatch.setattr(both_directions, "kernel_of", lambda *args: None)
     for our, their in zip(ours, flat(layer(x)), strict=True):
         torch.testing.assert_close(our, their, rtol=1e-10, atol=1e-10)  # float64, another order of sums
 
@@ -120,7 +120,7 @@ def test_states_are_kept(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> No
     for _ in range(2):
         layer = make(stateful=True, return_sequences=True)
         found.append([layer(random(2, 6, 4, seed=seed)) for seed in (1, 2)] + layer.states)
-        monkeypatch.setattr(_pair, "kernel_of", lambda *args: None)
+        monkeypatch.setattr(both_directions, "kernel_of", lambda *args: None)
     assert len(runs) == 2
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -148,7 +148,7 @@ def test_what_keeps_the_directions_apart(runs: list[str]) -> None:
     together = make(dropout=0.5)
     together(x, training=False)
     assert runs == ["lstm"]
-    assert _pair.gains(fused_lstm, x, together.forward_layer)
+    assert both_directions.gains(fused_lstm, x, together.forward_layer)
     assert together.kernel_choice(x, training=False).reason.endswith("; both directions in one call")
     with torch.nn.modules.module.register_module_forward_hook(lambda *args: seen.append(1)):
         together(x, training=False)
@@ -165,11 +165,11 @@ def test_a_penalty_of_a_direction_acts() -> None:
 
 
 def test_a_swapped_pair_is_seen(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = _pair.run_pair
+    real = both_directions.run_pair
 
     def wrong(name: str, x: Tensor, states: Any, weights: Any) -> Any:
         return real(name, x, states, [*weights[4:], *weights[:4]])
 
-    monkeypatch.setattr(_pair, "run_pair", wrong)
+    monkeypatch.setattr(both_directions, "run_pair", wrong)
     with pytest.raises(AssertionError, match="not close"):
         compare(make(return_sequences=True), random(2, 6, 4), runs, monkeypatch, "lstm")

@@ -12,8 +12,8 @@ from _close import assert_close
 
 from kerastorch import layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
-from kerastorch.layers import _recurrent
-from kerastorch.layers._recurrent import Recurrent
+from kerastorch.layers.rnn import recurrent
+from kerastorch.layers.rnn.recurrent import Recurrent
 
 CLASSES = [layers.LSTM, layers.GRU, layers.SimpleRNN]
 MASKS = {
@@ -325,8 +325,8 @@ def test_dropout_in_a_batch_of_one_is_put_into_the_weights(
         assert layer.kernel_choice(x, training=True).path == "fused"
     mask = None if pattern is None else torch.tensor(MASKS[pattern][:1], dtype=torch.bool)
     found = []
-    for one, is_one in ((layer, _recurrent._is_one), (by_steps(layer), lambda x: False)):
-        monkeypatch.setattr(_recurrent, "_is_one", is_one)
+    for one, is_one in ((layer, recurrent._is_one), (by_steps(layer), lambda x: False)):
+        monkeypatch.setattr(recurrent, "_is_one", is_one)
         leaf = x.clone().requires_grad_()
         torch.manual_seed(5)
         outputs = one(leaf, mask=mask, training=True)

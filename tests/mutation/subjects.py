@@ -14,17 +14,16 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "sequence layers": (
         "kernels/fused.py kernels/step_loop.py kernels/step_engine.py kernels/equations.py kernels/export_scan.py "
         "kernels/input_product.py kernels/recurrent_product.py kernels/conv_lstm.py kernels/compiled.py "
-        "kernels/attention.py layers/_sequence.py layers/_recurrent.py layers/_gated.py layers/_gated_cell.py "
-        "layers/_cell.py layers/_conv_lstm.py layers/conv_lstm.py layers/lstm.py layers/gru.py layers/simple_rnn.py "
-        "layers/rnn.py layers/cells.py layers/stacked_rnn_cells.py layers/_pair.py layers/masking.py "
-        "layers/embedding.py "
-        "layers/attention.py layers/_headed_attention.py layers/multi_head_attention.py "
-        "layers/group_query_attention.py",
+        "kernels/attention.py layers/rnn/sequence.py layers/rnn/recurrent.py layers/rnn/kernel_choice.py "
+        "layers/rnn/gated_cell.py layers/rnn/cell_protocol.py layers/rnn/conv_lstm_base.py layers/rnn/conv_lstm.py "
+        "layers/rnn/lstm.py layers/rnn/gru.py layers/rnn/simple_rnn.py layers/rnn/rnn.py "
+        "layers/rnn/stacked_rnn_cells.py layers/rnn/both_directions.py layers/core/masking.py "
+        "layers/core/embedding.py layers/attention/*.py",
         "layers/test_*.py test_layouts*.py test_regularizers.py",
     ),
     "wrappers": (
-        "layers/bidirectional.py layers/time_distributed.py base/inner_layers.py layers/wrapped.py base/tracking.py "
-        "layers/abstract_rnn_cell.py",
+        "layers/rnn/bidirectional.py layers/rnn/time_distributed.py base/inner_layers.py layers/core/wrapped.py "
+        "base/tracking.py layers/rnn/abstract_rnn_cell.py",
         "layers/test_*.py test_custom_objects.py test_layouts*.py",
     ),
     "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import kerastorch as kt
 from kerastorch import layers
-from kerastorch.layers._gated_cell import GatedCell
+from kerastorch.layers.rnn.gated_cell import GatedCell
 from kerastorch.structure import leaves
 
 from ._compare import FORWARD, MASKS, differences, flat_shapes, mask_of, with_meaning_of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import kerastorch as kt
 from kerastorch.base.layer import REGISTRY, Example, Layer
-from kerastorch.layers._gated_cell import GatedCell
+from kerastorch.layers.rnn.gated_cell import GatedCell
 from kerastorch.structure import leaves, map_shapes
 
 EXAMPLES = [

@@ -1,0 +1,1 @@
+"""Activations that are layers: ReLU and its kin, PReLU, Softmax."""

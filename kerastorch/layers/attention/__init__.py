@@ -1,0 +1,1 @@
+"""Attention, AdditiveAttention, MultiHeadAttention and GroupQueryAttention."""

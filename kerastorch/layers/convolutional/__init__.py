@@ -1,0 +1,1 @@
+"""Convolutions, transposed, depthwise, separable and with weights of their own at each place."""

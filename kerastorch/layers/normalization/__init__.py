@@ -1,0 +1,1 @@
+"""Batch, group, layer, RMS and unit normalization."""

@@ -1,0 +1,293 @@
+"""BatchNormalization: features normalised over the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...base import check, to_torch
+from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ...base.layer import Example, Layer, register
+from ...base.weighted import repr_of
+from ...errors import ShapeError, UnsupportedError, quote
+from ...weights import Shape, Var
+
+_MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
+_FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel
+_TORCH_BATCH_NORM = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+_REFUSED = {
+    "renorm": "batch renormalisation is not here; use renorm=False, which computes the same in inference",
+    "synchronized": "statistics over several devices are not here; wrap the model with torch's own tools",
+    "virtual_batch_size": "ghost batches are not here; pass batches of that size",
+    "adjustment": "a function that changes the normalised values is not here",
+}
+
+
+@register("BatchNormalization")
+class BatchNormalization(Layer):
+    """Batch normalisation (Ioffe & Szegedy 2015), as `keras.layers.BatchNormalization`.
+
+    Unlike `torch.nn.BatchNorm1d`, `momentum` is the weight of the OLD statistics, `epsilon` is 1e-3, the moving
+    variance follows the biased variance of the batch, masked steps are left out of the statistics, and
+    `trainable=False` means inference mode. 16-bit inputs are computed in float32.
+
+    Args:
+        axis: The axis that keeps its own statistics; a list of one is accepted.
+        momentum: Weight of the old moving statistics in an update.
+        epsilon: Added to the variance.
+        center: Whether there is a beta.
+        scale: Whether there is a gamma.
+        beta_initializer: Of beta.
+        gamma_initializer: Of gamma.
+        moving_mean_initializer: Of the moving mean.
+        moving_variance_initializer: Of the moving variance.
+        beta_regularizer: Penalty on beta.
+        gamma_regularizer: Penalty on gamma.
+        beta_constraint: Of beta.
+        gamma_constraint: Of gamma.
+        renorm: False; True is refused.
+        renorm_clipping: Without meaning while `renorm` is False.
+        renorm_momentum: Without meaning while `renorm` is False.
+        synchronized: False; True is refused.
+        fused: True computes what Keras 2 does where it uses TensorFlow's fused kernel (inputs of 4 or 5 axes, `axis` 1
+            or the last): the moving variance follows the UNBIASED variance, masks do not count, and epsilon is at
+            least 1.001e-5. None and False: Keras 3.
+        virtual_batch_size: None; anything else is refused.
+        adjustment: None; anything else is refused.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Variables:
+        gamma: `(F,)` -> `weight`
+        beta: `(F,)` -> `bias`
+        moving_mean: `(F,)` -> `running_mean`, a buffer
+        moving_variance: `(F,)` -> `running_var`, a buffer
+
+    Example:
+        >>> BatchNormalization()(torch.zeros(2, 20, 3)).shape
+        torch.Size([2, 20, 3])
+    """
+
+    supports_masking = True
+    WEIGHTS = (
+        Var("gamma", ("weight",), lambda l, s: (s[l.axis],), when=lambda l: l.scale),
+        Var("beta", ("bias",), lambda l, s: (s[l.axis],), when=lambda l: l.center),
+        Var("moving_mean", ("running_mean",), lambda l, s: (s[l.axis],), trainable=False),
+        Var("moving_variance", ("running_var",), lambda l, s: (s[l.axis],), trainable=False),
+    )
+    CONFIG = (
+        "axis",
+        "momentum",
+        "epsilon",
+        "center",
+        "scale",
+        "beta_initializer",
+        "gamma_initializer",
+        "moving_mean_initializer",
+        "moving_variance_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
+    )
+    INERT = (
+        "renorm",
+        "renorm_clipping",
+        "renorm_momentum",
+        "synchronized",
+        "fused",
+        "virtual_batch_size",
+        "adjustment",
+    )
+    EXAMPLES = (
+        Example("default", dict(), (4, 3)),
+        Example("steps", dict(momentum=0.9, epsilon=1e-5), (2, 7, 3)),
+        Example("axis 1", dict(axis=1), (2, 3, 4, 5)),
+        Example("no gamma, no beta", dict(scale=False, center=False), (4, 3)),
+    )
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        *,
+        fused: bool | None = None,
+        virtual_batch_size: int | None = None,
+        adjustment: Any = None,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        self._configure(
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            moving_mean_initializer=moving_mean_initializer,
+            moving_variance_initializer=moving_variance_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        axes = check.integers("axis", axis) if isinstance(axis, (list, tuple)) else (check.integer("axis", axis),)
+        if len(axes) != 1:
+            raise UnsupportedError(
+                f"{repr_of(self)}: axis={quote(axes)} is not supported: expected one axis, got {len(axes)}."
+            )
+        self.axis = axes[0]
+        self.momentum = check.number("momentum", momentum)
+        self.epsilon = check.number("epsilon", epsilon)
+        self.center = check.boolean("center", center)
+        self.scale = check.boolean("scale", scale)
+        self.fused = fused is not None and check.boolean("fused", fused)
+        refuse(
+            self,
+            _REFUSED,
+            renorm=renorm,
+            synchronized=synchronized,
+            virtual_batch_size=virtual_batch_size,
+            adjustment=adjustment,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "fused": True} if self.fused else config
+
+    def _check_input_shape(self, input_shape: Shape) -> None:
+        one_shape(self, input_shape, least=1, meaning="(batch, ...)")
+        (size,) = sizes_at(self, input_shape, (self.axis,))
+        expected = self.running_mean.shape[0] if "running_mean" in self._buffers else size
+        if size != expected:
+            raise ShapeError(
+                f"{repr_of(self)}: expected {expected} features at axis {self.axis}, got {size} "
+                f"(input of shape {tuple(input_shape)})."
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check_input_shape(input_shape)
+        return tuple(input_shape)
+
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype
+
+    def forward(self, x: Tensor, mask: Any = None, training: bool | None = None) -> Tensor:
+        """Normalise x.
+
+        Args:
+            x: `(B, ..., F)`, of the layer's dtype.
+            mask: bool, the shape of x without its last axis; False leaves the place out of the statistics.
+            training: Whether the batch's own statistics are used, and the moving ones updated; `self.training` if None.
+
+        Raises:
+            ShapeError: x or the mask has another shape than the layer needs.
+        """
+        x = float_tensor(self, x, self.running_mean.dtype)
+        self._check_input_shape(tuple(x.shape))
+        valid = self._check_mask(x, mask)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        fused = self.fused and _fits_fused_kernel(wide, self.axis % x.ndim)
+        if (self.training if training is None else training) and self.trainable:
+            mean, variance = _moments(wide, self.axis, None if fused else valid)
+            self._update(mean, variance, x.numel() // mean.numel() if fused else 0)
+        else:
+            mean, variance = self.running_mean.to(wide.dtype), self.running_var.to(wide.dtype)
+        epsilon = max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon
+        factor = torch.rsqrt(variance + epsilon)
+        if self.scale:
+            factor = factor * self.weight
+        offset = -mean * factor
+        if self.center:
+            offset = offset + self.bias
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        return torch.addcmul(offset.view(shape), wide, factor.view(shape)).to(x.dtype)
+
+    @torch.no_grad()
+    def _update(self, mean: Tensor, variance: Tensor, unbiased_count: int) -> None:
+        if unbiased_count:
+            variance = variance * (unbiased_count / max(unbiased_count - 1, 1))
+        for moving, new in ((self.running_mean, mean), (self.running_var, variance)):
+            moving.copy_(moving.to(new.dtype) * self.momentum + new * (1.0 - self.momentum))
+
+    def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
+        if mask is None:
+            return None
+        mask = torch.as_tensor(mask, device=x.device)
+        if tuple(mask.shape) != tuple(x.shape[:-1]):
+            raise ShapeError(
+                f"{repr_of(self)}: expected a mask of shape {tuple(x.shape[:-1])} for input of shape {tuple(x.shape)}, "
+                f"got {tuple(mask.shape)}."
+            )
+        return mask if mask.dtype == torch.bool else mask != 0
+
+    def _to_torch(self) -> nn.Module:
+        rank = len(self._in_shape)
+        reasons = []
+        if rank not in _TORCH_BATCH_NORM or self.axis % rank != 1:
+            reasons.append(
+                "torch's takes inputs of 2 to 5 axes with the features at axis 1, "
+                f"this one has them at axis {self.axis} of {rank}; put a Permute in front"
+            )
+        if not self.trainable:
+            reasons.append("trainable=False keeps it in inference mode, torch's follows train(); make it trainable")
+        if reasons:
+            raise to_torch.no_module(self, reasons)
+        fused = self.fused and _fits_fused_kernel(torch.empty([1] * rank, dtype=self.dtype, device="meta"), 1)
+        return to_torch.plain(
+            _TORCH_BATCH_NORM[rank],
+            self,
+            to_torch.with_constants(self, weight=1, bias=0, num_batches_tracked=0),
+            num_features=len(self.running_mean),
+            eps=max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon,
+            momentum=1 - self.momentum,  # torch's is the weight of the new value
+            affine=self.scale or self.center,
+        )
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # torch's BatchNorm counts batches, Keras does not
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _fits_fused_kernel(x: Tensor, axis: int) -> bool:
+    """Whether TensorFlow's fused kernel takes such an input."""
+    return x.ndim in (4, 5) and axis in (1, x.ndim - 1) and x.dtype == torch.float32
+
+
+def least_epsilon(layer: BatchNormalization) -> float | None:
+    """The epsilon that a layer with `fused=True` computes with; None where its input does not fit the fused kernel."""
+    rank = len(layer._in_shape)
+    fits = _fits_fused_kernel(torch.empty([1] * rank, dtype=layer.dtype, device="meta"), layer.axis % rank)
+    return max(layer.epsilon, _FUSED_EPSILON) if fits else None
+
+
+def _moments(x: Tensor, axis: int, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of x for each place of `axis`; with `valid` over the steps where it is True."""
+    others = [index for index in range(x.ndim) if index != axis % x.ndim]
+    if valid is None:
+        variance, mean = torch.var_mean(x, others, correction=0)
+        return mean, variance
+    where = valid.unsqueeze(-1).expand_as(x)
+    # The epsilon makes the statistics of no step at all zeros, as in Keras 3.
+    count = where.sum(others, keepdim=True, dtype=x.dtype) + _MASK_EPSILON
+    mean = x.where(where, 0).sum(others, keepdim=True) / count
+    variance = (x - mean).where(where, 0).square().sum(others, keepdim=True) / count
+    return mean.flatten(), variance.flatten()

@@ -1,0 +1,1 @@
+"""Layers that bring raw inputs into range."""

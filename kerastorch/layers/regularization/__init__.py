@@ -1,0 +1,1 @@
+"""Dropout, noise, and a penalty on activities: layers that act while training."""

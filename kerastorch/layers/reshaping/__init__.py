@@ -1,0 +1,1 @@
+"""Layers that move, repeat, cut or pad values and compute nothing."""

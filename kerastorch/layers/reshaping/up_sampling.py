@@ -1,0 +1,177 @@
+"""UpSampling of rows, images and volumes: each value several times, or values in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...base import check
+from ...base.image_layer import Spatial
+from ...base.input_checks import one_tensor
+from ...base.layer import Example, register
+from ...base.weighted import repr_of
+from ...base.windows import sizes
+from ...errors import ArgumentError, UnsupportedError, quote
+from ...weights import Shape
+
+_INTERPOLATIONS = ("nearest", "bilinear")
+# What Keras has beside them; the first four are Keras 3's too.
+_REFUSED = ("bicubic", "lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic")
+
+
+class _UpSampling(Spatial):
+    """What upsampling of every rank shares; abstract. A mask ends here, as in Keras."""
+
+    size: Any  # of `SPATIAL` integers; one integer for rows
+
+    @property
+    def _factors(self) -> tuple[int, ...]:
+        return (self.size,) if isinstance(self.size, int) else self.size
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check_input_shape(input_shape)
+        image = zip(self._image(input_shape), self._factors, strict=True)
+        return self._with_image(input_shape, [None if n is None else n * factor for n, factor in image])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upsample x, which is laid out as `data_format` says.
+
+        Raises:
+            ShapeError: x has another number of axes.
+        """
+        x = one_tensor(self, x)
+        self._check_input_shape(tuple(x.shape))
+        return self._repeated(x)
+
+    def _repeated(self, x: Tensor) -> Tensor:
+        """Each value of the image as often as the factors say: one copy, whatever the number of axes."""
+        output_shape = self.compute_output_shape(tuple(x.shape))
+        wide, repeats = x, list(x.shape)
+        for axis, factor in reversed(list(zip(self._image_axes, self._factors, strict=True))):
+            wide = wide.unsqueeze(axis + 1)
+            repeats.insert(axis + 1, factor)
+        return wide.expand(repeats).reshape(output_shape)
+
+    def _module(self, mode: str = "nearest") -> nn.Module:
+        # "nearest" divides by rounded factors, and from a factor of 41 on misses places; "nearest-exact" does not.
+        factors = tuple(map(float, self._factors))
+        return nn.Upsample(scale_factor=factors, mode="nearest-exact" if mode == "nearest" else mode)
+
+
+@register("UpSampling1D")
+class UpSampling1D(_UpSampling):
+    """Each step several times, as `keras.layers.UpSampling1D`. A mask is not handed on.
+
+    Args:
+        size: How often.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> UpSampling1D(3)(torch.zeros(2, 7, 4)).shape
+        torch.Size([2, 21, 4])
+    """
+
+    SPATIAL = 1
+    CONFIG = ("size",)
+    EXAMPLES = (Example("default", dict(size=2), (2, 7, 3)), Example("three", dict(size=3), (2, 4, 3)))
+
+    def __init__(self, size: int = 2, **base: Any) -> None:
+        super().__init__(**base)
+        self.size = check.positive("size", size)
+
+    def _to_torch(self) -> nn.Module:
+        return self._module()
+
+
+@register("UpSampling2D")
+class UpSampling2D(_UpSampling):
+    """More rows and columns, as `keras.layers.UpSampling2D`.
+
+    Args:
+        size: Factors for rows and columns; one number stands for both.
+        data_format: "channels_last": `(B, rows, columns, channels)`, which None also means; or "channels_first".
+        interpolation: "nearest": each value several times. "bilinear": values in between, on straight lines. The others
+            are refused: torch's bicubic weighs otherwise, the rest it does not have.
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> UpSampling2D((2, 3))(torch.zeros(2, 4, 5, 3)).shape
+        torch.Size([2, 8, 15, 3])
+    """
+
+    SPATIAL = 2
+    CONFIG = ("size", "data_format", "interpolation")
+    EXAMPLES = (
+        Example("default", dict(), (2, 4, 5, 3)),
+        Example("bilinear", dict(size=(3, 2), interpolation="bilinear"), (2, 4, 5, 3)),
+        Example("channels first", dict(size=(1, 2), data_format="channels_first"), (2, 3, 4, 5)),
+    )
+
+    def __init__(
+        self,
+        size: int | Sequence[int] = 2,
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **base: Any,
+    ) -> None:
+        super().__init__(data_format, **base)
+        self.size = sizes("size", size, 2)
+        name = interpolation.lower() if isinstance(interpolation, str) else interpolation
+        if name in _REFUSED:
+            raise UnsupportedError(
+                f"{repr_of(self)}: interpolation={quote(name)} is not supported: torch has no kernel with the weights "
+                f"of Keras's; use one of {list(_INTERPOLATIONS)}."
+            )
+        if name not in _INTERPOLATIONS:
+            raise ArgumentError(f"interpolation: expected one of {list(_INTERPOLATIONS)}, got {quote(interpolation)}.")
+        self.interpolation = name
+
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return self.dtype if self.interpolation == "bilinear" and not input_dtype.is_floating_point else input_dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.interpolation == "nearest":
+            return super().forward(x)
+        x = one_tensor(self, x)
+        self._check_input_shape(tuple(x.shape))
+        x = x if x.is_floating_point() else x.to(self.dtype)
+        factors = list(map(float, self.size))
+        # align_corners=False: a value stands in the middle of its place, as in TensorFlow 2.
+        x = F.interpolate(x.movedim(self._channel_axis, 1), scale_factor=factors, mode="bilinear", align_corners=False)
+        return x.movedim(1, self._channel_axis)
+
+    def _to_torch(self) -> nn.Module:
+        return self._module(self.interpolation)
+
+
+@register("UpSampling3D")
+class UpSampling3D(_UpSampling):
+    """Each value of a volume several times, as `keras.layers.UpSampling3D`.
+
+    Args:
+        size: How often, in three directions; one number stands for all.
+        data_format: "channels_last": `(B, rows, columns, depth, channels)`, which None also means; or "channels_first".
+        **base: `name`, `dtype`, `trainable`, ...
+
+    Example:
+        >>> UpSampling3D((2, 1, 3))(torch.zeros(2, 4, 5, 6, 3)).shape
+        torch.Size([2, 8, 5, 18, 3])
+    """
+
+    SPATIAL = 3
+    CONFIG = ("size", "data_format")
+    EXAMPLES = (
+        Example("default", dict(), (2, 2, 3, 4, 3)),
+        Example("channels first", dict(size=(1, 3, 2), data_format="channels_first"), (2, 3, 2, 3, 4)),
+    )
+
+    def __init__(self, size: int | Sequence[int] = 2, data_format: str | None = None, **base: Any) -> None:
+        super().__init__(data_format, **base)
+        self.size = sizes("size", size, 3)
+
+    def _to_torch(self) -> nn.Module:
+        return self._module()

@@ -1,0 +1,124 @@
+"""States that a call gives: behind the input or by name, as tensors or as their shapes, and whether they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...base import ragged
+from ...base.weighted import repr_of
+from ...errors import ArgumentError, ShapeError, quote
+from ...structure import is_shape
+from ...weights import Shape
+
+if TYPE_CHECKING:
+    from ...base.layer import Layer
+
+
+def states_by_name(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], num_constants: int = 0
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call, those by name that Keras 2 passes in one list behind the input: states, then constants.
+
+    Raises:
+        ArgumentError: There are fewer tensors than constants, or one of both is given by name as well.
+    """
+    if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], ragged.PackedSequence) or not args[0]:
+        return args, kwargs
+    first, *behind = args[0]
+    count = len(behind) - num_constants
+    if count < 0:
+        raise ArgumentError(
+            f"{repr_of(layer)}: expected {num_constants} constants behind the input, got {len(behind)} tensors."
+        )
+    pairs = {"initial_state": behind[:count], "constants": behind[count:]}
+    found = {key: values for key, values in pairs.items() if values}
+    taken = layer._call_arguments
+    if not taken.others and any(key not in taken.names for key in found):
+        return args, kwargs  # a class whose own call takes the list as it is
+    given = taken.bind(args, kwargs)
+    for key in found:
+        if given.get(key) is not None:
+            raise ArgumentError(
+                f"{repr_of(layer)}: {key} is given twice: behind the input and as an argument of its own."
+            )
+    return (first, *args[1:]), {**kwargs, **found}
+
+
+def has_own_forward(layer: Layer) -> bool:
+    """Whether the layer's class is a person's own, with a `forward` that may take states of another kind."""
+    return type(layer).forward.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
+def given_states(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = "initial_state") -> Any:
+    """The states that a call gives; None if there are none, or if a class's own `forward` says what they are."""
+    if has_own_forward(layer):
+        return None
+    return layer._call_arguments.bind(args, kwargs).get(name)
+
+
+def parts_of(given: Any) -> list[Any]:
+    """The items of a list or tuple of states; a state by itself, or its shape, is the only one."""
+    several = isinstance(given, list) or (isinstance(given, tuple) and not (given and is_shape(given)))
+    return list(given) if several else [given]
+
+
+def flat_parts(given: Any) -> list[Any]:
+    """`parts_of` at every depth: the leaves of states that are nested as a cell's."""
+    parts = parts_of(given)
+    alone = len(parts) == 1 and parts[0] is given
+    return parts if alone else [leaf for part in parts for leaf in flat_parts(part)]
+
+
+def check_count(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+    """Raise unless there is one value for each state."""
+    if len(values) != len(sizes):
+        wanted = " and ".join(_written("batch", size) for size in sizes)
+        raise ShapeError(f"{repr_of(layer)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+    for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
+        if value is None or isinstance(value, (str, dict)):
+            raise ArgumentError(
+                f"{repr_of(layer)}: state {index}: expected a tensor of shape {_written('batch', size)}, got "
+                f"{quote(value)}; give all states, zeros for those that start at zero, or none."
+            )
+
+
+def check_fit(layer: Layer, index: int, shape: Sequence[int | None], size: Shape, rows: int | None = None) -> None:
+    """Raise unless a state of such a shape can be one of `rows` rows of this size."""
+    if not fits(shape, (rows, *size)):
+        wanted = _written("batch" if rows is None else rows, size)
+        raise ShapeError(f"{repr_of(layer)}: state {index}: expected shape {wanted}, got {tuple(shape)}.")
+
+
+def check_shapes(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+    """Raise if the states of a call in a graph, with shapes in the place of tensors, are too many or do not fit.
+
+    The number of rows is for the data to say; a size that is not known fits any.
+    """
+    check_count(layer, values, sizes)
+    for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
+        check_fit(layer, index, _shape_in(value), size)
+
+
+def _written(rows: Any, size: Shape) -> str:
+    return str((rows, *size)).replace("'", "")
+
+
+def _shape_in(value: Any) -> Shape:
+    """A shape that stands for a tensor; the one that numbers in lists will have, or a tensor has."""
+    return value if isinstance(value, tuple) and is_shape(value) else tuple(torch.as_tensor(value).shape)
+
+
+def in_dtype(state: Tensor, dtype: torch.dtype) -> Tensor:
+    """A state in the dtype of the computation; one of integers or bool, as a count is, keeps its own."""
+    return state.to(dtype) if state.is_floating_point() else state
+
+
+def fits(shape: Sequence[int | None], wanted: Shape) -> bool:
+    """Whether tensors of such a shape can be of the wanted one; None in either stands for any size."""
+    return len(shape) == len(wanted) and all(
+        size is None or want is None or size == want for size, want in zip(shape, wanted, strict=True)
+    )
