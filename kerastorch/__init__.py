@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import activations as activations
+from . import backend as backend
 from . import callbacks as callbacks
 from . import constraints as constraints
 from . import convert as convert
@@ -137,6 +138,7 @@ _namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputL
 
 _MODULES = (
     "activations",
+    "backend",
     "callbacks",
     "constraints",
     "convert",

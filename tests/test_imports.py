@@ -87,7 +87,7 @@ ORDER = (
     ("base",),
     ("layers",),
     ("models", "ops", "random", "recipes"),
-    ("utils",),
+    ("utils", "backend"),
     ("preprocessing",),
     ("matching", "interop"),
     ("missing", "_differences"),

@@ -28,7 +28,7 @@ from .registry import REGISTRY as REGISTRY
 from .registry import Example as Example
 from .registry import register as register
 from .shape_inference import infer_output_shape
-from .training_mode import in_mode, take_training
+from .training_mode import in_mode, phases, take_training
 from .variable import plain_value
 from .variables import fillers, mark, unbuilt_parameter
 from .weighted import repr_of
@@ -250,7 +250,11 @@ class Layer(Configurable):
             raise KerasTorchError(f"{type(self).__name__} defines neither call nor forward.")
         if self._takes_training and kwargs.get("training") is None:
             kwargs["training"] = self.training
-        return call(*args, **kwargs)
+        phases.append(bool(kwargs.get("training", self.training)))
+        try:
+            return call(*args, **kwargs)
+        finally:
+            phases.pop()
 
     def _ensure_built(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if not self._built:

@@ -11,6 +11,9 @@ from torch import nn
 from .protocol import AnyLayer
 from .weighted import Weighted
 
+# Whether the layers with a `call` that run now train, the innermost last: Keras 2's learning phase.
+phases: list[bool] = []
+
 
 def take_training(layer: AnyLayer, options: dict[str, Any]) -> tuple[list[nn.Module], bool]:
     """Read `training` from the options of a call; a layer that has no such argument is not given it.

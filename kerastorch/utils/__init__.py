@@ -8,6 +8,9 @@ one's own generators), `seeds.py`. What reads and writes models comes from above
 
 from typing import Any as _Any
 
+from ..backend.settings import clear_session as clear_session
+from ..backend.settings import is_keras_tensor as is_keras_tensor
+from ..backend.settings import standardize_dtype as standardize_dtype
 from ..namespaces import Namespace as _Namespace
 from ..registered import CustomObjectScope as CustomObjectScope
 from ..registered import custom_object_scope as custom_object_scope

@@ -65,3 +65,25 @@ def computed(k: ModuleType) -> dict[str, Any]:
         except (ValueError, TypeError, AttributeError, RuntimeError, tf.errors.OpError) as error:
             found[name] = ("raises", f"{type(error).__name__}: {str(error)[:200]}")
     return found
+
+
+def backend(k: ModuleType) -> dict[str, Any]:
+    """Keras 2's K, and layers that are written with it, on padded data, in both phases; and K.function."""
+    import tensorflow as tf
+
+    from .backend_cases import CUBE, EXPRESSIONS, MASK, model, weights
+
+    found: dict[str, Any] = {}
+    k.backend.logsumexp = tf.reduce_logsumexp  # standalone Keras had it
+    for name, case in EXPRESSIONS.items():
+        try:
+            found[name] = plain(case(k.backend, tf.convert_to_tensor))
+        except (ValueError, TypeError, AttributeError, RuntimeError, tf.errors.OpError) as error:
+            found[name] = ("raises", f"{type(error).__name__}: {str(error)[:200]}")
+    for name in ("attention", "crf"):
+        made = model(k, name)
+        made.set_weights(weights(name))
+        data = CUBE * MASK[..., None]
+        found[name] = [np.asarray(made(data, training=phase)) for phase in (False, True)]
+        found[f"{name} function"] = k.backend.function([made.input], [made.output])([data])
+    return found
