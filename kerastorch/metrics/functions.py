@@ -31,7 +31,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Where the largest class is the largest of one-hot labels: `(...)` of two tensors `(..., C)`."""
     y_pred = torch.as_tensor(y_pred)
-    return _hits(torch.as_tensor(y_true).to(y_pred.device).argmax(-1) == y_pred.argmax(-1))
+    return _hits(torch.as_tensor(y_true).to(y_pred).argmax(-1) == y_pred.argmax(-1))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
@@ -53,7 +53,7 @@ def _in_top(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Where the class of a one-hot label is among the k largest."""
     y_pred = torch.as_tensor(y_pred)
-    return _in_top(torch.as_tensor(y_true).to(y_pred.device).argmax(-1), y_pred, k)
+    return _in_top(torch.as_tensor(y_true).to(y_pred).argmax(-1), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:

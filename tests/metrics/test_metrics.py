@@ -62,6 +62,14 @@ def test_ones_own_metric() -> None:
         metrics.Metric().result()
 
 
+def test_labels_may_be_true_and_false() -> None:
+    y_true = torch.tensor([[True, False], [False, True], [False, True]])
+    y_pred = torch.tensor([[0.75, 0.25], [0.75, 0.25], [0.25, 0.75]])
+    for name in ("categorical_accuracy", "binary_accuracy"):
+        assert float(metrics.get(name)(y_true, y_pred)) == pytest.approx(2 / 3)
+    assert float(metrics.TopKCategoricalAccuracy(k=1)(y_true, y_pred)) == pytest.approx(2 / 3)
+
+
 def test_what_is_masked_does_not_count() -> None:
     y_pred = torch.tensor([[0.9, 0.1, 0.9], [0.9, 0.9, 0.9]])[..., None]
     y_pred._keras_mask = torch.tensor([[True, True, False], [True, False, False]])  # type: ignore[attr-defined]

@@ -1,0 +1,84 @@
+"""Scripts of Keras, run with real Keras and, with only their imports changed, with kerastorch."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from _keras_worker import KerasWorker
+
+from kerastorch import Model
+
+SCRIPTS = Path(__file__).parent / "scripts"
+# The Keras that a script was written for.
+FRAMEWORKS = {
+    "lstm_seq2seq": "keras3",
+    "addition_rnn": "keras3",
+    "conv_lstm": "keras3",
+    "lstm_stateful": "keras2",
+    "mnist_irnn": "keras2",
+    "mnist_hierarchical_rnn": "keras2",
+    "imdb_cnn_lstm": "keras2",
+}
+
+
+def ported(text: str) -> str:
+    """The script with its imports changed, as docs/porting.md says."""
+    return text.replace("from keras", "from kerastorch").replace("import keras\n", "import kerastorch as keras\n")
+
+
+def run(
+    text: str, weights: list[list[np.ndarray]], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> tuple[list[Any], np.ndarray]:
+    """Run a ported script from the weights that its models had in Keras, in the order of the rows."""
+    histories: list[Any] = []
+    compile_, fit = Model.compile, Model.fit
+    given = iter(weights)
+
+    def compiling(self: Any, *args: Any, **options: Any) -> None:
+        arrays = next(given)
+        assert [array.shape for array in arrays] == [array.shape for array in self.get_weights()]
+        self.set_weights(arrays)
+        compile_(self, *args, **options)
+
+    def fitting(self: Any, *args: Any, **options: Any) -> Any:
+        history = fit(self, *args, **{**options, "shuffle": False, "verbose": 0})
+        histories.append(history.history)
+        return history
+
+    monkeypatch.setattr(Model, "compile", compiling)
+    monkeypatch.setattr(Model, "fit", fitting)
+    monkeypatch.chdir(folder)
+    names = types.ModuleType("script").__dict__
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(text, "script", "exec"), names)
+    return histories, names["RESULT"]
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_only_the_imports_change(
+    keras_worker: KerasWorker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    path = SCRIPTS / f"{name}.py"
+    (tmp_path / "keras").mkdir()
+    theirs = keras_worker.call(FRAMEWORKS[name], "scripts:run", str(path), str(tmp_path / "keras"))
+    histories, result = run(ported(path.read_text("utf-8")), theirs["weights"], monkeypatch, tmp_path)
+    assert len(histories) == len(theirs["histories"])
+    for mine, expected in zip(histories, theirs["histories"], strict=True):
+        for key in (key for key in expected if key not in ("lr", "learning_rate")):
+            assert np.allclose(mine[key], expected[key], rtol=1e-4, atol=0), (key, mine[key], expected[key])
+    assert result.shape == theirs["result"].shape
+    # float32 over a few updates: each rounding moves the next.
+    assert np.abs(result - theirs["result"]).max() <= 1e-4 * np.abs(theirs["result"]).max()
+
+
+def test_every_script_is_run_and_says_what_it_keeps() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.py")} - {"__init__"} == set(FRAMEWORKS)
+    for name in FRAMEWORKS:
+        head = (SCRIPTS / f"{name}.py").read_text("utf-8").split('"""')[1]
+        assert "calls of Keras:" in " ".join(head.split())
