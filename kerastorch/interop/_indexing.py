@@ -12,7 +12,7 @@ from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers.core.operation import apply
-from ._open import lengthened, picked
+from ._open import in_rows, lengthened, picked
 from ._size import Size, from_the_end, has_batch, same, unknown
 from ._value import OPEN, Value, one_list
 
@@ -40,9 +40,12 @@ def _stack(tracer: Tracer, tensors: Sequence[Any], dim: int = 0) -> Value:
 
 
 def _alike(tracer: Tracer, tensors: Sequence[Any]) -> tuple[list[SymbolicTensor], Value]:
-    first = next(item for item in tensors if isinstance(item, Value) and item.batch is not None)
+    given = [item for item in tensors if isinstance(item, Value)]
+    first = next((item for item in given if item.batch is not None), given[0])
     values = []
     for item in tensors:
+        if first.batch is None and isinstance(item, Tensor):
+            item = in_rows(tracer, item)  # constants beside parameters
         if isinstance(item, Value) and item.batch == first.batch and item.rank == first.rank:
             values.append(item)
         else:

@@ -12,7 +12,7 @@ from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers.core.operation import apply
-from ._open import lengthened, rows_of
+from ._open import in_rows, lengthened, rows_of
 from ._size import Size, has_batch, per_batch, plain, product, same, unknown
 from ._value import Joined, Value, one_list
 
@@ -217,7 +217,9 @@ def _widened(input: Value, dim: int, size: int | Size) -> Value:
 
 
 def _rows_of_constant(tracer: Tracer, input: Tensor, wanted: Sequence[int | Size]) -> Value:
-    """A constant that is expanded to the batch size."""
+    """A constant that is expanded to the batch size, or to one that is not known."""
+    if not any(map(has_batch, wanted)):
+        return _expand(tracer, _keeping_sizes(in_rows(tracer, input), input.shape), wanted)
     full = input[(None,) * (len(wanted) - input.ndim)]
     batch = next(place for place, size in enumerate(wanted) if has_batch(size))
     if full.shape[batch] != 1:
@@ -233,6 +235,8 @@ def _one_number(tensor: Tensor) -> float | None:
 
 def _repeat(tracer: Tracer, input: Any, *repeats: Any) -> Value:
     counts = one_list(repeats)
+    if isinstance(input, Tensor) and not any(map(has_batch, counts)):
+        input = _keeping_sizes(in_rows(tracer, input), input.shape)
     if isinstance(input, Tensor):
         ones = [int(count) if not isinstance(count, Size) else 1 for count in counts]
         return _rows_of_constant(

@@ -36,7 +36,7 @@ class Use:
 
     Attributes:
         kind: As a table of words, as a Dense's kernel or bias, as a tensor, or as a weight of another layer.
-        detail: What else decides: how the kernel stands, and its bias; the path of the module.
+        detail: What else decides: how the kernel stands, and its bias; the path of the module, and the name there.
     """
 
     kind: Kind
@@ -88,17 +88,17 @@ class Uses:
         return "kernel" if len(turns) == 1 and None not in turns else "alone"
 
 
-def uses_of(tracer: Tracer, module: nn.Module, home: str) -> Iterator[tuple[Any, Use]]:
-    """The parameters of a module that becomes a layer, each with the use that this is."""
+def uses_of(tracer: Tracer, module: nn.Module, home: str) -> Iterator[tuple[str, Any, Use]]:
+    """The parameters of a module that becomes a layer, each with its name there and the use that this is."""
     kinds: dict[int, Use] = {}
     if type(module) is nn.Embedding:
         kinds = {id(module.weight): Use("embedding")}
     if type(module) is nn.Linear:
         weight, bias = (tracer.name_of(parameter) for parameter in (module.weight, module.bias))
         kinds = {id(module.weight): Use("kernel", (False, bias)), id(module.bias): Use("bias", weight)}
-    usual = Use("alone" if type(module) is nn.LayerNorm else "module", home)
-    for parameter in module.parameters():
-        yield parameter, kinds.get(id(parameter), usual)
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        usual = Use("alone" if type(module) is nn.LayerNorm else "module", (home, name))
+        yield name, parameter, kinds.get(id(parameter), usual)
 
 
 def homes(modules: Iterable[tuple[str, nn.Module]]) -> dict[int, str]:

@@ -306,8 +306,8 @@ class Tracer(TorchFunctionMode):
             UnsupportedError: A parameter of it stands elsewhere too.
         """
         path = self.homes[id(module)]
-        for parameter, use in uses_of(self, module, path):
-            self.uses.add(parameter, use, f"in {self._where(module)}".removesuffix(": "))
+        for name, parameter, use in uses_of(self, module, path):
+            self.uses.add(parameter, use, f"as {name} of {self._where(module)}".removesuffix(": "))
             if self.uses.tied(parameter):
                 self.uses.holder(parameter)
         return path

@@ -109,6 +109,9 @@ OPEN: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "scaled": lambda m, x, o: o[:, -1] * x.size(1) ** -0.5 + o[:, 0] / (x.size(1) + 1) + x.size(1) / 7,
     "repeated": lambda m, x, o: o[:, -1].unsqueeze(1).repeat(1, x.size(1), 1) + o,
     "expanded": lambda m, x, o: torch.cat([o, o[:, :1].expand(-1, x.size(1), -1)], -1),
+    "constants expanded": lambda m, x, o: (
+        o * torch.arange(5.0).expand(x.size(1), -1) + torch.tensor([[2.0]]).repeat(x.size(1), 5)
+    ),
     "positions": lambda m, x, o: o + torch.arange(x.size(1))[None, :, None],
     "positions from one": lambda m, x, o: o * torch.arange(1, x.size(1) + 1, dtype=o.dtype).view(1, -1, 1),
     "positions to the end": lambda m, x, o: o * torch.arange(x.size(1) - 1, -1, -1)[None, :, None],

@@ -140,6 +140,18 @@ TIED: dict[str, Case] = {
         words,
         ["emb", "rnn"],
     ),
+    "parameters joined": (
+        lambda: Parts(
+            lambda m, x: (
+                m.rnn(x)[0] @ torch.cat([m.w, m.v[None], torch.ones(1, FEATURES, dtype=x.dtype)]).mT * m.w[0, 0]
+            ),
+            rnn=gru(),
+            w=nn.Parameter(torch.zeros(2, FEATURES)),
+            v=vector(FEATURES),
+        ),
+        series,
+        ["rnn", "v", "w"],
+    ),
     "one matrix": (
         lambda: Parts(chain, share("b.weight", "a.weight"), **pair(linear)),
         series,
@@ -277,12 +289,21 @@ def test_keras_has_one_weight_too(name: str, keras_worker: Any, tmp_path: Path) 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "one matrix of two recurrent": (
         lambda: Parts(lambda m, x: m.b(m.a(x)[0])[0], share("b.weight_hh_l0", "a.weight_hh_l0"), a=gru(), b=gru()),
-        "a (GRU): a.weight_hh_l0 is used in a (GRU) and in b (GRU) (tied weights), and in Keras a weight stands in one "
-        "layer: share the whole module (self.b = self.a) where its settings are the same, or give each use a copy",
+        "a (GRU): a.weight_hh_l0 is used as weight_hh_l0 of a (GRU) and as weight_hh_l0 of b (GRU) (tied weights), and "
+        "in Keras a weight stands in one layer: share the whole module (self.b = self.a) where its settings are the "
+        "same, or give each use a copy",
     ),
     "a matrix of a recurrent by itself": (
         lambda: Parts(lambda m, x: m.a(x)[0] + m.a.bias_hh_l0[:FEATURES], a=gru()),
-        "a.bias_hh_l0 is used in a (GRU) and by itself (tied weights)",
+        "a.bias_hh_l0 is used as bias_hh_l0 of a (GRU) and by itself (tied weights)",
+    ),
+    "one matrix of two directions": (
+        lambda: Parts(
+            lambda m, x: m.a(x)[0],
+            share("a.weight_ih_l0_reverse", "a.weight_ih_l0"),
+            a=nn.GRU(FEATURES, FEATURES, batch_first=True, bidirectional=True),
+        ),
+        "a.weight_ih_l0 is used as weight_ih_l0 of a (GRU) and as weight_ih_l0_reverse of a (GRU) (tied weights)",
     ),
     "kernels of other settings": (
         lambda: Parts(
@@ -293,17 +314,17 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
                 lambda: nn.Conv1d(FEATURES, FEATURES, 3, padding=2, dilation=2),
             ),
         ),
-        "a.weight is used in a (Conv1d) and in b (Conv1d) (tied weights)",
+        "a.weight is used as weight of a (Conv1d) and as weight of b (Conv1d) (tied weights)",
     ),
     "other statistics": (
         lambda: Parts(
             lambda m, x: m.b(m.a(x.mT).tanh()).mT, share_all("b", "a"), **pair(lambda: nn.BatchNorm1d(FEATURES))
         ),
-        "a.weight is used in a (BatchNorm1d) and in b (BatchNorm1d) (tied weights)",
+        "a.weight is used as weight of a (BatchNorm1d) and as weight of b (BatchNorm1d) (tied weights)",
     ),
     "a layer of kerastorch": (
         lambda: Parts(chain, share("b.weight", "a.weight"), **pair(built_dense, linear)),
-        "a.weight is used in a (Dense) and in b (Linear) (tied weights)",
+        "a.weight is used as weight of a (Dense) and as weight of b (Linear) (tied weights)",
     ),
 }
 
