@@ -34,6 +34,10 @@ class UnsupportedError(KerasTorchError):
     """Something that exists in Keras and is refused here, with the reason."""
 
 
+class RemovedError(UnsupportedError, NotImplementedError):
+    """Something that older Keras had and Keras 3 itself has no more."""
+
+
 class NoConfigError(UnsupportedError, NotImplementedError):
     """A layer of a person's own has arguments that no config can hold, and no `get_config` that writes them."""
 

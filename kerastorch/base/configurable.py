@@ -24,7 +24,7 @@ _KINDS = {
 
 
 @lru_cache(maxsize=1024)
-def _kind_of(argument: str) -> Any:
+def kind_of(argument: str) -> Any:
     """The module that understands an argument, None if it is a plain value."""
     return next((module for end, module in _KINDS.items() if argument.endswith(end)), None)
 
@@ -56,7 +56,7 @@ class Configurable(Connected):
     def _configure(self, **arguments: Any) -> None:
         """Keep constructor arguments as attributes, each understood by the end of its name."""
         for key, value in arguments.items():
-            kind = _kind_of(key)
+            kind = kind_of(key)
             if kind is activations and isinstance(value, Configurable):
                 value = value._as_activation()
             setattr(self, key, kind.get(value) if kind else value)
@@ -96,7 +96,7 @@ class Configurable(Connected):
     def _plain(self, key: str) -> Any:
         """One constructor argument as a plain value."""
         value = getattr(self, type(self).KEPT_AS.get(key, key))
-        kind = _kind_of(key)
+        kind = kind_of(key)
         return kind.serialize(value) if kind else value
 
     def _base_config(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Connected(Weighted):
         """The calls in the order in which they were made; the model around the layer makes its graph first."""
         for holder in () if self._nodes else self._holders:
             model = holder()
-            if model is not None and model.built and model._symbols is None:
+            if model is not None and model._built and model._symbols is None:
                 model._graph()
                 break
         return self._nodes

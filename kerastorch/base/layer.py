@@ -19,10 +19,11 @@ from ..structure import leaves, map_shapes, map_structure
 from ..weights import Filler, Shape, Var
 from . import call_arguments, check, penalties, ragged, to_torch
 from .building import alone, finishing
-from .configurable import Configurable
 from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
 from .free_names import yielding
 from .graph import shapes_of, symbolic_leaves
+from .input_spec import check_specs
+from .keras_names import KerasNames
 from .naming import cell_name, given_name, inside, snake_case, unique_name
 from .registry import REGISTRY as REGISTRY
 from .registry import Example as Example
@@ -34,7 +35,7 @@ from .variables import fillers, mark, unbuilt_parameter
 from .weighted import repr_of
 
 
-class Layer(Configurable):
+class Layer(KerasNames):
     """The base of every layer; subclass it to write your own, in the Keras way or in the torch way.
 
     Keras way: `__init__`, `build(input_shape)` with `add_weight`, `call`, and if needed `compute_output_shape`,
@@ -104,6 +105,7 @@ class Layer(Configurable):
             )
         if name is not None and (not isinstance(name, str) or not name):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
+        self._named = name is not None
         self.name = given_name(name) if name else unique_name(snake_case(type(self).__name__))
         self._dtype = variable_dtype(dtype)
         self._mixed = mixed_dtype(dtype)
@@ -170,14 +172,16 @@ class Layer(Configurable):
 
     def _check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""
+        if self.input_spec is not None:
+            check_specs(repr_of(self), self.input_spec, input_shape)
 
     @yielding
-    def path(self) -> str:
+    def path(self) -> str | None:
         """The names of the layers around it and its own, as `keras.Layer.path`: "sequential/lstm".
 
-        They are those around its first call, or around where it was built.
+        They are those around its first call, or around where it was built; None before.
         """
-        return self._path
+        return None if self._parent_path is None else self._path
 
     @property
     def _path(self) -> str:
@@ -200,7 +204,12 @@ class Layer(Configurable):
 
     @property
     def built(self) -> bool:
-        return self._built
+        """Whether there is nothing left to build; a layer without weights never has anything."""
+        return self._built or self._is_ready()
+
+    def _is_ready(self) -> bool:
+        cls = type(self)
+        return not (cls._tracks or cls.WEIGHTS or self._modules) and cls.build is Layer.build
 
     @built.setter
     def built(self, value: bool) -> None:  # Keras code sets it at the end of `build`
@@ -229,7 +238,7 @@ class Layer(Configurable):
             if first and self._built:
                 with inside(self):  # what is built by being called stands below this layer
                     return Layer.__call__(self, *args, **kwargs)
-        if (self._activity_regularizer is not None or self._modules) and penalties.penalises(self):
+        if (self._watched or self._modules) and penalties.penalises(self):
             return penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)
 
@@ -248,6 +257,8 @@ class Layer(Configurable):
         call = getattr(self, "call", None)
         if call is None:
             raise KerasTorchError(f"{type(self).__name__} defines neither call nor forward.")
+        if "input_spec" in self.__dict__:
+            self._check_input_shape(shapes_of(call_arguments.inputs_of(self, args, kwargs)))
         if self._takes_training and kwargs.get("training") is None:
             kwargs["training"] = self.training
         phases.append(bool(kwargs.get("training", self.training)))
@@ -367,10 +378,6 @@ class Layer(Configurable):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         mark(self)
-
-    def extra_repr(self) -> str:
-        shown = [f"{key}={getattr(self, key)!r}" for key in type(self).CONFIG[:1]]
-        return ", ".join([*shown, f"name={self.name!r}"])
 
 
 Layer.build = finishing(Layer.build)  # type: ignore[method-assign]

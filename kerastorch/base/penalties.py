@@ -23,14 +23,14 @@ from .weighted import Weighted
 
 def penalises(layer: Weighted) -> bool:
     """Whether the outputs of a layer, or of one inside it, have a penalty."""
-    if layer._activity_regularizer is not None:
+    if layer._watched:
         return True
     stack = [layer._modules]
     while stack:  # as any(layer.modules()), which takes several times as long
         for module in stack.pop().values():
             if module is None:
                 continue
-            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+            if isinstance(module, Weighted) and module._watched:
                 return True
             if module._modules:
                 stack.append(module._modules)
@@ -53,7 +53,7 @@ def call(layer: AnyLayer, function: Callable[..., Any], args: Sequence[Any], kwa
     finally:
         current.found = current.root = None
         for module in layer.modules():
-            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+            if isinstance(module, Weighted) and module._watched:
                 module._penalties = tuple([penalty for source, penalty in found if source is module])
     return outputs
 

@@ -47,6 +47,7 @@ class AnyLayer(nn.Module):
         _casts: bool
         _borrowed: torch.dtype | None
         _activity_regularizer: Any
+        _watched: bool
 
         @classmethod
         def _config_keys(cls) -> tuple[str, ...]: ...

@@ -54,7 +54,7 @@ def infer_outputs(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | 
     Raises:
         ArgumentError: The layer does not run on such tensors.
     """
-    if not layer.built:
+    if not layer._built:
         layer._build_for_call(input_shape)
     return _with_dtypes(layer, input_shape, input_dtype, _infer)
 

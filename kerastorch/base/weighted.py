@@ -26,6 +26,8 @@ from .variables import UnbuiltParameter, all_variables, own_variables
 class Weighted(Tracking):
     """The part of `Layer` that reads and sets weights; abstract."""
 
+    _watched: bool = False  # whether its calls can have penalties: of its outputs, or by `add_loss`
+    _adds_losses: bool = False
     _penalties: tuple[Tensor, ...] = ()  # of the outputs, in the latest forward pass
     _values_on: torch.device | None = None  # where a layer of somebody's own makes values while a file is read
 
@@ -209,6 +211,7 @@ class Weighted(Tracking):
     @activity_regularizer.setter
     def activity_regularizer(self, value: Any) -> None:
         self._activity_regularizer = regularizers.get(value)
+        self._watched = self._activity_regularizer is not None or self._adds_losses
         self.__dict__.pop("_penalties", None)
 
     @property
@@ -221,7 +224,7 @@ class Weighted(Tracking):
         """
         found: list[Tensor] = []
         for module in self.modules():
-            if isinstance(module, Weighted) and module._activity_regularizer is not None:
+            if isinstance(module, Weighted) and module._watched:
                 running = current.so_far(module)
                 found += module._penalties if running is None else running
         for variable in self.variables:

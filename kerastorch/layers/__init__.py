@@ -4,6 +4,7 @@ from typing import Any as _Any
 
 from ..base.inner_layers import deserialize as deserialize
 from ..base.inner_layers import serialize as serialize
+from ..base.input_spec import InputSpec as InputSpec
 from ..base.layer import Layer as Layer
 from ..namespaces import Namespace as _Namespace
 from .activations.relu import ELU as ELU
@@ -47,6 +48,7 @@ from .core.masking import Masking as Masking
 from .core.operation import Operation as Operation
 from .core.wrapped import Lambda as Lambda
 from .core.wrapped import TorchModuleWrapper as TorchModuleWrapper
+from .core.wrapper import Wrapper as Wrapper
 from .elsewhere import ELSEWHERE as _ELSEWHERE
 from .merging.dot import Dot as Dot
 from .merging.functions import add as add

@@ -55,7 +55,7 @@ def summary(model: Model, print_fn: Callable[[str], Any], table: Table, style: s
 def count(layer: Layer) -> tuple[int, int]:
     """Trainable and other values in the weights of a layer, as Keras counts them."""
     totals = [0, 0]
-    for variable in all_variables(layer) if layer.built else ():
+    for variable in all_variables(layer) if layer._built else ():
         for part in variable.parts():
             totals[0 if part.requires_grad else 1] += part.numel()
     return totals[0], totals[1]
@@ -71,7 +71,7 @@ def rows(model: Model, expand_nested: bool = False, depth: int = 0) -> Iterator[
 
 def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
     if isinstance(model, Sequential):
-        shapes = model._shapes() if model.built else [_own_shape(layer) for layer in model.layers]
+        shapes = model._shapes() if model._built else [_own_shape(layer) for layer in model.layers]
         yield from zip(model.layers, shapes, ([] for _ in model.layers), strict=True)  # type: ignore[misc]
         return
     if not model._carries_masks:
@@ -95,7 +95,7 @@ def _own_shape(layer: Layer) -> Any:
     """The output shape of a layer that a model of someone's own calls: as it was built; "?" where nobody says it."""
     stated = type(layer).compute_output_shape not in (Layer.compute_output_shape, Model.compute_output_shape)
     known = layer._carries_masks or stated
-    return layer._out_shape if known and layer.built and layer._build_shape is not None else "?"
+    return layer._out_shape if known and layer._built and layer._build_shape is not None else "?"
 
 
 def _shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
@@ -130,7 +130,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
         justify = {"Param #": "right", "Trainable": "center"}.get(heading, "left")
         table.add_column(heading, justify=justify, no_wrap=width is None, width=width, overflow="fold")  # type: ignore[arg-type]
     for depth, layer, shape, before in _within(wanted, rows(model, wanted.expand_nested)):
-        numbers = f"{sum(count(layer)):,}" if layer.built else "0 (unbuilt)"
+        numbers = f"{sum(count(layer)):,}" if layer._built else "0 (unbuilt)"
         cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
         cells += [", ".join(before) or "-"] if graph else []
         table.add_row(*cells, *([_trained(layer)] if wanted.show_trainable else []))
@@ -138,7 +138,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
     console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)
     console.print(table)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-    trainable, other = count(model) if model.built else map(sum, zip(*map(count, model.layers), strict=True))
+    trainable, other = count(model) if model._built else map(sum, zip(*map(count, model.layers), strict=True))
     totals = [
         f" Total params: {trainable + other:,}",
         f" Trainable params: {trainable:,}",
@@ -148,7 +148,7 @@ def _keras_summary(model: Model, wanted: Table) -> str:
 
 
 def _trained(layer: Layer) -> str:
-    if not layer.built or not list(all_variables(layer)):
+    if not layer._built or not list(all_variables(layer)):
         return "-"
     return "Y" if layer.trainable else "N"
 
@@ -208,7 +208,7 @@ def _torch_summary(model: Model, options: dict[str, Any]) -> str:
     """torchinfo's table, on an input of ones of the model's shapes (1 row, unknown sizes 1)."""
     import torchinfo
 
-    if not model.built:
+    if not model._built:
         raise model._not_built("shapes")
     if "input_data" not in options and "input_size" not in options:
         data: list[Any] = []

@@ -129,7 +129,7 @@ def _own_model(spec: LayerSpec, making: Making) -> Model:
             f"{quote(type(model).__name__)}; derive the class from kerastorch.Model."
         )
     shape = spec.input_shape
-    if not model.built and shape is not None:
+    if not model._built and shape is not None:
         try:
             _ = map_shapes(lambda sizes: check.shape("build_config", sizes), shape)
         except (ArgumentError, TypeError) as error:

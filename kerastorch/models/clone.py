@@ -109,7 +109,7 @@ class _Cloning:
                 f"{repr_of(first[0])}; call the clone on it."
             )
         new = Sequential([*first, *map(self.layer, model.layers)], name=model.name)
-        if not new.built and model.built:
+        if not new._built and model._built:
             new.build(model._build_shape)
         return new
 

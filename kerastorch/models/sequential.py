@@ -250,7 +250,7 @@ class Sequential(Model):
 def _stated_start(layer: Layer) -> Any:
     """The shape of the input that a first layer states."""
     if isinstance(layer, Model):
-        return layer._build_shape if layer.built else None
+        return layer._build_shape if layer._built else None
     return layer._declared_shape
 
 

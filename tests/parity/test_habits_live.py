@@ -188,3 +188,49 @@ def test_what_is_not_plain_is_named() -> None:
     assert kt.clone_model(model).layers[0].function is torch.relu  # in this process a function can be shared
     with pytest.raises(NoConfigError, match=r"function \(builtin.*, inner \(Dense\)\. Define get_config"):
         kt.clone_model(kt.Sequential([kt.Input((3,)), Around(torch.relu, layers.Dense(3))]))
+
+
+# ---------------------------------------------------------------- what layers say of themselves
+
+
+def test_layers_without_weights_are_built(keras_worker: KerasWorker) -> None:
+    cases = layer_cases()
+    theirs = keras_worker.call("keras3", "habits:are_built", cases)
+    ours = habits.are_built(kt, cases)  # type: ignore[arg-type]
+    assert [label for label in ours if ours[label][1:] != theirs[label][1:]] == []
+    assert [label for label in ours if theirs[label][0] and not ours[label][0]] == []
+    # Keras says so of some of those only that have nothing to build.
+    assert all(
+        ours[label][0] for label in ("Dropout", "Flatten", "Activation", "Reshape", "Cropping1D", "MaxPooling1D")
+    )
+    assert not any(ours[label][0] for label in ours if REGISTRY[label].WEIGHTS)
+
+
+def test_losses_specs_and_states(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "habits:said_of_layers")
+    ours = habits.said_of_layers(kt)  # type: ignore[arg-type]
+    assert {key: (ours[key], theirs[key]) for key in theirs if not same(ours[key], theirs[key])} == {}
+
+
+def test_a_layer_shows_what_is_not_default() -> None:
+    shown = {
+        layers.LSTM(4, return_sequences=True, dropout=0.1): "LSTM(4, return_sequences=True, dropout=0.1)",
+        layers.LSTM(4): "LSTM(4)",
+        layers.Dense(3, activation="relu", name="top"): "Dense(3, activation='relu', name='top')",
+        layers.Dense(3, kernel_initializer="he_normal"): "Dense(3, kernel_initializer='he_normal')",
+        layers.Conv1D(3, 2, padding="same"): "Conv1D(3, (2,), padding='same')",
+        layers.MaxPooling1D(2): "MaxPooling1D()",
+        layers.Embedding(5, 3, mask_zero=True): "Embedding(5, 3, mask_zero=True)",
+        layers.Dropout(0.5): "Dropout(0.5)",
+    }
+    assert {repr(layer): text for layer, text in shown.items() if repr(layer) != text} == {}
+    for layer, text in shown.items():
+        assert repr(eval(text, vars(layers))) == text, layer
+
+
+def test_dir_shows_what_people_use() -> None:
+    model = kt.Sequential([kt.Input((4, 3)), layers.LSTM(2), layers.Dense(1)])
+    for thing in (model, *model.layers):
+        assert not [name for name in dir(thing) if name.isupper()]
+        assert {"weights", "name", "summary" if thing is model else "get_config"} <= set(dir(thing))
+    assert {"LSTM", "Dense", "Wrapper", "InputSpec", "Layer"} <= set(dir(layers))

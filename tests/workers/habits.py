@@ -404,3 +404,79 @@ def own_cells_without_config(k: ModuleType, folder: str, x: np.ndarray, arrays: 
         "outputs": [m.predict(x, verbose=0) for m in (model, clone, loaded, remade)],
         "scales": [again.forward_layer.cell.scale, again.backward_layer.cell.scale, again.forward_layer.cell.units],
     }
+
+
+# ---------------------------------------------------------------- what layers say of themselves
+
+
+def are_built(k: ModuleType, cases: dict[str, Any]) -> dict[str, Any]:
+    """Of each layer: whether it is built when it is made, and what its path is before and after."""
+    found = {}
+    for label, (name, config, shapes, _) in cases.items():
+        layer = getattr(k.layers, name)(**config, name="it")
+        before = layer.built
+        build(layer, shapes)
+        found[label] = [before, layer.built, layer.path]
+    return found
+
+
+def said_of_layers(k: ModuleType) -> dict[str, Any]:
+    """Losses, specs, shapes and states that layers give."""
+
+    class Costly(k.layers.Layer):  # type: ignore[name-defined]
+        def __init__(self, factor: float = 1.0, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.factor = factor
+            self.input_spec = k.layers.InputSpec(min_ndim=2, axes={-1: 3})
+
+        def call(self, x: Any) -> Any:
+            self.add_loss(self.factor * k.ops.sum(x))
+            self.add_loss([k.ops.sum(x * x), 0.0 * k.ops.sum(x)])
+            return x
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    class Twice(k.layers.Wrapper):  # type: ignore[name-defined]
+        def call(self, x: Any) -> Any:
+            return self.layer(self.layer(x))
+
+    x = random(2, 3)
+    found: dict[str, Any] = {}
+    layer = Costly(0.5)
+    for _ in range(2):
+        layer(x)
+        found["losses"] = [plain(loss) for loss in layer.losses]
+    model = k.Sequential(
+        [Costly(2.0), k.layers.Dense(3, activity_regularizer="l2", kernel_initializer="ones"), Costly()]
+    )
+    for _ in range(2):
+        model(x)
+    found["losses of a model"] = [plain(loss) for loss in model.losses]
+    for label, wrong in {"axis": random(2, 4), "rank": random(3)}.items():
+        try:
+            Costly()(wrong)
+            found[label] = "taken"
+        except ValueError:
+            found[label] = "refused"
+    try:
+        layer.add_metric(1.0)
+    except NotImplementedError:
+        found["add_metric"] = "refused"
+    twice = Twice(k.layers.Dense(3, kernel_initializer="ones", name="inner"), name="twice")
+    found["wrapper"] = [plain(twice(x)), len(twice.weights), [w.path for w in twice.weights]]
+    try:
+        k.layers.Wrapper(3)
+    except ValueError:
+        found["no layer"] = "refused"
+    lstm = k.layers.LSTM(3, return_sequences=True, return_state=True)
+    specs = lstm.compute_output_spec(k.Input((4, 2)))
+    found["specs"] = [tuple(spec.shape) for spec in specs]
+    found["states"] = [list(lstm.state_size), [plain(s) for s in lstm.get_initial_state(batch_size=2)]]
+    both = k.layers.Bidirectional(k.layers.GRU(2, use_cudnn=False))
+    found["cudnn"] = [both.forward_layer.use_cudnn, both.backward_layer.use_cudnn]
+    mixed = k.layers.Dense(2, dtype="mixed_float16")
+    found["policy"] = [mixed.dtype_policy.name, str(mixed.compute_dtype)[-7:], str(mixed.variable_dtype)[-7:]]
+    specs = [k.layers.InputSpec(ndim=3, axes={1: 2}), k.layers.InputSpec(shape=(None, 4))]
+    found["spec"] = [(spec.ndim, spec.axes, spec.shape) for spec in specs]
+    return found

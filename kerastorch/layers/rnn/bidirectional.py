@@ -98,6 +98,8 @@ class Bidirectional(Layer):
             self.backward_layer = inner_layer("backward_layer", backward_layer)
         self._check_pair()
         for direction in self._directions:
+            if hasattr(layer, "use_cudnn"):  # no config has it
+                direction.use_cudnn = layer.use_cudnn
             direction._casts = direction._has_policy and (self._casts or layer._casts)
             direction.zero_output_for_mask = direction.return_sequences
         if not self.trainable:
@@ -148,7 +150,7 @@ class Bidirectional(Layer):
 
     def _keras_aliases(self) -> list[tuple[str, Any]]:
         original = self.__dict__["_original"]  # tf.keras keeps it, and so its weights, if it is a layer by itself
-        return [("layer", original)] if original.built else []
+        return [("layer", original)] if original._built else []
 
     # ------------------------------------------------------------------ shapes, states
 

@@ -1,0 +1,180 @@
+"""Names of `keras.layers.Layer` that are not needed here, and mean in Keras what they mean here."""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import activations
+from ..errors import ArgumentError, RemovedError
+from ..structure import leaves, map_structure
+from .configurable import Configurable, kind_of
+from .dtype_policy import policy_name
+from .forward_pass import current
+from .free_names import yielding
+from .graph import Node, SymbolicTensor
+from .naming import snake_case
+from .weighted import repr_of
+
+_LAST = ("dropout", "recurrent_dropout", "seed")  # what an LSTM returns is more telling
+
+
+class DTypePolicy(NamedTuple):
+    """What a layer keeps its weights in and what it computes in, as `keras.DTypePolicy`.
+
+    Args:
+        name: "float32", "mixed_float16", ...
+        compute_dtype: What it computes in.
+        variable_dtype: The dtype of the weights.
+    """
+
+    name: str
+    compute_dtype: torch.dtype
+    variable_dtype: torch.dtype
+
+
+class KerasNames(Configurable):
+    """The part of `Layer` that is there for code written for Keras; abstract."""
+
+    _named: bool = False  # whether somebody has given it its name
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a penalty, in `call`: a scalar, or several; part of `losses` until the next forward pass.
+
+        Args:
+            loss: A tensor, or a list of tensors.
+        """
+        added = leaves(loss if isinstance(loss, (list, tuple)) else [loss])
+        wrong = next((item for item in added if not isinstance(item, Tensor)), None)
+        if wrong is not None:
+            raise ArgumentError(
+                f"{repr_of(self)}: add_loss: expected a tensor, computed in `call`, got {type(wrong).__name__}; a "
+                "penalty on a weight is add_weight(..., regularizer=...)."
+            )
+        self.__dict__["_watched"] = self.__dict__["_adds_losses"] = True
+        if current.factor == 0:
+            return
+        if current.found is None:
+            self._penalties = (*self._penalties, *added)
+        else:
+            current.found += [(self, item) for item in added]
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Keras 3 has taken it away: compute the metric beside the loss, or give it to `compile(metrics=[...])`."""
+        raise RemovedError(
+            f"{repr_of(self)}: add_metric is in Keras 2 alone. Give the metric to model.compile(metrics=[...]), or "
+            "keep a kerastorch.metrics object in the layer and call its update_state."
+        )
+
+    @yielding
+    def input_spec(self) -> Any:
+        """None; a layer of your own sets it to an `InputSpec`, which its inputs must fit then."""
+        return None
+
+    @yielding
+    def dtype_policy(self) -> DTypePolicy:
+        """The dtypes of weights and computation; `name` is what `dtype=` takes."""
+        return DTypePolicy(policy_name(self), self.compute_dtype, self.dtype)
+
+    @yielding
+    def variable_dtype(self) -> torch.dtype:
+        """The dtype of the weights: `dtype`."""
+        return self.dtype
+
+    @yielding
+    def input_dtype(self) -> torch.dtype:
+        """What float inputs are cast to: `compute_dtype`."""
+        return self.compute_dtype
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs of a call as symbolic tensors, without recording it in a graph.
+
+        Args:
+            *args: Symbolic tensors, or tensors, as in a call.
+            **kwargs: The call's other arguments.
+        """
+        before, called = list(self._nodes), self._called_on
+
+        def symbol(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            return SymbolicTensor(tuple(leaf.shape), leaf.dtype, Node(self, (), {}), 0)  # type: ignore[arg-type]
+
+        try:
+            return self(*map_structure(symbol, args), **map_structure(symbol, kwargs))
+        finally:
+            self._nodes[:] = before
+            self._called_on = called
+
+    # ------------------------------------------------------------------ for people
+
+    def extra_repr(self) -> str:
+        cls = type(self)
+        defaults = _defaults(cls)
+        keys = [key for key in cls.CONFIG if key not in _LAST] + [key for key in cls.CONFIG if key in _LAST]
+        shown, required = [], True
+        for key in keys:
+            default = defaults.get(key, inspect.Parameter.empty)
+            value = getattr(self, cls.KEPT_AS.get(key, key), None)
+            if default is not inspect.Parameter.empty and self._is_default(key, value, default):
+                required = False
+                continue
+            required = required and default is inspect.Parameter.empty
+            text = _text(key, value)
+            shown.append(text if required else f"{key}={text}")
+        return ", ".join([*shown, f"name={self.name!r}"] if self._named or (not cls.CONFIG and cls._tracks) else shown)
+
+    def _is_default(self, key: str, value: Any, default: Any) -> bool:
+        if default is None and key == "data_format":
+            default = "channels_last"
+        if default is None and key == "strides":
+            default = getattr(self, "pool_size", None)
+        return _equal(value, _understood(key, default))
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if name not in _DECLARATIONS)
+
+
+# What classes declare for the machinery, and people need not see.
+_DECLARATIONS = frozenset(
+    [
+        *("BASE_CONFIG", "CONFIG", "EXAMPLES", "FILLERS", "GATES", "INERT", "KEPT_AS", "MASK_ORDER", "REFUSED"),
+        *("SPATIAL", "STATES", "TAKES_STEPS", "VARS_PATH", "WEIGHTS", "_UNTRACKED"),
+    ]
+)
+
+
+@lru_cache(maxsize=1024)
+def _defaults(cls: type) -> dict[str, Any]:
+    """The defaults of a class's arguments, its bases' among them."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if "__init__" in base.__dict__ and base is not object:
+            parameters = inspect.signature(base.__init__).parameters.values()
+            found.update({parameter.name: parameter.default for parameter in parameters})
+    return found
+
+
+def _understood(key: str, default: Any) -> Any:
+    kind = kind_of(key)
+    return kind.get(default) if kind and default is not None else activations.linear if kind is activations else default
+
+
+def _equal(value: Any, default: Any) -> bool:
+    if value is default:
+        return True
+    if isinstance(value, tuple) and isinstance(default, int):
+        default = (default,) * len(value)
+    return type(value) is type(default) and bool(value == default)
+
+
+def _text(key: str, value: Any) -> str:
+    """An argument as one would write it: by its name, if that says all."""
+    kind = kind_of(key)
+    name = snake_case(type(value).__name__) if kind is not activations else getattr(value, "__name__", "")
+    named = kind is not None and name in kind.TABLE.entries and kind.get(name) == value
+    return repr(name if named else value)
