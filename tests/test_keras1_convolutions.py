@@ -273,6 +273,8 @@ def test_arguments(rank: int) -> None:
         ({"border_mode": "full"}, "border_mode = 'full'; known are valid, same"),
         ({"dim_ordering": "default"}, "dim_ordering = 'default'; known are tf, th"),
         ({"nb_colour": 3}, "nb_colour"),
+        ({"W_regularizer": {"name": "Mine", "l1": 0.5}}, "W_regularizer = .* is not supported"),
+        ({"W_regularizer": {"name": "L1L2", "l1": 0.5, "k": 1}}, "W_regularizer = .* is not supported"),
     ],
 )
 def test_what_the_file_does_not_say_is_refused(changes: dict[str, Any], message: str) -> None:

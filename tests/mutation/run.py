@@ -210,10 +210,8 @@ class Runner:
                 self._seconds(file, live, chosen[file]) / len(chosen[file]),
             ),
         )
-        seconds = sum(self._seconds(file, live, chosen[file]) for file in ordered)
-        while seconds > self.most_seconds and len(ordered) > 1:  # as many quick tests as there is time for
-            last = ordered.pop()
-            seconds -= self._seconds(last, live, chosen.pop(last))
+        seconds = self._leave_out_slow(chosen, live)
+        ordered = [file for file in ordered if chosen[file]]
         package = self.copy.root / "kerastorch"
         text = self.copy.text(mutant.module)
 
@@ -243,6 +241,21 @@ class Runner:
         if how != "ended":
             return {"how": "timeout" if how == "timeout" else "crash", "by": "", "what": how}
         return {"how": "lived", "by": "", "what": f"{sum(map(len, chosen.values()))} tests"}
+
+    def _leave_out_slow(self, chosen: dict[str, dict[str, float]], live: bool) -> float:
+        """Keep as many tests as there is time for, first those that have killed, then quick ones; their seconds."""
+        each = [
+            (place, self.tests[file, live][name]["seconds"], file, name)
+            for file, tests in chosen.items()
+            for name, place in tests.items()
+        ]
+        total = 0.0
+        for _, seconds, file, name in sorted(each):
+            if total and total + seconds > self.most_seconds:
+                del chosen[file][name]
+            else:
+                total += seconds
+        return total
 
     def crash(self, mutant: Mutant, files: list[str]) -> dict[str, Any] | None:
         """What the changed function crashes with in every call, if that is all it ever does; see `crashes.verdict`."""

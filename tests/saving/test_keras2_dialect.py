@@ -333,11 +333,21 @@ def test_one_hard_sigmoid_for_the_other(tmp_path: Path, rng: np.random.Generator
     _, texts = written(model, tmp_path / "m.keras", dialect)
     size = "0.8333" if dialect == "keras2" else "1.2"
     assert len(texts) == 1
-    assert f"of {size} x" in texts[0]
+    part = "columns of its gates" if name in ("LSTM", "GRU") else "weights"
+    end = f"of {size} x" if name == "Activation" else f"of {size} x, so the {part} are {size} times as large"
+    assert texts[0].endswith(end)
     data = [(3 * rng.normal(size=(8, *shape))).astype("float32")]  # some beyond the flat ends
     (mine,), (theirs,) = outputs_of(model, data), outputs_of(kt.load_model(tmp_path / "m.keras"), data)
     # Every weight is rounded once more: a few roundings of float32 of sums of 7 products at most.
     assert_close(torch.as_tensor(theirs), torch.as_tensor(mine))
+
+
+@pytest.mark.parametrize(("dialect", "slope"), [("keras2", "alpha"), ("keras3", "negative_slope")])
+def test_a_layer_as_an_activation_is_written_in_the_words_of_its_keras(dialect: str, slope: str) -> None:
+    for layer in (L.Dense(2, activation=L.LeakyReLU(0.2, name="a"), name="it"), L.Activation(L.LeakyReLU(0.2))):
+        model = kt.Sequential([kt.Input((3,)), layer])
+        config = json.loads(kt.to_json(model, dialect=dialect))["config"]["layers"][-1]["config"]["activation"]  # type: ignore[arg-type]
+        assert (config["class_name"], config["config"]) == ("LeakyReLU", {slope: 0.2})
 
 
 # ---------------------------------------------------------------- where the file puts things
@@ -345,10 +355,10 @@ def test_one_hard_sigmoid_for_the_other(tmp_path: Path, rng: np.random.Generator
 
 def test_one_input_and_one_output_stand_in_a_list() -> None:
     x, y = kt.Input((3,), name="x"), kt.Input((3,), name="y")
-    one = json.loads(kt.saving.to_json(kt.Model(x, L.Dense(2, name="d")(x)), dialect="keras2"))["config"]
+    one = json.loads(kt.to_json(kt.Model(x, L.Dense(2, name="d")(x)), dialect="keras2"))["config"]
     assert (one["input_layers"], one["output_layers"]) == ([["x", 0, 0]], [["d", 0, 0]])
     both = L.Add(name="sum")([x, y])
-    two = json.loads(kt.saving.to_json(kt.Model([x, y], [both, L.ReLU(name="r")(both)]), dialect="keras2"))["config"]
+    two = json.loads(kt.to_json(kt.Model([x, y], [both, L.ReLU(name="r")(both)]), dialect="keras2"))["config"]
     assert two["input_layers"] == [["x", 0, 0], ["y", 0, 0]]
     assert two["output_layers"] == [["sum", 0, 0], ["r", 0, 0]]
 
