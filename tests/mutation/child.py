@@ -154,10 +154,16 @@ class Judge(Chosen):
     """Notes each failure and its kind; stops at the first assertion."""
 
     def __init__(
-        self, live: bool, order: dict[str, float], package: Path, note: Callable[[dict[str, Any]], None]
+        self,
+        live: bool,
+        order: dict[str, float],
+        package: Path,
+        note: Callable[[dict[str, Any]], None],
+        most: int = CRASHES_OF_A_FILE,
     ) -> None:
         super().__init__(live, package, order)
         self.note = note
+        self.most = most
         self.crashes = 0
         self.killed = False
 
@@ -171,7 +177,7 @@ class Judge(Chosen):
         self.note({"test": item.nodeid, "how": how, "what": what[:300]})
         self.crashes += how != "assertion"
         self.killed |= how == "assertion"
-        if self.killed or self.crashes >= CRASHES_OF_A_FILE:
+        if self.killed or self.crashes >= self.most:
             item.session.shouldstop = "enough"  # type: ignore[assignment]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -20,5 +20,11 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/kernels/attention.py | penalty | 1000000000.0 | 1250000000.0": (
         "both make a weight of exactly 0; in a row in which all are lowered, float32 rounds every score below 32 away"
     ),
+    "kerastorch/models/_order.py | in_order | (call.args, call.kwargs) | ((call.kwargs, call.args))": (
+        "the references become a set"
+    ),
+    "kerastorch/compat/_constants.py | _state | inner[0] | (inner[-1])": (
+        "of a list of states the first and the last are both nested more deeply than one state is"
+    ),
     "kerastorch/models/_summary.py | _keras_summary | 10000 | 9999": "a width that no table reaches",
 }

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .child import MOST_CRASHES, Baseline, Judge, pytest_run, run_forked
+from .child import CRASHES_OF_A_FILE, MOST_CRASHES, Baseline, Judge, pytest_run, run_forked
 from .crashes import Follow, crash_of_import, lines_of, verdict
 from .subjects import Mutant
 
@@ -219,7 +219,8 @@ class Runner:
             self._prepare(live)
             crashes = 0
             for file in ordered:
-                judge = Judge(live, chosen[file], package, note)
+                most = MOST_CRASHES if stem in file else CRASHES_OF_A_FILE
+                judge = Judge(live, chosen[file], package, note, most)
                 pytest_run(file, judge)
                 crashes += judge.crashes
                 if judge.killed or crashes >= MOST_CRASHES:

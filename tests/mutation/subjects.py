@@ -19,12 +19,12 @@ SUBJECTS: dict[str, tuple[str, str]] = {
         "layers/rnn/lstm.py layers/rnn/gru.py layers/rnn/simple_rnn.py layers/rnn/rnn.py "
         "layers/rnn/stacked_rnn_cells.py layers/rnn/both_directions.py layers/core/masking.py "
         "layers/core/embedding.py layers/attention/*.py",
-        "layers/test_*.py test_layouts*.py test_regularizers.py",
+        "layers/**/test_*.py test_layouts*.py test_regularizers.py",
     ),
     "wrappers": (
         "layers/rnn/bidirectional.py layers/rnn/time_distributed.py base/inner_layers.py layers/core/wrapped.py "
         "base/tracking.py layers/rnn/abstract_rnn_cell.py",
-        "layers/test_*.py test_custom_objects.py test_layouts*.py",
+        "layers/**/test_*.py test_custom_objects.py test_layouts*.py",
     ),
     "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),
     "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py parity/test_operations.py"),
@@ -40,8 +40,8 @@ SUBJECTS: dict[str, tuple[str, str]] = {
 # can only make the result worse.
 LEFT_OUT = (
     "test_imports.py test_benchmarks.py test_notebooks.py test_install.py test_docs.py test_keras_worker.py "
-    "test_load_memory.py test_load_long.py test_user_script.py layers/test_compile*.py layers/test_engine_memory.py "
-    "layers/test_free_names.py "
+    "test_load_memory.py test_load_long.py test_user_script.py layers/**/test_compile*.py "
+    "layers/**/test_engine_memory.py layers/**/test_free_names.py "
     "files/test_write.py saving/test_corpus_saved.py saving/test_keras2_corpus.py mutation/*.py"
 )
 # Modules without a computation of their own.
@@ -87,7 +87,7 @@ def files_of_tests(root: Path, subject: str | None = None) -> list[str]:
     """The test files of a subject, or all, without those that are left out; relative to the root."""
     tests = root / "tests"
     out = set(matches(tests, LEFT_OUT))
-    found = matches(tests, "test_*.py */test_*.py" if subject is None else SUBJECTS[subject][1])
+    found = matches(tests, "**/test_*.py" if subject is None else SUBJECTS[subject][1])
     return [str(path.relative_to(root)) for path in found if path not in out]
 
 
