@@ -6,7 +6,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +94,7 @@ ORDER = (
     ("matching", "interop"),
     ("missing", "_differences"),
     ("load", "saving"),
-    ("training",),
+    ("training", "streaming", "export"),
     ("parity",),
     ("cli",),
     ("__main__", "__init__"),
@@ -186,6 +188,165 @@ def test_a_planted_violation_is_seen(tmp_path: Path, file: str, line: str) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{line}\n")
     assert len(violations(tmp_path)) == 1
+
+
+# ---------------------------------------------------------------------------- modules inside the packages
+
+# Modules with an underscore that other packages import, all the same; each gets a name without it, or comes home.
+BORROWED: set[str] = {
+    "compat._calls",
+    "compat._tables",
+    "compat.forms._form",
+    "files._json",
+    "files._replacing",
+    "files._write",
+    "models._config",
+    "models._files",
+    "models._masks",
+    "models._plan",
+    "models._provided",
+    "models._sketch",
+    "models._summary",
+    "models._training",
+    "ops._computed",
+}
+# Where no module may need itself, be it through others, inside a function or for a type alone.
+NO_RING = ("base", "kernels", "functions", "layers")
+# A family of layers knows no other family, but for these.
+KNOWS = {"attention": {"core"}}
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    """Every module by its name behind `kerastorch.`; a package by that of its folder."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
+        for path in sorted(root.rglob("*.py"))
+    }
+
+
+def graph_of(root: Path) -> dict[str, dict[str, int]]:
+    """Which module imports which, in which line: also inside functions and for type checkers alone."""
+    modules = modules_of(root)
+    graph: dict[str, dict[str, int]] = {name: {} for name in modules}
+    for name, path in modules.items():
+        package = ("kerastorch", *path.relative_to(root).parent.parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted = [(alias.name, "") for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else ()
+                wanted = [(".".join([*base, *filter(None, [node.module])]), alias.name) for alias in node.names]
+            else:
+                continue
+            for stem, item in wanted:
+                if stem.partition(".")[0] == "kerastorch":
+                    own = stem.partition(".")[2]
+                    inside = f"{own}.{item}".strip(".")
+                    graph[name].setdefault(inside if inside in modules else own, node.lineno)
+    return graph
+
+
+def borrowed(root: Path) -> list[str]:
+    """Imports of modules with an underscore from outside the package that they are in."""
+    found, graph = [], graph_of(root)
+    for name, path in modules_of(root).items():
+        package = path.relative_to(root).parent.parts
+        for other, line in graph[name].items():
+            parts = tuple(other.split("."))
+            hidden = [i for i, part in enumerate(parts) if part.startswith("_") and not part.startswith("__")]
+            if any(parts[:i] != package[:i] for i in hidden) and other not in BORROWED:
+                found.append(f"{path.relative_to(root)}:{line}: {other}")
+    return found
+
+
+def between_families(root: Path) -> list[str]:
+    found = []
+    for name, imports in graph_of(root).items():
+        package, _, family = name.partition(".")
+        family = family.partition(".")[0]
+        if package != "layers" or not (root / "layers" / family).is_dir() or not family:
+            continue
+        for other, line in imports.items():
+            first, _, behind = other.partition(".")
+            if first == "layers" and behind.partition(".")[0] not in {family, *KNOWS.get(family, ())}:
+                found.append(f"{name}:{line}: {other}")
+    return found
+
+
+def rings(root: Path) -> list[list[str]]:
+    """The modules of NO_RING that need themselves: those that each of them reaches, by way of any module there."""
+    graph = {
+        name: [other for other in imports if other.partition(".")[0] in NO_RING and other != name]
+        for name, imports in graph_of(root).items()
+        if name.partition(".")[0] in NO_RING
+    }
+    reach: dict[str, set[str]] = {}
+    for name in graph:
+        seen: set[str] = set()
+        left = list(graph[name])
+        while left:
+            other = left.pop()
+            if other not in seen:
+                seen.add(other)
+                left += graph.get(other, [])
+        reach[name] = seen
+    found = {name: sorted(o for o in reach[name] if name in reach.get(o, ())) for name in graph if name in reach[name]}
+    return [list(ring) for ring in sorted(set(map(tuple, found.values())))]
+
+
+def test_modules_with_an_underscore_stay_in_their_package() -> None:
+    assert borrowed(PACKAGE) == []
+
+
+def test_a_family_of_layers_knows_no_other() -> None:
+    assert between_families(PACKAGE) == []
+
+
+def test_no_module_needs_itself() -> None:
+    assert rings(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "file", "line"),
+    [
+        (borrowed, "load.py", "from .files._zip import read"),
+        (borrowed, "load.py", "from .files import _zip"),
+        (borrowed, "compat/rules.py", "def f():\n    from ..files import _zip"),
+        (borrowed, "compat/rules.py", "import kerastorch.files._zip"),
+        (between_families, "layers/rnn/lstm.py", "from ..core.dense import Dense"),
+        (between_families, "layers/rnn/lstm.py", "from .. import Dense"),
+        (between_families, "layers/core/dense.py", "from kerastorch.layers.attention import attention"),
+        (rings, "base/check.py", "from .layer import Layer"),
+        (rings, "base/check.py", "if TYPE_CHECKING:\n    from .layer import Layer"),
+        (rings, "base/check.py", "def f():\n    from ..layers.core.dense import Dense"),
+        (rings, "kernels/types.py", "def f():\n    from kerastorch.layers.rnn import gru"),
+    ],
+)
+def test_a_planted_import_of_a_module_is_seen(
+    tmp_path: Path, check: Callable[[Path], list[Any]], file: str, line: str
+) -> None:
+    allowed = {
+        "base/layer.py": "from . import check",
+        "layers/__init__.py": "from .core.dense import Dense",
+        "layers/core/dense.py": "from ...base.layer import Layer",
+        "layers/attention/attention.py": "from ..core.dense import Dense",
+        "layers/rnn/lstm.py": "from . import gru",
+        "layers/rnn/gru.py": "from ...kernels import types",
+        "kernels/types.py": "import torch",
+        "base/check.py": "import re",
+        "files/_zip.py": "import re",
+        "files/archive.py": "from ._zip import read",
+        "files/newer/archive.py": "from .._zip import read",
+        "compat/rules.py": "from ..files import archive",
+        "load.py": "from .files import archive",
+    }
+    for path, text in allowed.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"{text}\n")
+    assert check(tmp_path) == []
+    with (tmp_path / file).open("a") as source:
+        source.write(f"{line}\n")
+    assert len(check(tmp_path)) == 1
 
 
 # ---------------------------------------------------------------------------- nothing runs what a file says
