@@ -41,7 +41,7 @@ class Compiled:
     ) -> None:
         self.model, self.loss, self.loss_weights = model, loss, loss_weights
         self.metrics, self.weighted_metrics, self.forward = metrics, weighted_metrics, forward
-        self.tracker = _mean("loss")
+        self.tracker = _LossMean("loss")
         self._losses: list[Any] | None = None
         self._weights: list[float] = []
         self._trackers: list[Any] = []
@@ -74,7 +74,7 @@ class Compiled:
                     raise ArgumentError(f"The loss {loss!r} returned shape {tuple(value.shape)}, expected one number.")
                 values.append(value)
             for tracker, value in zip(self._trackers, values, strict=False):
-                tracker.update_state(value, sample_weight=len(outputs.values[0]))
+                tracker.update(value, len(outputs.values[0]))
             parts = [value * weight for value, weight in zip(values, self._weights, strict=True)]
         parts += [penalty.sum() for penalty in getattr(self.model, "losses", [])]
         if not parts:
@@ -103,7 +103,7 @@ class Compiled:
             for at, loss in enumerate(self._losses):
                 if loss is not None:
                     name = outputs.names[at] if outputs.names else loss.name
-                    self._trackers.append(_mean(f"{name}_loss"))
+                    self._trackers.append(_LossMean(f"{name}_loss"))
 
     # ------------------------------------------------------------------ metrics
 
@@ -168,8 +168,24 @@ class Compiled:
         return [*(numbers[name] for name in first if name in numbers), *(numbers[name] for name in rest)]
 
 
-def _mean(name: str) -> metrics.Mean:
-    return metrics.Mean(name)
+class _LossMean(metrics.Metric):
+    """The mean of a loss over the rows of all batches: one operation for each batch, and none that waits."""
+
+    rows = 0
+
+    def update(self, loss: Tensor, rows: int) -> None:
+        """Take the loss of a batch in."""
+        self.add_state("total", loss).add_(loss.detach(), alpha=rows)
+        self.rows += rows
+
+    def result(self) -> Tensor:
+        """The mean so far; 0 before the first batch."""
+        return self._state["total"] / self.rows if self.rows else torch.tensor(0.0)
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        super().reset_state()
+        self.rows = 0
 
 
 def _flat(items: Any) -> list[Any]:

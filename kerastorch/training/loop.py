@@ -18,6 +18,8 @@ from ..structure import leaves, map_structure
 from .compiled import Compiled, compiled_of
 from .data import Epochs, batches_of, split
 
+_CPU = torch.device("cpu")
+
 # ---------------------------------------------------------------- one batch
 
 
@@ -27,7 +29,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     compiled = compiled_of(model, "fit")
     y_pred = _predicted(model, compiled, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
-    compiled.tracker.update_state(loss.detach(), sample_weight=len(leaves(x)[0]))
+    compiled.tracker.update(loss, len(leaves(x)[0]))
     optimizer = model.optimizer
     if isinstance(optimizer, optimizers.Optimizer):
         optimizer.build(model)
@@ -51,7 +53,7 @@ def test_step(model: Any, data: Any) -> dict[str, Any]:
     compiled = compiled_of(model, "evaluate")
     y_pred = _predicted(model, compiled, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
-    compiled.tracker.update_state(loss, sample_weight=len(leaves(x)[0]))
+    compiled.tracker.update(loss, len(leaves(x)[0]))
     compiled.update(y, y_pred, weight)
     return {}
 
@@ -80,7 +82,7 @@ def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
 
 def _on_device(model: Any, batch: Any) -> Any:
     """A batch on the model's device; x in floating-point numbers of the model's own size, as the model casts them."""
-    device = next((part.device for part in model.parameters()), torch.device("cpu"))
+    device = next((part.device for part in model.parameters()), _CPU)
     return map_structure(lambda array: None if array is None else _tensor(array).to(device), batch)
 
 
