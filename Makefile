@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-levels test-torch gpu-check bench lint format goldens corpus-page mutants clean
+.PHONY: demo test test-levels test-torch gpu-check bench lint format goldens corpus-page names-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -84,6 +84,9 @@ goldens: $(VENV)/.test
 # Where the real files stand beside the checkout.
 corpus-page: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(PY) tests/make_corpus_table.py
+
+names-page: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(PY) tests/make_keras_names.py
 
 # Single faults planted in a copy of the working tree: docs/mutants.md. About an hour; results are kept as they come.
 mutants: $(VENV)/.test

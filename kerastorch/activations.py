@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from torch import Tensor
 from ._serial import Configured, Table, read_value
 from .clipping import clip
 from .errors import ArgumentError, ShapeError
+from .namespaces import Namespace
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -321,3 +322,16 @@ def serialize(activation: Activation) -> Any:
     if activation is None:
         raise ArgumentError("None is no activation function: expected a function, for no activation `linear`.")
     return TABLE.serialize(activation)
+
+
+_namespace = Namespace(__name__, globals(), homes=("activations",), hidden=("hard_sigmoid_keras2", "softmax_over"))
+
+
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

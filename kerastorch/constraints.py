@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ._serial import Configured, Table, classes
 from .errors import ArgumentError
+from .namespaces import Namespace
 
 _EPSILON = 1e-7
 
@@ -192,3 +193,16 @@ def _held(optimizer: Optimizer, pairs: _Pairs) -> _Pairs:
     """The pairs whose weights the optimizer updates."""
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     return [pair for pair in pairs if any(id(part) in held for part in pair[0].parts())]
+
+
+_namespace = Namespace(__name__, globals(), homes=("constraints",))
+
+
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from ._random_initializers import compute_fans as compute_fans
 from ._random_initializers import scaled_over as scaled_over
 from ._serial import Table, classes, read_value
 from .errors import ShapeError, quote
+from .namespaces import Namespace
 
 
 @dataclass(frozen=True)
@@ -182,3 +183,22 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 def serialize(initializer: Initializer | None) -> dict[str, Any] | None:
     """Return the Keras 3 config of a built-in initializer."""
     return TABLE.serialize(initializer)
+
+
+_namespace = Namespace(
+    __name__,
+    globals(),
+    homes=("initializers", "_initializer", "_random_initializers"),
+    hidden=("Target", "compute_fans", "scaled_over"),
+    absent=TABLE.refused,
+)
+
+
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from .errors import UnsupportedError
 
+_NOT_NAMES = ("annotations", "TYPE_CHECKING")  # what imports leave in a module
 _FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
 
 
@@ -80,6 +81,7 @@ class Namespace:
         make: Makes one of them.
         absent: Names of Keras that are not here -> a sentence that says what to use.
         hidden: Names in the module that are no part of the namespace.
+        homes: Only what these modules define is part of it; the names of modules below `kerastorch.`.
     """
 
     def __init__(
@@ -91,12 +93,14 @@ class Namespace:
         make: Callable[[str], Any] | None = None,
         absent: Mapping[str, str] | None = None,
         hidden: Iterable[str] = (),
+        homes: Iterable[str] = (),
     ) -> None:
         self._module, self._names = module, names
         self._own, self._make = frozenset(own), make
         self._place = module.partition(".")[2]
         self.absent = dict(absent or {})
         self._hidden = frozenset(hidden)
+        self._homes = frozenset(f"kerastorch.{home}" for home in homes)
 
     def get(self, name: str) -> Any:
         """An attribute that the module itself does not hold.
@@ -121,6 +125,7 @@ class Namespace:
         held = {
             name
             for name, value in self._names.items()
-            if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+            if not name.startswith("_") and name not in _NOT_NAMES and not isinstance(value, ModuleType)
+            if not self._homes or getattr(value, "__module__", None) in self._homes
         }
         return sorted((held | self._own | _FILLED.get(self._place, {}).keys()) - self._hidden)

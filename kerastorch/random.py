@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random as _python
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -241,12 +241,14 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
 _namespace = _Namespace(
     __name__,
     globals(),
-    hidden=("Any", "ArgumentError", "Seed", "Sequence", "Tensor", "any_dtype", "quote", "truncated_normal_"),
+    homes=("random",),
 )
 
 
-def __getattr__(name: str) -> Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ._serial import Configured, Table, classes
 from .errors import ShapeError
+from .namespaces import Namespace
 
 
 class Regularizer(Configured):
@@ -134,3 +135,16 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 def serialize(regularizer: Callable[[Tensor], Tensor] | None) -> dict[str, Any] | None:
     """Return the Keras 3 config of a built-in regularizer."""
     return TABLE.serialize(regularizer)
+
+
+_namespace = Namespace(__name__, globals(), homes=("regularizers",))
+
+
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

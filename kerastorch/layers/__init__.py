@@ -1,5 +1,7 @@
 """The layers, under Keras's names."""
 
+from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..base.inner_layers import deserialize as deserialize
@@ -138,8 +140,13 @@ from .rnn.time_distributed import TimeDistributed as TimeDistributed
 _namespace = _Namespace(__name__, globals(), absent=_ELSEWHERE)
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if TYPE_CHECKING:
+    Input: _Callable[..., _Any]
+    InputLayer: type[Layer]
+else:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,7 @@
 """Models: Input, Model, Sequential, and how they are made from specs. `load_model` and the like come from above."""
 
+from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
@@ -18,8 +20,15 @@ _namespace = _Namespace(
 )
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if TYPE_CHECKING:
+    load_model: _Callable[..., Model]
+    model_from_config: _Callable[..., Model]
+    model_from_json: _Callable[..., Model]
+    save_model: _Callable[..., _Any]
+else:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """`keras.preprocessing`: the paths by which Keras 2's users import what stands in `kerastorch.utils`."""
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
@@ -21,8 +22,10 @@ _namespace = _Namespace(
 )
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """`keras.saving`: models into files, and, from `load`, back."""
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..load import load_model as load_model
@@ -27,8 +28,10 @@ _namespace = _Namespace(
 )
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

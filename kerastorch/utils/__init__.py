@@ -6,6 +6,8 @@ Begin with `sequences.py` (padding, and Keras 2's word pairs), then `text.py` (K
 one's own generators), `seeds.py`. What reads and writes models comes from above, as `namespaces.py` says.
 """
 
+from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..backend.settings import clear_session as clear_session
@@ -64,8 +66,13 @@ _namespace = _Namespace(
 )
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if TYPE_CHECKING:
+    serialize_keras_object: _Callable[[_Any], _Any]
+    deserialize_keras_object: _Callable[..., _Any]
+else:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -87,3 +87,9 @@ def backend(k: ModuleType) -> dict[str, Any]:
         found[name] = [np.asarray(made(data, training=phase)) for phase in (False, True)]
         found[f"{name} function"] = k.backend.function([made.input], [made.output])([data])
     return found
+
+
+def public_names(k: ModuleType, namespaces: list[str]) -> tuple[dict[str, list[str]], str]:
+    """The public names of some namespaces, and Keras's version."""
+    names = {name: [item for item in dir(getattr(k, name)) if not item.startswith("_")] for name in namespaces}
+    return names, k.__version__
