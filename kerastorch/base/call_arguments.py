@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ class CallArguments:
         masked: Those whose masks are arguments too: `call(self, query, value, query_mask=None, value_mask=None)`.
         shapes: Those that `compute_output_shape` takes the shapes of, one by one, whatever `build` takes. Empty: it
             takes what the layer is built for.
+        by_position: How many of the names may be given by position.
     """
 
     names: tuple[str, ...]
@@ -38,6 +40,7 @@ class CallArguments:
     others: bool = False
     first: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
+    by_position: int = sys.maxsize
 
     def first_by_name(self, kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Take the first argument of a call out of those by name: `(it,)`, or `()` if it is not there."""
@@ -46,7 +49,7 @@ class CallArguments:
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name."""
-        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+        return {**dict(zip(self.names[: self.by_position], args, strict=False)), **kwargs}
 
 
 def read(call: Any, build: Any, output_shape: Any) -> CallArguments:
@@ -55,11 +58,12 @@ def read(call: Any, build: Any, output_shape: Any) -> CallArguments:
     names = tuple(parameter.name for parameter in parameters)
     masked = tuple(name for name in names if f"{name}_mask" in names)
     first = _names_of_first(call, names)
+    count = sum(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
     shapes = _shape_parameters(build)
     tensors = tuple(parameter.name.removesuffix(_SHAPE) for parameter in shapes)
     required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
     told = tuple(parameter.name.removesuffix(_SHAPE) for parameter in _shape_parameters(output_shape))
-    return CallArguments(names, tensors, required, masked, others, first, told)
+    return CallArguments(names, tensors, required, masked, others, first, told, count)
 
 
 def _shape_parameters(method: Any) -> list[inspect.Parameter]:
@@ -69,9 +73,15 @@ def _shape_parameters(method: Any) -> list[inspect.Parameter]:
     return found if one_by_one else []
 
 
+def is_ours(method: Any) -> bool:
+    """Whether a method is defined in this package, and not by somebody else."""
+    home = getattr(inspect.unwrap(method), "__module__", None) or ""  # None in code that is run from a text
+    return home.partition(".")[0] == __name__.partition(".")[0]
+
+
 def _names_of_first(call: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the first argument: in our own layers, whose inputs are `x` or `*inputs`, Keras's as well."""
-    ours = inspect.unwrap(call).__module__.partition(".")[0] == __name__.partition(".")[0]
+    ours = is_ours(call)
     parameters = [*inspect.signature(inspect.unwrap(call)).parameters.values()][1:]
     named = bool(parameters) and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL
     own = names[:1] if named else ()

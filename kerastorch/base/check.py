@@ -72,3 +72,15 @@ def shape(name: str, value: Any) -> tuple[int | None, ...]:
     if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
         raise ArgumentError(f"{name}: expected a tuple such as (None, 20, 5), got {quote(value)}.")
     return tuple(None if size is None else integer(f"{name}[{i}]", size, 0) for i, size in enumerate(value))
+
+
+def declared_shape(
+    batched: Any, batch_size: Any, input_shape: Any, features: Any, steps: Any, over_time: bool
+) -> tuple[int | None, ...] | None:
+    """The input shape that a layer's arguments state, in any of Keras's ways; None if they state none."""
+    if batched is not None:
+        return shape("batch_input_shape", batched)
+    if input_shape is None and features is not None:
+        size = positive("input_dim", features)
+        input_shape = (steps, size) if over_time or steps is not None else (size,)
+    return None if input_shape is None else shape("input_shape", (batch_size, *shape("input_shape", input_shape)))

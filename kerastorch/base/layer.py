@@ -16,8 +16,8 @@ from .. import regularizers
 from ..dtypes import mixed_dtype, variable_dtype
 from ..errors import ArgumentError, KerasTorchError, quote
 from ..structure import leaves, map_shapes, map_structure
-from ..weights import Filler, Shape, Var
-from . import call_arguments, check, penalties, ragged, to_torch
+from ..weights import Filler, Var
+from . import attached_masks, call_arguments, check, penalties, ragged, to_torch
 from .building import alone, finishing
 from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
 from .free_names import yielding
@@ -69,6 +69,9 @@ class Layer(KerasNames):
     _borrowed: torch.dtype | None = None  # what it computes in while a layer around it says so
     _takes_ids: bool = False  # whether its input is looked up in a table
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
+    _makes_mask: bool = False  # whether its output can have a mask where no input has one
+    _takes_masks_off: bool = False  # whether its inputs have no masks after a call, as in Keras
+    _own_code: ClassVar[bool] = False  # whether a call runs somebody's code, which may call layers by hand
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
     _hands_training: bool = False  # whether it calls what is inside it with its own call's `training`
@@ -115,20 +118,12 @@ class Layer(KerasNames):
         self._added_weights: list[Var] = []
         self._variable_objects: dict[Any, Any] = {}
         self._nodes = []
-        self._declared_shape = self._declare(batch_input_shape, batch_size, input_shape, input_dim, input_length)
+        stated = (batch_size, input_shape, input_dim, input_length)
+        self._declared_shape = check.declared_shape(batch_input_shape, *stated, type(self).TAKES_STEPS)
         if weights is not None:
             self._initial_weights = list(weights)
         if self._makes_weights():
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
-
-    def _declare(self, batched: Any, batch_size: Any, shape: Any, features: Any, steps: Any) -> Shape | None:
-        """The input shape that the constructor's arguments state, in any of Keras's ways."""
-        if batched is not None:
-            return check.shape("batch_input_shape", batched)
-        if shape is None and features is not None:
-            size = check.positive("input_dim", features)
-            shape = (size,) if not type(self).TAKES_STEPS and steps is None else (steps, size)
-        return None if shape is None else check.shape("input_shape", (batch_size, *check.shape("input_shape", shape)))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -137,9 +132,11 @@ class Layer(KerasNames):
         cls._weight_names = frozenset(name for var in cls.WEIGHTS for name in (var.name, *var.also))
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
-        cls._call_arguments = call_arguments.read(
-            getattr(cls, "call", cls.forward), cls.build, cls.compute_output_shape
-        )
+        call = getattr(cls, "call", cls.forward)
+        cls._call_arguments = call_arguments.read(call, cls.build, cls.compute_output_shape)
+        cls._own_code = cls._own_code or not call_arguments.is_ours(call)
+        if "compute_mask" in cls.__dict__ and not call_arguments.is_ours(cls.compute_mask):
+            cls._makes_mask = True
         cls._takes_mask = "mask" in cls._call_arguments.names
         cls._takes_training = "training" in cls._call_arguments.names
 
@@ -218,11 +215,15 @@ class Layer(KerasNames):
     # ------------------------------------------------------------------ calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call_layer(args, kwargs)
+
+    def _call_layer(self, args: tuple[Any, ...], kwargs: dict[str, Any], by_hand: bool = True) -> Any:
+        """Call the layer; `by_hand`: masks come and go with the tensors, and not along the edges of a graph."""
         if "training" in kwargs:
             modules, training = take_training(self, kwargs)
             if modules:
                 with in_mode(modules, training):
-                    return Layer.__call__(self, *args, **kwargs)
+                    return self._call_layer(args, kwargs, by_hand)
         if not (self._built and args and type(args[0]) is Tensor) or self._call_arguments.tensors:
             if not args:
                 args = self._call_arguments.first_by_name(kwargs)  # layer(inputs=x)
@@ -237,7 +238,19 @@ class Layer(KerasNames):
                 self._ensure_built(args, kwargs)
             if first and self._built:
                 with inside(self):  # what is built by being called stands below this layer
-                    return Layer.__call__(self, *args, **kwargs)
+                    return Layer._call_layer(self, args, kwargs, by_hand)
+        if by_hand and not self._carries_masks and attached_masks.concerned(self, args, kwargs):
+            return attached_masks.call(self, args, kwargs)
+        return self._call_on_tensors(args, kwargs)
+
+    def _call_past_masks(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer where masks are passed as arguments, and those that hang on tensors say nothing."""
+        if type(self).__call__ is not Layer.__call__:
+            return self(*args, **kwargs)
+        return self._call_layer(args, kwargs, by_hand=False)
+
+    def _call_on_tensors(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Compute a call whose arguments are tensors, and note its penalties."""
         if (self._watched or self._modules) and penalties.penalises(self):
             return penalties.call(self, self._compute, args, kwargs)
         return self._compute(*args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..base.attached_masks import hang, mask_on
 from ..base.layer import Layer
 from ..structure import leaves, like, map_dict, map_structure
 
@@ -13,6 +14,10 @@ class Masked(NamedTuple):
 
     value: Any
     mask: Any
+
+    def hung(self) -> Any:
+        """The value with the mask hanging on it, as it leaves the graph."""
+        return self.value if self.mask is None else hang(self.value, self.mask)
 
 
 def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> Any:
@@ -25,6 +30,7 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     options = {key: _values(value) for key, value in kwargs.items()}
     rest = [_values(value) for value in args[1:]]
     mask = _mask_of(args[0])
+    named = "mask" in options
     if layer._takes_mask:
         if options.get("mask") is False:  # neither used nor handed on
             mask = options["mask"] = None
@@ -39,9 +45,14 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     if layer._takes_training and training is not None:
         options.setdefault("training", training)
     if layer._carries_masks:
-        result, masks = layer(inputs, *rest, with_masks=True, **options)
+        if options.get("mask") is None:  # what hangs on the values is not asked: the edges know
+            edges = list(args) if rest else args[0]
+            options["mask"] = not named and map_masked(lambda edge: False if edge.mask is None else edge.mask, edges)
+        result, masks = layer._call_past_masks(inputs, *rest, with_masks=True, **options)
+    elif layer._own_code:
+        result, masks = _call_own(layer, (inputs, *rest), options, (args, kwargs), mask)
     else:
-        result = layer(inputs, *rest, **options)
+        result = layer._call_past_masks(inputs, *rest, **options)
         masks = layer.compute_mask(inputs, mask)
     values = leaves(result)
     # One mask is that of the first output, however many there are.
@@ -55,6 +66,22 @@ def edges_of(nested: Any) -> list[Masked]:
     found: list[Masked] = []
     map_masked(found.append, nested)
     return found
+
+
+def _call_own(layer: Layer, args: Any, options: dict[str, Any], edges: Any, mask: Any) -> tuple[Any, list[Any]]:
+    """Call a layer that runs somebody's own code, in which layers may be called by hand: masks hang on the tensors.
+
+    Returns:
+        The outputs as the layer nests them, and the mask of each.
+    """
+    uses_none = layer._takes_mask and "mask" in options and options["mask"] is None
+    map_masked(lambda edge: hang(edge.value, None if uses_none else edge.mask), edges)
+    result = layer(*args, **options)
+    masks = [mask_on(value) for value in leaves(result)]
+    if uses_none and mask is not None and None in masks:  # the call uses none; its output has that of its input
+        found = leaves(layer.compute_mask(args[0], mask))
+        masks = [own if own is not None else its for own, its in zip(masks, found + [None] * len(masks), strict=False)]
+    return result, masks
 
 
 def _mask_of(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
+from ..base.attached_masks import hang, mask_on, masks_on
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
 from ..structure import leaves
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
-    """The given tensors in the order of the model's inputs, checked against the declared shapes.
+    """The given tensors in the order of the model's inputs, checked against the declared shapes, before any cast.
 
     A declared batch size binds stateful models alone, as in Keras.
     """
@@ -39,7 +40,13 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
         differ = [place for place, size in enumerate(wanted) if size is not None and got[place : place + 1] != (size,)]
         if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
             raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.")
-    return [layer._cast(tensor, ids) for layer, tensor, ids in zip(layers, flat, model._ids, strict=True)]
+    return flat
+
+
+def cast_inputs(model: Model, tensors: list[Tensor]) -> list[Tensor]:
+    """Inputs in the dtypes that the model's `Input`s state."""
+    places = zip(model._input_layers, tensors, model._ids, strict=True)
+    return [layer._cast(tensor, ids) for layer, tensor, ids in places]
 
 
 @overload
@@ -49,27 +56,29 @@ def in_rank(given: Shape, wanted: Sequence[int | None]) -> Shape: ...
 def in_rank(given: Any, wanted: Sequence[int | None]) -> Any:
     """A tensor, or a shape, with the last axis of size 1 that the input has, or without one that it lacks, as in Keras.
 
-    Where the rank differs in any other way it is returned as it is.
+    Where the rank differs in any other way it is returned as it is. A mask stays on the tensor.
     """
     is_tensor = isinstance(given, Tensor)
     shape = tuple(given.shape) if is_tensor else given
     if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-        return given.unsqueeze(-1) if is_tensor else (*shape, 1)
+        return hang(given.unsqueeze(-1), mask_on(given)) if is_tensor else (*shape, 1)
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        return given.squeeze(-1) if is_tensor else shape[:-1]
+        return hang(given.squeeze(-1), mask_on(given)) if is_tensor else shape[:-1]
     return given
 
 
-def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:
-    """The given masks, one for each input, or None for it."""
-    if mask is None:
-        flat: list[Any] = [None] * count
+def flat_masks(model: Model, mask: Any, tensors: Sequence[Any]) -> list[Any]:
+    """The mask of each input: the given one, else the one that hangs on the tensor; False is none."""
+    count = len(tensors)
+    if mask is None or mask is False:
+        flat: list[Any] = [mask] * count
     elif isinstance(mask, dict):
         flat = [mask[key] for key in sorted(mask)]
     else:
         flat = list(mask) if isinstance(mask, (list, tuple)) else [mask]
     if len(flat) != count:
         raise ShapeError(f"{repr_of(model)}: expected {count} mask(s), one for each input, got {len(flat)}.")
+    flat = [mask_of(tensor, its_mask) for tensor, its_mask in zip(tensors, flat, strict=True)]
     for layer, its_mask in zip(model._input_layers, flat, strict=True):
         if layer.ragged and its_mask is None:
             raise ArgumentError(
@@ -78,3 +87,10 @@ def flat_masks(model: Model, mask: Any, count: int) -> list[Any]:
                 "model(x, mask=mask)."
             )
     return flat
+
+
+def mask_of(tensors: Any, given: Any) -> Any:
+    """A given mask, else the one that hangs on the tensor; False is none. Both may be lists."""
+    if isinstance(tensors, (list, tuple)) and isinstance(given, (list, tuple)):
+        return [mask_of(tensor, its_mask) for tensor, its_mask in zip(tensors, given, strict=True)]
+    return masks_on(tensors) if given is None else None if given is False else given

@@ -24,7 +24,7 @@ from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
 from ._files import OnDisk
-from ._given import flat_inputs, flat_masks, in_rank
+from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
 from ._layer_list import LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._rows import follow_rows
@@ -62,7 +62,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         (None, 2)
     """
 
-    supports_masking = True
+    supports_masking = False  # as in Keras: its layers decide
     CONFIG = ()
     EXAMPLES = ()
     _config_is_recorded = True
@@ -251,33 +251,47 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         # Its inputs know their dtypes.
         return as_tensor(leaf, self._on_device) if self._carries_masks else super()._as_tensor(leaf)
 
-    def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
+    def forward(
+        self,
+        *inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        with_masks: bool = False,
+        **named: Any,
+    ) -> Any:
         """Run the graph.
 
         Args:
             *inputs: As `Model(inputs=...)`: one tensor, or a list or dict (or the tensors one after the other).
-            mask: Masks of the inputs, nested as they are.
+            mask: Masks of the inputs, nested as they are; those that hang on the inputs if None.
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(outputs, masks)`, both nested like the outputs.
+            **named: Other arguments of the `call` of a model of your own.
 
         Raises:
             ShapeError: A shape does not fit what the model was made for.
         """
         if self._plan is None:
-            return super().forward(*inputs) if training is None else super().forward(*inputs, training=training)
+            options = {"mask": mask, "training": training}
+            named |= {key: value for key, value in options.items() if value is not None}
+            return super().forward(*inputs, **named)
+        if named:
+            raise ArgumentError(f"{repr_of(self)}: a graph has no argument {', '.join(map(repr, sorted(named)))}.")
         plan, values = self._begin(lambda tensor: Masked(tensor, None))
         slots = slots_of(plan.inputs)
         given = flat_inputs(self, inputs)
-        masks = flat_masks(self, mask, len(given))
-        for slot, value, its_mask in zip(slots, given, masks, strict=True):
+        masks = flat_masks(self, mask, given)
+        for slot, value, its_mask in zip(slots, cast_inputs(self, given), masks, strict=True):
             values[slot.index] = Masked(value, its_mask)
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
             return edges_of(call_masked(self._layer_of(step), args, kwargs, training))
 
         run_plan(plan, call, values)
+        if not with_masks:
+            return map_template(lambda slot: values[slot.index].hung(), plan.outputs)
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
-        return (result, map_template(lambda slot: values[slot.index].mask, plan.outputs)) if with_masks else result
+        return result, map_template(lambda slot: values[slot.index].mask, plan.outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:

@@ -22,7 +22,7 @@ from ..structure import is_shape, leaves
 from ..weights import Shape
 from ._config import sequential_config
 from ._edges import Masked, call_masked, map_masked
-from ._given import flat_inputs, flat_masks, in_rank
+from ._given import cast_inputs, flat_inputs, flat_masks, in_rank, mask_of
 from ._layer_list import LayerList
 from ._rows import rows_after
 from .input import InputLayer
@@ -216,18 +216,22 @@ class Sequential(Model):
 
         Args:
             *inputs: The first layer's input.
-            mask: Its mask.
+            mask: Its mask; the one that hangs on it if None.
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(output, mask)`.
         """
-        x = self._into_first(inputs[0]) if self._input is None else flat_inputs(self, inputs)[0]
-        if self._input is not None and self._input.ragged:
-            flat_masks(self, mask, 1)
+        if self._input is None:
+            x, mask = self._into_first(inputs[0]), mask_of(inputs[0], mask)
+        else:
+            given = flat_inputs(self, inputs)
+            (mask,) = flat_masks(self, mask, given)
+            (x,) = cast_inputs(self, given)
         edges: Any = Masked(x, mask)
         for layer in self._layer_list:
             edges = call_masked(layer, (edges,), {}, training)
-        values, masks = map_masked(lambda edge: edge.value, edges), map_masked(lambda edge: edge.mask, edges)
-        return (values, masks) if with_masks else values
+        if not with_masks:
+            return map_masked(lambda edge: edge.hung(), edges)
+        return map_masked(lambda edge: edge.value, edges), map_masked(lambda edge: edge.mask, edges)
 
     def _into_first(self, x: Any) -> Any:
         """Data for a model that states no input: in the rank and the float dtype of its first layer, as in Keras."""

@@ -240,8 +240,9 @@ class HeadedAttention(Layer):
         if use_causal_mask and not causal_only:
             causal = attention.causal_mask(query.shape[1], value.shape[1], query.device)
             allowed = attention.both(allowed, causal)
-        gate = self._gate_dense(query) if self.use_gate else None
-        q, k, v = self._repeated(self.query_dense(query), self.key_dense(key), self.value_dense(value))
+        gate = self._gate_dense._call_past_masks(query) if self.use_gate else None
+        parts = ((self.query_dense, query), (self.key_dense, key), (self.value_dense, value))
+        q, k, v = self._repeated(*(dense._call_past_masks(x) for dense, x in parts))
         axes = self._axes(query.ndim)
         if allowed is not None:
             allowed = attention.with_axes(allowed, query.ndim + len(axes), len(axes))

@@ -88,6 +88,10 @@ class MultiHeadAttention(HeadedAttention):
         Example("two axes", dict(num_heads=2, key_dim=4, attention_axes=(2, 3)), [(2, 2, 3, 4, 6), (2, 2, 5, 2, 6)]),
     )
 
+    @property
+    def _takes_masks_off(self) -> bool:  # type: ignore[override]
+        return not self.keras2_masks
+
     def __init__(
         self,
         num_heads: int,

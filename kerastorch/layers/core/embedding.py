@@ -133,6 +133,10 @@ class Embedding(Layer):
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype
 
+    @property
+    def _makes_mask(self) -> bool:  # type: ignore[override]
+        return self.mask_zero
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
         return torch.as_tensor(inputs) != 0 if self.mask_zero else mask if self._hands_on_mask else None
 

@@ -27,6 +27,7 @@ class Masking(Layer):
     """
 
     supports_masking = True
+    _makes_mask = True
     CONFIG = ("mask_value",)
     EXAMPLES = (
         Example("default", dict(), (2, 7, 3)),

@@ -30,6 +30,8 @@ class FunctionOrModule(Layer):
         **base: `name`, `dtype`, `trainable`, ...
     """
 
+    _own_code = True
+
     def __init__(self, output_shape: Any = None, **base: Any) -> None:
         super().__init__(**base)
         self._stated_shape = output_shape
@@ -149,6 +151,10 @@ class Lambda(FunctionOrModule):
     def _run(self, tensors: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self.function(*tensors, **self.arguments, **options)
 
+    @property
+    def _makes_mask(self) -> bool:  # type: ignore[override]
+        return self.mask is not None
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
@@ -210,6 +216,10 @@ class TorchModuleWrapper(FunctionOrModule):
 
     def _run(self, tensors: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self.module(*tensors, **options)
+
+    @property
+    def _makes_mask(self) -> bool:  # type: ignore[override]
+        return hasattr(self.module, "compute_mask")
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         own = getattr(self.module, "compute_mask", None)

@@ -277,7 +277,7 @@ class Bidirectional(Layer):
             merged, states = self._run_as_one(kernel, x, mask, halves)
         else:
             results = [
-                direction(x, mask=mask, initial_state=state, training=training)
+                direction._call_past_masks(x, mask=mask, initial_state=state, training=training)
                 for direction, state in zip(self._directions, halves, strict=True)
             ]
             forward, backward = ([result[0] for result in results]) if self.return_state else results

@@ -252,7 +252,7 @@ class RNN(SequenceLayer):
         """
         return _choice(self.cell, x, self.training if training is None else training)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def _call_layer(self, args: tuple[Any, ...], kwargs: dict[str, Any], by_hand: bool = True) -> Any:
         args, kwargs = self._by_name(args, kwargs)
         constants = kwargs.get("constants")
         given = constants is not None and not (isinstance(constants, (list, tuple)) and not constants)
@@ -261,7 +261,7 @@ class RNN(SequenceLayer):
                 f"{repr_of(self)}: {name_of(self.cell)} takes no constants; give its step an argument of that name, "
                 "or pass none."
             )
-        return super().__call__(*args, **kwargs)
+        return super()._call_layer(args, kwargs, by_hand)
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return states_by_name(self, args, kwargs, self.num_constants)

@@ -117,6 +117,10 @@ class TimeDistributed(Layer):
         mixed = outer != self._policy_dtype
         return outer if mixed or not self.layer.variables else torch.promote_types(outer, self.layer.dtype)
 
+    @property
+    def _makes_mask(self) -> bool:  # type: ignore[override]
+        return self.keras2_masks and self.layer._makes_mask
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if not self.keras2_masks:
             return mask
@@ -164,7 +168,7 @@ class TimeDistributed(Layer):
             nullcontext() if plain else steps_apart(self.layer, steps[1]),
             nullcontext() if dtype is None else computing_in(self.layer, dtype),
         ):
-            outputs = self.layer(flat, **options)
+            outputs = self.layer._call_past_masks(flat, **options)
         return map_structure(lambda out: out.unflatten(0, steps), outputs)
 
 

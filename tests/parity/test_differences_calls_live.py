@@ -1,0 +1,69 @@
+"""More rows of docs/differences.md: what a call by hand does with masks, states and modes. One test a row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from _close import assert_close
+from _keras_worker import KerasWorker
+from workers import carried_masks
+
+import kerastorch as kt
+from kerastorch import Input, Model, Sequential, layers
+
+
+def test_row_carried_masks(keras_worker: KerasWorker) -> None:
+    wanted = {"itself": True, "a layer": True, "plus": False, "a slice": False, "times": False}
+    assert keras_worker.call("keras3", "carried_masks:plain_operations") == wanted
+    assert carried_masks.plain_operations(kt) == wanted  # type: ignore[arg-type]
+    words, lstm = layers.Embedding(5, 3, mask_zero=True), layers.LSTM(2)
+    ids = torch.tensor([[1, 2, 0, 0], [3, 0, 2, 1]])
+    x: Any = words(ids)
+    assert torch.equal(x._keras_mask, ids != 0)
+    masked = lstm(x)
+    for made in (torch.relu(x), x.clone(), x.double(), torch.cat([x, x]), x.transpose(0, 1), x.detach()):
+        assert not hasattr(made, "_keras_mask")
+    unmasked = lstm(x.clone())
+    assert not torch.allclose(masked, unmasked)
+    assert torch.equal(masked, lstm(x.clone(), mask=ids != 0))
+    assert torch.equal(masked, lstm(x, mask=None))
+
+
+def test_row_states_beside_a_mask(keras_worker: KerasWorker) -> None:
+    new = keras_worker.call("keras3", "carried_masks:states_beside_a_mask")
+    old = keras_worker.call("keras2", "carried_masks:states_beside_a_mask")
+    ours = carried_masks.states_beside_a_mask(kt)  # type: ignore[arg-type]
+    for label in new:
+        assert_close(ours[label], new[label])
+    assert_close(old["by hand"], old["named"])
+    assert_close(new["by hand"], new["none"])
+    assert np.abs(new["named"] - new["none"]).max() > 1e-2
+    words, lstm = layers.Embedding(5, 3, mask_zero=True), layers.LSTM(2)
+    ids, h, c = Input((4,), dtype="int64"), Input((2,)), Input((2,))
+    graph = Model([ids, h, c], lstm(words(ids), initial_state=[h, c]))
+    data = torch.tensor([[1, 2, 0, 0], [3, 0, 2, 1]])
+    states = [torch.ones(2, 2), -torch.ones(2, 2)]
+    assert torch.equal(graph(data, *states), lstm(words(data), initial_state=states, mask=data != 0))
+
+
+def test_row_mode_of_a_fresh_model(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    ones = np.ones((2, 100), "float32")
+    called, predicted = keras_worker.call("keras3", "carried_masks:of_a_fresh_model")
+    assert np.array_equal(called, ones)
+    assert np.array_equal(predicted, ones)
+    x = torch.from_numpy(ones)
+    assert (torch.nn.Sequential(torch.nn.Dropout(0.5))(x) == 0).any()
+    called, predicted = carried_masks.of_a_fresh_model(kt)  # type: ignore[arg-type]
+    assert (called == 0).any()
+    assert np.array_equal(predicted, ones)
+    model = Sequential([Input((100,)), layers.Dropout(0.5), layers.Dense(2)])
+    assert model.training
+    assert not torch.equal(model(x), model(x))
+    assert torch.equal(model(x, training=False), model.eval()(x))
+    kt.save_model(model.train(), tmp_path / "fresh.keras")
+    loaded = kt.load_model(tmp_path / "fresh.keras")
+    assert not loaded.training
+    assert torch.equal(loaded(x), model.eval()(x))
