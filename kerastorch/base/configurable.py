@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import activations, constraints, initializers, regularizers
 from .._serial import keeps_objects
@@ -42,11 +42,13 @@ class Configurable(Connected):
     _records: ClassVar[bool] = False
     _recorded: Recorded | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        self = super().__new__(cls)
-        if cls._records:
-            self.__dict__["_recorded"] = record(cls, args, kwargs)
-        return self
+    if not TYPE_CHECKING:  # to a type checker the arguments are those of `__init__`
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            self = super().__new__(cls)
+            if cls._records:
+                self.__dict__["_recorded"] = record(cls, args, kwargs)
+            return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
