@@ -42,8 +42,8 @@ test: lint
 	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(PYTEST_ARGS)
 
 # The core on another torch. TORCH_PYTHON: an environment with that torch, the other dependencies, pytest and hypothesis.
-CORE = tests/layers/test_recurrent.py tests/layers/test_rnn.py tests/layers/test_cells.py tests/layers/test_masked_kernels.py \
-	tests/layers/test_pair.py tests/layers/test_kernel_choice.py tests/layers/test_native.py tests/layers/test_engine.py \
+CORE = tests/layers/rnn/test_recurrent.py tests/layers/rnn/test_rnn.py tests/layers/rnn/test_cells.py tests/layers/test_masked_kernels.py \
+	tests/layers/rnn/test_pair.py tests/layers/test_kernel_choice.py tests/layers/test_native.py tests/layers/test_engine.py \
 	tests/layers/test_second_derivatives.py tests/layers/test_dtypes.py tests/layers/test_compile.py \
 	tests/layers/test_compile_small.py tests/layers/test_functional_transforms.py tests/layers/test_gemm.py \
 	tests/models/test_model.py tests/models/test_masks.py tests/test_load.py tests/test_load_weights.py \

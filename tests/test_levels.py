@@ -65,5 +65,5 @@ def test_what_is_run() -> None:
     assert environments("AVX512")["avx2"]["MKL_CBWR"] == "AVX2"
     files = {Path(file).relative_to(TESTS).as_posix() for file in comparing(live=True)}
     assert {"layers/test_native.py", "parity/test_layers_live.py", "interop/test_images.py"} <= files
-    assert "layers/test_masking.py" not in files
+    assert "layers/core/test_masking.py" not in files
     assert not any(file.endswith("_live.py") for file in comparing(live=False))

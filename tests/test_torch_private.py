@@ -44,7 +44,8 @@ def _is_private(name: str) -> bool:
 
 
 def test_private_names_of_torch_stand_in_one_module() -> None:
-    found = {path.name: private_names(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py") if path != HOME}
+    files = [path for path in PACKAGE.rglob("*.py") if path != HOME]
+    found = {str(path.relative_to(PACKAGE)): private_names(path.read_text("utf-8")) for path in files}
     assert {name: names for name, names in found.items() if names} == {}
     assert private_names(HOME.read_text("utf-8"))
 

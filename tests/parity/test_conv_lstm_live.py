@@ -1,7 +1,7 @@
 """ConvLSTM1D, 2D and 3D against live Keras 3 and tf-keras: outputs, states, gradients, masks, dropout, files.
 
-TensorFlow has no convolution with the channels first on a CPU: tests/layers/test_conv_lstm.py compares that format with
-the other one, which is compared with Keras here.
+TensorFlow has no convolution with the channels first on a CPU: tests/layers/rnn/test_conv_lstm.py compares that format
+with the other one, which is compared with Keras here.
 """
 
 from __future__ import annotations
