@@ -23,6 +23,7 @@ from . import recipes as recipes
 from . import regularizers as regularizers
 from . import utils as utils
 from .errors import KerasTorchError as KerasTorchError
+from .errors import closest as _closest
 from .initializers import Initializer as Initializer
 from .interop import from_torch as from_torch
 from .layers import Layer as Layer
@@ -90,7 +91,9 @@ def __getattr__(name: str) -> _Any:
         return version()
     if name in _ABSENT:
         return _namespaces.absent("keras", name, _ABSENT[name])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    near = None if name.startswith("_") else _closest(name, __dir__(), 0.75)
+    hint = f"; did you mean {near!r}?" if near else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def version() -> str:

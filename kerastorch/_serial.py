@@ -6,7 +6,6 @@ looked up elsewhere.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 
 from . import registered
-from .errors import ArgumentError, UnsupportedError, quote
+from .errors import ArgumentError, UnsupportedError, closest, quote
 
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)
 
@@ -296,8 +295,8 @@ class Table(Generic[T]):
         if reason:
             raise UnsupportedError(f"{self.kind.capitalize()} {quote(name)} is not supported: {reason}.")
         if name not in self.entries:
-            close = difflib.get_close_matches(name[:100], self.entries, n=1, cutoff=0.7)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(self.entries))}."
+            close = closest(name, self.entries)
+            hint = f"did you mean {close!r}?" if close else f"known: {', '.join(sorted(self.entries))}."
             raise error(f"Unknown {self.kind} {quote(name)}; {hint}")
         entry = self.entries[name]
         if isinstance(entry, type) and issubclass(entry, Configured):

@@ -1,12 +1,13 @@
 """Every error that kerastorch raises on purpose.
 
+Each is of the built-in class that Keras raises as well, so that `except ValueError` around Keras code works here.
 Each message says what is wrong, what was expected, what was found, where, and what to do.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Number
 from typing import Any
 
@@ -15,22 +16,29 @@ class KerasTorchError(Exception):
     """The base of every error that kerastorch raises on purpose."""
 
 
-class ArgumentError(KerasTorchError, ValueError):
-    """An argument of a layer, a model or a function has a value that it cannot take."""
+class ArgumentError(KerasTorchError, ValueError, TypeError):
+    """An argument of a layer, a model or a function has a value that it cannot take.
+
+    Which of the two built-in classes Keras raises differs between its versions and from place to place, so it is both.
+    """
 
 
 class ShapeError(KerasTorchError, ValueError):
     """A tensor, a mask, a state or an array has another shape than the one that is needed."""
 
 
-class NotBuiltError(KerasTorchError, RuntimeError, AttributeError):
+class NotBuiltError(KerasTorchError, RuntimeError, AttributeError, ValueError):
     """A layer was asked for its weights or shapes before it knows its input shape.
 
     An AttributeError too: `hasattr(layer, "input")` is False until there is one.
     """
 
 
-class UnsupportedError(KerasTorchError):
+class NotDefinedError(KerasTorchError, NotImplementedError):
+    """A class of one's own lacks a method that it has to define."""
+
+
+class UnsupportedError(KerasTorchError, ValueError):
     """Something that exists in Keras and is refused here, with the reason."""
 
 
@@ -42,15 +50,23 @@ class NoConfigError(UnsupportedError, NotImplementedError):
     """A layer of a person's own has arguments that no config can hold, and no `get_config` that writes them."""
 
 
-class LoadError(KerasTorchError):
+class LoadError(KerasTorchError, ValueError):
     """A file cannot be loaded; nothing was changed."""
+
+
+class UnreadableFileError(OSError, LoadError):
+    """The file cannot be opened or read: no permission, a pipe, a broken disk."""
+
+
+class MissingFileError(FileNotFoundError, UnreadableFileError):
+    """There is no such file."""
 
 
 class UnsafeFileError(LoadError):
     """The file holds something that no Keras writes and that could do harm."""
 
 
-class CorruptFileError(LoadError):
+class CorruptFileError(OSError, LoadError):
     """The file is damaged, cut short, or not a Keras file."""
 
 
@@ -58,7 +74,7 @@ class UnsupportedFileError(LoadError, UnsupportedError):
     """The file is whole, but it needs something that kerastorch does not have."""
 
 
-class MissingLayersError(UnsupportedFileError):
+class MissingLayersError(UnsupportedFileError, TypeError):
     """Layers of a file are of classes of one's own, or Python code, and nobody has passed them.
 
     Attributes:
@@ -74,7 +90,7 @@ class MismatchError(LoadError):
     """Arrays of the file and variables of the model do not fit one to one."""
 
 
-class SaveError(KerasTorchError):
+class SaveError(OSError, KerasTorchError, ValueError):
     """A file cannot be written; what stood there before is unchanged."""
 
 
@@ -119,3 +135,24 @@ def quote(value: object, limit: int = 200) -> str:
     else:
         shown = repr(value if isinstance(value, (str, list, tuple, dict)) else str(value))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def closest(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The known name that a misspelt one is most like, whatever its case and underscores; None if none is near."""
+    import difflib  # only where something is misspelt
+
+    def plain(text: str) -> str:
+        return text[:100].lower().replace("_", "")
+
+    by_plain: dict[str, list[str]] = {}
+    for item in known:
+        by_plain.setdefault(plain(item), []).append(item)
+    near = difflib.get_close_matches(plain(str(name)), by_plain, n=1, cutoff=cutoff)
+    # `GlorotUniform` and `glorot_uniform` are one here: the one that is spelt more like it.
+    return difflib.get_close_matches(str(name)[:100], by_plain[near[0]], n=1, cutoff=0)[0] if near else None
+
+
+def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.7) -> str:
+    """`" Did you mean 'x'?"` behind a message about a misspelt name; nothing if no known name is near."""
+    found = closest(name, known, cutoff)
+    return "" if found is None else f" Did you mean {found!r}?"

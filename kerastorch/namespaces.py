@@ -8,13 +8,12 @@ Keras that kerastorch does not have can be imported, so that old import lines ke
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .errors import UnsupportedError
+from .errors import UnsupportedError, closest
 
 _NOT_NAMES = ("annotations", "TYPE_CHECKING")  # what imports leave in a module
 _FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
@@ -115,9 +114,8 @@ class Namespace:
             return filled[name]()
         if name in self.absent:
             return absent(f"keras.{self._place}", name, self.absent[name])
-        near = [] if name.startswith("_") else difflib.get_close_matches(name, self.names(), 1, 0.75)
-        near = near or [item for item in self.names() if item.lower() == name.lower()]
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = None if name.startswith("_") else closest(name, self.names(), 0.75)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"module {self._module!r} has no attribute {name!r}{hint}")
 
     def names(self) -> list[str]:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from .errors import ArgumentError, quote
+from .errors import ArgumentError, KerasTorchError, quote
 
 _T = TypeVar("_T")
 _objects: dict[str, Any] = {}
@@ -144,6 +144,8 @@ def made(thing: Any, config: Any, what: str) -> Any:
     make = getattr(thing, "from_config", None)
     try:
         return make(arguments) if make is not None else thing(**arguments)
+    except KerasTorchError:
+        raise
     except TypeError as error:
         raise ArgumentError(
             f"{what}: {thing.__name__} does not take the config {quote(arguments)}: {error}; its get_config must "

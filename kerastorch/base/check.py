@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._serial import read_value
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, did_you_mean, quote
 
 
 def integer(name: str, value: Any, least: int | None = None) -> int:
@@ -55,9 +55,14 @@ def rate(name: str, value: Any) -> float:
     return found
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
 def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if not any(value is item or (type(value) is type(item) and value == item) for item in allowed):
-        raise ArgumentError(f"{name}: expected one of {list(allowed)}, got {quote(value)}.")
+        near = did_you_mean(value, filter(_is_text, allowed)) if isinstance(value, str) else ""
+        raise ArgumentError(f"{name}: expected one of {list(allowed)}, got {quote(value)}.{near}")
     return value
 
 
@@ -67,11 +72,11 @@ def integers(name: str, value: Any, least: int | None = None) -> tuple[int, ...]
     return tuple(integer(f"{name}[{i}]", item, least) for i, item in enumerate(value))
 
 
-def shape(name: str, value: Any) -> tuple[int | None, ...]:
-    """A Keras shape: integers >= 0, and None where the size is not known."""
+def shape(name: str, value: Any, least: int = 0) -> tuple[int | None, ...]:
+    """A Keras shape: integers >= `least`, and None where the size is not known."""
     if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
         raise ArgumentError(f"{name}: expected a tuple such as (None, 20, 5), got {quote(value)}.")
-    return tuple(None if size is None else integer(f"{name}[{i}]", size, 0) for i, size in enumerate(value))
+    return tuple(None if size is None else integer(f"{name}[{i}]", size, least) for i, size in enumerate(value))
 
 
 def declared_shape(

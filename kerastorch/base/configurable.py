@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import activations, constraints, initializers, regularizers
 from .._serial import keeps_objects
-from ..errors import ArgumentError, NoConfigError, quote
+from ..errors import ArgumentError, NoConfigError, did_you_mean, quote
 from .dtype_policy import policy_name
 from .graph_calls import Connected
 from .recording import Recorded, accepted, record
@@ -121,6 +121,7 @@ class Configurable(Connected):
             if unknown:
                 raise ArgumentError(
                     f"{cls._class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
+                    f"{did_you_mean(unknown[0], cls._config_keys())}"
                 )
         if not cls._records:
             return cls(**config)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from .. import registered
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, KerasTorchError, UnsupportedError, did_you_mean, quote
 from .layer import REGISTRY, Layer
 
 
@@ -31,6 +31,8 @@ class OwnConfig(dict[str, Any]):
         make = getattr(self.cls, "from_config", None)
         try:
             return make(dict(self["config"])) if make is not None else self.cls(**self["config"])
+        except KerasTorchError:
+            raise
         except TypeError as error:
             raise ArgumentError(
                 f"{self.cls.__name__}: its constructor does not take what its get_config returns "
@@ -82,9 +84,10 @@ def inner_layer(argument: str, value: Any) -> Layer:
         return registered.made(own, value.get("config"), argument)
     cls = REGISTRY.get(value["class_name"])
     if cls is None or value.get("module", "") is None:
-        raise UnsupportedError(
+        raise ArgumentError(
             f"{argument}: unknown layer class {quote(value['class_name'])}; if it is yours, pass the layer itself, or "
             "register the class (kerastorch.saving.register_keras_serializable)."
+            f"{did_you_mean(value['class_name'], REGISTRY)}"
         )
     return cls.from_config(value.get("config", {}))
 

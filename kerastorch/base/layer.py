@@ -6,6 +6,7 @@ everything that reads those declarations is here.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from .. import regularizers
 from ..dtypes import mixed_dtype, variable_dtype
-from ..errors import ArgumentError, KerasTorchError, quote
+from ..errors import ArgumentError, NotDefinedError, did_you_mean, quote
 from ..structure import leaves, map_shapes, map_structure
 from ..weights import Filler, Var
 from . import attached_masks, call_arguments, check, penalties, ragged, to_torch
@@ -33,6 +34,15 @@ from .training_mode import in_mode, phases, take_training
 from .variable import plain_value
 from .variables import fillers, mark, unbuilt_parameter
 from .weighted import repr_of
+
+
+def _arguments_of(cls: type[Layer]) -> list[str]:
+    """The names of the arguments of a class's constructor, for a message."""
+    classes = [base for base in cls.__mro__ if issubclass(base, Layer)]
+    constructors = [vars(base)["__init__"] for base in classes if "__init__" in vars(base)]
+    parameters = [parameter for made in constructors for parameter in inspect.signature(made).parameters.values()]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [*cls._config_keys(), *(one.name for one in parameters if one.kind in named and one.name != "self")]
 
 
 class Layer(KerasNames):
@@ -103,7 +113,8 @@ class Layer(KerasNames):
         super().__init__()
         if unknown:
             raise ArgumentError(
-                f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}. "
+                f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}."
+                f"{did_you_mean(min(unknown), _arguments_of(type(self)))} "
                 f"It takes: {', '.join(type(self)._config_keys())}."
             )
         if name is not None and (not isinstance(name, str) or not name):
@@ -269,7 +280,7 @@ class Layer(KerasNames):
         """Compute the layer; a subclass defines this, or `call`."""
         call = getattr(self, "call", None)
         if call is None:
-            raise KerasTorchError(f"{type(self).__name__} defines neither call nor forward.")
+            raise NotDefinedError(f"{type(self).__name__} defines neither call nor forward.")
         if "input_spec" in self.__dict__:
             self._check_input_shape(shapes_of(call_arguments.inputs_of(self, args, kwargs)))
         if self._takes_training and kwargs.get("training") is None:

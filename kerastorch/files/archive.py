@@ -9,7 +9,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kerastorch.errors import ArgumentError, CorruptFileError, LoadError, UnsupportedFileError, quote
+from kerastorch.errors import (
+    ArgumentError,
+    CorruptFileError,
+    KerasTorchError,
+    LoadError,
+    MissingFileError,
+    UnreadableFileError,
+    UnsupportedFileError,
+    quote,
+)
 
 from . import _hdf5, _shards, _zip
 from ._hdf5 import Dataset, Group, open_hdf5
@@ -118,18 +127,26 @@ def _map_file(path: str, follow: bool = True) -> bytes | mmap.mmap:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         hint = "Only local files are read: download it first." if "://" in path else "Check the path."
-        raise LoadError(f"{name}: there is no such file. {hint}") from None
+        raise MissingFileError(f"{name}: there is no such file. {hint}") from None
+    except KerasTorchError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise LoadError(f"{name}: the file cannot be opened ({reason}). Check the path and the permissions.") from None
+        raise UnreadableFileError(
+            f"{name}: the file cannot be opened ({reason}). Check the path and the permissions."
+        ) from None
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            raise LoadError(f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first.")
+            raise UnreadableFileError(
+                f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first."
+            )
         # Private, so that tensors, which are never read-only, can stand on it: a write would stay in this process.
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY) if state.st_size else b""
+    except KerasTorchError:
+        raise
     except OSError as error:
-        raise LoadError(
+        raise UnreadableFileError(
             f"{name}: the file cannot be read ({error.strerror or error}). Copy it to a local disk."
         ) from None
     finally:

@@ -10,6 +10,9 @@ know no masks. These work in any loop in torch:
 had over the years; `classes.py` the classes with their arguments. Nothing here knows a layer or a model.
 """
 
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from .classes import (
     CTC,
     BinaryCrossentropy,
@@ -97,3 +100,9 @@ __all__ = [
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]
+
+_namespace = _Namespace(__name__, globals())
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, closest, quote
 from . import classes, functions
 from .loss import FunctionLoss, Loss
 
@@ -86,8 +85,8 @@ def get(identifier: Any) -> Any:
     if name.lower() in _ABSENT:
         raise UnsupportedError(f"The loss {quote(name)} is not supported: write it as a function of (y_true, y_pred).")
     known = [*FUNCTIONS, *_CLASSES, *_SHORT]
-    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.7)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(FUNCTIONS))}."
+    close = closest(name, known)
+    hint = f"did you mean {close!r}?" if close else f"known: {', '.join(sorted(FUNCTIONS))}."
     raise ArgumentError(f"Unknown loss {quote(identifier)}; {hint}")
 
 

@@ -10,6 +10,9 @@ losses and accuracies, by their names; `confusion.py` what counts hits and misse
 kept on the device of what is predicted, in float64 where the device has it; `result` is what waits for it.
 """
 
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from .means import (
     Accuracy,
@@ -72,3 +75,9 @@ __all__ = [
     "TruePositives",
     "get",
 ]
+
+_namespace = _Namespace(__name__, globals())
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, closest, quote
 from ..losses.registry import FUNCTIONS
 from . import confusion, means, metric
 from .metric import MeanMetricWrapper, Metric
@@ -64,8 +63,8 @@ def get(identifier: Any) -> Metric:
         if identifier in FUNCTIONS:
             return MeanMetricWrapper(FUNCTIONS[identifier], identifier)
         known = [*_BY_NAME, *_CLASSES]
-        close = difflib.get_close_matches(identifier[:100], known, n=1, cutoff=0.7)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(_BY_NAME))}."
+        close = closest(identifier, known)
+        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(sorted(_BY_NAME))}."
         raise ArgumentError(f"Unknown metric {quote(identifier)}; {hint}")
     if callable(identifier):
         return MeanMetricWrapper(identifier)

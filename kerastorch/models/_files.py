@@ -6,10 +6,11 @@ the readers and writers are imported when they are first used.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
 
 _functions: dict[str, Callable[..., Any]] = {}
 
@@ -55,6 +56,7 @@ class OnDisk:
         signatures: None = None,
         options: None = None,
         dialect: Any = "keras3",
+        **unknown: Any,
     ) -> Any:
         """Write the model into a file that Keras opens: `kerastorch.save_model(model, filepath, ...)`.
 
@@ -63,6 +65,12 @@ class OnDisk:
         Returns:
             A `SaveReport`: what was written, and what was changed for that Keras.
         """
+        if unknown:
+            known = [name for name in inspect.signature(OnDisk.save).parameters if name not in ("self", "unknown")]
+            raise ArgumentError(
+                f"save has no argument {', '.join(map(repr, sorted(unknown)))}; it takes {', '.join(known)}."
+                f"{did_you_mean(min(unknown), known)}"
+            )
         _refuse_options("save", signatures)
         _refuse_options("save", options)
         return _functions["save_model"](

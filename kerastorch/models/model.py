@@ -17,7 +17,7 @@ from ..base.graph_calls import Ends
 from ..base.layer import REGISTRY, Layer, register
 from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, did_you_mean, quote
 from ..spec import TrainingConfig
 from ..structure import leaves, map_shapes
 from ._config import GRAPH_KEYS, functional_config, takes_graph
@@ -243,7 +243,8 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         for layer in layers:
             if layer.name == name:
                 return layer
-        raise ArgumentError(f"{repr_of(self)} has no layer {quote(name)}; it has {[layer.name for layer in layers]}.")
+        names = [layer.name for layer in layers]
+        raise ArgumentError(f"{repr_of(self)} has no layer {quote(name)}; it has {names}.{did_you_mean(name, names)}")
 
     # ------------------------------------------------------------------ running
 

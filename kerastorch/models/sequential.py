@@ -14,7 +14,7 @@ from ..base.layer import Layer, register
 from ..base.naming import inside
 from ..base.weighted import repr_of
 from ..dtypes import autocasts
-from ..errors import ArgumentError, UnsupportedError, attribute, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
 from ..layers.core.embedding import Embedding
 from ..layers.core.wrapped import TorchModuleWrapper
 from ..layers.rnn.time_distributed import TimeDistributed
@@ -162,6 +162,14 @@ class Sequential(Model):
             value = layer(value)
         return symbol, value
 
+    def _check_input_shape(self, input_shape: Any) -> None:
+        stated = None if self._input is None else self._input.batch_shape
+        if stated is not None and is_shape(input_shape) and not _agree(in_rank(tuple(input_shape), stated), stated):
+            raise ShapeError(
+                f"{repr_of(self)}: its input is stated as {stated}, so it cannot be built for {tuple(input_shape)}; "
+                "leave the Input out, or state that shape."
+            )
+
     def build(self, input_shape: Any) -> None:
         for layer in self._layer_list:
             layer.build(input_shape)
@@ -249,6 +257,12 @@ class Sequential(Model):
 
     def _to_torch(self) -> nn.Module:
         return to_torch.chain(self, self._layer_list)
+
+
+def _agree(shape: Shape, stated: Shape) -> bool:
+    """Whether no known size of two shapes, the batch aside, contradicts the other."""
+    sizes = zip(shape[1:], stated[1:], strict=False)
+    return len(shape) == len(stated) and all(None in pair or pair[0] == pair[1] for pair in sizes)
 
 
 def _stated_start(layer: Layer) -> Any:

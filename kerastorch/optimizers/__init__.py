@@ -15,6 +15,9 @@ as `tf.keras.optimizers.legacy`, and of Keras before; `schedules.py` the schedul
 knows a layer or a model.
 """
 
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from . import legacy, schedules
 from .adam import Adam, Adamax, AdamW, Nadam
 from .optimizer import Optimizer
@@ -39,3 +42,9 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+_namespace = _Namespace(__name__, globals())
+
+
+def __getattr__(name: str) -> _Any:
+    return _namespace.get(name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, closest, quote
 from . import adam, legacy, rules
 from .optimizer import Optimizer
 
@@ -90,6 +89,6 @@ def _class_of(name: str) -> type[Optimizer]:
     known = ", ".join(sorted(_CLASSES))
     if name.lower() in map(str.lower, _ABSENT):
         raise UnsupportedError(f"The optimizer {quote(name)} is not supported; there are {known}, and torch.optim.")
-    close = difflib.get_close_matches(name.lower()[:100], _BY_NAME, n=1, cutoff=0.7)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {known}."
+    close = closest(name, _BY_NAME)
+    hint = f"did you mean {close!r}?" if close else f"known: {known}."
     raise ArgumentError(f"Unknown optimizer {quote(name)}; {hint}")

@@ -17,7 +17,7 @@ from _made_files import SHARED, all_arrays
 from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError
+from kerastorch.errors import CorruptFileError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
 from kerastorch.files import Limits, TreeWeights, open_archive
 
 INDEX = "model.weights.json"
@@ -128,8 +128,8 @@ def cut(folder: Path, index: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
-        (lambda folder, index: (folder / "model_00001.weights.h5").unlink(), LoadError, "model_00001.*no such file"),
-        (lambda folder, index: (folder / "model_00000.weights.h5").unlink(), LoadError, "model_00000.*no such file"),
+        (lambda folder, index: (folder / "model_00001.weights.h5").unlink(), MissingFileError, "model_00001.*no such"),
+        (lambda folder, index: (folder / "model_00000.weights.h5").unlink(), MissingFileError, "model_00000.*no such"),
         (change(lambda index: index["metadata"].update(total_size=1.0)), CorruptFileError, "have 1 bytes.*hold 112"),
         (change(lambda index: index["metadata"].update(total_size="1")), UnsafeFileError, "does not say which shard"),
         (change(lambda index: index["metadata"].update(total_size=True)), UnsafeFileError, "does not say which shard"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import CorruptFileError, quote
+from ...errors import CorruptFileError, KerasTorchError, quote
 
 # TensorFlow's numbers of its dtypes, and their names in protobuf's JSON.
 _TYPES = {
@@ -40,6 +40,8 @@ def read_node_def(value: Any, where: str) -> NodeDef:
     if isinstance(value, str) and len(value) <= _MOST_BYTES:
         try:
             return _from_bytes(value.encode("utf-8"))
+        except KerasTorchError:
+            raise
         except (ValueError, IndexError, struct.error) as error:
             raise CorruptFileError(f"{where}: node_def is no protobuf message ({error}).") from error
     raise CorruptFileError(f"{where}: expected an object or text as node_def, got {quote(value)}.")

@@ -61,7 +61,7 @@ class Dropout(_Noise):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
         super().__init__(rate, seed, **base)
-        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape)
+        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape, least=1)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape)
@@ -85,7 +85,7 @@ class _SpatialDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Any) -> None:
         super().__init__(rate, seed, **base)
         if noise_shape is not None:
-            check.shape("noise_shape", noise_shape)
+            check.shape("noise_shape", noise_shape, least=1)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

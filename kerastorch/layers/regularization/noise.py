@@ -100,7 +100,7 @@ class AlphaDropout(Noise):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
         super().__init__(seed, **base)
         self.rate = check.rate("rate", rate)
-        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape)
+        self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape, least=1)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         super()._check_input_shape(input_shape)

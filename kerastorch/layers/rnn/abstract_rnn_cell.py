@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, KerasTorchError
+from ...errors import ArgumentError, NotDefinedError
 from .cell_protocol import pack, state_list, state_shapes
 
 
@@ -40,7 +40,7 @@ class AbstractRNNCell(Layer):
     @property
     def state_size(self) -> Any:
         """The size of the state without the batch axis, or nested lists or tuples of sizes; a subclass defines it."""
-        raise KerasTorchError(f"{repr_of(self)} must define state_size: an integer, or lists or tuples of them.")
+        raise NotDefinedError(f"{repr_of(self)} must define state_size: an integer, or lists or tuples of them.")
 
     @property
     def output_size(self) -> Any:
@@ -57,7 +57,7 @@ class AbstractRNNCell(Layer):
         Returns:
             The output of the step, and the new states.
         """
-        raise KerasTorchError(f"{repr_of(self)} must define call(inputs, states) that returns (output, new states).")
+        raise NotDefinedError(f"{repr_of(self)} must define call(inputs, states) that returns (output, new states).")
 
     def get_initial_state(self, inputs: Any = None, batch_size: int | None = None, dtype: Any = None) -> Any:
         """Zeros for a batch, nested as `state_size`.

@@ -270,7 +270,7 @@ def test_an_lstm_has_one_trainable_bias() -> None:
         (
             lambda layer: type(layer)(3, return_sequence=True),
             ArgumentError,
-            "has no argument 'return_sequence'. It takes: .*return_sequences",
+            r"has no argument 'return_sequence'\. Did you mean 'return_sequences'\? It takes: .*return_sequences",
         ),
     ],
 )
