@@ -27,6 +27,7 @@ LEVELS = {  # from the lowest
     "avx2": ("avx2", "AVX2", "AVX2", "avx2"),
     "avx512": ("avx512", "AVX512_CORE", "AVX512", "avx512"),
 }
+REQUIRES = ("CI", "KERASTORCH_REQUIRE_ALL")  # of `_needs.py`
 COMPILED = ("avx2", "default", "none")  # each alone, where it is lower than the processor
 # What compares, itself or with the help of another file that does.
 COMPARES = re.compile(r"^(from|import) (_close|\._compare|\._models|_transformed|\._side_by_side|\._helpers)\b", re.M)
@@ -51,7 +52,9 @@ def comparing(live: bool) -> list[str]:
 
 def run(switches: dict[str, str], arguments: list[str]) -> tuple[int, str]:
     """Run pytest in a process of that level; the exit status and what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    # A level without compiled code lacks it on purpose: what needs it is skipped there, also where all is required.
+    other = (*SWITCHES, *REQUIRES) if switches.get("KERASTORCH_COMPILED") == "none" else SWITCHES
+    environment = {name: value for name, value in os.environ.items() if name not in other}
     environment |= {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", **switches}
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "--show-capture=no", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

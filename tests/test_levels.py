@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from levels import SWITCHES, comparing, environments, run
+from levels import REQUIRES, SWITCHES, comparing, environments, run
 
 TESTS = Path(__file__).parent
 HERE = environments(torch.backends.cpu.get_cpu_capability())
@@ -22,6 +22,14 @@ def test_comparisons_hold_without_vector_units() -> None:
     status, output = run(HERE["default"], [*SHORT, kinds, "-p", "no:cacheprovider"])
     assert status == 0, output[-3000:]
     assert int(output.split(" passed")[0].split()[-1]) > 100
+
+
+@pytest.mark.parametrize("switch", REQUIRES)
+def test_what_a_level_takes_away_is_not_required_there(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(switch, "1")
+    arguments = [str(TESTS / "layers" / "test_native.py"), "-k=every_number_of_rows", "-p", "no:cacheprovider"]
+    status, output = run(HERE["compiled none"], arguments)
+    assert (status, " skipped" in output, " passed" in output) == (0, True, False), output[-3000:]
 
 
 # Bits of products, of a convolution and of torch's own loops; what torch, and what the compiled code, run on.
