@@ -1,4 +1,4 @@
-"""Every activation with every recurrent activation, in every gated layer."""
+"""Every activation and every recurrent activation in every gated layer, and of the pairs those that count."""
 
 from __future__ import annotations
 
@@ -14,12 +14,25 @@ from ._compare import BATCH, FEATURES, Case, arguments, differences, run_ours, v
 # Two steps, unrolled: the second one sees a state that the first one made, and the pairs are many.
 SHORT = {"shapes": ((BATCH, 2, FEATURES),)}
 ONE = {"shapes": ((BATCH, 1, FEATURES),)}
+KERNELS = {"tanh", "sigmoid", "relu"}
 PAIRS = [
     pytest.param(framework, base, name, id=f"{framework}-{base.id}-{name}")
     for base in _cases.RECURRENT
     for name in _cases.ACTIVATIONS
     for framework in _cases.frameworks_of(name)
 ]
+
+
+def counts(activation: str, recurrent: str) -> bool:
+    """Whether the pair is tried: the two are computed apart, but kernels are chosen by the names of both.
+
+    Every pair with a name that a kernel knows is tried, every activation with itself, and a third of the others: each
+    stands in each place beside six others or more.
+    """
+    if KERNELS & {activation, recurrent}:
+        return True
+    places = _cases.ACTIVATIONS.index(activation) - _cases.ACTIVATIONS.index(recurrent)
+    return places % 3 == 0
 
 
 @pytest.mark.parametrize(("framework", "base", "activation"), PAIRS)
@@ -35,7 +48,7 @@ def test_pairs(keras_worker: KerasWorker, framework: str, base: Case, activation
         cases = [
             variants(base, other, {**options, "recurrent_activation": other}, states=STATES[base.layer], **short)
             for other in _cases.ACTIVATIONS
-            if framework in _cases.frameworks_of(other)
+            if framework in _cases.frameworks_of(other) and counts(activation, other)
         ]
     results = keras_worker.call(framework, "layers:run_many", [arguments(case) for case in cases])
     found = {}
