@@ -1,5 +1,6 @@
 # make demo   a Keras file on PyTorch, compared with what Keras computed
 # make test   everything that must hold: lint, format, types, tests against live Keras 3 and tf-keras
+# make quick  lint and format, and the tests that need no Keras and are no matter of minutes
 # make test-levels  the comparing tests as other processors compute, from no vector units on
 # make bench  speed, memory and loading against torch and Keras on each backend: docs/benchmarks.md
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-levels test-torch gpu-check bench lint format goldens corpus-page names-page mutants clean
+.PHONY: demo test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -19,10 +20,14 @@ $(VENV)/.package: $(VENV)/.made pyproject.toml constraints.txt hatch_build.py $(
 	$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.quick: $(VENV)/.package
+	$(PIP) --editable '.[quick]'
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.package
 	$(PIP) --editable '.[test]'
 	$(PIP) --no-deps tf-keras
-	@touch $@
+	@touch $@ $(VENV)/.quick
 
 demo: $(VENV)/.package
 	$(VENV)/bin/kerastorch summary demo/tagger.keras
@@ -40,6 +45,14 @@ format: $(VENV)/.test
 # One thread per process: the two test processes must not fight for the cores.
 test: lint
 	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m pytest -n 2 -q $(PYTEST_ARGS)
+
+# Without real Keras, so without TensorFlow; without what compiles, installs, measures, or loads files of gigabytes.
+QUICK_OUT = tests/layers/test_compile.py tests/test_install.py tests/test_notebooks.py tests/test_benchmarks.py \
+	tests/test_gpu_check.py tests/test_levels.py tests/test_load_long.py tests/test_load_memory.py tests/files/test_write.py
+quick: $(VENV)/.quick
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -q -m "not live" $(QUICK_OUT:%=--ignore=%) $(PYTEST_ARGS)
 
 # The core on another torch. TORCH_PYTHON: an environment with that torch, the other dependencies, pytest and hypothesis.
 CORE = tests/layers/rnn/test_recurrent.py tests/layers/rnn/test_rnn.py tests/layers/rnn/test_cells.py tests/layers/test_masked_kernels.py \

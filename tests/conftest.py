@@ -24,6 +24,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     check(item)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs real Keras; `make quick` leaves it out."""
+    for item in items:
+        workers = {name for name in getattr(item, "fixturenames", ()) if name.endswith("_worker")}
+        if workers or item.path.name in ("test_corpus_saved.py", "test_keras_worker.py"):
+            item.add_marker("live")
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(0)
