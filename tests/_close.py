@@ -19,12 +19,18 @@ from torch import Tensor
 # inputs, on an Intel Xeon without vector units, with AVX2 and with AVX-512:
 OUTPUT = 5.5e-7  # the largest was 5.4e-7 (a ConvLSTM2D with AVX2), the median 7e-8
 GRADIENT = 1.6e-6  # the largest was 1.5e-6 (the same without vector units), the median 8e-8; see `exact` and `scale`
+# Keras and kerastorch have half each of what lay between them in 14,000 arrays of float32: 1.5e-6 at most in an LSTM
+# whose states relu does not bound, and 3.9e-6 in its gradients.
+KERAS = 8e-7
+KERAS_GRADIENT = 2e-6
 FLOAT64 = 5e-15  # the same arithmetic with an epsilon smaller by 2**-29; what was seen lies up to 1.3e-15 apart
 # Arithmetic of 8 and of 11 bits in front of float32 results: half a unit in the last place of 1, and a few operations.
 BFLOAT16 = 6e-3  # torch.compile, which rounds less often, lies up to 8.9e-3 from eager mode
 TF32 = 6e-4
 # Two runs, each as far off as the floor, and cases that are no example of a layer: 1.6 floors were the most seen.
 MARGIN = 3.0
+# What stays between the product of an orthogonal array with itself and the identity: a QR of Keras of 54 columns.
+ORTHOGONAL = 5e-7  # 1.4e-6 was seen
 
 
 def apart(actual: Any, expected: Any, floor: float = OUTPUT, *, exact: Any = None, scale: float = 0.0) -> str | None:
@@ -79,6 +85,24 @@ def assert_close(actual: Any, expected: Any, floor: float = OUTPUT, *, exact: An
         assert found is None, found if len(ours) == 1 else f"[{index}]: {found}"
 
 
+def assert_each_close(actual: Any, expected: Any, floor: float = OUTPUT, *, terms: float = 1.0) -> None:
+    """Fail unless a function of single values agrees at each of them; each is measured by itself, not by the largest.
+
+    Args:
+        terms: The size of what a small value is a sum of, as `1 + erf(x)` is of terms of the order of 1.
+    """
+    mine, theirs = _array(actual), _array(expected)
+    assert mine.shape == theirs.shape, f"expected shape {theirs.shape}, got {mine.shape}"
+    size = np.maximum(np.abs(theirs), np.asarray(terms, theirs.dtype))
+    assert_close(mine / size.astype(mine.dtype), theirs / size, floor, scale=1.0)
+
+
+def assert_numbers(actual: Any, expected: Any, floor: float = OUTPUT) -> None:
+    """Fail unless Python's numbers that were computed in float32 agree; each is measured by itself, as losses are."""
+    numbers = [[np.float32(number) for number in np.ravel(given)] for given in (actual, expected)]
+    assert_close(*numbers, floor)
+
+
 def largest(arrays: Any) -> float:
     """The largest value of several arrays: the scale of gradients of which some are zero by their formula."""
     return max((float(np.abs(_array(part)).max(initial=0.0)) for part in _leaves(arrays)), default=0.0)
@@ -96,9 +120,9 @@ def scale_beside(expected: Any, beside: Any, floor: float = GRADIENT) -> float:
 def _leaves(structure: Any) -> list[Any]:
     if isinstance(structure, Mapping):
         structure = [structure[key] for key in sorted(structure)]
-    if isinstance(structure, (list, tuple)):
-        return [leaf for part in structure for leaf in _leaves(part)]
-    return [structure]
+    if not isinstance(structure, (list, tuple)) or (structure and {type(part) for part in structure} <= {int, float}):
+        return [structure]
+    return [leaf for part in structure for leaf in _leaves(part)]
 
 
 def _array(value: Any) -> np.ndarray:

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import FLOAT64, GRADIENT, MARGIN, OUTPUT, apart, assert_close, largest, scale_beside
+from _close import (
+    FLOAT64,
+    GRADIENT,
+    MARGIN,
+    OUTPUT,
+    apart,
+    assert_close,
+    assert_each_close,
+    assert_numbers,
+    largest,
+    scale_beside,
+)
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
@@ -174,6 +185,7 @@ def test_the_largest_value_is_the_measure() -> None:
         ([np.zeros(3)], [], r"expected 0 array\(s\), got 1"),
         ([np.zeros(3), np.ones(3)], [np.zeros(3), np.zeros(3)], r"\[1\]: not close"),
         ({"a": np.zeros(3)}, {"a": np.ones(3)}, "not close: max .* 1 at"),
+        (np.array([1.0, 2.0]), [1.0, 3.0], r"not close: max .* 1 at \(1,\)"),  # Python's numbers are one array
     ],
 )
 def test_what_differs_is_named(actual: Any, expected: Any, message: str) -> None:
@@ -209,3 +221,26 @@ def test_a_gradient_that_is_zero_by_its_formula_is_measured_by_those_beside_it()
     assert scale_beside(beside[1], beside) == 100.0
     assert scale_beside(beside[0], beside) == 0.0
     assert scale_beside(np.array([1e-3]), beside) == 0.0  # small, and no rounding of 100
+
+
+def test_a_function_of_single_values_is_measured_at_each() -> None:
+    expected = np.array([1e6, 1.0, 1e-3])
+    assert_each_close((expected * (1 + 1e-6)).astype("f4"), expected)
+    for index in range(3):  # a thousandth of the value, of a small one a thousandth of its terms
+        moved = expected.copy()
+        moved[index] += 1e-3 * max(1.0, moved[index])
+        with pytest.raises(AssertionError, match=rf"not close: .* at \({index},\)"):
+            assert_each_close(moved.astype("f4"), expected)
+    with pytest.raises(AssertionError, match="not close"):
+        assert_each_close(np.array([1.001e-3], "f4"), [1e-3], terms=1e-3)
+    with pytest.raises(AssertionError, match=r"expected shape \(3,\), got \(2,\)"):
+        assert_each_close(expected[:2], expected)
+
+
+def test_each_number_is_measured_by_itself() -> None:
+    assert_numbers([1e3 * (1 + 1e-6), 1e-3], [1e3, 1e-3])
+    for wrong in ([1e3, 1.001e-3], [1.001e3, 1e-3]):
+        with pytest.raises(AssertionError, match="not close"):
+            assert_numbers(wrong, [1e3, 1e-3])
+    with pytest.raises(AssertionError, match="expected 2"):
+        assert_numbers([1.0], [1.0, 2.0])

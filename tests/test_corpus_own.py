@@ -236,4 +236,4 @@ def test_what_stands_for_an_author_s_layer_works_in_models_made_by_hand() -> Non
     model = Model(x, AttentionWeightedAverage()(x))
     data = torch.randn(2, 5, 4)
     mask = torch.tensor([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
-    assert torch.allclose(model(data, mask=mask)[0], model(data[:1, :2])[0], atol=1e-6)
+    assert_close(model(data, mask=mask)[0], model(data[:1, :2])[0])

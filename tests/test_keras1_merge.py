@@ -162,7 +162,7 @@ def test_such_a_sequential_inside_a_model() -> None:
     assert model.output_shape == (None, 1)
     x, y = torch.randn(2, 3), torch.randn(2, 3)
     inner = next(layer for layer in model._sublayers() if isinstance(layer, Model))
-    torch.testing.assert_close(model([x, y]), inner([x, y]), rtol=0, atol=0)
+    assert_close(model([x, y]), inner([x, y]), 0)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import GRADIENT, assert_close
 from _keras_worker import KerasWorker
 from workers.around import plain
 from workers.computed_cases import CASES, V, X, control, graphs
@@ -71,7 +71,7 @@ def test_gradients_flow() -> None:
     assert x.grad is not None
     expected = torch.tensor(X, requires_grad=True)
     (torch.tanh(expected).prod(0).sum() + 2 * expected.sum()).backward()
-    assert_close(x.grad, expected.grad, 1.6e-6)
+    assert_close(x.grad, expected.grad, GRADIENT)
 
 
 def test_what_is_left_out_says_what_to_use() -> None:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from _close import GRADIENT, assert_close
 from test_imports import PACKAGE, python
 
 from kerastorch import layers, torch_private
@@ -131,8 +132,7 @@ def test_what_torch_does_not_say_hides_nothing(name: str, monkeypatch: pytest.Mo
     assert torch_private.transforms_active() or name != "_transforms_active"
     assert torch_private.is_watched() or name != "_count_modes"
     for one, other in zip((outputs[0], *gradients), (outputs[1], *again), strict=True):
-        # float32 of one function by two ways: both within 1e-6 of the largest value from float64.
-        assert (one - other).abs().max() <= 2e-6 * one.abs().max()
+        assert_close(one, other, GRADIENT)
 
 
 def test_global_hooks_are_read_from_their_tables(monkeypatch: pytest.MonkeyPatch) -> None:

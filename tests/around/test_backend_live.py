@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import KERAS, assert_close
 from _keras_worker import KerasWorker
 from workers.around import plain
 from workers.backend_cases import CUBE, EXPRESSIONS, MASK, X, crf, model, weights
@@ -29,7 +29,7 @@ def same(ours: Any, theirs: Any, where: str, wrong: list[str]) -> None:
             # Decoded classes and places are int64 in TensorFlow and int32 in Keras 3.
             mine = np.asarray(ours)
             whole = theirs.dtype.kind == "i" and mine.dtype.kind == "i"
-            assert_close(mine.astype(theirs.dtype) if whole else mine, theirs, 2e-6)
+            assert_close(mine.astype(theirs.dtype) if whole else mine, theirs, KERAS)
         else:
             assert ours == theirs
             assert type(ours) is type(theirs)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _close import assert_numbers
 from _needs import SHARED_FILES, needs
 
 from kerastorch.compat import to_spec
@@ -285,7 +286,7 @@ def test_arguments(framework: str) -> None:
     assert y.config["activation"] == "silu"
     assert y.config["kernel_initializer"] == {"class_name": "GlorotUniform", "config": {"seed": None}}
     assert y.config["kernel_regularizer"]["class_name"] == "L2"
-    assert y.config["kernel_regularizer"]["config"]["l2"] == pytest.approx(0.01)
+    assert_numbers(y.config["kernel_regularizer"]["config"]["l2"], 0.01)
     assert y.config["kernel_constraint"] == {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}}
     spec, _, _ = to_spec(_made(framework)["reshaping"])
     configs = {layer.name: layer.config for layer in spec.layers if isinstance(layer, LayerSpec)}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -55,7 +56,7 @@ def with_gradients(module: Any, x: Tensor, moved: bool = False) -> list[Tensor]:
 
 def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
     for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, other, **CLOSE)
+        assert_close(one, other)
 
 
 PLAIN = [

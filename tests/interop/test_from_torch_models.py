@@ -72,7 +72,7 @@ def test_gradients(name: str) -> None:
         # One bias where torch has two equal ones; the gradient of each is that of the sum.
         if p.grad is not None and not ("bias_hh" in name and not of_gru(module, name))
     )
-    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert_close(ours, theirs)
 
 
 def of_gru(module: nn.Module, name: str) -> bool:

@@ -97,7 +97,7 @@ def test_a_training_step_is_the_same(layer_class: Any) -> None:
         run(x).square().sum().backward()
         optimizer.step()
     for name, value in layer.state_dict().items():
-        torch.testing.assert_close(module.state_dict()[name], value, rtol=1e-12, atol=1e-12)
+        assert_close(module.state_dict()[name], value)
 
 
 def test_weights_are_copies_with_mode_and_frozen_flags() -> None:
@@ -124,7 +124,7 @@ def test_device_is_kept() -> None:
     module = layer.to_torch()
     assert all(parameter.is_cuda for parameter in module.parameters())
     x = torch.randn(2, 7, 3, device="cuda")
-    torch.testing.assert_close(module(x)[0], layer(x)[0])
+    assert_close(module(x)[0], layer(x)[0])
     assert all(parameter.is_cuda for parameter in kt.from_torch(module).parameters())
 
 

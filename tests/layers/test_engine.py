@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from _close import GRADIENT, assert_close
+from _close import GRADIENT, assert_close, assert_each_close
 from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -26,7 +26,7 @@ def check(problem: Problem) -> None:
     ours, theirs = problem.everything(step_engine.run), problem.everything(follow_steps)
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+        assert_close(our, their)  # float64, another order of sums
 
 
 @pytest.fixture
@@ -93,8 +93,7 @@ def test_derivatives_at_and_beside_kinks(name: str) -> None:
         assert torch.equal(applied, output.detach())
         assert torch.equal(entry.output(kept), applied)
         finite = expected.isfinite()
-        tolerance = 1e-15 if dtype == torch.float64 else 1e-7
-        torch.testing.assert_close(entry.backward(grad, kept)[finite], expected[finite], rtol=tolerance, atol=tolerance)
+        assert_each_close(entry.backward(grad, kept)[finite], expected[finite])
 
 
 @pytest.mark.parametrize("equations", EQUATIONS)
@@ -120,7 +119,7 @@ def test_only_the_gradients_that_are_asked_for(equations: Any) -> None:
             problem.run(run, *leaves)[0].square().sum().backward()
             assert [leaf.grad is not None for leaf in leaves] == [i == chosen for i in range(len(leaves))]
             found.append(leaves[chosen].grad)
-        torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+        assert_close(*found)
 
 
 @pytest.mark.parametrize("equations", EQUATIONS)
@@ -255,16 +254,16 @@ def test_who_follows_single_operations_sees_them(
     leaf = gates.clone().requires_grad_()
     (grad,) = torch.autograd.grad(loss(leaf), leaf)
     calls.clear()
-    torch.testing.assert_close(torch.func.grad(loss)(gates), grad, rtol=1e-12, atol=1e-12)
+    assert_close(torch.func.grad(loss)(gates), grad)
     many = torch.stack([gates, 2 * gates])
-    assert torch.allclose(torch.func.vmap(loss)(many), torch.stack([loss(gates), loss(2 * gates)]), rtol=1e-12)
+    assert_close(torch.func.vmap(loss)(many), torch.stack([loss(gates), loss(2 * gates)]))
     direction = torch.linspace(-1, 1, gates.numel(), dtype=gates.dtype).reshape(gates.shape)
     with forward_ad.dual_level():
         tangent = forward_ad.unpack_dual(loss(forward_ad.make_dual(gates, direction))).tangent
-    torch.testing.assert_close(tangent, (grad * direction).sum(), rtol=1e-12, atol=1e-12)
+    assert_close(tangent, (grad * direction).sum())
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     for ours, theirs in zip(problem.everything(step_engine.run), expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        assert_close(ours, theirs)
     assert not calls
 
 
@@ -309,7 +308,7 @@ def test_layers_run_on_the_engine(cls: Any, config: Any, calls: list[str], monke
             torch.manual_seed(3)
             results.append(run_layer(layer, **case))
         for ours, theirs in zip(*results, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+            assert_close(ours, theirs)
         monkeypatch.undo()
     assert layer.kernel_choice(training=False).path == "step loop"
 

@@ -62,7 +62,7 @@ def test_reading_the_lengths_changes_no_number(
     ours = everything(name, mask, **options)
     monkeypatch.setattr(fused, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
-        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+        assert_close(our, their)  # float64, another order of sums
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -74,7 +74,7 @@ def test_a_mask_of_one_step_counts_where_it_may_not_be_read(name: str, monkeypat
     assert torch.equal(ours[1][1], random(3, U, seed=3)[1])
     monkeypatch.setattr(fused, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
-        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+        assert_close(our, their)  # float64, another order of sums
 
 
 @pytest.mark.parametrize(("pattern", "steps", "features"), [("all", 5, F), ("as many", 3, F), ("right", 3, F + 1)])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import Input, Model, Sequential, initializers, layers
@@ -137,7 +138,7 @@ def test_no_thread_sees_a_layer_before_its_given_weights() -> None:
     for _ in range(RUNS):
         layer = layers.Dense(3, weights=given)
         for result in at_once(lambda layer=layer: layer(inputs())):
-            torch.testing.assert_close(result, 2 * inputs().sum(-1, keepdim=True).expand(3, 6, 3) + 1)
+            assert_close(result, 2 * inputs().sum(-1, keepdim=True).expand(3, 6, 3) + 1)
 
 
 def test_build_and_calls_on_symbols_from_many_threads() -> None:
@@ -211,7 +212,7 @@ def test_a_build_that_fails_leaves_nothing_behind() -> None:
         assert (set(layer._parameters), set(layer._buffers)) == before
         assert not layer.built
     layer.fails = False
-    torch.testing.assert_close(layer(inputs()), inputs() @ layer.w + layer.shift)
+    assert_close(layer(inputs()), inputs() @ layer.w + layer.shift)
     assert [weight.shape for weight in layer.get_weights()] == [(4, 3), (2,), (3,)]
 
 

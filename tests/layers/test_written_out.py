@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import layers
@@ -33,9 +34,7 @@ def made(layer: Any, *shapes: Any) -> Any:
 
 
 def close(ours: Tensor, reference: Array) -> None:
-    # float64: about ten operations a step, each rounded; another order of sums.
-    largest = float(np.abs(reference).max())
-    np.testing.assert_allclose(ours.detach().numpy(), reference, rtol=0, atol=1e-13 * largest)
+    assert_close(ours, reference)
 
 
 # ---------------------------------------------------------------- a mask for each gate

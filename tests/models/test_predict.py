@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _close import TF32, assert_close
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 from workers.model_habits import Frame
@@ -250,7 +251,7 @@ def test_a_table_is_the_array_of_its_values(rng: np.random.Generator) -> None:
     ):
         batches = ((part,) for part in given) if isinstance(given, Iterator) else given
         np.testing.assert_array_equal(model.predict(batches, verbose=0), expected)
-    np.testing.assert_allclose(model.predict_on_batch([Frame(values), values[:, :1]]), expected, rtol=1e-5)
+    assert_close(model.predict_on_batch([Frame(values), values[:, :1]]), expected)
 
 
 def test_outputs_that_do_not_fit_together(rng: np.random.Generator) -> None:
@@ -334,4 +335,4 @@ def test_on_cuda_a_batch_is_copied_while_another_is_computed(pinned: bool, rng: 
 
     model.cuda()
     for data, options in ((x, {"batch_size": 100}), (batches(), {}), (torch.from_numpy(x).cuda(), {})):
-        np.testing.assert_allclose(model.predict(data, **options), expected, rtol=1e-2, atol=1e-2)  # TF32
+        assert_close(model.predict(data, **options), expected, TF32)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_numbers
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -117,7 +118,7 @@ def test_one_weight_of_keras_in_two_tensors() -> None:
     optimizer = optimizers.SGD(1.0, clipnorm=1.0, params=[Variable()])
     optimizer.step()
     moved = [float(before[0] - bias.detach()[0]) for before, bias in zip(start, biases, strict=True)]
-    assert np.allclose(moved, [0.6, 0.8], rtol=1e-6)
+    assert_numbers(moved, [0.6, 0.8])
 
 
 def test_weights_that_do_not_decay() -> None:

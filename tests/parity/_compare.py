@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import _close
 import numpy as np
 import torch
 from _keras_worker import KerasWorker
@@ -18,18 +19,9 @@ from kerastorch import layers
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 4  # FEATURES == UNITS: a transposed kernel keeps its shape and must still show
 
-# Absolute, on values of the order of 1 (times the largest value where that is more).
-FORWARD = {
-    "float32": 1e-5,  # what the project promises; two summation orders over <= 8 terms differ by about 1e-7 per step
-    "float64": 1e-10,  # what the project promises; rounding is about 1e-15
-}
-# Relative to the largest value of the array (at least to 1).
-GRADIENT = {
-    "float32": 1e-4,  # a gradient sums over batch, time and units: about 1e-6; a wrong formula shows at 1e-2 and above
-    "float64": 1e-10,
-}
-# Two roundings of one case, Keras's and ours, lie on both sides of the exact result and are seldom of one size.
-ROUNDINGS = 4.0
+# Rounding floors of outputs and of gradients, of the largest value of the array.
+FORWARD = {"float32": _close.KERAS, "float64": _close.FLOAT64}
+GRADIENT = {"float32": _close.KERAS_GRADIENT, "float64": _close.FLOAT64}
 
 Array = np.ndarray
 
@@ -215,8 +207,8 @@ def differences(
     """Everything in which our result differs from Keras's, as sentences; empty if they agree.
 
     Args:
-        exact_reference: Keras's result for the same case in float64. Then each array may also be off by a few times
-            what Keras's own one is off by: what rounding does to an ill-conditioned case, measured.
+        exact_reference: Keras's result for the same case in float64. What rounding does to Keras's own arrays counts
+            then, where it is more than the floor.
     """
     found: list[str] = []
     ours = {"weights": ours["weights_back"], **ours}
@@ -225,54 +217,48 @@ def differences(
         if reference[key] != ours[key]:
             found.append(f"{key}: Keras has {reference[key]}, kerastorch {ours[key]}")
 
-    def arrays(key: str, tolerance: float) -> None:
+    def arrays(key: str, floor: float) -> None:
         theirs, mine = reference[key], ours[key]
         if len(theirs) != len(mine):
             found.append(f"{key}: Keras has {len(theirs)}, kerastorch {len(mine)}")
             return
         for index, (a, b) in enumerate(zip(theirs, mine, strict=True)):
-            rounding = 0.0
-            if tolerance and exact_reference is not None and a is not None and a.size:
-                rounding = ROUNDINGS * float(np.abs(a - exact_reference[key][index]).max())
-            text = difference(a, b, tolerance, rounding)
+            judge = exact_reference[key][index] if floor and exact_reference is not None else None
+            text = difference(a, b, floor, judge, gradients if key.startswith("grads") else ())
             if text:
                 found.append(f"{key}[{index}]: {text}")
 
+    kinds = ("grads_inputs", "grads_initial_state", "grads_weights")
+    gradients = [array for key in kinds for array in reference[key] if array is not None]
     exact("params")
     exact("output_shape")
     arrays("weights", 0.0)  # set_weights and get_weights move values, they compute nothing
     arrays("mask_out", 0.0)
     arrays("outputs", FORWARD[dtype])
     arrays("weights_after", FORWARD[dtype])
-    for key in ("grads_inputs", "grads_initial_state", "grads_weights"):
+    for key in kinds:
         arrays(key, GRADIENT[dtype])
     return found
 
 
-def difference(theirs: Array | None, mine: Array | None, tolerance: float, rounding: float = 0.0) -> str | None:
+def difference(
+    theirs: Array | None, mine: Array | None, floor: float, exact: Array | None = None, beside: Sequence[Array] = ()
+) -> str | None:
     """What separates two arrays, or None. No gradient at all counts as zeros.
 
     Args:
-        tolerance: Relative to the largest value of `theirs` (at least to 1).
-        rounding: Absolute, allowed where it is more than that.
+        floor: The rounding floor, of the largest value of `theirs`.
+        exact: Keras's array in float64.
+        beside: Other gradients, by which one that is zero by its formula is measured.
     """
     if theirs is None and mine is None:
         return None
     theirs = np.zeros_like(mine) if theirs is None else theirs
     mine = np.zeros_like(theirs) if mine is None else mine
-    if theirs.shape != mine.shape:
-        return f"Keras has shape {theirs.shape}, kerastorch {mine.shape}"
     if theirs.dtype != mine.dtype:
         return f"Keras has dtype {theirs.dtype}, kerastorch {mine.dtype}"
-    if theirs.dtype == bool or tolerance == 0:
-        return None if np.array_equal(theirs, mine) else f"{np.sum(theirs != mine)} of {theirs.size} values differ"
-    if not theirs.size:
-        return None
-    if not np.isfinite(theirs).all():
-        return "Keras's own values are not finite: the case proves nothing"
-    gap = float(np.abs(theirs - mine).max())
-    bound = max(rounding, tolerance * max(1.0, float(np.abs(theirs).max())))
-    return None if gap <= bound else f"max |difference| {gap:.3g}, allowed {bound:.3g}"
+    scale = _close.scale_beside(theirs, beside, floor) if beside else 0.0
+    return _close.apart(mine, theirs, floor, exact=exact, scale=scale)
 
 
 def assert_parity(worker: KerasWorker, framework: str, case: Case) -> dict[str, Any]:

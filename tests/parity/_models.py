@@ -19,24 +19,31 @@ def read(text: str, weights: list[Array]) -> Any:
     return model.eval()
 
 
-def model_differences(reference: Mapping[str, Any], model: Any, inputs: Sequence[Array]) -> list[str]:
-    """Everything in which our model differs from the result of `workers.models.run_model`, as sentences."""
+def model_differences(
+    reference: Mapping[str, Any], model: Any, inputs: Sequence[Array], gradient: float = GRADIENT["float32"]
+) -> list[str]:
+    """Everything in which our model differs from the result of `workers.models.run_model`, as sentences.
+
+    Args:
+        gradient: The rounding floor of gradients.
+    """
     xs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     outputs = flat(model(xs if len(xs) > 1 else xs[0]))
     found: list[str] = []
 
-    def compare(what: str, theirs: list[Any], ours: list[Any], tolerance: float) -> None:
+    def compare(what: str, theirs: list[Any], ours: list[Any], floor: float) -> None:
         if len(theirs) != len(ours):
             found.append(f"{what}: Keras has {len(theirs)}, kerastorch {len(ours)}")
             return
-        gaps = [difference(a, b, tolerance) for a, b in zip(theirs, ours, strict=True)]
+        beside = [a for a in theirs if a is not None] if what.startswith("grads") else []
+        gaps = [difference(a, b, floor, beside=beside) for a, b in zip(theirs, ours, strict=True)]
         found.extend(f"{what}[{i}]: {gap}" for i, gap in enumerate(gaps) if gap)
 
     compare("outputs", reference["outputs"], [numpy(y) for y in outputs], FORWARD["float32"])
     sum((y * torch.tensor(u)).sum() for y, u in zip(outputs, reference["upstream"], strict=True)).backward()
     sources = [numpy(x.grad) for x in xs if x.requires_grad]
-    compare("grads_inputs", reference["grads_inputs"], sources, GRADIENT["float32"])
-    compare("grads_weights", reference["grads_weights"], model.get_gradients(), GRADIENT["float32"])
+    compare("grads_inputs", reference["grads_inputs"], sources, gradient)
+    compare("grads_weights", reference["grads_weights"], model.get_gradients(), gradient)
     compare("weights", reference["weights"], model.get_weights(), 0.0)
     if model.count_params() != reference["params"]:
         found.append(f"params: Keras has {reference['params']}, kerastorch {model.count_params()}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 
 from kerastorch import layers
@@ -60,11 +61,15 @@ def run_ours(
 
 
 def compare(worker: KerasWorker, framework: str, case: AttentionCase) -> None:
-    reference = {
-        **worker.call(framework, "attention:run_attention", **case.arguments()),
-        "grads_initial_state": [],
-    }
-    found = differences(reference, run_ours(case, reference, framework), case.dtype)
+    def of_keras(case: AttentionCase) -> dict[str, Any]:
+        return {**worker.call(framework, "attention:run_attention", **case.arguments()), "grads_initial_state": []}
+
+    reference = of_keras(case)
+    ours = run_ours(case, reference, framework)
+    found = differences(reference, ours, case.dtype)
+    if found and case.dtype == "float32":
+        # The gradients of one query's scores sum to zero, and Keras rounds what is left of such sums as well.
+        found = differences(reference, ours, case.dtype, exact_reference=of_keras(replace(case, dtype="float64")))
     assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
 
 
@@ -132,7 +137,7 @@ def test_dropout_drops_weights_and_scales_the_others(keras_worker: KerasWorker, 
     without = call(return_attention_scores=True, training=False)
     runs = [call(return_attention_scores=True, training=True) for _ in range(4000)]
     # A mean of 4000 draws of variance p (1 - p) / 0.36 is off by 0.01 of it; five times that is allowed.
-    torch.testing.assert_close(torch.stack([run[0] for run in runs]).mean(0), without[0], rtol=0, atol=0.12)
+    assert_close(torch.stack([run[0] for run in runs]).mean(0), without[0])
     scores, theirs = runs[0][1], reference["outputs"][1]
     # MultiHeadAttention returns the weights before dropout, Attention those behind it.
     assert bool((scores == 0).any()) == bool((theirs == 0).any()) == (layer == "Attention")

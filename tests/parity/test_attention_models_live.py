@@ -55,11 +55,16 @@ def make_inputs(builder: str) -> list[np.ndarray]:
     return inputs
 
 
+# What a softmax hands back is a difference of larger terms, the more so the flatter it is, and these
+# models have two or three of them: the gradients of queries and keys lay up to 4e-5 of the largest value apart.
+GRADIENT = 1.5e-5
+
+
 @pytest.mark.parametrize(("framework", "builder"), CASES)
 def test_model(keras_worker: KerasWorker, framework: str, builder: str) -> None:
     inputs = make_inputs(builder)
     reference = keras_worker.call(framework, "models:run_model", f"attention_models:{builder}", inputs)
-    found = model_differences(reference, read(reference["json"], reference["weights"]), inputs)
+    found = model_differences(reference, read(reference["json"], reference["weights"]), inputs, GRADIENT)
     assert not found, "\n".join(found)
 
 

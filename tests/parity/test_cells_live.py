@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 from torch import Tensor
 
@@ -353,4 +354,4 @@ def test_files(keras_worker: KerasWorker, tmp_path: Path, framework: str, builde
     assert len(found) == len(wanted)
     for mine, theirs in zip(found, wanted, strict=True):
         assert np.abs(theirs).max() > 0.01
-        np.testing.assert_allclose(mine.numpy(), theirs, rtol=0, atol=FORWARD["float32"])
+        assert_close(mine, theirs)

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _close import ORTHOGONAL, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -287,7 +288,7 @@ def test_sgd(keras_worker: KerasWorker, framework: str, rng: np.random.Generator
         optimizer.step()
     for before, theirs, ours in zip(reference["weights"], reference["weights_after"], layer.get_weights(), strict=True):
         assert np.abs(theirs - before).max() > 1e-2
-        assert difference(theirs, ours, 1e-5) is None
+        assert difference(theirs, ours, GRADIENT["float32"]) is None
 
 
 @pytest.mark.parametrize("rank", BASES)
@@ -307,7 +308,7 @@ def test_fresh_weights(keras_worker: KerasWorker, framework: str, rank: int) -> 
     for found in (recurrent, theirs[1]):
         matrix = found.reshape(-1, 64)
         product = matrix @ matrix.T if len(matrix) < 64 else matrix.T @ matrix
-        np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-5)
+        assert_close(product, np.eye(len(product)), ORTHOGONAL)
 
 
 FILES = [("keras3", "m.keras"), ("keras3", "m.h5"), ("keras2", "m.keras"), ("keras2", "m.h5")]

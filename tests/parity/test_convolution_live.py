@@ -165,7 +165,7 @@ def test_sgd(keras_worker: KerasWorker, framework: str, rng: np.random.Generator
         optimizer.step()
     for before, theirs, ours in zip(reference["weights"], reference["weights_after"], layer.get_weights(), strict=True):
         assert np.abs(theirs - before).max() > 1e-2
-        assert difference(theirs, ours, 1e-5) is None
+        assert difference(theirs, ours, GRADIENT["float32"]) is None
 
 
 FRESH = [
@@ -237,7 +237,8 @@ def test_a_mask_that_passed_would_show(keras_worker: KerasWorker, tmp_path: Path
     for layer in model.modules():
         if getattr(layer, "padding", None) == "same":
             layer.supports_masking = True
-    gaps = [difference(a, b, 1e-3) for a, b in zip(theirs[1:5], flat(model.predict(data("masked")))[1:5], strict=True)]
+    ours = flat(model.predict(data("masked")))
+    gaps = [difference(a, b, 1e-3) for a, b in zip(theirs[1:5], ours[1:5], strict=True)]  # far more than rounding
     assert all(gaps), gaps
 
 

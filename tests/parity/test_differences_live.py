@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import OUTPUT, assert_close
+from _close import ORTHOGONAL, OUTPUT, apart, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -114,7 +114,7 @@ def test_row_kernel_initialiser(keras_worker: KerasWorker) -> None:
 
 def test_row_recurrent_initialiser(keras_worker: KerasWorker) -> None:
     def orthogonal(matrix: np.ndarray) -> bool:
-        return bool(np.allclose(matrix @ matrix.T, np.eye(len(matrix)), atol=1e-5))
+        return apart(matrix @ matrix.T, np.eye(len(matrix)), ORTHOGONAL) is None
 
     for framework in KERASES:
         assert orthogonal(keras_worker.call(framework, "layers:fresh_weights", "GRU", {"units": 16}, (None, 3, 4))[1])

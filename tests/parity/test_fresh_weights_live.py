@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _close import ORTHOGONAL, apart
 from _keras_worker import KerasWorker
 
 from ._compare import make_layer
@@ -39,8 +40,9 @@ def unlike(theirs: np.ndarray, ours: np.ndarray) -> str | None:
     if len(np.unique(theirs)) <= 2:  # zeros, ones, zeros with ones for the forget gate
         return None if np.array_equal(theirs, ours) else "constants differ"
     grams = [array @ array.T if array.ndim == 2 else None for array in (theirs, ours)]
-    if grams[0] is not None and np.allclose(grams[0], np.eye(len(theirs)), atol=1e-4):
-        return None if np.allclose(grams[1], np.eye(len(ours)), atol=1e-4) else "Keras's array is orthogonal"
+    if grams[0] is not None and apart(grams[0], np.eye(len(theirs)), ORTHOGONAL) is None:
+        found = apart(grams[1], np.eye(len(ours)), ORTHOGONAL)
+        return found and f"Keras's array is orthogonal: {found}"
     points = np.union1d(theirs, ours)
     gap = np.abs(
         np.searchsorted(np.sort(theirs.ravel()), points, "right")

@@ -54,16 +54,3 @@ def outputs_of(model: kt.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
     with torch.no_grad():
         found: list[Tensor] = leaves(model(*tensors))
     return [tensor.numpy() for tensor in found]
-
-
-def largest_difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
-    """Relative to the outputs' size; infinite where the shapes differ or a value is no number."""
-    assert len(ours) == len(theirs)
-    worst = 0.0
-    for mine, other in zip(ours, theirs, strict=True):
-        if mine.shape != other.shape or not np.isfinite(other).all():
-            return float("inf")
-        if mine.size:
-            scale = max(1.0, float(np.abs(mine).max()))
-            worst = max(worst, float(np.abs(mine.astype("float64") - other).max()) / scale)
-    return worst

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _close import KERAS, apart, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -16,9 +17,8 @@ from kerastorch.base.layer import Example, Layer
 from kerastorch.errors import ArgumentError, SaveError
 from kerastorch.saving import to_json
 
-from ._cases import EXAMPLES, IDS, largest_difference, model_of, outputs_of, randomize
+from ._cases import EXAMPLES, IDS, model_of, outputs_of, randomize
 
-TOLERANCE = 1e-5  # float32 sums in another order
 # What tf-keras does not have, or does not compute -> a part of the message.
 REFUSED = {
     "AdditiveAttention-three inputs": "needs a query of 4 features",
@@ -57,9 +57,9 @@ def test_tf_keras_opens_every_layer(
     assert report.arrays == len(weights)
     assert report.dialect == "keras2"
     if compute:
-        assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+        assert_close(outputs, outputs_of(model, inputs), KERAS)
     back = kt.load_model(path)
-    assert largest_difference(outputs_of(model, inputs), outputs_of(back, inputs)) < TOLERANCE
+    assert_close(outputs_of(back, inputs), outputs_of(model, inputs))
     if not report.rules:
         for mine, theirs, again in zip(model.get_weights(), weights, back.get_weights(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
@@ -122,7 +122,7 @@ def test_whole_models(keras_worker: KerasWorker, tmp_path: Path, rng: np.random.
         path = tmp_path / f"m{ending}"
         kt.save_model(model, path, dialect="keras2")
         outputs, _ = keras_worker.call("keras2", "saved:run", str(path), inputs)
-        assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+        assert_close(outputs, outputs_of(model, inputs), KERAS)
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
@@ -136,7 +136,7 @@ def test_weights_alone(
     kt.save_weights(model, path, dialect="keras2")
     text = to_json(model, dialect="keras2")
     outputs, _ = keras_worker.call("keras2", "saved:run", "", inputs, weights=path, text=text)
-    assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+    assert_close(outputs, outputs_of(model, inputs), KERAS)
     fresh = BUILDERS[name]().eval()
     fresh.load_weights(path)
     for mine, theirs in zip(model.get_weights(), fresh.get_weights(), strict=True):
@@ -159,7 +159,7 @@ def test_hard_sigmoid_of_keras3(keras_worker: KerasWorker, tmp_path: Path, rng: 
         report = kt.save_model(model, tmp_path / f"m{ending}", dialect="keras2")
         assert "0.8333 times as large" in str(report)
         outputs, _ = keras_worker.call("keras2", "saved:run", str(tmp_path / f"m{ending}"), inputs)
-        assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+        assert_close(outputs, outputs_of(model, inputs), KERAS)
 
 
 def test_a_planted_swap_of_gates_is_seen(keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Generator) -> None:
@@ -171,7 +171,7 @@ def test_a_planted_swap_of_gates_is_seen(keras_worker: KerasWorker, tmp_path: Pa
     model.set_weights([np.concatenate([kernel[:, 4:8], kernel[:, :4], kernel[:, 8:]], axis=1), *rest])
     kt.save_model(model, tmp_path / "m.keras", dialect="keras2")
     outputs, _ = keras_worker.call("keras2", "saved:run", str(tmp_path / "m.keras"), inputs)
-    assert largest_difference(wanted, outputs) > 1e-3
+    assert apart(outputs, wanted)
 
 
 def test_an_unknown_dialect_is_refused(tmp_path: Path) -> None:

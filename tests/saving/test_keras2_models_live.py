@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _close import KERAS, assert_close
 from _keras_worker import KerasWorker
 from parity import test_attention_models_live as attention
 from parity import test_graphs_live as graphs
@@ -17,9 +18,6 @@ from parity.test_activation_models_live import MASKED
 import kerastorch as kt
 from kerastorch.errors import SaveError
 
-from ._cases import largest_difference
-
-TOLERANCE = 1e-5  # float32 sums in another order
 ENDINGS = (".keras", ".h5")
 BOTH = ("keras3", "keras2")
 
@@ -72,7 +70,7 @@ def test_models_of_both(keras_worker: KerasWorker, tmp_path: Path, case: str) ->
         if case in REPORTED:
             assert REPORTED[case] in str(report)
             continue
-        assert largest_difference(reference["outputs"], found) < TOLERANCE
+        assert_close(found, reference["outputs"], KERAS)
         back = kt.load_model(path)
         if not report.rules:
             for mine, theirs in zip(model.get_weights(), back.get_weights(), strict=True):

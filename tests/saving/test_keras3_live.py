@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import KERAS, apart, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch import layers as L
 from kerastorch.base.layer import Example, Layer
 
-from ._cases import EXAMPLES, IDS, largest_difference, model_of, outputs_of, randomize
+from ._cases import EXAMPLES, IDS, model_of, outputs_of, randomize
 
-TOLERANCE = 1e-5  # float32 sums in another order
 # On a CPU TensorFlow has no such kernel, or another result (on JAX they are ours, to 1e-6): the weights are compared.
 NOT_ON_CPU = {
     "Conv1D-same, groups, channels first",
@@ -44,7 +44,7 @@ def test_keras_opens_every_layer(
     outputs, weights = keras_worker.call("keras3", "saved:run", str(path), inputs, compute=compute)
     assert report.arrays == len(weights)
     if compute:
-        assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+        assert_close(outputs, outputs_of(model, inputs), KERAS)
     if not report.rules:
         for mine, theirs in zip(model.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(mine, theirs)
@@ -58,7 +58,7 @@ def test_what_was_written_is_read_again(
     for ending in (".keras", ".h5"):
         report = kt.save_model(model, tmp_path / f"m{ending}")
         back = kt.load_model(tmp_path / f"m{ending}")
-        assert largest_difference(outputs_of(model, inputs), outputs_of(back, inputs)) < TOLERANCE
+        assert_close(outputs_of(back, inputs), outputs_of(model, inputs))
         if not report.rules:
             for mine, theirs in zip(model.get_weights(), back.get_weights(), strict=True):
                 np.testing.assert_array_equal(mine, theirs)
@@ -111,7 +111,7 @@ def test_models_of_models(keras_worker: KerasWorker, tmp_path: Path, rng: np.ran
     for ending in (".keras", ".h5"):
         kt.save_model(model, tmp_path / f"m{ending}")
         outputs, _ = keras_worker.call("keras3", "saved:run", str(tmp_path / f"m{ending}"), inputs)
-        assert largest_difference(wanted, outputs) < TOLERANCE
+        assert_close(outputs, wanted, KERAS)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -127,7 +127,7 @@ def test_weights_alone(
         name != "nested" or ending == ".h5"
     ):  # of a JSON Keras makes two encoders; these weights are for one that is shared
         outputs, _ = keras_worker.call("keras3", "saved:run", "", inputs, weights=path, text=model.to_json())
-        assert largest_difference(outputs_of(model, inputs), outputs) < TOLERANCE
+        assert_close(outputs, outputs_of(model, inputs), KERAS)
     fresh = BUILDERS[name]().eval()
     fresh.load_weights(path)
     for mine, theirs in zip(model.get_weights(), fresh.get_weights(), strict=True):
@@ -143,7 +143,7 @@ def test_a_planted_swap_of_gates_is_seen(keras_worker: KerasWorker, tmp_path: Pa
     model.set_weights([np.concatenate([kernel[:, 4:8], kernel[:, :4], kernel[:, 8:]], axis=1), *rest])
     kt.save_model(model, tmp_path / "m.keras")
     outputs, _ = keras_worker.call("keras3", "saved:run", str(tmp_path / "m.keras"), inputs)
-    assert largest_difference(wanted, outputs) > 1e-3
+    assert apart(outputs, wanted)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_bfloat16"])

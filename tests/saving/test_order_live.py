@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _close import KERAS, assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch import layers as L
 
-from ._cases import largest_difference, outputs_of, randomize
+from ._cases import outputs_of, randomize
 
 
 def branches(rng: np.random.Generator) -> kt.Model:
@@ -56,5 +57,5 @@ def test_every_layer_gets_its_own_weights(
     kt.save_model(model, path, dialect=framework)  # type: ignore[arg-type]
     wanted = outputs_of(model, inputs)
     outputs, _ = keras_worker.call(framework, "saved:run", str(path), inputs)
-    assert largest_difference(wanted, outputs) < 1e-5  # float32 sums in another order
-    assert largest_difference(wanted, outputs_of(kt.load_model(path), inputs)) < 1e-5
+    assert_close(outputs, wanted, KERAS)
+    assert_close(outputs_of(kt.load_model(path), inputs), wanted)

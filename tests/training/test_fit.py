@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import GRADIENT, assert_close, assert_numbers
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -128,10 +129,9 @@ def test_torchs_own_parts() -> None:
     model.compile(torch.optim.SGD(model.parameters(), lr=0.125), nn.MSELoss(), metrics=["mae"])
     history = model.fit(X, Y, batch_size=8, epochs=3, shuffle=False, verbose=0).history
     expected, weights = _trained(X, Y, batch_size=8, epochs=3)
-    # float32: the means are taken over other axes.
-    assert np.allclose(history["loss"], expected["loss"], rtol=1e-6)
+    assert_numbers(history["loss"], expected["loss"])  # the means are taken over other axes
     for mine, theirs in zip(model.get_weights(), weights, strict=True):
-        assert np.abs(mine - theirs).max() <= 2e-6 * np.abs(theirs).max()
+        assert_close(mine, theirs, GRADIENT)
     with pytest.raises(UnsupportedError, match="torch's MSELoss takes no sample_weight"):
         model.fit(X, Y, sample_weight=np.ones(20), verbose=0)
 
@@ -166,8 +166,7 @@ def test_ones_own_steps_and_losses() -> None:
 
     plain, twice = _model(), _model(loss=doubled, metrics=[doubled])
     once, both = plain.evaluate(X, Y, verbose=0), twice.evaluate(X, Y, verbose=0, return_dict=True)
-    assert both["loss"] == pytest.approx(2 * once, rel=1e-6)
-    assert both["doubled"] == pytest.approx(2 * once, rel=1e-6)
+    assert_numbers([both["loss"], both["doubled"]], [2 * once, 2 * once])
 
 
 def test_frozen_layers_stay() -> None:
@@ -187,7 +186,7 @@ def test_on_batches() -> None:
     assert second == [history["loss"][0], history["mae"][0]]
     assert first != second
     judged = other.evaluate(X, Y, verbose=0)
-    assert other.test_on_batch(X, Y, reset_metrics=True) == pytest.approx(judged, rel=1e-6)
+    assert_numbers(other.test_on_batch(X, Y, reset_metrics=True), judged)
     assert list(other.test_on_batch(X, Y, return_dict=True)) == ["loss", "mae"]
 
 

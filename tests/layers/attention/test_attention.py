@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import BFLOAT16, assert_close
 
 from kerastorch import Input, Model, layers
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
@@ -183,7 +183,7 @@ def test_dtype_policies(policy: str) -> None:
     reference = layers.MultiHeadAttention(2, 3)
     reference(Q, Q)
     reference.set_weights([np.asarray(array, "float32") for array in layer.get_weights()])
-    torch.testing.assert_close(out.float(), reference(x.float(), x.float()), rtol=0.1, atol=0.05)  # bfloat16: 3 digits
+    assert_close(out.float(), reference(x.float(), x.float()), BFLOAT16)
 
 
 @pytest.mark.parametrize("frozen", [True, False])

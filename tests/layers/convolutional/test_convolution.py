@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import BFLOAT16, assert_close
 from torch.nn import functional as F
 
 import kerastorch as kt
@@ -73,9 +73,7 @@ def test_transposed_is_the_gradient_of_the_convolution(padding: str, extra: int 
         source = torch.zeros(2, size, 4, dtype=torch.float64, requires_grad=True)
         (convolve(source, w, **window) * x).sum().backward()
         # 1e-12: float64 rounding of at most 12 products.
-        torch.testing.assert_close(
-            convolve_transposed(x, w, None, sizes=(size,), **window), source.grad, atol=1e-12, rtol=0
-        )
+        assert_close(convolve_transposed(x, w, None, sizes=(size,), **window), source.grad)
 
 
 @pytest.mark.parametrize("map_", [convolution, depthwise], ids=repr)
@@ -269,8 +267,8 @@ def test_penalties_and_constraints() -> None:
     layer.apply_constraints()
     depthwise_kernel, pointwise_kernel, _ = layer.get_weights()
     assert depthwise_kernel.min() >= 0
-    # 1e-6: a norm of float32 numbers, scaled to its bound.
-    assert (np.sqrt((pointwise_kernel**2).sum(axis=(0, 1))) <= 0.1 + 1e-6).all()
+    norms = np.sqrt((pointwise_kernel**2).sum(axis=(0, 1)))
+    assert_close(np.maximum(norms, 0.1), np.full(norms.shape, 0.1))
 
 
 def test_half_precision_by_a_policy() -> None:
@@ -281,7 +279,7 @@ def test_half_precision_by_a_policy() -> None:
     exact = layers.Conv1D(4, 3)
     exact.build(x.shape)
     exact.set_weights(layer.get_weights())
-    torch.testing.assert_close(y.float(), exact(x), rtol=0.05, atol=0.05)  # bfloat16 keeps 8 bits
+    assert_close(y.float(), exact(x), BFLOAT16)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])

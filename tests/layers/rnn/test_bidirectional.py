@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import layers
@@ -56,7 +57,7 @@ def test_both_directions_are_merged(mode: str | None, sequences: bool, state: bo
     assert len(found) == len(wanted) == (2 if mode is None else 1) + 4 * state
     for ours, theirs in zip(found, wanted, strict=True):
         # float64: the same sums in one call of a kernel or in two.
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14 * max(1.0, float(theirs.abs().max())))
+        assert_close(ours, theirs)
     assert [tuple(y.shape) for y in found] == shapes(layer.compute_output_shape((rows, T, F)))
     unknown = shapes(layer.compute_output_shape((None, None, F)))
     for shape, y in zip(unknown, found, strict=True):

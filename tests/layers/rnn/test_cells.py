@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
@@ -49,7 +50,7 @@ def test_a_step_is_a_step_of_the_layer(cell_class: Any, layer_class: Any, config
     y, new = cell(x, states)
     wanted, *finals = layer(x[:, None], initial_state=states)
     for ours, theirs in zip([y, *new], [wanted, *finals], strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)  # float64, another order of sums
+        assert_close(ours, theirs)  # float64, another order of sums
     assert cell.count_params() == layer.count_params()
     assert y is new[0]
 
@@ -68,7 +69,7 @@ def test_torch_cells_load_our_state_dict(bias: bool) -> None:
         found = theirs(x, tuple(states) if len(states) == 2 else states[0])
         _, new = cell(x, states)
         for mine, his in zip(new, found if isinstance(found, tuple) else [found], strict=True):
-            torch.testing.assert_close(mine, his, rtol=0, atol=1e-14)
+            assert_close(mine, his)
 
 
 @pytest.mark.parametrize("cell_class", EVERY)
@@ -162,7 +163,7 @@ def test_the_masks_meet_the_gates_that_keras_means() -> None:
     z = 1 / (1 + np.exp(-from_z - bias.sum(0)[:2]))
     r = 1 / (1 + np.exp(-from_r - bias.sum(0)[2:4]))
     candidate = from_h + bias[0, 4:] + r * bias[1, 4:]
-    np.testing.assert_allclose(cell(x, training=True)[0].detach().numpy(), (1 - z) * candidate, rtol=1e-12)
+    assert_close(cell(x, training=True)[0].detach().numpy(), (1 - z) * candidate)
 
 
 def test_rates_of_one_do_as_in_keras() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import BFLOAT16, OUTPUT, apart, assert_close, assert_numbers
 from _conv_lstms import CLASSES, MASK, images, make
 from torch.nn import functional as F
 
@@ -49,7 +50,7 @@ def test_same_padding_by_its_definition(size: int, kernel: int, stride: int, dil
         at = stride * i + dilation * k - before
         if 0 <= at < size:
             expected[:, i] += x[:, at] @ w[:, :, k].T
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    assert_close(found, expected)
     assert output_size(size, kernel, stride, dilation, "same") == count
     valid = output_size(size, kernel, stride, dilation, "valid")
     if valid >= 1:
@@ -83,14 +84,14 @@ def test_channels_first_is_channels_last_transposed(rank: int, options: dict[str
         results.append([*sees, x.grad.movedim(axis, -1), *map(torch.tensor, layer.get_gradients())])
     assert first.state_dict().keys() == last.state_dict().keys()
     for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
+        assert_close(mine, theirs)
 
 
 def test_an_activation_along_an_axis_acts_on_the_last_axis_as_in_keras() -> None:
     last = make(activation="softmax", padding="same")
     x = images()
     first = make(activation="softmax", padding="same", data_format="channels_first")
-    assert not torch.allclose(first(x.movedim(-1, 2)).movedim(1, -1), last(x))
+    assert apart(first(x.movedim(-1, 2)).movedim(1, -1), last(x))
 
 
 def test_one_step_by_its_equations() -> None:
@@ -106,7 +107,7 @@ def test_one_step_by_its_equations() -> None:
     new_c = gate(f) * c + gate(i) * g.tanh()
     expected = gate(o) * new_c.tanh()
     for mine, theirs in zip(layer(x, initial_state=[h, c]), (expected, expected, new_c), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
+        assert_close(mine, theirs)
 
 
 def test_gradients_by_finite_differences() -> None:
@@ -128,8 +129,8 @@ def test_masked_steps_repeat_the_output_and_keep_the_states() -> None:
     out, *states = layer(images(), mask=mask)
     short, *short_states = layer(images()[:, [1, 3]])
     assert torch.equal(out[:, 0], torch.zeros_like(out[:, 0]))
-    torch.testing.assert_close(out[:, 1:], short[:, [0, 0, 1]], rtol=0, atol=1e-14)
-    torch.testing.assert_close(states, short_states, rtol=0, atol=1e-14)
+    assert_close(out[:, 1:], short[:, [0, 0, 1]])
+    assert_close(states, short_states)
     for old, expected in ((False, out * mask[..., None, None, None]), (True, out)):
         layer.zero_output_for_mask, layer.keras2_masks = True, old
         assert torch.equal(layer(images(), mask=mask)[0], expected)
@@ -142,7 +143,7 @@ def test_a_mask_of_places_is_a_mask_for_each_of_them() -> None:
     found = layer(x, mask=mask)
     for row, column in ((0, 0), (4, 5), (2, 3)):
         alone = layer(x[:, :, row : row + 1, column : column + 1], mask=mask[:, :, row, column])
-        torch.testing.assert_close(found[:, :, row, column], alone[:, :, 0, 0], rtol=0, atol=1e-14)
+        assert_close(found[:, :, row, column], alone[:, :, 0, 0])
     assert torch.equal(layer.compute_mask(x, mask), mask)
     assert make().compute_mask(x, mask) is None
     assert make(return_state=True).compute_mask(x, mask) == [None, None, None]
@@ -155,7 +156,7 @@ def test_pieces_of_a_stateful_run_equal_the_whole() -> None:
     rest = layer(images()[:, 1:], mask=MASK[:, 1:])
     # A masked step repeats the output; in the second call that starts with zeros, as in Keras.
     seen = (MASK[:, 1:].cumsum(1) > 0)[..., None, None, None]
-    torch.testing.assert_close(torch.cat([first, rest], 1)[:, 1:], whole[:, 1:] * seen, rtol=0, atol=1e-14)
+    assert_close(torch.cat([first, rest], 1)[:, 1:], whole[:, 1:] * seen)
     assert layer.states is not None
     assert [tuple(state.shape) for state in layer.states] == [(3, 3, 4, 2)] * 2
     with pytest.raises(ShapeError, match=re.escape("state 0: expected shape (3, 5, 4, 2)")):
@@ -193,7 +194,7 @@ def test_dropout_draws_for_each_gate_and_row_once_for_all_steps() -> None:
     assert not torch.equal(one, two)
     assert draws == [((3, 5, 6, 3), 0.4), ((3, 5, 6, 2), 0.2)] * 2
     masks = draw(torch.zeros(50, 5, 6, 3), 0.4)
-    assert masks.unique().tolist() == pytest.approx([0, 1 / 0.6])
+    assert_close(masks.unique(), [0, 1 / 0.6])
     assert abs((masks == 0).float().mean() - 0.4) < 5 * np.sqrt(0.24 / masks.numel())
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(masks, 2))
 
@@ -256,7 +257,7 @@ def test_penalties_constraints_and_one_forget_bias() -> None:
     kernel, recurrent, bias = layer.get_weights()
     np.testing.assert_array_equal(bias, [0, 0, 1, 1, 0, 0, 0, 0])
     expected = 0.01 * ((kernel**2).sum() + np.abs(recurrent).sum() + (bias**2).sum())
-    assert layer.regularization_loss().item() == pytest.approx(expected, rel=1e-5)
+    assert_numbers(layer.regularization_loss().item(), expected)
     layer.apply_constraints()
     np.testing.assert_array_equal(layer.get_weights()[0], kernel * (kernel >= 0))
     closed = layers.ConvLSTM2D(2, 3, unit_forget_bias=False, bias_initializer="ones")
@@ -270,20 +271,20 @@ def test_penalties_constraints_and_one_forget_bias() -> None:
 def test_torch_traces_it() -> None:
     layer = make(return_sequences=True).eval()
     compiled = torch.compile(layer, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(images(), mask=MASK), layer(images(), mask=MASK), rtol=0, atol=1e-14)
+    assert_close(compiled(images(), mask=MASK), layer(images(), mask=MASK))
     rows = torch.func.vmap(lambda row: layer(row[None])[0])(images())
-    torch.testing.assert_close(rows, layer(images()), rtol=0, atol=1e-13)
+    assert_close(rows, layer(images()))
 
 
 def test_half_precision_and_autocast() -> None:
     layer = make(return_sequences=True)
     exact = layer(images(), mask=MASK)
-    for dtype, bound in ((torch.float32, 1e-5), (torch.bfloat16, 0.03)):
+    for dtype, floor in ((torch.float32, OUTPUT), (torch.bfloat16, BFLOAT16)):
         out = layer.to(dtype)(images().to(dtype), mask=MASK)
         assert out.dtype == dtype
-        assert (out.double() - exact).abs().max() < bound
+        assert_close(out.float(), exact, floor)
     with torch.autocast("cpu", torch.bfloat16):
-        assert (layer.float()(images().float(), mask=MASK).double() - exact).abs().max() < 0.03
+        assert_close(layer.float()(images().float(), mask=MASK).float(), exact, BFLOAT16)
 
 
 # ---------------------------------------------------------------- files

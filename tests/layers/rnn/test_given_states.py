@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import Input, Model, layers
@@ -46,7 +47,7 @@ def states_for(layer: Any, rows: int = B) -> list[Tensor]:
 def same(ours: Any, theirs: Any) -> None:
     for mine, its in zip(flat(ours), flat(theirs), strict=True):
         # float64: the same sums, in one call of a kernel or in two.
-        torch.testing.assert_close(mine, its, rtol=0, atol=1e-14 * max(1.0, float(its.detach().abs().max())))
+        assert_close(mine, its)
 
 
 def flat(value: Any) -> list[Tensor]:

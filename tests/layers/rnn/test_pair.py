@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from _close import assert_close
 from torch import Tensor
 
 from kerastorch import layers
@@ -68,7 +69,7 @@ def compare(layer: Any, x: Tensor, runs: list[str], monkeypatch: pytest.MonkeyPa
     assert len(runs) == 1
     for our, their in zip(ours, theirs, strict=True):
         assert our.shape == their.shape
-        torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)  # float64, another order of sums
+        assert_close(our, their)  # float64, another order of sums
 
 
 @pytest.mark.parametrize("merge_mode", MODES)
@@ -112,7 +113,7 @@ def test_on_cuda(name: str, runs: list[str], monkeypatch: pytest.MonkeyPatch) ->
     assert len(runs) == 1
     monkeypatch.setattr(both_directions, "kernel_of", lambda *args: None)
     for our, their in zip(ours, flat(layer(x)), strict=True):
-        torch.testing.assert_close(our, their, rtol=1e-10, atol=1e-10)  # float64, another order of sums
+        assert_close(our, their)  # float64, another order of sums
 
 
 def test_states_are_kept(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def test_states_are_kept(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(both_directions, "kernel_of", lambda *args: None)
     assert len(runs) == 2
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        assert_close(ours, theirs)
 
 
 def test_what_keeps_the_directions_apart(runs: list[str]) -> None:

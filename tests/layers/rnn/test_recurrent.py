@@ -63,7 +63,7 @@ def test_masked_rows_in_any_memory_order_and_one_alone(cls: Any, pattern: str, h
             weight = torch.arange(1.0, out.numel() + 1, dtype=out.dtype).reshape(out.shape)
             found.append([out.detach(), *torch.autograd.grad((out * weight).sum(), [leaf, *one.parameters()])])
         for ours, theirs in zip(*found, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)  # float64, another order of sums
+            assert_close(ours, theirs)  # float64, another order of sums
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -86,7 +86,7 @@ def test_fused_kernel_and_step_loop_agree_in_values_and_gradients(
         sum((out * weight).sum() for out, weight in zip(outputs, weights, strict=True)).backward()
         results.append([*outputs, x.grad, *(state.grad for state in states), *map(torch.tensor, layer.get_gradients())])
     for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)  # float64, another order of sums
+        assert_close(ours, theirs)  # float64, another order of sums
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -107,9 +107,9 @@ def test_masked_steps_repeat_the_output_and_keep_the_states(cls: Any) -> None:
     out, *states = layer(inputs(), mask=mask)
     short, *short_states = layer(inputs()[:, [1, 2, 4]])
     assert torch.equal(out[:, 0], torch.zeros_like(out[:, 0]))
-    assert torch.allclose(out[:, 1:], short[:, [0, 1, 1, 2, 2]], rtol=0, atol=1e-15)
+    assert_close(out[:, 1:], short[:, [0, 1, 1, 2, 2]])
     for ours, theirs in zip(states, short_states, strict=True):
-        assert torch.allclose(ours, theirs, rtol=0, atol=1e-15)
+        assert_close(ours, theirs)
     layer.zero_output_for_mask = True
     zeroed, *_ = layer(inputs(), mask=mask)
     assert torch.equal(zeroed, out * mask.unsqueeze(-1))
@@ -121,9 +121,9 @@ def test_pieces_of_a_stateful_run_equal_the_whole(cls: Any) -> None:
     x = inputs()
     whole = make(cls, return_sequences=True)(x)
     pieces = torch.cat([layer(x[:, :2]), layer(x[:, 2:5]), layer(x[:, 5:])], dim=1)
-    assert torch.allclose(pieces, whole, rtol=0, atol=1e-14)
+    assert_close(pieces, whole)
     layer.reset_state()
-    assert torch.allclose(layer(x[:, :2]), whole[:, :2], rtol=0, atol=1e-14)
+    assert_close(layer(x[:, :2]), whole[:, :2])
     assert layer.states is not None
     assert not any(state.requires_grad for state in layer.states)
     assert not any(name.startswith("state_") for name in layer.state_dict())
@@ -135,7 +135,7 @@ def test_states_can_be_read_and_set(cls: Any) -> None:
     assert layer.states is None
     values = [np.full((3, 5), 0.1 * (i + 1)) for i in range(layer._state_count)]
     layer.states = values
-    assert all(np.allclose(state, value) for state, value in zip(layer.states, values, strict=True))
+    assert_close(list(layer.states), list(values))
     expected = make(cls)(inputs(), initial_state=values)
     assert torch.equal(layer(inputs()), expected)
     copied = copy.deepcopy(layer)
@@ -158,7 +158,7 @@ def test_dropout(cls: Any) -> None:
     assert torch.equal(layer(x, training=False), layer.eval()(x))
     masks = layer._dropout_masks(torch.zeros(200, 50), 0.25)
     assert masks.shape == (type(layer).GATES, 200, 50)
-    assert masks.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert_close(masks.unique(), [0.0, 4 / 3])
     # The share of zeros among G * 10,000 draws: 6 standard deviations.
     assert abs(float((masks == 0).double().mean()) - 0.25) < 6 * (0.25 * 0.75 / masks.numel()) ** 0.5
     assert layers.LSTM(5, dropout=0.5)._dropout_masks(torch.zeros(2, 4), 0.5).shape == (1, 2, 4)
@@ -333,4 +333,4 @@ def test_dropout_in_a_batch_of_one_is_put_into_the_weights(
         loss = sum((out * torch.arange(1.0, out.numel() + 1).reshape(out.shape)).sum() for out in outputs)
         found.append([*outputs, *torch.autograd.grad(loss, [leaf, *one.parameters()])])  # type: ignore[arg-type]
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)  # float64, another order of sums
+        assert_close(ours, theirs)  # float64, another order of sums

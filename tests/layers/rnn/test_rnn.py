@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import apart, assert_close
 from _made_cells import ALL, MASK, Attending, Own, Running, fill, gradients, random
 
 import kerastorch as kt
@@ -113,7 +113,7 @@ def test_a_stateful_stack_in_pieces_equals_the_whole() -> None:
     pieces = [rnn(x[:, a:b], mask=MASK[:, a:b]) for a, b in ((0, 2), (2, 5), (5, 6))]
     # Behind masked first steps the whole repeats its output, and a piece, which has none yet, starts with zeros.
     valid = MASK.unsqueeze(-1)
-    torch.testing.assert_close(torch.cat(pieces, 1) * valid, whole * valid, rtol=0, atol=1e-12)
+    assert_close(torch.cat(pieces, 1) * valid, whole * valid)
     (h, c), g = map_structure(torch.clone, rnn.states)
     assert not h.requires_grad
     assert not any(name.startswith("state_") for name in rnn.state_dict())
@@ -137,7 +137,7 @@ def test_one_dropout_mask_for_a_sequence_and_another_for_the_next() -> None:
     x = torch.ones(3, 6, 40)
     first, second = rnn(x, training=True), rnn(x, training=True)
     assert_close(first, first[:, :1].expand_as(first))
-    assert not torch.allclose(first, second)
+    assert apart(first, second)
     assert cell._dropout_mask is None
     assert torch.equal(rnn(x, training=False), rnn.eval()(x))
     rnn.train()
@@ -210,7 +210,7 @@ def test_time_distributed_runs_a_sequence_at_each_step() -> None:
         wanted, f, (o, (m, n)) = rnn(x[:, step])
         pairs = [(out, wanted), (first, f), (outer, o), (mean, m), (count, n)]
         for ours, theirs in pairs:
-            torch.testing.assert_close(ours[:, step], theirs, rtol=0, atol=1e-14)
+            assert_close(ours[:, step], theirs)
 
 
 # ---------------------------------------------------------------- configs and files

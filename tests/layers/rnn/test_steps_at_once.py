@@ -45,7 +45,7 @@ def test_the_last_output_alone_is_the_last_of_all(data_format: str, masked: str 
         grads = torch.autograd.grad(out.pow(2).sum() + sum(s.pow(3).sum() for s in states), [leaf, *layer.parameters()])
         found.append([out, *states, *grads])
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])

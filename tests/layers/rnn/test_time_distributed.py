@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import BFLOAT16, OUTPUT, assert_close
 from torch import Tensor
 
 from kerastorch import Input, Sequential, layers
@@ -72,7 +73,7 @@ def test_each_step_gets_its_own_mask(name: str) -> None:
     ]
     for mine, reference in zip([*ours, grads[0]], [*theirs, grads[1]], strict=True):
         # float64: another order of sums.
-        torch.testing.assert_close(mine, reference, rtol=0, atol=1e-13 * float(reference.detach().abs().max()))
+        assert_close(mine, reference)
 
 
 @pytest.mark.parametrize("name", INNER)
@@ -97,7 +98,7 @@ def test_a_mask_of_the_outer_axis_reaches_a_layer_of_steps_in_its_order(name: st
     outer.build((None, *both.shape[1:]))
     for index, (one, mask) in enumerate(((x, MASK), (x.flip(2), ~MASK))):
         for ours, theirs in zip(outputs(outer(both, mask=masks)), alone(layer.layer, one, mask), strict=True):
-            torch.testing.assert_close(ours[:, index], theirs, rtol=0, atol=1e-13)
+            assert_close(ours[:, index], theirs)
 
 
 def test_the_mask_that_is_handed_on() -> None:
@@ -138,4 +139,4 @@ def test_the_inner_layer_computes_in_the_dtype_of_the_outer_one(dtype: str | Non
     wanted = given.to(computed) @ kernel.to(computed) + bias.to(computed)
     assert found.dtype == computed
     # bfloat16 rounds each result once more where the bias is added apart: one unit in its last place.
-    torch.testing.assert_close(found, wanted, rtol=2**-7 if computed == torch.bfloat16 else 1e-5, atol=1e-5)
+    assert_close(found.float(), wanted.float(), BFLOAT16 if computed == torch.bfloat16 else OUTPUT)
