@@ -36,9 +36,9 @@ def test_scan_runs_while_a_model_is_exported_only(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_both_loops_compute_the_same(masked: bool) -> None:
-    """As many steps as rows: an axis that is another one is no error, but other numbers."""
+    """As many steps as rows, and no symmetric mask: another axis is no error, but other numbers."""
     gates, states = torch.randn(3, 3, 4), (torch.randn(3, 4), torch.randn(3, 4))
-    mask = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 1, 0]], dtype=torch.bool) if masked else None
+    mask = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 1, 1]], dtype=torch.bool) if masked else None
 
     def cell(gates: Any, states: Any) -> Any:
         return (0.5 * states[0] + gates, states[1] * gates)

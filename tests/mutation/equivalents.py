@@ -10,6 +10,9 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/matching/convert.py | _kernels_of_keras1 | array[:, 0] | (array[:, -1])": (
         "the axis has one place: the line before asks for it"
     ),
+    "kerastorch/matching/convert.py | converted | group[0] | (group[1]) | 2": (
+        "both are variables of one layer, of which its class is asked"
+    ),
     "kerastorch/matching/assign.py | _exact_in | flat[at:at + _PIECE] | (flat[at:at + _PIECE + 1]) | 2": (
         "one value more is let go, which is read from the file again where it is needed"
     ),
