@@ -33,6 +33,8 @@ def hang(tensor: Any, mask: Any) -> Any:
 
 def concerned(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether masks have a part in a call: one is made, arrives, or is named."""
+    if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):  # most calls: without a loop
+        return layer._makes_mask or mask_on(args[0]) is not None
     if layer._makes_mask or (len(args) > 1 and layer._takes_mask):
         return True
     return any(map(_has_mask, args)) or any(
