@@ -303,31 +303,6 @@ def layers_cannot_be_set(k: Any, directory: str) -> Any:
     return errors
 
 
-# ---------------------------------------------------------------- masks of models
-
-
-def as_mask(k: Any, mask: Any) -> Any:
-    return None if mask is None else np.asarray(mask).astype(bool).tolist()
-
-
-@case
-def masks_of_models(k: Any, directory: str) -> Any:
-    ids = np.array([[1, 2, 0], [3, 0, 0]], "int32")
-    mask = np.array([[True, False, True], [True, True, False]])
-    x = k.Input((3,), dtype="int32")
-    embedded = k.layers.Embedding(5, 2, mask_zero=True)(x)
-    chain = k.Sequential([k.Input((3,), dtype="int32"), k.layers.Embedding(5, 2, mask_zero=True), k.layers.LSTM(2)])
-    models = [k.Model(x, embedded), k.Model(x, [embedded, k.layers.LSTM(2)(embedded)]), chain]
-    found = []
-    for model in models:
-        for given in (None, mask):
-            try:
-                found.append(as_mask(k, model.compute_mask(ids, given)))
-            except Exception as error:  # noqa: BLE001
-                found.append(type(error).__name__)
-    return found
-
-
 # ---------------------------------------------------------------- several outputs, ranks, tuples
 
 
