@@ -10,12 +10,10 @@ from torch import nn
 from ..base.layer import Layer
 
 
-class LayerList(nn.ModuleList):
-    """The layers of a model, in order.
+class HeldLayers(nn.ModuleList):
+    """The layers in a model, in order: a module of the model, which torch's tools walk through.
 
-    `model.layers` is a list of its own each time, as in Keras: `model.layers.pop()` changes the list, not the model,
-    which changes by its own methods. Torch's way of exchanging a module, `setattr(model.layers, "0", module)`, which
-    its tools use, does change the model.
+    It compares and hashes as every module does, because `torch.compile` follows that of modules.
     """
 
     def __init__(self, layers: Iterable[Layer] = ()) -> None:
@@ -38,6 +36,18 @@ class LayerList(nn.ModuleList):
         """Remove the last layer; for the model that the list belongs to."""
         return self._modules.popitem()[1]  # type: ignore[return-value]
 
+    def __iter__(self) -> Iterator[Layer]:
+        return super().__iter__()  # type: ignore[return-value]
+
+
+class LayerList(HeldLayers):
+    """What `model.layers` gives: the layers of a model, in order.
+
+    `model.layers` is a list of its own each time, as in Keras: `model.layers.pop()` changes the list, not the model,
+    which changes by its own methods. Torch's way of exchanging a module, `setattr(model.layers, "0", module)`, which
+    its tools use, does change the model.
+    """
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name.isdigit() and "_of" in self.__dict__:
@@ -53,9 +63,6 @@ class LayerList(nn.ModuleList):
         for layer in layers:
             self.put(layer)
         return result
-
-    def __iter__(self) -> Iterator[Layer]:
-        return super().__iter__()  # type: ignore[return-value]
 
     def __getitem__(self, idx: Any) -> Any:
         return list(self)[idx] if isinstance(idx, slice) else super().__getitem__(idx)

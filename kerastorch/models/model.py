@@ -25,7 +25,7 @@ from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
 from ._files import OnDisk
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
-from ._layer_list import LayerList
+from ._layer_list import HeldLayers, LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._rows import follow_rows
 from ._running import Runs
@@ -97,7 +97,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         self._plan, ordered, held = make_plan(inputs, outputs, layers)
         for tensor in held:
             constants.hold(self, tensor)
-        self._modules["layers"] = LayerList(ordered)
+        self._modules["layers"] = HeldLayers(ordered)
         self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
         follow_rows(self._plan, ordered, self._input_layers)
         looking = [step for step in self._plan.steps if ordered[step.layer]._takes_ids]
@@ -137,8 +137,11 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         return LayerList(layer for layer in self._sublayers() if isinstance(layer, Layer))
 
     @property
-    def _layer_list(self) -> LayerList:
+    @attribute
+    def _layer_list(self) -> HeldLayers:
         """The list that holds the layers of a chain or a graph."""
+        if "layers" not in self._modules or type(self._modules["layers"]) is not HeldLayers:
+            self._require_plan()
         return self._modules["layers"]  # type: ignore[return-value]
 
     def __setattr__(self, name: str, value: Any) -> None:

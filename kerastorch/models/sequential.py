@@ -23,7 +23,7 @@ from ..weights import Shape
 from ._config import sequential_config
 from ._edges import Masked, call_masked, map_masked
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank, mask_of
-from ._layer_list import LayerList
+from ._layer_list import HeldLayers
 from ._rows import rows_after
 from .input import InputLayer
 from .model import Model
@@ -54,7 +54,7 @@ class Sequential(Model):
         self, layers: Iterable[Any] = (), *, name: str | None = None, trainable: bool = True, **base: Any
     ) -> None:
         super().__init__(name=name, **base)
-        self._modules["layers"] = LayerList()
+        self._modules["layers"] = HeldLayers()
         self._input: InputLayer | None = None
         self._ragged = False  # whether what the last layer makes is ragged in Keras
         self._extend(layers)
