@@ -35,6 +35,7 @@ class InputLayer(Layer):
     """
 
     supports_masking = True
+    input_dtype: torch.dtype  # its own, where other layers have a property of this name
     CONFIG = ("batch_shape",)
     INERT = ("shape", "batch_size", "sparse", "ragged", "optional", "input_tensor")
     EXAMPLES = (Example("default", dict(batch_shape=(None, 20, 5)), (2, 20, 5)),)
