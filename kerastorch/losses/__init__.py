@@ -101,8 +101,31 @@ __all__ = [
     "squared_hinge",
 ]
 
-_namespace = _Namespace(__name__, globals())
+
+_namespace = _Namespace(
+    __name__,
+    globals(),
+    absent={
+        **dict.fromkeys(
+            (
+                "CategoricalGeneralizedCrossEntropy",
+                "Circle",
+                "Dice",
+                "Tversky",
+                "categorical_generalized_cross_entropy",
+                "circle",
+                "dice",
+                "tversky",
+            ),
+            "write it as a function of (y_true, y_pred), or as a subclass of Loss.",
+        ),
+    },
+)
 
 
 def __getattr__(name: str) -> _Any:
     return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,8 +12,33 @@ kept on the device of what is predicted, in float64 where the device has it; `re
 
 from typing import Any as _Any
 
+from ..losses.functions import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from ..namespaces import Namespace as _Namespace
 from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from .functions import (
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
 from .means import (
     Accuracy,
     BinaryAccuracy,
@@ -38,7 +63,7 @@ from .means import (
     TopKCategoricalAccuracy,
 )
 from .metric import Mean, MeanMetricWrapper, Metric, Sum
-from .registry import get
+from .registry import deserialize, get, serialize
 
 __all__ = [
     "AUC",
@@ -73,11 +98,65 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
 ]
 
-_namespace = _Namespace(__name__, globals())
+
+_namespace = _Namespace(
+    __name__,
+    globals(),
+    absent={
+        **dict.fromkeys(
+            (
+                "BinaryIoU",
+                "ConcordanceCorrelation",
+                "F1Score",
+                "FBetaScore",
+                "IoU",
+                "MeanIoU",
+                "OneHotIoU",
+                "OneHotMeanIoU",
+                "PearsonCorrelation",
+                "PrecisionAtRecall",
+                "R2Score",
+                "RecallAtPrecision",
+                "SensitivityAtSpecificity",
+                "SpecificityAtSensitivity",
+                "concordance_correlation",
+                "pearson_correlation",
+            ),
+            "compute it from the outputs of predict, or write a subclass of Metric.",
+        ),
+    },
+)
 
 
 def __getattr__(name: str) -> _Any:
     return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Metrics by their names: `get`."""
+"""Metrics by their names and configs: `get`, `serialize`, `deserialize`."""
 
 from __future__ import annotations
 
@@ -69,3 +69,33 @@ def get(identifier: Any) -> Metric:
     if callable(identifier):
         return MeanMetricWrapper(identifier)
     raise ArgumentError(f"{quote(identifier)} is no metric: expected a name, a function or a Metric.")
+
+
+def serialize(metric: Metric) -> dict[str, Any]:
+    """The metric as a config, without its state.
+
+    Raises:
+        ArgumentError: It is none of Keras's.
+    """
+    if type(metric) not in _CLASSES.values() or type(metric) is MeanMetricWrapper:
+        raise ArgumentError(f"{quote(metric)} is not one of Keras's metrics, so no file can name it.")
+    return {
+        "module": "keras.metrics",
+        "class_name": type(metric).__name__,
+        "config": metric.get_config(),
+        "registered_name": None,
+    }
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
+    """The metric that a config or a name describes.
+
+    Args:
+        config: A name, or `{"class_name": ..., "config": {...}}`.
+        custom_objects: The classes of one's own metrics, by name.
+    """
+    name = config.get("class_name") if isinstance(config, Mapping) else config
+    if custom_objects and name in custom_objects:
+        made = custom_objects[str(name)]
+        return made.from_config(config.get("config") or {}) if isinstance(config, Mapping) else get(made)
+    return get(config)

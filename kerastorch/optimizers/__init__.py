@@ -43,8 +43,24 @@ __all__ = [
     "serialize",
 ]
 
-_namespace = _Namespace(__name__, globals())
+
+_namespace = _Namespace(
+    __name__,
+    globals(),
+    absent={
+        **dict.fromkeys(
+            ("Adafactor", "Muon"), "torch.optim has one of this name, by a rule of its own; compile takes it."
+        ),
+        **dict.fromkeys(("Lamb", "ScheduleFreeAdamW"), "use AdamW, or a package of optimizers for torch."),
+        "LossScaleOptimizer": "use mixed_bfloat16, or torch.amp.GradScaler in a loop of your own.",
+        **dict.fromkeys(("MultiOptimizer", "OptimizerMap"), "give groups: build([{'params': [...], 'lr': 0.1}, ...])."),
+    },
+)
 
 
 def __getattr__(name: str) -> _Any:
     return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

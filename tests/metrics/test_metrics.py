@@ -7,7 +7,7 @@ import torch
 from _close import assert_close
 
 from kerastorch import losses, metrics
-from kerastorch.errors import ArgumentError, ShapeError
+from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 
 CLASSES = [name for name in metrics.__all__ if name[0].isupper() and name not in ("Metric", "MeanMetricWrapper")]
 
@@ -15,7 +15,7 @@ CLASSES = [name for name in metrics.__all__ if name[0].isupper() and name not in
 @pytest.mark.parametrize("name", CLASSES)
 def test_configs_and_reset(name: str) -> None:
     made = getattr(metrics, name)(name="mine")
-    again = metrics.get({"class_name": name, "config": made.get_config()})
+    again = metrics.deserialize(metrics.serialize(made))
     assert type(again) is type(made)
     assert again.get_config() == made.get_config()
     given = (torch.tensor([[0.25, 0.75]]),) * (1 if name in ("Mean", "Sum") else 2)
@@ -77,6 +77,23 @@ def test_what_is_masked_does_not_count() -> None:
     metric = metrics.BinaryAccuracy()
     metric.update_state(torch.ones(2, 3, 1), y_pred)
     assert_close(metric.result(), 2 / 3)
+
+
+def test_names_that_are_not_here_say_what_to_use() -> None:
+    from kerastorch.callbacks import TensorBoard
+    from kerastorch.losses import Dice
+    from kerastorch.metrics import F1Score
+    from kerastorch.optimizers import Lamb
+
+    for absent, text in ((TensorBoard, "SummaryWriter"), (Dice, "Loss"), (F1Score, "Metric"), (Lamb, "AdamW")):
+        with pytest.raises(UnsupportedError, match=text):
+            absent()
+
+    class Own(metrics.Metric):
+        pass
+
+    with pytest.raises(ArgumentError, match="is not one of Keras's metrics"):
+        metrics.serialize(Own())
 
 
 def test_messages() -> None:
