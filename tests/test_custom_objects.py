@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import ArgumentError, LoadError, MissingLayersError, UnsupportedError, UnsupportedFileError
+from kerastorch.errors import ArgumentError, LoadError, MissingLayersError, UnsupportedFileError
 
 
 def item(class_name: str, name: str, **config: Any) -> dict[str, Any]:
@@ -281,7 +281,7 @@ def test_wrappers_hold_ones_own_layers() -> None:
     assert config["layer"]["module"] is None
     assert isinstance(layers.TimeDistributed.from_config(config).layer, Attention)
     plain = json.loads(json.dumps(config))  # as text it has no class any more
-    with pytest.raises(UnsupportedError, match="unknown layer class 'Attention'"):
+    with pytest.raises(ArgumentError, match="unknown layer class 'Attention'"):
         layers.TimeDistributed.from_config(plain)
     assert isinstance(layers.deserialize(plain["layer"], {"Attention": Attention}), Attention)
     both = layers.Bidirectional(Backwards(2, return_sequences=True, activation=wave))

@@ -87,7 +87,7 @@ def inner_layer(argument: str, value: Any) -> Layer:
         raise ArgumentError(
             f"{argument}: unknown layer class {quote(value['class_name'])}; if it is yours, pass the layer itself, or "
             "register the class (kerastorch.saving.register_keras_serializable)."
-            f"{did_you_mean(value['class_name'], REGISTRY)}"
+            f"{'' if cls is not None else did_you_mean(value['class_name'], REGISTRY)}"
         )
     return cls.from_config(value.get("config", {}))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dtypes import any_dtype, dtype_name
 from ..errors import ArgumentError, ShapeError, quote
-from ..structure import map_shapes
+from ..structure import leaves, map_shapes
 
 
 class InputSpec:
@@ -101,6 +101,8 @@ def check_specs(where: str, specs: Any, shapes: Any) -> None:
     Raises:
         ArgumentError: There is another number of inputs.
     """
+    if not any(isinstance(item, InputSpec) for item in leaves(specs)):
+        return  # an attribute of somebody's own
     found: list[tuple[Any, ...]] = []
     if isinstance(specs, Mapping) and isinstance(shapes, Mapping):
         shapes = [shapes.get(spec.name or key) for key, spec in specs.items()]

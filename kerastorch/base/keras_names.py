@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -113,6 +112,8 @@ class KerasNames(Configurable):
     # ------------------------------------------------------------------ for people
 
     def extra_repr(self) -> str:
+        if torch.compiler.is_compiling():
+            return ""  # torch.func makes a text of what it is given, which nobody reads in a graph
         cls = type(self)
         defaults = _defaults(cls)
         keys = [key for key in cls.CONFIG if key not in _LAST] + [key for key in cls.CONFIG if key in _LAST]
@@ -148,7 +149,6 @@ _DECLARATIONS = frozenset(
 )
 
 
-@lru_cache(maxsize=1024)
 def _defaults(cls: type) -> dict[str, Any]:
     """The defaults of a class's arguments, its bases' among them."""
     found: dict[str, Any] = {}

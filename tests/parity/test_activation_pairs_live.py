@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,10 @@ def test_pairs(keras_worker: KerasWorker, framework: str, base: Case, activation
     results = keras_worker.call(framework, "layers:run_many", [arguments(case) for case in cases])
     found = {}
     for case, result in zip(cases, results, strict=True):
-        if gaps := differences(result, run_ours(case, result, framework=framework), case.dtype):
-            found[case.id] = gaps
+        ours = run_ours(case, result, framework=framework)
+        if differences(result, ours, case.dtype):
+            # Activations such as tanh_shrink leave little of two nearly equal numbers; Keras rounds what is left too.
+            (exact,) = keras_worker.call(framework, "layers:run_many", [arguments(replace(case, dtype="float64"))])
+            if gaps := differences(result, ours, case.dtype, exact_reference=exact):
+                found[case.id] = gaps
     assert not found, "\n".join(f"{name}: {gaps}" for name, gaps in found.items())

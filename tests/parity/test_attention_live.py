@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
 from _keras_worker import KerasWorker
 
 from kerastorch import layers
@@ -137,7 +136,7 @@ def test_dropout_drops_weights_and_scales_the_others(keras_worker: KerasWorker, 
     without = call(return_attention_scores=True, training=False)
     runs = [call(return_attention_scores=True, training=True) for _ in range(4000)]
     # A mean of 4000 draws of variance p (1 - p) / 0.36 is off by 0.01 of it; five times that is allowed.
-    assert_close(torch.stack([run[0] for run in runs]).mean(0), without[0])
+    assert (torch.stack([run[0] for run in runs]).mean(0) - without[0]).abs().max() < 0.12
     scores, theirs = runs[0][1], reference["outputs"][1]
     # MultiHeadAttention returns the weights before dropout, Attention those behind it.
     assert bool((scores == 0).any()) == bool((theirs == 0).any()) == (layer == "Attention")

@@ -227,7 +227,7 @@ def test_configs_come_back() -> None:
     assert layers.RNN.from_config(layers.RNN(Running(2.0), num_constants=1).get_config()).cell.start == 2.0
     own = json.loads(json.dumps(layers.RNN(Running(name="mine")).get_config()))
     assert own["cell"]["class_name"] == "Running"
-    with pytest.raises(UnsupportedError, match="cell: unknown layer class 'Running'"):
+    with pytest.raises(ArgumentError, match="cell: unknown layer class 'Running'"):
         layers.RNN.from_config(own)
     frozen = layers.RNN(layers.LSTMCell(2), trainable=False)
     frozen.build((None, None, 3))
