@@ -109,9 +109,11 @@ def _on_use(name: str) -> _Any:
 
 def _on_use_of_training(name: str) -> _Any:
     def call(*args: _Any, **options: _Any) -> _Any:
-        from . import training
+        from .training import METHODS
 
-        return getattr(training, {"compile": "compile_model"}.get(name, name))(*args, **options)
+        for method, function in METHODS.items():  # from now on they are called at once
+            _model_training.provide(method, function)
+        return METHODS[name](*args, **options)
 
     return call
 
@@ -124,8 +126,7 @@ def _fetching(*names: str) -> dict[str, _Any]:
     return {name: lambda name=name: __getattr__(name) for name in names}
 
 
-_training = ("evaluate", "fit", "test_on_batch", "test_step", "train_on_batch", "train_step")
-for _name in (*_training, "compile", "compute_loss"):
+for _name in _model_training.METHODS:
     _model_training.provide(_name, _on_use_of_training(_name))
 
 

@@ -167,11 +167,12 @@ class Table(Generic[T]):
     """The closed table of one kind of object.
 
     Args:
-        kind: As messages call it; its plural is the name of the Keras module.
-        entries: Every spelling -> a class of `Configured`, or a plain function.
+        kind: As messages call it.
+        entries: Every spelling -> a class with `from_config`, or a plain function.
         base: The classes whose objects are of this kind.
         strings: Spellings that as a bare string mean something else than the class with its defaults.
         refused: Names that exist in some Keras and not here -> why, and what to do.
+        module: Where Keras has them; the plural of `kind` if empty.
     """
 
     kind: str
@@ -179,10 +180,11 @@ class Table(Generic[T]):
     base: tuple[type, ...] = ()
     strings: Mapping[str, T] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    module: str = ""
 
-    @property
-    def module(self) -> str:
-        return f"keras.{self.kind}s"
+    def __post_init__(self) -> None:
+        if not self.module:
+            object.__setattr__(self, "module", f"keras.{self.kind}s")
 
     def get(self, identifier: Any) -> T:
         """Return the object that a string, a config dict, a class of the table, or a callable stands for."""
@@ -196,7 +198,7 @@ class Table(Generic[T]):
         if isinstance(identifier, Mapping):
             return self._from_dict(identifier)
         if isinstance(identifier, type):
-            if identifier in self.entries.values():
+            if identifier in self.entries.values() or issubclass(identifier, self.base):
                 return identifier()
             raise ArgumentError(
                 f"{quote(identifier.__name__)} is a class, expected an object: write {identifier.__name__[:100]}(...)."
@@ -218,7 +220,7 @@ class Table(Generic[T]):
                 return name
             if type(obj) is entry:
                 return {
-                    "module": entry.module or self.module,
+                    "module": getattr(entry, "module", None) or self.module,
                     "class_name": entry.__name__,
                     "config": obj.get_config(),
                     "registered_name": None,
@@ -229,8 +231,9 @@ class Table(Generic[T]):
         if named is not None:
             return named
         raise UnsupportedError(
-            f"{quote(obj)} is not one of the built-in {self.kind}s, so no Keras file can name it: "
-            f"use a built-in one (kerastorch.{self.kind}s lists them), register it (register_keras_serializable), "
+            f"{quote(obj)} is not one of the built-in {self.module.rpartition('.')[2]}, so no Keras file can name it: "
+            f"use a built-in one ({self.module.replace('keras', 'kerastorch', 1)} lists them), register it "
+            "(register_keras_serializable), "
             "or save the weights alone (state_dict)."
         )
 
@@ -299,8 +302,8 @@ class Table(Generic[T]):
             hint = f"did you mean {close!r}?" if close else f"known: {', '.join(sorted(self.entries))}."
             raise error(f"Unknown {self.kind} {quote(name)}; {hint}")
         entry = self.entries[name]
-        if isinstance(entry, type) and issubclass(entry, Configured):
-            return entry.from_config(config)  # type: ignore[return-value]
+        if isinstance(entry, type):
+            return entry.from_config(config)  # type: ignore[attr-defined]
         if config:
             raise ArgumentError(f"{self.kind.capitalize()} {name!r} takes no config, got {quote(dict(config))}.")
         return entry  # type: ignore[return-value]

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from .errors import ArgumentError, quote
+from .structure import map_structure
 
 
 def without_table(x: Any, where: str) -> Any:
@@ -41,3 +42,24 @@ def is_array_like(x: Any) -> bool:
 def array_like(x: Any) -> Any:
     """What can be sliced stays what it is, until it is sliced: a tensor, a memory map, a data set in an HDF5 file."""
     return x if isinstance(x, Tensor) or (is_array_like(x) and hasattr(x, "ndim")) else np.asarray(x)
+
+
+def arrays_in(x: Any, where: str) -> Any:
+    """The arrays that people give, nested as they are; None if it is something else, such as what makes batches.
+
+    A list of numbers is one array, other lists and dicts hold several, a table is one; a tensor and a data set stay
+    what they are, and so does None in a list.
+    """
+    x = map_structure(lambda value: without_table(value, where), x)
+    if not (isinstance(x, (list, tuple, dict)) or is_array_like(x) or np.isscalar(x)):
+        return None
+    if is_plain_list(x):
+        return np.asarray(x)
+    return map_structure(lambda value: None if value is None else array_like(value), x)
+
+
+def check_counts(where: str, **counts: Any) -> None:
+    """Raise `ArgumentError` where a count is neither a positive integer nor None."""
+    for name, value in counts.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+            raise ArgumentError(f"{where}: {name}: expected a positive integer or None, got {quote(value)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -36,12 +37,10 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         self.schedule, self.verbose = schedule, verbose
+        self._takes = 2 if _takes_two(schedule) else 1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        try:
-            rate = self.schedule(epoch, rate_of(self.model.optimizer))
-        except TypeError:
-            rate = self.schedule(epoch)
+        rate = self.schedule(*(epoch, rate_of(self.model.optimizer))[: self._takes])
         if isinstance(rate, bool) or not isinstance(rate, (int, float)):
             raise ArgumentError(f"LearningRateScheduler: the schedule returned {quote(rate)}, expected a number.")
         set_rate(self.model.optimizer, float(rate))
@@ -51,6 +50,16 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs["learning_rate"] = rate_of(self.model.optimizer)
+
+
+def _takes_two(schedule: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(schedule).bind(0, 0.0)
+    except TypeError:
+        return False
+    except ValueError:  # a built-in function that does not say
+        return True
+    return True
 
 
 class ReduceLROnPlateau(Monitoring):

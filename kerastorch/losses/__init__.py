@@ -54,6 +54,7 @@ from .functions import (
     squared_hinge,
 )
 from .loss import FunctionLoss, Loss, reduce
+from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
 
 __all__ = [
@@ -102,25 +103,7 @@ __all__ = [
 ]
 
 
-_namespace = _Namespace(
-    __name__,
-    globals(),
-    absent={
-        **dict.fromkeys(
-            (
-                "CategoricalGeneralizedCrossEntropy",
-                "Circle",
-                "Dice",
-                "Tversky",
-                "categorical_generalized_cross_entropy",
-                "circle",
-                "dice",
-                "tversky",
-            ),
-            "write it as a function of (y_true, y_pred), or as a subclass of Loss.",
-        ),
-    },
-)
+_namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
 def __getattr__(name: str) -> _Any:

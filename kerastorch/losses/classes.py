@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -12,40 +13,37 @@ from .loss import FunctionLoss, Reduction
 _MEAN: Reduction = "sum_over_batch_size"
 
 
-class MeanSquaredError(FunctionLoss):
+class _Plain(FunctionLoss):
+    """A loss whose function takes no further arguments; it is called like its function."""
+
+    FUNCTION: ClassVar[Callable[..., Tensor]]
+
+    def __init__(self, reduction: Reduction = _MEAN, name: str | None = None, dtype: Any = None, **more: Any) -> None:
+        super().__init__(type(self).FUNCTION, reduction, name, dtype, **more)
+
+
+class MeanSquaredError(_Plain):
     """`keras.losses.MeanSquaredError`; see `mean_squared_error`, and `Loss` for the arguments."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "mean_squared_error", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.mean_squared_error, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.mean_squared_error)
 
 
-class MeanAbsoluteError(FunctionLoss):
+class MeanAbsoluteError(_Plain):
     """`keras.losses.MeanAbsoluteError`; see `mean_absolute_error`, and `Loss` for the arguments."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "mean_absolute_error", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.mean_absolute_error, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.mean_absolute_error)
 
 
-class MeanAbsolutePercentageError(FunctionLoss):
+class MeanAbsolutePercentageError(_Plain):
     """`keras.losses.MeanAbsolutePercentageError`; see `mean_absolute_percentage_error` and `Loss`."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "mean_absolute_percentage_error", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.mean_absolute_percentage_error, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.mean_absolute_percentage_error)
 
 
-class MeanSquaredLogarithmicError(FunctionLoss):
+class MeanSquaredLogarithmicError(_Plain):
     """`keras.losses.MeanSquaredLogarithmicError`; see `mean_squared_logarithmic_error` and `Loss`."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "mean_squared_logarithmic_error", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.mean_squared_logarithmic_error, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.mean_squared_logarithmic_error)
 
 
 class CosineSimilarity(FunctionLoss):
@@ -71,52 +69,40 @@ class Huber(FunctionLoss):
         super().__init__(functions.huber, reduction, name, dtype, delta=delta, **more)
 
 
-class LogCosh(FunctionLoss):
+class LogCosh(_Plain):
     """`keras.losses.LogCosh`; see `log_cosh`, and `Loss` for the arguments."""
 
-    def __init__(self, reduction: Reduction = _MEAN, name: str = "log_cosh", dtype: Any = None, **more: Any) -> None:
-        super().__init__(functions.log_cosh, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.log_cosh)
 
 
-class Hinge(FunctionLoss):
+class Hinge(_Plain):
     """`keras.losses.Hinge`; see `hinge`, and `Loss` for the arguments."""
 
-    def __init__(self, reduction: Reduction = _MEAN, name: str = "hinge", dtype: Any = None, **more: Any) -> None:
-        super().__init__(functions.hinge, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.hinge)
 
 
-class SquaredHinge(FunctionLoss):
+class SquaredHinge(_Plain):
     """`keras.losses.SquaredHinge`; see `squared_hinge`, and `Loss` for the arguments."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "squared_hinge", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.squared_hinge, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.squared_hinge)
 
 
-class CategoricalHinge(FunctionLoss):
+class CategoricalHinge(_Plain):
     """`keras.losses.CategoricalHinge`; see `categorical_hinge`, and `Loss` for the arguments."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "categorical_hinge", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.categorical_hinge, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.categorical_hinge)
 
 
-class KLDivergence(FunctionLoss):
+class KLDivergence(_Plain):
     """`keras.losses.KLDivergence`; see `kl_divergence`, and `Loss` for the arguments."""
 
-    def __init__(
-        self, reduction: Reduction = _MEAN, name: str = "kl_divergence", dtype: Any = None, **more: Any
-    ) -> None:
-        super().__init__(functions.kl_divergence, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.kl_divergence)
 
 
-class Poisson(FunctionLoss):
+class Poisson(_Plain):
     """`keras.losses.Poisson`; see `poisson`, and `Loss` for the arguments."""
 
-    def __init__(self, reduction: Reduction = _MEAN, name: str = "poisson", dtype: Any = None, **more: Any) -> None:
-        super().__init__(functions.poisson, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.poisson)
 
 
 class BinaryCrossentropy(FunctionLoss):
@@ -229,8 +215,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
         return losses, None if ignored is None else (y_true != ignored).reshape(losses.shape)
 
 
-class CTC(FunctionLoss):
+class CTC(_Plain):
     """`keras.losses.CTC`; see `ctc`, and `Loss` for the arguments."""
 
-    def __init__(self, reduction: Reduction = _MEAN, name: str = "ctc", dtype: Any = None, **more: Any) -> None:
-        super().__init__(functions.ctc, reduction, name, dtype, **more)
+    FUNCTION = staticmethod(functions.ctc)

@@ -17,6 +17,27 @@ from ..clipping import clip
 from ..errors import ArgumentError, ShapeError, quote
 
 EPSILON = 1e-7
+# The losses among the functions here.
+LOSSES = (
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
+    "ctc",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+)
 
 
 def same_rank(a: Tensor, b: Tensor, expand_vectors: bool = True) -> tuple[Tensor, Tensor]:

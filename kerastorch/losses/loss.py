@@ -190,3 +190,8 @@ class FunctionLoss(Loss):
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
         return {**super().get_config(), **self.arguments}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Loss:
+        """Make the loss that `config` describes; the class knows its function."""
+        return cls(**{key: value for key, value in config.items() if key != "fn"})

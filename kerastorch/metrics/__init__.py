@@ -63,6 +63,7 @@ from .means import (
     TopKCategoricalAccuracy,
 )
 from .metric import Mean, MeanMetricWrapper, Metric, Sum
+from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
 
 __all__ = [
@@ -125,33 +126,7 @@ __all__ = [
 ]
 
 
-_namespace = _Namespace(
-    __name__,
-    globals(),
-    absent={
-        **dict.fromkeys(
-            (
-                "BinaryIoU",
-                "ConcordanceCorrelation",
-                "F1Score",
-                "FBetaScore",
-                "IoU",
-                "MeanIoU",
-                "OneHotIoU",
-                "OneHotMeanIoU",
-                "PearsonCorrelation",
-                "PrecisionAtRecall",
-                "R2Score",
-                "RecallAtPrecision",
-                "SensitivityAtSpecificity",
-                "SpecificityAtSensitivity",
-                "concordance_correlation",
-                "pearson_correlation",
-            ),
-            "compute it from the outputs of predict, or write a subclass of Metric.",
-        ),
-    },
-)
+_namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
 def __getattr__(name: str) -> _Any:

@@ -14,7 +14,7 @@ from . import functions
 from .metric import MeanMetricWrapper
 
 
-class _Named(MeanMetricWrapper):
+class Named(MeanMetricWrapper):
     """A mean whose function and name belong to the class; its arguments are those of the function.
 
     Args:
@@ -30,14 +30,14 @@ class _Named(MeanMetricWrapper):
         super().__init__(type(self).FUNCTION, name or self.NAME, dtype, **arguments)
 
 
-class Accuracy(_Named):
+class Accuracy(Named):
     """How often what is predicted equals what is true."""
 
     FUNCTION = staticmethod(functions.accuracy)
     NAME = "accuracy"
 
 
-class BinaryAccuracy(_Named):
+class BinaryAccuracy(Named):
     """How often a probability is on the right side of the threshold.
 
     Args:
@@ -53,21 +53,21 @@ class BinaryAccuracy(_Named):
         super().__init__(name, dtype, threshold=threshold)
 
 
-class CategoricalAccuracy(_Named):
+class CategoricalAccuracy(Named):
     """How often the largest class is that of a one-hot label."""
 
     FUNCTION = staticmethod(functions.categorical_accuracy)
     NAME = "categorical_accuracy"
 
 
-class SparseCategoricalAccuracy(_Named):
+class SparseCategoricalAccuracy(Named):
     """How often the largest class is the label."""
 
     FUNCTION = staticmethod(functions.sparse_categorical_accuracy)
     NAME = "sparse_categorical_accuracy"
 
 
-class _TopK(_Named):
+class _TopK(Named):
     def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype, k=k)
 
@@ -86,28 +86,28 @@ class SparseTopKCategoricalAccuracy(_TopK):
     NAME = "sparse_top_k_categorical_accuracy"
 
 
-class MeanSquaredError(_Named):
+class MeanSquaredError(Named):
     """The mean of the squared errors."""
 
     FUNCTION = staticmethod(losses.mean_squared_error)
     NAME = "mean_squared_error"
 
 
-class MeanAbsoluteError(_Named):
+class MeanAbsoluteError(Named):
     """The mean of the absolute errors."""
 
     FUNCTION = staticmethod(losses.mean_absolute_error)
     NAME = "mean_absolute_error"
 
 
-class MeanAbsolutePercentageError(_Named):
+class MeanAbsolutePercentageError(Named):
     """100 times the mean of the errors relative to what is true."""
 
     FUNCTION = staticmethod(losses.mean_absolute_percentage_error)
     NAME = "mean_absolute_percentage_error"
 
 
-class MeanSquaredLogarithmicError(_Named):
+class MeanSquaredLogarithmicError(Named):
     """The mean of the squared differences of logarithms."""
 
     FUNCTION = staticmethod(losses.mean_squared_logarithmic_error)
@@ -118,7 +118,7 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
-class CosineSimilarity(_Named):
+class CosineSimilarity(Named):
     """The mean cosine of the angles: 1 for the same direction. The loss of this name has the other sign."""
 
     FUNCTION = staticmethod(_cosine)
@@ -128,49 +128,49 @@ class CosineSimilarity(_Named):
         super().__init__(name, dtype, axis=axis)
 
 
-class LogCoshError(_Named):
+class LogCoshError(Named):
     """The mean of the logarithms of the hyperbolic cosine of the errors."""
 
     FUNCTION = staticmethod(losses.log_cosh)
     NAME = "logcosh"
 
 
-class KLDivergence(_Named):
+class KLDivergence(Named):
     """The mean Kullback-Leibler divergence."""
 
     FUNCTION = staticmethod(losses.kl_divergence)
     NAME = "kl_divergence"
 
 
-class Poisson(_Named):
+class Poisson(Named):
     """The mean Poisson loss."""
 
     FUNCTION = staticmethod(losses.poisson)
     NAME = "poisson"
 
 
-class Hinge(_Named):
+class Hinge(Named):
     """The mean hinge loss."""
 
     FUNCTION = staticmethod(losses.hinge)
     NAME = "hinge"
 
 
-class SquaredHinge(_Named):
+class SquaredHinge(Named):
     """The mean squared hinge loss."""
 
     FUNCTION = staticmethod(losses.squared_hinge)
     NAME = "squared_hinge"
 
 
-class CategoricalHinge(_Named):
+class CategoricalHinge(Named):
     """The mean categorical hinge loss."""
 
     FUNCTION = staticmethod(losses.categorical_hinge)
     NAME = "categorical_hinge"
 
 
-class _Crossentropy(_Named):
+class _Crossentropy(Named):
     def __init__(
         self,
         name: str | None = None,
@@ -197,7 +197,7 @@ class CategoricalCrossentropy(_Crossentropy):
     NAME = "categorical_crossentropy"
 
 
-class SparseCategoricalCrossentropy(_Named):
+class SparseCategoricalCrossentropy(Named):
     """The mean cross entropy of labels that are numbers of classes."""
 
     FUNCTION = staticmethod(losses.sparse_categorical_crossentropy)
@@ -207,7 +207,7 @@ class SparseCategoricalCrossentropy(_Named):
         super().__init__(name, dtype, from_logits=from_logits, axis=axis)
 
 
-class RootMeanSquaredError(_Named):
+class RootMeanSquaredError(Named):
     """The root of the mean of all squared errors."""
 
     NAME = "root_mean_squared_error"

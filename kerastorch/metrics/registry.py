@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ArgumentError, closest, quote
+from .. import registered
+from .._serial import Table
 from ..losses.registry import FUNCTIONS
 from . import confusion, means, metric
 from .metric import MeanMetricWrapper, Metric
 
+# Names of Keras that are not here, and what to use.
+ABSENT: dict[str, str] = dict.fromkeys(
+    (
+        *("BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU", "F1Score", "FBetaScore", "R2Score"),
+        *("PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+        *("ConcordanceCorrelation", "PearsonCorrelation", "concordance_correlation", "pearson_correlation"),
+    ),
+    "compute it from the outputs of predict, or write a subclass of Metric.",
+)
 _CLASSES: dict[str, type[Metric]] = {
     name: value
     for module in (means, confusion, metric)
     for name, value in vars(module).items()
-    if isinstance(value, type) and issubclass(value, Metric) and name[0] != "_" and name not in ("Metric",)
+    if isinstance(value, type) and issubclass(value, Metric) and name[0] != "_"
+    if value not in (Metric, MeanMetricWrapper, means.Named)  # these know no value by themselves
 }
-_BY_NAME: dict[str, type[Metric]] = {}
-for _class in _CLASSES.values():
-    if issubclass(_class, means._Named):
-        _BY_NAME[_class.NAME] = _class
-_BY_NAME |= {
+_BY_NAME: dict[str, type[Metric]] = {
+    **{cls.NAME: cls for cls in _CLASSES.values() if issubclass(cls, means.Named)},
     "mse": means.MeanSquaredError,
     "mae": means.MeanAbsoluteError,
     "mape": means.MeanAbsolutePercentageError,
@@ -34,6 +42,12 @@ _BY_NAME |= {
     "recall": confusion.Recall,
 }
 _BY_NAME |= {name.upper(): _BY_NAME[name] for name in ("mse", "mae", "mape", "msle")}
+_TABLE: Table[Any] = Table(
+    "metric",
+    {**FUNCTIONS, **_CLASSES, **_BY_NAME},
+    (Metric,),
+    refused={name: text.rstrip(".") for name, text in ABSENT.items()},
+)
 
 
 def get(identifier: Any) -> Metric:
@@ -45,57 +59,27 @@ def get(identifier: Any) -> Metric:
 
     Raises:
         ArgumentError: There is no such metric.
+        UnsupportedError: Keras has it and kerastorch does not.
     """
-    if isinstance(identifier, Metric):
-        return identifier
-    if isinstance(identifier, Mapping):
-        name, config = identifier.get("class_name"), identifier.get("config") or {}
-        if not isinstance(name, str) or name not in _CLASSES:
-            raise ArgumentError(f"{quote(dict(identifier))} is no config of a metric of kerastorch.")
-        return _CLASSES[name].from_config({key: value for key, value in config.items() if key != "fn"})
-    if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
-    if isinstance(identifier, str):
-        if identifier in _BY_NAME:
-            return _BY_NAME[identifier]()
-        if identifier in _CLASSES:
-            return _CLASSES[identifier]()
-        if identifier in FUNCTIONS:
-            return MeanMetricWrapper(FUNCTIONS[identifier], identifier)
-        known = [*_BY_NAME, *_CLASSES]
-        close = closest(identifier, known)
-        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(sorted(_BY_NAME))}."
-        raise ArgumentError(f"Unknown metric {quote(identifier)}; {hint}")
-    if callable(identifier):
-        return MeanMetricWrapper(identifier)
-    raise ArgumentError(f"{quote(identifier)} is no metric: expected a name, a function or a Metric.")
+    found = _TABLE.get(identifier)
+    return found if isinstance(found, Metric) else MeanMetricWrapper(found)
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
     """The metric as a config, without its state.
 
     Raises:
-        ArgumentError: It is none of Keras's.
+        UnsupportedError: It is none of Keras's, and not registered.
     """
-    if type(metric) not in _CLASSES.values() or type(metric) is MeanMetricWrapper:
-        raise ArgumentError(f"{quote(metric)} is not one of Keras's metrics, so no file can name it.")
-    return {
-        "module": "keras.metrics",
-        "class_name": type(metric).__name__,
-        "config": metric.get_config(),
-        "registered_name": None,
-    }
+    return _TABLE.serialize(metric)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
-    """The metric that a config or a name describes.
+    """The metric that a config or a name describes: `get`, with names of one's own.
 
     Args:
         config: A name, or `{"class_name": ..., "config": {...}}`.
         custom_objects: The classes of one's own metrics, by name.
     """
-    name = config.get("class_name") if isinstance(config, Mapping) else config
-    if custom_objects and name in custom_objects:
-        made = custom_objects[str(name)]
-        return made.from_config(config.get("config") or {}) if isinstance(config, Mapping) else get(made)
-    return get(config)
+    with registered.custom_object_scope(custom_objects):
+        return get(config)

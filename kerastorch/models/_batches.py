@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
-from ..arrays import array_like, is_array_like, is_plain_list, without_table
+from ..arrays import array_like, arrays_in, without_table
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 
@@ -92,9 +90,8 @@ def source_of(x: Any, batch_size: int | None, usual: int, where: str) -> Source:
     Raises:
         ArgumentError: It is nothing that has batches.
     """
-    x = map_structure(lambda value: without_table(value, where), x)
-    if isinstance(x, (list, tuple, dict)) or is_array_like(x) or np.isscalar(x):
-        arrays = np.asarray(x) if is_plain_list(x) else map_structure(array_like, x)
+    arrays = arrays_in(x, where)
+    if arrays is not None:
         return Slices(arrays, batch_size or usual, where)
     if not isinstance(x, Iterable):
         raise ArgumentError(

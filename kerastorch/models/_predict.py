@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import check_counts
 from ..base.ragged import refuse_packed
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
@@ -28,12 +29,10 @@ def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: i
     """See `Runs.predict`."""
     if callbacks:
         raise UnsupportedError("predict: callbacks belong to Keras's loops; write a loop over the batches.")
-    for name, value in (("batch_size", batch_size), ("steps", steps)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
-            raise ArgumentError(f"predict: {name}: expected a positive integer or None, got {quote(value)}.")
+    check_counts("predict", batch_size=batch_size, steps=steps)
     refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict"
-    source = source_of(x, batch_size, _fixed_batch(model) or 32, where)
+    source = source_of(x, batch_size, model._usual_rows, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
     return _run(model, source, count, steps, verbose, where)
 
@@ -85,13 +84,6 @@ def _inference(model: Model) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _fixed_batch(model: Model) -> int | None:
-    shape = model._build_shape
-    while isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple)):
-        shape = shape[0]
-    return shape[0] if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], int) else None
 
 
 class Gathered:

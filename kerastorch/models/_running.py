@@ -11,6 +11,17 @@ from ._predict import predict, predict_on_batch
 class Runs:
     """The part of `Model` that runs it on numpy arrays and prints its layers; abstract."""
 
+    _build_shape: Any
+
+    @property
+    def _usual_rows(self) -> int:
+        """Rows of a batch where nobody says how many: the batch size that the model is fixed to, else Keras's 32."""
+        shape = self._build_shape
+        while isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple)):
+            shape = shape[0]
+        fixed = shape[0] if isinstance(shape, (list, tuple)) and shape else None
+        return fixed if isinstance(fixed, int) else 32
+
     def predict(
         self,
         x: Any,

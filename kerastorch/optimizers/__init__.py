@@ -21,6 +21,7 @@ from ..namespaces import Namespace as _Namespace
 from . import legacy, schedules
 from .adam import Adam, Adamax, AdamW, Nadam
 from .optimizer import Optimizer
+from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
 from .rules import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
 
@@ -44,18 +45,7 @@ __all__ = [
 ]
 
 
-_namespace = _Namespace(
-    __name__,
-    globals(),
-    absent={
-        **dict.fromkeys(
-            ("Adafactor", "Muon"), "torch.optim has one of this name, by a rule of its own; compile takes it."
-        ),
-        **dict.fromkeys(("Lamb", "ScheduleFreeAdamW"), "use AdamW, or a package of optimizers for torch."),
-        "LossScaleOptimizer": "use mixed_bfloat16, or torch.amp.GradScaler in a loop of your own.",
-        **dict.fromkeys(("MultiOptimizer", "OptimizerMap"), "give groups: build([{'params': [...], 'lr': 0.1}, ...])."),
-    },
-)
+_namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
 def __getattr__(name: str) -> _Any:

@@ -82,7 +82,8 @@ class Optimizer(Arguments, torch.optim.Optimizer):
         self._check_common()
         self._trained: list[Trained] = []
         self._constrain: Callable[[], None] | None = None
-        self._spared: tuple[frozenset[int], re.Pattern[str] | None] = (frozenset(), None)
+        self._spared: tuple[frozenset[Tensor], re.Pattern[str] | None] = (frozenset(), None)
+        self._steady: frozenset[Tensor] = frozenset()
         # torch wants something to train at once; build says what it is.
         super().__init__([torch.empty(0)], {"lr": math.nan, "weight_decay": weight_decay})
         self.param_groups.clear()
@@ -120,6 +121,7 @@ class Optimizer(Arguments, torch.optim.Optimizer):
             self.add_param_group(group)
         self.param_groups[0]["iterations"] = 0
         self._trained = trained
+        self._steady = self._not_decaying()
         self._constrain = getattr(variables, "apply_constraints", None)
         self._start_state()
 
@@ -143,7 +145,7 @@ class Optimizer(Arguments, torch.optim.Optimizer):
             raise ArgumentError("exclude_from_weight_decay must be called before the optimizer is built.")
         spared = [part for item in var_list or () for part in trained_of(item, type(self).__name__).parts]
         pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
-        self._spared = (frozenset(map(id, spared)), pattern)
+        self._spared = (frozenset(spared), pattern)
 
     # ------------------------------------------------------------------ the learning rate, and the count of steps
 
@@ -305,7 +307,7 @@ class Optimizer(Arguments, torch.optim.Optimizer):
             rate, decay = float(group["lr"]), group["weight_decay"]
             if not parts:
                 continue
-            if decay is not None and (decaying := [part for part in parts if self._decays(part)]):
+            if decay is not None and (decaying := [part for part in parts if part not in self._steady]):
                 foreach.mul_(decaying, 1 - decay * rate)
             self._rule(parts, [grads[part].to(part.dtype) for part in parts], rate, self.iterations + 1)
 
@@ -320,13 +322,11 @@ class Optimizer(Arguments, torch.optim.Optimizer):
         """
         raise NotImplementedError
 
-    def _decays(self, part: Tensor) -> bool:
-        ids, pattern = self._spared
-        if id(part) in ids:
-            return False
-        if pattern is None:
-            return True
-        return not any(pattern.search(item.name) for item in self._trained if any(part is one for one in item.parts))
+    def _not_decaying(self) -> frozenset[Tensor]:
+        """The tensors that keep their size: those given, and those of weights whose name matches."""
+        given, pattern = self._spared
+        named = [item for item in self._trained if pattern is not None and pattern.search(item.name)]
+        return given.union(*(item.parts for item in named))
 
     # ------------------------------------------------------------------ state
 

@@ -9,13 +9,14 @@ know this package, which `kerastorch/__init__.py` hands in. A loop of one's own 
 from .compiled import compile_model
 from .loop import compute_loss, evaluate, fit, test_on_batch, test_step, train_on_batch, train_step
 
-__all__ = [
-    "compile_model",
-    "compute_loss",
-    "evaluate",
-    "fit",
-    "test_on_batch",
-    "test_step",
-    "train_on_batch",
-    "train_step",
-]
+# What the methods of `Model` of these names do; each is called with the model first.
+METHODS = {
+    "compile": compile_model,
+    "compute_loss": compute_loss,
+    "evaluate": evaluate,
+    "fit": fit,
+    "test_on_batch": test_on_batch,
+    "test_step": test_step,
+    "train_on_batch": train_on_batch,
+    "train_step": train_step,
+}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import array_like, is_array_like, is_plain_list, without_table
+from ..arrays import arrays_in
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 from ..utils.datasets import PyDataset
@@ -115,8 +115,8 @@ class OfIterable(Batches):
                 "inputs are a tuple inside: ((x1, x2, ...), y)."
             )
         x, y, weight = (*batch, None, None)[:3]
-        arrays = tuple(_arrays(part, self.where) for part in (x, y, weight))
-        return (*arrays[:2], weigh_classes(arrays[1], arrays[2], self.class_weight, self.where))
+        x, y, weight = (_arrays(part, self.where) for part in (x, y, weight))
+        return x, y, weigh_classes(y, weight, self.class_weight, self.where)
 
     def ended(self) -> None:
         if callable(getattr(self.iterable, "on_epoch_end", None)):
@@ -178,10 +178,11 @@ def batches_of(
     Raises:
         ArgumentError: It is nothing that has batches, or arguments contradict each other.
     """
-    if _is_data(x):
-        arrays = tuple(_arrays(part, where) for part in (x, y, sample_weight))
-        weight = weigh_classes(arrays[1], arrays[2], class_weight, where)
-        return OfArrays((arrays[0], arrays[1], weight), batch_size or usual, shuffle, where)
+    arrays = arrays_in(x, where)
+    if arrays is not None:
+        y, weight = _arrays(y, where), _arrays(sample_weight, where)
+        weight = weigh_classes(y, weight, class_weight, where)
+        return OfArrays((arrays, y, weight), batch_size or usual, shuffle, where)
     if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
         raise ArgumentError(
             f"{where}: expected arrays, or an iterable of batches (a DataLoader, a generator), got "
@@ -193,19 +194,16 @@ def batches_of(
     return OfIterable(x, class_weight, where)
 
 
-def _is_data(x: Any) -> bool:
-    if isinstance(x, (list, tuple, dict)):
-        return True
-    return is_array_like(x) or callable(getattr(x, "to_numpy", None)) or np.isscalar(x)
-
-
 def _arrays(part: Any, where: str) -> Any:
-    if part is None:
-        return None
-    part = map_structure(lambda value: None if value is None else without_table(value, where), part)
-    if is_plain_list(part):
-        return np.asarray(part)
-    return map_structure(lambda value: None if value is None else array_like(value), part)
+    """The arrays of a part, or None where there is none.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    found = arrays_in(part, where)
+    if found is None and part is not None:
+        raise ArgumentError(f"{where}: expected an array, or a list or dict of them, got {quote(type(part).__name__)}.")
+    return found
 
 
 def rows_of(arrays: Triple, where: str) -> int:
@@ -260,7 +258,7 @@ def split(arrays: Triple, share: float, where: str) -> tuple[Triple, Triple]:
     """
     if not 0 < share < 1:
         raise ArgumentError(f"{where}: validation_split is {quote(share)}, expected a number between 0 and 1.")
-    if not _is_data(arrays[0]):
+    if arrays_in(arrays[0], where) is None:
         raise ArgumentError(
             f"{where}: validation_split needs arrays, got {quote(type(arrays[0]).__name__)}: give validation_data."
         )

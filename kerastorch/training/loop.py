@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import optimizers
+from ..arrays import check_counts
 from ..callbacks import CallbackList, History, ProgbarLogger
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
@@ -71,7 +72,7 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
 
 def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
     """The outputs, each with its mask, which losses and metrics ask for."""
-    if not getattr(model, "_carries_masks", False) or compiled.forward is not model:
+    if not model._carries_masks or compiled.forward is not model:
         return compiled.forward(x)
     y_pred, masks = model(x, with_masks=True)
     for output, mask in zip(leaves(y_pred), leaves(masks), strict=True):
@@ -163,10 +164,10 @@ def fit(
     """See `Model.fit`."""
     compiled = compiled_of(model, "fit")
     where = f"{model.name!r}.fit"
-    _check_counts(where, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+    check_counts(where, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split, where)
-    usual = _fixed_batch(model) or 32
+    usual = model._usual_rows
     train = Epochs(
         batches_of(x, y, sample_weight, batch_size, usual, shuffle, class_weight, where), steps_per_epoch, where
     )
@@ -249,8 +250,8 @@ def evaluate(
     """See `Model.evaluate`."""
     compiled = compiled_of(model, "evaluate")
     where = f"{model.name!r}.evaluate"
-    _check_counts(where, batch_size=batch_size, steps=steps)
-    batches = batches_of(x, y, sample_weight, batch_size, _fixed_batch(model) or 32, False, None, where)
+    check_counts(where, batch_size=batch_size, steps=steps)
+    batches = batches_of(x, y, sample_weight, batch_size, model._usual_rows, False, None, where)
     epochs, bar = Epochs(batches, steps, where), _bar(verbose)
     asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
     params = {"epochs": 1, "steps": epochs.length, "verbose": verbose}
@@ -271,16 +272,3 @@ def _bar(verbose: Any) -> ProgbarLogger | None:
     if verbose not in ("auto", 0, 1, 2):
         raise ArgumentError(f'verbose: expected 0, 1, 2 or "auto", got {quote(verbose)}.')
     return None if verbose == 0 else ProgbarLogger(2 if verbose == 2 else 1)
-
-
-def _fixed_batch(model: Any) -> int | None:
-    shape = getattr(model, "_build_shape", None)
-    while isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple)):
-        shape = shape[0]
-    return shape[0] if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], int) else None
-
-
-def _check_counts(where: str, **counts: Any) -> None:
-    for name, value in counts.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
-            raise ArgumentError(f"{where}: {name}: expected a positive integer or None, got {quote(value)}.")

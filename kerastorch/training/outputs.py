@@ -88,7 +88,7 @@ def outputs_of(model: Any, y_pred: Any) -> Outputs:
 
 
 def _names_of(model: Any, count: int) -> list[str] | None:
-    if getattr(model, "_plan", None) is None and not getattr(model, "_is_sequential", False):
+    if not model._carries_masks:  # of somebody's own making: nobody has named its outputs
         return None
     names = list(model.output_names)
     return names if len(names) == count else None

@@ -92,7 +92,7 @@ def test_configs(name: str) -> None:
 def test_functions_as_configs() -> None:
     assert losses.serialize(losses.huber) == "huber"
     assert losses.deserialize("huber") is losses.huber
-    with pytest.raises(UnsupportedError, match="is not one of Keras's losses"):
+    with pytest.raises(UnsupportedError, match="is not one of the built-in losses"):
         losses.serialize(lambda y_true, y_pred: y_pred)
 
     def own(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
@@ -106,7 +106,7 @@ def test_functions_as_configs() -> None:
 def test_messages() -> None:
     with pytest.raises(ArgumentError, match="Unknown loss 'mean_square_error'; did you mean 'mean_squared_error'"):
         losses.get("mean_square_error")
-    with pytest.raises(UnsupportedError, match="The loss 'dice' is not supported"):
+    with pytest.raises(UnsupportedError, match="Loss 'dice' is not supported"):
         losses.get("dice")
     with pytest.raises(ArgumentError, match="3 is no loss"):
         losses.get(3)

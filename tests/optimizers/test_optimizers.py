@@ -93,10 +93,28 @@ def test_names() -> None:
     assert optimizers.get(mine) is mine
     with pytest.raises(ArgumentError, match="Unknown optimizer 'adma'; did you mean 'adam"):
         optimizers.get("adma")
-    with pytest.raises(UnsupportedError, match="The optimizer 'lamb' is not supported; there are Adadelta"):
+    with pytest.raises(UnsupportedError, match="Optimizer 'lamb' is not supported: use AdamW"):
         optimizers.get("lamb")
     with pytest.raises(ArgumentError, match="3 is no optimizer"):
         optimizers.get(3)
+    assert type(optimizers.get("ADAM")) is optimizers.Adam
+
+
+def test_classes_of_ones_own_by_their_names() -> None:
+    class Mine(optimizers.SGD):
+        pass
+
+    config = {"module": None, "class_name": "Mine", "config": {"learning_rate": 0.5}, "registered_name": "Custom>Mine"}
+    assert type(optimizers.deserialize(config, {"Mine": Mine})) is Mine
+    with kt.saving.custom_object_scope({"Mine": Mine}):
+        assert type(optimizers.get("Mine")) is Mine
+        assert optimizers.get(config).learning_rate == 0.5
+    with pytest.raises(UnsupportedError, match="Mine"):
+        optimizers.deserialize(config)
+    with pytest.raises(UnsupportedError, match="is not one of Keras's own: the config says module 'theirs'"):
+        optimizers.deserialize(
+            {"module": "theirs", "class_name": "Adam", "config": {}, "registered_name": "theirs>Adam"}
+        )
 
 
 def test_one_weight_of_keras_in_two_tensors() -> None:

@@ -27,7 +27,8 @@ X, Y = RNG.normal(size=(20, 4, 3)).astype("float32"), RNG.normal(size=(20, 1)).a
 
 def _model(optimizer: Any = None, **compiled: Any) -> Any:
     kt.set_seed(1)
-    model = Sequential([Input((4, 3)), layers.GRU(3), layers.Dense(1)])
+    rnn, head = compiled.pop("names", (None, None))
+    model = Sequential([Input((4, 3)), layers.GRU(3, name=rnn), layers.Dense(1, name=head)])
     model.compile(optimizer or kt.optimizers.SGD(0.125), compiled.pop("loss", "mse"), **compiled)
     return model
 
@@ -169,6 +170,29 @@ def test_ones_own_steps_and_losses() -> None:
     assert_numbers([both["loss"], both["doubled"]], [2 * once, 2 * once])
 
 
+def test_the_only_output_by_its_name() -> None:
+    model, by_name = (
+        _model(metrics=["mae"]),
+        _model(loss={"head": "mse"}, metrics={"head": ["mae"]}, names=("rnn", "head")),
+    )
+    expected = model.fit(X, Y, epochs=2, shuffle=False, verbose=0).history
+    assert by_name.fit(X, {"head": Y}, epochs=2, shuffle=False, verbose=0).history == expected
+    with pytest.raises(ArgumentError, match="no output is called 'tail'; there are 'head'"):
+        by_name.fit(X, {"tail": Y}, verbose=0)
+
+
+def test_a_schedule_of_one_argument_and_its_own_errors() -> None:
+    model = _model()
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[callbacks.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))])
+    assert model.optimizer.learning_rate == 0.25
+
+    def wrong(epoch: int, rate: float) -> float:
+        return rate + "a"  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.LearningRateScheduler(wrong)])
+
+
 def test_frozen_layers_stay() -> None:
     model = _model()
     model.layers[0].trainable = False
@@ -298,6 +322,7 @@ def _compiled(model: Any, *args: Any, **options: Any) -> Any:
         (lambda: _compiled(_two()).fit(X, [Y, Y], verbose=0), ArgumentError, "There is no loss"),
         (lambda: _model().fit(X, Y[:3], verbose=0), ShapeError, "different numbers of rows: x 20, y 3"),
         (lambda: _model().fit(X, Y, batch_size=0), ArgumentError, "batch_size: expected a positive integer or None"),
+        (lambda: _model().fit(X, iter(Y)), ArgumentError, "expected an array, or a list or dict of them"),
         (lambda: _model().fit(X, Y, validation_split=1.5), ArgumentError, "validation_split is 1.5"),
         (lambda: _model().fit(_generated(), validation_split=0.5), ArgumentError, "validation_split needs arrays"),
         (lambda: _model().fit(_generated(), Y), ArgumentError, "'generator' makes whole batches: leave y out"),
