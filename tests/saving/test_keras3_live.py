@@ -167,3 +167,30 @@ def test_dtypes(keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Genera
     back = kt.load_model(path)
     assert [v.value.dtype for v in back.variables] == [v.value.dtype for v in model.variables]
     assert all(torch.equal(a.value, b.value) for a, b in zip(back.variables, model.variables, strict=True))
+
+
+KEYS: dict[str, Any] = {
+    "a slice": slice(1),
+    "a slice from the end": slice(-2, None),
+    "every second": slice(None, None, 2),
+    "an ellipsis": ...,
+    "a new axis": None,
+    "an integer": 1,
+    "a NumPy integer": np.int64(-1),
+    "a slice in a tuple": (slice(1),),
+    "slices": (slice(None), slice(1, 3)),
+    "of all kinds": (slice(2), None, ..., -1),
+}
+
+
+@pytest.mark.parametrize("framework", ["keras2", "keras3"])
+def test_parts_of_tensors_by_any_key(keras_worker: KerasWorker, tmp_path: Path, framework: str) -> None:
+    x = np.random.default_rng(7).normal(size=(3, 4, 2)).astype("float32")
+    for label, key in KEYS.items():
+        symbol = kt.Input(batch_shape=(3, 4, 2))
+        model = kt.Model(symbol, L.Activation("tanh")(symbol[key]))
+        path = tmp_path / ("m.keras" if framework == "keras3" else "m.h5")
+        kt.save_model(model, path, dialect=framework)  # type: ignore[arg-type]
+        outputs, _ = keras_worker.call(framework, "saved:run", str(path), [x])
+        assert_close(outputs, outputs_of(model, [x]), KERAS)
+        assert outputs[0].shape == x[key].shape, label

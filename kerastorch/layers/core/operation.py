@@ -84,7 +84,10 @@ class Operation(Layer):
         base["name"] = base.get("name") or unique_name(snake_case(function))
         super().__init__(**base)
         self.function = function
-        self._template = self._with_buffers(bind(function, kwargs=decode(dict(arguments))))
+        given = bind(function, kwargs=decode(dict(arguments)))
+        if function == "GetItem" and not isinstance(given["key"], (int, list)):
+            given["key"] = [given["key"]]  # Keras reads a slice, None or Ellipsis only in a row of them
+        self._template = self._with_buffers(given)
         places = sorted({leaf.index for leaf in argument_leaves(self._template) if isinstance(leaf, Place)})
         if places != list(range(len(places))) or not places:
             raise ArgumentError(
