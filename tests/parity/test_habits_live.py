@@ -11,7 +11,7 @@ import pytest
 import torch
 from _close import apart, assert_close
 from _keras_worker import KerasWorker
-from workers import habits
+from workers import habits, recorded_classes
 
 import kerastorch as kt
 from kerastorch import layers
@@ -158,15 +158,15 @@ def test_paths_in_models(keras_worker: KerasWorker) -> None:
 
 
 def test_classes_without_get_config_are_recorded(keras_worker: KerasWorker) -> None:
-    theirs = keras_worker.call("keras3", "habits:recorded")
-    assert habits.recorded(kt) == theirs  # type: ignore[arg-type]
+    theirs = keras_worker.call("keras3", "recorded_classes:recorded")
+    assert recorded_classes.recorded(kt) == theirs  # type: ignore[arg-type]
 
 
 def test_own_cells_without_get_config_in_wrappers(keras_worker: KerasWorker, tmp_path: Path) -> None:
     x = habits.random(2, 4, 2)
     arrays = [habits.random(2, 3, seed=1), habits.random(2, 3, seed=2), habits.random(6, 2, seed=3)]
-    theirs = keras_worker.call("keras3", "habits:own_cells_without_config", str(tmp_path), x, arrays)
-    ours = habits.own_cells_without_config(kt, str(tmp_path), x, arrays)  # type: ignore[arg-type]
+    theirs = keras_worker.call("keras3", "recorded_classes:own_cells_without_config", str(tmp_path), x, arrays)
+    ours = recorded_classes.own_cells_without_config(kt, str(tmp_path), x, arrays)  # type: ignore[arg-type]
     assert ours["scales"] == theirs["scales"]
     for mine, wanted in zip(ours["outputs"], theirs["outputs"], strict=True):
         assert_close(mine, wanted)

@@ -1,77 +1,17 @@
-"""What Keras code does with models: the same lines run in Keras and, with kerastorch as `k`, here.
-
-Each case takes a framework and an empty directory, and returns plain values and arrays. Its name is the key of `CASES`.
-"""
+"""What Keras code does with models: the same lines run in Keras and, with kerastorch as `k`, here."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import tempfile
-from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-TIME, FEATURES = 5, 3
-
-Case = Callable[[Any, str], Any]
-CASES: dict[str, Case] = {}
-KERAS_2: list[str] = []  # those that Keras 2 runs as well
-
-
-def case(function: Case) -> Case:
-    """Put a case into the table."""
-    CASES[function.__name__] = function
-    return function
-
-
-def both(function: Case) -> Case:
-    """A case of Keras 3 and of Keras 2."""
-    KERAS_2.append(function.__name__)
-    return case(function)
-
-
-def run(k: ModuleType, name: str) -> Any:
-    """What a case returns, or which built-in classes of errors its error is of."""
-    with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
-        return CASES[name](k, directory)
-
-
-def load(k: Any, *args: Any, **kwargs: Any) -> Any:
-    return (getattr(k, "load_model", None) or k.models.load_model)(*args, **kwargs)
-
-
-def data(*shape: int, seed: int = 3) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def value(tensor: Any) -> np.ndarray:
-    return np.asarray(tensor.detach() if hasattr(tensor, "detach") else tensor)
-
-
-def fill(model: Any, seed: int = 5) -> Any:
-    """Random distinct values in every weight."""
-    rng = np.random.default_rng(seed)
-    model.set_weights([rng.normal(size=array.shape).astype("float32") * 0.4 for array in model.get_weights()])
-    return model
-
-
-def recurrent(k: Any) -> Any:
-    return fill(
-        k.Sequential(
-            [
-                k.Input((TIME, FEATURES)),
-                k.layers.LSTM(4, return_sequences=True, name="lstm"),
-                k.layers.Dropout(0.2, name="drop"),
-                k.layers.GRU(3, name="gru"),
-                k.layers.Dense(2, name="head"),
-            ],
-            name="net",
-        )
-    )
+from . import model_parts as model_parts  # its cases are in the table, too
+from ._model_cases import CASES as CASES
+from ._model_cases import FEATURES, TIME, both, case, data, fill, load, recurrent, value
+from ._model_cases import KERAS_2 as KERAS_2
+from ._model_cases import run as run
 
 
 class Frame:
@@ -151,26 +91,6 @@ def predict_one_batch(k: Any, directory: str) -> Any:
     return sorted(found), found["sequence"], found["state"], type(found["state"]).__name__
 
 
-# ---------------------------------------------------------------- taking models apart
-
-
-@both
-def layers_behind_the_first_take_other_lengths(k: Any, directory: str) -> Any:
-    model = recurrent(k)
-    behind = k.Sequential(model.layers[1:])
-    return behind.predict(data(4, 2 * TIME, 4), verbose=0), behind.predict(data(4, TIME, 4), verbose=0)
-
-
-@both
-def layers_of_a_graph_in_a_chain(k: Any, directory: str) -> Any:
-    x = k.Input((TIME, FEATURES))
-    model = fill(k.Model(x, k.layers.Dense(2)(k.layers.GRU(4)(k.layers.LSTM(4, return_sequences=True)(x)))))
-    behind = k.Sequential(layers=model.layers[2:], name="behind")
-    return [layer.name == other.name for layer, other in zip(behind.layers, model.layers[2:], strict=True)], (
-        behind.predict(data(3, 9, 4), verbose=0)
-    )
-
-
 # ---------------------------------------------------------------- shapes of layers of one's own
 
 
@@ -238,69 +158,6 @@ def stated_shapes_of_several_outputs(k: Any, directory: str) -> Any:
         found.append(([tuple(one.shape) for one in outputs], model.predict(data(4, TIME, FEATURES), verbose=0)))
     second, first = k.layers.Lambda(swapped, output_shape=lambda shapes: (shapes[1], shapes[0]))([a, b])
     return found, tuple(first.shape), tuple(second.shape)
-
-
-# ---------------------------------------------------------------- model.layers
-
-
-@both
-def layers_are_a_list_of_ones_own(k: Any, directory: str) -> Any:
-    found = []
-    x = k.Input((TIME, FEATURES))
-    graph = k.Model(
-        x,
-        k.layers.Dense(2, name="head")(
-            k.layers.GRU(3, name="gru")(k.layers.LSTM(4, return_sequences=True, name="lstm")(x))
-        ),
-    )
-    for model in (recurrent(k), graph):
-        names = [layer.name for layer in model.layers]
-        edited = model.layers
-        last = edited.pop()
-        edited.append(k.layers.Dense(7, name="new"))
-        edited.insert(0, last)
-        edited[1] = last
-        edited += [last]
-        edited.extend([last])
-        del edited[0]
-        edited.reverse()
-        edited.remove(last)
-        copied = edited.copy()
-        edited.clear()
-        found.append(
-            (
-                [layer.name for layer in copied][:2],
-                copied.count(last),
-                copied.index(last),
-                len(edited),
-                [layer.name for layer in model.layers] == names,
-                model.layers == model.layers,
-                model.layers == list(model.layers),
-                next(reversed(model.layers)).name,
-                last in model.layers,
-                k.layers.Dense(2) in model.layers,
-                [layer.name for layer in model.layers + [last]][-1],  # noqa: RUF005
-                next(iter([last] + model.layers)).name,  # noqa: RUF005
-                model.layers[::-1][0].name,
-                [layer.name for layer in model.layers * 2][-1],
-                len(model.layers[-2:] + [model.layers[0]]),  # noqa: RUF005
-                model.layers.index(model.layers[2]),
-                bool(model.layers),
-            )
-        )
-    return found
-
-
-@both
-def layers_cannot_be_set(k: Any, directory: str) -> Any:
-    errors = []
-    for model in (recurrent(k), k.Model(x := k.Input((3,)), k.layers.Dense(2)(x))):
-        try:
-            model.layers = []
-            errors.append("fine")
-        except AttributeError:
-            errors.append("AttributeError")
-    return errors
 
 
 # ---------------------------------------------------------------- several outputs, ranks, tuples
