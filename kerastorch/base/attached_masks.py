@@ -77,7 +77,7 @@ def call(layer: AnyLayer, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     made = [leaf for leaf in leaves(outputs) if isinstance(leaf, Tensor)]
     if not made or all(mask_on(leaf) is not None for leaf in made):
         return outputs
-    found = layer.compute_mask(args[0], mask)
+    found = layer._mask_behind(args[0], mask)
     if found is not None:
         for leaf, its_mask in zip(made, leaves(found), strict=False):  # one mask is that of the first output
             if its_mask is not None and mask_on(leaf) is None:

@@ -16,7 +16,7 @@ from .dtype_policy import policy_name
 from .forward_pass import current
 from .free_names import yielding
 from .graph import Node, SymbolicTensor
-from .naming import snake_case
+from .naming import cell_name, snake_case
 from .weighted import repr_of
 
 _LAST = ("dropout", "recurrent_dropout", "seed")  # what an LSTM returns is more telling
@@ -40,6 +40,23 @@ class KerasNames(Configurable):
     """The part of `Layer` that is there for code written for Keras; abstract."""
 
     _named: bool = False  # whether somebody has given it its name
+
+    @yielding
+    def path(self) -> str | None:
+        """The names of the layers around it and its own, as `keras.Layer.path`: "sequential/lstm".
+
+        They are those around its first call, or around where it was built; None before.
+        """
+        return None if self._parent_path is None else self._path
+
+    @property
+    def _path(self) -> str:
+        return f"{self._parent_path}/{self.name}" if self._parent_path else self.name
+
+    @property
+    def _variables_path(self) -> str:
+        """The path of what has the weights in Keras: the layer, or the cell inside it."""
+        return f"{self._path}/{cell_name(self._class_name)}" if type(self).VARS_PATH else self._path
 
     def add_loss(self, loss: Any) -> None:
         """Add a penalty, in `call`: a scalar, or several; part of `losses` until the next forward pass.

@@ -21,11 +21,10 @@ from ..weights import Filler, Var
 from . import attached_masks, call_arguments, check, penalties, ragged, to_torch
 from .building import alone, finishing
 from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
-from .free_names import yielding
 from .graph import shapes_of, symbolic_leaves
 from .input_spec import check_specs
 from .keras_names import KerasNames
-from .naming import cell_name, given_name, inside, snake_case, unique_name
+from .naming import given_name, inside, snake_case, unique_name
 from .registry import REGISTRY as REGISTRY
 from .registry import Example as Example
 from .registry import register as register
@@ -183,23 +182,6 @@ class Layer(KerasNames):
         if self.input_spec is not None:
             check_specs(repr_of(self), self.input_spec, input_shape)
 
-    @yielding
-    def path(self) -> str | None:
-        """The names of the layers around it and its own, as `keras.Layer.path`: "sequential/lstm".
-
-        They are those around its first call, or around where it was built; None before.
-        """
-        return None if self._parent_path is None else self._path
-
-    @property
-    def _path(self) -> str:
-        return f"{self._parent_path}/{self.name}" if self._parent_path else self.name
-
-    @property
-    def _variables_path(self) -> str:
-        """The path of what has the weights in Keras: the layer, or the cell inside it."""
-        return f"{self._path}/{cell_name(self._class_name)}" if type(self).VARS_PATH else self._path
-
     @property
     def _kind(self) -> str:
         """What summaries call the layer: its class."""
@@ -354,9 +336,16 @@ class Layer(KerasNames):
         """The mask of the output, from the inputs and their masks: bool tensors `(B, T)`, True = use the step.
 
         Returns:
-            One mask for each output, or None where there is none. A layer that does not support masks drops them.
+            One mask for each output, or None where there is none. As in Keras 3 the mask itself where a class says
+            nothing else; a call of a layer that does not support masks drops it all the same.
         """
-        return mask if self.supports_masking else None
+        return mask
+
+    def _mask_behind(self, inputs: Any, mask: Any) -> Any:
+        """The mask of a call's output; a mask that nobody says anything of ends at a layer that supports none."""
+        if not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
+            return None
+        return self.compute_mask(inputs, mask)
 
     @property
     def compute_dtype(self) -> torch.dtype:

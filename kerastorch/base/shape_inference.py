@@ -145,11 +145,7 @@ def _infer(
         numbers = _Numbers(layer, seed if seed else place) if on_numbers else None
         make = numbers.make if numbers else lambda sizes, dtype: _zeros(sizes, dtype, "meta")
         args, options = _filled(layer, input_shape, dtypes, rest, kwargs, _ROWS[place], lengths[place], make)
-        state = {name: numbers.of(tensor) if numbers else tensor.to("meta") for name, tensor in _tensors(layer)}
-        with _evaluating(layer), numbers.around() if numbers else _AllOnMeta():
-            # Each tensor has all its places in `state`. Torch's own ties would exchange a layer that stands under two
-            # names twice, and leave it without values.
-            return torch.func.functional_call(layer, state, args, options, tie_weights=False)
+        return _run(layer, args, options, numbers)
 
     inner = next((p for p in layer.parameters() if isinstance(p, UnbuiltParameter)), None)
     if inner is not None and not inner.is_meta:
@@ -186,6 +182,19 @@ def _has_unknown_length(arguments: Any) -> bool:
     shapes = [leaf.shape for leaf in leaves(others) if isinstance(leaf, Stand)]
     map_shapes(shapes.append, input_shape)
     return any(None in shape[1:] for shape in shapes)
+
+
+def run_on_meta(layer: AnyLayer, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a built layer on tensors of the meta device: what comes has shapes, and no values."""
+    return _run(layer, args, options, None)
+
+
+def _run(layer: AnyLayer, args: tuple[Any, ...], options: dict[str, Any], numbers: _Numbers | None) -> Any:
+    state = {name: numbers.of(tensor) if numbers else tensor.to("meta") for name, tensor in _tensors(layer)}
+    with _evaluating(layer), numbers.around() if numbers else _AllOnMeta():
+        # Each tensor has all its places in `state`. Torch's own ties would exchange a layer that stands under two
+        # names twice, and leave it without values.
+        return torch.func.functional_call(layer, state, args, options, tie_weights=False)
 
 
 class _Numbers:

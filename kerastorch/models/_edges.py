@@ -53,7 +53,7 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
         result, masks = _call_own(layer, (inputs, *rest), options, (args, kwargs), mask)
     else:
         result = layer._call_past_masks(inputs, *rest, **options)
-        masks = layer.compute_mask(inputs, mask)
+        masks = layer._mask_behind(inputs, mask)
     values = leaves(result)
     # One mask is that of the first output, however many there are.
     flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] + [None] * (len(values) - 1)
@@ -79,7 +79,7 @@ def _call_own(layer: Layer, args: Any, options: dict[str, Any], edges: Any, mask
     result = layer(*args, **options)
     masks = [mask_on(value) for value in leaves(result)]
     if uses_none and mask is not None and None in masks:  # the call uses none; its output has that of its input
-        found = leaves(layer.compute_mask(args[0], mask))
+        found = leaves(layer._mask_behind(args[0], mask))
         masks = [own if own is not None else its for own, its in zip(masks, found + [None] * len(masks), strict=False)]
     return result, masks
 

@@ -110,7 +110,7 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
     masks = map_masked(lambda edge: edge.mask, first)
     arrives = any(mask is not None for mask in leaves(masks))
     hands = any(mask is not None for mask in leaves(handed))
-    leaving = layer.compute_mask(inputs, handed if hands else None)
+    leaving = layer._mask_behind(inputs, handed if hands else None)
     given = layer._call_arguments.bind(args, kwargs)
     free = [name for name in layer._call_arguments.masked if f"{name}_mask" not in given]
     masked = [edge.mask for name in free for edge in leaves_of(given.get(name)) if edge.mask is not None]

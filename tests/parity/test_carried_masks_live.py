@@ -70,3 +70,9 @@ def test_chains_of_calls_by_hand(keras_worker: KerasWorker) -> None:
     ours = carried_masks.chains(kt)  # type: ignore[arg-type]
     found = differences(ours, theirs)
     assert not found, "\n".join(found)
+
+
+def test_a_model_at_every_step_says_what_its_mask_is_in_keras_2(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras2", "carried_masks:models_at_every_step")
+    found = differences(carried_masks.models_at_every_step(kt), theirs)  # type: ignore[arg-type]
+    assert not found, "\n".join(found)

@@ -155,6 +155,10 @@ def through_layers(k: ModuleType, cases: dict[str, tuple[str, dict[str, Any], An
                     found[f"{label}, {which}"] = shown(filled(layer)(*args, training=False))
                 except Exception as error:  # noqa: BLE001 - the kind of it is the result
                     found[f"{label}, {which}"] = f"raises {type(error).__name__}"
+        if not several and not apart:
+            x = inputs[0] * 1.0
+            mask = tensor(k, STEPS[: x.shape[0], np.arange(x.shape[1]) % T])
+            found[f"{label}, asked"] = [tree(array, layer.compute_mask(x, its)) for its in (mask, None)]
     return found
 
 
@@ -328,3 +332,36 @@ def of_a_fresh_model(k: ModuleType) -> list[np.ndarray]:
     model = k.Sequential([k.Input((100,)), k.layers.Dropout(0.5)])
     x = np.ones((2, 100), "float32")
     return [array(model(tensor(k, x))), np.asarray(model.predict(x, verbose=0))]
+
+
+def models_at_every_step(k: ModuleType) -> dict[str, Any]:
+    """What a TimeDistributed of Keras 2 says of the masks of a model inside it, and the model of their mask."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3, 4, 5, 2)).astype("float32")
+    x[0, 1, 3:] = x[2, 0, :2] = 0
+    mask = rng.random(x.shape[:3]) < 0.6
+    mask[..., 0] = True
+    old = {"keras2_masks": True} if k.__name__ == "kerastorch" else {}
+    inside = {
+        "masking": [k.layers.Masking()],
+        "states": [k.layers.LSTM(3)],
+        "sequences": [k.layers.LSTM(3, return_sequences=True)],
+        "masking, sequences": [k.layers.Masking(), k.layers.GRU(3, return_sequences=True)],
+        "dense": [k.layers.Dense(3)],
+    }
+    found: dict[str, Any] = {}
+    for name, layers in inside.items():
+        for depth in (1, 2):
+            model = k.Sequential([k.Input((5, 2)), *layers])
+            model = model if depth == 1 else k.Sequential([k.Input((5, 2)), model])
+            layer = filled_after(k.layers.TimeDistributed(model, **old), tensor(k, x))
+            for label, its in (("mask", tensor(k, mask)), ("none", None)):
+                asked = layer.compute_mask(tensor(k, x), its)
+                found[f"{name}, {depth}, {label}"] = [array(layer(tensor(k, x), mask=its)), array(asked)]
+    return found
+
+
+def filled_after(layer: Any, x: Any) -> Any:
+    """A layer with random weights that a call makes."""
+    layer(x)
+    return filled(layer)

@@ -12,12 +12,13 @@ from ...base import check
 from ...base.dtype_policy import computing_in, ends_in_own_dtype
 from ...base.inner_layers import inner_layer, serialize_layer
 from ...base.layer import Example, Layer, register
-from ...base.penalties import penalises, steps_apart
+from ...base.penalties import penalises, steps_apart, unseen
 from ...base.ragged import refuse_layout
+from ...base.shape_inference import run_on_meta
 from ...base.weighted import repr_of
 from ...errors import ShapeError, UnsupportedError
 from ...kernels.types import KernelChoice
-from ...structure import map_shapes, map_structure
+from ...structure import leaves, map_shapes, map_structure
 from ...weights import Shape
 
 
@@ -119,15 +120,31 @@ class TimeDistributed(Layer):
 
     @property
     def _makes_mask(self) -> bool:  # type: ignore[override]
-        return self.keras2_masks and self.layer._makes_mask
+        return self.keras2_masks and any(getattr(part, "_makes_mask", False) for part in self.layer.modules())
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if not self.keras2_masks:
             return mask
-        inner = self.layer.compute_mask(inputs.flatten(0, 1), None if mask is None else mask.flatten(0, 1))
+        flat, flat_mask = inputs.flatten(0, 1), None if mask is None else mask.flatten(0, 1)
+        if not self.layer._carries_masks:
+            inner = self.layer._mask_behind(flat, flat_mask)
+        elif self._makes_mask or (flat_mask is not None and flat_mask.ndim > 1):
+            inner = self._mask_behind_model(flat, flat_mask)
+        else:
+            inner = None  # a mask of whole steps: it stays what it is, whatever the model does with it
         if inner is not None:
             return inner.unflatten(0, inputs.shape[:2])
         return mask if mask is None else mask.flatten(2).any(-1) if mask.ndim > 2 else mask
+
+    def _mask_behind_model(self, inputs: Tensor, mask: Tensor | None) -> Any:
+        """The mask of a model's first output: its layers say it, so they run, as in Keras 2."""
+        options = {"mask": mask, "training": False, "with_masks": True}
+        if inputs.is_meta:
+            _, masks = run_on_meta(self.layer, (inputs,), options)
+        else:
+            with torch.no_grad(), unseen():
+                _, masks = self.layer._call_past_masks(inputs, **options)
+        return leaves(masks)[0]
 
     def kernel_choice(self, x: Any = None, mask: Any = None, training: bool | None = None) -> KernelChoice:
         """Which computation the inner layer runs, and why."""

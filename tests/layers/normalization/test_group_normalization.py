@@ -89,7 +89,9 @@ def test_a_mask_passes_through_where_keras_says_so() -> None:
     x = torch.zeros(1, 2, 4)
     assert GroupNormalization(2).compute_mask(x, mask) is mask
     assert UnitNormalization().compute_mask(x, mask) is mask
-    assert RMSNormalization().compute_mask(x, mask) is None
+    x._keras_mask = mask  # type: ignore[attr-defined]
+    assert GroupNormalization(2)(x)._keras_mask is mask
+    assert not hasattr(RMSNormalization()(x), "_keras_mask")
 
 
 def test_half_precision() -> None:

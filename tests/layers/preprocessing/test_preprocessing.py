@@ -13,7 +13,7 @@ from _close import assert_close, assert_numbers
 
 from kerastorch import Input, Sequential
 from kerastorch.errors import ArgumentError, ShapeError
-from kerastorch.layers import ActivityRegularization, Identity, Normalization, Rescaling
+from kerastorch.layers import ActivityRegularization, Identity, Masking, Normalization, Rescaling
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,13 @@ def test_integers() -> None:
 
 
 def test_masks_end_in_tf_keras() -> None:
-    mask, x = torch.tensor([[True, False]]), torch.zeros(1, 2, 1)
+    x = torch.tensor([[[1.0], [0.0]]])
     options: list[tuple[Any, dict[str, Any]]] = [(Identity, {}), (Rescaling, {"scale": 1.0}), (Normalization, {})]
     for cls, config in options:
-        assert cls(**config).compute_mask(x, mask) is mask
-        assert cls(**config, keras2_masks=True).compute_mask(x, mask) is None
+        for old in (False, True):
+            model = Sequential([Input((2, 1)), Masking(), cls(**config, keras2_masks=old)])
+            mask = model(x, with_masks=True)[1]
+            assert mask is None if old else mask.tolist() == [[True, False]]
 
 
 def test_identity_takes_anything() -> None:

@@ -12,6 +12,7 @@ from _close import BFLOAT16, OUTPUT, assert_close
 from torch import Tensor
 
 from kerastorch import Input, Sequential, layers
+from kerastorch.models._masks import mask_events
 
 B, T, STEPS, F = 2, 3, 4, 5
 # No two (row, step) have the same one, and none of them is full.
@@ -140,3 +141,14 @@ def test_the_inner_layer_computes_in_the_dtype_of_the_outer_one(dtype: str | Non
     assert found.dtype == computed
     # bfloat16 rounds each result once more where the bias is added apart: one unit in its last place.
     assert_close(found.float(), wanted.float(), BFLOAT16 if computed == torch.bfloat16 else OUTPUT)
+
+
+def test_the_mask_of_a_model_inside_is_followed_without_data() -> None:
+    """Its layers run on shapes alone, where a file is written or a summary printed."""
+    inside = Sequential([Input((5, 2)), layers.Masking(), layers.LSTM(3, return_sequences=True)])
+    outer = layers.TimeDistributed(inside, keras2_masks=True, name="outer")
+    model = Sequential([Input((4, 5, 2)), outer, layers.TimeDistributed(layers.LSTM(2), name="last")])
+    assert [(event.layer, event.what) for event in mask_events(model)] == [("outer", "made"), ("last", "used")]
+    x = torch.ones(3, 4, 5, 2)
+    x[1, 2, 3:] = 0
+    assert torch.equal(outer.compute_mask(x), (x != 0).any(-1))
