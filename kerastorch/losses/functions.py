@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..clipping import clip
+from ..dtypes import HALVES
 from ..errors import ArgumentError, ShapeError, quote
 
 EPSILON = 1e-7
@@ -52,6 +53,12 @@ def same_rank(a: Tensor, b: Tensor, expand_vectors: bool = True) -> tuple[Tensor
     if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
         return (a.unsqueeze(-1), b) if a.ndim == 1 and expand_vectors else (a, b.squeeze(-1))
     return a, b
+
+
+def widened(y_pred: Any) -> Tensor:
+    """What is predicted, at least in float32: in halves 1 - 1e-7 is 1, whose logarithms are infinite."""
+    y_pred = torch.as_tensor(y_pred)
+    return y_pred.float() if y_pred.dtype in HALVES else y_pred
 
 
 def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:

@@ -96,7 +96,7 @@ class Loss:
     Args:
         name: Its name in logs.
         reduction: See `reduce`.
-        dtype: What is computed in; None: the dtype of what is predicted.
+        dtype: What is computed in; None: the dtype of what is predicted, float32 for halves.
         masking: What a mean over masked values divides by: "valid" (Keras 3, tf.keras since 2.10), "all" (tf.keras up
             to 2.9) or "weights" (Keras up to 2.2).
     """
@@ -131,7 +131,7 @@ class Loss:
             mask: True where a value counts. None: the mask that `y_pred` brings along.
         """
         mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
-        y_pred = torch.as_tensor(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
+        y_pred = functions.widened(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
         y_true = torch.as_tensor(y_true).to(y_pred.device)
         losses, valid = self._masked(y_true, y_pred)
         if valid is not None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import EPSILON, same_rank
+from ..losses.functions import EPSILON, same_rank, widened
 from .metric import Metric, over_nothing
 
 _KINDS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -33,7 +33,7 @@ class _Confusion(Metric):
         Raises:
             ShapeError: The shapes differ.
         """
-        y_pred = torch.as_tensor(y_pred).detach()
+        y_pred = widened(y_pred).detach()
         y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
@@ -181,7 +181,7 @@ class AUC(_Confusion):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in; see `Precision.update_state`."""
-        y_pred = torch.as_tensor(y_pred).detach()
+        y_pred = widened(y_pred).detach()
         super().update_state(y_true, y_pred.sigmoid() if self.from_logits else y_pred, sample_weight)
 
     def result(self) -> Tensor:

@@ -40,7 +40,8 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     labels = torch.as_tensor(y_true).to(y_pred.device)
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
-    hits = _hits(y_pred.argmax(-1).to(labels.dtype) == labels)
+    # Compared as integers or float32: the number of a class need not fit into the dtype of the labels.
+    hits = _hits(y_pred.argmax(-1) == (labels.float() if labels.is_floating_point() else labels))
     return hits.squeeze(-1) if hits.ndim > 1 and hits.shape[-1] == 1 else hits
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..losses import functions as losses
-from ..losses.functions import same_rank
+from ..losses.functions import same_rank, widened
 from . import functions
 from .metric import MeanMetricWrapper
 
@@ -215,7 +215,7 @@ class RootMeanSquaredError(Named):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Take a batch in; see `MeanMetricWrapper.update_state`. Masks count for nothing here, as in Keras."""
-        y_pred = torch.as_tensor(y_pred).detach()
+        y_pred = widened(y_pred).detach()
         y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
         super(MeanMetricWrapper, self).update_state((y_true - y_pred).square(), sample_weight)
 

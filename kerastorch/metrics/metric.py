@@ -10,13 +10,14 @@ from torch import Tensor
 
 from .._serial import snake_case
 from ..errors import ShapeError
-from ..losses.functions import same_rank
+from ..losses.functions import same_rank, widened
 
 
 class Metric:
     """Base of metrics (`keras.metrics.Metric`). A subclass defines `update_state` and `result`.
 
-    State stands in tensors that `add_state` makes; `reset_state` sets them back.
+    State stands in tensors that `add_state` makes; `reset_state` sets them back. What is predicted in float16 or
+    bfloat16 is taken in float32, where Keras computes most of them in halves.
 
     Args:
         name: Its name in logs.
@@ -160,7 +161,7 @@ class MeanMetricWrapper(Mean):
             mask: True where a step counts. None: the mask that `y_pred` brings along.
         """
         mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
-        y_pred = torch.as_tensor(y_pred).detach()
+        y_pred = widened(y_pred).detach()
         values = torch.as_tensor(self.fn(torch.as_tensor(y_true).to(y_pred.device), y_pred, **self.arguments))
         super().update_state(values, masked_weight(values, sample_weight, mask))
 

@@ -120,6 +120,29 @@ def test_keras3(keras_worker: KerasWorker) -> None:
     assert len(_differences(reference, wrong)) > 0.9 * len(cases), "a fault of 0.1 % goes unseen"
 
 
+def test_halves_are_computed_in_float32(keras_worker: KerasWorker) -> None:
+    """In float16 and bfloat16 1 - 1e-7 is 1: there the loss of a probability of 1 would be infinite."""
+    sure = np.where(np.roll(ZEROS_AND_ONES, 1) < ZEROS_AND_ONES, np.round(CHANCES), CHANCES).astype("float16")
+    others = ("CTC", "SparseCategoricalCrossentropy")  # which want other labels
+    names = [name for name, config, _, _ in KINDS if not config and name not in others]
+    cases = [{"name": name, "y_true": ZEROS_AND_ONES, "y_pred": sure} for name in dict.fromkeys(names)]
+    cases.append({"name": "SparseCategoricalCrossentropy", "y_true": CLASSES, "y_pred": SHARES.astype("float16")})
+    reference = keras_worker.call("keras3", "losses:run", cases)
+    for case, expected in zip(cases, reference, strict=True):
+        y_pred = torch.tensor(case["y_pred"], requires_grad=True)
+        value = getattr(losses, case["name"])()(case["y_true"], y_pred)
+        (gradient,) = torch.autograd.grad(value, [y_pred])
+        assert value.dtype == torch.float32
+        # Both sum some 60 numbers in float32; a gradient in float16 has 11 bits.
+        for what, mine, floor in (("value", value.detach(), 2e-6), ("gradient", gradient, 2**-10)):
+            theirs, held = expected[what].astype("float64"), np.isfinite(expected[what])
+            # Gradients beyond what float16 holds (100 / 1e-7) are so in both.
+            assert np.array_equal(held, np.isfinite(mine.numpy()))
+            assert held.mean() > 0.4
+            text = apart(mine.float().numpy()[held], theirs[held], floor)
+            assert not text, f"{what} of {case['name']}: {text}"
+
+
 def _float64(case: dict[str, Any]) -> dict[str, Any]:
     return {**case.get("config", {}), "dtype": "float64"}
 

@@ -145,6 +145,47 @@ def test_keras3(keras_worker: KerasWorker) -> None:
     assert len(_differences(reference, cases, 1.001)) > 2.9 * len(cases), "a fault of 0.1 % goes unseen"
 
 
+def _halves(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    labels, chances = _chances(rows)
+    return labels, np.where(RNG.random(chances.shape) > 0.5, np.round(chances), chances).astype("float16")
+
+
+def _truths(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.random((rows, 5)) > 0.5, _softmax(_normal(rows, 5, 6))
+
+
+def test_dtypes(keras_worker: KerasWorker) -> None:
+    """What is predicted in float16 is taken in float32; labels may be of any dtype, also where there are classes."""
+    named = [name for name, config, _ in [*MEANS, *((name, config, None) for name, config in COUNTS)] if not config]
+    # Of classes that all have a share of 0 there is no cross entropy.
+    names = [name for name in dict.fromkeys(named) if not name.startswith(("Sparse", "Categorical"))]
+    cases: list[dict[str, Any]] = [
+        {"name": name, "batches": [{"values": _halves(rows)} for rows in SIZES]} for name in names
+    ]
+    for name in ("SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy", "SparseCategoricalCrossentropy"):
+        cases.append({"name": name, "batches": [{"values": _truths(rows)} for rows in SIZES]})
+    for name in ("CategoricalAccuracy", "CategoricalHinge", "CategoricalCrossentropy"):
+        drawn = [_one_hot(rows) for rows in SIZES]
+        batches = [{"values": (labels, shares.astype("float16"))} for labels, shares in drawn]
+        cases.append({"name": name, "batches": batches})
+    wide = [{**case, "batches": [{"values": _wide(batch["values"])} for batch in case["batches"]]} for case in cases]
+    found = _differences(keras_worker.call("keras3", "metrics:run", wide), cases)
+    assert not found, "\n".join(found)
+
+
+def _wide(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """The same numbers in float32: in float16 Keras itself rounds and overflows."""
+    return tuple(array.astype("float32") if array.dtype == "float16" else array for array in values)
+
+
+def test_classes_beyond_the_dtype_of_the_labels() -> None:
+    shares = torch.eye(300)[[44, 299, 256]]
+    for dtype, labels in ((torch.uint8, [44, 43, 0]), (torch.int8, [44, 43, 0]), (torch.bool, [1, 1, 0])):
+        metric = metrics.SparseCategoricalAccuracy()
+        metric.update_state(torch.tensor(labels, dtype=dtype), shares)
+        assert metric.result() == sum(at == label for at, label in zip((44, 299, 256), labels, strict=True)) / 3
+
+
 NAMES = ["mse", "MSE", "mae", "mape", "msle", "bce", "binary_accuracy", "sparse_categorical_accuracy"]
 NAMES += ["categorical_accuracy", "AUC", "Precision", "Recall", "MeanSquaredError", "cosine_similarity"]
 
