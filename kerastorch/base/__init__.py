@@ -7,8 +7,8 @@ Read in this order:
    from the lowest on: `torch_module.py` (what torch's own tools ask), `tracking.py` (layers in attributes, lists and
    dicts), `weighted.py` (weights as Keras sees them), `graph_calls.py` (calls on symbolic tensors), `configurable.py`
    (the config) with `recording.py` (of classes without one), `keras_names.py` (what only Keras code asks for).
-3. Weights: `variable.py` (a Keras variable and its torch tensors), `variables.py` (those of a layer, in order),
-   `torch_layouts.py` (the layouts of torch's own modules).
+3. Weights: `variable.py` (a Keras variable and its torch tensors), `weight_tensors.py` (tensors that are variables),
+   `variables.py` (those of a layer, in order), `torch_layouts.py` (the layouts of torch's own modules).
 4. Building: `building.py` (what surrounds each `build`), `shape_inference.py` (output shapes of layers that do not say
    them).
 5. A call: `call_arguments.py` (which arguments are tensors), `dtype_policy.py` (casts), `training_mode.py`,

@@ -384,7 +384,7 @@ class Layer(KerasNames):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy of a layer is in no graph and has not been called.
-        left = ("_penalties", "_holders", "_inner_cell")
+        left = ("_penalties", "_holders", "_inner_cell", "_shown")
         kept = {key: value for key, value in self.__dict__.items() if key not in left}
         return {**kept, "_nodes": [], "_variable_objects": {}}
 

@@ -17,7 +17,6 @@ from .call_arguments import inputs_of
 from .graph import SymbolicTensor, shapes_of
 from .penalties import unseen
 from .protocol import AnyLayer
-from .variable import WeightBuffer
 from .variables import UnbuiltParameter
 from .weighted import Weighted, repr_of
 
@@ -218,8 +217,7 @@ class _Numbers:
     def of(self, tensor: Tensor) -> Tensor:
         if tensor.is_meta:
             return _zeros(list(tensor.shape), tensor.dtype, self.device)
-        kept = isinstance(tensor, torch.nn.Parameter) and not isinstance(tensor, WeightBuffer)
-        return tensor.detach() if kept else tensor.detach().clone()
+        return tensor.detach() if isinstance(tensor, torch.nn.Parameter) else tensor.detach().clone()
 
     @contextlib.contextmanager
     def around(self) -> Iterator[None]:

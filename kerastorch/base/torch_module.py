@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from .. import torch_private
 from ..errors import UnsupportedError
 from .protocol import AnyLayer
+from .variables import mark
+from .weight_tensors import WeightBuffer
 
 
 class TorchModule(AnyLayer):
@@ -15,7 +21,8 @@ class TorchModule(AnyLayer):
         held = self.__dict__
         for kind in ("_parameters", "_buffers", "_modules"):
             if kind in held and name in held[kind]:
-                return held[kind][name]
+                found = held[kind][name]
+                return self._shown_buffer(name, found) if kind == "_buffers" and "_shown" in held else found
         # A property that raised an AttributeError ends here, too: once more, for its own words.
         attribute = None if name in held.get("_taken", ()) else getattr(type(self), name, None)
         if isinstance(attribute, property) and attribute.fget is not None:
@@ -24,10 +31,20 @@ class TorchModule(AnyLayer):
             return self._weight_by_name(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def _shown_buffer(self, name: str, buffer: Any) -> Any:
+        """The view with Keras's methods of a buffer that is a Keras variable; any other as it is."""
+        if name not in self.__dict__["_shown"] or type(buffer) is not Tensor:
+            return buffer
+        if torch.compiler.is_compiling() or torch_private.is_tracing():
+            return buffer.as_subclass(WeightBuffer)  # what is traced begins at the buffer
+        view = self.__dict__["_shown"][name]
+        return view if view.shown is buffer else buffer
+
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         if "unbuilt" in self._parameters:
             raise self._not_built("weights to load a state dict into")
         super()._load_from_state_dict(state_dict, prefix, *args)
+        mark(self)  # with assign=True the tensors are others
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         if "unbuilt" in self._parameters:

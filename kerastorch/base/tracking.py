@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import ArgumentError, quote
 from .free_names import is_free, release, take
 from .torch_module import TorchModule
-from .variable import WeightBuffer
+from .weight_tensors import WeightBuffer
 
 _clock = itertools.count()
 
@@ -218,9 +218,8 @@ class Tracking(TorchModule):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) is WeightBuffer and name not in self.__dict__.get("_buffers", ()):
-            object.__setattr__(self, name, value)  # to torch it looks like a parameter; `build` registers it at its end
-            return
+        if isinstance(value, WeightBuffer) and name in self.__dict__.get("_buffers", ()):
+            value = value.shown  # torch holds the plain tensor
         if self._tracks and name not in self._UNTRACKED:
             value = self._track(name, value)
         if isinstance(value, nn.Module):

@@ -1,14 +1,12 @@
 """A Keras variable as Keras's own are: with a name, a shape, a value that can be assigned, and arithmetic.
 
-A `Variable` shows one or more torch tensors of a module in Keras's layout. Where name, layout and tensor are the same
-in both (`dense.bias`, what `add_weight` returns), torch's tensor itself has the methods: it is a `WeightParameter`, or
-a `WeightBuffer` if it is not trained.
+A `Variable` shows one or more torch tensors of a module in Keras's layout. Tensors that are variables themselves stand
+in `weight_tensors.py`.
 """
 
 from __future__ import annotations
 
 import operator
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError
 from ..weights import Var
 
 
@@ -159,16 +157,16 @@ class Variable:
         Raises:
             ShapeError: The shape is another one; nothing is changed then.
         """
-        self.write(_of_shape(self.path, self.shape, self.dtype, self.device, value))
+        self.write(of_shape(self.path, self.shape, self.dtype, self.device, value))
         return self.value
 
     def assign_add(self, value: Any) -> Tensor:
         """Add to it."""
-        return self.assign(self.value.detach() + _as_operand(value, self.value))
+        return self.assign(self.value.detach() + as_operand(value, self.value))
 
     def assign_sub(self, value: Any) -> Tensor:
         """Subtract from it."""
-        return self.assign(self.value.detach() - _as_operand(value, self.value))
+        return self.assign(self.value.detach() - as_operand(value, self.value))
 
     # ------------------------------------------------------------------ Python, numpy, torch
 
@@ -219,7 +217,7 @@ def _valued(value: Any) -> Any:
     return plain_value(value)
 
 
-def _as_operand(value: Any, beside: Tensor) -> Any:
+def as_operand(value: Any, beside: Tensor) -> Any:
     """What stands on the other side of an operator: arrays and lists as tensors."""
     value = plain_value(value)
     if isinstance(value, (np.ndarray, np.generic, list, tuple)):
@@ -228,7 +226,7 @@ def _as_operand(value: Any, beside: Tensor) -> Any:
     return value
 
 
-def _of_shape(where: str, shape: Any, dtype: torch.dtype, device: torch.device, value: Any) -> Tensor:
+def of_shape(where: str, shape: Any, dtype: torch.dtype, device: torch.device, value: Any) -> Tensor:
     tensor = torch.as_tensor(plain_value(value), dtype=dtype, device=device)
     if tuple(tensor.shape) != tuple(shape):
         raise ShapeError(f"{where}: assign: expected an array of shape {tuple(shape)}, got {tuple(tensor.shape)}.")
@@ -246,7 +244,7 @@ def _unary(name: str) -> Callable[[Any], Any]:
 def _binary(name: str) -> Callable[[Any, Any], Any]:
     def apply(self: Variable, other: Any) -> Any:
         value = self.value
-        return getattr(value, name)(_as_operand(other, value))
+        return getattr(value, name)(as_operand(other, value))
 
     apply.__name__ = name
     return apply
@@ -257,114 +255,3 @@ for _name in ("neg", "pos", "abs", "invert"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge", *_BOTH_SIDES, *(f"r{name}" for name in _BOTH_SIDES)):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
-
-
-# ---------------------------------------------------------------- tensors that are variables themselves
-
-_OPERATORS = {
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.true_divide: operator.truediv,
-    np.floor_divide: operator.floordiv,
-    np.remainder: operator.mod,
-    np.power: operator.pow,
-    np.matmul: operator.matmul,
-    np.equal: operator.eq,
-    np.not_equal: operator.ne,
-    np.less: operator.lt,
-    np.less_equal: operator.le,
-    np.greater: operator.gt,
-    np.greater_equal: operator.ge,
-}
-
-
-class _Weight(nn.Parameter):
-    """A torch tensor with the methods of Keras's variables; abstract."""
-
-    _owner: weakref.ref[Any] | None = None  # the layer; not copied and not written
-
-    def _variable(self) -> Variable | None:
-        layer = self._owner() if self._owner is not None else None
-        found = () if layer is None else layer._own_variables()
-        return next((item for item in found if any(part is self for part in item.parts())), None)
-
-    @property
-    def value(self) -> Tensor:
-        """The tensor itself."""
-        return self
-
-    @property
-    def name(self) -> str | None:  # type: ignore[override]
-        """Keras's name of the variable; None once it is in no layer."""
-        variable = self._variable()
-        return None if variable is None else variable.name
-
-    @property
-    def path(self) -> str | None:
-        """The names of the layers around it and its own; None once it is in no layer."""
-        variable = self._variable()
-        return None if variable is None else variable.path
-
-    @property
-    def regularizer(self) -> Any:
-        """The penalty on it, or None."""
-        variable = self._variable()
-        return None if variable is None else variable.regularizer
-
-    @property
-    def constraint(self) -> Any:
-        """What it is brought to after an update, or None."""
-        variable = self._variable()
-        return None if variable is None else variable.constraint
-
-    @property
-    def trainable(self) -> bool:
-        """Whether it is trained: `requires_grad`."""
-        return self.requires_grad
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        if value and isinstance(self, WeightBuffer):
-            raise ArgumentError(f"{quote(self.name)} is not trained by gradients: torch keeps it in a buffer.")
-        self.requires_grad_(bool(value))
-
-    def numpy(self) -> np.ndarray:  # type: ignore[override]
-        """A copy as a numpy array; bfloat16, which numpy does not have, becomes float32."""
-        return to_numpy(self)
-
-    def assign(self, value: Any) -> Tensor:
-        """Set it from an array or a tensor of its shape.
-
-        Raises:
-            ShapeError: The shape is another one; nothing is changed then.
-        """
-        with torch.no_grad():
-            return self.copy_(_of_shape(self.path or "variable", self.shape, self.dtype, self.device, value))
-
-    def assign_add(self, value: Any) -> Tensor:
-        """Add to it."""
-        return self.assign(self.detach() + _as_operand(value, self))
-
-    def assign_sub(self, value: Any) -> Tensor:
-        """Subtract from it."""
-        return self.assign(self.detach() - _as_operand(value, self))
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """Operators with an array on the other side are torch's, and gradients flow; functions are numpy's."""
-        operation = _OPERATORS.get(ufunc)
-        if operation is not None and method == "__call__" and not options:
-            return operation(*(_as_operand(item, self) for item in inputs))
-        arrays = (item.numpy() if isinstance(item, _Weight) else item for item in inputs)
-        return getattr(ufunc, method)(*arrays, **options)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return nn.Parameter(self.data, self.requires_grad).__reduce_ex__(protocol)  # what torch itself can read
-
-
-class WeightParameter(_Weight):
-    """A parameter of torch that is a Keras variable under the same name and in the same layout."""
-
-
-class WeightBuffer(_Weight):
-    """Likewise a buffer."""

@@ -15,7 +15,8 @@ from ..errors import NotBuiltError
 from ..torch_private import is_persistent, outside_modes
 from ..weights import Filler, Var, identity
 from .torch_layouts import keras_variable
-from .variable import Variable, WeightBuffer, WeightParameter
+from .variable import Variable
+from .weight_tensors import WeightBuffer, WeightParameter
 
 
 class UnbuiltParameter(nn.parameter.UninitializedParameter):
@@ -118,17 +119,25 @@ def own_variables(module: nn.Module) -> list[Variable]:
 def mark(module: nn.Module) -> None:
     """Give Keras's methods to the tensors that are variables of the same name and layout in both."""
     added = getattr(module, "_added_weights", ())
+    before, shown = module.__dict__.get("_shown", {}), {}
     for variable in own_variables(module):
         var = variable.var
-        if var.map is not identity or (var.params != (var.name,) and var not in added):
+        if var.map != identity or (var.params != (var.name,) and var not in added):
             continue
-        for part in variable.parts():
+        for name in var.params:
+            part = variable.module._parameters.get(name)
             if type(part) is nn.Parameter and var.trainable:
                 part.__class__ = WeightParameter
-            elif type(part) is Tensor and not var.trainable:
-                part.__class__ = WeightBuffer
-            if isinstance(part, (WeightParameter, WeightBuffer)):
+            if isinstance(part, WeightParameter):
                 part._owner = weakref.ref(module)
+            buffer = module._buffers.get(name)
+            if type(buffer) is Tensor and not var.trainable:
+                view = before.get(name)
+                shown[name] = WeightBuffer.of(buffer) if view is None or view.shown is not buffer else view
+                shown[name]._owner = weakref.ref(module)
+    module.__dict__.pop("_shown", None)
+    if shown:
+        module.__dict__["_shown"] = shown
 
 
 def fillers(module: nn.Module) -> list[Filler]:

@@ -19,8 +19,9 @@ from . import check
 from .forward_pass import current
 from .free_names import is_free, yielding
 from .tracking import Tracking
-from .variable import Variable, WeightBuffer, WeightParameter, to_numpy
+from .variable import Variable, to_numpy
 from .variables import UnbuiltParameter, all_variables, own_variables
+from .weight_tensors import WeightBuffer, WeightParameter
 
 
 class Weighted(Tracking):
@@ -89,7 +90,7 @@ class Weighted(Tracking):
         assert make is not None
         value = owned(make(shape, dtype=dtype, device=self._weight_device()))
         trained = self._trainable and dtype.is_floating_point
-        weight = WeightParameter(value, requires_grad=trained) if trainable else WeightBuffer(value, False)
+        weight = WeightParameter(value, requires_grad=trained) if trainable else WeightBuffer.of(value.detach())
         rules = {"regularizer": regularizers.get(regularizer), "constraint": constraints.get(constraint)}
         index = len(self._added_weights)
         label = name or f"variable_{index}"
@@ -100,18 +101,20 @@ class Weighted(Tracking):
 
     def _adopt_added_weights(self) -> None:
         """Register what `add_weight` made, under the attribute that the subclass chose, else under its name."""
-        pending: dict[int, Tensor] = self.__dict__.pop("_pending", {})
+        pending: dict[int, WeightParameter | WeightBuffer] = self.__dict__.pop("_pending", {})
         for index, weight in pending.items():
             var = self._added_weights[index]
-            holder = self._parameters if var.trainable else self.__dict__
-            attribute = next((key for key, value in holder.items() if value is weight), None)
-            if not var.trainable and attribute is not None:
+            held = weight.shown if isinstance(weight, WeightBuffer) else weight
+            held_by = {**self.__dict__, **self._buffers, **self._parameters}
+            attribute = next((key for key, value in held_by.items() if value is weight or value is held), None)
+            if attribute in self.__dict__:
                 del self.__dict__[attribute]
             attribute = attribute or _unused(self, var.name.replace(".", "_"))
-            if var.trainable:
-                self.register_parameter(attribute, weight)  # type: ignore[arg-type]
+            if isinstance(weight, WeightBuffer):
+                self.register_buffer(attribute, weight.shown)
+                self.__dict__.setdefault("_shown", {})[attribute] = weight
             else:
-                self.register_buffer(attribute, weight)
+                self.register_parameter(attribute, weight)
             self._added_weights[index] = replace(var, params=(attribute,))
 
     @property
