@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +76,14 @@ def _with_dtypes(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | N
         candidates = [[input_dtype] * count]
     else:
         candidates = [known] if len(known) == count else [[layer.dtype] * count, [torch.int64] * count]
+    options = [kwargs]
+    if layer._takes_mask and layer.supports_masking and kwargs.get("mask") is None:
+        # Somebody's code may rely on the mask that the graph brings it.
+        options.append({**kwargs, "mask": map_shapes(lambda shape: Stand(shape[:2], torch.bool), input_shape)})
     problem: Exception | None = None
-    for dtypes in candidates:
+    for dtypes, given in itertools.product(candidates, options):
         try:
-            return _with_lengths(lambda lengths: run(layer, input_shape, dtypes, args[1:], kwargs, lengths))  # noqa: B023
+            return _with_lengths(lambda lengths: run(layer, input_shape, dtypes, args[1:], given, lengths))  # noqa: B023
         except KerasTorchError:
             raise
         except _TROUBLE as error:

@@ -20,7 +20,8 @@ _PER_BATCH = (
 class Callback:
     """Base of callbacks (`keras.callbacks.Callback`). A subclass defines the hooks that it needs.
 
-    `logs` are numbers by name: "loss", the metrics, with "val_" before those of validation.
+    `logs` are numbers by name: "loss", the metrics, with "val_" before those of validation; where there are none yet,
+    it is an empty dict.
 
     Attributes:
         model: The model that is trained or evaluated.
@@ -79,6 +80,18 @@ class Callback:
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """After a batch of an evaluation."""
 
+    def on_predict_begin(self, logs: Any = None) -> None:
+        """Before `predict`."""
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        """After `predict`."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Before a batch of `predict`."""
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After a batch of `predict`; `logs` has its "outputs", tensors."""
+
 
 class CallbackList:
     """Calls the hooks of many callbacks, in their order.
@@ -104,10 +117,17 @@ class CallbackList:
         # Numbers of a batch are fetched from the device only for those who ask for them.
         self.follows_batches = any(map(_follows_batches, self.callbacks))
 
-    def call(self, hook: str, *args: Any) -> None:
-        """Call one hook of all."""
+    def call(self, hook: str, *place: int, logs: Any = None) -> None:
+        """Call one hook of all.
+
+        Args:
+            hook: Its name.
+            *place: The number of the epoch or of the batch.
+            logs: The numbers, a dict that hooks may add to; None if there are none, for which a hook gets an empty one.
+        """
+        logs = {} if logs is None else logs
         for callback in self.callbacks:
-            getattr(callback, hook)(*args)
+            getattr(callback, hook)(*place, logs)
 
 
 class History(Callback):

@@ -6,18 +6,82 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .. import initializers
 from .._serial import snake_case
-from ..errors import ShapeError
+from ..dtypes import weight_dtype
+from ..errors import ShapeError, quote
 from ..losses.functions import same_rank, widened
+
+
+class MetricVariable(nn.Parameter):
+    """A tensor that a metric keeps, with the methods of Keras's variables. It follows what it is given to its device.
+
+    Args:
+        data: What it starts from.
+        name: Its name.
+    """
+
+    _called: str | None = None
+
+    def __new__(cls, data: Tensor, name: str | None = None) -> MetricVariable:
+        made = super().__new__(cls, data, requires_grad=False)
+        made._called = name
+        return made
+
+    @property
+    def name(self) -> str | None:  # type: ignore[override]
+        """The name that it was given."""
+        return self._called
+
+    @property
+    def value(self) -> Tensor:
+        """A copy of it as it is now."""
+        return self.detach().clone()
+
+    def numpy(self) -> Any:  # type: ignore[override]
+        """A copy as a numpy array."""
+        return self.detach().cpu().numpy().copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # type: ignore[override]
+        array = self.numpy()  # later batches do not change it
+        return array if dtype is None else array.astype(dtype)
+
+    def assign(self, value: Any) -> Tensor:
+        """Set it from a number, or from an array or a tensor of its shape.
+
+        Raises:
+            ShapeError: The shape is another one; nothing is changed then.
+        """
+        found = torch.as_tensor(value).detach()
+        if found.ndim and found.shape != self.shape:
+            raise ShapeError(
+                f"{quote(self.name)}: assign: expected shape {tuple(self.shape)}, got {tuple(found.shape)}."
+            )
+        if isinstance(value, Tensor) and value.device != self.device:
+            self.data = self.data.to(value.device)
+        self.copy_(found)
+        return self.value
+
+    def assign_add(self, value: Any) -> Tensor:
+        """Add to it."""
+        return self.assign(self._beside(value) + torch.as_tensor(value))
+
+    def assign_sub(self, value: Any) -> Tensor:
+        """Subtract from it."""
+        return self.assign(self._beside(value) - torch.as_tensor(value))
+
+    def _beside(self, value: Any) -> Tensor:
+        return self.detach().to(value.device) if isinstance(value, Tensor) else self.detach()
 
 
 class Metric:
     """Base of metrics (`keras.metrics.Metric`). A subclass defines `update_state` and `result`.
 
-    State stands in tensors that `add_state` makes; `reset_state` sets them back. What is predicted in float16 or
-    bfloat16 is taken in float32, where Keras computes most of them in halves.
+    from ..dtypes import weight_dtype
+    from ..errors import ShapeError, quote
+    from ..losses.functions import same_rank, widened
 
     Args:
         name: Its name in logs.
@@ -28,6 +92,37 @@ class Metric:
         self.name = snake_case(type(self).__name__) if name is None else name
         self.dtype = dtype
         self._state: dict[str, Tensor] = {}
+        self._variables: list[MetricVariable] = []
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, aggregation: str = "sum", name: Any = None
+    ) -> MetricVariable:
+        """State of a subclass, under Keras's name: `assign` and `assign_add` change it, `reset_state` sets it to zero.
+
+        Args:
+            shape: Its shape.
+            initializer: What it starts from.
+            dtype: Its dtype; float32 if None.
+            aggregation: How several processes would join it; accepted, there is one.
+            name: Its name.
+        """
+        start = initializers.get(initializer)
+        data = torch.zeros(tuple(shape)) if start is None else start(tuple(shape))
+        self._variables.append(MetricVariable(data.to(weight_dtype(dtype)), name))
+        return self._variables[-1]
+
+    def add_weight(
+        self, name: Any = None, shape: Any = (), aggregation: str = "sum", initializer: Any = "zeros", dtype: Any = None
+    ) -> MetricVariable:
+        """`add_variable`, with the arguments of tf.keras."""
+        if isinstance(name, (tuple, list)):  # Keras 3 has the shape first
+            name, shape = None, name
+        return self.add_variable(shape, initializer, dtype, aggregation, name)
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """What `add_variable` has made, in order."""
+        return list(self._variables)
 
     def add_state(self, name: str, like: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
         """A sum that starts from zero, on the device of a tensor; the same at every call until `reset_state`."""
@@ -47,6 +142,8 @@ class Metric:
     def reset_state(self) -> None:
         """Forget all batches."""
         self._state.clear()
+        for variable in self._variables:
+            variable.zero_()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take a batch in, and return the value over all batches so far."""

@@ -15,7 +15,8 @@ from torch import Tensor
 from ..arrays import check_counts
 from ..base.ragged import refuse_packed
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..callbacks.base import CallbackList
+from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 from ._batches import Slices, Source, source_of
 from ._progress import progress
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
     """See `Runs.predict`."""
-    if callbacks:
-        raise UnsupportedError("predict: callbacks belong to Keras's loops; write a loop over the batches.")
     check_counts("predict", batch_size=batch_size, steps=steps)
     refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict"
     source = source_of(x, batch_size, model._usual_rows, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
-    return _run(model, source, count, steps, verbose, where)
+    params = {"epochs": 1, "steps": count, "verbose": verbose}
+    listed = CallbackList(callbacks, model, params) if callbacks else None
+    return _run(model, source, count, steps, verbose, where, listed)
 
 
 def predict_on_batch(model: Model, x: Any) -> Any:
@@ -50,19 +51,33 @@ def predict_on_batch(model: Model, x: Any) -> Any:
     return _run(model, source, 1, None, 0, where)
 
 
-def _run(model: Model, source: Source, count: int | None, steps: int | None, verbose: Any, where: str) -> Any:
+def _run(
+    model: Model,
+    source: Source,
+    count: int | None,
+    steps: int | None,
+    verbose: Any,
+    where: str,
+    listed: CallbackList | None = None,
+) -> Any:
     """The outputs for the first `count` batches; `steps` are the batches that the caller asks for."""
+    if listed is not None:
+        listed.call("on_predict_begin")
     gathered: Gathered | None = None
     done = 0
     with _inference(model), progress(verbose, count) as advance:
         transfer = transfer_to(model, source.draw(count))
         batch = transfer.next()
         while batch is not None:
+            if listed is not None:
+                listed.call("on_predict_batch_begin", done)
             outputs = model(batch.ready())
             following = transfer.next() if transfer.overlaps else None  # while the device computes
             if gathered is None:
                 gathered = Gathered(outputs, batch.rows, source.rows_of(count), where)
             gathered.add(outputs)
+            if listed is not None:
+                listed.call("on_predict_batch_end", done, logs={"outputs": outputs})
             done += 1
             advance()
             batch = following if transfer.overlaps else transfer.next()
@@ -70,6 +85,8 @@ def _run(model: Model, source: Source, count: int | None, steps: int | None, ver
         raise ShapeError(f"{where}: expected at least one batch, got none.")
     if steps is not None and done < steps:
         warnings.warn(f"{where}: steps={steps}, but the data ended after {done} batches.", stacklevel=4)
+    if listed is not None:
+        listed.call("on_predict_end")
     return gathered.result()
 
 

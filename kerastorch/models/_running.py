@@ -45,7 +45,7 @@ class Runs:
             batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
             verbose: 0 nothing, 1 a bar on standard error, 2 a line at the end; "auto": a bar on a terminal, if long.
             steps: Runs at most; until the data ends if None.
-            callbacks: Keras's, which are not supported; None or an empty list.
+            callbacks: Objects of `kt.callbacks`, whose hooks `on_predict_...` are called.
             max_queue_size: With `workers` and `use_multiprocessing`, how Keras 2 draws batches. They change no number
                 and are accepted; a torch `DataLoader` loads in several processes.
             workers: See `max_queue_size`.

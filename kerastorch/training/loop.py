@@ -195,13 +195,13 @@ def fit(
         if judge is not None and _is_judged(epoch, validation_freq):
             found = _evaluate(model, compiled, judge, listed, None)
             logs |= {f"val_{name}": value for name, value in found.items()}
-        listed.call("on_epoch_end", epoch, logs)
+        listed.call("on_epoch_end", epoch, logs=logs)
         if model.stop_training:
             break
     model.eval()
     if isinstance(model.optimizer, optimizers.Optimizer):
         model.optimizer.finalize_variable_values()
-    listed.call("on_train_end", logs)
+    listed.call("on_train_end", logs=logs)
     return history
 
 
@@ -214,10 +214,10 @@ def _run(
     with nullcontext() if kind == "train" else torch.no_grad():
         for at, batch in enumerate(batches):
             if listed.follows_batches:
-                listed.call(f"on_{kind}_batch_begin", at, None)
+                listed.call(f"on_{kind}_batch_begin", at)
             logs = step(_on_device(model, batch))
             if listed.follows_batches:
-                listed.call(f"on_{kind}_batch_end", at, _numbers(compiled, logs))
+                listed.call(f"on_{kind}_batch_end", at, logs=_numbers(compiled, logs))
             if bar is not None:
                 bar.advance(lambda logs=logs: _numbers(compiled, logs))
             if kind == "train" and model.stop_training:
@@ -232,7 +232,7 @@ def _evaluate(
     compiled.reset()
     listed.call("on_test_begin")
     logs = _run(model, compiled, epochs.epoch(), listed, bar, "test")
-    listed.call("on_test_end", logs)
+    listed.call("on_test_end", logs=logs)
     return logs
 
 

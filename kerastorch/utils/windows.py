@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ class TimeseriesDataset:
     """Batches of windows of a series, made when they are asked for; see `timeseries_dataset_from_array`.
 
     Iterate over it as often as you like; `len()` is the number of batches. `torch.utils.data.DataLoader` is not needed.
+    Of `tf.data.Dataset` it has `take` and `skip`, and what changes no batch: `cache`, `prefetch`.
     """
 
     def __init__(
@@ -32,15 +34,38 @@ class TimeseriesDataset:
         self._data, self._targets = data, targets
         self._starts, self._steps = starts, steps
         self._batch_size, self._generator = batch_size, generator
+        self._part = slice(None)  # of the batches of a pass
 
     def __len__(self) -> int:
-        return -(-len(self._starts) // (self._batch_size or 1))
+        return len(range(-(-len(self._starts) // (self._batch_size or 1)))[self._part])
+
+    def take(self, count: int) -> TimeseriesDataset:
+        """The first `count` batches of each pass; all of them for -1."""
+        return self._cut(slice(None) if count == -1 else slice(integer("count", count, 0)))
+
+    def skip(self, count: int) -> TimeseriesDataset:
+        """All batches of each pass but the first `count`; none of them for -1."""
+        return self._cut(slice(0) if count == -1 else slice(integer("count", count, 0), None))
+
+    def cache(self, filename: str = "") -> TimeseriesDataset:
+        """The same batches; they are in memory already."""
+        return self
+
+    def prefetch(self, buffer_size: Any = None) -> TimeseriesDataset:
+        """The same batches; making one costs less than handing it over."""
+        return self
+
+    def _cut(self, part: slice) -> TimeseriesDataset:
+        made = copy.copy(self)
+        left = range(-(-len(self._starts) // (self._batch_size or 1)))[self._part][part]
+        made._part = slice(left.start, left.stop)
+        return made
 
     def __iter__(self) -> Iterator[Any]:
         starts = self._starts
         if self._generator is not None:
             starts = self._generator.permutation(starts)
-        for begin in range(0, len(starts), self._batch_size or 1):
+        for begin in range(0, len(starts), self._batch_size or 1)[self._part]:
             rows = torch.as_tensor(starts[begin : begin + (self._batch_size or 1)])
             if self._batch_size is None:
                 rows = rows[0]

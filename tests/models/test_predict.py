@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from workers.model_habits import Frame
 
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
+from kerastorch.errors import ArgumentError, ShapeError
 from kerastorch.models._transfer import Plain, transfer_to
 
 MIB = 1 << 20
@@ -221,7 +221,7 @@ def test_outputs_with_rows_of_their_own() -> None:
         (lambda m: m.predict(np.zeros((2, 4, 3)), batch_size=0), ArgumentError, "batch_size: expected a positive"),
         (lambda m: m.predict(np.zeros((2, 4, 3)), steps=1.5), ArgumentError, "steps: expected a positive integer"),
         (lambda m: m.predict(np.zeros((2, 4, 3)), verbose=7), ArgumentError, 'verbose: expected 0, 1, 2 or "auto"'),
-        (lambda m: m.predict(np.zeros((2, 4, 3)), callbacks=[1]), UnsupportedError, "callbacks belong to Keras's"),
+        (lambda m: m.predict(np.zeros((2, 4, 3)), callbacks=[1]), ArgumentError, "1 is no callback: expected objects"),
         (
             lambda m: m.predict(Frame(np.array([["a"]], object))),
             ArgumentError,

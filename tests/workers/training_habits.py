@@ -1,0 +1,125 @@
+"""What people write around a training, run as it stands with Keras, tf-keras or kerastorch as `k`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+HOOKS = [
+    *(f"on_{kind}_{end}" for kind in ("train", "test", "predict") for end in ("begin", "end")),
+    *(f"on_{kind}_batch_{end}" for kind in ("train", "test", "predict") for end in ("begin", "end")),
+    *("on_epoch_begin", "on_epoch_end"),
+]
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def hooks(k: ModuleType) -> list[Any]:
+    """Every hook that is called, with its place and the names in its logs."""
+    calls: list[Any] = []
+
+    def hook(name: str) -> Any:
+        def called(self: Any, *args: Any, **named: Any) -> None:
+            logs = named.get("logs", args[-1])  # fails where a hook gets none
+            calls.append((name, [arg for arg in args if isinstance(arg, int)], sorted(logs)))
+
+        return called
+
+    every = type("Every", (k.callbacks.Callback,), {name: hook(name) for name in HOOKS})()
+    model = k.Sequential([k.Input((3,)), k.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    x, y = numbers(10, 3), numbers(10, 1, seed=1)
+    model.fit(x, y, batch_size=4, epochs=2, validation_split=0.2, verbose=0, callbacks=[every])
+    model.evaluate(x, y, batch_size=5, verbose=0, callbacks=[every])
+    model.predict(x, batch_size=5, verbose=0, callbacks=[every])
+    model.predict(x, verbose=0, callbacks=[])
+    return calls
+
+
+def outputs_of_batches(k: ModuleType) -> list[Any]:
+    """What `predict` tells a callback of each batch."""
+    found: list[Any] = []
+
+    class Collect(k.callbacks.Callback):  # type: ignore[name-defined]
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            found.append(np.asarray(logs["outputs"]))
+
+    model = k.Sequential([k.Input((3,)), k.layers.Lambda(lambda x: x * 2)])
+    model.predict(numbers(5, 3), batch_size=2, verbose=0, callbacks=[Collect()])
+    return found
+
+
+def own_metric(k: ModuleType) -> list[Any]:
+    """A metric whose state is variables, by hand and in `evaluate`."""
+    tf_keras = not hasattr(k, "ops")
+
+    class Right(k.metrics.Metric):  # type: ignore[name-defined]
+        def __init__(self, name: str = "right", **options: Any) -> None:
+            super().__init__(name=name, **options)
+            if tf_keras:
+                self.count = self.add_weight(name="count", initializer="zeros")
+                self.seen = self.add_weight("seen", shape=(2,), initializer="ones")
+            else:
+                self.count = self.add_variable(shape=(), name="count", initializer="zeros")
+                self.seen = self.add_weight(shape=(2,), name="seen", initializer="ones")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            hits = (y_true > 0) == (y_pred > 0)
+            sum_of = k.backend.sum if tf_keras else k.ops.sum
+            cast = k.backend.cast if tf_keras else k.ops.cast
+            self.count.assign_add(sum_of(cast(hits, "float32")))
+            self.seen.assign_sub([1.0, 2.0])
+
+        def result(self) -> Any:
+            return self.count / 2
+
+    metric = Right()
+    found: list[Any] = [metric.name, len(metric.variables), [str(v.name).split(":")[0] for v in metric.variables]]
+    tensor = k.backend.constant if tf_keras else k.ops.convert_to_tensor
+    y, z = tensor(numbers(6, 1)), tensor(numbers(6, 1, seed=1))
+    metric.update_state(y, z)
+    found += [np.asarray(metric.result()), np.asarray(metric.count), np.asarray(metric.seen)]
+    metric(y, y)
+    found += [np.asarray(metric.result()), np.asarray(metric.seen + 1)]
+    metric.reset_state()
+    found += [np.asarray(metric.result()), np.asarray(metric.seen)]
+    metric.count.assign(4)
+    found += [np.asarray(metric.count)]
+    model = k.Sequential([k.Input((1,)), k.layers.Activation("linear")])
+    model.compile(loss="mse", metrics=[metric])
+    found.append(model.evaluate(np.asarray(y), np.asarray(z), batch_size=4, verbose=0))
+    return found
+
+
+def relies_on_its_mask(k: ModuleType) -> list[Any]:
+    """A layer that fails without a mask, in graphs: the mask comes along their edges."""
+
+    class Shares(k.layers.Layer):  # type: ignore[name-defined]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.supports_masking = True
+
+        def call(self, x: Any, mask: Any = None) -> Any:
+            assert mask is not None
+            kept = k.ops.exp(x) * k.ops.expand_dims(k.ops.cast(mask, "float32"), -1)
+            return kept / k.ops.sum(kept, axis=1, keepdims=True)
+
+    found = []
+    for length in (None, 4):
+        inputs = k.Input((length,), dtype="int32")
+        embedded = k.layers.Embedding(5, 1, mask_zero=True, embeddings_initializer="ones")(inputs)
+        outputs = Shares()(embedded)
+        found += [outputs.shape, k.Model(inputs, outputs).predict(np.array([[1, 2, 0, 0], [3, 0, 4, 1]]), verbose=0)]
+    return found
+
+
+def windows_in_part(k: ModuleType) -> list[Any]:
+    """`take` and `skip` of a dataset of windows."""
+    made = k.utils.timeseries_dataset_from_array(np.arange(20.0), np.arange(20), 3, batch_size=4)
+    parts = [made.take(2), made.take(-1), made.skip(3), made.take(3).skip(1), made.skip(1).take(2), made.take(99)]
+    parts += [made.skip(99), made.skip(-1), made.take(0), made.cache().prefetch(2).skip(4)]
+    return [[[np.asarray(item) for item in batch] for batch in part] + [len(part)] for part in parts]
