@@ -1,4 +1,4 @@
-"""Write what is read, written and printed anew: `python tests/make_outcomes.py`; it names what is another than before.
+"""Write what is read, written and printed anew: `python tests/make_outcomes.py [SETS]`; it names what changed.
 
 See `_outcomes.py`. Before the result is kept, live Keras must have judged what changed: `make test`.
 """
@@ -6,18 +6,29 @@ See `_outcomes.py`. Before the result is kept, live Keras must have judged what 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_matching import matched
+from _outcomes_tables import operations
 from make_goldens import pack
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        every = {"readings": readings(), "written": written(), "stored": stored(), "printed": printed(Path(folder))}
-        for name, cases in every.items():
+        every = {
+            "readings": readings(),
+            "operations": operations(),
+            "matched": matched(),
+            "written": written(),
+            "stored": stored(),
+            "printed": printed(Path(folder)),
+        }
+        for name in sys.argv[1:] or every:
+            cases = every[name]
             before = kept(name) if (FOLDER / f"{name}.zip").exists() else {}
             found = {case: json.loads(json.dumps(outcome(make))) for case, make in cases.items()}
             changed = [case for case in {**before, **found} if before.get(case) != found.get(case)]

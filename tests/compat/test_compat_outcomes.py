@@ -1,9 +1,10 @@
-"""What the configs of two Kerases mean, in full, as several versions of them wrote it."""
+"""What the configs of two Kerases and the tables of operations mean, in full, as several versions of them wrote it."""
 
 from __future__ import annotations
 
 import pytest
 from _outcomes import differences, readings
+from _outcomes_tables import operations
 
 PARTS = 6
 
@@ -11,3 +12,8 @@ PARTS = 6
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_another(part: int) -> None:
     assert differences(readings(), "readings", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_row_is_another(part: int) -> None:
+    assert differences(operations(), "operations", slice(part, None, PARTS)) == {}
