@@ -1,4 +1,4 @@
-"""`python -m mutation`: draws mutants, judges them in stages, and writes docs/mutants.md."""
+"""`python -m mutation`: draws mutants, judges them, and writes docs/mutants.md."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .measure import Measurement
 from .run import ROOT, say
-from .subjects import SUBJECTS, files_of_tests
-from .table import ALL, LIVE, OTHERS, WHOLE, page
+from .subjects import SUBJECTS
+from .table import page
 
 
 def main() -> None:
@@ -18,8 +18,7 @@ def main() -> None:
     arguments.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), help="subjects")
     arguments.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants", help="what is kept between runs")
     arguments.add_argument("--again", action="store_true", help="judge those once more that no assertion has killed")
-    arguments.add_argument("--without-live", action="store_true", help="leave out the stage with live Keras")
-    arguments.add_argument("--seconds", type=float, default=240.0, help="of tests for one mutant in one stage")
+    arguments.add_argument("--seconds", type=float, default=60.0, help="of tests for one mutant in one stage")
     arguments.add_argument("--minutes", type=float, default=120.0, help="after which no further mutant is judged")
     arguments.add_argument("--note", default="", help="a paragraph for the page: what was measured, and where")
     given = arguments.parse_args()
@@ -31,13 +30,6 @@ def run(given: argparse.Namespace) -> None:
     if given.again:
         it.forget_survivors()
     it.draw_on()
-    others = {mutant.subject: sorted({*it.of_subjects} - {*it.own[mutant.subject]}) for mutant in it.drawn}
-    rest = sorted({*files_of_tests(it.root)} - {*it.of_subjects})
-    it.stage(OTHERS, lambda mutant: others[mutant.subject])
-    it.stage(ALL, lambda mutant: rest)
-    it.stage(WHOLE, lambda mutant: it.own[mutant.subject], wide=True)
-    if not given.without_live:
-        it.stage(LIVE, lambda mutant: files_of_tests(it.root), live=True)
     it.take_back_false_kills()
     (ROOT / "docs" / "mutants.md").write_text(page(it.drawn, it.results, it.reasons, given.seed, given.note))
     say("docs/mutants.md is written")

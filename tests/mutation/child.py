@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ JUDGES = ("/tests/", "/_pytest/", "/torch/testing/", "/numpy/testing/", "/unitte
 # A mutant that crashes in test after test is not going to be judged by an assertion: in one file, and in all.
 CRASHES_OF_A_FILE = 10
 MOST_CRASHES = 40
+# So many calls of a function without a new line, and its lines are followed no more in that test.
+MOST_IDLE = 10
+_WARNING = "ignore::pytest.PytestAssertRewriteWarning"
+OPTIONS = ["-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", _WARNING]
 
 
 def run_forked(
@@ -38,7 +42,7 @@ def run_forked(
         os.setsid()
         status = 1
         try:
-            _silence(log.with_suffix(".out"))
+            silence(log.with_suffix(".out"))
             with log.open("a", buffering=1) as file:
                 work(lambda line: print(json.dumps(line), file=file) and None)
             status = 0
@@ -62,7 +66,7 @@ def run_forked(
     return [json.loads(line) for line in lines if line.endswith("}")], how
 
 
-def _silence(path: Path) -> None:
+def silence(path: Path) -> None:
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(out, stream)
@@ -70,17 +74,7 @@ def _silence(path: Path) -> None:
 
 def pytest_run(file: str, plugin: object) -> None:
     mark_other_errors()
-    options = [
-        "-q",
-        "--tb=line",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-    ]
-    code = pytest.main([*options, file], plugins=[plugin])
+    code = pytest.main([*OPTIONS, file], plugins=[plugin])
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         raise RuntimeError(f"{file}: pytest ended with {code!r}")  # not the same as tests that passed
 
@@ -108,7 +102,7 @@ class Chosen:
 
 
 class Baseline(Chosen):
-    """Notes of each test: whether it passes, its seconds, and the functions of the package that it enters."""
+    """Notes of each test: whether it passes, its seconds, and the functions and lines of `traced` that it reaches."""
 
     def __init__(
         self,
@@ -116,31 +110,49 @@ class Baseline(Chosen):
         package: Path,
         note: Callable[[dict[str, Any]], None],
         order: dict[str, float] | None = None,
+        traced: Iterable[str] = (),
     ) -> None:
         super().__init__(live, package, order)
         self.note = note
-        self.entered: set[tuple[str, int]] = set()
-        self.times: dict[str, float] = {}
+        self.traced = frozenset(traced)
+        self.lines: dict[tuple[str, int], set[int]] = {}
+        self.idle: dict[tuple[str, int], int] = {}  # calls that have reached no line that was new in this test
         self.failed: set[str] = set()
         self.skipped: set[str] = set()
 
-    def _trace(self, frame: Any, event: str, argument: Any) -> None:
+    def _trace(self, frame: Any, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if code.co_filename.startswith(self.package):
-            self.entered.add((code.co_filename, code.co_firstlineno))
+        if code.co_filename not in self.traced:
+            return None
+        key = (code.co_filename, code.co_firstlineno)
+        lines = self.lines.setdefault(key, set())
+        if self.idle.get(key, 0) > MOST_IDLE:
+            return None  # lines cost more than calls; what is lost here is asked with the function
+        before = len(lines)
+
+        def note_line(frame: Any, event: str, argument: Any) -> Any:
+            if event == "line":
+                lines.add(frame.f_lineno)
+            elif event == "return" and len(lines) == before:
+                self.idle[key] = self.idle.get(key, 0) + 1
+            return note_line
+
+        return note_line
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self.entered = set()
+        self.lines, self.idle = {}, {}
         begin = time.perf_counter()
         threading.settrace(self._trace)
-        sys.settrace(self._trace)  # a tracer without a local one: only calls cost time
+        sys.settrace(self._trace)
         yield
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
         name = item.nodeid
         outcome = "failed" if name in self.failed else "skipped" if name in self.skipped else "passed"
-        entered = [f"{file[len(self.package) + 1 :]}:{line}" for file, line in self.entered]
+        entered: dict[str, dict[str, list[int]]] = {}
+        for (file, line), lines in self.lines.items():
+            entered.setdefault(file[len(self.package) + 1 :], {})[str(line)] = sorted(lines)
         self.note({"test": name, "outcome": outcome, "seconds": time.perf_counter() - begin, "entered": entered})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

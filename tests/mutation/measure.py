@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from .equivalents import EQUIVALENT
 from .run import Runner, say
-from .subjects import SUBJECTS, Mutant, draw, files_of_tests
-from .table import LIVE, OWN
+from .subjects import Mutant, draw
+from .table import ANEW, ENTER, REACH
 
 # Of so many times the number that is asked for, enough are no crashes.
-MOST_DRAWN = 3
+MOST_DRAWN = 2
 DECIDED = ("assertion", "crashing")
 
 
@@ -24,28 +24,27 @@ class Measurement:
     def __init__(
         self, folder: Path, seed: int, count: int, only: Iterable[str], seconds: float, minutes: float
     ) -> None:
+        self.runner = Runner(folder, seconds, lambda root: draw(root, MOST_DRAWN * count, seed, only))
         self.end = time.monotonic() + 60 * minutes
-        self.runner = Runner(folder, seconds)
-        self.root = self.runner.copy.root
         self.count = count
-        self.mutants = draw(self.root, MOST_DRAWN * count, seed, only)
+        self.mutants = self.runner.mutants
         self.drawn: list[Mutant] = []  # as many of them as are needed
         self.stored = folder / "results.json"
         self.known: dict[str, dict[str, Any]] = json.loads(self.stored.read_text()) if self.stored.exists() else {}
         self.results = {each.key: self.known[each.key] for each in self.mutants if each.key in self.known}
         self.reasons = {each.key: EQUIVALENT[each.key] for each in self.mutants if each.key in EQUIVALENT}
-        self.own = {name: files_of_tests(self.root, name) for name in SUBJECTS}
-        self.of_subjects = sorted({file for each in self.own.values() for file in each})
         for key, result in self.results.items():
             if result["how"] == "assertion":
                 self.runner.count_kill(key.partition(" | ")[0], result["by"])
 
     def forget_survivors(self) -> None:
         """Judge those anew that no assertion has killed."""
-        self.results = {key: result for key, result in self.results.items() if result["how"] in DECIDED}
+        for result in self.results.values():
+            if result["how"] not in DECIDED:
+                result["tried"] = []
 
     def draw_on(self) -> None:
-        """Judge mutants by the tests of their subjects, until there are as many as were asked for.
+        """Judge mutants until there are as many as were asked for.
 
         Those that change nothing and those that crash at once are set aside, and others drawn for them.
         """
@@ -55,50 +54,54 @@ class Measurement:
                 return
             self.drawn.append(mutant)
             if mutant.key not in self.reasons:
-                self.judge_first(mutant)
+                self.judge(mutant)
                 counted += self.results[mutant.key]["how"] != "crashing"
 
-    def judge_first(self, mutant: Mutant) -> None:
-        if self.is_open(mutant):
-            self.ask(mutant, OWN, self.own[mutant.subject])
+    def judge(self, mutant: Mutant) -> None:
+        """Ask the tests that reach the changed line, then those that enter the function, then both after an import."""
+        ask = self.runner
+        reach = ask.that_reach(mutant)
+        if self.is_open(mutant, REACH):
+            self.ask(mutant, REACH, ask.ordered(mutant, reach, ask.most_seconds))
+        if self.is_open(mutant, ENTER):
+            self.ask(mutant, ENTER, ask.ordered(mutant, self.rest(mutant), ask.most_seconds / 2))
+        if self.is_open(mutant, ANEW):
+            near = ask.ordered(mutant, reach or ask.that_enter(mutant), ask.most_seconds / 2)
+            self.ask(mutant, ANEW, near, anew=True)
         result = self.results[mutant.key]
-        if result["how"] not in ("crash", "refusal") or result.get("followed"):
-            return
-        result["followed"] = True
-        if crash := self.runner.crash(mutant, self.of_subjects):
-            say(f"crashing: {crash['what'][:100]!r} with {crash['given'][:60]!r}, {crash['seen']}")
-            self.keep(mutant, {"stage": OWN, "tried": [OWN], **crash})
+        if result["how"] in ("crash", "refusal") and not result.get("followed"):
+            result["followed"] = True
+            if crash := ask.crash(mutant):
+                say(f"crashing: {crash['what'][:100]!r} with {crash['given'][:60]!r}, {crash['seen']}")
+                self.keep(mutant, {"stage": REACH, "tried": [REACH], **crash})
+        result = self.results[mutant.key]
+        result.setdefault("first", result["how"])
+        self.keep(mutant, result)
 
-    def stage(self, name: str, choose: Callable[[Mutant], Iterable[str]], **how: Any) -> None:
-        """Judge those that no assertion has killed yet; first those that nothing has seen."""
-        left = [each for each in self.drawn if each.key not in self.reasons and self.is_open(each)]
-        left.sort(key=lambda each: self.results[each.key]["how"] != "lived")
-        say(f"{name}: {len(left)}")
-        if how.get("live") and left:
-            self.runner.start_keras()
-        for mutant in left:
-            if self.is_over():
-                return
-            self.ask(mutant, name, choose(mutant), **how)
+    def rest(self, mutant: Mutant) -> set[str]:
+        """More cases of tests that reach the statement; and tests that enter the function only."""
+        reach, enter = self.runner.that_reach(mutant), self.runner.that_enter(mutant)
+        return (self.runner.more_cases(reach or enter) | enter) - reach
 
-    def ask(self, mutant: Mutant, stage: str, files: Iterable[str], **how: Any) -> None:
+    def ask(self, mutant: Mutant, stage: str, tests: list[str], **how: Any) -> None:
         before = self.results.get(mutant.key, {"tried": []})
-        if stage in before["tried"]:
-            return
-        result = {**self.runner.judge(mutant, sorted(files), **how), "stage": stage}
-        if before.get("how", "lived") != "lived" and result["how"] != "assertion":
-            result = before  # what other tests had seen of it says more
+        begin = time.monotonic()
+        found = self.runner.judge(mutant, tests, **how)
+        if before.get("how", "lived") != "lived" and found["how"] != "assertion":
+            found = before  # what other tests had seen of it says more
         site = mutant.site
-        place = f"{mutant.module}:{site.line} {site.operator}: {site.after[:60]!r}"
-        say(f"{result['how']:9} {stage}: {place} {result['by']}")
-        self.keep(mutant, {**result, "tried": [*before["tried"], stage]})
+        place = f"{mutant.module}:{site.line} {site.operator}: {site.before[:40]!r} -> {site.after[:60]!r}"
+        took = f"{time.monotonic() - begin:.1f} s, {len(tests)} tests"
+        say(f"{found['how']:9} {stage}: {place} {found['by']} ({took})")
+        self.keep(mutant, {**before, **found, "stage": stage, "tried": [*before["tried"], stage]})
 
     def keep(self, mutant: Mutant, result: dict[str, Any]) -> None:
         self.results[mutant.key] = result
         self.stored.write_text(json.dumps({**self.known, **self.results}, indent=1))
 
-    def is_open(self, mutant: Mutant) -> bool:
-        return mutant.key not in self.results or self.results[mutant.key]["how"] not in DECIDED
+    def is_open(self, mutant: Mutant, stage: str) -> bool:
+        result = self.results.get(mutant.key)
+        return result is None or (result["how"] not in DECIDED and stage not in result["tried"])
 
     def is_over(self) -> bool:
         if over := time.monotonic() > self.end:
@@ -107,8 +110,8 @@ class Measurement:
 
     def take_back_false_kills(self) -> None:
         killed = [(key, each) for key, each in self.results.items() if each["how"] == "assertion"]
-        unfit = self.runner.confirm((each["by"], each["stage"] == LIVE) for _, each in killed)
+        unfit = self.runner.confirm(each["by"] for _, each in killed)
         for key, each in killed:
             if each["by"] in unfit:
                 say(f"fails without a fault, so it kills nothing: {each['by']}")
-                self.results[key] = {"how": "lived", "stage": OWN, "by": "", "what": "no kill that holds", "tried": []}
+                self.results[key] = {**each, "how": "lived", "by": "", "what": "no kill that holds", "tried": []}

@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .child import CRASHES_OF_A_FILE, MOST_CRASHES, Baseline, Judge, pytest_run, run_forked
-from .crashes import Follow, crash_of_import, lines_of, verdict
-from .subjects import Mutant
+from .child import CRASHES_OF_A_FILE, MOST_CRASHES, Judge, pytest_run, run_forked
+from .crashes import crash_of_import, lines_of, verdict
+from .subjects import SUBJECTS, Mutant, files_of_tests, modules
+from .warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 # Before a mutant counts as one that crashes at once: how many tests of one parametrized function, how long in all.
 SIBLINGS = 8
+# Cases of a parametrized test of which it is noted what they reach; the others are asked where one of these is.
+CASES = 4
 FOLLOW_SECONDS = 30.0
 
 
@@ -85,15 +88,14 @@ class Copy:
 class Runner:
     """Holds what is known of the unchanged tests, and judges mutants."""
 
-    def __init__(self, folder: Path, most_seconds: float) -> None:
+    def __init__(self, folder: Path, most_seconds: float, mutants: Callable[[Path], list[Mutant]]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.most_seconds = most_seconds  # of tests for a mutant in a stage
         self.copy = Copy(folder)
-        self.tests: dict[tuple[str, bool], dict[str, dict[str, Any]]] = {}
+        self.package = self.copy.root / "kerastorch"
         self.kills: dict[tuple[str, str], int] = {}  # (module, test) -> how many mutants it has killed
         self.unfit: set[str] = set()  # tests that fail on the unchanged copy as well
-        self.keras: Any = None
         os.chdir(self.copy.root)
         os.environ.update(
             PYTHONPATH=str(self.copy.root), KERASTORCH_SEED="0", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3"
@@ -109,130 +111,126 @@ class Runner:
         import torch
 
         torch.set_num_threads(1)
+        self.mutants = mutants(self.copy.root)
+        traced = sorted({str(path) for name in SUBJECTS for path in modules(self.copy.root, name)})
+        self.warm = Warm(files_of_tests(self.copy.root), self.package, folder, traced)
+        self._cases: dict[str, list[str]] = {}  # test function -> its cases; the first ones are followed
+        for name in sorted(self.warm.collected, key=_mixed):
+            self._cases.setdefault(name.partition("[")[0], []).append(name)
+        self.seconds: dict[str, float] = {}  # of each test
+        self.reaching: dict[tuple[str, int], set[str]] = {}  # (module, line) -> tests; for lines of the mutants
+        self.entering: dict[str, set[str]] = {}  # "module:function" -> tests
+        self._learn()
 
-    def baseline(self, file: str, live: bool) -> dict[str, dict[str, Any]]:
-        """The tests of a file that pass: seconds and entered functions of each; kept as long as its stamp holds."""
-        if (file, live) in self.tests:
-            return self.tests[file, live]
-        stored = self.folder / "baseline" / f"{file.replace('/', '-')}{'-live' if live else ''}.json"
-        stored.parent.mkdir(exist_ok=True)
-        stamp = self.copy.stamp(file)
-        known = json.loads(stored.read_text()) if stored.exists() else {}
-        if known.get("stamp") != stamp:
-            package = self.copy.root / "kerastorch"
+    def _learn(self) -> None:
+        """What each test reaches on the unchanged copy, kept as long as package and test file are what they were."""
+        wanted = {(each.module, line) for each in self.mutants for line in self._lines(each)}
+        of_file: dict[str, list[str]] = {}
+        for names in self._cases.values():
+            for name in names[:CASES]:
+                of_file.setdefault(name.partition("::")[0], []).append(name)
+        for file, tests in of_file.items():
+            stored = self.folder / "baseline" / f"{file.replace('/', '-')}.json"
+            stored.parent.mkdir(exist_ok=True)
+            stamp = self.copy.stamp(file)
+            known = json.loads(stored.read_text()) if stored.exists() else {}
+            if known.get("stamp") != stamp:
+                lines, how = self.warm.ask("baseline", tests, 900)
+                if how != "ended":
+                    say(f"  {file} {how}: the tests before that are used; see {self.folder / 'log.out'}")
+                known = {"stamp": stamp, "tests": lines}
+                stored.write_text(json.dumps(known))
+                bad = [each["test"] for each in lines if each["outcome"] == "failed"]
+                took = sum(each["seconds"] for each in lines)
+                say(f"  {file}: {len(lines)} tests, {took:.0f} s{', failing: ' + str(bad) if bad else ''}")
+            for each in known["tests"]:
+                if each["outcome"] == "passed":
+                    self._index(each, wanted)
+        for names in self._cases.values():
+            known_ones = [self.seconds[name] for name in names[:CASES] if name in self.seconds]
+            for name in names[CASES:] if known_ones else ():
+                self.seconds[name] = sum(known_ones) / len(known_ones)
 
-            def work(note: Callable[[dict[str, Any]], None]) -> None:
-                self._prepare(live)
-                pytest_run(file, Baseline(live, package, note))
+    def _index(self, test: dict[str, Any], wanted: set[tuple[str, int]]) -> None:
+        name = test["test"]
+        self.seconds[name] = test["seconds"]
+        for module, functions in test["entered"].items():
+            module = f"kerastorch/{module}"
+            for first, lines in functions.items():
+                place = f"{module}:{self.copy.function_at(module, int(first))}"
+                self.entering.setdefault(place, set()).add(name)
+                for line in lines:
+                    if (module, line) in wanted:
+                        self.reaching.setdefault((module, line), set()).add(name)
 
-            lines, how = run_forked(work, self.folder / "log", 900)
-            if how != "ended":
-                say(f"  {file} {how}: the tests before that are used; see {self.folder / 'log.out'}")
-            for each in lines:
-                places = {self._place(place) for place in each["entered"]}
-                each["entered"] = sorted(places)
-            known = {"stamp": stamp, "tests": lines}
-            stored.write_text(json.dumps(known))
-            bad = [each["test"] for each in lines if each["outcome"] == "failed"]
-            say(f"  {file}{' (live)' if live else ''}: {len(lines)} tests{', failing: ' + str(bad) if bad else ''}")
-        passed = {
-            each["test"]: each
-            for each in known["tests"]
-            if each["outcome"] == "passed" and each["test"] not in self.unfit
-        }
-        for each in passed.values():
-            each["entered"] = frozenset(each["entered"])
-        self.tests[file, live] = passed
-        return passed
+    def _lines(self, mutant: Mutant) -> range:
+        return statement_lines(self.copy.text(mutant.module), mutant.site.line)
 
-    def _place(self, place: str) -> str:
-        module, line = place.rsplit(":", 1)
-        return f"kerastorch/{module}:{self.copy.function_at(f'kerastorch/{module}', int(line))}"
+    # ------------------------------------------------------------------------ which tests are asked
 
-    def _prepare(self, live: bool) -> None:
-        """In a fork: whoever wants the process with real Keras gets the one that is already there."""
-        if live:
-            import _keras_worker
+    def that_reach(self, mutant: Mutant) -> set[str]:
+        """The tests that come to the changed statement."""
+        return set().union(*(self.reaching.get((mutant.module, line), ()) for line in self._lines(mutant)))
 
-            worker = self.keras
-            worker.close = lambda: None
-            _keras_worker.KerasWorker = lambda *args, **kwargs: worker
+    def more_cases(self, tests: Iterable[str]) -> set[str]:
+        """The other cases of tests of which one is among these."""
+        cases = (self._cases[function] for function in {name.partition("[")[0] for name in tests})
+        return {name for names in cases for name in names[CASES:] if name in self.seconds}
 
-    def start_keras(self) -> None:
-        import _keras_worker
+    def that_enter(self, mutant: Mutant) -> set[str]:
+        """The tests that enter the changed function.
 
-        if self.keras is not None:
-            self.keras.close()
-        self.keras = _keras_worker.KerasWorker()
-        self.keras.call("keras3", "selftest:versions")
+        In a table of a module or class, every function there counts as changed; what no test enters runs at import,
+        and every test may see it.
+        """
+        function = mutant.site.function.replace("<module>", "")
+        place = f"{mutant.module}:{function}"
+        found = set().union(*(tests for entered, tests in self.entering.items() if _is_in(place, entered)))
+        return found or {name for names in self._cases.values() for name in names[:CASES] if name in self.seconds}
 
-    def candidates(self, mutant: Mutant, files: Iterable[str], live: bool, wide: bool) -> dict[str, dict[str, float]]:
-        """File -> test -> its place in the order, for the tests that enter the changed function.
+    def ordered(self, mutant: Mutant, tests: Iterable[str], most: float) -> list[str]:
+        """Tests in the order in which they are asked, as many as `most` seconds allow.
+
+        First those that have killed in this module; then those of the subject's files; of a parametrized test one
+        case, then a second: a fault is rather seen by another test than by the hundredth case of one.
+        """
+        own = set(files_of_tests(self.copy.root, mutant.subject))
+        rank: dict[str, int] = {}
+        keys = {}
+        for name in sorted(set(tests) - self.unfit, key=lambda name: (_mixed(name), name)):
+            function = name.partition("[")[0]
+            rank[function] = rank.get(function, -1) + 1
+            far = rank[function] + 3 * (name.partition("::")[0] not in own)
+            keys[name] = (-self.kills.get((mutant.module, name), 0), far, self.seconds[name])
+        out, total = [], 0.0
+        for name in sorted(keys, key=lambda name: (keys[name], name)):
+            if out and total + self.seconds[name] > most:
+                continue
+            total += self.seconds[name]
+            out.append(name)
+        return out
+
+    # ------------------------------------------------------------------------ what a mutant dies of
+
+    def judge(self, mutant: Mutant, tests: list[str], anew: bool = False) -> dict[str, Any]:
+        """Run tests until an assertion kills the mutant.
 
         Args:
-            mutant: What is changed. In a table of a module or class, every function there counts as changed.
-            files: Where to look.
-            live: Whether to take the tests that need live Keras, or the others.
-            wide: Whether to take all tests of a file in which one enters the function: what a fixture or a cache
-                keeps is entered by one test and seen by others.
+            mutant: What is changed.
+            tests: Which tests, in their order.
+            anew: Whether the package is imported with the fault; else it is planted into the one that runs, where
+                that is the same (`planted.plant`).
         """
-        files = list(files)
-        function = mutant.site.function.replace("<module>", "")
-        # A table is seen by whoever looks in it, and what no test enters runs at import: then every test may see it.
-        for place in (f"{mutant.module}:{function}", "") if function else ("",):
-            if found := self._entering(mutant.module, place, files, live, wide):
-                return found
-        return {}
-
-    def _entering(
-        self, module: str, place: str, files: list[str], live: bool, wide: bool
-    ) -> dict[str, dict[str, float]]:
-        found: dict[str, dict[str, float]] = {}
-        for file in files:
-            tests = self.baseline(file, live)
-            enter = {name for name, each in tests.items() if any(_is_in(place, one) for one in each["entered"])}
-            if enter:
-                taken = tests if wide else enter
-                kills = {name: self.kills.get((module, name), 0) for name in taken}
-                found[file] = {name: tests[name]["seconds"] - 1e6 * kills[name] for name in taken}
-        return found
-
-    def judge(self, mutant: Mutant, files: list[str], live: bool = False, wide: bool = False) -> dict[str, Any]:
-        """Run the tests of `files` that can see the mutant until an assertion kills it."""
-        chosen = self.candidates(mutant, files, live, wide)
-        # Files with killers first, then those that have the module's name, then those of quick tests.
-        stem = Path(mutant.module).stem.strip("_")
-        ordered = sorted(
-            chosen,
-            key=lambda file: (
-                min(0.0, *chosen[file].values()),
-                stem not in file,
-                self._seconds(file, live, chosen[file]) / len(chosen[file]),
-            ),
-        )
-        seconds = self._leave_out_slow(chosen, live)
-        ordered = [file for file in ordered if chosen[file]]
-        package = self.copy.root / "kerastorch"
         text = self.copy.text(mutant.module)
-
-        def work(note: Callable[[dict[str, Any]], None]) -> None:
-            self._prepare(live)
-            crashes = 0
-            for file in ordered:
-                most = MOST_CRASHES if stem in file else CRASHES_OF_A_FILE
-                judge = Judge(live, chosen[file], package, note, most)
-                pytest_run(file, judge)
-                crashes += judge.crashes
-                if judge.killed or crashes >= MOST_CRASHES:
-                    return
-
-        self.copy.write(mutant.module, mutant.site.apply(text))
-        try:
-            lines, how = run_forked(work, self.folder / "log", 60 + 4 * seconds)
-        finally:
-            self.copy.write(mutant.module, text)
-        if live and how != "ended":
-            self.start_keras()  # an answer that nobody took may stand in its pipe
+        after = mutant.site.apply(text)
+        limit = 60 + 4 * sum(self.seconds[name] for name in tests)
+        how = "unplanted"
+        lines: list[dict[str, Any]] = []
+        if not anew:
+            change = {"module": mutant.module, "before": text, "after": after}
+            lines, how = self.warm.ask("judge", tests, limit, most=MOST_CRASHES, **change)
+        if how == "unplanted":
+            lines, how = self._imported(mutant.module, after, tests, limit)
         for kind in ("assertion", "refusal", "crash"):
             for each in lines:
                 if each["how"] == kind:
@@ -241,43 +239,41 @@ class Runner:
                     return {"how": kind, "by": each["test"], "what": each["what"]}
         if how != "ended":
             return {"how": "timeout" if how == "timeout" else "crash", "by": "", "what": how}
-        return {"how": "lived", "by": "", "what": f"{sum(map(len, chosen.values()))} tests"}
+        return {"how": "lived", "by": "", "what": f"{len(tests)} tests"}
 
-    def _leave_out_slow(self, chosen: dict[str, dict[str, float]], live: bool) -> float:
-        """Keep as many tests as there is time for, first those that have killed, then quick ones; their seconds."""
-        each = [
-            (place, self.tests[file, live][name]["seconds"], file, name)
-            for file, tests in chosen.items()
-            for name, place in tests.items()
-        ]
-        total = 0.0
-        for _, seconds, file, name in sorted(each):
-            if total and total + seconds > self.most_seconds:
-                del chosen[file][name]
-            else:
-                total += seconds
-        return total
+    def _imported(self, module: str, after: str, tests: list[str], limit: float) -> tuple[list[dict[str, Any]], str]:
+        order: dict[str, dict[str, float]] = {}
+        for place, name in enumerate(tests):
+            order.setdefault(name.partition("::")[0], {})[name] = float(place)
 
-    def crash(self, mutant: Mutant, files: list[str]) -> dict[str, Any] | None:
+        def work(note: Callable[[dict[str, Any]], None]) -> None:
+            crashes = 0
+            for file, chosen in order.items():
+                judge = Judge(False, chosen, self.package, note, CRASHES_OF_A_FILE)
+                pytest_run(file, judge)
+                crashes += judge.crashes
+                if judge.killed or crashes >= MOST_CRASHES:
+                    return
+
+        text = self.copy.text(module)
+        self.copy.write(module, after)
+        try:
+            return run_forked(work, self.folder / "log", limit)
+        finally:
+            self.copy.write(module, text)
+
+    def crash(self, mutant: Mutant) -> dict[str, Any] | None:
         """What the changed function crashes with in every call, if that is all it ever does; see `crashes.verdict`."""
         text = self.copy.text(mutant.module)
         noted = mutant.site.apply(text, noted=True)
         lines = lines_of(noted, mutant.site.line) if mutant.site.noted else None
-        package = self.copy.root / "kerastorch"
-        chosen = self._varied(self.candidates(mutant, files, live=False, wide=False))
+        tests = self._varied(mutant)
 
         def work(note: Callable[[dict[str, Any]], None]) -> None:
             if error := crash_of_import(mutant.module):
                 note({"import": error})
-            if error or lines is None:
-                return
-            for file, order in chosen.items():
-                follow = Follow(order, package, note, self.copy.root / mutant.module, lines, mutant.site.checks)
-                pytest_run(file, follow)
-                if follow.stop:
-                    return
 
-        self.copy.write(mutant.module, noted if lines else mutant.site.apply(text))
+        self.copy.write(mutant.module, mutant.site.apply(text))
         try:
             found, how = run_forked(work, self.folder / "log", 240)
         finally:
@@ -285,61 +281,57 @@ class Runner:
         if found and "import" in found[0]:
             given = {"by": "", "given": "nothing: it cannot be imported", "seen": "every import"}
             return {"how": "crashing", "what": found[0]["import"], **given}
+        if lines is None:
+            return None
+        more = {"file": self.copy.root / mutant.module, "lines": lines, "checks": mutant.site.checks}
+        found, how = self.warm.ask("follow", tests, 240, module=mutant.module, before=text, after=noted, **more)
         return verdict(found, mutant.site.checks) if how == "ended" else None
 
-    def _varied(self, chosen: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    def _varied(self, mutant: Mutant) -> list[str]:
         """A few of each parametrized test, of many files, as many as there is time for; quick ones first."""
-        each: list[tuple[float, str, str]] = []
-        for file in chosen:
-            counts: dict[str, int] = {}
-            for name in sorted(chosen[file], key=lambda name: (self.tests[file, False][name]["seconds"], name)):
-                function = name.partition("[")[0]
-                counts[function] = counts.get(function, 0) + 1
-                if counts[function] <= SIBLINGS:
-                    each.append((self.tests[file, False][name]["seconds"], file, name))
-        taken: dict[str, dict[str, float]] = {}
+        taken: list[str] = []
+        counts: dict[str, int] = {}
         total = 0.0
-        for seconds, file, name in sorted(each):
-            if (total := total + seconds) > FOLLOW_SECONDS:
-                break
-            taken.setdefault(file, {})[name] = seconds
+        for name in sorted(self.that_enter(mutant), key=lambda name: (self.seconds[name], name)):
+            function = name.partition("[")[0]
+            counts[function] = counts.get(function, 0) + 1
+            if counts[function] <= SIBLINGS and (total := total + self.seconds[name]) <= FOLLOW_SECONDS:
+                taken.append(name)
         return taken
 
-    def confirm(self, killers: Iterable[tuple[str, bool]]) -> set[str]:
+    def confirm(self, killers: Iterable[str]) -> set[str]:
         """Run tests that have killed once more, on the unchanged copy.
-
-        Args:
-            killers: Each test, and whether it needs live Keras.
 
         Returns:
             Those that do not pass there. They are not asked again.
         """
-        groups: dict[tuple[str, bool], dict[str, float]] = {}
-        for name, live in sorted(set(killers)):
-            groups.setdefault((name.partition("::")[0], live), {})[name] = 0.0
-            if live and self.keras is None:
-                self.start_keras()
-        for (file, live), order in groups.items():
-
-            def work(
-                note: Callable[[dict[str, Any]], None], file: str = file, live: bool = live, order: Any = order
-            ) -> None:
-                self._prepare(live)
-                pytest_run(file, Baseline(live, self.copy.root / "kerastorch", note, order))
-
-            lines, _ = run_forked(work, self.folder / "log", 900)
-            self.unfit |= set(order) - {each["test"] for each in lines if each["outcome"] == "passed"}
-        for key, tests in self.tests.items():
-            self.tests[key] = {name: each for name, each in tests.items() if name not in self.unfit}
+        order = sorted(set(killers))
+        lines, _ = self.warm.ask("baseline", order, 900)
+        self.unfit |= set(order) - {each["test"] for each in lines if each["outcome"] == "passed"}
         return self.unfit
 
     def count_kill(self, module: str, test: str) -> None:
         """A test that has killed one mutant of a module is tried first on the next."""
         self.kills[module, test] = self.kills.get((module, test), 0) + 1
 
-    def _seconds(self, file: str, live: bool, chosen: Iterable[str]) -> float:
-        tests = self.baseline(file, live)
-        return sum(tests[name]["seconds"] for name in chosen)
+
+def statement_lines(text: str, line: int) -> range:
+    """The lines of the innermost statement around a line; of one that has a body, those before it."""
+    best = range(line, line + 1)
+    size = None
+    for each in ast.walk(ast.parse(text)):
+        if isinstance(each, ast.stmt) and each.end_lineno is not None and each.lineno <= line <= each.end_lineno:
+            body = getattr(each, "body", None)
+            last = body[0].lineno - 1 if isinstance(body, list) and body else each.end_lineno
+            if line <= max(last, each.lineno) and (size is None or each.end_lineno - each.lineno < size):
+                size = each.end_lineno - each.lineno
+                best = range(each.lineno, max(last, each.lineno) + 1)
+    return best
+
+
+def _mixed(name: str) -> str:
+    """An order of the cases of a test that has nothing to do with how they are listed."""
+    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
 
 
 def _is_in(place: str, entered: str) -> bool:

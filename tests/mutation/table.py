@@ -8,12 +8,10 @@ from .operators import OPERATORS
 from .subjects import SUBJECTS, Mutant
 
 # The stages, in their order: which tests were asked.
-OWN = "tests of its subject"
-OTHERS = "tests of the other subjects"
-ALL = "all other tests"
-WHOLE = "whole files of its subject"
-LIVE = "tests with live Keras alone"
-STAGES = (OWN, OTHERS, ALL, WHOLE, LIVE)
+REACH = "tests that come to the changed statement"
+ENTER = "other tests that enter the changed function"
+ANEW = "the former, with the fault when the package is imported"
+STAGES = (REACH, ENTER, ANEW)
 COLUMNS = ("assertion", "refusal", "crash", "timeout", "lived")
 
 
@@ -54,7 +52,7 @@ def page(
         "| tests that were asked | of the mutants that no assertion had killed before |",
         "|---|---:|",
         *(
-            f"| {stage} | {sum(stage in results[each.key].get('tried', [OWN]) for each in counted)} |"
+            f"| {stage} | {sum(stage in results[each.key].get('tried', [REACH]) for each in counted)} |"
             for stage in STAGES
         ),
         "",
