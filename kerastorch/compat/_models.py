@@ -90,8 +90,8 @@ def read_config(
     """
     mapping(config, "The config of the model")
     refuse_deep(config)
-    writer = detect_writer(config, keras_version, backend)
-    context = Context(writer, profiles_of(writer, config), own, offered=offered or Offered())
+    writer = detect_writer(config, keras_version, backend, own)
+    context = Context(writer, profiles_of(writer, config, own), own, offered=offered or Offered())
     if writer.era == "keras1" and (writer.version or "1").startswith("0"):
         raise UnsupportedFileError(
             f"The file was written by Keras {writer.version}; versions 1 to 3 are read. Save it with a later Keras."

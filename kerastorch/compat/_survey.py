@@ -181,6 +181,8 @@ def _unknown(context: Context, entry: _Entry, in_graph: bool) -> str | None:
         return None
     if class_name not in forms.LAYERS:
         return tables.LEFT_OUT.get(class_name, "")
+    if context.own:  # ours holds what any Keras had
+        return None
     era = "keras2" if context.writer.era == "keras1" else context.writer.era
     return None if era in forms.LAYERS[class_name].eras else f"{context.writer} has no class {class_name}"
 

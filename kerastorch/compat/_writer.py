@@ -19,13 +19,16 @@ _PREFERENCE: tuple[Era, ...] = ("keras3", "keras2", "tf.keras", "keras1")
 _RESAVE = "Load it in the Keras that wrote it and save it with Keras 2 or 3"
 
 
-def detect_writer(config: Mapping[str, Any], keras_version: str | None, backend: str | None) -> Writer:
+def detect_writer(
+    config: Mapping[str, Any], keras_version: str | None, backend: str | None, own: bool = False
+) -> Writer:
     """Return which Keras wrote a config.
 
     Args:
         config: The parsed `model_config`, `config.json` or `to_json()` text.
         keras_version: As the file states it beside the config; None to take it from the config, or from its form.
         backend: Likewise.
+        own: Whether it may be a config of ours.
 
     Raises:
         UnsupportedFileError: The version is not one that is known, or the form is that of two eras at once.
@@ -38,7 +41,7 @@ def detect_writer(config: Mapping[str, Any], keras_version: str | None, backend:
         raise CorruptFileError(f"backend is {quote(backend)}, expected text such as 'tensorflow'.")
     if version is not None:
         return Writer(_stated_era(version), version, backend)
-    eras = _eras_of_form(config)
+    eras = _eras_of(config, own)
     return Writer(next(era for era in _PREFERENCE if era in eras), None, backend)
 
 
@@ -85,8 +88,22 @@ def _stated_era(version: str) -> Era:
     raise UnsupportedFileError(f"The file was written by Keras {quote(version)}; versions 1 to 3 are read. {_RESAVE}.")
 
 
-def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:
-    """The eras that write what stands in the config; iterative, since nobody has checked its depth."""
+def _eras_of(config: Mapping[str, Any], own: bool) -> frozenset[Era]:
+    """The eras that may have written a config; one of ours is in the form of Keras 3, whatever classes it holds."""
+    if own:
+        eras = _eras_of_form(config, by_layers=False)
+        if "keras3" in eras and "keras2" not in eras:
+            return eras
+    return _eras_of_form(config)
+
+
+def _eras_of_form(config: Mapping[str, Any], by_layers: bool = True) -> frozenset[Era]:
+    """The eras that write what stands in the config; iterative, since nobody has checked its depth.
+
+    Args:
+        config: The config.
+        by_layers: Whether layers count that Keras 3 does not have.
+    """
     eras: frozenset[Era] = frozenset(_PREFERENCE)
     stack: list[Any] = [config]
     while stack:
@@ -98,6 +115,8 @@ def _eras_of_form(config: Mapping[str, Any]) -> frozenset[Era]:
             continue
         name = item.get("class_name")
         name = name if isinstance(name, str) else None
+        if not by_layers and name is not None and name in forms.LAYERS and "keras3" not in forms.LAYERS[name].eras:
+            continue
         found = [tables.KEY_ERAS[key] for key in item if key in tables.KEY_ERAS]
         inner = item.get("config")
         own = name is None or (name in _KNOWN and is_own(item))
@@ -128,10 +147,10 @@ def _names(eras: frozenset[Era]) -> str:
     return " or ".join(sorted(eras))
 
 
-def profiles_of(writer: Writer, config: Mapping[str, Any]) -> tuple[Profile, ...]:
+def profiles_of(writer: Writer, config: Mapping[str, Any], own: bool = False) -> tuple[Profile, ...]:
     """Every generation of Keras that may have written the config."""
     if writer.version is None:
-        eras = _eras_of_form(config)
+        eras = _eras_of(config, own)
         return tuple(profile for profile in tables.PROFILES if profile.era in eras)
     if writer.era in ("keras1", "keras3"):
         return (tables.KERAS_1 if writer.era == "keras1" else tables.KERAS_3,)

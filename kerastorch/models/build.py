@@ -39,6 +39,7 @@ _OF_OLD: dict[str, dict[str, Any]] = {
     "keras2": {"keras2_masks": True},
     "tf.keras": {
         "keras2_masks": True,
+        "keras2_dtypes": True,
         "fused": True,
         "many_batch_axes": True,
         "robust_masking": False,

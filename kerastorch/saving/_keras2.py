@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..base.dtype_policy import policy_name
 from ..base.layer import Layer
 from ..compat import _tables as tables
 from ..compat import forms
-from ..layers import Activation, BatchNormalization, Identity
+from ..layers import Activation, BatchNormalization, Bidirectional, Identity, TimeDistributed
 from ..layers.normalization.batch_normalization import least_epsilon
 from ..matching.attributes import WRITERS
 from . import _absent
@@ -70,6 +71,24 @@ def refuse_otherwise_computed(entry: Entry) -> None:
         query, value = (shape[-1] for shape in layer._in_shape[:2])
         if query != value:
             raise entry.refuse(f"tf-keras's scale needs a query of {value} features, as the value has, got {query}.")
+
+
+def refuse_dtypes_of_wrappers(entry: Entry) -> None:
+    """Wrappers with another dtype than the layer inside: tf-keras ends in that of the layer."""
+    layer, native = entry.layer, entry.config.pop("keras2_dtypes", False)
+    if isinstance(layer, TimeDistributed):
+        computed = layer._inner_dtype()
+        inside, apart = layer.layer, computed is not None and computed != layer.layer.compute_dtype
+    elif isinstance(layer, Bidirectional):
+        inside = layer.forward_layer
+        apart = not native and inside.compute_dtype != layer.compute_dtype
+    else:
+        return
+    if apart:
+        raise entry.refuse(
+            f"its dtype is {policy_name(layer)}, that of the layer inside is {policy_name(inside)}, which tf-keras's "
+            "outputs would have; give both the same dtype."
+        )
 
 
 def shapes_of_heads(entry: Entry) -> None:
@@ -161,6 +180,7 @@ DIALECT = Dialect(
     edits=(
         refuse_absent,
         refuse_otherwise_computed,
+        refuse_dtypes_of_wrappers,
         shapes_of_heads,
         masks_of_keras3,
         implicit_masks,

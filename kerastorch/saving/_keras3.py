@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..base.dtype_policy import ends_in_own_dtype
+from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..compat._tables import NEWEST
+from ..dtypes import dtype_name
 from ..errors import SaveError
-from ..layers import BatchNormalization
+from ..layers import BatchNormalization, Bidirectional, TimeDistributed
 from ..layers.core.operation import Operation
 from ..layers.merging.merge import Merge
 from ..layers.normalization.batch_normalization import least_epsilon
@@ -34,6 +37,23 @@ _MASKED: Mapping[str, str] = {
     "GroupNormalization": "Keras 3 counts masked places in the statistics",
 }
 MERGED_MASKS = frozenset({"Add", "Subtract", "Average", "Concatenate"})
+
+
+def dtypes_of_keras2(entry: Entry) -> None:
+    """Wrappers whose outputs keep the dtype of what is inside; Keras 3 casts them to the wrapper's."""
+    layer, own = entry.layer, entry.config.pop("keras2_dtypes", False)
+    if isinstance(layer, TimeDistributed) and layer.keras2_masks and not ends_in_own_dtype(layer.layer):
+        inside: Layer = layer.layer
+    elif isinstance(layer, Bidirectional) and own:
+        inside = layer.forward_layer
+    else:
+        return
+    if inside._has_policy and inside.compute_dtype != layer.compute_dtype:
+        entry.config["dtype"] = inside.get_config()["dtype"]
+        entry.texts.append(
+            f"its dtype is that of the layer inside, {entry.config['dtype']}, since Keras 3 casts the output to it; "
+            f"the input is not rounded to {dtype_name(layer.compute_dtype)} before"
+        )
 
 
 def masks_of_keras2(entry: Entry) -> None:
@@ -141,6 +161,7 @@ DIALECT = Dialect(
     stand_ins=(_absent.stand_in, stretched_hard_sigmoid),
     edits=(
         refuse_operation,
+        dtypes_of_keras2,
         masks_of_keras2,
         robust_softmax,
         implicit_masks,

@@ -171,3 +171,49 @@ def run_case(
 def run_cases(k: ModuleType, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`run_case` for each set of arguments."""
     return [run_case(k, **case) for case in cases]
+
+
+WRAPPERS = ("dense", "tanh", "norm", "lstm in steps", "both", "sum", "apart")
+
+
+def wrapper(k: ModuleType, form: str, policies: Any, **old: Any) -> Any:
+    """A wrapper of one policy around a layer of another.
+
+    Args:
+        old: What kerastorch names of a wrapper of Keras 2.
+    """
+    lay, (outer, inside) = k.layers, policies
+    if form in ("both", "sum", "apart"):
+        cell = lay.GRU(2, return_sequences=True, return_state=form == "apart", dtype=inside)
+        mode = {"both": "concat", "sum": "sum", "apart": None}[form]
+        return lay.Bidirectional(cell, merge_mode=mode, dtype=outer, **old)
+    layers = {
+        "dense": lambda: lay.Dense(2, dtype=inside),
+        "tanh": lambda: lay.Activation("tanh", dtype=inside),
+        "norm": lambda: lay.LayerNormalization(dtype=inside),
+        "lstm in steps": lambda: lay.SimpleRNN(2, dtype=inside),
+    }
+    return lay.TimeDistributed(layers[form](), dtype=outer, **old)
+
+
+def write_wrappers(k: ModuleType, folder: str, pairs: list[Any], inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Save a model of each wrapper under each pair of policies, in both containers; its outputs by name."""
+    found = {}
+    for form in WRAPPERS:
+        for number, pair in enumerate(pairs):
+            x = inputs["steps" if form == "lstm in steps" else "x"]
+            symbol = k.Input(x.shape[1:])
+            model = k.Model(symbol, wrapper(k, form, pair)(symbol))
+            named = list(zip(weight_names(model.weights), model.get_weights(), strict=True))
+            model.set_weights(random_weights(named, 3))
+            name = f"{form.replace(' ', '_')}{number}"
+            for ending in ("keras", "h5"):
+                model.save(f"{folder}/{name}.{ending}")
+            found[name] = form, pair, [wide(output) for output in flat(model(x))]
+    return found
+
+
+def open_each(k: ModuleType, paths: list[str], inputs: list[np.ndarray]) -> list[Any]:
+    """The outputs of saved models."""
+    models = [k.models.load_model(path) for path in paths]
+    return [[wide(out) for out in flat(model(x))] for model, x in zip(models, inputs, strict=True)]

@@ -41,6 +41,8 @@ class Bidirectional(Layer):
         merge_mode: "concat", "sum", "ave", "mul", or None for two outputs.
         weights: Initial weights, forward then backward, set when the layer is built.
         backward_layer: Another layer for the backward direction, with the opposite `go_backwards`.
+        keras2_dtypes: Whether the merged outputs have the dtype of the layers inside, as in tf.keras; in Keras 3 they
+            have that of Bidirectional. It shows where the two have other policies.
         **base: `name`, `dtype`, `trainable`, ...
 
     Variables:
@@ -55,7 +57,7 @@ class Bidirectional(Layer):
     _casts_itself = True
     _hands_training = True
     CONFIG = ("merge_mode", "layer", "backward_layer")
-    INERT = ("weights",)
+    INERT = ("weights", "keras2_dtypes")
     EXAMPLES = (
         Example(
             "concat", dict(layer={"class_name": "LSTM", "config": {"units": 5, "return_sequences": True}}), (2, 7, 3)
@@ -77,6 +79,8 @@ class Bidirectional(Layer):
         merge_mode: str | None = "concat",
         weights: Any = None,
         backward_layer: Any = None,
+        *,
+        keras2_dtypes: bool = False,
         **base: Any,
     ) -> None:
         layer = inner_layer("layer", layer)
@@ -84,6 +88,7 @@ class Bidirectional(Layer):
         if not isinstance(layer, SequenceLayer):
             raise ArgumentError(f"{repr_of(self)}: layer: expected a recurrent layer, got {repr_of(layer)}.")
         self.merge_mode = check.one_of("merge_mode", merge_mode, tuple(_MERGE))
+        self.keras2_dtypes = check.boolean("keras2_dtypes", keras2_dtypes)
         with keeping_objects():
             config = layer.get_config()
         bare = layer.name.removeprefix("forward_")
@@ -146,7 +151,8 @@ class Bidirectional(Layer):
         config = {**self._base_config(), "merge_mode": self.merge_mode, "layer": forward}
         # By itself Keras makes a backward layer that goes backwards whatever the forward layer does.
         stated = self._own_backward or self.forward_layer.go_backwards
-        return config | ({"backward_layer": backward} if stated else {})
+        config |= {"backward_layer": backward} if stated else {}
+        return config | ({"keras2_dtypes": True} if self.keras2_dtypes else {})
 
     def _keras_aliases(self) -> list[tuple[str, Any]]:
         original = self.__dict__["_original"]  # tf.keras keeps it, and so its weights, if it is a layer by itself
@@ -207,8 +213,12 @@ class Bidirectional(Layer):
     def compute_dtype(self) -> torch.dtype:
         return super().compute_dtype if self._casts else self.forward_layer.compute_dtype
 
+    @property
+    def _merged_dtype(self) -> torch.dtype:
+        return self.forward_layer.compute_dtype if self.keras2_dtypes else self.compute_dtype
+
     def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
-        merged = [self.compute_dtype] * (2 if self.merge_mode is None else 1)
+        merged = [self._merged_dtype] * (2 if self.merge_mode is None else 1)
         count = self.forward_layer._state_count if self.return_state else 0
         return merged + [direction.compute_dtype for direction in self._directions for _ in range(count)]
 
@@ -283,7 +293,7 @@ class Bidirectional(Layer):
             forward, backward = ([result[0] for result in results]) if self.return_state else results
             if self.return_sequences:
                 backward = backward.flip(1)
-            forward, backward = forward.to(self.compute_dtype), backward.to(self.compute_dtype)
+            forward, backward = forward.to(self._merged_dtype), backward.to(self._merged_dtype)
             merged = _MERGE[self.merge_mode](forward, backward)
             states = [state for result in results for state in result[1:]] if self.return_state else ()
         if not self.return_state:
