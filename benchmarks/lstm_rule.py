@@ -1,4 +1,4 @@
-"""Measure where the compiled step loop is faster than torch's LSTM: the ground of `LSTM_WORK` in the step engine.
+"""Measure where the compiled step loop is faster than torch's LSTM: the ground of `LSTM_WORK` in the size rules.
 
     KERASTORCH_COMPILED=avx512 python benchmarks/lstm_rule.py --seconds 300
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from kerastorch import layers, native
+from kerastorch import layers, native, size_rules
 from kerastorch.kernels import step_engine
 
 STEPS, UNITS = (1, 8, 50, 100, 200, 400), (16, 32, 64)
@@ -29,7 +29,7 @@ AROUND = (1 / 16, 0.25, 0.5, 1, 2)
 
 def cases() -> list[tuple[int, int, int]]:
     """Rows, units and steps."""
-    most = step_engine.LSTM_WORK[native.level or "DEFAULT"]
+    most = size_rules.LSTM_WORK[native.level or "DEFAULT"]
     sizes = {(int(most * part // (4 * units**2)), units) for units in UNITS for part in AROUND}
     return [(rows, units, steps) for rows, units in sorted(sizes) if rows for steps in STEPS]
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300)
     found, level = measure(parser.parse_args().seconds), native.level or "DEFAULT"
-    print(f"{level}, up to {step_engine.LSTM_WORK[level]} multiplications a step; torch {torch.__version__}\n")
+    print(f"{level}, up to {size_rules.LSTM_WORK[level]} multiplications a step; torch {torch.__version__}\n")
     print("| multiplications | rows, units | steps | inference | training | rounds |\n|---|---|---|---|---|---|")
     for rows, units, steps in sorted(cases(), key=lambda size: (size[0] * size[1] ** 2, size)):
         (infer, rounds), (train, _) = (found[rows, units, steps, training] for training in (False, True))

@@ -92,11 +92,11 @@ identity = Step("identity", _as_they_are, _as_they_are, rows=0)  # named functio
 transpose = _each("transpose", lambda t: t.transpose(0, 1), lambda t: t.transpose(0, 1), rows=1)
 
 
-def gates(order: str) -> Step:
-    """Reorder the gate blocks along the last axis: `gates("zrh -> rzh")` is Keras's GRU order to torch's."""
+def reorder_gates(order: str) -> Step:
+    """Reorder the gate blocks along the last axis: `reorder_gates("zrh -> rzh")` is Keras's GRU order to torch's."""
     source, target = (side.strip() for side in order.split("->"))
     if sorted(source) != sorted(target) or len(set(source)) != len(source):
-        raise ValueError(f"gates({order!r}): both sides must name the same gates once")
+        raise ValueError(f"reorder_gates({order!r}): both sides must name the same gates once")
 
     def reorder(old: str, new: str) -> Callable[[Tensor], Tensor]:
         def apply(tensor: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("namespaces", "registered"),
+    ("namespaces", "registered", "size_rules"),
     (
         "spec",
         "operations",
@@ -71,6 +71,7 @@ ORDER = (
         "structure",
         "dtypes",
         "weights",
+        "gates",
         "clipping",
         "activations",
         "native",

@@ -9,11 +9,11 @@ from kerastorch.errors import ShapeError
 from kerastorch.weights import (
     Step,
     check_shapes,
-    gates,
     halves,
     identity,
     per_gate,
     reinterpret,
+    reorder_gates,
     transpose,
     unstack,
 )
@@ -21,15 +21,15 @@ from kerastorch.weights import (
 STEPS = [
     (identity, (3, 8)),
     (transpose, (3, 8)),
-    (gates("zrh -> rzh"), (5, 9)),
-    (gates("icfo -> ifco"), (4, 8)),
-    (gates("zrh -> rzh") >> transpose, (5, 9)),
+    (reorder_gates("zrh -> rzh"), (5, 9)),
+    (reorder_gates("icfo -> ifco"), (4, 8)),
+    (reorder_gates("zrh -> rzh") >> transpose, (5, 9)),
     (unstack(2), (2, 9)),
-    (gates("zrh -> rzh") >> unstack(2), (2, 9)),
+    (reorder_gates("zrh -> rzh") >> unstack(2), (2, 9)),
     (halves(), (16,)),
-    (halves() >> gates("zrh -> rzh"), (12,)),
+    (halves() >> reorder_gates("zrh -> rzh"), (12,)),
     (per_gate("ifco", reinterpret), (3, 20)),
-    (gates("zrh -> rzh") >> per_gate("rzh", reinterpret), (5, 9)),
+    (reorder_gates("zrh -> rzh") >> per_gate("rzh", reinterpret), (5, 9)),
 ]
 
 
@@ -50,13 +50,13 @@ def test_maps_work_without_values(step: Step, shape: tuple[int, ...]) -> None:
 
 def test_gates_moves_blocks() -> None:
     z, r, h = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([[5.0, 6.0]])
-    (out,) = gates("zrh -> rzh").forward((torch.cat([z, r, h], dim=-1),))
+    (out,) = reorder_gates("zrh -> rzh").forward((torch.cat([z, r, h], dim=-1),))
     assert torch.equal(out, torch.cat([r, z, h], dim=-1))
 
 
 def test_gates_must_name_the_same_gates() -> None:
     with pytest.raises(ValueError, match="both sides must name the same gates once"):
-        gates("zrh -> rzn")
+        reorder_gates("zrh -> rzn")
 
 
 def test_reinterpret_keeps_the_memory() -> None:

@@ -160,7 +160,7 @@ class KerasNames(Configurable):
 # What classes declare for the machinery, and people need not see.
 _DECLARATIONS = frozenset(
     [
-        *("BASE_CONFIG", "CONFIG", "EXAMPLES", "FILLERS", "GATES", "INERT", "KEPT_AS", "MASK_ORDER", "REFUSED"),
+        *("BASE_CONFIG", "CELL", "CONFIG", "EXAMPLES", "FILLERS", "INERT", "KEPT_AS", "REFUSED"),
         *("SPATIAL", "STATES", "TAKES_STEPS", "VARS_PATH", "WEIGHTS", "_UNTRACKED"),
     ]
 )

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
+from ..gates import GRU, LSTM, Cell
 from ..weights import per_gate, reinterpret
 from ._arrays import Arrays, apply, invert
 from ._biases import RESET_AFTER, BiasTo, join, split
-from ._cells import GRU, LSTM, Cell
 from .torch_state import Weights
 
 _FORGOTTEN = "The buffer of one layer and one direction has G*U*(F + U) weights and 2*G*U biases"

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from ..errors import ArgumentError
+from ..gates import GRU, LSTM, Cell
 from ._arrays import Arrays
 from ._biases import RESET_BEFORE
-from ._cells import GRU, LSTM, Cell
 from .torch_state import Weights
 
 _PARTS = ("W", "U", "b")

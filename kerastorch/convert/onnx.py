@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
+from ..gates import GRU, LSTM, SIMPLE_RNN, Cell
 from ._arrays import Arrays, apply, invert
 from ._biases import join
-from ._cells import GRU, LSTM, SIMPLE_RNN, Cell
 from .torch_state import Weights
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..gates import GRU, LSTM, SIMPLE_RNN, Cell
 from ._arrays import Arrays, apply, invert
 from ._biases import RESET_BEFORE
-from ._cells import GRU, LSTM, SIMPLE_RNN, Cell
 from .torch_state import Weights
 
 

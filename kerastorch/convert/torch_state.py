@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from ..errors import ArgumentError, ShapeError, quote
+from ..gates import GRU, LSTM, SIMPLE_RNN, Cell
 from ._arrays import Arrays, apply, invert
 from ._biases import RESET_AFTER, BiasTo, join, split
-from ._cells import GRU, LSTM, SIMPLE_RNN, Cell
 
 
 class Weights(NamedTuple):

@@ -122,6 +122,10 @@ def _activation(tracer: Tracer, module: Any, input: Value) -> Value:
         return _pointwise.FUNCTIONS[name](tracer, input, module.dim)
     if isinstance(module, nn.Hardtanh) and (module.min_val, module.max_val) != (-1.0, 1.0):
         return _pointwise.FUNCTIONS["clamp"](tracer, input, module.min_val, module.max_val)
+    if isinstance(module, (nn.Hardshrink, nn.Softshrink)):
+        return _pointwise.FUNCTIONS[type(module).__name__.lower()](tracer, input, module.lambd)
+    if isinstance(module, nn.Threshold):
+        return _pointwise.FUNCTIONS["threshold"](tracer, input, module.threshold, module.value)
     if isinstance(module, nn.GELU):
         return _pointwise.FUNCTIONS["gelu"](tracer, input, module.approximate)
     layer = made_layer(tracer, module)

@@ -176,6 +176,17 @@ def _softplus(tracer: Tracer, input: Value, beta: float = 1, threshold: float = 
     return input.with_tensor(layers.Activation("softplus")(input.tensor))
 
 
+def _shrink(operation: str) -> Function:
+    def function(tracer: Tracer, input: Value, lambd: float = 0.5) -> Value:
+        return input.with_tensor(apply(operation, input.tensor, threshold=lambd))
+
+    return function
+
+
+def _threshold(tracer: Tracer, input: Value, threshold: float, value: float, inplace: bool = False) -> Value:
+    return input.with_tensor(apply("Threshold", input.tensor, threshold=threshold, default_value=value))
+
+
 def _along(layer: Callable[[int], Any]) -> Function:
     """A function along one axis: softmax and the like."""
 
@@ -311,6 +322,9 @@ FUNCTIONS: Mapping[str, Function] = {
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "softplus": _softplus,
+    "hardshrink": _shrink("HardShrink"),
+    "softshrink": _shrink("SoftShrink"),
+    **dict.fromkeys(("threshold", "_threshold"), _threshold),
     "softmax": _along(lambda axis: layers.Softmax(axis)),
     "log_softmax": _along(_log_softmax),
     "glu": _along(_glu),

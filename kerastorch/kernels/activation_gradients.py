@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations as A
+from .. import size_rules
 from .types import Activation
 
 _aten = torch.ops.aten
-LEAST = 8192  # elements; below, several operations in the place of one cost more than they save
 
 
 class Pointwise(NamedTuple):
@@ -80,7 +80,7 @@ def _tanh_in_place(x: Tensor) -> Tensor:
     E / (E + 2) with E = exp(2x) - 1 keeps the digits of a small x, and is within 3 units in the last place. Beyond 10,
     tanh rounds to 1 in float32, and E would run over.
     """
-    if x.numel() < LEAST or x.dtype != torch.float32 or not x.is_cpu:
+    if x.numel() < size_rules.TANH_ELEMENTS or x.dtype != torch.float32 or not x.is_cpu:
         return x.tanh_()
     x.mul_(2.0).clamp_(-20.0, 20.0).expm1_()
     return x.div_(x + 2.0)

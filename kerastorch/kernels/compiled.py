@@ -11,23 +11,19 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from .. import activations as A
-from .. import native
+from .. import native, size_rules
 from .conv_lstm import ChannelsLast
 from .convolution import convolve_gradients
 from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
 from .recurrent_product import Product
 from .types import Activation, States
 
-MOST_WEIGHTS = 2**20  # in the recurrent matrix: the time to pack it grows faster than the time for a step
-# Multiplications of a step for an image of a ConvLSTM, where there are fewer images than threads: each image has one.
-LONE_IMAGE_WORK = 2**25
-
 _CODES = {A.get(name): code for code, name in enumerate(native.ACTIVATIONS)}
 
 
 def pays(w_hh: Tensor) -> bool:
     """Whether the compiled code is there, and the faster one for recurrent weights of this size."""
-    return native.available and w_hh.numel() <= MOST_WEIGHTS
+    return native.available and w_hh.numel() <= size_rules.PACKED_WEIGHTS
 
 
 def find(
@@ -133,7 +129,7 @@ class CompiledConvLSTM(CompiledLSTM):
     @staticmethod
     def pays(w_hh: Tensor, state: Tensor) -> bool:
         images, *image, _ = state.shape
-        return images >= torch.get_num_threads() or math.prod(image) * w_hh.numel() <= LONE_IMAGE_WORK
+        return images >= torch.get_num_threads() or math.prod(image) * w_hh.numel() <= size_rules.IMAGE_WORK
 
     def _recurrent_product(self, weights: Weights, h: Tensor, back: bool) -> tuple[Tensor, dict[str, Any]]:
         *image, units = h.shape[2:]

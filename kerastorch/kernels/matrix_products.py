@@ -1,8 +1,8 @@
 """Matrix products for the step engine: oneDNN's where they are faster than those of the BLAS behind `torch.mm`.
 
 oneDNN uses all of AVX-512 on every processor that has it; MKL, torch's BLAS, does so on Intel's alone. On an AMD EPYC
-(Zen 4) a large product in float32 takes half the time; below the size in `LEAST` a call costs more than it saves. Both
-sum in their own order: the results differ by rounding.
+(Zen 4) a large product in float32 takes half the time; below `size_rules.PRODUCT_WORK` a call costs more than it
+saves. Both sum in their own order: the results differ by rounding.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import size_rules
 from ..dtypes import autocasts
 from ..torch_private import onednn_linear, onednn_pack
 from .operators import is_followed
-
-LEAST = 2**21  # multiplications in one product; 32 x 128 x 512 is the smallest that was measured to gain
 
 
 def pays(rows: int, w: Tensor) -> bool:
     """Whether oneDNN computes `x @ w.T` for `x` of so many rows: a size rule, for float32 on the CPU."""
     return (
-        rows * w.numel() >= LEAST
+        rows * w.numel() >= size_rules.PRODUCT_WORK
         and w.dtype == torch.float32
         and w.is_cpu
         and onednn_linear is not None

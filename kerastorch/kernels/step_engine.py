@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import native
+from .. import native, size_rules
 from ..dtypes import autocasts
 from . import activation_gradients, compiled, matrix_products
 from .equations import Equations, Gradients, Steps, Weights
@@ -33,21 +33,6 @@ from .input_product import InputProduct
 from .operators import is_followed, may_read
 from .step_loop import loop, one_by_one
 from .types import Kernel, States
-
-# Where the engine is faster than torch's kernels on the CPU, measured in float32. In compiled code: than an LSTM up to
-# so many multiplications a step, by the vector units that the code is for: with few of them torch's, which takes all
-# that the processor has, is soon faster (of 16 rows and 32 units, AVX-512 takes 1.0 of its time, AVX2 1.2, the plain
-# level 2). And than the loops of GRU and SimpleRNN from so many steps on, if there are steps enough for the time that
-# packing the weights takes (so many weights for each); the plain level up to so many multiplications of a gate.
-LSTM_WORK = {"AVX512": 2**15, "AVX2": 2**14, "DEFAULT": 2**11}
-LOOP_WORK = {"DEFAULT": 2**15}
-COMPILED_STEPS = 4
-WEIGHTS_OF_A_STEP = 2**14
-# Without it, than those loops: in a training step from so many steps on and for batches up to so many rows; in
-# inference from so many elements of a state on, and where oneDNN pays for a step's product.
-LEAST_STEPS = 16
-MOST_ROWS = 128
-LEAST_STATE = 4096
 
 
 def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
@@ -65,23 +50,23 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
     if may_read(x) and compiled.pays(weights[1]):
         if kernel is fused_lstm:
             return rows * elements <= _lstm_work()
-        if steps >= COMPILED_STEPS and elements <= WEIGHTS_OF_A_STEP * steps:
+        if steps >= size_rules.COMPILED_STEPS and elements <= size_rules.WEIGHTS_OF_A_STEP * steps:
             most = _loop_work()
             return most is None or rows * weights[1].shape[1] ** 2 <= most
-    if kernel is fused_lstm or steps < LEAST_STEPS:
+    if kernel is fused_lstm or steps < size_rules.LOOP_STEPS:
         return False
     if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
-        return 0 < rows <= MOST_ROWS
-    return rows * weights[1].shape[1] >= LEAST_STATE or matrix_products.pays(rows, weights[1])
+        return 0 < rows <= size_rules.LOOP_ROWS
+    return rows * weights[1].shape[1] >= size_rules.LOOP_STATE or matrix_products.pays(rows, weights[1])
 
 
 def _lstm_work() -> int:
-    return LSTM_WORK.get(native.level or "DEFAULT", LSTM_WORK["DEFAULT"])
+    return size_rules.LSTM_WORK.get(native.level or "DEFAULT", size_rules.LSTM_WORK["DEFAULT"])
 
 
 def _loop_work() -> int | None:
     """The most multiplications of a gate a step for which the compiled loop is faster; None: there is no such end."""
-    return LOOP_WORK.get(native.level or "DEFAULT")
+    return size_rules.LOOP_WORK.get(native.level or "DEFAULT")
 
 
 def where_faster(kernel: Kernel) -> str | None:
@@ -92,15 +77,16 @@ def where_faster(kernel: Kernel) -> str | None:
         )
     if native.available:
         return _with_shortfall(
-            f"on the CPU, in float32 and from {COMPILED_STEPS} steps on, the compiled step loop is faster, "
-            f"up to {WEIGHTS_OF_A_STEP} recurrent weights for each step"
+            f"on the CPU, in float32 and from {size_rules.COMPILED_STEPS} steps on, the compiled step loop is faster, "
+            f"up to {size_rules.WEIGHTS_OF_A_STEP} recurrent weights for each step"
             + ("" if _loop_work() is None else f" and {_loop_work()} multiplications of a gate a step")
         )
     if kernel is fused_lstm:
         return _shortfall() or None
     return _with_shortfall(
-        f"on the CPU, in float32 and from {LEAST_STEPS} steps on, the step loop is faster in training for batches up "
-        f"to {MOST_ROWS}, and in inference for states of {LEAST_STATE} elements and for large products"
+        f"on the CPU, in float32 and from {size_rules.LOOP_STEPS} steps on, the step loop is faster in training for "
+        f"batches up to {size_rules.LOOP_ROWS}, and in inference for states of {size_rules.LOOP_STATE} elements and "
+        "for large products"
     )
 
 

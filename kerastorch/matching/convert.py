@@ -16,11 +16,11 @@ import numpy as np
 from ..base.layer import Layer
 from ..base.variables import Variable
 from ..files import Array, LegacyWeights
+from ..gates import GRU, LSTM
 
 Named = tuple[str, Array]
 
-# Class -> the gates in the order of Keras 1's arrays, and in the order of Keras's kernels ever since.
-_GATES = {"LSTM": ("icfo", "ifco"), "GRU": ("zrh", "zrh"), "ConvLSTM2D": ("icfo", "ifco")}
+_CELLS = {"LSTM": LSTM, "GRU": GRU, "ConvLSTM2D": LSTM}  # of which Keras 1 kept each gate's arrays
 _PARTS = ("W", "U", "b")
 _NAME = re.compile(r"_([WUb])_([icfozrh])(:\d+)?$")
 # Keras 1, by class and data_format: the axes of its kernel in the order of today's.
@@ -55,8 +55,8 @@ def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1:
         sum_biases: Whether the two biases of a CuDNNLSTM may become one.
     """
     groups = [list(group) for _, group in groupby(variables, key=lambda variable: id(variable.module))]
-    gates = [_GATES.get(class_of(group[0])) if len(group) == 3 else None for group in groups]
-    sizes = [3 * len(order[0]) if order else len(group) for order, group in zip(gates, groups, strict=True)]
+    cells = [_CELLS.get(class_of(group[0])) if len(group) == 3 else None for group in groups]
+    sizes = [3 * cell.count if cell else len(group) for cell, group in zip(cells, groups, strict=True)]
     per_gate = len(stored) != len(variables) and sum(sizes) == len(stored)
     if not per_gate:
         if len(stored) != len(variables):
@@ -64,15 +64,15 @@ def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1:
         sizes = [len(group) for group in groups]
     result = Converted([])
     at = 0
-    for group, order, size in zip(groups, gates, sizes, strict=True):
+    for group, cell, size in zip(groups, cells, sizes, strict=True):
         part = list(stored[at : at + size])
         at += size
         if keras1:
             part = _highway(group[0], _kernels_of_keras1(group[0], part))
-        if per_gate and order:
-            if not _in_order(part, order[0]):
+        if per_gate and cell:
+            if not _in_order(part, cell.keras1):
                 return Converted(list(stored))
-            part = [_join([part[3 * order[0].index(gate) + kind] for gate in order[1]]) for kind in range(3)]
+            part = [_join([part[3 * cell.keras1.index(gate) + kind] for gate in cell.keras]) for kind in range(3)]
         if len(group) == 3 == len(part):
             part = _cudnn(group, part, sum_biases, result)
         result.arrays += part
@@ -177,7 +177,7 @@ def _cudnn(group: Sequence[Variable], part: list[Named], sum_biases: bool, resul
             "Keras 2 does (the same outputs, but the two cannot be told apart again), or make the layer a CuDNNLSTM"
         )
         return part
-    gates = 4 if "LSTM" in target else 3
+    gates = (LSTM if "LSTM" in target else GRU).count
     from_cudnn = source.startswith("CuDNN")
     kernels = [_mapped(item, item[1].shape, lambda array: _blocks(array, gates, from_cudnn)) for item in part[:2]]
     result.rules.append(f"{source} -> {target}{_BIASES[source]}")
@@ -215,7 +215,7 @@ _BIAS_MAPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def plain_from_cudnn(class_name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The weights of a CuDNNLSTM or CuDNNGRU, kernel, recurrent kernel and bias, as an LSTM or a GRU has them."""
-    gates = 4 if class_name == "CuDNNLSTM" else 3
+    gates = (LSTM if class_name == "CuDNNLSTM" else GRU).count
     return [*(_blocks(kernel, gates, True) for kernel in arrays[:2]), _BIAS_MAPS[class_name](arrays[2])]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import size_rules
 from ._finding import check_file, find
 from ._finding import file_of as file_of
 
@@ -31,7 +32,6 @@ ACTIVATIONS = (  # in the order of activations.h
     "leaky_relu",
     "softsign",
 )
-LEAST_WORK = 2**18  # multiplications for which a second thread pays
 
 
 class Walk(ctypes.Structure):
@@ -90,6 +90,6 @@ def run(name: str, sizes: Mapping[str, Any], **arrays: Tensor | None) -> None:
         if array is not None:
             setattr(walk, field, array.data_ptr())
     work = walk.steps * walk.batch * arrays["w"].numel()  # type: ignore[union-attr]
-    walk.threads = torch.get_num_threads() if work >= LEAST_WORK else 1
+    walk.threads = torch.get_num_threads() if work >= size_rules.THREADED_WORK else 1
     if getattr(_library, name)(ctypes.byref(walk)):
         raise MemoryError(f"{name}: no memory for the packed weights of {walk.units} units.")

@@ -16,6 +16,7 @@ from torch import Tensor
 from .. import activations
 from ..base.layer import Layer
 from ..base.variables import own_variables
+from ..gates import GRU, LSTM, Cell
 from ..layers import Activation, Rescaling
 from ..models import Sequential
 from ._forms import Entry
@@ -24,13 +25,15 @@ _OLD, _NEW = activations.hard_sigmoid_keras2, activations.hard_sigmoid
 _WORDS = {_OLD: "clip(0.2 x + 0.5, 0, 1)", _NEW: "relu6(x + 3) / 6"}
 _OF = {_OLD: "Keras 2", _NEW: "Keras 3"}
 
-# Layers whose weights are in blocks of `units` columns, one for each gate -> the arguments that act on each block.
-_GATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    **dict.fromkeys(
-        ("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-        (("recurrent_activation",), ("recurrent_activation",), (), ("recurrent_activation",)),
-    ),
-    **dict.fromkeys(("GRU", "GRUCell"), (("recurrent_activation",), ("recurrent_activation",), ("activation",))),
+# The argument that acts on a gate's sum and on nothing else. An LSTM's activation acts on its state, too.
+_ACTS = {
+    LSTM: dict.fromkeys("ifo", "recurrent_activation"),
+    GRU: {**dict.fromkeys("zr", "recurrent_activation"), "h": "activation"},
+}
+# Layers whose weights are in blocks of `units` columns, one for each gate.
+_CELLS: Mapping[str, Cell] = {
+    **dict.fromkeys(("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), LSTM),
+    **dict.fromkeys(("GRU", "GRUCell"), GRU),
 }
 # Layers that apply their activation to a sum in which each of these weights is a factor; all weights if not stated.
 _LINEAR: Mapping[str, tuple[str, ...] | None] = {
@@ -62,8 +65,8 @@ def _exchanged(entry: Entry, meant: Any, there: Any, factor: float) -> Layer | N
         entry.texts.append(f"{_WORDS[meant]} is written as hard_sigmoid of {size} x")
         inner = [Rescaling(factor, name=f"{layer.name}_stretch"), Activation(there, name=f"{layer.name}_clip")]
         return Sequential(inner, name=layer.name)
-    gates, linear = _GATES.get(layer._class_name), layer._class_name in _LINEAR
-    reached = {key for block in gates or () for key in block} if gates else {"activation"} if linear else set()
+    cell, linear = _CELLS.get(layer._class_name), layer._class_name in _LINEAR
+    reached = set(_ACTS[cell].values()) if cell else {"activation"} if linear else set()
     if not set(keys) <= reached:
         raise entry.refuse(
             f"{', '.join(sorted(set(keys) - reached))} is {_WORDS[meant]}, the hard_sigmoid of {_OF[meant]}, which "
@@ -74,12 +77,12 @@ def _exchanged(entry: Entry, meant: Any, there: Any, factor: float) -> Layer | N
         setattr(new, key, there)
     names = _LINEAR.get(layer._class_name)
     for variable in own_variables(new):
-        if gates is not None:
-            blocks = [factor if set(block) & set(keys) else 1.0 for block in gates]
+        if cell is not None:
+            blocks = [factor if _ACTS[cell].get(gate) in keys else 1.0 for gate in cell.keras]
             variable.write(_scaled_blocks(variable.value.detach(), blocks))
         elif names is None or variable.name in names:
             variable.write(variable.value.detach() * factor)
-    part = "columns of its gates" if gates is not None else "weights"
+    part = "columns of its gates" if cell is not None else "weights"
     regularized = any(getattr(layer, f"{kind}_regularizer", None) for kind in ("kernel", "recurrent", "bias"))
     penalty = "; its regularizers see those" if regularized else ""
     entry.texts.append(

@@ -58,6 +58,8 @@ POINTWISE: dict[str, Callable[[Any, Tensor], Any]] = {
     "extremes": lambda m, x: torch.max(x, x * x) - torch.minimum(x, x.new_zeros(x.shape)),
     "activations": lambda m, x: F.gelu(F.silu(F.elu(F.leaky_relu(F.softplus(x))))) + F.relu6(x) + torch.selu(x),
     "more_activations": lambda m, x: F.hardtanh(x) + F.logsigmoid(x) + F.softsign(x) + F.mish(x) + F.hardswish(x),
+    "shrinking": lambda m, x: F.hardshrink(x, 0.3) - 2 * F.softshrink(x, 0.2) + 3 * F.threshold(x, 0.1, -0.5),
+    "shrinking_modules": lambda m, x: nn.Softshrink(0.2)(nn.Hardshrink(0.3)(x)) + nn.Threshold(0.1, -0.5)(x),
     "tanh_gelu": lambda m, x: F.gelu(x, approximate="tanh"),
     "gate": lambda m, x: F.glu(x, -1),
     "softmax": lambda m, x: F.log_softmax(x, 1) + x.softmax(-1),

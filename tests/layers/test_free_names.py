@@ -185,7 +185,7 @@ class Steps(layers.LSTM):
 
     def __init__(self, units: int, **options: Any) -> None:
         super().__init__(units, **options)
-        self.GATES, self.device, self.run, self.kernel_choice = 7, "x", None, nn.Linear(2, 2)
+        self.CELL, self.device, self.run, self.kernel_choice = 7, "x", None, nn.Linear(2, 2)
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
@@ -197,7 +197,7 @@ def test_a_model_of_such_layers_is_saved_and_loaded(tmp_path: Path, suffix: str)
     kt.save_model(model, path)
     again = kt.load_model(path, custom_objects={"Scale": Scale, "Steps": Steps})
     assert torch.equal(again(x), model(x))
-    assert (again.layers[0].kind, again.layers[0].device, again.layers[1].GATES) == ("a", "gpu:7", 7)
+    assert (again.layers[0].kind, again.layers[0].device, again.layers[1].CELL) == ("a", "gpu:7", 7)
     for got, wanted in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, wanted)
     shown: list[str] = []

@@ -11,7 +11,7 @@ from _needs import needs
 from torch import Tensor
 from torch.nn import functional as F
 
-from kerastorch import layers
+from kerastorch import layers, size_rules
 from kerastorch.kernels import matrix_products
 
 pytestmark = needs(torch.backends.mkldnn.is_available(), "torch was built without oneDNN")
@@ -27,7 +27,7 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 @pytest.fixture(autouse=True)
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_products, "LEAST", 0)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 0)
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -95,7 +95,7 @@ def test_layers(cls: Any, config: dict[str, Any], recurrent_dropout: float, monk
 
 
 def test_small_products_and_other_dtypes_stay_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_products, "LEAST", 2**21)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 2**21)
     assert matrix_products.pays(32, random(512, 128))
     assert not matrix_products.pays(31, random(512, 128))
     assert not matrix_products.pays(32, random(512, 128).double())

@@ -9,7 +9,7 @@ import torch
 from _close import GRADIENT, assert_close
 from torch import Tensor
 
-from kerastorch import layers
+from kerastorch import layers, size_rules
 from kerastorch.kernels import matrix_products, step_engine
 
 CONFIGS = {
@@ -20,7 +20,7 @@ CONFIGS = {
     "SimpleRNN": (layers.SimpleRNN, {}),
     "SimpleRNN, relu": (layers.SimpleRNN, {"activation": "relu", "use_bias": False}),
 }
-STEPS = step_engine.LEAST_STEPS
+STEPS = size_rules.LOOP_STEPS
 
 
 def fill(layer: Any) -> None:
@@ -85,8 +85,8 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
     layer = CONFIGS[name][0](4)
     for (batch, steps), faster in {
         (3, STEPS): True,
-        (step_engine.MOST_ROWS, STEPS): True,
-        (step_engine.MOST_ROWS + 1, STEPS): False,
+        (size_rules.LOOP_ROWS, STEPS): True,
+        (size_rules.LOOP_ROWS + 1, STEPS): False,
         (3, STEPS - 1): False,
     }.items():
         for needs in (True, False):
@@ -111,7 +111,7 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
 def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch, without_compiled_code: None) -> None:
     layer = layers.GRU(4)
     layer(inputs())
-    monkeypatch.setattr(matrix_products, "LEAST", 3 * 4 * 4 * 3)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 3 * 4 * 4 * 3)
     if torch.backends.mkldnn.is_available():
         with torch.no_grad():
             assert layer.kernel_choice(inputs(3)).path == "step loop"
@@ -126,10 +126,10 @@ def test_where_it_runs_in_inference_without_onednn(
     for cls in (layers.GRU, layers.SimpleRNN):
         layer = cls(4)
         layer(inputs())
-        rows = step_engine.LEAST_STATE // 4
+        rows = size_rules.LOOP_STATE // 4
         assert layer.kernel_choice(inputs(rows)).path == "step loop"
         assert layer.kernel_choice(inputs(rows - 1)).path == "fused"
-        assert layer.kernel_choice(inputs(rows, step_engine.LEAST_STEPS - 1)).path == "fused"
+        assert layer.kernel_choice(inputs(rows, size_rules.LOOP_STEPS - 1)).path == "fused"
 
 
 def test_never_in_the_place_of_an_lstm(runs: list[str], without_compiled_code: None) -> None:

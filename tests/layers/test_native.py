@@ -12,7 +12,7 @@ from _recurrences import DROPS, EQUATIONS, MASKS, Problem, follow_steps
 from torch import Tensor
 
 from kerastorch import activations as A
-from kerastorch import layers, native
+from kerastorch import layers, native, size_rules
 from kerastorch.kernels import compiled, step_engine
 from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN
 from kerastorch.kernels.input_product import LINEAR
@@ -35,7 +35,7 @@ def check(**options: Any) -> None:
 def test_equals_autograd_through_every_step(
     equations: Any, mask: str, drop: str, level: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "LEAST_WORK", 0)  # two threads, where there are two
+    monkeypatch.setattr(size_rules, "THREADED_WORK", 0)  # two threads, where there are two
     for units in (2, 21, 64, 70):
         check(equations=equations, activation="tanh", mask=mask, drop=drop, units=units)
     check(equations=equations, activation="relu", recurrent="hard_sigmoid_keras2", mask=mask, drop=drop, units=5)
@@ -89,7 +89,7 @@ def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) 
 @pytest.mark.parametrize("drop", DROPS)
 def test_threads_change_no_bit(drop: str, level: str, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row has a dropout mask of its own; a thread that does not start at row 0 needs the masks of its rows."""
-    monkeypatch.setattr(native, "LEAST_WORK", 0)
+    monkeypatch.setattr(size_rules, "THREADED_WORK", 0)
     for equations in EQUATIONS:
         found = []
         for threads in (1, 2, 3):
@@ -106,7 +106,7 @@ def test_threads_change_no_bit(drop: str, level: str, calls: list[str], monkeypa
 def test_two_threads_with_recurrent_dropout_equal_autograd(
     equations: Any, drop: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "LEAST_WORK", 0)
+    monkeypatch.setattr(size_rules, "THREADED_WORK", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     for batch, units in ((2, 5), (7, 24)):
         check(equations=equations, activation="tanh", batch=batch, units=units, drop=drop)
@@ -190,27 +190,27 @@ def path(layer: Any, x: Tensor) -> str:
 
 def test_where_it_runs(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     units = 16
-    most = step_engine.LSTM_WORK[level] // (4 * units * units)
+    most = size_rules.LSTM_WORK[level] // (4 * units * units)
     assert path(layers.LSTM(units), torch.zeros(most, 1, 3)) == "step loop"
     assert path(layers.LSTM(units), torch.zeros(most + 1, 1, 3)) == "fused"
     for cls in (layers.GRU, layers.SimpleRNN):
-        assert path(cls(units), torch.zeros(2, step_engine.COMPILED_STEPS, 3)) == "step loop"
-        assert path(cls(units), torch.zeros(2, step_engine.COMPILED_STEPS - 1, 3)) == "fused"
-        most = step_engine.LOOP_WORK.get(level, 2**15) // (units * units)
+        assert path(cls(units), torch.zeros(2, size_rules.COMPILED_STEPS, 3)) == "step loop"
+        assert path(cls(units), torch.zeros(2, size_rules.COMPILED_STEPS - 1, 3)) == "fused"
+        most = size_rules.LOOP_WORK.get(level, 2**15) // (units * units)
         assert path(cls(units), torch.zeros(most, 5, 3)) == "step loop"
-        beyond = "step loop" if level not in step_engine.LOOP_WORK else "fused"
+        beyond = "step loop" if level not in size_rules.LOOP_WORK else "fused"
         assert path(cls(units), torch.zeros(most + 1, 5, 3)) == beyond
     wide = layers.SimpleRNN(180)
-    steps = -(-180 * 180 // step_engine.WEIGHTS_OF_A_STEP) + 2
-    monkeypatch.setattr(step_engine, "WEIGHTS_OF_A_STEP", 180 * 180 // steps)
+    steps = -(-180 * 180 // size_rules.WEIGHTS_OF_A_STEP) + 2
+    monkeypatch.setattr(size_rules, "WEIGHTS_OF_A_STEP", 180 * 180 // steps)
     assert path(wide, torch.zeros(1, steps, 3)) == "step loop"
     assert path(wide, torch.zeros(1, steps - 1, 3)) == "fused"
     assert path(layers.LSTM(units, dtype="float64"), torch.zeros(1, 5, 3, dtype=torch.float64)) == "fused"
 
 
 def test_the_choice_says_up_to_where(level: str) -> None:
-    assert f" up to {step_engine.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
-    limit = f" and {step_engine.LOOP_WORK.get(level)} multiplications of a gate a step"
+    assert f" up to {size_rules.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
+    limit = f" and {size_rules.LOOP_WORK.get(level)} multiplications of a gate a step"
     assert (limit in layers.GRU(4).kernel_choice().reason) == (level == "DEFAULT")
 
 
@@ -221,9 +221,9 @@ def test_the_choice_says_that_it_is_compiled() -> None:
 
 
 def test_weights_beyond_the_rule_run_on_operations(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "MOST_WEIGHTS", 4 * 5 * 5 - 1)
+    monkeypatch.setattr(size_rules, "PACKED_WEIGHTS", 4 * 5 * 5 - 1)
     check(equations=LSTM, units=5)
     assert not calls
-    monkeypatch.setattr(compiled, "MOST_WEIGHTS", 4 * 5 * 5)
+    monkeypatch.setattr(size_rules, "PACKED_WEIGHTS", 4 * 5 * 5)
     check(equations=LSTM, units=5)
     assert calls == ["lstm_forward", "lstm_backward"]

@@ -13,8 +13,7 @@ from _conv_lstms import CLASSES, IMAGES, MASK, images, make
 from _needs import COMPILED, needs
 from torch import Tensor
 
-from kerastorch import layers, native
-from kerastorch.kernels import compiled
+from kerastorch import layers, native, size_rules
 
 pytestmark = needs(native.available, COMPILED)
 BOTH = ["lstm_forward", "lstm_backward"]
@@ -67,7 +66,7 @@ def check(x: Tensor, mask: Tensor | None = None, order: int = 1, **config: Any) 
 def test_equals_autograd_through_every_step(
     rank: int, rates: dict[str, float], data_format: str, level: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "LEAST_WORK", 0)  # two threads, where there are two
+    monkeypatch.setattr(size_rules, "THREADED_WORK", 0)  # two threads, where there are two
     cases = list(itertools.product((1, 2, 3, 4), (None, MASK)))
     for number, (kernel, mask) in enumerate(cases):
         filters = (1, 2, 5, 16, 21)[number % 5]
@@ -102,7 +101,7 @@ def test_second_derivatives(calls: list[str]) -> None:
 
 @pytest.mark.parametrize("rates", [{}, {"recurrent_dropout": 0.3}], ids=str)
 def test_threads_change_no_bit(rates: dict[str, float], level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "LEAST_WORK", 0)
+    monkeypatch.setattr(size_rules, "THREADED_WORK", 0)
     ours, _ = pair(filters=9, **rates)
     found = []
     for threads in (1, 2, 3, 8):
@@ -180,10 +179,10 @@ def test_where_it_does_not_run(calls: list[str], monkeypatch: pytest.MonkeyPatch
     assert_close(ours(x.float(), mask=mask)[0], exact(x)[0])
     layers.ConvLSTM2D(2, 3, activation="softmax")(images().float())
     torch.compile(ours, backend="eager")(x.float())
-    monkeypatch.setattr(compiled, "MOST_WEIGHTS", ours.weight_hh.numel() - 1)
+    monkeypatch.setattr(size_rules, "PACKED_WEIGHTS", ours.weight_hh.numel() - 1)
     ours(x.float())
     assert not calls
-    monkeypatch.setattr(compiled, "MOST_WEIGHTS", ours.weight_hh.numel())
+    monkeypatch.setattr(size_rules, "PACKED_WEIGHTS", ours.weight_hh.numel())
     ours(x.float())
     assert calls == ["lstm_forward"]
 
@@ -194,11 +193,11 @@ def test_few_large_images_are_left_to_torch(calls: list[str], monkeypatch: pytes
     x = images().float()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     for most, expected in ((30 * ours.weight_hh.numel() - 1, 0), (30 * ours.weight_hh.numel(), 1)):
-        monkeypatch.setattr(compiled, "LONE_IMAGE_WORK", most)
+        monkeypatch.setattr(size_rules, "IMAGE_WORK", most)
         ours(x)
         assert len(calls) == expected
     calls.clear()
-    monkeypatch.setattr(compiled, "LONE_IMAGE_WORK", 0)
+    monkeypatch.setattr(size_rules, "IMAGE_WORK", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     ours(x)
     assert calls == ["lstm_forward"]

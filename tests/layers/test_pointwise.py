@@ -9,8 +9,7 @@ import torch
 from _close import assert_close
 from torch import Tensor
 
-from kerastorch import activations, layers
-from kerastorch.kernels import activation_gradients
+from kerastorch import activations, layers, size_rules
 from kerastorch.kernels.activation_gradients import overwriting
 
 tanh_in_place = overwriting(activations.tanh)
@@ -33,7 +32,7 @@ def test_tanh_is_within_three_units_in_the_last_place(largest: float) -> None:
 
 def test_tanh_of_what_is_no_number_of_ordinary_size() -> None:
     ends = torch.tensor([float("inf"), -float("inf"), 0.0, -0.0, float("nan")])
-    found = tanh_in_place(ends.repeat(activation_gradients.LEAST))[: len(ends)]
+    found = tanh_in_place(ends.repeat(size_rules.TANH_ELEMENTS))[: len(ends)]
     assert found[:4].tolist() == [1.0, -1.0, 0.0, 0.0]
     assert torch.signbit(found[:4]).tolist() == [False, True, False, True]
     assert found[4].isnan()
@@ -44,7 +43,7 @@ def test_tanh_is_made_in_place(strided: bool) -> None:
     whole = torch.randn(64, 512)
     x = whole[:, 128:256] if strided else whole
     before, expected = whole.clone(), torch.tanh(x)
-    assert x.numel() >= activation_gradients.LEAST
+    assert x.numel() >= size_rules.TANH_ELEMENTS
     assert tanh_in_place(x) is x
     assert_close(x, expected)
     if strided:
@@ -67,9 +66,9 @@ def test_recurrences_with_it(cls: Any, config: dict[str, Any], masked: bool, mon
             unrecorded = layer(x, mask=mask)
         return [*outputs, *unrecorded, *torch.autograd.grad(sum(out.pow(2).sum() for out in outputs), leaves)]
 
-    monkeypatch.setattr(activation_gradients, "LEAST", 10**9)
+    monkeypatch.setattr(size_rules, "TANH_ELEMENTS", 10**9)
     expected = everything()
-    monkeypatch.setattr(activation_gradients, "LEAST", 0)
+    monkeypatch.setattr(size_rules, "TANH_ELEMENTS", 0)
     for found, wanted in zip(everything(), expected, strict=True):
         assert_close(found, wanted)  # float32; three units in each of 20 steps
 

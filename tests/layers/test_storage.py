@@ -128,12 +128,12 @@ def test_each_bias_is_trained_by_itself(cls: Any) -> None:
     layer.set_weights([array.round() for array in distinct(layer)])  # whole numbers: adding 1 is exact
     before = layer.get_weights()[-1]
     end = "" if cls is layers.GRUCell else "_l0"
-    assert tuple(before.shape) == {layers.GRU: (2, 12), layers.GRUCell: (2, 12)}.get(cls, (2 * layer.GATES * 4,))
+    assert tuple(before.shape) == {layers.GRU: (2, 12), layers.GRUCell: (2, 12)}.get(cls, (2 * layer.CELL.count * 4,))
     with torch.no_grad():
         getattr(layer, f"bias_ih{end}").add_(1)
     changed = layer.get_weights()[-1] - before
-    np.testing.assert_array_equal(np.split(changed.reshape(-1), 2)[0], np.ones(layer.GATES * 4, "float32"))
-    np.testing.assert_array_equal(np.split(changed.reshape(-1), 2)[1], np.zeros(layer.GATES * 4, "float32"))
+    np.testing.assert_array_equal(np.split(changed.reshape(-1), 2)[0], np.ones(layer.CELL.count * 4, "float32"))
+    np.testing.assert_array_equal(np.split(changed.reshape(-1), 2)[1], np.zeros(layer.CELL.count * 4, "float32"))
 
 
 def test_a_state_dict_with_shared_memory_loads() -> None:

@@ -16,6 +16,7 @@ from ...base.input_checks import float_tensor, one_shape, sizes_at
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...errors import ShapeError, UnsupportedError
+from ...gates import Cell
 from ...kernels import input_product, step_engine
 from ...kernels.equations import Steps
 from ...kernels.fused import masked
@@ -71,14 +72,13 @@ class GatedCell(Layer):
     """One step of a gated recurrent layer; abstract. See `LSTMCell`, `GRUCell`, `SimpleRNNCell`."""
 
     INERT = ("implementation", "seed")
-    GATES: ClassVar[int]
+    CELL: ClassVar[Cell]
     units: int
     use_bias: bool
     dropout: float
     recurrent_dropout: float
     implementation: int
     STATES: ClassVar[int] = 1
-    MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
     weight_ih: Tensor
     weight_hh: Tensor
     bias_ih: Tensor
@@ -221,7 +221,7 @@ class GatedCell(Layer):
             return None
         if kept is not None and kept.shape[1:] == like.shape:
             return kept.to(like)
-        count = type(self).GATES if self.implementation == 1 else 1
+        count = type(self).CELL.count if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
 
     def _gate_masks(self, x: Tensor, h: Tensor, training: bool) -> tuple[Tensor | None, Tensor | None]:
@@ -229,10 +229,8 @@ class GatedCell(Layer):
         if not training:
             return None, None
         masks = self.get_dropout_mask(x), self.get_recurrent_dropout_mask(h)
-        order = type(self).MASK_ORDER
         x_mask, h_mask = (
-            mask if mask is None or order is None or len(mask) == 1 else torch.stack([mask[gate] for gate in order])
-            for mask in masks
+            mask if mask is None or len(mask) == 1 else type(self).CELL.stacked("torch", mask) for mask in masks
         )
         return x_mask, h_mask
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from ... import activations
+from ... import activations, gates
 from ...base import check
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
 from ...kernels.fused import fused_gru
 from ...kernels.types import Activation, Kernel
-from ...weights import Var, gates, halves, per_gate, reinterpret, unstack
+from ...weights import Var, halves, per_gate, reinterpret, unstack
 from . import torch_modules
 from .gated_cell import CELL_CONFIG, GatedCell, without_layer_number
 from .recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .gated_cell import CellOptions
     from .recurrent import RecurrentOptions
 
-_ORDER = gates("zrh -> rzh")
+_ORDER = gates.GRU.order("torch")
 _TWO_BIASES = _ORDER >> unstack(2)
-_CUDNN = _ORDER >> per_gate("rzh", reinterpret)
+_CUDNN = _ORDER >> per_gate(gates.GRU.torch, reinterpret)
 
 
 @register("GRU")
@@ -58,10 +58,9 @@ class GRU(Recurrent):
         torch.Size([2, 5])
     """
 
-    GATES = 3
-    MASK_ORDER = (1, 0, 2)  # r z n, of z r h
+    CELL = gates.GRU
     WEIGHTS = (
-        *recurrent_weights(3, _ORDER),
+        *recurrent_weights(gates.GRU),
         Var(
             "bias",
             ("bias_ih_l0", "bias_hh_l0"),
@@ -77,7 +76,7 @@ class GRU(Recurrent):
             when=lambda l: l.use_bias and not l.reset_after,
         ),
     )
-    FILLERS = (replace(second_bias(3), when=lambda l: l.use_bias and not l.reset_after),)
+    FILLERS = (replace(second_bias(gates.GRU), when=lambda l: l.use_bias and not l.reset_after),)
     CONFIG = ("units", "activation", "recurrent_activation", "use_bias", *COMMON_CONFIG, "reset_after")
     EXAMPLES = (
         Example("default", dict(units=5), (2, 7, 3)),
@@ -143,7 +142,7 @@ class CuDNNGRU(Recurrent):
     """
 
     VARS_PATH = ""  # the layer has no cell
-    GATES = 3
+    CELL = gates.GRU
     WEIGHTS = (
         Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], 3 * l.units), _CUDNN),
         Var("recurrent_kernel", ("weight_hh_l0",), lambda l, s: (l.units, 3 * l.units), _CUDNN, stem="recurrent"),
@@ -190,8 +189,7 @@ class GRUCell(GatedCell):
         torch.Size([2, 5])
     """
 
-    GATES = 3
-    MASK_ORDER = GRU.MASK_ORDER
+    CELL = gates.GRU
     WEIGHTS = without_layer_number(GRU.WEIGHTS)
     FILLERS = without_layer_number(GRU.FILLERS)
     CONFIG = ("units", "activation", "recurrent_activation", "use_bias", *CELL_CONFIG, "reset_after")

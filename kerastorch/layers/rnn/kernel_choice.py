@@ -45,7 +45,7 @@ def keep_gated_arguments(
 
 def drops(layer: Any, rate: float) -> bool:
     """Whether a rate drops anything while training: at 1, Keras's layers with gates drop nothing, SimpleRNN all."""
-    return 0.0 < rate < 1.0 or (rate == 1.0 and type(layer).GATES == 1)
+    return 0.0 < rate < 1.0 or (rate == 1.0 and type(layer).CELL.count == 1)
 
 
 def kernel_for(
@@ -61,7 +61,7 @@ def kernel_for(
         training: Whether dropout acts.
     """
     if isinstance(kernel, str):
-        gates = (layer.recurrent_activation,) if type(layer).GATES > 1 else ()
+        gates = (layer.recurrent_activation,) if type(layer).CELL.count > 1 else ()
         remark = step_engine.remark(layer.activation, *gates)
         return KernelChoice("step loop", f"{kernel}; {remark}" if remark else kernel)
     if training and drops(layer, layer.recurrent_dropout):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ... import activations
+from ... import activations, gates
 from ...base import check
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
 from ...kernels.fused import fused_lstm
 from ...kernels.types import Activation, Kernel
-from ...weights import Var, halves, identity, per_gate, reinterpret
+from ...weights import Var, halves, per_gate, reinterpret
 from . import torch_modules
 from .gated_cell import CELL_CONFIG, GatedCell, without_layer_number
 from .recurrent import COMMON_CONFIG, Recurrent, fused_if, is_activation, recurrent_weights, second_bias
@@ -67,10 +67,10 @@ class LSTM(Recurrent):
         torch.Size([2, 20, 5])
     """
 
-    GATES = 4
+    CELL = gates.LSTM
     STATES = 2
     WEIGHTS = (
-        *recurrent_weights(4, identity),  # Keras's i f c o is torch's i f g o
+        *recurrent_weights(gates.LSTM),
         Var(
             "bias",
             ("bias_ih_l0",),
@@ -79,7 +79,7 @@ class LSTM(Recurrent):
             init=_bias_with_open_forget_gate,
         ),
     )
-    FILLERS = (second_bias(4),)
+    FILLERS = (second_bias(gates.LSTM),)
     CONFIG = ("units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias", *COMMON_CONFIG)
     EXAMPLES = (
         Example("default", dict(units=5), (2, 7, 3)),
@@ -143,15 +143,15 @@ class CuDNNLSTM(Recurrent):
     """
 
     VARS_PATH = ""  # the layer has no cell
-    GATES = 4
+    CELL = gates.LSTM
     STATES = 2
     WEIGHTS = (
-        Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], 4 * l.units), per_gate("ifco", reinterpret)),
+        Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], 4 * l.units), per_gate(gates.LSTM.torch, reinterpret)),
         Var(
             "recurrent_kernel",
             ("weight_hh_l0",),
             lambda l, s: (l.units, 4 * l.units),
-            per_gate("ifco", reinterpret),
+            per_gate(gates.LSTM.torch, reinterpret),
             stem="recurrent",
         ),
         Var(
@@ -210,7 +210,7 @@ class LSTMCell(GatedCell):
         torch.Size([2, 5])
     """
 
-    GATES = 4
+    CELL = gates.LSTM
     STATES = 2
     WEIGHTS = without_layer_number(LSTM.WEIGHTS)
     FILLERS = without_layer_number(LSTM.FILLERS)

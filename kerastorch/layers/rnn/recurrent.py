@@ -10,19 +10,19 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ... import activations
 from ...base import check
 from ...base.free_names import yielding
+from ...gates import Cell
 from ...kernels import input_product, step_engine
 from ...kernels.equations import Steps
 from ...kernels.fused import fused_lstm, masked
 from ...kernels.operators import is_followed
 from ...kernels.types import Activation, Kernel, KernelChoice, States
-from ...weights import Filler, Shape, Var, transpose
+from ...weights import Filler, Shape, Var
 from .inner_cell import cell_in
 from .kernel_choice import choice_of, drops, keep_gated_arguments, kernel_for
 from .sequence import SEQUENCE_CONFIG, SequenceLayer
@@ -84,23 +84,23 @@ COMMON_CONFIG = (
 )
 
 
-def recurrent_weights(gate_count: int, order: Any) -> tuple[Var, Var]:
-    """The two kernels of a recurrent layer: `order` is the map of the gates, Keras -> torch."""
+def recurrent_weights(cell: Cell) -> tuple[Var, Var]:
+    """The two kernels of a recurrent layer with these gates."""
     return (
-        Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], gate_count * l.units), order >> transpose),
+        Var("kernel", ("weight_ih_l0",), lambda l, s: (s[-1], cell.count * l.units), cell.matrix("torch")),
         Var(
             "recurrent_kernel",
             ("weight_hh_l0",),
-            lambda l, s: (l.units, gate_count * l.units),
-            order >> transpose,
+            lambda l, s: (l.units, cell.count * l.units),
+            cell.matrix("torch"),
             stem="recurrent",
         ),
     )
 
 
-def second_bias(gate_count: int) -> Filler:
+def second_bias(cell: Cell) -> Filler:
     """torch's kernels add two biases, Keras has one: the second is zero and never trains."""
-    return Filler("bias_hh_l0", lambda l: (gate_count * l.units,), lambda l: l.use_bias)
+    return Filler("bias_hh_l0", lambda l: (cell.count * l.units,), lambda l: l.use_bias)
 
 
 class Recurrent(SequenceLayer):
@@ -108,13 +108,12 @@ class Recurrent(SequenceLayer):
 
     INERT = ("unroll", "implementation", "use_cudnn", "time_major", "seed")
     VARS_PATH = "cell"
-    GATES: ClassVar[int]
+    CELL: ClassVar[Cell]
     units: int
     use_bias: bool
     dropout: float
     recurrent_dropout: float
     implementation: int
-    MASK_ORDER: ClassVar[tuple[int, ...] | None] = None  # torch's gates, counted as Keras orders them, if not the same
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
     bias_ih_l0: Tensor
@@ -272,14 +271,13 @@ class Recurrent(SequenceLayer):
 
         The gates are in Keras's order. All noise of the layer comes from here: the tests put given masks in its place.
         """
-        count = type(self).GATES if self.implementation == 1 else 1
+        count = type(self).CELL.count if self.implementation == 1 else 1
         return F.dropout(like.new_ones(count, *like.shape), rate, training=True)
 
     def _gate_masks(self, like: Tensor, rate: float) -> Tensor:
         """`_dropout_masks`, with the gates in torch's order."""
         masks = self._dropout_masks(like, rate)
-        order = type(self).MASK_ORDER
-        return masks if order is None or len(masks) == 1 else torch.stack([masks[gate] for gate in order])
+        return masks if len(masks) == 1 else type(self).CELL.stacked("torch", masks)
 
 
 def _is_one(x: Tensor) -> bool:

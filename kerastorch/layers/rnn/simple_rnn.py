@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ... import gates
 from ...activations import linear
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
 from ...kernels.fused import fused_rnn_relu, fused_rnn_tanh
 from ...kernels.types import Kernel
-from ...weights import Var, identity
+from ...weights import Var
 from . import torch_modules
 from .gated_cell import CELL_CONFIG, GatedCell, without_layer_number
 from .recurrent import COMMON_CONFIG, Recurrent, is_activation, recurrent_weights, second_bias
@@ -48,12 +49,12 @@ class SimpleRNN(Recurrent):
         torch.Size([2, 64])
     """
 
-    GATES = 1
+    CELL = gates.SIMPLE_RNN
     WEIGHTS = (
-        *recurrent_weights(1, identity),
+        *recurrent_weights(gates.SIMPLE_RNN),
         Var("bias", ("bias_ih_l0",), lambda l, s: (l.units,), when=lambda l: l.use_bias),
     )
-    FILLERS = (second_bias(1),)
+    FILLERS = (second_bias(gates.SIMPLE_RNN),)
     CONFIG = ("units", "activation", "use_bias", *COMMON_CONFIG)
     EXAMPLES = (
         Example("default", dict(units=5), (2, 7, 3)),
@@ -103,7 +104,7 @@ class SimpleRNNCell(GatedCell):
         torch.Size([2, 5])
     """
 
-    GATES = 1
+    CELL = gates.SIMPLE_RNN
     WEIGHTS = without_layer_number(SimpleRNN.WEIGHTS)
     FILLERS = without_layer_number(SimpleRNN.FILLERS)
     CONFIG = ("units", "activation", "use_bias", *CELL_CONFIG)

@@ -135,8 +135,8 @@ def test_dropout_masks_are_kept_until_they_are_reset(cell_class: Any) -> None:
     mask, recurrent = cell.get_dropout_mask(x), cell.get_recurrent_dropout_mask(states[0])
     assert mask is not None
     assert recurrent is not None
-    assert mask.shape == (cell.GATES, 30, 40)
-    assert recurrent.shape == (cell.GATES, 30, 50)
+    assert mask.shape == (cell.CELL.count, 30, 40)
+    assert recurrent.shape == (cell.CELL.count, 30, 50)
     assert mask.unique().tolist() == [0.0, 2.0]
     # The share of zeros among all draws: 6 standard deviations.
     assert abs(float((recurrent == 0).double().mean()) - 0.25) < 6 * (0.25 * 0.75 / recurrent.numel()) ** 0.5

@@ -157,7 +157,7 @@ def test_dropout(cls: Any) -> None:
     assert not torch.equal(layer(x), layer(x))
     assert torch.equal(layer(x, training=False), layer.eval()(x))
     masks = layer._dropout_masks(torch.zeros(200, 50), 0.25)
-    assert masks.shape == (type(layer).GATES, 200, 50)
+    assert masks.shape == (type(layer).CELL.count, 200, 50)
     assert_close(masks.unique(), [0.0, 4 / 3])
     # The share of zeros among G * 10,000 draws: 6 standard deviations.
     assert abs(float((masks == 0).double().mean()) - 0.25) < 6 * (0.25 * 0.75 / masks.numel()) ** 0.5

@@ -1,10 +1,16 @@
-"""The gate orders of every framework, as data, and the maps that follow from them."""
+"""The gates of recurrent cells in the order of every framework, as data, and the maps that follow from them.
+
+Whoever reads, writes or computes with blocks of gates takes their order from here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..weights import Step, gates, identity, transpose
+import torch
+from torch import Tensor
+
+from .weights import Step, identity, reorder_gates, transpose
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,12 @@ class Cell:
     def order(self, framework: str) -> Step:
         """Reorder the last axis from Keras's gates to those of `framework` ("torch", "cudnn", "onnx", ...)."""
         other: str = getattr(self, framework)
-        return identity if other == self.keras else gates(f"{self.keras} -> {other}")
+        return identity if other == self.keras else reorder_gates(f"{self.keras} -> {other}")
+
+    def stacked(self, framework: str, parts: Tensor) -> Tensor:
+        """One part for each gate along the first axis, from Keras's order to that of `framework`."""
+        other: str = getattr(self, framework)
+        return parts if other == self.keras else torch.stack([parts[self.keras.index(gate)] for gate in other])
 
     def matrix(self, framework: str) -> Step:
         """`(rows, G*U)` of Keras -> `(G*U, rows)` with the gates of `framework`."""
