@@ -5,8 +5,8 @@ On symbolic tensors they make layers of a graph (`layers.Operation`); on torch t
 
 Those of `operations.OPERATIONS` stand in files of Keras and of kerastorch. The others, in the modules here, only
 compute: in a graph they become `Lambda` layers, which no file holds. Begin with `_computed.py`, then `making.py`
-(tensors from sizes, parts), `numbers.py` (elementwise, statistics, segments), `algebra.py` (matrices, spectra, losses),
-`control.py` (loops), `decoding.py` (CTC); `elsewhere.py` says what is left out, and what to use.
+(tensors from sizes, parts), `numbers.py` (elementwise, segments), `statistics.py`, `algebra.py` (matrices, spectra,
+losses), `control.py` (loops), `decoding.py` (CTC); `elsewhere.py` says what is left out, and what to use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..functions.arguments import argument_leaves, map_arguments
 from ..layers.core.operation import apply
 from ..namespaces import Namespace
 from ..operations import OPERATIONS, REQUIRED, bind
-from . import algebra, control, decoding, making, numbers
+from . import algebra, control, decoding, making, numbers, statistics
 from .elsewhere import ELSEWHERE
 
 # Where a function of Keras takes its arguments in another order than its class, whose call comes first.
@@ -98,7 +98,7 @@ def get(name: str) -> Any:
 
 _COMPUTED = {
     name: function
-    for module in (algebra, control, decoding, making, numbers)
+    for module in (algebra, control, decoding, making, numbers, statistics)
     for name, function in vars(module).items()
     if callable(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
 }
