@@ -8,6 +8,7 @@ from . import backend as backend
 from . import callbacks as callbacks
 from . import constraints as constraints
 from . import convert as convert
+from . import dtype_policies as dtype_policies
 from . import errors as errors
 from . import initializers as initializers
 from . import layers as layers
@@ -22,6 +23,7 @@ from . import random as random
 from . import recipes as recipes
 from . import regularizers as regularizers
 from . import utils as utils
+from .dtypes import DTypePolicy as DTypePolicy
 from .errors import KerasTorchError as KerasTorchError
 from .errors import closest as _closest
 from .initializers import Initializer as Initializer
@@ -60,10 +62,8 @@ _ABSENT = {
     **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
     **dict.fromkeys(("RematScope", "remat"), "use torch.utils.checkpoint."),
     **dict.fromkeys(("StatelessScope", "SymbolicScope"), "torch.func.functional_call computes without changing state."),
-    **dict.fromkeys(
-        ("DTypePolicy", "FloatDTypePolicy", "dtype_policies", "mixed_precision"),
-        "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
-    ),
+    "FloatDTypePolicy": "use kerastorch.DTypePolicy.",
+    "mixed_precision": "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
     "Function": "use Model(inputs, outputs).",
     "Variable": "use Layer.add_weight, or torch.nn.Parameter.",
     "device": "use torch.device(...) as a context manager.",
@@ -146,6 +146,7 @@ _MODULES = (
     "callbacks",
     "constraints",
     "convert",
+    "dtype_policies",
     "errors",
     "initializers",
     "layers",

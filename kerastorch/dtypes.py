@@ -32,8 +32,57 @@ HALVES = (torch.float16, torch.bfloat16)
 _NAMES = {dtype: name for name, dtype in {**_FLOATS, **_OTHERS}.items()}
 
 
+class DTypePolicy:
+    """What a layer keeps its weights in and what it computes in, as `keras.DTypePolicy`; `dtype=` of a layer takes one.
+
+    Args:
+        name: "float32", "float64", "float16", "bfloat16", "mixed_float16" or "mixed_bfloat16"; torch's default dtype if
+            None.
+
+    Attributes:
+        name: The argument.
+        compute_dtype: The name of the dtype that is computed in.
+        variable_dtype: The name of the dtype of the weights.
+        quantization_mode: None: there is no quantization here.
+
+    Example:
+        >>> DTypePolicy("mixed_float16").compute_dtype
+        'float16'
+    """
+
+    quantization_mode: None = None
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(f"DTypePolicy: expected a name such as 'mixed_float16', got {quote(name)}.")
+        self.name = dtype_name(torch.get_default_dtype()) if name is None else name
+        if self.name not in (*_FLOATS, *_MIXED):
+            known = sorted([*_FLOATS, *_MIXED])
+            raise ArgumentError(f"DTypePolicy: expected one of {known}, got {quote(self.name)}.")
+        self.variable_dtype = dtype_name(variable_dtype(self.name))
+        self.compute_dtype = dtype_name(_MIXED.get(self.name, variable_dtype(self.name)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The name."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> DTypePolicy:
+        """Make one from `get_config()`'s result."""
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self.name}">'
+
+
 def variable_dtype(policy: Any) -> torch.dtype:
-    """The dtype of a layer's weights for Keras's `dtype` argument: a name, a torch dtype, a policy config, or None."""
+    """The dtype of a layer's weights for Keras's `dtype` argument: a name, a torch dtype, a policy or its config."""
     if policy is None:
         return torch.get_default_dtype()
     if isinstance(policy, torch.dtype):
@@ -63,10 +112,23 @@ def mixed_dtype(policy: Any) -> torch.dtype | None:
 
 
 def _policy_name(policy: Any) -> Any:
+    if isinstance(policy, DTypePolicy):
+        return policy.name
     if not isinstance(policy, Mapping):
         return policy
     config = policy.get("config")
     return config.get("name") if isinstance(config, Mapping) else None
+
+
+def policy_of(policy: Any) -> DTypePolicy:
+    """The policy that a layer's `dtype` argument means.
+
+    Raises:
+        ArgumentError: It is none of floats.
+    """
+    if isinstance(policy, DTypePolicy):
+        return policy
+    return DTypePolicy(dtype_name(policy) if isinstance(policy, torch.dtype) else _policy_name(policy))
 
 
 def any_dtype(name: Any) -> torch.dtype:

@@ -69,6 +69,7 @@ ORDER = (
         "_serial",
         "structure",
         "dtypes",
+        "dtype_policies",
         "weights",
         "gates",
         "clipping",

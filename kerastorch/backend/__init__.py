@@ -2,8 +2,8 @@
 
 `from kerastorch import backend as K`. Begin with `settings.py` (floatx, epsilon, data formats), then `tensors.py`
 (shapes, parts, reductions, products), `phases.py` (training or not, choices), `loops.py` (`rnn`, `foldl`, CTC),
-`variables.py` (values, updates, `function`). What has the name and the meaning of a function of `kerastorch.ops` is
-that function.
+`variables.py` (values, updates, `function`), `masks.py` (masks that hang on tensors). What has the name and the meaning
+of a function of `kerastorch.ops` is that function.
 """
 
 from typing import Any as _Any
@@ -11,6 +11,7 @@ from typing import Any as _Any
 from .. import ops as _ops
 from ..namespaces import Namespace as _Namespace
 from .loops import *  # noqa: F403
+from .masks import *  # noqa: F403
 from .phases import *  # noqa: F403
 from .settings import *  # noqa: F403
 from .tensors import *  # noqa: F403
@@ -18,9 +19,9 @@ from .variables import *  # noqa: F403
 
 # Of kerastorch.ops, under Keras 2's names.
 _OPS = (
-    "abs binary_crossentropy cast cos equal exp eye floor greater greater_equal less less_equal log logsumexp maximum "
-    "minimum not_equal ones ones_like reshape round sigmoid sign sin softplus softsign sqrt square stop_gradient tanh "
-    "tile zeros zeros_like"
+    "abs binary_crossentropy cast convert_to_numpy convert_to_tensor cos equal exp eye floor greater greater_equal "
+    "is_tensor less less_equal log logsumexp maximum minimum not_equal ones ones_like reshape round sigmoid sign "
+    "sin softplus softsign sqrt square stop_gradient tanh tile zeros zeros_like"
 )
 _SAME = {**{name: name for name in _OPS.split()}, "pow": "power"}
 _OF_LAYERS = (
@@ -34,7 +35,7 @@ _namespace = _Namespace(
     globals(),
     own=_SAME,
     make=lambda name: getattr(_ops, _SAME[name]),
-    hidden=("loops", "phases", "settings", "tensors", "variables"),
+    hidden=("loops", "masks", "phases", "settings", "tensors", "variables"),
     absent={
         **dict.fromkeys(
             [

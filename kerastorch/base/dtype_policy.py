@@ -45,7 +45,7 @@ def call_in_policy(layer: AnyLayer, function: Callable[..., Any], args: Any, kwa
         with _weights_as(layer, layer._borrowed):
             return function(*cast_floats(args, layer._borrowed), **cast_floats(kwargs, layer._borrowed))
     stated = layer._policy_dtype
-    computed = stated if layer._mixed is None else layer.compute_dtype
+    computed = stated if layer._mixed is None else layer._computes_in
     if stated == computed or layer._class_name in _WIDE:
         # What torch casts by itself is left to it, and no index is rounded.
         differs = _differs(stated, args) or _differs(stated, kwargs.values())
@@ -61,7 +61,7 @@ def call_in_policy(layer: AnyLayer, function: Callable[..., Any], args: Any, kwa
 
 def dtype_in_policy(layer: AnyLayer, dtype: torch.dtype) -> torch.dtype:
     """The dtype of an output that would be `dtype` without the casts of `call_in_policy`."""
-    return layer.compute_dtype if dtype.is_floating_point and (layer._mixed is not None or layer._casts) else dtype
+    return layer._computes_in if dtype.is_floating_point and (layer._mixed is not None or layer._casts) else dtype
 
 
 def ends_in_own_dtype(layer: AnyLayer) -> bool:

@@ -20,6 +20,7 @@ KERAS_NAMES = frozenset(
     [
         "activity_regularizer",
         "add_weight",
+        "autocast",
         "build",
         "built",
         "compute_dtype",
@@ -28,6 +29,7 @@ KERAS_NAMES = frozenset(
         "count_params",
         "data_format",
         "dtype",
+        "dtype_policy",
         "from_config",
         "get_config",
         "get_weights",

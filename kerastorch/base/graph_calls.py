@@ -60,7 +60,7 @@ class Connected(Weighted):
         if isinstance(leaf, np.ndarray):
             leaf = torch.tensor(leaf, device="cpu")  # its values are needed on the meta device, too
         floats = isinstance(leaf, Tensor) and leaf.is_floating_point()
-        return leaf.to(self.compute_dtype) if floats else leaf
+        return leaf.to(self._computes_in) if floats else leaf
 
     def _hold(self, model: Any) -> None:
         """Remember a model whose graph has, or will have, the first call of this layer."""

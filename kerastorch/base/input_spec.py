@@ -116,3 +116,48 @@ def check_specs(where: str, specs: Any, shapes: Any) -> None:
     for spec, shape in zip(given, found, strict=True):
         if spec is not None:
             spec.check(where, shape)
+
+
+# ---------------------------------------------------------------- what Keras's own layers say of their inputs
+
+_FIXED = {f"{kind}{n}D": n + 2 for n in (1, 2, 3) for kind in (
+    *("AveragePooling", "MaxPooling", "GlobalAveragePooling", "GlobalMaxPooling"),
+    *("Cropping", "SpatialDropout", "UpSampling", "ZeroPadding"),
+)}  # fmt: skip
+_FIXED |= {"ConvLSTM1D": 4, "ConvLSTM2D": 5, "ConvLSTM3D": 6, "LSTM": 3, "GRU": 3, "SimpleRNN": 3, "RepeatVector": 2}
+# At least so many axes, and once the layer is built the size of its channels.
+_LEAST = {f"{kind.format(n)}": n + 2 for n in (1, 2, 3) for kind in (
+    "Conv{}D", "Conv{}DTranspose", "DepthwiseConv{}D", "SeparableConv{}D",
+)}  # fmt: skip
+_LEAST |= {"Dense": 2}
+_BUILT = ("BatchNormalization", "EinsumDense", "GroupNormalization", "PReLU")
+
+
+def built_in_spec(layer: Any) -> Any:
+    """The `input_spec` that Keras's layer of the same class has; None where it has none."""
+    ours = (base.__name__ for base in type(layer).__mro__ if base.__module__.startswith("kerastorch."))
+    name = next((name for name in ours if name in _NAMED), None)
+    shape: Any = layer._build_shape if layer._built else None
+    if name is None or (name in _BUILT and shape is None):
+        return None
+    if name == "Bidirectional":
+        return layer.forward_layer.input_spec
+    if name == "Flatten":
+        return InputSpec(min_ndim=1)
+    if name == "Permute":
+        return InputSpec(ndim=len(layer.dims) + 1)
+    if name in _FIXED:
+        spec = InputSpec(ndim=_FIXED[name])
+        return [spec] if name == "SimpleRNN" else spec
+    if name in _LEAST:
+        axis = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+        return InputSpec(min_ndim=_LEAST[name], axes=None if shape is None else {axis: shape[axis]})
+    if name == "PReLU":
+        shared = layer.shared_axes or ()
+        axes = [axis for axis in range(1, len(shape)) if axis not in shared] if shared else []
+    else:
+        axes = [] if name == "EinsumDense" else [layer.axis]
+    return InputSpec(ndim=len(shape), axes={axis: shape[axis] for axis in axes})
+
+
+_NAMED = {*_FIXED, *_LEAST, *_BUILT, "Bidirectional", "Flatten", "Permute"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import activations
+from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
 from ..errors import ArgumentError, RemovedError
 from ..structure import leaves, map_structure
 from .configurable import Configurable, kind_of
@@ -16,30 +17,20 @@ from .dtype_policy import policy_name
 from .forward_pass import current
 from .free_names import yielding
 from .graph import Node, SymbolicTensor
+from .input_spec import built_in_spec
 from .naming import cell_name, snake_case
+from .variables import unbuilt_parameter
 from .weighted import repr_of
 
 _LAST = ("dropout", "recurrent_dropout", "seed")  # what an LSTM returns is more telling
-
-
-class DTypePolicy(NamedTuple):
-    """What a layer keeps its weights in and what it computes in, as `keras.DTypePolicy`.
-
-    Args:
-        name: "float32", "mixed_float16", ...
-        compute_dtype: What it computes in.
-        variable_dtype: The dtype of the weights.
-    """
-
-    name: str
-    compute_dtype: torch.dtype
-    variable_dtype: torch.dtype
 
 
 class KerasNames(Configurable):
     """The part of `Layer` that is there for code written for Keras; abstract."""
 
     _named: bool = False  # whether somebody has given it its name
+    _autocast: bool = True
+    _states_dtype: bool = False  # whether its dtype was stated, and is not torch's default one
 
     @yielding
     def path(self) -> str | None:
@@ -88,23 +79,63 @@ class KerasNames(Configurable):
 
     @yielding
     def input_spec(self) -> Any:
-        """None; a layer of your own sets it to an `InputSpec`, which its inputs must fit then."""
-        return None
+        """What Keras's layer of this class says of its inputs: an `InputSpec`, a list of them, or None.
 
-    @yielding
+        The layers of kerastorch have checks and messages of their own. A layer of yours sets it, and its inputs must
+        fit it then.
+        """
+        return built_in_spec(self)
+
+    # Names of Keras's alone give what Keras gives, the names of dtypes; `dtype`, as of all that torch has, is torch's.
+
+    @property
+    def autocast(self) -> bool:
+        """Whether float inputs and weights are cast to `compute_dtype` in a call, where a dtype was stated."""
+        return self._autocast
+
+    @autocast.setter
+    def autocast(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise ArgumentError(f"{repr_of(self)}: autocast: expected True or False, got {value!r}.")
+        self._autocast = value
+        self._casts = value and self._has_policy and self._states_dtype
+
+    @property
     def dtype_policy(self) -> DTypePolicy:
-        """The dtypes of weights and computation; `name` is what `dtype=` takes."""
-        return DTypePolicy(policy_name(self), self.compute_dtype, self.dtype)
+        """The dtypes of weights and computation.
+
+        It can be set to a policy or its name. Of a layer that has its weights only what it computes in can change.
+        """
+        return DTypePolicy(policy_name(self))
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        policy = policy_of(value)
+        dtype = variable_dtype(policy.name)
+        if dtype != self.dtype and (self._built or "unbuilt" not in self._parameters) and self._parameters:
+            raise ArgumentError(
+                f"{repr_of(self)}: dtype_policy: the weights are {dtype_name(self.dtype)} already, not "
+                f"{policy.variable_dtype}; cast the layer first: layer.to({dtype})."
+            )
+        if "unbuilt" in self._parameters:
+            self._parameters["unbuilt"] = unbuilt_parameter(repr_of(self), dtype)
+        self._dtype, self._mixed, self._states_dtype = dtype, mixed_dtype(policy.name), True
+        self.autocast = self._autocast
+
+    @property
+    def compute_dtype(self) -> str:
+        """The name of the dtype that the layer computes in: that of the weights, or a half under a mixed policy."""
+        return dtype_name(self._computes_in)
 
     @yielding
-    def variable_dtype(self) -> torch.dtype:
-        """The dtype of the weights: `dtype`."""
-        return self.dtype
+    def variable_dtype(self) -> str:
+        """The name of the dtype of the weights; `dtype` is the same as a torch dtype."""
+        return dtype_name(self.dtype)
 
     @yielding
-    def input_dtype(self) -> torch.dtype:
+    def input_dtype(self) -> str:
         """What float inputs are cast to: `compute_dtype`."""
-        return self.compute_dtype
+        return dtype_name(self._computes_in)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs of a call as symbolic tensors, without recording it in a graph.

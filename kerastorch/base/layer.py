@@ -73,6 +73,7 @@ class Layer(KerasNames):
 
     supports_masking: bool = False
     _keeps_image: bool = True  # where SPATIAL is not 0: whether the output is an image as well
+    _weight_names: ClassVar[frozenset[str]] = frozenset()  # Keras's, of the declared weights
     _has_policy: ClassVar[bool] = True  # False: a container, which leaves all casts to its layers
     _casts_itself: ClassVar[bool] = False  # whether its computation ends with the casts of outputs that Keras makes
     _borrowed: torch.dtype | None = None  # what it computes in while a layer around it says so
@@ -122,7 +123,8 @@ class Layer(KerasNames):
         self.name = given_name(name) if name else unique_name(snake_case(type(self).__name__))
         self._dtype = variable_dtype(dtype)
         self._mixed = mixed_dtype(dtype)
-        self._casts = check.boolean("autocast", autocast) and self._has_policy and dtype is not None
+        self._states_dtype = dtype is not None
+        self.autocast = check.boolean("autocast", autocast)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = check.boolean("trainable", trainable)
         self._added_weights: list[Var] = []
@@ -179,7 +181,7 @@ class Layer(KerasNames):
 
     def _check_input_shape(self, input_shape: Any) -> None:
         """Raise `ShapeError` if the layer cannot take inputs of this shape."""
-        if self.input_spec is not None:
+        if "input_spec" in self.__dict__ or type(self).input_spec is not KerasNames.input_spec:
             check_specs(repr_of(self), self.input_spec, input_shape)
 
     @property
@@ -348,7 +350,7 @@ class Layer(KerasNames):
         return self.compute_mask(inputs, mask)
 
     @property
-    def compute_dtype(self) -> torch.dtype:
+    def _computes_in(self) -> torch.dtype:
         """What the layer computes in: `dtype`, or half precision under a mixed policy.
 
         A layer that was brought to another dtype, by `.double()` say, computes in that one.

@@ -111,7 +111,7 @@ def convert(layer: AnyLayer, **options: Any) -> nn.Module:
     for module in layer.modules():
         if isinstance(module, Weighted) and "unbuilt" in module._parameters:
             raise module._not_built("weights to copy")
-    computed = layer.compute_dtype
+    computed = layer._computes_in
     if computed != layer.dtype:
         raise no_module(layer, [f"it computes in {computed} with {layer.dtype} weights; torch has autocast for that"])
     module = make(layer, **options)

@@ -12,11 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, quote
 from .free_names import is_free, release, take
 from .torch_module import TorchModule
+from .variable import Variable
 from .weight_tensors import WeightBuffer
 
 _clock = itertools.count()
@@ -208,6 +210,11 @@ def _may_hold(value: Any) -> bool:
     return any(isinstance(item, nn.Module) or (type(item) in _KINDS and _may_hold(item)) for item in items)
 
 
+def _is_array(value: Any) -> bool:
+    """Whether a value gives a weight its numbers, and does not take its place as a parameter does."""
+    return isinstance(value, (Tensor, Variable, np.ndarray)) and not isinstance(value, nn.Parameter)
+
+
 class Tracking(TorchModule):
     """The part of `Layer` that keeps an eye on its attributes; abstract."""
 
@@ -220,6 +227,9 @@ class Tracking(TorchModule):
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, WeightBuffer) and name in self.__dict__.get("_buffers", ()):
             value = value.shown  # torch holds the plain tensor
+        if name in self._weight_names and not self._tracks and _is_array(value) and name not in self.__dict__:
+            self._set_weight(name, value)
+            return
         if self._tracks and name not in self._UNTRACKED:
             value = self._track(name, value)
         if isinstance(value, nn.Module):

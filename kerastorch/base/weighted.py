@@ -148,6 +148,13 @@ class Weighted(Tracking):
         found = own_variables(self)
         return next((item for item in found if name == item.name or name in item.var.also), None)
 
+    def _set_weight(self, name: str, value: Any) -> None:
+        """`dense.kernel = array`: the values of a weight, under Keras's name and in Keras's layout."""
+        variable = self._weight_by_name(name)
+        if variable is None:
+            raise ArgumentError(f"{repr_of(self)} has no weight {quote(name)}: its arguments leave it out.")
+        variable.assign(value)
+
     @property
     def weights(self) -> list[Variable]:
         """`variables`, under Keras's other name."""

@@ -81,7 +81,7 @@ class Callback:
         """After a batch of an evaluation."""
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        """Before `predict`."""
+        """Before `predict`, which ends after the batch in which `self.model.stop_predicting` is set to True."""
 
     def on_predict_end(self, logs: Any = None) -> None:
         """After `predict`."""

@@ -62,13 +62,14 @@ def _run(
 ) -> Any:
     """The outputs for the first `count` batches; `steps` are the batches that the caller asks for."""
     if listed is not None:
+        model.__dict__.update(stop_predicting=False)
         listed.call("on_predict_begin")
     gathered: Gathered | None = None
     done = 0
     with _inference(model), progress(verbose, count) as advance:
         transfer = transfer_to(model, source.draw(count))
         batch = transfer.next()
-        while batch is not None:
+        while batch is not None and not (listed is not None and model.stop_predicting):
             if listed is not None:
                 listed.call("on_predict_batch_begin", done)
             outputs = model(batch.ready())

@@ -78,10 +78,10 @@ def refuse_dtypes_of_wrappers(entry: Entry) -> None:
     layer, native = entry.layer, entry.config.pop("keras2_dtypes", False)
     if isinstance(layer, TimeDistributed):
         computed = layer._inner_dtype()
-        inside, apart = layer.layer, computed is not None and computed != layer.layer.compute_dtype
+        inside, apart = layer.layer, computed is not None and computed != layer.layer._computes_in
     elif isinstance(layer, Bidirectional):
         inside = layer.forward_layer
-        apart = not native and inside.compute_dtype != layer.compute_dtype
+        apart = not native and inside._computes_in != layer._computes_in
     else:
         return
     if apart:

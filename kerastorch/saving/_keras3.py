@@ -48,11 +48,11 @@ def dtypes_of_keras2(entry: Entry) -> None:
         inside = layer.forward_layer
     else:
         return
-    if inside._has_policy and inside.compute_dtype != layer.compute_dtype:
+    if inside._has_policy and inside._computes_in != layer._computes_in:
         entry.config["dtype"] = inside.get_config()["dtype"]
         entry.texts.append(
             f"its dtype is that of the layer inside, {entry.config['dtype']}, since Keras 3 casts the output to it; "
-            f"the input is not rounded to {dtype_name(layer.compute_dtype)} before"
+            f"the input is not rounded to {dtype_name(layer._computes_in)} before"
         )
 
 

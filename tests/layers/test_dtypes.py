@@ -75,7 +75,7 @@ def test_a_layer_in_another_dtype(name: str, config: dict[str, Any], dtype: torc
     x, mask = data()
     other = twin(layer, name, config).to(dtype)
     reference = twin(layer, name, config).double()
-    assert other.dtype == other.compute_dtype == dtype
+    assert other.dtype == other._computes_in == dtype
     for options in ({}, {"mask": mask}):
         expected, found = reference(x.double(), **options), other(x.to(dtype), **options)
         assert {part.dtype for part in flat(found)} == {dtype}
@@ -239,7 +239,7 @@ def test_mixed_policies_compute_as_keras_does(
     bound = BOUND[POLICIES[policy]]
     assert gap(outputs, [torch.tensor(array) for _, array in theirs["outputs"]]) < bound
     assert theirs["dtypes"] == ("float32", policy.removeprefix("mixed_"))
-    assert (layer.dtype, layer.compute_dtype) == (torch.float32, POLICIES[policy])
+    assert (layer.dtype, layer._computes_in) == (torch.float32, POLICIES[policy])
     assert layer.get_config()["dtype"] == policy
     if layer.get_weights():
         total = sum((y.float() * torch.tensor(u)).sum() for y, u in zip(outputs, theirs["upstream"], strict=True))
@@ -268,7 +268,7 @@ def test_a_file_with_a_mixed_policy(keras_worker: KerasWorker, tmp_path: Path, p
         assert dtype == "float32" == str(found.dtype).removeprefix("torch.")
         assert model.outputs[0].dtype == torch.float32
         assert gap(found, torch.tensor(array)) < BOUND[POLICIES[policy]]
-        ours = [(layer.dtype, layer.compute_dtype) for layer in model.layers]
+        ours = [(layer.dtype, layer._computes_in) for layer in model.layers]
         assert [tuple(str(d).removeprefix("torch.") for d in pair) for pair in ours] == [
             tuple(pair) for pair in theirs["dtypes"]
         ]
@@ -282,7 +282,7 @@ def test_a_file_with_a_mixed_policy(keras_worker: KerasWorker, tmp_path: Path, p
 @policies
 def test_shared_files_with_a_mixed_policy(policy: str, suffix: str) -> None:
     model = kt.load_model(SPECIAL / f"{policy}.{suffix}")
-    assert [layer.compute_dtype for layer in model.layers] == [POLICIES[policy]] * len(model.layers)
+    assert [layer._computes_in for layer in model.layers] == [POLICIES[policy]] * len(model.layers)
     assert model(torch.randn(2, 6)).dtype == POLICIES[policy]
     assert {str(array.dtype) for array in model.get_weights()} == {"float32"}
     kt.load_weights(model, SPECIAL / f"{policy}.weights.h5")
@@ -335,8 +335,8 @@ def test_autocast_false_leaves_the_casts_to_the_caller() -> None:
 
 def test_policies_by_every_spelling() -> None:
     config = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}
-    assert layers.Dense(2, dtype=config).compute_dtype == torch.bfloat16
-    assert layers.Dense(2, dtype=torch.float64).compute_dtype == torch.float64
+    assert layers.Dense(2, dtype=config)._computes_in == torch.bfloat16
+    assert layers.Dense(2, dtype=torch.float64)._computes_in == torch.float64
     with pytest.raises(ArgumentError, match=r"dtype: expected one of .*'mixed_float16'.*, got 'mixed_float8'"):
         layers.Dense(2, dtype="mixed_float8")
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from _close import apart, assert_close
 from _keras_worker import KerasWorker
-from workers import carried_masks
+from workers import attributes, carried_masks
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
@@ -67,3 +67,13 @@ def test_row_mode_of_a_fresh_model(keras_worker: KerasWorker, tmp_path: Path) ->
     loaded = kt.load_model(tmp_path / "fresh.keras")
     assert not loaded.training
     assert torch.equal(loaded(x), model.eval()(x))
+
+
+def test_row_dtypes_of_attributes(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "attributes:of_one_layer")
+    ours = attributes.of_one_layer(kt)  # type: ignore[arg-type]
+    assert theirs == {name: "bfloat16" if name in ("compute", "input") else "float32" for name in theirs}
+    half = {"compute": "bfloat16", "input": "bfloat16"}
+    assert ours == {**theirs, **half, **dict.fromkeys(("layer", "weight", "symbol"), torch.float32)}
+    for dtype in ("float64", torch.float64, kt.DTypePolicy("float64")):
+        assert layers.Dense(2, dtype=dtype).dtype == torch.float64

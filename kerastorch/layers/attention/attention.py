@@ -82,7 +82,7 @@ class _DenseAttention(Layer):
         return (output, (*query[:-1], key[-2])) if given.get("return_attention_scores") else output
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.compute_dtype
+        return self._computes_in
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The query's mask."""
@@ -125,7 +125,7 @@ class _DenseAttention(Layer):
             ShapeError: The inputs or masks do not fit each other.
         """
         if isinstance(inputs, (list, tuple)):
-            inputs = [float_tensor(self, x, self.compute_dtype) for x in inputs]
+            inputs = [float_tensor(self, x, self._computes_in) for x in inputs]
             self._check_input_shape([tuple(x.shape) for x in inputs])
         else:
             self._check_input_shape(tuple(getattr(inputs, "shape", ())))

@@ -169,7 +169,7 @@ class HeadedAttention(Layer):
         return output, (*free, self.query_dense.partial_output_shape[0], *attended)
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.compute_dtype
+        return self._computes_in
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         """The axes of an input of this rank that attention runs over."""
@@ -232,7 +232,7 @@ class HeadedAttention(Layer):
             ShapeError: The inputs or masks do not fit the weights or each other.
         """
         key = value if key is None else key
-        query, value, key = (float_tensor(self, x, self.compute_dtype) for x in (query, value, key))
+        query, value, key = (float_tensor(self, x, self._computes_in) for x in (query, value, key))
         self._check_input_shape([tuple(query.shape), tuple(value.shape), tuple(key.shape)])
         allowed = self._allowed(query, value, (query_mask, value_mask, key_mask), attention_mask)
         use_causal_mask = check.boolean("use_causal_mask", use_causal_mask)

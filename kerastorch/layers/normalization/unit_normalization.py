@@ -64,7 +64,7 @@ class UnitNormalization(Layer):
         """Normalise x, of any shape that has the axes."""
         x = one_tensor(self, x)
         self._check_input_shape(tuple(x.shape))
-        x = x if x.is_floating_point() else x.to(self.compute_dtype)
+        x = x if x.is_floating_point() else x.to(self._computes_in)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # a half-precision sum of squares overflows at 256
         squares = wide.square().sum(self.axis, keepdim=True)
         return (wide * torch.rsqrt(clip(squares, self.least_norm**2, None))).to(x.dtype)

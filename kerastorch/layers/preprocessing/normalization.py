@@ -222,7 +222,7 @@ class Normalization(Layer):
         Raises:
             ShapeError: x has other sizes at `axis`.
         """
-        x = float_tensor(self, x, self.compute_dtype)
+        x = float_tensor(self, x, self._computes_in)
         self._check_input_shape(tuple(x.shape))
         kept = self._kept(x.ndim)
         shape = [size if axis in kept else 1 for axis, size in enumerate(x.shape)]

@@ -86,7 +86,7 @@ class Rescaling(Layer):
         """
         x = one_tensor(self, x)
         self._check_input_shape(tuple(x.shape))
-        x = x if x.is_floating_point() else x.to(self.compute_dtype)
+        x = x if x.is_floating_point() else x.to(self._computes_in)
         scale, offset = (
             getattr(self, f"_{name}").to(x.dtype) if isinstance(value, list) else value
             for name, value in (("scale", self.scale), ("offset", self.offset))

@@ -210,17 +210,17 @@ class Bidirectional(Layer):
         return self._dtype if self._casts else self.dtype
 
     @property
-    def compute_dtype(self) -> torch.dtype:
-        return super().compute_dtype if self._casts else self.forward_layer.compute_dtype
+    def _computes_in(self) -> torch.dtype:
+        return super()._computes_in if self._casts else self.forward_layer._computes_in
 
     @property
     def _merged_dtype(self) -> torch.dtype:
-        return self.forward_layer.compute_dtype if self.keras2_dtypes else self.compute_dtype
+        return self.forward_layer._computes_in if self.keras2_dtypes else self._computes_in
 
     def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
         merged = [self._merged_dtype] * (2 if self.merge_mode is None else 1)
         count = self.forward_layer._state_count if self.return_state else 0
-        return merged + [direction.compute_dtype for direction in self._directions for _ in range(count)]
+        return merged + [direction._computes_in for direction in self._directions for _ in range(count)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
@@ -301,9 +301,7 @@ class Bidirectional(Layer):
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
     def _is_of_one_dtype(self, x: Tensor) -> bool:
-        return all(
-            dtype == x.dtype for d in self._directions for dtype in (d.dtype, d.compute_dtype, self.compute_dtype)
-        )
+        return all(dtype == x.dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in))
 
     def _run_as_one(self, kernel: str, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
         out, forward, backward, states = both_directions.run(kernel, *self._directions, x, mask, initial)

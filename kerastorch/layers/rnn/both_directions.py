@@ -59,7 +59,7 @@ def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
     own = isinstance(layer, Recurrent) and type(layer)._run is Recurrent._run
     own = own and type(layer).forward is SequenceLayer.forward and layer._built
     own = own and (mask is None or layer.zero_output_for_mask == layer.return_sequences)
-    return own and type(x) is Tensor and x.dtype == layer.dtype == layer.compute_dtype and not _is_watched(layer)
+    return own and type(x) is Tensor and x.dtype == layer.dtype == layer._computes_in and not _is_watched(layer)
 
 
 def _is_watched(layer: Any) -> bool:

@@ -163,21 +163,21 @@ class RNN(SequenceLayer):
         return self._nested(super().compute_output_shape(input_shape))
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.compute_dtype
+        return self._computes_in
 
     @property
     def _policy_dtype(self) -> torch.dtype:
         return self._dtype if self._casts else self.dtype
 
     @property
-    def compute_dtype(self) -> torch.dtype:
+    def _computes_in(self) -> torch.dtype:
         """What the outputs are in: by the layer's own policy if it was stated, else what the cell computes in."""
         if self._casts:
-            return super().compute_dtype
-        return self.cell.compute_dtype if isinstance(self.cell, Layer) else self.dtype
+            return super()._computes_in
+        return self.cell._computes_in if isinstance(self.cell, Layer) else self.dtype
 
     def _check_input(self, x: Any) -> Tensor:
-        if isinstance(x, Tensor) and x.is_floating_point() and (self._casts or x.dtype == self.compute_dtype):
+        if isinstance(x, Tensor) and x.is_floating_point() and (self._casts or x.dtype == self._computes_in):
             x = x.to(self.dtype)  # the cell casts it once more, by its own policy
         return super()._check_input(x)
 
@@ -298,7 +298,7 @@ class RNN(SequenceLayer):
             constants = (constants,)
         constants = tuple(torch.as_tensor(constant, device=self._on_device) for constant in constants)
         result = self._nested(super().forward(x, mask, (initial_state, constants), training))
-        return cast_floats(result, self.compute_dtype) if self._casts else result
+        return cast_floats(result, self._computes_in) if self._casts else result
 
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         states, constants = states[: self._state_count], states[self._state_count :]

@@ -130,13 +130,13 @@ class StackedRNNCells(Layer):
         return output
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.compute_dtype
+        return self._computes_in
 
     @property
-    def compute_dtype(self) -> torch.dtype:
+    def _computes_in(self) -> torch.dtype:
         """What the last cell computes in."""
         last = self.cells[-1]
-        return last.compute_dtype if isinstance(last, Layer) else self.dtype
+        return last._computes_in if isinstance(last, Layer) else self.dtype
 
     # ------------------------------------------------------------------ running
 

@@ -94,7 +94,7 @@ class TimeDistributed(Layer):
         return map_shapes(lambda shape: (input_shape[0], input_shape[1], *shape[1:]), inner)
 
     def _compute_output_dtype(self, input_dtype: Any) -> Any:
-        dtype = self.compute_dtype if self._casts and input_dtype.is_floating_point else input_dtype
+        dtype = self._computes_in if self._casts and input_dtype.is_floating_point else input_dtype
         made = self.layer._output_dtypes(dtype)[0]
         inner = self._inner_dtype()
         return made if inner is None or not made.is_floating_point else inner
@@ -114,7 +114,7 @@ class TimeDistributed(Layer):
         """
         if not self._casts or self.keras2_masks or ends_in_own_dtype(self.layer):
             return None
-        outer = self.compute_dtype
+        outer = self._computes_in
         mixed = outer != self._policy_dtype
         return outer if mixed or not self.layer.variables else torch.promote_types(outer, self.layer.dtype)
 
