@@ -92,6 +92,7 @@ goldens: $(VENV)/.test
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py keras
 	TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens.py tf_keras
 	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens_operations.py
+	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(PY) tests/make_goldens_layers.py
 	PYTHONPATH=tests $(PY) tests/make_outcomes.py
 
 # Where the real files stand beside the checkout.

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_layers import called
 from _outcomes_matching import matched
 from _outcomes_tables import operations
 from make_goldens import pack
@@ -22,6 +23,7 @@ def main() -> None:
         every = {
             "readings": readings(),
             "operations": operations(),
+            "called": called(),
             "matched": matched(),
             "written": written(),
             "stored": stored(),

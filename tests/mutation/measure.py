@@ -65,7 +65,7 @@ class Measurement:
             self.ask(mutant, REACH, ask.ordered(mutant, reach, ask.most_seconds))
         if self.is_open(mutant, ENTER):
             self.ask(mutant, ENTER, ask.ordered(mutant, self.rest(mutant), ask.most_seconds / 2))
-        if self.is_open(mutant, ANEW):
+        if self.is_open(mutant, ANEW) and self.results[mutant.key]["how"] == "lived":
             near = ask.ordered(mutant, reach or ask.that_enter(mutant), ask.most_seconds / 2)
             self.ask(mutant, ANEW, near, anew=True)
         result = self.results[mutant.key]

@@ -258,7 +258,10 @@ def _parameters(cases: list[Case]) -> list[Any]:
     return [pytest.param(name, case, id=f"{name}-{case.id}") for case in cases for name in case.frameworks]
 
 
-@pytest.mark.parametrize(("framework", "case"), _parameters(_cases()))
+OVER_TIME = _cases()
+
+
+@pytest.mark.parametrize(("framework", "case"), _parameters(OVER_TIME))
 def test_over_time(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     assert_parity(keras_worker, framework, case)
 

@@ -145,11 +145,15 @@ def compare(reference: Mapping[str, Any], framework: str, case: Case, **planted:
     return differences(reference, run_ours(ours, reference, framework=framework, **planted), case.dtype)
 
 
-@pytest.mark.parametrize(("framework", "case"), parameters(CASES))
-def test_conv_lstm(keras_worker: KerasWorker, framework: str, case: Case) -> None:
-    reference = keras_worker.call(framework, "layers:run_layer", **arguments(case))
+def assert_parity(worker: KerasWorker, framework: str, case: Case) -> None:
+    reference = worker.call(framework, "layers:run_layer", **arguments(case))
     found = compare(reference, framework, case)
     assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(("framework", "case"), parameters(CASES))
+def test_conv_lstm(keras_worker: KerasWorker, framework: str, case: Case) -> None:
+    assert_parity(keras_worker, framework, case)
 
 
 def test_keras_2_does_not_look_at_zero_output_for_mask(keras_worker: KerasWorker) -> None:
