@@ -28,10 +28,27 @@ def without_table(x: Any, where: str) -> Any:
 
 
 def is_plain_list(x: Any) -> bool:
-    """A nested list of numbers is one array, a list of arrays is several."""
+    """A nested list of numbers, or of texts, is one array, a list of arrays is several."""
     while isinstance(x, (list, tuple)) and x:
         x = x[0]
-    return isinstance(x, (int, float))
+    return isinstance(x, (int, float, str, bytes))
+
+
+def is_text_array(x: Any) -> bool:
+    """Whether something is an array of texts, of which torch has no tensors."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "USO":
+        return False
+    return x.dtype.kind != "O" or (x.size > 0 and isinstance(x.flat[0], (str, bytes)))
+
+
+def with_texts(value: Any) -> Any:
+    """Lists of texts as arrays; anything else as it is."""
+    if isinstance(value, (list, tuple)) and is_plain_list(value):
+        array = np.asarray(value, dtype=object)
+        return array if is_text_array(array) else value
+    if isinstance(value, dict):
+        return {key: with_texts(item) for key, item in value.items()}
+    return [with_texts(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def is_array_like(x: Any) -> bool:

@@ -13,9 +13,9 @@ def test_the_page_is_current(keras_worker: KerasWorker) -> None:
 def test_a_planted_name_is_seen() -> None:
     theirs = {name: [] for name in ("models", "ops", "initializers", "regularizers", "constraints", "activations")}
     theirs |= {name: [] for name in ("utils", "random", "saving", "backend", "preprocessing")}
-    theirs |= {"layers": ["LSTM", "Explosion", "TextVectorization"]}
+    theirs |= {"layers": ["LSTM", "Explosion", "Discretization"]}
     text = page(theirs, "9.9")
     assert "| [layers](#layers) | 1 | 3 |" in text
     assert "Here: `LSTM`." in text
     assert "| `Explosion` | not there yet. |" in text
-    assert "| `TextVectorization` | use kerastorch.utils.Tokenizer and pad_sequences, before the model. |" in text
+    assert "| `Discretization` | use torch.bucketize, or numpy.digitize. |" in text

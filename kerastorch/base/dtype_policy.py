@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..arrays import is_text_array
 from ..dtypes import MIXED_NAMES, autocasts, dtype_name
 from ..structure import leaves, map_structure
 from .protocol import AnyLayer
@@ -20,10 +21,10 @@ _WIDE = frozenset({"BatchNormalization", "Embedding", "GroupNormalization", "Lay
 
 
 def as_tensor(leaf: Any, device: torch.device) -> Any:
-    """A numpy array as a tensor of its own dtype; anything else as it is."""
-    if not isinstance(leaf, (np.ndarray, np.generic)):
+    """A numpy array as a tensor of its own dtype; anything else, also an array of texts, as it is."""
+    if not isinstance(leaf, (np.ndarray, np.generic)) or is_text_array(leaf):
         return leaf
-    return torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+    return torch.as_tensor(np.asarray(leaf, order="C"), device=device)
 
 
 def policy_name(layer: AnyLayer) -> str:

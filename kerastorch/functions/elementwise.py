@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import activations, clipping
+from ..arrays import is_text_array, with_texts
 from ..errors import UnsupportedError
 from .kit import Kit
 
@@ -103,6 +104,9 @@ def saturate_cast(kit: Kit, x: Any, dtype: Any) -> Tensor:
 def convert(kit: Kit, x: Any, dtype: Any, sparse: Any = None, ragged: Any = None) -> Tensor:
     if sparse or ragged:
         raise UnsupportedError("sparse and ragged tensors are not supported; make the tensor dense.")
+    texts: Any = with_texts(x)
+    if is_text_array(texts) and dtype in (None, "string"):
+        return texts  # torch has no tensors of text: layers that take it take arrays
     return kit.tensor(x) if dtype is None else cast(kit, x, dtype)
 
 

@@ -97,8 +97,11 @@ from .pooling.pooling import MaxPool3D as MaxPool3D
 from .pooling.pooling import MaxPooling1D as MaxPooling1D
 from .pooling.pooling import MaxPooling2D as MaxPooling2D
 from .pooling.pooling import MaxPooling3D as MaxPooling3D
+from .preprocessing.lookups import IntegerLookup as IntegerLookup
+from .preprocessing.lookups import StringLookup as StringLookup
 from .preprocessing.normalization import Normalization as Normalization
 from .preprocessing.rescaling import Rescaling as Rescaling
+from .preprocessing.text_vectorization import TextVectorization as TextVectorization
 from .regularization.dropout import ActivityRegularization as ActivityRegularization
 from .regularization.dropout import Dropout as Dropout
 from .regularization.dropout import SpatialDropout1D as SpatialDropout1D

@@ -24,12 +24,9 @@ ELSEWHERE: Mapping[str, str] = {
     "Discretization": "use torch.bucketize, or numpy.digitize.",
     "HashedCrossing": "make the crossed feature before the model; kerastorch.utils.hashing_trick hashes words.",
     "Hashing": "use kerastorch.utils.hashing_trick with 'md5', before the model.",
-    "IntegerLookup": "use a dict, or torch.searchsorted, before the model.",
     "MelSpectrogram": "use torchaudio.transforms.MelSpectrogram, in the model as TorchModuleWrapper(module).",
     "Pipeline": "use Sequential, or torch.nn.Sequential.",
     "Resizing": "use torch.nn.functional.interpolate, in the model as Lambda(function).",
     "ReversibleEmbedding": "use Embedding, and kerastorch.ops.matmul with its transposed weight for the way back.",
     "STFTSpectrogram": "use torch.stft, in the model as Lambda(function).",
-    "StringLookup": "use kerastorch.utils.Tokenizer, or a dict, before the model.",
-    "TextVectorization": "use kerastorch.utils.Tokenizer and pad_sequences, before the model.",
 }

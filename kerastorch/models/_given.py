@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 from torch import Tensor
 
+from ..arrays import with_texts
 from ..base.attached_masks import hang, mask_on, masks_on
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError
@@ -25,6 +27,8 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
     structure = None if model._plan is None else model._plan.inputs
     layers = model._input_layers
     value = inputs[0] if len(inputs) == 1 else list(inputs)
+    if any(layer.is_text for layer in layers):
+        value = with_texts(value)
     if isinstance(value, dict):
         keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
         missing = [key for key in keys if key not in value]
@@ -58,6 +62,8 @@ def in_rank(given: Any, wanted: Sequence[int | None]) -> Any:
 
     Where the rank differs in any other way it is returned as it is. A mask stays on the tensor.
     """
+    if isinstance(given, np.ndarray):  # of texts
+        return given.reshape(in_rank(given.shape, wanted))
     is_tensor = isinstance(given, Tensor)
     shape = tuple(given.shape) if is_tensor else given
     if len(shape) == len(wanted) - 1 and wanted[-1] == 1:

@@ -48,6 +48,13 @@ class Provided:
             {key: _base_of(type(value)) for key, value in self.replace.items()},
         )
 
+    def takes_text(self, spec: LayerSpec) -> bool:
+        """Whether what is given for a layer takes arrays of text."""
+        if spec.given is None or spec.given.source not in ("custom_objects", "replace"):
+            return False
+        given = self.replace if spec.given.source == "replace" else self.custom_objects
+        return bool(getattr(given[spec.given.key], "takes_text", False))
+
     @contextmanager
     def making(self) -> Iterator[None]:
         """Where somebody's code makes something: its values are real, also while a model is made without any."""

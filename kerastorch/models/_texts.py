@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +13,35 @@ _TEXT = "string"
 Stated = tuple[tuple[int | None, ...], str]  # the shape, with the batch axis, and the dtype
 
 
-def without_texts(spec: ModelSpec) -> ModelSpec:
-    """The same model with numbers in the place of each input of text: word ids as `TextVectorization` makes them."""
-    texts = [layer for layer in spec.layers if isinstance(layer, LayerSpec) and _is_text(layer)]
+def without_texts(spec: ModelSpec, takes_text: Callable[[LayerSpec], bool] = lambda layer: False) -> ModelSpec:
+    """The same model with numbers in the place of each input of text: word ids as `TextVectorization` makes them.
+
+    Args:
+        spec: The model.
+        takes_text: Whether what is made for a layer takes texts: then its inputs stay what they are.
+    """
+    texts = [
+        layer
+        for layer in spec.layers
+        if isinstance(layer, LayerSpec) and _is_text(layer) and not _stays(spec, layer.name, takes_text)
+    ]
     if not texts:
         return spec
     numbers = {layer.name: _numbers_for(spec, layer) for layer in texts}
     layers = [_stating(layer, numbers[layer.name]) if layer.name in numbers else layer for layer in spec.layers]
     return replace(spec, layers=tuple(layers))
+
+
+def _stays(spec: ModelSpec, name: str, takes_text: Callable[[LayerSpec], bool]) -> bool:
+    """Whether a layer behind an input, perhaps inside of a model, takes texts."""
+    for user, place in _users(spec, name):
+        if isinstance(user, ModelSpec):
+            inputs = _input_names(user)
+            if place < len(inputs) and _stays(user, inputs[place], takes_text):
+                return True
+        elif takes_text(user):
+            return True
+    return False
 
 
 def _is_text(layer: LayerSpec) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import is_text_array
 from ..structure import leaves, map_structure
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ class Batch:
     def ready(self) -> Any:
         """The tensors, for what is computed from now on."""
         if self.copied is not None:
-            computing = torch.cuda.current_stream(leaves(self.tensors)[0].device)
+            tensors = [part for part in leaves(self.tensors) if isinstance(part, Tensor) and part.is_cuda]
+            computing = torch.cuda.current_stream(tensors[0].device if tensors else None)
             computing.wait_event(self.copied)
-            for tensor in leaves(self.tensors):
+            for tensor in tensors:
                 tensor.record_stream(computing)  # its memory was taken in one stream and is used in the other
         return self.tensors
 
@@ -66,6 +68,10 @@ class Transfer(ABC):
     def _cast(self, tensor: Tensor) -> Tensor:
         return tensor if self.dtype is None or not tensor.is_floating_point() else tensor.to(self.dtype)
 
+    def _moved(self, part: Any, **options: Any) -> Any:
+        """A tensor on the device; an array of texts as it is."""
+        return self._cast(part.to(self.device, **options)) if isinstance(part, Tensor) else part
+
 
 class Plain(Transfer):
     """Where the computation is over when a call returns, or there is no stream beside it."""
@@ -76,7 +82,7 @@ class Plain(Transfer):
         batch = self._next_on_host()
         if batch is None:
             return None
-        return Batch(map_structure(lambda tensor: self._cast(tensor.to(self.device)), batch), _rows(batch))
+        return Batch(map_structure(self._moved, batch), _rows(batch))
 
 
 class Ahead(Transfer):
@@ -97,12 +103,13 @@ class Ahead(Transfer):
         if batch is None:
             self.sources = None
             return None
-        if any(tensor.is_cuda for tensor in leaves(batch)):
+        tensors = [part for part in leaves(batch) if isinstance(part, Tensor)]
+        if any(tensor.is_cuda for tensor in tensors):
             self.stream.wait_stream(torch.cuda.current_stream(self.device))  # there it was written
-        self.sources = map_structure(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory(), batch)
+        self.sources = map_structure(_pinned, batch)
         self.copied = torch.cuda.Event()
         with torch.cuda.stream(self.stream):
-            moved = map_structure(lambda tensor: self._cast(tensor.to(self.device, non_blocking=True)), self.sources)
+            moved = map_structure(lambda part: self._moved(part, non_blocking=True), self.sources)
             self.copied.record(self.stream)
         return Batch(moved, _rows(batch), self.copied)
 
@@ -118,9 +125,13 @@ def _rows(batch: Any) -> int:
     return first.shape[0] if first.ndim else 0
 
 
-def _tensor(array: Any) -> Tensor:
-    """A tensor on the array's memory; a copy of what torch cannot look at."""
-    if isinstance(array, Tensor):
+def _pinned(part: Any) -> Any:
+    return part if not isinstance(part, Tensor) or part.is_cuda else part.pin_memory()
+
+
+def _tensor(array: Any) -> Any:
+    """A tensor on the array's memory; a copy of what torch cannot look at; texts as they are."""
+    if isinstance(array, Tensor) or is_text_array(array):
         return array
     array = np.asarray(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)

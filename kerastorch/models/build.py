@@ -64,7 +64,7 @@ def build_model(spec: ModelSpec | LayerSpec, given: Provided = NOTHING) -> Model
 
 
 def _model(spec: ModelSpec, making: Making) -> Model:
-    spec = without_texts(spec)
+    spec = without_texts(spec, making.given.takes_text)
     model = _sequential(spec, making) if spec.kind == "Sequential" else _functional(spec, making)
     if not spec.trainable:
         model.trainable = False

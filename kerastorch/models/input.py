@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..arrays import is_text_array
 from ..base import check
 from ..base.graph import Node, SymbolicTensor
 from ..base.layer import Example, Layer, register
@@ -26,7 +27,8 @@ class InputLayer(Layer):
         batch_shape: Shape with the batch axis, instead of the two.
         ragged: Rows have steps of their own number: a model takes a padded tensor for them, and must get `mask=`.
         dtype: Of the data: a name or a torch dtype. What a model is called with is cast to it, as in Keras; a floating
-            one follows `.double()` and `.half()`.
+            one follows `.double()` and `.half()`. "string": arrays of text, for a layer such as
+            TextVectorization.
         **base: `name`, ...
 
     Example:
@@ -65,13 +67,15 @@ class InputLayer(Layer):
         elif batch_size is not None:
             raise ArgumentError("Input: batch_shape already holds the batch size; do not give batch_size as well.")
         self.batch_shape: Shape = check.shape("batch_shape", batch_shape)
-        self.input_dtype = any_dtype(dtype)
+        self.is_text = dtype == "string"
+        self.input_dtype = torch.int64 if self.is_text else any_dtype(dtype)  # of what is made of texts
         self.ragged = False if ragged is None else check.boolean("ragged", ragged)
         self._follows = False  # whether `.double()` or the like has changed the dtype
         self._built, self._build_shape = True, self.batch_shape
 
     def get_config(self) -> dict[str, Any]:
-        config = {"batch_shape": list(self.batch_shape), "dtype": dtype_name(self.input_dtype), "name": self.name}
+        dtype = "string" if self.is_text else dtype_name(self.input_dtype)
+        config = {"batch_shape": list(self.batch_shape), "dtype": dtype, "name": self.name}
         return config | ({"ragged": True} if self.ragged else {})
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
@@ -81,7 +85,7 @@ class InputLayer(Layer):
             self.input_dtype, self._follows = dtype, True
         return self
 
-    def _cast(self, x: Tensor, ids: bool) -> Tensor:
+    def _cast(self, x: Any, ids: bool) -> Any:
         """Data in the dtype of the input.
 
         Integers stay where they are to be looked up (no float32 is 2**24 + 1), and where a model was brought to half
@@ -91,8 +95,13 @@ class InputLayer(Layer):
             x: The data.
             ids: Whether a layer looks it up in a table.
         """
+        if self.is_text != is_text_array(x):
+            raise ArgumentError(
+                f"input {self.name!r}: expected {'texts' if self.is_text else 'numbers'}, got "
+                f"{'numbers' if self.is_text else 'texts'}."
+            )
         wanted = self.input_dtype
-        if x.dtype == wanted:
+        if self.is_text or x.dtype == wanted:
             return x
         if wanted.is_floating_point and not x.is_floating_point() and (ids or self._follows):
             return x

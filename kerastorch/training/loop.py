@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import optimizers
-from ..arrays import check_counts
+from ..arrays import check_counts, is_text_array
 from ..callbacks import CallbackList, History, ProgbarLogger
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
@@ -84,16 +84,17 @@ def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
 def _on_device(model: Any, batch: Any) -> Any:
     """A batch on the model's device; x in floating-point numbers of the model's own size, as the model casts them."""
     device = next((part.device for part in model.parameters()), _CPU)
-    return map_structure(lambda array: None if array is None else _tensor(array).to(device), batch)
+    return map_structure(lambda array: None if array is None else _tensor(array, device), batch)
 
 
-def _tensor(array: Any) -> Tensor:
-    if isinstance(array, Tensor):
-        return array
+def _tensor(array: Any, device: torch.device) -> Any:
+    """A tensor on the device; texts as they are."""
+    if isinstance(array, Tensor) or is_text_array(array):
+        return array.to(device) if isinstance(array, Tensor) else array
     found = np.asarray(array)
     if found.dtype == np.float64:
         found = found.astype("float32")  # Keras's floatx
-    return torch.from_numpy(np.ascontiguousarray(found))
+    return torch.from_numpy(np.ascontiguousarray(found)).to(device)
 
 
 # ---------------------------------------------------------------- one batch, asked for by itself

@@ -55,7 +55,7 @@ def test_names_from_above() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "instead"),
     [
-        ("layers", "TextVectorization", "use kerastorch.utils.Tokenizer and pad_sequences, before the model."),
+        ("layers", "Discretization", "use torch.bucketize, or numpy.digitize."),
         ("layers", "RandomFlip", "images are changed before the model, by torchvision.transforms."),
         ("utils", "plot_model", "pictures of models are not there yet; model.summary() shows"),
         ("saving", "KerasFileEditor", "open the file with h5py"),

@@ -1,0 +1,102 @@
+"""StringLookup, IntegerLookup and TextVectorization by themselves: what is kept, and what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import kerastorch as kt
+from kerastorch import layers
+from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError, UnsupportedError
+
+TEXT = kt.Input((1,), dtype="string")
+
+
+def test_texts_come_back_as_str_and_as_bytes() -> None:
+    back = layers.StringLookup(vocabulary=["a", "ü"], invert=True)
+    found = back(torch.tensor([[2, 1], [0, 7]]))
+    assert found.tolist() == [["ü", "a"], ["[UNK]", "[UNK]"]]
+    assert found.numpy().tolist() == [["ü".encode(), b"a"], [b"[UNK]", b"[UNK]"]]
+    assert back(np.array(2)).numpy().decode() == "ü"
+    assert "".join(back([1, 2])) == "aü"
+
+
+def test_a_vocabulary_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("b\nü\n", encoding="utf-8")
+    layer = layers.StringLookup(vocabulary=str(path))
+    assert layer.get_vocabulary() == ["[UNK]", "b", "ü"]
+    assert layer.get_config()["vocabulary"] == ["[UNK]", "b", "ü"]  # no path: a config reads no files
+    path.write_text("7\n-3\n")
+    assert layers.IntegerLookup(vocabulary=str(path))([-3, 7, 1]).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("mode", ["int", "tf_idf"])
+def test_what_was_found_in_data_is_kept(tmp_path: Path, mode: str) -> None:
+    texts = np.array([["a b c"], ["b c"], ["d"]], dtype=object)
+    vectorizer = layers.TextVectorization(output_mode=mode, max_tokens=9, pad_to_max_tokens=mode != "int", ngrams=2)
+    vectorizer.adapt(texts)
+    text = kt.Input((1,), dtype="string")
+    after = layers.Embedding(9, 3)(vectorizer(text)) if mode == "int" else layers.Dense(3)(vectorizer(text))
+    model = kt.Model(text, after)
+    expected = model.predict(texts, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = kt.load_model(tmp_path / "model.keras")
+    assert np.array_equal(again.predict(texts, verbose=0), expected)
+    copied = kt.clone_model(model)
+    copied.set_weights(model.get_weights())
+    assert np.array_equal(copied.predict(texts, verbose=0), expected)
+    assert "_known" not in repr(model)
+
+
+def test_integers_in_graphs_and_compiled() -> None:
+    lookup = layers.IntegerLookup(vocabulary=[4, -9, 2], num_oov_indices=2, mask_token=0)
+    ids = kt.Input((3,), dtype="int64")
+    model = kt.Model(ids, lookup(ids))
+    x = torch.tensor([[4, 0, 2], [-9, 5, -4]])
+    assert model(x).tolist() == [[3, 0, 5], [4, 2, 1]]
+    compiled = torch.compile(lookup, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x), model(x))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: layers.StringLookup(vocabulary=["a"], num_oov_indices=0, name="w")(["b", "a"]),
+            ArgumentError,
+            r"StringLookup 'w': \['b'\] are not in the vocabulary, and num_oov_indices=0 leaves no index",
+        ),
+        (lambda: layers.StringLookup(vocabulary=["a"])([1]), ArgumentError, r"expected text, got \[1\]"),
+        (lambda: layers.StringLookup()(["a"]), NotBuiltError, "has no vocabulary: give it one, or call adapt"),
+        (lambda: layers.IntegerLookup()([3]), NotBuiltError, "has no vocabulary: give it one, or call adapt"),
+        (lambda: layers.IntegerLookup(vocabulary=["x"]), ArgumentError, "expected integers, got 'x'"),
+        (lambda: layers.StringLookup(vocabulary=["a", "a"]), ArgumentError, r"once, got several times \['a'\]"),
+        (lambda: layers.StringLookup(vocabulary=["a"]).adapt(["b"]), ArgumentError, "so there is nothing to adapt"),
+        (lambda: layers.StringLookup(sparse=True, output_mode="count"), UnsupportedError, "outputs are dense tensors"),
+        (lambda: layers.TextVectorization(ragged=True), UnsupportedError, "rows are padded with zeros"),
+        (
+            lambda: layers.TextVectorization(vocabulary=["a"])([["a", "b"]]),
+            ShapeError,
+            r"expected texts of shape \(B,\) or \(B, 1\), got \(1, 2\)",
+        ),
+        (
+            lambda: kt.Sequential([kt.Input((1,)), layers.Dense(1)])(np.array([["a"]])),
+            ArgumentError,
+            "input .*: expected numbers, got texts",
+        ),
+        (
+            lambda: kt.Sequential([TEXT, layers.StringLookup(vocabulary=["a"])])(torch.ones(1, 1)),
+            ArgumentError,
+            "input .*: expected texts, got numbers",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_said(call: Callable[[], Any], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
