@@ -37,6 +37,7 @@ class Configurable(Connected):
     INERT: ClassVar[tuple[str, ...]] = ()  # Keras arguments that are accepted and change no number
     BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     _class_name: ClassVar[str] = "Layer"
+    _class_in_file: str | None = None  # of the layer for which somebody gave this one, by which files name its place
     # Whether `get_config` of this class takes what was recorded; and whether it is what a class of a person's own has.
     _config_is_recorded: ClassVar[bool] = True
     _records: ClassVar[bool] = False

@@ -36,12 +36,14 @@ class Placing:
         layers: The layers of a model in the order in which that Keras lists them.
         attributes: Classes -> attributes that have another name there -> that name.
         writer: In which order it walks the attributes of a class of a person's own.
+        class_of: The class of a layer: there may be another one in its place here.
     """
 
     written: Callable[[nn.Module], nn.Module] = lambda module: module
     layers: Callable[[Model], Sequence[nn.Module]] = Model._sublayers
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     writer: Writer = WRITERS[0]
+    class_of: Callable[[Layer], str] = lambda layer: layer._class_in_file or layer._class_name
 
 
 class _Index:
@@ -308,13 +310,26 @@ def _attribute(path: str | None, name: str, index: _Index) -> str | None:
 def _numbered(model: Model, path: str | None, index: _Index) -> list[tuple[str | None, Layer]]:
     """The key of each layer in a model's container: snake_case of the class, numbered per class.
 
+    A layer that stands for one of another class may have either in a file: that of what it stands for, or its own.
+    """
+    found = _keys(model, index, index.placing.class_of)
+    if index.writing or path is None or all(layer._class_in_file is None for _, layer in found):
+        return found
+    own = _keys(model, index, lambda layer: layer._class_name)
+    there = index.inside(path)
+    return max((found, own), key=lambda keys: sum(key in there for key, layer in keys if has_variables(layer)))
+
+
+def _keys(model: Model, index: _Index, class_of: Callable[[Layer], str]) -> list[tuple[str | None, Layer]]:
+    """The key of each layer in a container.
+
     TensorFlow 2.12 and 2.13 wrote a container in which each layer with weights stands twice, and numbered both.
     """
     count: Counter[str] = Counter()
     found: list[tuple[str | None, Layer]] = []
     for layer in index.placing.layers(model):
         if isinstance(layer, Layer):
-            name = name_in_files(index.placing.written(layer)._class_name)  # type: ignore[arg-type]
+            name = name_in_files(class_of(index.placing.written(layer)))  # type: ignore[arg-type]
             number = count[name]
             found.append((f"{name}_{number}" if number else name, layer))
             count[name] += 2 if index.container == _TWICE and has_variables(layer) else 1

@@ -84,15 +84,28 @@ class Made(Source):
         return None
 
 
-def source_of(x: Any, batch_size: int | None, usual: int, where: str) -> Source:
+def source_of(x: Any, masks: list[Any] | None, batch_size: int | None, usual: int, where: str) -> Source:
     """The batches in what `predict` was given.
+
+    Args:
+        x: The arrays, or what makes batches.
+        masks: With some, each batch is `[inputs, masks]`.
+        batch_size: Rows of each batch.
+        usual: Where that is None.
+        where: For messages.
 
     Raises:
         ArgumentError: It is nothing that has batches.
     """
     arrays = arrays_in(x, where)
     if arrays is not None:
-        return Slices(arrays, batch_size or usual, where)
+        both = arrays if masks is None else [arrays, arrays_in(masks, f"{where}, mask")]
+        return Slices(both, batch_size or usual, where)
+    if masks is not None:
+        raise ArgumentError(
+            f"{where}: mask= goes with arrays, got {quote(type(x).__name__)}; call predict_on_batch(x, mask=mask) for "
+            "each batch."
+        )
     if not isinstance(x, Iterable):
         raise ArgumentError(
             f"{where}: expected an array, a list or dict of arrays, or an iterable of batches (a generator, a "

@@ -90,7 +90,7 @@ def flat_masks(model: Model, mask: Any, tensors: Sequence[Any]) -> list[Any]:
             raise ArgumentError(
                 f"{repr_of(model)}: input {layer.name!r} is ragged in Keras, so a padded tensor alone does not say "
                 "where its rows end. Pass the mask of its steps too, bool (batch, timesteps), True = use the step: "
-                "model(x, mask=mask)."
+                "model(x, mask=mask), or model.predict(x, mask=mask)."
             )
     return flat
 

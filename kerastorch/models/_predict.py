@@ -26,34 +26,51 @@ if TYPE_CHECKING:
     from .model import Model
 
 
-def predict(model: Model, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
+def predict(
+    model: Model, x: Any, mask: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+) -> Any:
     """See `Runs.predict`."""
     check_counts("predict", batch_size=batch_size, steps=steps)
     refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict"
-    source = source_of(x, batch_size, model._usual_rows, where)
+    source = source_of(x, _given(mask), batch_size, model._usual_rows, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
     params = {"epochs": 1, "steps": count, "verbose": verbose}
     listed = CallbackList(callbacks, model, params) if callbacks else None
-    return _run(model, source, count, steps, verbose, where, listed)
+    return _run(model, source, mask, count, steps, verbose, where, listed)
 
 
-def predict_on_batch(model: Model, x: Any) -> Any:
+def predict_on_batch(model: Model, x: Any, mask: Any) -> Any:
     """See `Runs.predict_on_batch`."""
     refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict_on_batch"
-    source = source_of(x, None, sys.maxsize, where)
+    source = source_of(x, _given(mask), None, sys.maxsize, where)
     if not isinstance(source, Slices):
         raise ArgumentError(
             f"{where}: expected one batch, an array or a list or dict of them, got {quote(type(x).__name__)}; "
             "predict takes what makes batches."
         )
-    return _run(model, source, 1, None, 0, where)
+    return _run(model, source, mask, 1, None, 0, where)
+
+
+def _given(mask: Any) -> list[Any] | None:
+    """The masks that there are; inputs may have none."""
+    return [leaf for leaf in leaves(mask) if leaf is not None] or None
+
+
+def _call(model: Model, batch: Any, mask: Any) -> Any:
+    """The outputs for a batch, which has the masks beside the inputs where some were given."""
+    if _given(mask) is None:
+        return model(batch)
+    inputs, masks = batch
+    rest = iter(masks)
+    return model(inputs, mask=map_structure(lambda leaf: None if leaf is None else next(rest), mask))
 
 
 def _run(
     model: Model,
     source: Source,
+    mask: Any,
     count: int | None,
     steps: int | None,
     verbose: Any,
@@ -72,7 +89,7 @@ def _run(
         while batch is not None and not (listed is not None and model.stop_predicting):
             if listed is not None:
                 listed.call("on_predict_batch_begin", done)
-            outputs = model(batch.ready())
+            outputs = _call(model, batch.ready(), mask)
             following = transfer.next() if transfer.overlaps else None  # while the device computes
             if gathered is None:
                 gathered = Gathered(outputs, batch.rows, source.rows_of(count), where)

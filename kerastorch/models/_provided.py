@@ -88,7 +88,7 @@ class Provided:
             return layer
         layer.name = spec.name
         if layer._class_name != spec.class_name:
-            layer.__dict__["_class_name"] = spec.class_name  # by which .keras files name its place
+            layer.__dict__["_class_in_file"] = spec.class_name
         if self.device is not None:
             layer._values_on = self.device
         if not spec.trainable:
@@ -104,7 +104,8 @@ class Provided:
             model = cls(inputs, outputs, **options)
         if not isinstance(model, Layer):
             raise ArgumentError(f"{where}: expected a kerastorch.Model, got {quote(type(model).__name__)}.")
-        model.__dict__["_class_name"] = spec.class_name
+        if model._class_name != spec.class_name:
+            model.__dict__["_class_in_file"] = spec.class_name
         return model
 
 

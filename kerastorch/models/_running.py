@@ -32,6 +32,8 @@ class Runs:
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
+        *,
+        mask: Any = None,
     ) -> Any:
         """Run the model on numpy arrays, in batches, in inference mode.
 
@@ -50,6 +52,8 @@ class Runs:
                 and are accepted; a torch `DataLoader` loads in several processes.
             workers: See `max_queue_size`.
             use_multiprocessing: See `max_queue_size`.
+            mask: Which steps to use: a bool array `(N, T)`, or for several inputs a list or dict of them, None for an
+                input without one. Keras's `predict` has no such argument; ragged inputs of tf.keras need it here.
 
         Returns:
             Numpy arrays, nested as the model's outputs.
@@ -57,13 +61,14 @@ class Runs:
         Raises:
             ShapeError: The arrays do not fit the inputs or each other.
         """
-        return predict(self, x, batch_size, verbose, steps, callbacks)  # type: ignore[arg-type]
+        return predict(self, x, mask, batch_size, verbose, steps, callbacks)  # type: ignore[arg-type]
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: Any, *, mask: Any = None) -> Any:
         """Run the model on one batch of numpy arrays, whatever its size, in inference mode.
 
         Args:
             x: An array `(N, ...)` or a table of numbers, or a list or dict of them, one for each input.
+            mask: As for `predict`.
 
         Returns:
             Numpy arrays, nested as the model's outputs.
@@ -71,7 +76,7 @@ class Runs:
         Raises:
             ShapeError: The arrays do not fit the inputs or each other.
         """
-        return predict_on_batch(self, x)  # type: ignore[arg-type]
+        return predict_on_batch(self, x, mask)  # type: ignore[arg-type]
 
     def predict_generator(
         self,

@@ -1,4 +1,4 @@
-"""Layers that Keras 3 does not have, made of layers that it has: each function returns what stands for one."""
+"""Layers that Keras 3 or a file does not have, made of layers that it has: each function makes what stands for one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from ..layers import (
     Dense,
     EinsumDense,
     Flatten,
+    Identity,
+    Lambda,
     Multiply,
     Permute,
     Reshape,
@@ -32,6 +34,7 @@ from ..layers.core.keras1 import Highway, MaxoutDense
 from ..layers.core.operation import Operation
 from ..matching.convert import plain_from_cudnn
 from ..models import Input, Model
+from ..recipes import identity
 from ._forms import Entry
 
 _FIRST = {"class_name": "__input__", "config": 0}
@@ -91,6 +94,14 @@ def _thresholded(entry: Entry, layer: ThresholdedReLU) -> Model:
     y = _operation(layer, "Multiply", [x, above], x1=_FIRST, x2={"class_name": "__input__", "config": 1})
     entry.texts.append(f"ThresholdedReLU is written as x * (x > {layer.theta})")
     return _finished(layer, x, y)
+
+
+def _function(entry: Entry, layer: Lambda) -> Layer | None:
+    """A function that returns its input: an Identity, if no mask arrives, which that would hand on."""
+    if layer.function != identity() or layer.arguments or layer.mask is not None or entry.masked:
+        return None
+    entry.texts.append("the recipe identity() is written as the layer Identity")
+    return Identity(name=layer.name, dtype=layer.dtype)
 
 
 # ---------------------------------------------------------------- Keras 1
@@ -219,6 +230,7 @@ def _whole(layer: LocallyConnected, x: Any) -> tuple[Any, str]:
 _ABSENT: Mapping[str, Callable[[Entry, Any], Layer | None]] = {
     "CuDNNLSTM": _plain_recurrent,
     "CuDNNGRU": _plain_recurrent,
+    "Lambda": _function,
     "ThresholdedReLU": _thresholded,
     "Highway": _highway,
     "MaxoutDense": _maxout,

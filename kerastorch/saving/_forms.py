@@ -8,7 +8,7 @@ Both say what they changed, or refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -174,10 +174,14 @@ class Forms:
         places = self._places_in.get(id(module), {})
         return sorted(found, key=lambda inner: places.get(getattr(inner, "name", ""), 0))
 
-    @property
-    def placing(self) -> Placing:
-        """Where the weights tree has everything."""
-        return Placing(self.written, self.listed, self.dialect.attributes, self.dialect.writer)
+    def placing(self, whole: bool) -> Placing:
+        """Where the weights tree has everything.
+
+        Args:
+            whole: Whether the config stands beside it, with the classes of the layers as they are here.
+        """
+        placing = Placing(self.written, self.listed, self.dialect.attributes, self.dialect.writer)
+        return replace(placing, class_of=lambda layer: layer._class_name) if whole else placing
 
     def _make(self, layer: Any, again: bool = False) -> dict[str, Any]:
         entry = None

@@ -25,11 +25,11 @@ from ._order import order_in_keras2
 
 # ---------------------------------------------------------------- classes
 
-_STAND_INS = frozenset({"CuDNNLSTM", "CuDNNGRU", "Highway", "MaxoutDense"})  # the others tf-keras has itself
+_STAND_INS = frozenset({"CuDNNLSTM", "CuDNNGRU", "Highway", "MaxoutDense", "Lambda"})  # the others tf-keras has itself
 
 
 def stand_in(entry: Entry) -> Layer | None:
-    """What stands for a layer of Keras 1, or of cuDNN."""
+    """What stands for a layer of Keras 1 or of cuDNN, or for a function."""
     return _absent.stand_in(entry) if entry.layer._class_name in _STAND_INS else None
 
 

@@ -95,7 +95,8 @@ def _policy(name: str) -> Any:
 def _input_layer(item: Config) -> Config:
     given = item["config"]
     shape = {"batch_input_shape": given["batch_shape"], "dtype": given["dtype"], "sparse": False}
-    return {**item, "config": {**shape, "name": given["name"]}}
+    ragged = {"ragged": True} if given.get("ragged") else {}  # a key that Keras 2.3 does not know
+    return {**item, "config": {**shape, **ragged, "name": given["name"]}}
 
 
 def model(item: Config) -> Config:

@@ -21,6 +21,7 @@ from ..layers.normalization.batch_normalization import least_epsilon
 from ..models._config import CallMasks
 from ..models._masks import Visit
 from ..models._plan import slots_of
+from ..models.input import InputLayer
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid
@@ -37,6 +38,15 @@ _MASKED: Mapping[str, str] = {
     "GroupNormalization": "Keras 3 counts masked places in the statistics",
 }
 MERGED_MASKS = frozenset({"Add", "Subtract", "Average", "Concatenate"})
+
+
+def refuse_ragged(entry: Entry) -> None:
+    """Ragged inputs: no recurrent layer of Keras 3 runs on the tensors, and a padded one says nothing of its ends."""
+    if isinstance(entry.layer, InputLayer) and entry.layer.ragged:
+        raise entry.refuse(
+            'it is ragged, and no recurrent layer of Keras 3 runs on ragged tensors: dialect="keras2" writes what '
+            "tf-keras opens, or save the weights alone."
+        )
 
 
 def dtypes_of_keras2(entry: Entry) -> None:
@@ -161,6 +171,7 @@ DIALECT = Dialect(
     stand_ins=(_absent.stand_in, stretched_hard_sigmoid),
     edits=(
         refuse_operation,
+        refuse_ragged,
         dtypes_of_keras2,
         masks_of_keras2,
         robust_softmax,

@@ -30,7 +30,7 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
     objects: dict[str, TreeObject] = {}
     places: dict[int, str] = {}
     stated = forms.dialect.states_names
-    for path, module in tree_places(model, forms.placing):
+    for path, module in tree_places(model, forms.placing(copies)):
         if isinstance(module, Operation):
             continue
         first = places.setdefault(id(module), path)

@@ -336,3 +336,30 @@ def test_on_cuda_a_batch_is_copied_while_another_is_computed(pinned: bool, rng: 
     model.cuda()
     for data, options in ((x, {"batch_size": 100}), (batches(), {}), (torch.from_numpy(x).cuda(), {})):
         assert_close(model.predict(data, **options), expected, TF32)
+
+
+# ---------------------------------------------------------------------------- masks
+
+
+def test_masks_are_cut_as_the_rows_are(rng: np.random.Generator) -> None:
+    x, ids = Input((4, 3), name="x"), Input((4,), dtype="int32", name="ids")
+    first, second = layers.LSTM(3)(x), layers.GRU(2)(layers.Embedding(5, 2, mask_zero=True)(ids))
+    model = Model({"x": x, "ids": ids}, [first, second])
+    data = {"x": rng.normal(size=(7, 4, 3)).astype("float32"), "ids": rng.integers(1, 5, (7, 4))}
+    mask = rng.random((7, 4)) < 0.6
+    tensors = {name: torch.tensor(array) for name, array in data.items()}
+    for given in ({"x": mask, "ids": None}, [None, mask], {"x": torch.tensor(mask), "ids": None}):
+        its = given["x"] if isinstance(given, dict) else given[1]
+        wanted = model(tensors, mask={"x": torch.as_tensor(its), "ids": None})
+        for found, expected in zip(model.predict(data, batch_size=3, mask=given), wanted, strict=True):
+            assert_close(torch.tensor(found), expected)
+        for found, expected in zip(model.predict_on_batch(data, mask=given), wanted, strict=True):
+            assert_close(torch.tensor(found), expected)
+    plain = model.predict(data)
+    assert np.abs(plain[0] - model.predict(data, mask=[None, mask])[0]).max() > 0.01
+    for found, expected in zip(model.predict(data, mask=[None, None]), plain, strict=True):
+        assert np.array_equal(found, expected)
+    with pytest.raises(ShapeError, match=r"the inputs have different numbers of rows: \[6, 7\]"):
+        model.predict(data, mask=[None, mask[:6]])
+    with pytest.raises(ArgumentError, match=r"mask= goes with arrays, got 'list_iterator'; call predict_on_batch"):
+        model.predict(iter([data]), mask=[None, mask])

@@ -11,7 +11,7 @@ from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import ArgumentError, UnsupportedError
+from kerastorch.errors import ArgumentError, SaveError, UnsupportedError
 
 from ._compare import FORWARD, difference
 
@@ -34,6 +34,17 @@ def test_a_padded_input_and_a_mask(keras_worker: KerasWorker, form: str, suffix:
     assert np.array_equal(np.where(mask[..., None], again, 0) if again.ndim == 3 else again, found)
     with pytest.raises(ArgumentError, match=r"is ragged in Keras, so a padded tensor alone .*: model\(x, mask=mask\)"):
         model(x)
+    for array in (padded, x):
+        batches = model.predict(array, mask=mask, batch_size=2)
+        batches = np.where(mask[..., None], batches, 0) if batches.ndim == 3 else batches
+        assert difference(theirs, batches, FORWARD["float32"]) is None
+    again = str(tmp_path / f"again.{suffix}")
+    kt.save_model(model, again, dialect="keras2")
+    assert difference(theirs, keras_worker.call("keras2", "ragged:run", again, padded), FORWARD["float32"]) is None
+    same = kt.load_model(again)
+    assert np.array_equal(same(x, mask=steps).detach().numpy(), model(x, mask=steps).detach().numpy())
+    with pytest.raises(SaveError, match=r"it is ragged, and no recurrent layer of Keras 3 runs on .*keras2"):
+        kt.save_model(model, again)
 
 
 def test_what_would_be_other_numbers_is_refused() -> None:

@@ -14,8 +14,6 @@ LENGTHS = (4, 1, 6)
 
 def write(k: ModuleType, form: str, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Save a model; return padded inputs, their mask, and the outputs (padded with zeros where there are steps)."""
-    import tensorflow as tf
-
     lay, words = k.layers, form.startswith("words")
     sequences = {"return_sequences": True}
     layers: dict[str, list[Any]] = {
@@ -35,11 +33,28 @@ def write(k: ModuleType, form: str, path: str) -> tuple[np.ndarray, np.ndarray, 
         value = layer(value)
     model = k.Sequential([x, *layers[form]]) if form == "lstm" else k.Model(x, value)
     model.set_weights(random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 3))
+    padded = data(words)
+    mask = np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]
+    model.save(path)
+    return padded, mask, outputs(model, padded)
+
+
+def data(words: bool) -> np.ndarray:
+    """Padded inputs."""
     random = np.random.default_rng(2)
     shape = (len(LENGTHS), max(LENGTHS)) if words else (len(LENGTHS), max(LENGTHS), 3)
-    padded = random.integers(1, 9, shape).astype("int32") if words else random.normal(size=shape).astype("float32")
-    mask = np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]
+    return random.integers(1, 9, shape).astype("int32") if words else random.normal(size=shape).astype("float32")
+
+
+def outputs(model: Any, padded: np.ndarray) -> np.ndarray:
+    """What a model makes of the rows up to their ends."""
+    import tensorflow as tf
+
     ragged: Any = tf.RaggedTensor
     output: Any = model(ragged.from_tensor(padded, lengths=LENGTHS))
-    model.save(path)
-    return padded, mask, np.asarray(output.to_tensor() if isinstance(output, ragged) else output)
+    return np.asarray(output.to_tensor() if isinstance(output, ragged) else output)
+
+
+def run(k: ModuleType, path: str, padded: np.ndarray) -> np.ndarray:
+    """The outputs of a saved model."""
+    return outputs(k.models.load_model(path), padded)

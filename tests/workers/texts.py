@@ -45,3 +45,47 @@ def write(k: ModuleType, form: str, path: str) -> tuple[Any, Any]:
     ids = np.asarray(vectorize(data))
     model.save(path)
     return ids, np.asarray(model(data))
+
+
+def outputs_of(k: ModuleType, paths: list[str], inputs: Any) -> list[np.ndarray]:
+    """What saved models compute of word ids."""
+    return [np.asarray(k.models.load_model(path)(inputs)) for path in paths]
+
+
+def write_own(k: ModuleType, folder: str) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Save a model with two layers of a class of somebody's own between others, whole and its weights alone."""
+
+    class Twice(k.layers.Dense):  # type: ignore[name-defined]
+        pass
+
+    model = k.Sequential(
+        [
+            k.Input((5, 3)),
+            k.layers.Dense(4, name="before"),
+            Twice(4, activation="tanh", name="one"),
+            k.layers.LSTM(3, name="middle"),
+            Twice(2, name="two"),
+            k.layers.Dense(2, name="behind"),
+        ],
+        name="own",
+    )
+    trained = list(zip(weight_names(model.weights), model.get_weights(), strict=True))
+    model.set_weights(random_weights(trained, 3))
+    model.save(f"{folder}/own.keras")
+    model.save(f"{folder}/own.h5")
+    model.save_weights(f"{folder}/own.weights.h5")
+    x = np.random.default_rng(2).normal(size=(2, 5, 3)).astype("float32")
+    return x, np.asarray(model(x)), model.get_weights()
+
+
+def read_own(k: ModuleType, path: str) -> list[np.ndarray]:
+    """The weights of a file in the model of `write_own`."""
+
+    class Twice(k.layers.Dense):  # type: ignore[name-defined]
+        pass
+
+    folder = path.rpartition("/")[0]
+    model = k.models.load_model(f"{folder}/own.keras", custom_objects={"Twice": Twice})
+    model.set_weights([np.zeros_like(array) for array in model.get_weights()])
+    model.load_weights(path)
+    return model.get_weights()
