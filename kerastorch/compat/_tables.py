@@ -78,6 +78,7 @@ CLASS_ERAS: Mapping[str, frozenset[Era]] = {
     **dict.fromkeys(("Identity", "GroupNormalization", "UnitNormalization", "Normalization", "Rescaling"), _TF_ON),
     "ThresholdedReLU": _OLD,
     "RMSNormalization": _ONLY_3,
+    **dict.fromkeys((f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)), _ONLY_3),
     **dict.fromkeys(("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal"), _TF_ON),
 }
 

@@ -44,13 +44,15 @@ def _pooling(make: Any, rank: int) -> Callable[[Any, Settings], layers.Layer]:
     return convert
 
 
-def _global(make: Any, rank: int) -> Callable[[Any, Settings], layers.Layer]:
+def _adaptive(whole: Any, make: Any, rank: int) -> Callable[[Any, Settings], layers.Layer]:
     def convert(module: Any, settings: Settings) -> layers.Layer:
-        if _tuple(module.output_size, rank) != (1,) * rank:
-            raise UnsupportedError(f"output_size={module.output_size}: Keras's global pooling makes one value (1)")
+        sizes = _tuple(module.output_size, rank)
+        if None in sizes:
+            raise UnsupportedError(f"output_size={module.output_size}: Keras's adaptive pooling needs every size")
         if getattr(module, "return_indices", False):
             raise UnsupportedError("return_indices=True: Keras's pooling has no such option")
-        return make(settings.data_format, keepdims=True)
+        # One value is what every Keras has a layer for.
+        return whole(settings.data_format, keepdims=True) if set(sizes) == {1} else make(sizes, settings.data_format)
 
     return convert
 
@@ -100,12 +102,12 @@ CONVERTERS: Mapping[type[nn.Module], Callable[[Any, Settings], layers.Layer]] = 
     nn.AvgPool1d: _pooling(layers.AveragePooling1D, 1),
     nn.AvgPool2d: _pooling(layers.AveragePooling2D, 2),
     nn.AvgPool3d: _pooling(layers.AveragePooling3D, 3),
-    nn.AdaptiveMaxPool1d: _global(layers.GlobalMaxPooling1D, 1),
-    nn.AdaptiveMaxPool2d: _global(layers.GlobalMaxPooling2D, 2),
-    nn.AdaptiveMaxPool3d: _global(layers.GlobalMaxPooling3D, 3),
-    nn.AdaptiveAvgPool1d: _global(layers.GlobalAveragePooling1D, 1),
-    nn.AdaptiveAvgPool2d: _global(layers.GlobalAveragePooling2D, 2),
-    nn.AdaptiveAvgPool3d: _global(layers.GlobalAveragePooling3D, 3),
+    nn.AdaptiveMaxPool1d: _adaptive(layers.GlobalMaxPooling1D, layers.AdaptiveMaxPooling1D, 1),
+    nn.AdaptiveMaxPool2d: _adaptive(layers.GlobalMaxPooling2D, layers.AdaptiveMaxPooling2D, 2),
+    nn.AdaptiveMaxPool3d: _adaptive(layers.GlobalMaxPooling3D, layers.AdaptiveMaxPooling3D, 3),
+    nn.AdaptiveAvgPool1d: _adaptive(layers.GlobalAveragePooling1D, layers.AdaptiveAveragePooling1D, 1),
+    nn.AdaptiveAvgPool2d: _adaptive(layers.GlobalAveragePooling2D, layers.AdaptiveAveragePooling2D, 2),
+    nn.AdaptiveAvgPool3d: _adaptive(layers.GlobalAveragePooling3D, layers.AdaptiveAveragePooling3D, 3),
     nn.Upsample: _upsample,
     nn.UpsamplingNearest2d: _upsample,
     nn.ZeroPad1d: _zero_pad(layers.ZeroPadding1D),

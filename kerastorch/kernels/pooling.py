@@ -51,5 +51,25 @@ def pool(
     return (y.squeeze(2) if row else y).movedim(1, channel_axis)
 
 
+_ADAPTIVE = {
+    False: (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d),
+    True: (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
+}
+
+
+def adaptive_pool(x: Tensor, *, average: bool, output_size: tuple[int, ...], channel_axis: int) -> Tensor:
+    """The maximum or the mean of each of `output_size` windows that cover an image evenly.
+
+    Args:
+        x: `(N, ..., C)`, or `(N, C, ...)` with `channel_axis` 1.
+        output_size: How many windows there are along each axis of the image.
+
+    Returns:
+        x's layout.
+    """
+    x = x.movedim(channel_axis, 1)
+    return _ADAPTIVE[average][len(output_size) - 1](x, output_size).movedim(1, channel_axis)
+
+
 def _lowest(dtype: torch.dtype) -> float:
     return float("-inf") if dtype.is_floating_point else torch.iinfo(dtype).min

@@ -73,6 +73,12 @@ from .normalization.group_normalization import GroupNormalization as GroupNormal
 from .normalization.layer_normalization import LayerNormalization as LayerNormalization
 from .normalization.layer_normalization import RMSNormalization as RMSNormalization
 from .normalization.unit_normalization import UnitNormalization as UnitNormalization
+from .pooling.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from .pooling.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from .pooling.adaptive_pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from .pooling.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from .pooling.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from .pooling.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from .pooling.global_pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from .pooling.global_pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .pooling.global_pooling import GlobalAveragePooling3D as GlobalAveragePooling3D

@@ -68,6 +68,15 @@ PAIRS: list[tuple[Any, Any, tuple[int, ...]]] = [
         for kind, name in (("Max", "Max"), ("Average", "Avg"))
         for rank in (1, 2, 3)
     ),
+    *(
+        (
+            first(f"Adaptive{kind}Pooling{rank}D", output_size=(2, 3, 1)[:rank]),
+            getattr(nn, f"Adaptive{name}Pool{rank}d")((2, 3, 1)[:rank] if rank > 1 else 2),
+            SHAPES[rank],
+        )
+        for kind, name in (("Max", "Max"), ("Average", "Avg"))
+        for rank in (1, 2, 3)
+    ),
     (first("UpSampling2D", size=(3, 2)), nn.Upsample(scale_factor=(3, 2), mode="nearest-exact"), IMAGES),
     (
         first("UpSampling2D", size=(3, 2), interpolation="bilinear"),
@@ -218,7 +227,7 @@ def test_padding_that_depends_on_the_input_has_no_module(layer: Any) -> None:
         (nn.AvgPool2d(4, 1, 1), "padding=1"),
         (nn.AvgPool2d(3, 1, 1), "count_include_pad=True: Keras's means leave out the padding"),
         (nn.AvgPool3d(2, divisor_override=3), "divisor_override=3"),
-        (nn.AdaptiveAvgPool2d((1, 2)), r"output_size=\(1, 2\)"),
+        (nn.AdaptiveAvgPool2d((None, 2)), r"output_size=\(None, 2\)"),
         (nn.AdaptiveMaxPool1d(1, return_indices=True), "return_indices=True"),
         (nn.Upsample(size=(4, 4)), "give scale_factor"),
         (nn.Upsample(scale_factor=1.5), "scale_factor=1.5: .* whole numbers"),

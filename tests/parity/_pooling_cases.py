@@ -83,11 +83,29 @@ def _masked() -> list[Case]:
     ]
 
 
+def _adaptive(kind: str, rank: int) -> list[Case]:
+    """Windows of one size and of two, that share places and that do not, more of them than places."""
+    name = f"Adaptive{kind}Pooling{rank}D"
+    base = Case(name, name, {"output_size": 2}, shapes=(LAST[rank],), frameworks=KERAS3)
+    wanted = (3, 4, 5, 9, _mixed(rank, 3, 2, 5), IMAGES[rank])
+    first = {"output_size": _mixed(rank, 3, 4, 2), **CHANNELS_FIRST}
+    # TensorFlow's gradient of the maximum of one window is what the memory held: Keras pools a second, empty time.
+    one = kind == "Average" or rank == 3
+    return [
+        base,
+        *([variants(base, "output_size=1", {"output_size": 1})] if one else []),
+        *(variants(base, f"output_size={size}", {"output_size": size}) for size in wanted),
+        variants(base, "channels first", first, shapes=(FIRST[rank],)),
+        # TensorFlow pools volumes in float32 only on a CPU.
+        *([variants(base, "float64", {"output_size": 3}, dtype="float64")] if rank < 3 else []),
+    ]
+
+
 POOLING_CASES = [
     case
     for rank in (1, 2, 3)
     for kind in ("Max", "Average")
-    for make in (_pooling, _global)
+    for make in (_pooling, _global, _adaptive)
     for case in make(kind, rank)
 ] + _masked()
 

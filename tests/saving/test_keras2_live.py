@@ -28,6 +28,12 @@ REFUSED = {
     "RMSNormalization-two axes": "has no RMSNormalization",
     "MultiHeadAttention-cross": "no argument use_gate",
     "MultiHeadAttention-key": "no argument sliding_window",
+    **{
+        f"Adaptive{kind}Pooling{n}D-{name}": f"has no Adaptive{kind}Pooling{n}D"
+        for kind in ("Average", "Max")
+        for n, second in ((1, "more than there are"), (2, "two sizes"), (3, "three sizes"))
+        for name in ("default", second, "channels first")
+    },
     "ZeroPadding1D-channels first": "put the channels last",
     "Conv2DTranspose-channels first": "one dilation rate for all axes",
 }

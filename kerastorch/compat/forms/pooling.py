@@ -8,6 +8,7 @@ from ._form import Form, keys
 
 _POOLING = Form(keys("pool_size strides padding data_format"))
 _GLOBAL = Form(keys("data_format keepdims"))
+_ADAPTIVE = Form(keys("output_size data_format"), required=("output_size",), eras=frozenset({"keras3"}))
 POOLING = frozenset(f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3))
 
 _CLASSES: Mapping[str, Form] = {
@@ -17,4 +18,5 @@ _CLASSES: Mapping[str, Form] = {
 }
 # Names that every Keras also reads, and none writes.
 ALIASES: Mapping[str, str] = {name.replace("Pooling", "Pool").replace("Average", "Avg"): name for name in _CLASSES}
-FORMS: Mapping[str, Form] = {**_CLASSES, **{alias: _CLASSES[name] for alias, name in ALIASES.items()}}
+_NEW = {f"Adaptive{name}": _ADAPTIVE for name in sorted(POOLING)}
+FORMS: Mapping[str, Form] = {**_CLASSES, **_NEW, **{alias: _CLASSES[name] for alias, name in ALIASES.items()}}
