@@ -188,7 +188,7 @@ def stored() -> dict[str, Callable[[], Any]]:
                 items = [("", file)]
                 file.visititems(lambda name, item: items.append((name, item)))
                 for name, item in items:
-                    texts = {key: _text(value) for key, value in sorted(item.attrs.items())}
+                    texts = {key: text_of(value) for key, value in sorted(item.attrs.items())}
                     found[name] = [texts, list(getattr(item, "shape", ())), str(getattr(item, "dtype", ""))]
         return found
 
@@ -202,9 +202,9 @@ def stored() -> dict[str, Callable[[], Any]]:
     }
 
 
-def _text(value: Any) -> Any:
+def text_of(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return [_text(item) for item in value.tolist()]
+        return [text_of(item) for item in value.tolist()]
     return value.decode() if isinstance(value, bytes) else str(value)
 
 

@@ -244,6 +244,32 @@ def disordered(weights: LegacyWeights) -> Iterator[tuple[str, LegacyWeights]]:
     yield "something at the top", replace(weights, top_level=weights.layers[0].weights[:1])
 
 
+def of_keras1(weights: LegacyWeights) -> LegacyWeights:
+    """As Keras 1 wrote an LSTM or a GRU: three arrays for each gate, in its own order of gates."""
+
+    def part(array: Array, at: int, count: int) -> Array:
+        width = array.shape[-1] // count
+        values = array.read()[..., at * width : (at + 1) * width]
+        return Array(f"{array.where}[{at}]", values.shape, array.dtype, lambda: values)
+
+    def layer(each: LegacyLayer) -> LegacyLayer:
+        arrays = [array for _, array in each.weights]
+        gates = {12: ("icfo", "ifco"), 9: ("zrh", "zrh")}.get(arrays[0].shape[-1]) if len(arrays) == 3 else None
+        if gates is None:
+            return each
+        old, now = gates
+        return LegacyLayer(
+            each.name,
+            tuple(
+                (f"{each.name}_{kind}_{gate}:0", part(array, now.index(gate), len(now)))
+                for gate in old
+                for kind, array in zip("WUb", arrays, strict=True)
+            ),
+        )
+
+    return replace(weights, layers=tuple(map(layer, weights.layers)))
+
+
 # ---------------------------------------------------------------- disorder in trees
 
 
@@ -335,7 +361,16 @@ def matched() -> dict[str, Callable[[], Any]]:
                     cases[key] = lambda model=model, weights=weights, by_name=by_name, full=full, names=names: shown(
                         tree_pairs(model, weights, full_model=full, by_name=by_name, names=names)
                     )
-    return {key: case for key, case in cases.items() if crc32(key.encode()) % KEPT == 0}
+    kept = {key: case for key, case in cases.items() if crc32(key.encode()) % KEPT == 0}
+    for name in ("chain", "gru", "plain of cudnn", "around", "wrapped"):
+        legacy = stored(name, ".h5")
+        assert isinstance(legacy, LegacyWeights)
+        for label, weights in disordered(of_keras1(legacy)):
+            for keras1 in (True, False):
+                kept[f"{name} of Keras 1, {label}, {keras1}"] = lambda name=name, weights=weights, keras1=keras1: shown(
+                    legacy_pairs(models()[name], weights, Options(keras1=keras1)), legacy=weights
+                )
+    return kept
 
 
 def _said(options: Options) -> str:

@@ -117,14 +117,14 @@ def of_today(name: str) -> Iterator[dict[str, Any]]:
 
 SLICE = {"class_name": "__slice__", "config": {"start": 1, "stop": None, "step": 2}}
 TODAY: Mapping[str, tuple[Any, ...]] = {
-    "axis": (1, [0, 2], -1, None),
-    "axes": ([2, 0, 1], 1),
+    "axis": (1, [0, 2], -1, None, (0, 1)),
+    "axes": ([2, 0, 1], 1, (0, 2, 1)),
     **dict.fromkeys(("axis1", "source"), (0, -1)),
     **dict.fromkeys(("axis2", "destination"), (2, 1)),
     **dict.fromkeys(("keepdims", "equal_nan", "sorted", "approximate"), (True, False)),
-    **dict.fromkeys(("shape", "newshape"), ([3, 2], [-1])),
+    **dict.fromkeys(("shape", "newshape"), ([3, 2], [-1], (2, 3))),
     "dtype": ("int32", "float32", None),
-    "repeats": (2, [1, 2, 1]),
+    "repeats": (2, [1, 2, 1], (1, 2, 1)),
     "indices_or_sections": (3, [1, 3], [1, -2], [-3, -1]),
     "pad_width": ([[0, 0], [1, 2], [0, 3]],),
     "mode": ("constant", "reflect"),

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_examples import changed, constructed, examples
 from _outcomes_layers import called
 from _outcomes_matching import matched
 from _outcomes_tables import operations
@@ -24,6 +25,9 @@ def main() -> None:
             "readings": readings(),
             "operations": operations(),
             "called": called(),
+            "changed": changed(),
+            "constructed": constructed(),
+            "examples": examples(),
             "matched": matched(),
             "written": written(),
             "stored": stored(),
@@ -33,8 +37,8 @@ def main() -> None:
             cases = every[name]
             before = kept(name) if (FOLDER / f"{name}.zip").exists() else {}
             found = {case: json.loads(json.dumps(outcome(make))) for case, make in cases.items()}
-            changed = [case for case in {**before, **found} if before.get(case) != found.get(case)]
-            print(f"{name}: {len(found)} outcomes, other than before: {len(changed)}", *changed[:20], sep="\n  ")
+            others = [case for case in {**before, **found} if before.get(case) != found.get(case)]
+            print(f"{name}: {len(found)} outcomes, other than before: {len(others)}", *others[:20], sep="\n  ")
             with tempfile.TemporaryDirectory() as packed:
                 (Path(packed) / "outcomes.json").write_text(json.dumps(found, separators=(",", ":")))
                 pack(Path(packed), FOLDER / f"{name}.zip")

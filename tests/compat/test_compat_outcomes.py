@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from _outcomes import differences, readings
+from _outcomes_examples import changed
 from _outcomes_tables import operations
 
 PARTS = 6
@@ -17,3 +18,8 @@ def test_nothing_is_another(part: int) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_row_is_another(part: int) -> None:
     assert differences(operations(), "operations", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_another_value_in_one_place_means_what_it_meant(part: int) -> None:
+    assert differences(changed(), "changed", slice(part, None, PARTS)) == {}

@@ -1,9 +1,10 @@
-"""What layers over time, wrappers and attention do with every kind of call, in full; refusals among it."""
+"""What layers make of the arguments of their constructors, and layers over time and wrappers of every kind of call."""
 
 from __future__ import annotations
 
 import pytest
 from _outcomes import differences
+from _outcomes_examples import constructed
 from _outcomes_layers import called
 
 PARTS = 12
@@ -12,3 +13,8 @@ PARTS = 12
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_call_does_anything_else(part: int) -> None:
     assert differences(called(), "called", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_argument_means_anything_else(part: int) -> None:
+    assert differences(constructed(), "constructed", slice(part, None, PARTS)) == {}

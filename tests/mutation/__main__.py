@@ -17,6 +17,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), help="subjects")
     arguments.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants", help="what is kept between runs")
+    arguments.add_argument("--skip", type=int, default=0, help="leave the first ones to another run")
     arguments.add_argument("--again", action="store_true", help="judge those once more that no assertion has killed")
     arguments.add_argument("--seconds", type=float, default=60.0, help="of tests for one mutant in one stage")
     arguments.add_argument("--minutes", type=float, default=120.0, help="after which no further mutant is judged")
@@ -26,7 +27,9 @@ def main() -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    it = Measurement(given.folder.resolve(), given.seed, given.count, given.only, given.seconds, given.minutes)
+    it = Measurement(
+        given.folder.resolve(), given.seed, given.count, given.only, given.seconds, given.minutes, given.skip
+    )
     if given.again:
         it.forget_survivors()
     it.draw_on()

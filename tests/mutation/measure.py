@@ -22,11 +22,12 @@ class Measurement:
     """Judges mutants one after another, and writes down each result as it comes."""
 
     def __init__(
-        self, folder: Path, seed: int, count: int, only: Iterable[str], seconds: float, minutes: float
+        self, folder: Path, seed: int, count: int, only: Iterable[str], seconds: float, minutes: float, skip: int = 0
     ) -> None:
         self.runner = Runner(folder, seconds, lambda root: draw(root, MOST_DRAWN * count, seed, only))
         self.end = time.monotonic() + 60 * minutes
         self.count = count
+        self.skip = skip
         self.mutants = self.runner.mutants
         self.drawn: list[Mutant] = []  # as many of them as are needed
         self.stored = folder / "results.json"
@@ -49,11 +50,11 @@ class Measurement:
         Those that change nothing and those that crash at once are set aside, and others drawn for them.
         """
         counted = 0
-        for mutant in self.mutants:
+        for place, mutant in enumerate(self.mutants):
             if counted == self.count or self.is_over():
                 return
             self.drawn.append(mutant)
-            if mutant.key not in self.reasons:
+            if mutant.key not in self.reasons and place >= self.skip:
                 self.judge(mutant)
                 counted += self.results[mutant.key]["how"] != "crashing"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from _outcomes import differences, stored, written
+from _outcomes_examples import examples
 
 PARTS = 6
 
@@ -16,3 +17,8 @@ def test_nothing_is_another(part: int) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_array_stands_elsewhere(part: int) -> None:
     assert differences(stored(), "stored", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_layer_is_written_as_it_was(part: int) -> None:
+    assert differences(examples(), "examples", slice(part, None, PARTS)) == {}
