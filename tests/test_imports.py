@@ -68,6 +68,7 @@ ORDER = (
         "operations",
         "_serial",
         "structure",
+        "forward_pass",
         "dtypes",
         "dtype_policies",
         "weights",

@@ -12,7 +12,7 @@ Read in this order:
 4. Building: `building.py` (what surrounds each `build`), `shape_inference.py` (output shapes of layers that do not say
    them).
 5. A call: `call_arguments.py` (which arguments are tensors), `dtype_policy.py` (casts), `training_mode.py`,
-   `penalties.py` with `forward_pass.py` (activity regularizers), `ragged.py` (inputs that are no plain tensor).
+   `penalties.py` with `../forward_pass.py` (activity regularizers), `ragged.py` (inputs that are no plain tensor).
 6. Graphs: `graph.py` (symbolic tensors, nodes), `constants.py` (tensors that a graph holds).
 7. What families of layers share: `check.py`, `input_checks.py`, `input_spec.py` (arguments, inputs), `windows.py` and
    `image_layer.py` (strides, padding, channels), `inner_layers.py` (layers around layers), `to_torch.py`.

@@ -11,10 +11,10 @@ from torch import Tensor
 from .. import activations
 from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
 from ..errors import ArgumentError, RemovedError
+from ..forward_pass import current
 from ..structure import leaves, map_structure
 from .configurable import Configurable, kind_of
 from .dtype_policy import policy_name
-from .forward_pass import current
 from .free_names import yielding
 from .graph import Node, SymbolicTensor
 from .input_spec import built_in_spec

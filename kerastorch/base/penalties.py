@@ -14,9 +14,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..forward_pass import current
 from ..structure import leaves
 from ..torch_private import is_exporting
-from .forward_pass import current
 from .protocol import AnyLayer
 from .weighted import Weighted
 

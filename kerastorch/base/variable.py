@@ -129,8 +129,14 @@ class Variable:
 
     @property
     def value(self) -> Tensor:
-        """The variable in Keras layout, with its graph: gradients flow back to the parameters."""
-        return self.var.to_keras(self.parts())
+        """The variable in Keras layout, with its graph: gradients flow back to the parameters.
+
+        After `backward` it has its gradient, `value.grad`, as with Keras on torch.
+        """
+        value = self.var.to_keras(self.parts())
+        if not value.is_leaf and not torch.compiler.is_compiling():
+            value.grad = self.gradient()
+        return value
 
     def numpy(self) -> np.ndarray:
         """A copy as a numpy array in Keras layout; bfloat16, which numpy does not have, becomes float32."""
@@ -141,6 +147,10 @@ class Variable:
         grads = [part.grad for part in self.parts()]
         present = [grad for grad in grads if grad is not None]
         return self.var.to_keras(present) if grads and len(present) == len(grads) else None
+
+    def to_torch(self, array: Tensor) -> list[Tensor]:
+        """An array in Keras's layout, such as a gradient, as the parameters have it."""
+        return list(self.var.to_torch(array))
 
     @torch.no_grad()
     def write(self, array: Tensor) -> None:

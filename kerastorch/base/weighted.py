@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from .. import constraints, initializers, regularizers
 from ..dtypes import weight_dtype
 from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
+from ..forward_pass import current
 from ..weights import Fixed, Var, check_shapes, owned
 from . import check
-from .forward_pass import current
 from .free_names import is_free, yielding
 from .tracking import Tracking
 from .variable import Variable, to_numpy

@@ -112,7 +112,10 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
         if not self._names:
-            self._names = ["epoch", *sorted(logs)]
+            names = sorted(logs)
+            if not any(name.startswith("val_") for name in names):  # a later epoch may be validated
+                names += [f"val_{name}" for name in names]
+            self._names = ["epoch", *names]
             if self._heads:
                 csv.writer(self._file, delimiter=self.separator).writerow(self._names)
         row = [epoch, *(logs.get(name, "NA") for name in self._names[1:])]

@@ -9,15 +9,13 @@ from typing import Any
 from ..errors import ArgumentError, quote
 from .base import Callback
 
-_HIGHER = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou")
-
 
 class Monitoring(Callback):
     """Base of callbacks that follow one number.
 
     Args:
         monitor: Its name in the logs.
-        mode: "min", "max", or "auto": the higher the better for accuracies and their like, else the lower.
+        mode: "min", "max", or "auto": what the metric of this name says, and "min" for losses.
         min_delta: A smaller change is none.
     """
 
@@ -25,17 +23,37 @@ class Monitoring(Callback):
         if mode not in ("auto", "min", "max"):
             raise ArgumentError(f"{type(self).__name__}: mode is {quote(mode)}, expected 'auto', 'min' or 'max'.")
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
-        higher = any(word in monitor.lower() for word in _HIGHER)
-        self._sign = 1.0 if mode == "max" or (mode == "auto" and higher) else -1.0
+        self._sign = {"max": 1.0, "min": -1.0, "auto": None}[mode]
 
     def value(self, logs: Mapping[str, Any] | None) -> float | None:
-        """The number in the logs; None, with a warning, if it is not there."""
+        """The number in the logs; None, with a warning, if it is not there.
+
+        Raises:
+            ArgumentError: The mode is "auto", and no metric of this name knows whether more is better.
+        """
+        if self._sign is None:
+            self._sign = self._direction(logs)
         found = (logs or {}).get(self.monitor)
         if found is None:
             names = ", ".join(map(repr, logs or {}))
             warnings.warn(f"{type(self).__name__}: there is no {self.monitor!r} in the logs: {names}.", stacklevel=4)
         return None if found is None else float(found)
 
+    def _direction(self, logs: Mapping[str, Any] | None) -> float:
+        name = self.monitor.removeprefix("val_")
+        known: dict[str, Any] = {}
+        for metric in self.model.metrics:
+            for inner in getattr(metric, "metrics", ()):
+                known.setdefault(inner.name, inner)
+            known |= getattr(metric, "by_name", {metric.name: metric})
+        direction = "down" if name == "loss" else getattr(known.get(name), "_direction", None)
+        if direction is None:
+            raise ArgumentError(
+                f"{type(self).__name__}: whether {quote(self.monitor)} should rise or fall is not known: give "
+                f"mode='max' or mode='min'. The logs have {', '.join(map(repr, logs or {})) or 'nothing'}."
+            )
+        return 1.0 if direction == "up" else -1.0
+
     def is_better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another by more than `min_delta`."""
-        return than is None or self._sign * (value - than) > self.min_delta
+        return than is None or (self._sign or -1.0) * (value - than) > self.min_delta

@@ -45,6 +45,11 @@ _TABLE: Table[Any] = Table(
 )
 
 
+def is_keras_loss(value: Any) -> bool:
+    """Whether a function, or the class of an object, is one of Keras's losses: the lower the better."""
+    return type(value) in _CLASSES.values() or any(value is function for function in FUNCTIONS.values())
+
+
 def get(identifier: Any) -> Any:
     """The loss that a name, a config, a class or a function stands for; None stays None.
 

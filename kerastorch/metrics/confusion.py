@@ -127,6 +127,8 @@ class FalseNegatives(_AtThresholds):
 class Precision(_AtThresholds):
     """Of what was predicted as one, the share that is one (`keras.metrics.Precision`, without top_k and class_id)."""
 
+    _direction = "up"
+
     def _value(self) -> Tensor:
         hits, wrong, _, _ = self._counts()
         return over_nothing(hits, hits + wrong)
@@ -134,6 +136,8 @@ class Precision(_AtThresholds):
 
 class Recall(_AtThresholds):
     """Of what is one, the share that was predicted as one (`keras.metrics.Recall`, without top_k and class_id)."""
+
+    _direction = "up"
 
     def _value(self) -> Tensor:
         hits, _, _, missed = self._counts()
@@ -153,6 +157,8 @@ class AUC(_Confusion):
         thresholds: The inner points, from 0 to 1, in the place of `num_thresholds`.
         from_logits: What is predicted are logits.
     """
+
+    _direction = "up"
 
     def __init__(
         self,

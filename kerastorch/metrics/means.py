@@ -25,6 +25,7 @@ class Named(MeanMetricWrapper):
 
     FUNCTION: ClassVar[Callable[..., Tensor]]
     NAME: ClassVar[str]
+    _direction = "down"
 
     def __init__(self, name: str | None = None, dtype: Any = None, **arguments: Any) -> None:
         super().__init__(type(self).FUNCTION, name or self.NAME, dtype, **arguments)
@@ -35,6 +36,7 @@ class Accuracy(Named):
 
     FUNCTION = staticmethod(functions.accuracy)
     NAME = "accuracy"
+    _direction = "up"
 
 
 class BinaryAccuracy(Named):
@@ -48,6 +50,7 @@ class BinaryAccuracy(Named):
 
     FUNCTION = staticmethod(functions.binary_accuracy)
     NAME = "binary_accuracy"
+    _direction = "up"
 
     def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name, dtype, threshold=threshold)
@@ -58,6 +61,7 @@ class CategoricalAccuracy(Named):
 
     FUNCTION = staticmethod(functions.categorical_accuracy)
     NAME = "categorical_accuracy"
+    _direction = "up"
 
 
 class SparseCategoricalAccuracy(Named):
@@ -65,9 +69,12 @@ class SparseCategoricalAccuracy(Named):
 
     FUNCTION = staticmethod(functions.sparse_categorical_accuracy)
     NAME = "sparse_categorical_accuracy"
+    _direction = "up"
 
 
 class _TopK(Named):
+    _direction = "up"
+
     def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype, k=k)
 
@@ -123,6 +130,7 @@ class CosineSimilarity(Named):
 
     FUNCTION = staticmethod(_cosine)
     NAME = "cosine_similarity"
+    _direction = "up"
 
     def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
         super().__init__(name, dtype, axis=axis)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +14,9 @@ from .. import initializers
 from .._serial import snake_case
 from ..dtypes import weight_dtype
 from ..errors import ShapeError, quote
+from ..forward_pass import current
 from ..losses.functions import same_rank, widened
+from ..losses.registry import is_keras_loss
 
 
 class MetricVariable(nn.Parameter):
@@ -76,23 +80,40 @@ class MetricVariable(nn.Parameter):
         return self.detach().to(value.device) if isinstance(value, Tensor) else self.detach()
 
 
+def _on_data(update_state: Callable[..., Any]) -> Callable[..., Any]:
+    """Nothing is taken in where a layer that keeps the metric is run for its shapes or its masks alone."""
+
+    @functools.wraps(update_state)
+    def updates(*args: Any, **kwargs: Any) -> Any:
+        return None if current.factor == 0 else update_state(*args, **kwargs)
+
+    return updates
+
+
 class Metric:
     """Base of metrics (`keras.metrics.Metric`). A subclass defines `update_state` and `result`.
 
-    from ..dtypes import weight_dtype
-    from ..errors import ShapeError, quote
-    from ..losses.functions import same_rank, widened
+    State stands in tensors that `add_state` makes, in variables, or in metrics that are attributes; `reset_state` sets
+    all of it back. What is predicted in float16 or bfloat16 is taken in float32, where Keras computes most of them in
+    halves.
 
     Args:
         name: Its name in logs.
         dtype: Kept for configs; sums are kept in float64 where the device has it.
     """
 
+    _direction: str | None = None  # "up" or "down": which way is better, where the class knows
+
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else name
         self.dtype = dtype
         self._state: dict[str, Tensor] = {}
         self._variables: list[MetricVariable] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = _on_data(vars(cls)["update_state"])  # type: ignore[method-assign]
 
     def add_variable(
         self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, aggregation: str = "sum", name: Any = None
@@ -144,6 +165,9 @@ class Metric:
         self._state.clear()
         for variable in self._variables:
             variable.zero_()
+        for value in vars(self).values():
+            if isinstance(value, Metric):  # a part of this one
+                value.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take a batch in, and return the value over all batches so far."""
@@ -245,8 +269,10 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any) -> None:
-        super().__init__(name or getattr(fn, "name", None) or getattr(fn, "__name__", None), dtype)
+        super().__init__(name or getattr(fn, "name", None) or _name_of(fn), dtype)
         self.fn, self.arguments = fn, arguments
+        if self._direction is None and is_keras_loss(fn):
+            self._direction = "down"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Take a batch in.
@@ -265,6 +291,11 @@ class MeanMetricWrapper(Mean):
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
         return {**super().get_config(), **self.arguments}
+
+
+def _name_of(fn: Callable[..., Any]) -> str | None:
+    found = getattr(fn, "__name__", None)
+    return None if found is None else snake_case(re.sub(r"\W", "", found))  # "lambda" for one without a name
 
 
 def masked_weight(values: Tensor, sample_weight: Any, mask: Any) -> Any:

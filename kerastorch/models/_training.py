@@ -10,10 +10,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base.free_names import yielding
+
 # The methods whose work is handed in.
 METHODS = (
     *("compile", "compute_loss", "evaluate", "fit"),
     *("test_on_batch", "test_step", "train_on_batch", "train_step"),
+    *("compute_metrics", "get_metrics_result", "metrics", "metrics_names", "reset_metrics"),
 )
 _functions: dict[str, Callable[..., Any]] = {}
 
@@ -192,23 +195,30 @@ class Trains:
         y: Any = None,
         sample_weight: Any = None,
         class_weight: Any = None,
-        reset_metrics: bool = False,
         return_dict: bool = False,
+        *,
+        reset_metrics: bool = True,
     ) -> Any:
         """One update by one batch.
 
         Args:
             x, y, sample_weight, class_weight: See `fit`.
-            reset_metrics: Forget the batches before; otherwise the numbers are means over all, as in Keras 3.
             return_dict: See `evaluate`.
+            reset_metrics: Forget the batches before, as in Keras 3; if False, the numbers are means over all.
 
         Returns:
-            As `evaluate`: the means so far.
+            As `evaluate`.
         """
         return _functions["train_on_batch"](self, x, y, sample_weight, class_weight, reset_metrics, return_dict)
 
     def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, reset_metrics: bool = False, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        *,
+        reset_metrics: bool = True,
     ) -> Any:
         """The loss and the metrics of one batch; see `train_on_batch`."""
         return _functions["test_on_batch"](self, x, y, sample_weight, reset_metrics, return_dict)
@@ -217,7 +227,7 @@ class Trains:
         """One update, which `fit` calls with each batch. A subclass may define its own.
 
         Args:
-            data: `(x, y, sample_weight)`, tensors on the model's device.
+            data: `(x, y, sample_weight)`, `(x, y)` where there are no weights, or `x`: tensors on the model's device.
 
         Returns:
             Numbers by name for the logs; nothing stands for the loss and the metrics.
@@ -233,6 +243,37 @@ class Trains:
     ) -> Tensor:
         """What a step minimises: the compiled loss, and the penalties of the layers. A subclass may define its own."""
         return _functions["compute_loss"](self, y, y_pred, sample_weight)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return "_compiled" in self.__dict__
+
+    @yielding
+    def metrics(self) -> list[Any]:
+        """What `fit` sets back before each epoch, as `keras.Model.metrics`. A subclass may define its own.
+
+        They are the loss, the metrics of `compile` as one metric "compile_metrics" (whose `metrics` they are), the
+        losses of several outputs, and the metrics that are attributes of the model and its layers.
+        """
+        return _functions["metrics"](self)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, as in tf.keras. Those of metrics are known after the first batch."""
+        return _functions["metrics_names"](self)
+
+    def reset_metrics(self) -> None:
+        """Forget all batches."""
+        _functions["reset_metrics"](self)
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The numbers so far by name, for a `train_step` of one's own."""
+        return _functions["get_metrics_result"](self)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Take a batch into the metrics of `compile`, and return all numbers so far by name."""
+        return _functions["compute_metrics"](self, y, y_pred, sample_weight)
 
     def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **options: Any) -> Any:
         """`fit` of batches that a generator makes, under the name of Keras 2."""

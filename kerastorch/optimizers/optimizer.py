@@ -14,13 +14,15 @@ from .._serial import snake_case
 from ..errors import ArgumentError, NotBuiltError, quote
 from ..torch_private import foreach
 from ._arguments import Arguments
+from ._given_gradients import TakesGradients
+from ._rate import Rate
 from ._trained import Trained, groups_of, trained_of
 from .schedules import LearningRateSchedule
 
 _Grads = dict[Tensor, Tensor]
 
 
-class Optimizer(Arguments, torch.optim.Optimizer):
+class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     """Base of Keras's optimizers (`keras.optimizers.Optimizer`).
 
     A step does what a step of Keras does, in its order: gradients are divided by `loss_scale_factor`, averaged over
@@ -150,14 +152,15 @@ class Optimizer(Arguments, torch.optim.Optimizer):
     # ------------------------------------------------------------------ the learning rate, and the count of steps
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
+    def learning_rate(self) -> Rate:
+        """The learning rate of the next step: a number, with `assign`, `value` and `numpy` as Keras's variable."""
         if isinstance(self._rate, LearningRateSchedule):
-            return float(self._rate(self._steps))
-        if callable(self._rate):
-            rate: Any = self._rate()
-            return float(rate)
-        return float(self.param_groups[0]["lr"]) if self.built else self._rate
+            found: Any = self._rate(self._steps)
+        elif callable(self._rate):
+            found = self._rate()
+        else:
+            found = self.param_groups[0]["lr"] if self.built else self._rate
+        return Rate.of(self, found)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule | Callable[[], Any]) -> None:
@@ -215,35 +218,6 @@ class Optimizer(Arguments, torch.optim.Optimizer):
         grads = {part: part.grad for group in self.param_groups for part in group["params"] if part.grad is not None}
         self._apply({part: grad.to_dense() if grad.is_sparse else grad for part, grad in grads.items()})
         return loss
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> int:
-        """Update by gradients that are given with their weights, as `optimizer.apply_gradients(zip(grads, variables))`.
-
-        Args:
-            grads_and_vars: Pairs of a gradient, or None, and a tensor that is trained.
-
-        Returns:
-            The number of updates so far.
-
-        Raises:
-            ArgumentError: A tensor is none of those that the optimizer trains.
-        """
-        pairs = list(grads_and_vars)
-        self.build([variable for _, variable in pairs])
-        known = {id(part) for item in self._trained for part in item.parts}
-        grads: _Grads = {}
-        for grad, variable in pairs:
-            parts: Any = trained_of(variable, type(self).__name__).parts
-            if len(parts) > 1 or id(parts[0]) not in known:
-                raise ArgumentError(
-                    "apply_gradients takes tensors that the optimizer was built with, such as model.parameters(); "
-                    f"got {quote(getattr(variable, 'path', type(variable).__name__))}."
-                )
-            if grad is not None:
-                grads[parts[0]] = torch.as_tensor(grad)
-        with torch.no_grad():
-            self._apply(grads)
-        return self.iterations
 
     def _apply(self, grads: _Grads) -> None:
         if self.loss_scale_factor is not None:

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import losses, metrics, optimizers
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers import Layer
+from .measured import Measured, kept_metrics, kind_by_shape
 from .outputs import Outputs, outputs_of
-
-_BY_SHAPE = {
-    "accuracy": (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy),
-    "crossentropy": (
-        metrics.BinaryCrossentropy,
-        metrics.SparseCategoricalCrossentropy,
-        metrics.CategoricalCrossentropy,
-    ),
-}
-_BY_SHAPE |= {"acc": _BY_SHAPE["accuracy"], "ce": _BY_SHAPE["crossentropy"]}
 
 
 class Compiled:
@@ -40,12 +32,11 @@ class Compiled:
         self, model: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, forward: Callable[..., Any]
     ) -> None:
         self.model, self.loss, self.loss_weights = model, loss, loss_weights
-        self.metrics, self.weighted_metrics, self.forward = metrics, weighted_metrics, forward
+        self.measured, self.forward = Measured(model, metrics, weighted_metrics), forward
         self.tracker = _LossMean("loss")
         self._losses: list[Any] | None = None
         self._weights: list[float] = []
         self._trackers: list[Any] = []
-        self._measured: dict[str, tuple[int, bool, Any]] | None = None
 
     # ------------------------------------------------------------------ the loss
 
@@ -105,56 +96,28 @@ class Compiled:
                     name = outputs.names[at] if outputs.names else loss.name
                     self._trackers.append(_LossMean(f"{name}_loss"))
 
-    # ------------------------------------------------------------------ metrics
-
-    def update(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Take a batch into the metrics."""
-        if not self.metrics and not self.weighted_metrics:
-            return
-        outputs = outputs_of(self.model, y_pred)
-        targets = outputs.spread(y, "y")
-        weights = outputs.spread(sample_weight, "sample_weight", all_alike=True)
-        if self._measured is None:
-            self._measured = self._measure(outputs, targets)
-        for at, weighted, metric in self._measured.values():
-            given = {"sample_weight": weights[at]} if weighted and weights[at] is not None else {}
-            metric.update_state(targets[at], outputs.values[at], **given)
-
-    def _measure(self, outputs: Outputs, targets: list[Any]) -> dict[str, tuple[int, bool, Any]]:
-        found: dict[str, tuple[int, bool, Any]] = {}
-        for given, weighted in ((self.metrics, False), (self.weighted_metrics, True)):
-            what = "weighted_metrics" if weighted else "metrics"
-            if given is not None and not isinstance(given, (list, tuple, dict)):
-                raise ArgumentError(f"{what}: expected a list or dict, got {quote(given)}.")
-            for at, items in enumerate(outputs.spread(given or None, what, several=True)):
-                listed = items if isinstance(items, (list, tuple)) else [] if items is None else [items]
-                for item in _flat(listed):
-                    metric = _metric(item, targets[at], outputs.values[at])
-                    several = len(outputs.values) > 1 and outputs.names
-                    name = f"{outputs.names[at]}_{metric.name}" if several and outputs.names else metric.name
-                    found[_free(name, found, weighted)] = (at, weighted, metric)
-        return found
-
     # ------------------------------------------------------------------ numbers
+
+    @property
+    def metrics(self) -> list[Any]:
+        """What is set back before an epoch, in Keras's order: the loss, the metrics of `compile`, the losses of the
+        outputs, and the metrics that the model and its layers keep.
+        """
+        return [self.tracker, *([self.measured] if self.measured else []), *self._trackers, *kept_metrics(self.model)]
 
     def reset(self) -> None:
         """Begin an epoch or an evaluation."""
-        self.tracker.reset_state()
-        for tracker in self._trackers:
-            tracker.reset_state()
-        for _, _, metric in (self._measured or {}).values():
+        given = self.model.metrics  # a model of one's own may name others
+        others = [metric for metric in given if isinstance(metric, metrics.Metric)] if isinstance(given, list) else []
+        for metric in {id(metric): metric for metric in (*self.metrics, *others)}.values():
             metric.reset_state()
 
     def numbers(self) -> dict[str, Any]:
         """The means so far by name: the loss, the losses of the outputs, the metrics. Waits for the device once."""
-        found: dict[str, Any] = {"loss": self.tracker.result()}
-        found |= {name: metric.result() for name, (_, _, metric) in (self._measured or {}).items()}
+        found = {"loss": self.tracker.result(), **self.measured.result()}
         found |= {tracker.name: tracker.result() for tracker in self._trackers}
-        scalars = {name: value for name, value in found.items() if isinstance(value, Tensor) and value.ndim == 0}
-        if scalars:
-            stacked = torch.stack([value.detach().to("cpu", torch.float64) for value in scalars.values()])
-            found |= dict(zip(scalars, stacked.tolist(), strict=True))
-        return {name: value.tolist() if isinstance(value, Tensor) else value for name, value in found.items()}
+        found |= {metric.name: metric.result() for metric in kept_metrics(self.model)}
+        return plain(found)
 
     def ordered(self, numbers: dict[str, Any]) -> list[Any]:
         """The numbers in the order in which Keras's `evaluate` lists them.
@@ -162,16 +125,39 @@ class Compiled:
         The loss, the metrics by the names of their own, the losses of outputs, and what has another name in the logs,
         sorted. So a metric that is given with and without weights comes twice and then under its second name, as there.
         """
-        own = [metric.name for _, _, metric in (self._measured or {}).values()]
-        first = ["loss", *own, *(tracker.name for tracker in self._trackers)]
+        first: list[str] = []
+        for metric in self.model.metrics:
+            first += [inner.name for inner in metric.metrics] if metric is self.measured else [metric.name]
         rest = sorted(set(numbers) - set(first))
         return [*(numbers[name] for name in first if name in numbers), *(numbers[name] for name in rest)]
+
+
+def plain(logs: Any) -> dict[str, Any]:
+    """Logs as Python's numbers; what is a dict itself stands under its own names, as in Keras."""
+    flat: dict[str, Any] = {}
+    for name, value in logs.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    scalars = {name: value for name, value in flat.items() if isinstance(value, Tensor) and value.ndim == 0}
+    if scalars:
+        stacked = torch.stack([value.detach().to("cpu", torch.float64) for value in scalars.values()])
+        flat |= dict(zip(scalars, stacked.tolist(), strict=True))
+    return {name: value.tolist() if isinstance(value, (Tensor, np.generic)) else value for name, value in flat.items()}
 
 
 class _LossMean(metrics.Metric):
     """The mean of a loss over the rows of all batches: one operation for each batch, and none that waits."""
 
     rows = 0
+    _direction = "down"
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """`update` under Keras's name, for steps of one's own.
+
+        Args:
+            values: The loss of a batch.
+            sample_weight: How many rows it has; 1 if None.
+        """
+        self.update(torch.as_tensor(values).float().mean(), 1 if sample_weight is None else int(sample_weight))
 
     def update(self, loss: Tensor, rows: int) -> None:
         """Take the loss of a batch in."""
@@ -186,37 +172,6 @@ class _LossMean(metrics.Metric):
         """Forget all batches."""
         super().reset_state()
         self.rows = 0
-
-
-def _flat(items: Any) -> list[Any]:
-    return [inner for item in items for inner in (_flat(item) if isinstance(item, (list, tuple)) else [item])]
-
-
-def _free(name: str, taken: Any, weighted: bool) -> str:
-    if name in taken and weighted and f"weighted_{name}" not in taken:
-        return f"weighted_{name}"
-    found, count = name, 0
-    while found in taken:
-        count += 1
-        found = f"{name}_{count}"
-    return found
-
-
-def _kind_by_shape(y_true: Any, y_pred: Tensor) -> int:
-    """0: two classes, 1: labels are numbers of classes, 2: labels are one-hot; as Keras guesses."""
-    shape = tuple(y_true.shape)
-    if y_pred.shape[-1] == 1:
-        return 0
-    return 1 if len(shape) < y_pred.ndim or shape[-1] == 1 else 2
-
-
-def _metric(identifier: Any, y_true: Any, y_pred: Tensor) -> Any:
-    if isinstance(identifier, str) and identifier.lower() in _BY_SHAPE:
-        return _BY_SHAPE[identifier.lower()][_kind_by_shape(y_true, y_pred)](name=identifier)
-    metric = metrics.get(identifier)
-    if isinstance(identifier, str):
-        metric.name = identifier
-    return metric
 
 
 class _TorchLoss:
@@ -236,7 +191,7 @@ class _TorchLoss:
 def _loss(identifier: Any, y_true: Any, y_pred: Tensor) -> Any:
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
         kinds = ("binary_crossentropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
-        return losses.FunctionLoss(losses.get(kinds[_kind_by_shape(y_true, y_pred)]), name=identifier)
+        return losses.FunctionLoss(losses.get(kinds[kind_by_shape(y_true, y_pred)]), name=identifier)
     if isinstance(identifier, nn.Module):
         return _TorchLoss(identifier)
     loss = losses.get(identifier)
@@ -283,6 +238,35 @@ def compiled_of(model: Any, method: str) -> Compiled:
         raise ArgumentError(f"{model.name!r} must be compiled before {method}: model.compile(optimizer, loss).")
     found.model = model  # a copied model has copied it
     return found
+
+
+def metrics_of(model: Any) -> list[Any]:
+    """See `Model.metrics`."""
+    found = model.__dict__.get("_compiled")
+    return kept_metrics(model) if found is None else found.metrics
+
+
+def metrics_names(model: Any) -> list[str]:
+    """See `Model.metrics_names`."""
+    found: list[str] = []
+    for metric in model.metrics:
+        found += list(metric.by_name) if isinstance(metric, Measured) else [metric.name]
+    return found
+
+
+def reset_metrics(model: Any) -> None:
+    """See `Model.reset_metrics`."""
+    found = model.__dict__.get("_compiled")
+    if found is not None:
+        found.reset()
+    else:
+        for metric in model.metrics:
+            metric.reset_state()
+
+
+def get_metrics_result(model: Any) -> dict[str, Any]:
+    """See `Model.get_metrics_result`."""
+    return compiled_of(model, "get_metrics_result").numbers()
 
 
 def _computes_in_float16(model: Any) -> bool:

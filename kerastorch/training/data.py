@@ -157,15 +157,15 @@ class Epochs:
                 warnings.warn(
                     f"{self.where}: the data ended after {done} of {self.steps} batches of an epoch.", stacklevel=2
                 )
-                self._forget()
+                self.restart()
                 break
             self._seen += 1
             yield batch
         if self.batches.count and self._seen >= self.batches.count:
-            self._forget()
+            self.restart()
         self.batches.ended()
 
-    def _forget(self) -> None:
+    def restart(self) -> None:
         """The next epoch begins a new pass."""
         self._pass, self._seen = None, 0
 

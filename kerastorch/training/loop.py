@@ -16,7 +16,7 @@ from ..arrays import check_counts, is_text_array
 from ..callbacks import CallbackList, History, ProgbarLogger
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
-from .compiled import Compiled, compiled_of
+from .compiled import Compiled, compiled_of, plain
 from .data import Epochs, batches_of, split
 
 _CPU = torch.device("cpu")
@@ -32,19 +32,19 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
     compiled.tracker.update(loss, len(leaves(x)[0]))
     optimizer = model.optimizer
-    if isinstance(optimizer, optimizers.Optimizer):
-        optimizer.build(model)
-        loss = optimizer.scale_loss(loss)
     if optimizer is None:
         raise ArgumentError(f"{model.name!r} was compiled without an optimizer: it can be evaluated, not trained.")
-    optimizer.zero_grad()
     if loss.requires_grad:
+        if isinstance(optimizer, optimizers.Optimizer):
+            optimizer.build(model)
+            loss = optimizer.scale_loss(loss)
+        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     else:
         warnings.warn(f"{model.name!r} has no trainable weights that the loss depends on.", stacklevel=2)
     with torch.no_grad():
-        compiled.update(y, y_pred, weight)
+        compiled.measured.update_state(y, y_pred, weight)
     return {}
 
 
@@ -55,7 +55,7 @@ def test_step(model: Any, data: Any) -> dict[str, Any]:
     y_pred = _predicted(model, compiled, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
     compiled.tracker.update(loss, len(leaves(x)[0]))
-    compiled.update(y, y_pred, weight)
+    compiled.measured.update_state(y, y_pred, weight)
     return {}
 
 
@@ -64,10 +64,28 @@ def compute_loss(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> Tensor:
     return compiled_of(model, "compute_loss").loss_of(y, y_pred, sample_weight)
 
 
+def compute_metrics(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
+    """See `Model.compute_metrics`."""
+    compiled = compiled_of(model, "compute_metrics")
+    with torch.no_grad():
+        compiled.measured.update_state(y, y_pred, sample_weight)
+    return compiled.numbers()
+
+
 def unpack(data: Any) -> tuple[Any, Any, Any]:
     """`x`, `y` and the weights of a batch; None for what it does not have."""
     parts = data if isinstance(data, (list, tuple)) else (data,)
     return (*parts, None, None)[:3]  # type: ignore[return-value]
+
+
+def _packed(model: Any, batch: Any) -> Any:
+    """A batch on the model's device as a step gets it in Keras: `(x, y, weights)` without what is not there."""
+    x, y, weight = _on_device(model, batch)
+    if weight is not None:
+        return x, y, weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, (list, tuple)) else x
 
 
 def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
@@ -109,7 +127,7 @@ def train_on_batch(
     if reset_metrics:
         compiled.reset()
     model.train()
-    logs = model.train_step(_on_device(model, batch))
+    logs = model.train_step(_packed(model, batch))
     return _shown(compiled, logs, return_dict)
 
 
@@ -121,7 +139,7 @@ def test_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, reset_metrics:
         compiled.reset()
     model.eval()
     with torch.no_grad():
-        logs = model.test_step(_on_device(model, batch))
+        logs = model.test_step(_packed(model, batch))
     return _shown(compiled, logs, return_dict)
 
 
@@ -137,7 +155,7 @@ def _numbers(compiled: Compiled, logs: Any) -> dict[str, Any]:
     """What a step has returned, if it is a step of one's own; else the means so far."""
     if not logs:
         return compiled.numbers()
-    return {name: value.item() if isinstance(value, Tensor) else value for name, value in logs.items()}
+    return plain(logs)
 
 
 # ---------------------------------------------------------------- epochs
@@ -174,7 +192,8 @@ def fit(
     )
     judge = None
     if validation_data is not None:
-        held: Any = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        # As Keras unpacks it: a list of two or three is (x, y) or (x, y, weights) too.
+        held: Any = validation_data if isinstance(validation_data, (list, tuple)) else (validation_data,)
         given = unpack(held) if len(held) > 1 else (held[0], None, None)
         size = validation_batch_size or (batch_size if len(held) > 1 else None)
         judge = Epochs(batches_of(*given, size, usual, False, None, where), validation_steps, where)
@@ -216,7 +235,7 @@ def _run(
         for at, batch in enumerate(batches):
             if listed.follows_batches:
                 listed.call(f"on_{kind}_batch_begin", at)
-            logs = step(_on_device(model, batch))
+            logs = step(_packed(model, batch))
             if listed.follows_batches:
                 listed.call(f"on_{kind}_batch_end", at, logs=_numbers(compiled, logs))
             if bar is not None:
@@ -231,6 +250,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     model.eval()
     compiled.reset()
+    epochs.restart()  # each validation begins with the first batch
     listed.call("on_test_begin")
     logs = _run(model, compiled, epochs.epoch(), listed, bar, "test")
     listed.call("on_test_end", logs=logs)

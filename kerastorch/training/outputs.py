@@ -74,7 +74,8 @@ def outputs_of(model: Any, y_pred: Any) -> Outputs:
     if isinstance(y_pred, Tensor):
         return Outputs([y_pred], _names_of(model, 1))
     if isinstance(y_pred, Mapping):
-        values, names = list(y_pred.values()), [str(name) for name in y_pred]
+        keys = sorted(y_pred, key=str)  # the order of Keras's lists
+        values, names = [y_pred[key] for key in keys], [str(key) for key in keys]
     elif isinstance(y_pred, Sequence):
         values, names = list(y_pred), _names_of(model, len(y_pred))
     else:

@@ -1,0 +1,61 @@
+"""Steps, metrics and validations of people's own around `fit`: the same code in Keras 3.15 and here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from _close import TRAINED, apart
+from _keras_worker import KerasWorker
+from workers import steps
+
+import kerastorch as kt
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal, numbers as close as those after a training of a few epochs."""
+    if isinstance(theirs, (list, tuple)):
+        return len(ours) == len(theirs) and all(same(a, b) for a, b in zip(ours, theirs, strict=True))
+    if isinstance(theirs, dict):
+        return list(map(str, sorted(ours))) == sorted(theirs) and all(same(ours[name], theirs[name]) for name in theirs)
+    if isinstance(theirs, (np.ndarray, float)):
+        return apart(np.asarray(ours, "float32"), np.asarray(theirs, "float32"), TRAINED) is None
+    return bool(ours == theirs)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("on_batches", "own_train_step", "own_trackers", "metric_of_a_layer", "composed_metric"),
+        *("validations", "directions", "unknown_directions", "learning_rates", "names_of_outputs"),
+        "embeddings_that_repeat",
+    ],
+)
+def test_the_same_code_does_the_same(keras_worker: KerasWorker, name: str) -> None:
+    theirs = keras_worker.call("keras3", f"steps:{name}")
+    ours = getattr(steps, name)(kt)
+    assert len(ours) == len(theirs)
+    assert [(mine, wanted) for mine, wanted in zip(ours, theirs, strict=True) if not same(mine, wanted)] == []
+
+
+def test_a_frozen_model_is_judged(keras_worker: KerasWorker) -> None:
+    theirs = keras_worker.call("keras3", "steps:nothing_to_train")
+    with pytest.warns(UserWarning, match="has no trainable weights that the loss depends on"):
+        assert same(steps.nothing_to_train(kt), theirs)
+
+
+def test_columns_of_validations_that_come_later(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    theirs = keras_worker.call("keras3", "steps:table", str(tmp_path / "keras.csv"))
+    assert steps.table(kt, str(tmp_path / "ours.csv")) == theirs
+
+
+def test_gradients_that_nobody_has_computed() -> None:
+    layer = kt.layers.Dense(2)
+    layer.build((None, 3))
+    optimizer = kt.optimizers.SGD()
+    with pytest.raises(ValueError, match=r"All gradients are None: call loss\.backward"):
+        optimizer.apply([None, None], layer.trainable_weights)
+    with pytest.raises(ValueError, match="apply: 1 gradients for 2 tensors"):
+        optimizer.apply([None], layer.trainable_weights)
