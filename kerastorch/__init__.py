@@ -48,6 +48,9 @@ if _TYPE_CHECKING:
     from .load import load_weights as load_weights
     from .load import model_from_config as model_from_config
     from .load import model_from_json as model_from_json
+    from .parity import ParityReport as ParityReport
+    from .parity import check_parity as check_parity
+    from .parity import read_recording as read_recording
     from .saving import SaveReport as SaveReport
     from .saving import save_model as save_model
     from .saving import save_weights as save_weights
@@ -56,6 +59,7 @@ if _TYPE_CHECKING:
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
+_CHECKERS = ("ParityReport", "check_parity", "read_recording")
 _ABSENT = {
     **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
     **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
@@ -86,6 +90,11 @@ def __getattr__(name: str) -> _Any:
 
         # The import itself has set `saving`.
         globals().update(SaveReport=SaveReport, save_model=save_model, save_weights=save_weights, to_json=to_json)
+        return globals()[name]
+    if name in _CHECKERS:
+        from . import parity
+
+        globals().update({item: getattr(parity, item) for item in _CHECKERS})
         return globals()[name]
     if name == "__version__":
         return version()
@@ -167,4 +176,4 @@ _MODULES = (
 def __dir__() -> list[str]:
     modules = type(_namespaces)
     held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
-    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, "__version__"})
+    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, *_CHECKERS, "__version__"})

@@ -90,6 +90,10 @@ class MismatchError(LoadError):
     """Arrays of the file and variables of the model do not fit one to one."""
 
 
+class RecordingError(KerasTorchError, RuntimeError):
+    """Keras, in a process of its own, has not computed what it was asked for; the message holds its last lines."""
+
+
 class SaveError(OSError, KerasTorchError, ValueError):
     """A file cannot be written; what stood there before is unchanged."""
 

@@ -297,7 +297,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["verify", str(DEMO)], ["convert", str(DEMO)]):
+    for arguments in ([], ["verify"], ["convert", str(DEMO)]):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2

@@ -1,7 +1,7 @@
-"""The command line: `kerastorch info|summary|verify|convert FILE`, one module for each command.
+"""The command line: `kerastorch info|summary|verify|record|convert FILE`, one module for each command.
 
 Exit status: 0 all right, 1 the numbers differ (`verify`, `convert --check`) or the model needs code that is not in the
-file (`info`), 2 wrong use, a file that cannot be read, or a model that cannot be written.
+file (`info`), 2 wrong use, Keras that did not run, a file that cannot be read, or a model that cannot be written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import KerasTorchError
-from . import convert, info, summary, verify
+from ..errors import KerasTorchError, RecordingError
+from . import convert, info, record, summary, verify
 from .verify import compare_golden as compare_golden
 
 
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             status = options.run(options)
+        except RecordingError as error:  # with the last lines of another process, which stay lines
+            status, message = 2, f"kerastorch: {error}"
         except KerasTorchError as error:
             status, message = 2, f"kerastorch: {' '.join(str(error).split())}"
         sys.stdout.flush()  # what was printed before an error stands before it
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kerastorch", description="Keras recurrent model files on PyTorch.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (info, summary, verify, convert):
+    for command in (info, summary, verify, record, convert):
         command.add(commands)
     return parser
 

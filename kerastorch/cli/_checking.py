@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..errors import ArgumentError, ShapeError
-from ..layers import Embedding, Masking
+from ..parity.needs import reached
 from .verify import Comparison, flat
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ def random_inputs(model: Model, length: int) -> list[np.ndarray]:
     shapes = [(tensor.shape[0] or _ROWS, *(size or length for size in tensor.shape[1:])) for tensor in model.inputs]
     found = []
     for index, (tensor, shape) in enumerate(zip(model.inputs, shapes, strict=True)):
-        words, masked = _reached(model, shapes, index)
+        words, masked = reached(model, shapes, index)
         whole = words is not None or not tensor.dtype.is_floating_point
         values = rng.integers(0, words or 2, shape) if whole else rng.normal(size=shape)
         if masked is not None and len(shape) > 1 and shape[1] > 1:
@@ -97,37 +95,3 @@ def random_inputs(model: Model, length: int) -> list[np.ndarray]:
                 values[row, shape[1] - steps :] = masked
         found.append(values.astype("int64" if whole else "float32"))
     return found
-
-
-def _reached(model: Model, shapes: Sequence[tuple[int, ...]], index: int) -> tuple[int | None, Any]:
-    """How many words the smallest Embedding behind an input knows, and the value that is masked there; None if none."""
-    probes = [np.full(shape, float(number == index), "float32") for number, shape in enumerate(shapes)]
-    sizes: list[int] = []
-    masked: list[Any] = []
-
-    def note(layer: Any, arguments: tuple[Any, ...]) -> Any:
-        value = arguments[0]
-        if not isinstance(value, torch.Tensor) or not bool((value != 0).any()):
-            return None
-        if isinstance(layer, Masking):
-            masked.append(layer.mask_value)
-            return None
-        sizes.append(layer.input_dim)
-        masked.extend([0] if layer.mask_zero else [])
-        return (torch.zeros_like(value), *arguments[1:])  # 1 may be no word
-
-    with _hooks(model, note):
-        model.predict(probes if len(probes) > 1 else probes[0], batch_size=len(probes[0]))
-    return min(sizes, default=None), masked[0] if masked else None
-
-
-@contextmanager
-def _hooks(model: Model, note: Any) -> Iterator[None]:
-    """Look at what Embedding and Masking layers get."""
-    layers = [module for module in model.modules() if isinstance(module, (Embedding, Masking))]
-    handles = [layer.register_forward_pre_hook(note) for layer in layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

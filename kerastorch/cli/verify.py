@@ -1,17 +1,20 @@
-"""`kerastorch verify FILE --golden G.npz`: compare with outputs recorded from Keras."""
+"""`kerastorch verify FILE`: compare with what Keras computes, now or recorded before."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError, quote
+from ._keras import add_keras, keras_options, show_progress
 from ._loading import add_arch, add_file, load
 from ._printing import make_console, print_table, shown
 
@@ -24,12 +27,19 @@ TOLERANCE = 1e-5
 
 def add(commands: Any) -> None:
     """The command's arguments."""
-    parser = commands.add_parser("verify", help="compare with inputs and outputs recorded from Keras")
+    parser = commands.add_parser("verify", help="compare with what Keras computes, layer by layer")
     parser.set_defaults(run=run)
-    parser.add_argument("--golden", required=True, metavar="G.npz", help="arrays x0, x1, ... and y0, y1, ...")
+    parser.add_argument(
+        "--recording", metavar="R.npz", help="what `kerastorch record` or its script wrote; no Keras runs"
+    )
+    parser.add_argument(
+        "--golden", metavar="G.npz", help="inputs x0, x1, ... and outputs y0, y1, ... of anyone's making"
+    )
     parser.add_argument("--prefix", metavar="P", help="of the outputs in the golden file: keras3_ or tf_keras_, say")
+    parser.add_argument("--json", metavar="PATH", help="write the report as JSON too; - prints that alone")
     add_file(parser)
     add_arch(parser)
+    add_keras(parser)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,38 @@ def flat(outputs: Any) -> list[np.ndarray]:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.golden is None:
+        return _run_parity(options)
+    if options.recording is not None or options.json is not None:
+        raise ArgumentError("verify: --golden stands alone: neither --recording nor --json goes with it.")
+    return _run_golden(options)
+
+
+def _run_parity(options: argparse.Namespace) -> int:
+    """The comparison layer by layer; 1 where it fails."""
+    from ..parity import check_parity, compare, read_recording
+
+    if options.prefix is not None:
+        raise ArgumentError("verify: --prefix belongs to --golden.")
+    if options.recording is not None:
+        report = compare(read_recording(options.recording), load(options))
+    else:
+        report = check_parity(options.file, arch=options.arch, progress=show_progress(), **keras_options(options))
+    if options.json is not None:
+        text = json.dumps(report.to_dict(), indent=1)
+        if options.json == "-":
+            print(text)
+        else:
+            try:
+                Path(options.json).write_text(text + "\n", encoding="utf-8")
+            except OSError as error:
+                raise ArgumentError(f"--json {quote(options.json)} cannot be written: {error}") from error
+    if options.json != "-":
+        make_console().print(str(report))
+    return 0 if report.passed else 1
+
+
+def _run_golden(options: argparse.Namespace) -> int:
     golden = _read_golden(options.golden)
     prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options.file, golden)
     comparisons = compare_golden(load(options), golden, prefix)

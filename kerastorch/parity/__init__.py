@@ -1,0 +1,30 @@
+"""Whether a model computes what its original in Keras computes: recorded there, measured here.
+
+`recorder/`: what runs where Keras is, one script for every Python and Keras, and what it writes: a recording.
+`reading.py`: recordings that come from elsewhere, checked. `child.py`: the recorder in a process of its own, with an
+end. `safety.py`: what a file would make Keras run. `references.py`: what computes a reference in this process.
+`needs.py`: what the inputs of a model must hold. `running.py`: a model of ours on the same inputs, layer by layer, also
+in float64 and moved by one unit in the last place. `measuring.py`: how far two arrays are apart, in multiples of what
+rounding does. `layers.py`: the layers of both beside each other. `compare.py`: all probes. `report.py`, `text.py`: what
+is found. `check.py`: `check_parity`, which does all this.
+"""
+
+from .check import check_parity as check_parity
+from .child import record as record
+from .compare import compare as compare
+from .reading import Recording as Recording
+from .reading import read_recording as read_recording
+from .recorder import script as recorder_script
+from .report import ParityReport as ParityReport
+from .safety import load_checked as load_checked
+
+__all__ = [
+    "ParityReport",
+    "Recording",
+    "check_parity",
+    "compare",
+    "load_checked",
+    "read_recording",
+    "record",
+    "recorder_script",
+]

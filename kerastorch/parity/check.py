@@ -1,0 +1,148 @@
+"""check_parity: a model beside its original."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ..errors import ArgumentError, quote
+from .child import record
+from .compare import compare
+from .reading import Recording, read_recording
+from .recorder.storing import hash_of_file
+from .references import copy_of, is_keras, record_function, record_live
+from .report import ParityReport
+from .safety import load_checked
+
+WHAT = ("outputs", "layers")
+
+
+def check_parity(
+    reference: Any,
+    model: nn.Module | None = None,
+    *,
+    inputs: Sequence[Any] | Any = None,
+    backend: str = "tensorflow",
+    what: Sequence[str] = WHAT,
+    seed: int = 0,
+    python: str | os.PathLike[str] | None = None,
+    keras: str = "auto",
+    arch: str | os.PathLike[str] | None = None,
+    custom: Sequence[str | os.PathLike[str]] = (),
+    trust: bool = False,
+    timeout: float = 600.0,
+    progress: Callable[[str], None] | None = None,
+) -> ParityReport:
+    """Compare what a model computes with what its original in Keras computes, layer by layer.
+
+    How far the numbers may lie apart is measured: by the same model in float64, and with weights and inputs moved by
+    one unit in the last place. The verdict is a multiple of that.
+
+    Args:
+        reference: A model file of Keras, which Keras runs in a process of its own; a recording (a path or what
+            `read_recording` gives); a live model of Keras 3 or tf-keras, which runs in this process; or a function that
+            takes numpy arrays as `model.predict` does and returns the outputs.
+        model: The model here, in any mode; a module of plain torch too, which is called with the inputs one after the
+            other, and whose outputs alone are compared. Read from the file, or from the live model, if None.
+        inputs: An array for each input, in the place of those that are made from the shapes.
+        backend: Of Keras 3, in a process of its own: "tensorflow", "jax" or "torch".
+        what: "outputs", "layers" or both.
+        seed: Of the random inputs.
+        python: The Python that has Keras; this one if None.
+        keras: Which Keras: "auto", "keras", "tf_keras" or "tensorflow"; see `record`.
+        arch: For a file of weights: a file with the model's `to_json()` text.
+        custom: Python files that are run there; their classes and functions are the model's custom objects.
+        trust: Whether Keras may run a file that names more than Keras's own layers.
+        timeout: Seconds for the process of Keras.
+        progress: Called with a line on what is being done, now and then.
+
+    Returns:
+        The report; `report.passed` is the verdict, `print(report)` shows all of it.
+
+    Raises:
+        RecordingError: Keras has not computed the reference: the message holds its last lines.
+        UnsafeFileError: Keras would run code for this file, and it is not trusted.
+        LoadError: The file cannot be read here.
+        ArgumentError: The arguments do not fit together.
+    """
+    unknown = [item for item in what if item not in WHAT] if not isinstance(what, str) else [what]
+    if unknown or not what:
+        raise ArgumentError(f"check_parity: what: expected some of {WHAT}, got {quote(what)}.")
+    given = _given(inputs)
+    layers = "layers" in what
+    options: dict[str, Any] = {"seed": seed, "layers": layers}
+    again = ""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerastorch-parity-")))
+        if isinstance(reference, (str, os.PathLike)) and not _is_recording(reference):
+            loaded = load_checked(reference, arch, trust)
+            there = {"backend": backend, "python": python, "keras": keras, "arch": arch, "custom": custom}
+            recording = record(
+                reference, folder / "recording.npz", inputs=given, trust=trust, timeout=timeout, progress=progress,
+                **there, **options,
+            )  # fmt: skip
+            recording = replace(recording, path=os.fspath(reference))
+            _same_file(recording, reference)
+            if model is None and given is None:
+                again = _command(reference, there, seed, trust)
+            model = loaded if model is None else model
+        elif isinstance(reference, (str, os.PathLike, Recording)):
+            recording = reference if isinstance(reference, Recording) else read_recording(reference)
+            if given is not None:
+                raise ArgumentError("check_parity: inputs: a recording has its own; leave them out.")
+            if model is None:
+                raise ArgumentError(
+                    "check_parity: a recording holds no model; give the one to compare: "
+                    "check_parity(recording, model), or kerastorch verify FILE --recording R.npz."
+                )
+        elif is_keras(reference):
+            recording = record_live(reference, given, options)
+            model = copy_of(reference, folder) if model is None else model
+        elif callable(reference):
+            if model is None:
+                raise ArgumentError("check_parity: a function is no model; give the one to compare as the second.")
+            recording = record_function(reference, model, given, seed)
+        else:
+            raise ArgumentError(
+                "check_parity: reference: expected a file, a recording, a model of Keras or a function, got "
+                f"{quote(type(reference).__name__)}."
+            )
+        if progress is not None:
+            progress("comparing")
+        return compare(recording, model, layers=layers, again=again)
+
+
+def _command(file: str | os.PathLike[str], there: dict[str, Any], seed: int, trust: bool) -> str:
+    """The command that does the same comparison."""
+    words = ["kerastorch", "verify", os.fspath(file), "--seed", str(seed)]
+    for key, usual in (("backend", "tensorflow"), ("python", None), ("keras", "auto"), ("arch", None)):
+        if there[key] != usual:
+            words += [f"--{key}", str(there[key])]
+    for path in there["custom"]:
+        words += ["--custom", os.fspath(path)]
+    return shlex.join([*words, *(["--trust"] if trust else [])])
+
+
+def _given(inputs: Any) -> list[np.ndarray] | None:
+    if inputs is None:
+        return None
+    items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    return [np.asarray(item) for item in items]
+
+
+def _is_recording(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).lower().endswith(".npz")
+
+
+def _same_file(recording: Recording, path: str | os.PathLike[str]) -> None:
+    if recording.source is None or recording.source["sha256"] != hash_of_file(os.fspath(path)):
+        raise ArgumentError(f"{os.fspath(path)} has changed while it was compared; try again.")

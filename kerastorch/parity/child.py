@@ -1,0 +1,198 @@
+"""The recorder in a process of its own: started, watched, ended whatever happens, and asked for its last lines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, RecordingError, quote
+from .reading import Recording, read_recording
+from .recorder import script
+
+BACKENDS = ("tensorflow", "jax", "torch")
+KERAS = ("auto", "keras", "tf_keras", "tensorflow")
+_LINES = 12  # of a process that failed
+_SAID = "recorder: "
+
+
+def record(
+    file: str | os.PathLike[str],
+    recording: str | os.PathLike[str],
+    *,
+    python: str | os.PathLike[str] | None = None,
+    keras: str = "auto",
+    backend: str = "tensorflow",
+    arch: str | os.PathLike[str] | None = None,
+    custom: Sequence[str | os.PathLike[str]] = (),
+    inputs: Sequence[np.ndarray] | None = None,
+    layers: bool = True,
+    seed: int = 0,
+    max_mb: int = 256,
+    trust: bool = False,
+    timeout: float = 600.0,
+    progress: Callable[[str], None] | None = None,
+) -> Recording:
+    """Let Keras run a model file on probes, in a process of its own, and write down what it computes.
+
+    The file is not looked at here; Keras runs what it says. `check_parity` and `kerastorch record` look first.
+
+    Args:
+        file: A model file of any Keras that the other Python can read.
+        recording: Where to write, an .npz file.
+        python: The Python that has Keras; this one if None.
+        keras: Which Keras: "auto" (that of the file's era, else the one that is there), "keras", "tf_keras", or
+            "tensorflow" for `tensorflow.keras`.
+        backend: Of Keras 3: "tensorflow", "jax" or "torch".
+        arch: For a file of weights: a file with the model's `to_json()` text.
+        custom: Python files that are run there; their classes and functions are the model's custom objects.
+        inputs: Arrays for the inputs of the model, in order, in the place of probes.
+        layers: Whether each layer is recorded, or the outputs alone.
+        seed: Of the random inputs.
+        max_mb: Megabytes of arrays that are kept; layers beyond them are left out.
+        trust: Whether Keras may run code that stands in the file (Lambda layers).
+        timeout: Seconds for all of it.
+        progress: Called with a line on what is being done, now and then.
+
+    Returns:
+        What was recorded.
+
+    Raises:
+        RecordingError: There is no Keras, it cannot read or run the model, it died, or it took longer than `timeout`.
+        ArgumentError: There is no such Python, or an argument has a value that it cannot take.
+    """
+    for name, value, known in (("keras", keras, KERAS), ("backend", backend, BACKENDS)):
+        if value not in known:
+            raise ArgumentError(f"record: {name}: expected one of {', '.join(known)}, got {quote(value)}.")
+    if timeout <= 0:
+        raise ArgumentError(f"record: timeout: expected seconds, more than 0, got {quote(timeout)}.")
+    program = os.fspath(python or sys.executable)
+    with tempfile.TemporaryDirectory(prefix="kerastorch-record-") as folder:
+        source, out = Path(folder, "recorder.py"), Path(folder, "recording.npz")
+        source.write_text(script(), encoding="utf-8")
+        arguments = [os.path.abspath(os.fspath(file)), str(out), "--keras", keras, "--seed", str(seed), "--with-parent"]
+        arguments += ["--max-mb", str(max_mb)]
+        arguments += ["--arch", os.path.abspath(os.fspath(arch))] if arch is not None else []
+        for path in custom:
+            arguments += ["--custom", os.path.abspath(os.fspath(path))]
+        arguments += ["--trust"] if trust else []
+        arguments += [] if layers else ["--outputs-only"]
+        if inputs is not None:
+            given = Path(folder, "inputs.npz")
+            arrays: dict[str, Any] = {f"x{number}": np.asarray(array) for number, array in enumerate(inputs)}
+            np.savez(given, **arrays)
+            arguments += ["--inputs", str(given)]
+        _run([program, str(source), *arguments], _environment(backend), timeout, progress, Path(folder))
+        if not out.exists():
+            raise RecordingError(f"{program}: the recorder ended without a word and wrote nothing.")
+        read_recording(out)  # what cannot be read is not put anywhere
+        to = Path(recording)
+        part = to.with_name(f"{to.name}.part")
+        try:
+            part.write_bytes(out.read_bytes())
+            os.replace(part, to)
+        except OSError as error:
+            raise ArgumentError(f"record: {quote(str(to))} cannot be written: {error}") from error
+    return read_recording(to)
+
+
+def _environment(backend: str) -> dict[str, str]:
+    # Keras on the CPU is the reference: neither TF32 nor a kernel of cuDNN stands between the two.
+    own = {
+        "KERAS_BACKEND": backend,
+        "CUDA_VISIBLE_DEVICES": "",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+    return {**os.environ, **own, "PYTHONIOENCODING": "utf-8"}
+
+
+def _run(
+    command: list[str],
+    environment: dict[str, str],
+    timeout: float,
+    progress: Callable[[str], None] | None,
+    folder: Path,
+) -> None:
+    """Run a process to its end; it is gone when this returns or raises, Ctrl-C included."""
+    log = folder / "log"
+    begin = time.monotonic()
+    with log.open("wb") as output:
+        try:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,  # the recorder ends itself when the other end is closed
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # so that all that it starts can be ended together
+            )
+        except OSError as error:
+            raise ArgumentError(f"record: {quote(command[0])} cannot be started: {error}. Is it a Python?") from error
+        try:
+            said = ""
+            while process.poll() is None:
+                if time.monotonic() - begin > timeout:
+                    _end(process)
+                    raise RecordingError(
+                        f"Keras took longer than {timeout:g} s and was ended; --timeout gives it more. "
+                        f"{_last_lines(log)}"
+                    )
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.2)
+                latest = _latest(log)
+                if progress is not None and latest and latest != said:
+                    progress(said := latest)
+        finally:
+            _end(process)
+    if process.returncode != 0:
+        raise RecordingError(f"Keras has computed nothing: {_how_it_ended(process.returncode)}. {_last_lines(log)}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it has started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"its process ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = ", as where the memory is full" if name == "SIGKILL" else ""
+    return f"its process was ended by {name}{hint}"
+
+
+def _text(log: Path) -> list[str]:
+    with log.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - 20_000))
+        return [line.rstrip() for line in stream.read().decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _latest(log: Path) -> str:
+    lines = [line for line in _text(log) if line.startswith(_SAID)]
+    return lines[-1].removeprefix(_SAID) if lines else ""
+
+
+def _last_lines(log: Path) -> str:
+    lines = _text(log)[-_LINES:]
+    return "Its last lines:\n" + "\n".join(f"  {line}" for line in lines) if lines else "It has printed nothing."

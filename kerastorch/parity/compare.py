@@ -1,0 +1,135 @@
+"""A recording and a model: every probe, and what could not be compared."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import ArgumentError, quote
+from ..models import Model
+from .layers import compare_layers, compare_outputs
+from .reading import Probe, Recording
+from .recorder.probes import digest, random_weights
+from .report import ParityReport
+from .running import Variants
+
+
+def compare(recording: Recording, model: nn.Module, *, layers: bool = True, again: str = "") -> ParityReport:
+    """Run a model on the inputs of a recording and measure how far both are apart.
+
+    Args:
+        recording: The reference.
+        model: The model; it is copied, and stays as it is.
+        layers: Whether layers are compared, or outputs alone.
+        again: The command that does it again, for the report.
+    """
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(f"check_parity: model: expected a torch module, got {quote(type(model).__name__)}.")
+    first = next(model.parameters(), None)
+    device = torch.device("cpu") if first is None else first.device
+    pads = [spec["pad"] for spec in recording.specs if isinstance(spec.get("pad"), (int, float))]
+    gaps: dict[str, str] = {}
+    rows: list[Any] = []
+    probes: list[dict[str, Any]] = []
+    variants: dict[str, Variants] = {}
+    for probe in recording.probes:
+        said: dict[str, Any] = {"name": probe.name, "what": probe.what, "seed": probe.seed}
+        probes.append(said)
+        if probe.error is not None:
+            said["not_compared"] = f"Keras refuses it: {probe.error}"
+            continue
+        try:
+            models = _variants(recording, probe, model, pads, variants)
+            if not probe.continues:
+                models.reset_states()
+            runs = models.run([recording.array(name) for name in probe.inputs], device, layers)
+        except _Incomparable as error:
+            said["not_compared"] = str(error)
+            continue
+        rows += compare_outputs(recording, probe, runs)
+        if layers:
+            rows += compare_layers(recording, probe, runs, models, gaps)
+    if not recording.complete:
+        gaps["some layers"] = "their arrays had no room in the recording"
+    if layers and not any(probe.calls for probe in recording.probes):
+        gaps["layers"] = "the reference has recorded none"
+    return ParityReport(
+        rows=tuple(rows),
+        probes=tuple(probes),
+        gaps=gaps,
+        weights=_other_weights(recording, model),
+        reference={"by": recording.reference, **(recording.source or {"name": recording.path})},
+        here=_here(device),
+        again=again,
+    )
+
+
+class _Incomparable(Exception):
+    """Why a probe cannot be run here."""
+
+
+def _variants(
+    recording: Recording, probe: Probe, model: nn.Module, pads: list[float], kept: dict[str, Variants]
+) -> Variants:
+    """The model with the weights of a probe, in its variants."""
+    key = "own" if probe.weights == "own" else f"random {probe.seed}"
+    if key not in kept:
+        for old in [name for name in kept if name != "own"]:
+            del kept[old]  # a model of random weights is used once
+        made = Variants(model, pads)
+        if probe.weights != "own":
+            changed = copy.deepcopy(model)
+            _set_random(recording, probe, changed)
+            made = Variants(changed, pads)
+        kept[key] = made
+    return kept[key]
+
+
+def _set_random(recording: Recording, probe: Probe, model: nn.Module) -> None:
+    if not isinstance(model, Model):
+        raise _Incomparable("a module of plain torch does not have Keras's weights")
+    for number, described in enumerate(recording.weights):
+        name = described["layer"]
+        if name not in [layer.name for layer in model.layers]:
+            raise _Incomparable(f"the model here has no layer {name!r}")
+        layer = model.get_layer(name)
+        own = layer.get_weights()
+        if [list(array.shape) for array in own] != described["shapes"]:
+            raise _Incomparable(f"the weights of {name!r} have other shapes here")
+        made = random_weights(described, probe.seed + 1000 + number)
+        layer.set_weights([old if new is None else new for old, new in zip(own, made, strict=True)])
+
+
+def _other_weights(recording: Recording, model: nn.Module) -> dict[str, list[str]]:
+    """Layers that both sides have, with weights of the same shapes and other values."""
+    found: dict[str, list[str]] = {}
+    layers = {layer.name: layer for layer in model.layers} if isinstance(model, Model) else {}
+    for described in recording.weights:
+        layer = layers.get(described["layer"])
+        own = [] if layer is None else layer.get_weights()
+        if [list(array.shape) for array in own] != described["shapes"]:
+            continue
+        items = zip(own, described["names"], described["dtypes"], described["sha256"], strict=True)
+        other = [str(name) for array, name, dtype, known in items if digest(array.astype(dtype)) != known]
+        if other:
+            found[described["layer"]] = other
+    return found
+
+
+def _here(device: torch.device) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("kerastorch")
+    except PackageNotFoundError:
+        own = "(not installed)"
+    return {
+        "kerastorch": own,
+        "torch": torch.__version__,
+        "Python": platform.python_version(),
+        "device": str(device),
+    }

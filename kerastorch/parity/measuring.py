@@ -1,0 +1,163 @@
+"""How far two arrays are apart, as a multiple of what rounding does to them, which is measured and not assumed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+# Rounding that moves an array by this part of its largest value decides what comes out: nothing can be told from it.
+UNDETERMINED = 1e-2
+UNCERTAIN = "it is drawn at random, or rounding decides what comes out"
+# Up to how many ulps, for the histogram.
+BUCKETS = (0, 1, 4, 16, 256)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Two arrays beside each other.
+
+    Attributes:
+        shape: Of the reference.
+        difference: The largest absolute difference; infinite where the shapes differ, or where one is not finite and
+            the other is.
+        largest: The largest absolute value of the reference.
+        rounding: What rounding moves the array by, at most: the distance of our float32 from our float64 run and from
+            runs that are moved by one unit in the last place, and half such a unit of the largest value.
+        at: Where the largest difference is.
+        ours: Our value there.
+        reference: The reference's.
+        median_ulps: The median distance in units in the last place of the reference's values.
+        ulps: How many values are up to 0, 1, 4, 16, 256 and more such units apart.
+        note: Why it is not judged; empty if it is.
+        wrong: What differs besides the numbers; empty if nothing does.
+    """
+
+    shape: tuple[int, ...]
+    difference: float
+    largest: float
+    rounding: float
+    at: tuple[int, ...] = ()
+    ours: float | None = None
+    reference: float | None = None
+    median_ulps: float = 0.0
+    ulps: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+    wrong: str = ""
+
+    @property
+    def multiple(self) -> float:
+        """The difference in multiples of what rounding does; 0 where there is none."""
+        if self.difference == 0:
+            return 0.0
+        return self.difference / self.rounding if self.rounding > 0 else math.inf
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "shape": list(self.shape),
+            "difference": _number(self.difference),
+            "largest": _number(self.largest),
+            "rounding": _number(self.rounding),
+            "multiple": _number(self.multiple),
+            "at": list(self.at),
+            "ours": _number(self.ours),
+            "reference": _number(self.reference),
+            "median_ulps": _number(self.median_ulps),
+            "ulps": self.ulps,
+            **({"not_judged": self.note} if self.note else {}),
+            **({"wrong": self.wrong} if self.wrong else {}),
+        }
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def measure(ours: np.ndarray, reference: np.ndarray, exact: np.ndarray, moved: Sequence[np.ndarray]) -> Measured:
+    """Put an array beside the reference's.
+
+    Args:
+        ours: What our model computes.
+        reference: What the reference computed.
+        exact: What our model computes in float64.
+        moved: What it computes where weights and inputs are moved by one unit in the last place.
+    """
+    if ours.shape != reference.shape:
+        wrong = f"its shape is {ours.shape} here, {reference.shape} in the reference"
+        return Measured(reference.shape, math.inf, _largest(reference), 0.0, wrong=wrong)
+    if not ours.size:
+        return Measured(reference.shape, 0.0, 0.0, 0.0)
+    if reference.dtype.kind != "f" or ours.dtype.kind != "f":
+        return _measure_whole(ours, reference, [exact, *moved])
+    a, b = ours.astype("float64"), reference.astype("float64")
+    others = [other.astype("float64") for other in (exact, *moved)]
+    finite = np.isfinite(b)
+    if not finite.all() or not np.isfinite(a).all():
+        same = np.isfinite(a) == finite
+        same &= finite | (a == b) | (np.isnan(a) & np.isnan(b))
+        if not same.all():
+            if any((np.isfinite(other) != np.isfinite(a)).any() for other in others[1:]):
+                return Measured(reference.shape, math.inf, math.inf, 0.0, note="rounding decides what overflows")
+            at = _first(~same)
+            return Measured(reference.shape, math.inf, math.inf, 0.0, at, float(a[at]), float(b[at]))
+        if not finite.any():
+            return Measured(reference.shape, 0.0, math.inf, 0.0, note="no value of the reference is finite")
+        # Where both are infinite or nan alike there is no difference, and nothing to measure rounding by.
+        a, b = np.where(finite, a, 0.0), np.where(finite, b, 0.0)
+        others = [np.where(finite & np.isfinite(other), other, a) for other in others]
+    largest = _largest(b)
+    least = float(np.finfo(reference.dtype).eps) / 2 * largest
+    rounding = max(least, *(float(np.abs(a - other).max()) for other in others if np.isfinite(other).all()))
+    distances = np.abs(a - b)
+    at = _first(distances == distances.max())
+    ulps = distances / np.spacing(np.abs(reference), where=np.isfinite(reference), out=np.ones_like(reference))
+    note = UNCERTAIN if rounding > UNDETERMINED * largest > 0 else ""
+    return Measured(
+        shape=reference.shape,
+        difference=float(distances.max()),
+        largest=largest,
+        rounding=rounding,
+        at=at,
+        ours=float(a[at]),
+        reference=float(b[at]),
+        median_ulps=float(np.median(ulps)),
+        ulps=_histogram(ulps),
+        note=note,
+    )
+
+
+def _measure_whole(ours: np.ndarray, reference: np.ndarray, others: Sequence[np.ndarray]) -> Measured:
+    """Integers and bools: how many differ, beside how many rounding turns."""
+    wrong = ours != reference
+    turned = max(int((ours != other).sum()) for other in others)
+    at = _first(wrong) if wrong.any() else ()
+    return Measured(
+        shape=reference.shape,
+        difference=float(wrong.sum()),
+        largest=float(wrong.size),
+        rounding=float(turned),
+        at=at,
+        ours=float(ours[at]) if at else None,
+        reference=float(reference[at]) if at else None,
+        note=UNCERTAIN if turned > UNDETERMINED * wrong.size else "",
+    )
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array.astype("float64")).max(initial=0.0))
+
+
+def _first(places: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.unravel_index(int(np.argmax(places)), places.shape))
+
+
+def _histogram(ulps: np.ndarray) -> dict[str, int]:
+    found, below = {}, -1.0
+    for bound in BUCKETS:
+        found[f"up to {bound}"] = int(((ulps > below) & (ulps <= bound)).sum())
+        below = bound
+    return {**found, "more": int((ulps > below).sum())}

@@ -1,0 +1,319 @@
+"""Recordings: read from a file that may come from anywhere, checked before anything is believed."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import (
+    CorruptFileError,
+    MissingFileError,
+    UnreadableFileError,
+    UnsafeFileError,
+    UnsupportedFileError,
+    quote,
+)
+from ..files import Limits
+from ..files._json import parse_json
+from .recorder.storing import SCHEMA, TEXT
+
+MAX_BYTES = 2 << 30  # of all arrays together; a recorder keeps 256 MB unless it is told otherwise
+MAX_MEMBERS = 100_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer: the names of the arrays that went in, of the masks, and of what came out.
+
+    A name is None where there is no array: no mask, or one that the recording had no room for.
+    """
+
+    layer: str
+    kind: str
+    inputs: tuple[str | None, ...]
+    masks: tuple[str | None, ...]
+    outputs: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One run of the reference.
+
+    Attributes:
+        name: What the report calls it.
+        what: What it holds, in words.
+        seed: Of its random weights.
+        weights: "own", or "random": those that `recorder.probes.random_weights` makes.
+        continues: Whether states were kept from the probe before.
+        error: Why Keras refused it; None if it did not.
+        inputs: Names of arrays.
+        outputs: Names of arrays.
+        predicted: What `predict` gave; empty where it was not asked.
+        calls: Of the layers, in the order in which they ran; empty where the layers were not recorded.
+    """
+
+    name: str
+    what: str
+    seed: int
+    weights: str
+    continues: bool
+    error: str | None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    predicted: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a reference computed.
+
+    Attributes:
+        path: Where it comes from.
+        writer: `package`, `version`, `backend`, `python`, ... of what wrote it.
+        source: `name` and `sha256` of the model file; None for a live model.
+        specs: Of the inputs: `name`, `shape`, `dtype`, `ids`, `pad`.
+        stateful: Whether the model keeps states.
+        weights: For each layer with weights: `layer`, `names`, `shapes`, `dtypes`, `scales`, `sha256`.
+        layers: (path, class) of every layer of the reference.
+        complete: Whether there was room for everything.
+        seed: Of the first probe.
+        probes: What was run.
+    """
+
+    path: str
+    writer: Mapping[str, Any]
+    source: Mapping[str, str] | None
+    specs: tuple[Mapping[str, Any], ...]
+    stateful: bool
+    weights: tuple[Mapping[str, Any], ...]
+    layers: tuple[tuple[str, str], ...]
+    complete: bool
+    seed: int
+    probes: tuple[Probe, ...]
+    _array: Callable[[str], np.ndarray] = field(repr=False)
+
+    def array(self, name: str) -> np.ndarray:
+        """The array of this name, float, integer or bool."""
+        return self._array(name)
+
+    @property
+    def reference(self) -> str:
+        """What computed it: "keras 3.15.1 (tensorflow), Python 3.11.7"."""
+        said = self.writer
+        backend = f" ({said['backend']})" if said.get("backend") else ""
+        python = f", Python {said['python']}" if said.get("python") else ""
+        return f"{said['package']} {said['version']}{backend}{python}".strip()
+
+
+def read_recording(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Recording:
+    """Read what a recorder wrote.
+
+    Nothing in it is run. Arrays are read one by one when they are asked for.
+
+    Args:
+        path: The .npz file.
+        max_bytes: Of all arrays together, unpacked.
+
+    Raises:
+        LoadError: There is no such file, it is no recording or a damaged one, larger than `max_bytes`, or of a
+            recorder that is newer than this reader.
+    """
+    where = os.fspath(path)
+    file = _File(where, max_bytes)
+    said = parse_json(file.text(), f"{where}: {TEXT}", Limits())
+    return from_said(where, said, set(file.members) - {TEXT}, file.array)
+
+
+class _File:
+    """The members of an .npz file, their sizes checked before they are unpacked."""
+
+    def __init__(self, path: str, max_bytes: int) -> None:
+        self.path = path
+        self.members: dict[str, zipfile.ZipInfo] = {}
+        with self._open() as archive:
+            infos = archive.infolist()
+        if len(infos) > MAX_MEMBERS:
+            raise UnsafeFileError(f"{path}: a recording of {len(infos)} arrays, the limit is {MAX_MEMBERS}.")
+        if (total := sum(info.file_size for info in infos)) > max_bytes:
+            raise UnsafeFileError(
+                f"{path}: its arrays take {total} bytes, the limit is {max_bytes}; read_recording(max_bytes=...) "
+                "raises it for a file that you trust."
+            )
+        for info in infos:
+            name = info.filename.removesuffix(".npy")
+            if name == info.filename or name in self.members:
+                raise CorruptFileError(f"{path}: {quote(info.filename)} is no array of a recording, or stands twice.")
+            self.members[name] = info
+
+    def _open(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except FileNotFoundError as error:
+            raise MissingFileError(f"{self.path}: there is no such file.") from error
+        except OSError as error:
+            raise UnreadableFileError(f"{self.path} cannot be read: {error}") from error
+        except zipfile.BadZipFile as error:
+            raise CorruptFileError(f"{self.path} is no recording: expected an .npz file, got another kind.") from error
+
+    def text(self) -> bytes:
+        if TEXT not in self.members:
+            raise CorruptFileError(
+                f"{self.path} is no recording: it has no {TEXT!r}. `kerastorch record` writes one; a file of inputs "
+                "x0 and outputs y0 is compared by `kerastorch verify FILE --golden`."
+            )
+        return self.array(TEXT).astype("uint8").tobytes()
+
+    def array(self, name: str) -> np.ndarray:
+        info = self.members[name]
+        with self._open() as archive:
+            try:
+                raw = archive.read(info)  # never more than `file_size` bytes
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+                raise CorruptFileError(f"{self.path}: {quote(name)} cannot be unpacked: {error}") from error
+        return _parsed(raw, f"{self.path}: {quote(name)}")
+
+
+def _parsed(raw: bytes, where: str) -> np.ndarray:
+    """The array of an .npy text, whose header is compared with its size before anything is made."""
+    stream = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        raise CorruptFileError(f"{where} is no array: {error}") from error
+    if dtype.kind not in "fiub":
+        raise UnsafeFileError(f"{where}: expected floats, integers or bools, got dtype {dtype}.")
+    left = len(raw) - stream.tell()
+    if math.prod(shape) * dtype.itemsize != left:
+        raise CorruptFileError(f"{where}: shape {shape} of {dtype} does not fit the {left} bytes that are there.")
+    return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+
+
+def from_said(path: str, said: Mapping[str, Any], arrays: set[str], read: Callable[[str], np.ndarray]) -> Recording:
+    """A recording, from what its JSON text says.
+
+    Args:
+        path: For messages.
+        said: The text's object.
+        arrays: The names of the arrays that are there.
+        read: Gives one of them.
+    """
+    look = _Look(path, arrays)
+    schema = look.get(said, "schema", int)
+    if said.get("kind") != "kerastorch recording" or not isinstance(schema, int):
+        raise CorruptFileError(f"{path} is no recording of kerastorch.")
+    if schema != SCHEMA:
+        raise UnsupportedFileError(
+            f"{path}: a recording of schema {schema}, this version of kerastorch reads {SCHEMA}. Record again with "
+            "`kerastorch record`, or update kerastorch."
+        )
+    model = look.get(said, "model", dict)
+    writer = look.get(said, "writer", dict)
+    for key in ("package", "version"):
+        look.get(writer, key, str)
+    source = said.get("source")
+    if source is not None:
+        for key in ("name", "sha256"):
+            look.get(source if isinstance(source, dict) else {}, key, str)
+    probes = tuple(look.probe(item) for item in look.get(said, "probes", list))
+    if not probes:
+        raise CorruptFileError(f"{path}: the recording holds no probe.")
+    return Recording(
+        path=path,
+        writer=writer,
+        source=source,
+        specs=tuple(look.spec(item) for item in look.get(said, "inputs", list)),
+        stateful=look.get(model, "stateful", bool),
+        weights=tuple(look.weights(item) for item in look.get(said, "weights", list)),
+        layers=tuple((str(item[0]), str(item[1])) for item in look.lists(said, "layers", 2)),
+        complete=look.get(said, "complete", bool),
+        seed=look.get(said, "seed", int),
+        probes=probes,
+        _array=read,
+    )
+
+
+class _Look:
+    """Takes values out of JSON, each of the type that it must have."""
+
+    def __init__(self, path: str, arrays: set[str]) -> None:
+        self.path, self.arrays = path, arrays
+
+    def get(self, held: Any, key: str, kind: type) -> Any:
+        value = held.get(key) if isinstance(held, dict) else None
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise CorruptFileError(
+                f"{self.path}: the recording's {key!r}: expected {kind.__name__}, got {quote(value, 60)}."
+            )
+        return value
+
+    def lists(self, held: Any, key: str, length: int | None = None) -> list[list[Any]]:
+        found = self.get(held, key, list)
+        for item in found:
+            if not isinstance(item, list) or (length is not None and len(item) != length):
+                raise CorruptFileError(f"{self.path}: the recording's {key!r}: expected lists, got {quote(item, 60)}.")
+        return found
+
+    def names(self, held: Any, key: str, gaps: bool = False) -> tuple[Any, ...]:
+        found = tuple(self.get(held, key, list))
+        for name in found:
+            if not ((gaps and name is None) or (isinstance(name, str) and name in self.arrays)):
+                raise CorruptFileError(
+                    f"{self.path}: the recording names an array {quote(name, 60)} that is not there."
+                )
+        return found
+
+    def probe(self, said: Any) -> Probe:
+        error = said.get("error") if isinstance(said, dict) else None
+        calls = said.get("calls", []) if isinstance(said, dict) else []
+        return Probe(
+            name=self.get(said, "name", str),
+            what=self.get(said, "what", str),
+            seed=said.get("seed", 0) if isinstance(said.get("seed", 0), int) else self.get(said, "seed", int),
+            weights=self.get(said, "weights", str),
+            continues=self.get(said, "continues", bool),
+            error=None if error is None else str(error),
+            inputs=self.names(said, "inputs"),
+            outputs=self.names(said, "outputs"),
+            predicted=self.names(said, "predicted") if "predicted" in said else (),
+            calls=tuple(
+                Call(
+                    self.get(call, "layer", str),
+                    self.get(call, "class", str),
+                    *(self.names(call, key, gaps=True) for key in ("inputs", "masks", "outputs")),
+                )
+                for call in (calls if isinstance(calls, list) else self.get(said, "calls", list))
+            ),
+        )
+
+    def spec(self, said: Any) -> Mapping[str, Any]:
+        for size in self.get(said, "shape", list):
+            if size is not None and (not isinstance(size, int) or size < 0):
+                raise CorruptFileError(f"{self.path}: an input's shape: expected sizes or null, got {quote(size, 60)}.")
+        for key in ("name", "dtype"):
+            self.get(said, key, str)
+        return said
+
+    def weights(self, said: Any) -> Mapping[str, Any]:
+        self.get(said, "layer", str)
+        count = len(self.get(said, "names", list))
+        for key, kind in (("names", str), ("dtypes", str), ("sha256", str), ("scales", (int, float)), ("shapes", list)):
+            values = self.get(said, key, list)
+            if len(values) != count or not all(isinstance(value, kind) for value in values):
+                raise CorruptFileError(
+                    f"{self.path}: the recording's weights of {quote(said['layer'])}: wrong {key!r}."
+                )
+        for shape in said["shapes"]:
+            if not all(isinstance(size, int) and 0 <= size < 1 << 32 for size in shape) or math.prod(shape) > 1 << 31:
+                raise UnsafeFileError(f"{self.path}: the recording's weights of {quote(said['layer'])}: shape {shape}.")
+        return said

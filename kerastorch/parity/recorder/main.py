@@ -1,0 +1,155 @@
+"""The command line of the recorder. It is run by the Python that has Keras; kerastorch never imports it."""
+
+from __future__ import division, print_function
+
+import argparse
+import json
+import os
+import runpy
+import sys
+import threading
+import zipfile
+
+import numpy as np
+
+from .capture import is_eager, version_of
+from .recording import Recorder, Refused
+from .storing import hash_of_file
+
+
+def parser():
+    made = argparse.ArgumentParser(description="Record what a Keras model computes, layer by layer.")
+    made.add_argument("model", help="a model file of Keras; of weights only, with --arch")
+    made.add_argument("recording", help="where to write, NAME.npz")
+    made.add_argument("--arch", metavar="A.json", help="for a file of weights: the model's to_json() text")
+    made.add_argument("--keras", choices=["auto", "keras", "tf_keras", "tensorflow"], default="auto",
+                      help="which Keras; that of the file's own era if it is there")  # fmt: skip
+    made.add_argument("--custom", metavar="M.py", action="append", default=[],
+                      help="run this file; its classes and functions are the model's custom objects")  # fmt: skip
+    made.add_argument("--trust", action="store_true", help="let Keras run code that stands in the file (Lambda)")
+    made.add_argument("--inputs", metavar="X.npz", help="arrays x0, x1, ... in the place of made ones")
+    made.add_argument("--outputs-only", action="store_true", help="leave the layers out")
+    made.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    made.add_argument("--max-mb", type=int, default=256, help="arrays that are kept, in MB; layers beyond are left out")
+    made.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+    return made
+
+
+def is_of_keras3(path):
+    """Whether a file was written by Keras 3."""
+    version = ""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if "metadata.json" in archive.namelist():
+                version = json.loads(archive.read("metadata.json").decode("utf-8")).get("keras_version", "")
+    else:
+        import h5py
+
+        with h5py.File(path, "r") as store:
+            version = store.attrs.get("keras_version", "")
+            if not version and "model_weights" in store:
+                version = store["model_weights"].attrs.get("keras_version", "")
+    text = version.decode("utf-8") if isinstance(version, bytes) else str(version)
+    return text.startswith("3")
+
+
+def find_keras(wanted, keras3):
+    """The Keras to use: the wanted one, else that of the file's era, else any that is here."""
+    order = ["keras", "tf_keras", "tensorflow"] if keras3 else ["tf_keras", "keras", "tensorflow"]
+    found = []
+    for name in order if wanted == "auto" else [wanted]:
+        try:
+            if name == "keras":
+                import keras
+            elif name == "tf_keras":
+                import tf_keras as keras
+            else:
+                from tensorflow import keras
+        except ImportError as error:
+            found.append("%s: %s" % (name, error))
+            continue
+        if wanted != "auto" or (version_of(keras) >= (3, 0)) == keras3:
+            return keras
+        found.append(keras)
+    there = [keras for keras in found if not isinstance(keras, str)]
+    if not there:
+        raise Refused("there is no Keras in %s: %s" % (sys.executable, "; ".join(found)))
+    return there[0]
+
+
+def custom_objects(paths):
+    """The classes and functions of somebody's own files, by name."""
+    found = {}
+    for path in paths:
+        names = runpy.run_path(path)
+        found.update((name, value) for name, value in names.items() if callable(value) and not name.startswith("__"))
+    return found
+
+
+def load(options, keras):
+    """The model."""
+    custom = custom_objects(options.custom)
+    if options.arch:
+        with open(options.arch) as stream:
+            model = keras.models.model_from_json(stream.read(), custom_objects=custom)
+        model.load_weights(options.model)
+        return model
+    extra = {}
+    if version_of(keras) >= (3, 0) and options.trust:
+        extra["safe_mode"] = False
+    try:
+        return keras.models.load_model(options.model, custom_objects=custom, compile=False, **extra)
+    except TypeError as error:
+        if "compile" not in str(error):
+            raise
+    return keras.models.load_model(options.model, custom_objects=custom)  # Keras 1 compiles always
+
+
+def end_with_parent():
+    """End this process when the one that started it is gone: it holds the other end of our standard input."""
+
+    def watch():
+        sys.stdin.read()
+        os._exit(3)
+
+    thread = threading.Thread(target=watch)
+    thread.daemon = True
+    thread.start()
+
+
+def say(text):
+    print("recorder: " + text)
+    sys.stdout.flush()
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    if options.with_parent:
+        end_with_parent()
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
+    try:
+        say("looking for Keras")
+        keras = find_keras(options.keras, options.arch is None and is_of_keras3(options.model))
+        if not is_eager(keras):
+            # Inference; eager models are told by the call.
+            keras.backend.set_learning_phase(0)  # pyright: ignore[reportAttributeAccessIssue]
+        say("reading the model with %s %s" % (keras.__name__, keras.__version__))
+        recorder = Recorder(load(options, keras), keras, options.seed, options.max_mb << 20,
+                            not options.outputs_only, say)  # fmt: skip
+        given = None
+        if options.inputs:
+            with np.load(options.inputs, allow_pickle=False) as stored:
+                given = [stored["x%d" % number] for number in range(len(recorder.specs))]
+        said = recorder.record(given)
+        said["source"] = {"name": os.path.basename(options.model), "sha256": hash_of_file(options.model)}
+        recorder.store.write(options.recording, said)
+    except Refused as error:
+        say("error: %s" % error)
+        return 2
+    say("written: %s" % options.recording)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

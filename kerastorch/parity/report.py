@@ -1,0 +1,179 @@
+"""What a comparison has found: a verdict, the numbers behind it, and the texts that show them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .measuring import Measured
+
+# How many times the measured rounding two implementations may lie apart. See docs/parity.md for what was seen.
+LIMIT = 32.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One array of the reference beside ours.
+
+    Attributes:
+        where: "output" (of the model), "predict" (the same, by Keras's `predict`), "layer" (as the chain runs), "alone"
+            (the layer on the reference's inputs), "mask" (that the layer is given).
+        layer: Its path; empty for the model's outputs.
+        kind: Its class in the reference.
+        place: Which of the arrays.
+        probe: Which run.
+        measured: The numbers.
+    """
+
+    where: str
+    layer: str
+    kind: str
+    place: int
+    probe: str
+    measured: Measured
+
+    @property
+    def judged(self) -> bool:
+        """Whether it counts."""
+        return not self.measured.note
+
+    @property
+    def differs(self) -> bool:
+        """Whether it counts and lies beyond what rounding explains."""
+        return self.judged and not self.measured.multiple <= LIMIT
+
+    @property
+    def name(self) -> str:
+        """Which array it is, in words."""
+        what = {"output": "output", "predict": "output of predict", "layer": "output", "alone": "output, alone,"}
+        owner = f"{self.layer}: " if self.layer else ""
+        return f"{owner}{what.get(self.where, self.where)} {self.place} in the probe {self.probe!r}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        place = {"where": self.where, "layer": self.layer, "class": self.kind, "place": self.place, "probe": self.probe}
+        return {**place, "differs": self.differs, **self.measured.to_dict()}
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What `check_parity` has found; `print(report)` shows it.
+
+    Attributes:
+        rows: Every array that was looked at.
+        probes: For each run its `name`, `what` and `seed`, and why it was not compared, if it was not.
+        gaps: What could not be compared, and why.
+        weights: Layers whose weights are not those of the reference, with the names of the arrays.
+        reference: Versions of what computed the reference, and the name and hash of its file.
+        here: Versions of what computed the rest, and the device.
+        again: The command that does it again; empty where there is none.
+    """
+
+    rows: tuple[Row, ...]
+    probes: tuple[Mapping[str, Any], ...]
+    gaps: Mapping[str, str]
+    weights: Mapping[str, Sequence[str]]
+    reference: Mapping[str, Any]
+    here: Mapping[str, Any]
+    again: str = ""
+    limit: float = field(default=LIMIT)
+
+    @property
+    def judged(self) -> tuple[Row, ...]:
+        """The rows that count."""
+        return tuple(row for row in self.rows if row.judged)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output was compared and no array lies beyond what rounding explains."""
+        return not self.unjudged and not any(row.differs for row in self.judged)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The outputs that no probe could judge, each with the reason: nothing is known of them."""
+        outputs = [row for row in self.rows if row.where == "output"]
+        known = {row.place for row in outputs if row.judged}
+        why = {row.place: row.measured.note for row in outputs if row.place not in known}
+        if not outputs:
+            return ("the outputs: no probe was compared",)
+        return tuple(f"output {place}: {note}" for place, note in sorted(why.items()))
+
+    @property
+    def worst(self) -> Row | None:
+        """The array with the largest multiple of its rounding; None if nothing was compared."""
+        # Of equal ones the output: it is what a person looks for.
+        return max(self.judged, key=lambda row: (row.measured.multiple, row.where == "output"), default=None)
+
+    @property
+    def first(self) -> Row | None:
+        """Where it begins: the first layer that differs on the reference's own inputs, else as the chain runs."""
+        for wheres in (("alone",), ("mask",), ("layer",), ("output", "predict")):
+            for row in self.rows:
+                if row.where in wheres and row.differs:
+                    return row
+        return None
+
+    @property
+    def explained_by(self) -> str | None:
+        """What explains a difference; None if there is none, or nothing is known that does."""
+        if self.passed or not self.weights:
+            return None
+        shown = "; ".join(f"{layer} ({', '.join(names)})" for layer, names in list(self.weights.items())[:5])
+        return f"the model here has other weights than the reference: {shown}"
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        judged = self.judged
+        if self.unjudged and not any(row.differs for row in judged):
+            return f"NOT COMPARED: {'; '.join(self.unjudged)}."
+        worst = self.worst
+        assert worst is not None
+        if self.passed:
+            return (
+                f"PARITY: {len(judged)} arrays compared, none further apart than "
+                f"{times(worst.measured.multiple)} times what rounding does (allowed: {self.limit:g})."
+            )
+        first = self.first
+        assert first is not None
+        layer = f"{first.layer!r} ({first.kind})"
+        where = f"it begins at {layer}" if first.layer else "no layer was compared"
+        if first.where == "mask":
+            where = f"it begins with the mask that {layer} is given"
+        count = sum(row.differs for row in judged)
+        return f"NO PARITY: {count} of {len(judged)} arrays differ by more than rounding; {where}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        worst, first = self.worst, self.first
+        return {
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "explained_by": self.explained_by,
+            "worst": None if worst is None else worst.to_dict(),
+            "first": None if first is None else first.to_dict(),
+            "limit": self.limit,
+            "reference": dict(self.reference),
+            "here": dict(self.here),
+            "probes": [dict(probe) for probe in self.probes],
+            "not_compared": dict(self.gaps),
+            "other_weights": {layer: list(names) for layer, names in self.weights.items()},
+            "again": self.again,
+            "arrays": [row.to_dict() for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        from .text import as_text
+
+        return as_text(self)
+
+
+def times(multiple: float) -> str:
+    """A multiple as people read it: 0.4, 1.3, 27, 40,213."""
+    if not math.isfinite(multiple):
+        return "endlessly many"
+    if multiple >= 1e7:
+        return f"{multiple:.1e}"
+    return f"{multiple:,.0f}" if multiple >= 10 else f"{multiple:.1f}"

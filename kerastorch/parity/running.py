@@ -1,0 +1,220 @@
+"""A model of ours on the inputs of a recording: outputs and each call of its layers, as they are and more exactly."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..base.layer import Layer
+from ..models import InputLayer, Model
+from ..structure import leaves, map_structure
+
+MOVED = 2  # copies whose weights and inputs are moved by one unit in the last place, each in its own directions
+NOT_DATA = ("mask", "training", "with_masks", "return_attention_scores", "use_causal_mask")
+
+
+@dataclass(frozen=True)
+class OurCall:
+    """One call of a layer: its arguments as they reached it, and its outputs in order."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: list[Tensor]
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors that are data: by position, then by name."""
+        named = [self.kwargs[name] for name in sorted(self.kwargs) if _is_data(name)]
+        return [*tensors_in(self.args), *tensors_in(named)]
+
+    @property
+    def masks(self) -> list[Tensor | None]:
+        """The masks of the inputs; None where an input has none."""
+        names = [
+            "mask",
+            *(name for name in sorted(self.kwargs) if name.endswith("_mask") and name != "use_causal_mask"),
+        ]
+        given = [self.kwargs[name] for name in names if self.kwargs.get(name) is not None]
+        return [mask if isinstance(mask, Tensor) else None for mask in leaves(given)]
+
+    def given(self, inputs: Sequence[Tensor], masks: Sequence[Tensor | None]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of this call with other data in the place of its own; a mask of None keeps its own.
+
+        Each tensor comes in the dtype and on the device of the one that it stands for.
+        """
+        data, covers = iter(inputs), iter(masks)
+
+        def swap(own: Any) -> Any:
+            return next(data).to(own) if isinstance(own, Tensor) else own
+
+        def cover(own: Any) -> Any:
+            if own is None:
+                return None
+            other = next(covers)
+            return other.to(own) if isinstance(own, Tensor) and other is not None else own
+
+        args = map_structure(swap, self.args)
+        kwargs: dict[str, Any] = {}
+        for name in sorted(self.kwargs):
+            if _is_data(name):
+                kwargs[name] = map_structure(swap, self.kwargs[name])
+            elif (name == "mask" or name.endswith("_mask")) and masks and self.kwargs[name] is not None:
+                kwargs[name] = map_structure(cover, self.kwargs[name])
+            else:
+                kwargs[name] = self.kwargs[name]
+        return args, kwargs
+
+
+def _is_data(name: str) -> bool:
+    return name not in NOT_DATA and not name.endswith("_mask")
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in nested lists, tuples and dicts, dicts by their keys, as a recording has them."""
+    if isinstance(value, dict):
+        return [leaf for key in sorted(value) for leaf in tensors_in(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in tensors_in(part)]
+    return [value] if isinstance(value, Tensor) else []
+
+
+@dataclass
+class Run:
+    """What a model has computed: its outputs, and by the path of each layer its calls."""
+
+    outputs: list[Tensor] = field(default_factory=list)
+    calls: dict[str, list[OurCall]] = field(default_factory=dict)
+
+
+def layers_by_path(model: nn.Module, inside: str = "") -> dict[str, Layer]:
+    """Every layer but the inputs by its path; those of a model inside behind its name: `encoder/lstm`."""
+    found: dict[str, Layer] = {}
+    if not isinstance(model, Model):
+        return found
+    for layer in model.layers:
+        if isinstance(layer, InputLayer):
+            continue
+        found[f"{inside}{layer.name}"] = layer
+        if isinstance(layer, Model) and layer._carries_masks:
+            found.update(layers_by_path(layer, f"{inside}{layer.name}/"))
+    return found
+
+
+def run(module: nn.Module, inputs: Sequence[Tensor], watched: Mapping[str, Layer]) -> Run:
+    """Run a model or a module on one batch, in inference, and keep the calls of the layers that are watched."""
+    found = Run()
+
+    def keep(path: str) -> Any:
+        def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+            made = outputs[0] if kwargs.get("with_masks") else outputs
+            found.calls.setdefault(path, []).append(OurCall(args, dict(kwargs), tensors_in(made)))
+
+        return hook
+
+    handles = [layer.register_forward_hook(keep(path), with_kwargs=True) for path, layer in watched.items()]
+    try:
+        with torch.inference_mode():
+            found.outputs = tensors_in(module(*inputs))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+class Variants:
+    """A model as it is, in float64, and moved by one unit in the last place: what rounding does to it can be seen.
+
+    Args:
+        model: The model; it is copied, and stays as it is.
+        pads: Values that mean a masked step: they are not moved.
+    """
+
+    def __init__(self, model: nn.Module, pads: Sequence[float]) -> None:
+        self.pads = tuple(pads)
+        self.base = copy.deepcopy(model).eval()
+        self.exact = copy.deepcopy(self.base).double()
+        self.moved = [copy.deepcopy(self.base) for _ in range(MOVED)]
+        for number, module in enumerate(self.moved):
+            generator = torch.Generator().manual_seed(number)
+            with torch.no_grad():
+                for tensor in (*module.parameters(), *module.buffers()):
+                    if tensor.is_floating_point():
+                        tensor.copy_(moved(tensor, generator))
+        self.all = [self.base, self.exact, *self.moved]
+        self.layers = [layers_by_path(module) for module in self.all]
+
+    def inputs(self, tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+        """The same inputs for each of the variants."""
+        found = [list(tensors), [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]]
+        for number in range(MOVED):
+            generator = torch.Generator().manual_seed(100 + number)
+            found.append([moved_input(tensor, generator, self.pads) for tensor in tensors])
+        return found
+
+    def run(self, arrays: Sequence[np.ndarray], device: torch.device, watch: bool) -> list[Run]:
+        """Run all variants on one batch, from whatever states they keep."""
+        tensors = [torch.from_numpy(np.array(array)).to(device) for array in arrays]
+        with plain_arithmetic():
+            return [
+                run(module, given, layers if watch else {})
+                for module, given, layers in zip(self.all, self.inputs(tensors), self.layers, strict=True)
+            ]
+
+    def reset_states(self) -> None:
+        """Set what the variants keep between batches to zeros."""
+        for module in self.all:
+            if isinstance(module, Model) and module._keeps_states:
+                module.reset_states()
+
+    def alone(
+        self, path: str, calls: Sequence[OurCall], inputs: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+    ) -> list[list[Tensor]]:
+        """The outputs of one layer, by each variant, for inputs of the reference's."""
+        given = [torch.from_numpy(np.array(array)) for array in inputs]
+        covers = [None if mask is None else torch.from_numpy(np.array(mask)) for mask in masks]
+        found: list[list[Tensor]] = []
+        with plain_arithmetic(), torch.inference_mode():
+            for layers, call, tensors in zip(self.layers, calls, self.inputs(given), strict=True):
+                layer = layers[path]
+                if layer._keeps_states:  # those of the chain stay as they are for the batch that follows
+                    layer = copy.deepcopy(layer)
+                    layer.reset_states()  # type: ignore[attr-defined]
+                args, kwargs = call.given(tensors, covers)
+                found.append(tensors_in(layer._call_past_masks(*args, **kwargs)))
+        return found
+
+
+def moved(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """A tensor of floats moved by one unit in the last place, up or down; zeros stay."""
+    signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor.device) * 2 - 1
+    return tensor * (1 + signs.to(tensor.dtype) * torch.finfo(tensor.dtype).eps)
+
+
+def moved_input(tensor: Tensor, generator: torch.Generator, pads: Sequence[float]) -> Tensor:
+    """The same for an input. Whole numbers stay, which may be words, and so do `pads`."""
+    if not tensor.is_floating_point():
+        return tensor
+    keep = tensor == tensor.round()
+    for pad in pads:
+        keep |= tensor == pad
+    return torch.where(keep, tensor, moved(tensor, generator))
+
+
+@contextmanager
+def plain_arithmetic() -> Iterator[None]:
+    """float32 that is float32, on devices too."""
+    cuda: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    kept = cuda.allow_tf32, cudnn.allow_tf32
+    cuda.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        cuda.allow_tf32, cudnn.allow_tf32 = kept

@@ -1,0 +1,130 @@
+"""What a model file would make Keras do, told before Keras gets it.
+
+Keras looks classes and functions up by the modules that a file names, and runs the code of a Lambda layer. Here nothing
+of a file is run; so it is read here first, and what it names is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, MissingLayersError, UnsafeFileError, quote
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+# Where the classes live that a model is made of. Others of Keras's modules have functions that fetch and write files.
+PARTS = {
+    "activations",
+    "constraints",
+    "dtype_policies",
+    "engine",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "ops",
+    "optimizers",
+    "regularizers",
+}
+
+
+def load_checked(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None, trust: bool) -> Model:
+    """The model of a file, read here, after a look at what Keras would run.
+
+    Args:
+        file: The model file, or with `arch` a file of weights.
+        arch: A file with the model's `to_json()` text.
+        trust: Whether that does not matter.
+
+    Raises:
+        UnsafeFileError: Keras would run what the file says, and it is not trusted.
+        LoadError: The file cannot be read here.
+    """
+    from ..load import load_model, load_weights, model_from_json
+
+    found = [] if trust else concerns(file, arch)
+    if found:
+        raise _refused(file, found)
+    try:
+        if arch is None:
+            return load_model(file)
+        model = model_from_json(_text(arch))
+        load_weights(model, file)
+        return model
+    except MissingLayersError as error:
+        if trust:
+            raise
+        raise _refused(file, ["layers of somebody's own, or Lambda layers"], error) from error
+
+
+def _refused(file: str | os.PathLike[str], found: list[str], cause: Exception | None = None) -> UnsafeFileError:
+    shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+    why = f" Here: {cause}" if cause else ""
+    return UnsafeFileError(
+        f"{os.fspath(file)}: to compare it, Keras would run what the file says: {shown}. If you know where it is from, "
+        f"allow it by --trust (check_parity: trust=True).{why}"
+    )
+
+
+def concerns(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None = None) -> list[str]:
+    """What in a file Keras would look up or run and is not plainly a part of Keras's models; empty if all is."""
+    from ..files import open_archive
+
+    if arch is not None:
+        try:
+            return list(dict.fromkeys(_in_config(json.loads(_text(arch)))))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ArgumentError(f"--arch {quote(os.fspath(arch))} is no JSON text: {error}") from error
+    with open_archive(file) as archive:
+        return list(dict.fromkeys(_in_config(archive.config or {})))
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"--arch {quote(os.fspath(path))} cannot be read as text: {error}") from error
+
+
+def _in_config(value: Any) -> Iterator[str]:
+    """Every dict in nested configs, without recursion: a file may be deep."""
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, dict):
+            left.extend(value.values())
+            yield from _in_entry(value)
+
+
+def _in_entry(entry: dict[str, Any]) -> Iterator[str]:
+    name, module, registered = (entry.get(key) for key in ("class_name", "module", "registered_name"))
+    shown = quote(name, 60)
+    if name in ("Lambda", "__lambda__"):
+        yield "Python code of a Lambda"
+    elif name == "function":
+        yield f"a function of somebody's own, {quote(entry.get('config'), 60)}"
+    if isinstance(name, str) and ">" in name:
+        yield f"a class of somebody's own, {shown}"
+    elif isinstance(registered, str) and ">" in registered and not registered.startswith(("keras>", "Keras>")):
+        yield f"a class of somebody's own, {quote(registered, 60)}"
+    if isinstance(name, str) and module is not None and not _is_known(module):
+        yield f"{shown} of the module {quote(module, 60)}"
+
+
+def _is_known(module: object) -> bool:
+    parts = module.split(".") if isinstance(module, str) else []
+    if parts == ["builtins"]:
+        return True
+    if not parts or parts[0] not in ("keras", "tf_keras"):
+        return False
+    inner = [part for part in parts[1:] if part != "src"]
+    return not inner or inner[0] in PARTS

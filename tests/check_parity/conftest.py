@@ -1,0 +1,1 @@
+from _recordings import recordings as recordings
