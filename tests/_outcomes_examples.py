@@ -28,13 +28,33 @@ DIALECTS = ("keras3", "keras2")
 OF_EXAMPLES = 3  # of so many about one is kept
 
 
+def named(config: Any) -> Any:
+    """A config whose inner layers have names: those that are made up count what was made before."""
+    if isinstance(config, list):
+        return [
+            named({**each, "config": {"name": f"inner_{at}", **each["config"]}})
+            if isinstance(each, dict) and "class_name" in each
+            else each
+            for at, each in enumerate(config)
+        ]
+    if not isinstance(config, dict):
+        return config
+    found = {key: named(each) for key, each in config.items()}
+    return {
+        key: {**each, "config": {"name": f"inner_{key}", **each["config"]}}
+        if isinstance(each, dict) and each.get("class_name") in REGISTRY
+        else each
+        for key, each in found.items()
+    }
+
+
 def models() -> Iterator[tuple[str, Callable[[], Any]]]:
     """A model around each example: a chain, or a graph where it takes several tensors."""
     for cls in REGISTRY.values():
         for example in cls.EXAMPLES:
 
             def make(cls: type[Layer] = cls, example: Any = example) -> Any:
-                layer = cls.from_config({**example.config, "name": "layer"})
+                layer = cls.from_config({**named(example.config), "name": "layer"})
                 dtype = "int32" if "input_dim" in example.config else "float32"
                 made: list[Any] = []
 
@@ -189,13 +209,13 @@ def constructed() -> dict[str, Callable[[], Any]]:
                     continue
                 for value in ARGUMENTS:
                     key = f"{cls._class_name} {example.name}, {argument}={value!r}"
-                    if crc32(key.encode()) % OF_CONSTRUCTORS:
+                    if crc32(key.encode()) % OF_CONSTRUCTORS or (argument == "name" and value is None):
                         continue
 
                     def make(
                         cls: Any = cls, example: Any = example, argument: str = argument, value: Any = value
                     ) -> Any:
-                        layer = cls(**{"name": "layer", **example.config, argument: value})
+                        layer = cls(**{"name": "layer", **named(example.config), argument: value})
                         layer.build(example.input_shape)
                         found = [
                             [each.name, list(each.shape), str(each.dtype), each.trainable] for each in layer.weights

@@ -17,4 +17,4 @@ def test_no_call_does_anything_else(part: int) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_argument_means_anything_else(part: int) -> None:
-    assert differences(constructed(), "constructed", slice(part, None, PARTS)) == {}
+    assert differences(constructed(), "constructed", slice(part, None, PARTS), complete=False) == {}

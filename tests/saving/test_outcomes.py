@@ -21,4 +21,4 @@ def test_no_array_stands_elsewhere(part: int) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_layer_is_written_as_it_was(part: int) -> None:
-    assert differences(examples(), "examples", slice(part, None, PARTS)) == {}
+    assert differences(examples(), "examples", slice(part, None, PARTS), complete=False) == {}
