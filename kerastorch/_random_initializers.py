@@ -140,6 +140,7 @@ class _Scaled(RandomInitializer):
         return self.law().draw(out, *compute_fans(out.shape, self.input_axes, self.output_axes), generator)
 
     def law(self) -> _Law:
+        """What the numbers are drawn from."""
         raise NotImplementedError
 
 

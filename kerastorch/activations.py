@@ -26,6 +26,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def linear(x: Tensor) -> Tensor:
+    """x as it is."""
     return x
 
 
@@ -43,36 +44,44 @@ def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None,
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
+    """x where it is positive, else `negative_slope * x`."""
     return F.leaky_relu(x, negative_slope)
 
 
 def relu6(x: Tensor) -> Tensor:
+    """min(max(x, 0), 6)."""
     return F.relu6(x)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where it is positive, else alpha * (exp(x) - 1)."""
     return F.elu(x, alpha)
 
 
 def selu(x: Tensor) -> Tensor:
+    """1.0507 * elu(x) with alpha 1.6733 (Klambauer et al. 2017)."""
     # torch takes the left derivative at 0, Keras the right one.
     return torch.where(x < 0, F.selu(x), _SELU_SCALE * x)
 
 
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where it is positive, else alpha * (exp(x / alpha) - 1)."""
     # The gradient of F.celu is 1e-8 off in float64 where alpha is not 1.
     return torch.where(x > 0, x, alpha * torch.expm1(clip(x, None, 0.0) / alpha))
 
 
 def gelu(x: Tensor, approximate: bool = False) -> Tensor:
+    """x times the normal distribution at x; `approximate`: by tanh."""
     return F.gelu(x, approximate="tanh" if approximate else "none")
 
 
 def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x))."""
     return torch.sigmoid(x)
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
+    """The logarithm of sigmoid(x)."""
     return F.logsigmoid(x)
 
 
@@ -97,46 +106,57 @@ def hard_silu(x: Tensor) -> Tensor:
 
 
 def tanh(x: Tensor) -> Tensor:
+    """Hyperbolic tangent."""
     return torch.tanh(x)
 
 
 def tanh_shrink(x: Tensor) -> Tensor:
+    """x - tanh(x)."""
     return F.tanhshrink(x)
 
 
 def hard_tanh(x: Tensor) -> Tensor:
+    """min(max(x, -1), 1)."""
     return clip(x, -1.0, 1.0)  # unlike F.hardtanh, the gradient is 1 at -1 and 1
 
 
 def hard_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    """x where its size is above `threshold`, else 0."""
     return torch.where(x.abs() > threshold, x, 0.0)
 
 
 def soft_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    """x brought nearer to 0 by `threshold`, 0 where it is smaller than that."""
     return torch.where(x > threshold, x - threshold, torch.where(x < -threshold, x + threshold, 0.0))
 
 
 def threshold(x: Tensor, threshold: float, default_value: float) -> Tensor:
+    """x where it is above `threshold`, else `default_value`."""
     return torch.where(x > threshold, x, default_value)
 
 
 def squareplus(x: Tensor, b: float = 4) -> Tensor:
+    """(x + sqrt(x * x + b)) / 2."""
     return (x + torch.sqrt(x * x + b)) / 2
 
 
 def softsign(x: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
     return F.softsign(x)
 
 
 def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x))."""
     return F.softplus(x, threshold=40.0)  # torch's own 20 is 2e-9 off, too much in float64
 
 
 def exponential(x: Tensor) -> Tensor:
+    """exp(x)."""
     return torch.exp(x)
 
 
 def mish(x: Tensor) -> Tensor:
+    """x * tanh(softplus(x))."""
     return F.mish(x)
 
 
@@ -151,10 +171,12 @@ def glu(x: Tensor, axis: int = -1) -> Tensor:
 
 
 def sparse_plus(x: Tensor) -> Tensor:
+    """0 up to -1, (x + 1)^2 / 4 up to 1, then x."""
     return torch.where(x <= -1, 0.0, torch.where(x < 1, 0.25 * (x + 1) ** 2, x))
 
 
 def sparse_sigmoid(x: Tensor) -> Tensor:
+    """0 up to -1, (x + 1) / 2 up to 1, then 1."""
     return 0.5 * (F.hardtanh(x) + 1.0)
 
 

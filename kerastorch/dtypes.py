@@ -146,6 +146,7 @@ def any_dtype(name: Any) -> torch.dtype:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
+    """The name that Keras has for a dtype of torch, such as "float32"."""
     return _NAMES.get(dtype, str(dtype).removeprefix("torch."))
 
 

@@ -54,10 +54,12 @@ class SeedGenerator:
         return int(torch.randint(2**62, (), generator=self._generator, dtype=torch.int64, device="cpu"))
 
     def get_config(self) -> dict[str, Any]:
+        """The seed that it was made with, and the name."""
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        """A generator as `get_config` describes it, at its beginning."""
         return cls(**config)
 
 

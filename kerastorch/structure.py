@@ -62,6 +62,7 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def count_shapes(shapes: Any) -> int:
+    """How many shapes there are in lists, tuples and dicts of shapes."""
     found: list[Any] = []
     map_shapes(found.append, shapes)
     return len(found)

@@ -1,4 +1,8 @@
-"""The layers, under Keras's names."""
+"""The layers, under Keras's names.
+
+In shapes, here and in all docstrings, `B` is the batch, `T` time, `F` features, `U` units, `C` channels, `G` the gates
+of a recurrent layer, and `...` any axes.
+"""
 
 from collections.abc import Callable as _Callable
 from typing import TYPE_CHECKING

@@ -121,6 +121,7 @@ class InputLayer(Layer):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x `(B, ...)`."""
         return x
 
 

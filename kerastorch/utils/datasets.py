@@ -33,6 +33,7 @@ class PyDataset(ABC):
 
     @property
     def num_batches(self) -> int:
+        """How many batches there are: the length."""
         return len(self)
 
     def on_epoch_begin(self) -> None:  # noqa: B027 - a hook, which a class need not have

@@ -120,7 +120,7 @@ class Conv(ConvLayer):
         """Convolve.
 
         Args:
-            x: Of the layer's dtype, with the channels where `data_format` says.
+            x: `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first; of the layer's dtype.
 
         Returns:
             The same layout with `filters` channels.

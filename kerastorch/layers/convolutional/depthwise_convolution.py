@@ -87,7 +87,7 @@ class DepthwiseConv(ChannelwiseConv):
         """Convolve each channel of x.
 
         Args:
-            x: Of the layer's dtype, with the channels where `data_format` says.
+            x: `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first; of the layer's dtype.
 
         Returns:
             The same layout with `C * depth_multiplier` channels: those made of the first channel first.

@@ -134,7 +134,7 @@ class LocallyConnected(ConvLayer):
         """Convolve, each place with its own kernel.
 
         Args:
-            x: Of the layer's dtype, with the channels where `data_format` says.
+            x: `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first; of the layer's dtype.
 
         Returns:
             The same layout with `filters` channels.

@@ -108,7 +108,7 @@ class SeparableConv(ChannelwiseConv):
         """Convolve each channel of x, then mix the channels at each place.
 
         Args:
-            x: Of the layer's dtype, with the channels where `data_format` says.
+            x: `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first; of the layer's dtype.
 
         Returns:
             The same layout with `filters` channels.

@@ -132,7 +132,7 @@ class ConvTranspose(ConvLayer):
         """Convolve the transposed way.
 
         Args:
-            x: Of the layer's dtype, with the channels where `data_format` says.
+            x: `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first; of the layer's dtype.
 
         Returns:
             The same layout with `filters` channels.

@@ -84,7 +84,7 @@ class Identity(Layer):
         return input_shape
 
     def forward(self, x: Any) -> Any:
-        """Return x: a tensor, or tensors in lists, tuples and dicts."""
+        """Return x: a tensor `(B, ...)`, or such tensors in lists, tuples and dicts."""
         return x
 
     def _to_torch(self) -> nn.Module:

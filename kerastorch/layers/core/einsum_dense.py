@@ -270,7 +270,7 @@ class EinsumDense(Layer):
         """Run the layer.
 
         Args:
-            x: As the equation says, of the layer's dtype.
+            x: `(B, ...)` as the equation says, of the layer's dtype.
 
         Raises:
             ShapeError: x does not fit the equation or the kernel.

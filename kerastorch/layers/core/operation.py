@@ -200,7 +200,7 @@ class Operation(Layer):
         """Compute the function.
 
         Args:
-            x: One tensor, or a list of as many as the arguments have places for.
+            x: One tensor `(B, ...)`, or a list of as many as the arguments have places for.
 
         Returns:
             A tensor, or a list of them, as the function.

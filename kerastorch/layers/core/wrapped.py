@@ -82,7 +82,7 @@ class FunctionOrModule(Layer):
         """Run it.
 
         Args:
-            inputs: One tensor, or a list of them, as the layer is called.
+            inputs: One tensor `(B, ...)`, or a list of them, as the layer is called.
             *others: More of them, where it takes several one after the other.
             mask: Of the inputs; handed on if there is an argument `mask`.
             training: Handed on if there is an argument `training`; `self.training` if None.

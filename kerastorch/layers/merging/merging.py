@@ -147,7 +147,7 @@ class Multiply(_Elementwise):
     EXAMPLES = (Example("default", dict(), _TWO), Example("repeated axes", dict(), _THREE))
 
     def forward(self, inputs: Sequence[Tensor], mask: Any = None) -> Tensor:
-        """Multiply the inputs; see `Maximum.forward`."""
+        """Multiply the inputs `(B, ...)`; see `Maximum.forward`."""
         checked = self._check_inputs(inputs)
         masks = [None] * len(checked) if self.keras2_masks else self._check_masks(checked, mask)
         rank = max(x.ndim for x in checked)
@@ -319,7 +319,7 @@ class Concatenate(Merge):
         """Concatenate the inputs.
 
         Args:
-            inputs: A list of tensors that differ in the size of `axis` only.
+            inputs: A list of tensors `(B, ...)` that differ in the size of `axis` only.
 
         Raises:
             ShapeError: The shapes do not fit.

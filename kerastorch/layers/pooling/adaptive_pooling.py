@@ -35,7 +35,7 @@ class _AdaptivePooling(Spatial):
         return input_dtype if input_dtype.is_floating_point else self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool x, which is laid out as `data_format` says.
+        """Pool x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first.
 
         Raises:
             ShapeError: x has another number of axes.

@@ -73,7 +73,7 @@ class _GlobalAveragePooling(_GlobalPooling):
         return x if x.is_floating_point() else x.to(self.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool x, which is laid out as `data_format` says; see `GlobalMaxPooling2D.forward`."""
+        """Pool x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first, to `(B, C)`."""
         return self._checked(x).mean(self._image_axes, keepdim=self.keepdims)
 
 

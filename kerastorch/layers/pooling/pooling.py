@@ -63,7 +63,7 @@ class _Pooling(Spatial):
         return self.dtype if type(self).AVERAGE and not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool x, which is laid out as `data_format` says.
+        """Pool x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first.
 
         Raises:
             ShapeError: x has another number of axes, or no window fits into it.

@@ -83,6 +83,7 @@ class StringLookup(IndexLookup):
         return as_bytes(data, repr_of(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Look texts up, in arrays, lists or nested lists of strings of any shape; with `invert` numbers to texts."""
         data = args[0] if args else kwargs.get("inputs")
         if symbolic_leaves((args, kwargs)):
             return super().__call__(*args, **kwargs)

@@ -206,6 +206,7 @@ class TextVectorization(Layer):
     # ------------------------------------------------------------------ words to numbers
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Turn texts `(B,)` or `(B, 1)`, an array or a list, into numbers `(B, T)` or a row of counts each."""
         if symbolic_leaves((args, kwargs)):
             return super().__call__(*args, **kwargs)
         rows, shape = self._words(args[0] if args else kwargs.get("inputs"))

@@ -239,5 +239,5 @@ class ActivityRegularization(Layer):
         return tuple(input_shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x."""
+        """Return x `(B, ...)`."""
         return one_tensor(self, x)

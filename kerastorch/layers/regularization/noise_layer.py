@@ -40,7 +40,7 @@ class Noise(Layer):
         """Put noise on x.
 
         Args:
-            x: The input.
+            x: `(B, ...)`.
             training: Whether the noise acts; `self.training` if None.
 
         Raises:

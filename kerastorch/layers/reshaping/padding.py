@@ -53,7 +53,7 @@ class _ZeroPadding(_Borders):
         return sides("padding", self.padding, type(self).SPATIAL)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Put zeros around x, which is laid out as `data_format` says.
+        """Put zeros around x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first.
 
         Raises:
             ShapeError: x has another number of axes.
@@ -86,7 +86,7 @@ class _Cropping(_Borders):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take the borders off x, which is laid out as `data_format` says.
+        """Take the borders off x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first.
 
         Returns:
             A view of x.

@@ -208,7 +208,7 @@ class Permute(Layer):
         return (input_shape[0], *(input_shape[dim] for dim in self.dims))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Permute x, which has one axis more than `dims`.
+        """Permute x `(B, ...)`, which has one axis more than `dims`.
 
         Raises:
             ShapeError: x has another number of axes.

@@ -38,7 +38,7 @@ class _UpSampling(Spatial):
         return self._with_image(input_shape, [None if n is None else n * factor for n, factor in image])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Upsample x, which is laid out as `data_format` says.
+        """Upsample x, `(B, ..., C)`, or `(B, C, ...)` where `data_format` is channels_first.
 
         Raises:
             ShapeError: x has another number of axes.
@@ -134,6 +134,11 @@ class UpSampling2D(_UpSampling):
         return self.dtype if self.interpolation == "bilinear" and not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upsample x, `(B, H, W, C)`, or `(B, C, H, W)` where `data_format` is channels_first.
+
+        Raises:
+            ShapeError: x has another number of axes.
+        """
         if self.interpolation == "nearest":
             return super().forward(x)
         x = one_tensor(self, x)

@@ -134,14 +134,17 @@ class Bidirectional(Layer):
 
     @property
     def return_sequences(self) -> bool:
+        """As the layer inside has it."""
         return self.forward_layer.return_sequences
 
     @property
     def return_state(self) -> bool:
+        """As the layer inside has it."""
         return self.forward_layer.return_state
 
     @property
     def stateful(self) -> bool:
+        """As the layer inside has it."""
         return self.forward_layer.stateful
 
     def get_config(self) -> dict[str, Any]:

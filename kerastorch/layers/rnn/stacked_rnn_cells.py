@@ -87,6 +87,7 @@ class StackedRNNCells(Layer):
 
     @property
     def output_size(self) -> Any:
+        """What the last cell puts out: a number, or a shape without the batch."""
         shape = output_shape_of(self.cells[-1])
         return shape[0] if len(shape) == 1 else torch.Size(shape)
 
