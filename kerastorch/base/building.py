@@ -44,6 +44,13 @@ def alone(layer: AnyLayer | None = None) -> AbstractContextManager[Any]:
     return _LOCK.lock
 
 
+def lasting() -> AbstractContextManager[Any]:
+    """Tensors that are made here serve in training too, whatever runs around: `predict` may be the first call."""
+    if torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
+        return nullcontext()
+    return torch.inference_mode(False)
+
+
 def finishing(build: Callable[..., None]) -> Callable[..., None]:
     """Wrap a class's `build`: the outermost call of a chain of `super().build` marks the layer as built.
 
@@ -71,7 +78,7 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             before, shape_before, done = [dict(table) for table in tables], self._build_shape, False
             self._build_depth = 1
             try:
-                with torch.no_grad(), self._values_on or nullcontext(), inside(self):
+                with torch.no_grad(), lasting(), self._values_on or nullcontext(), inside(self):
                     build(self, *given)
                 self._parameters.pop("unbuilt", None)
                 self._adopt_added_weights()

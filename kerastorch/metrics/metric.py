@@ -149,7 +149,8 @@ class Metric:
         """A sum that starts from zero, on the device of a tensor; the same at every call until `reset_state`."""
         if name not in self._state:
             dtype = torch.float32 if like.device.type == "mps" else torch.float64
-            self._state[name] = torch.zeros(shape, dtype=dtype, device=like.device)
+            with torch.inference_mode(False):  # `predict` may be the first to see it
+                self._state[name] = torch.zeros(shape, dtype=dtype, device=like.device)
         return self._state[name]
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
