@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
 from _outcomes_layers import called
 from _outcomes_matching import matched
@@ -27,7 +28,10 @@ def main() -> None:
             "called": called(),
             "changed": changed(),
             "constructed": constructed(),
+            "compiled": compiled_with(),
+            "converted": converted(),
             "examples": examples(),
+            "summaries": summaries(),
             "matched": matched(),
             "written": written(),
             "stored": stored(),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from _outcomes import differences, printed
+from _outcomes_convert import summaries
 
 PARTS = 6
 
@@ -13,3 +14,8 @@ PARTS = 6
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_another(tmp_path: Path, part: int) -> None:
     assert differences(printed(tmp_path), "printed", slice(part, None, PARTS)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_table_says_anything_else(part: int) -> None:
+    assert differences(summaries(), "summaries", slice(part, None, PARTS)) == {}

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SIBLINGS = 8
 # Cases of a parametrized test of which it is noted what they reach; the others are asked where one of these is.
 CASES = 4
+# Files whose tests compare what is kept of many cases: a crash is another outcome to them, not the end of the test.
+BROAD = ("outcomes.py", "_kept.py")
 FOLLOW_SECONDS = 30.0
 
 
@@ -191,8 +193,9 @@ class Runner:
     def ordered(self, mutant: Mutant, tests: Iterable[str], most: float) -> list[str]:
         """Tests in the order in which they are asked, as many as `most` seconds allow.
 
-        First those that have killed in this module; then those of the subject's files; of a parametrized test one
-        case, then a second: a fault is rather seen by another test than by the hundredth case of one.
+        First those that have killed in this module; then those that compare the outcomes of many cases, errors among
+        them; then those of the subject's files; of a parametrized test one case, then a second: a fault is rather seen
+        by another test than by the hundredth case of one.
         """
         own = set(files_of_tests(self.copy.root, mutant.subject))
         rank: dict[str, int] = {}
@@ -200,7 +203,8 @@ class Runner:
         for name in sorted(set(tests) - self.unfit, key=lambda name: (_mixed(name), name)):
             function = name.partition("[")[0]
             rank[function] = rank.get(function, -1) + 1
-            far = rank[function] + 3 * (name.partition("::")[0] not in own)
+            file = name.partition("::")[0]
+            far = -1 if file.endswith(BROAD) and rank[function] < CASES else rank[function] + 3 * (file not in own)
             keys[name] = (-self.kills.get((mutant.module, name), 0), far, self.seconds[name])
         out, total = [], 0.0
         for name in sorted(keys, key=lambda name: (keys[name], name)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from _outcomes import differences, stored, written
+from _outcomes_convert import compiled_with
 from _outcomes_examples import examples
 
 PARTS = 6
@@ -22,3 +23,8 @@ def test_no_array_stands_elsewhere(part: int) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_layer_is_written_as_it_was(part: int) -> None:
     assert differences(examples(), "examples", slice(part, None, PARTS), complete=False) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_name_of_compile_is_written_as_it_was(part: int) -> None:
+    assert differences(compiled_with(), "compiled", slice(part, None, PARTS)) == {}
