@@ -8,7 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 import torch
@@ -20,50 +20,15 @@ from .base.variables import weights_on
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
 from .files._json import parse_json
+from .load_report import LoadReport
 from .models import Model, build_model
 from .models._provided import Provided, provided
 from .models._sketch import sketch
+from .resuming import Resumed, resume, resume_state
 from .spec import LayerSpec, ModelSpec, Rule, TrainingConfig, Writer
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What a load did.
-
-    Attributes:
-        path: The file.
-        format: What kind of file it is.
-        writer: Which Keras wrote it.
-        rules: What was translated from that Keras's spelling and meaning.
-        assigned: For each variable of the model, its label and where its array stands in the file.
-        values: How many values were set.
-        skipped: What is in the file and no weight of a model (optimizer state, assets), with the reason.
-        unset: Variables of the model that were left as they were, with the reason; only if the caller allowed it.
-        unused: Arrays of the file that were not loaded, with the reason; only if the caller allowed it.
-        differences: Arguments that make the model compute otherwise than the one in the file, `load_weights` only.
-    """
-
-    path: str
-    format: str
-    writer: str
-    rules: tuple[Rule, ...]
-    assigned: tuple[tuple[str, str], ...]
-    values: int
-    skipped: tuple[Skipped, ...]
-    unset: tuple[Skipped, ...] = ()
-    unused: tuple[Skipped, ...] = ()
-    differences: tuple[Rule, ...] = ()
-
-    def __str__(self) -> str:
-        lines = [f"{self.path}: {self.format}, {self.writer}: {len(self.assigned)} arrays, {self.values:,} values"]
-        lines += [f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules]
-        lines += [f"  not loaded: {item.what} ({item.reason})" for item in (*self.skipped, *self.unused)]
-        lines += [f"  left as it was: {item.what} ({item.reason})" for item in self.unset]
-        lines += [f"  not as in the file: layer {rule.layer!r}: {rule.text}" for rule in self.differences]
-        return "\n".join(lines)
 
 
 def load_model(
@@ -88,8 +53,9 @@ def load_model(
             class with `from_config` (every `layers.Layer`), which gets the config in the file; any other class or
             function that makes the layer, cell, initializer, ... from the config by name; a function that the file
             names as an activation, initializer, regularizer or constraint. A name of Keras's own means yours, too.
-        compile: Accepted as in Keras: `model.training_config` says how the original was compiled, and nothing here is
-            compiled by it.
+        compile: Compile the model as the file says, and give its optimizer the state that the file holds: `fit` goes
+            on as the Keras that wrote it would have. Where a loss or the like is not here, the model is not compiled:
+            the report, and `fit`, say why. False: leave that alone.
         safe_mode: Accepted as in Keras. Nothing in a file is ever run, also if it is False.
         replace: For layers by their name, or by `outer/inner` where that is not unique: a layer, a torch module, or a
             function on tensors that stands for the layer. Weights of the file go into it if they fit.
@@ -107,7 +73,7 @@ def load_model(
     for key, value in (("compile", compile), ("safe_mode", safe_mode)):
         if not isinstance(value, bool):
             raise ArgumentError(f"load_model: {key}: expected True or False, got {quote(value)}.")
-    model, report = load_model_reported(filepath, custom_objects, replace=replace, device=device)
+    model, report = load_model_reported(filepath, custom_objects, compile, replace=replace, device=device)
     _warn(report.rules, report.path)
     return model
 
@@ -115,6 +81,7 @@ def load_model(
 def load_model_reported(
     path: str | os.PathLike[str] | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
     *,
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
@@ -143,7 +110,10 @@ def load_model_reported(
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
         model.training_config = _training(config.get("compile_config"), archive.training_config, reading.writer)
-        report = _report(archive, reading.writer, (*reading.rules, *match.rules), settled)
+        resumed = Resumed(skipped=_unused(archive, "compile=False"))
+        if compile:
+            resumed = resume(model, model.training_config, archive.optimizer, custom_objects)
+        report = _report(archive, reading.writer, (*reading.rules, *match.rules), settled, resumed)
     _log.info("%s", report)
     return model.eval(), report
 
@@ -162,7 +132,8 @@ def load_weights(
     Every array of the file must be used and every variable of the model set; otherwise the model stays as it was.
     Device, dtype and frozen weights of the model stay as they are. Layers are matched by their order (`.h5`) or by
     class and order (`.keras`, `.weights.h5`), so that names need not agree; a model around all others, which only one
-    side has, does not matter. Optimizer state is never loaded; the report says that it is there.
+    side has, does not matter. A `.weights.h5` file may hold the state of an optimizer: as in Keras it is taken if the
+    model's has done a step, and left alone otherwise.
 
     Args:
         model: The model; its input shapes must be known.
@@ -204,10 +175,14 @@ def load_weights(
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
         matching.assign(settled.pairs)
-        report = _report(archive, writer, tuple(match.rules), settled)
+        resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
+        if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
+            resumed = resume_state(model, archive.optimizer)
+        report = _report(archive, writer, tuple(match.rules), settled, resumed)
         other = _differences(model, archive, writer, settled, by_name=by_name)
         report = replace(report, differences=tuple(other))
-    _log.log(logging.WARNING if settled.unset or settled.unused or other else logging.INFO, "%s", report)
+    worth = settled.unset or settled.unused or other or any(rule.warns for rule in report.rules)
+    _log.log(logging.WARNING if worth else logging.INFO, "%s", report)
     return report
 
 
@@ -373,19 +348,27 @@ def _refuse_theano(archive: Archive, weights: LegacyWeights) -> None:
         )
 
 
-def _report(archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: matching.Settled) -> LoadReport:
+def _unused(archive: Archive, why: str) -> tuple[Skipped, ...]:
+    """The state of the optimizer, as what was left out."""
+    return () if archive.optimizer is None else (Skipped(archive.optimizer.what, why),)
+
+
+def _report(
+    archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: matching.Settled, resumed: Resumed
+) -> LoadReport:
     assigned = tuple((pair.slot.label, pair.array.where) for pair in settled.pairs)
     values = sum(math.prod(pair.array.shape) for pair in settled.pairs)
     return LoadReport(
         archive.path,
         archive.format,
         str(writer),
-        rules,
+        (*rules, *resumed.rules),
         assigned,
         values,
-        archive.skipped,
+        (*archive.skipped, *resumed.skipped),
         settled.unset,
         settled.unused,
+        optimizer=resumed.optimizer,
     )
 
 

@@ -213,7 +213,8 @@ class Rule:
 class TrainingConfig:
     """How a model was compiled, as the file says it that it was read from: optimizer, losses, metrics.
 
-    It is kept so that it can be written again. Nothing here trains by it, and no name in it is looked up.
+    It is kept so that it can be written again. Its names are looked up in the tables of `kt.optimizers`, `kt.losses`
+    and `kt.metrics` alone.
 
     Args:
         text: The file's words, as JSON.

@@ -26,7 +26,7 @@ from make_goldens import GOLDENS
 import kerastorch as kt
 from kerastorch.cli import main
 from kerastorch.compat import read_config
-from kerastorch.saving._training import translate_training
+from kerastorch.compat.training import translate_training
 from kerastorch.spec import TrainingConfig, Writer
 
 FOLDER = GOLDENS / "outcomes"

@@ -95,6 +95,8 @@ ORDER = (
     ("preprocessing",),
     ("matching", "interop"),
     ("missing", "_differences"),
+    ("resuming",),
+    ("load_report",),
     ("load", "saving"),
     ("training", "streaming", "export"),
     ("parity",),

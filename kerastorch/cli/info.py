@@ -50,11 +50,13 @@ def run(options: argparse.Namespace) -> int:
             if reading.missing:
                 _print_sketch(console, reading, options.file, archive)
                 return 1
-        skipped = archive.skipped
+        skipped, state = archive.skipped, archive.optimizer
     if archive.config is not None:
         from ..load import load_model_reported  # its warnings stand among the rules
 
         _print_layers(console, load_model_reported(options.file)[0])
+    if state is not None:
+        console.print(f"state of the {shown(state.what)}")
     for item in skipped:
         console.print(f"not used: {shown(item.what)}: {shown(item.reason)}")
     return 0

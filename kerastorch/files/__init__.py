@@ -9,6 +9,7 @@ from ._values import Array as Array
 from ._values import Format as Format
 from ._values import LegacyLayer as LegacyLayer
 from ._values import LegacyWeights as LegacyWeights
+from ._values import OptimizerState as OptimizerState
 from ._values import Skipped as Skipped
 from ._values import TreeObject as TreeObject
 from ._values import TreeWeights as TreeWeights

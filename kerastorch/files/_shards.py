@@ -14,7 +14,7 @@ from ._json import parse_json
 from ._limits import Limits
 from ._source import DAMAGED, FOREIGN
 from ._tree import Part, read_tree
-from ._values import Skipped, TreeWeights
+from ._values import OptimizerState, Skipped, TreeWeights
 from ._weights import MakeArray, walk
 
 _INDEX = re.compile(rb'\s*\{.{0,4000}"weight_map"', re.DOTALL)
@@ -95,7 +95,7 @@ def find_shard(index_path: str, shard: str) -> str:
 
 def read_shards(
     name: str, index: Index, open_shard: Callable[[str], tuple[Group, MakeArray]]
-) -> tuple[TreeWeights, list[Skipped]]:
+) -> tuple[TreeWeights, list[Skipped], OptimizerState | None]:
     """The union of all shards; each must be there, and hold what the index says and nothing else.
 
     Args:

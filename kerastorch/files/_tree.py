@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kerastorch.errors import quote
+from kerastorch.errors import LoadError, quote
 
 from ._hdf5 import Dataset, Group
-from ._values import Array, Skipped, TreeObject, TreeWeights
+from ._values import Array, OptimizerState, Skipped, TreeObject, TreeWeights
 from ._weights import MakeArray, check_disjoint, walk
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _ROOTS = {"vars", *CONTAINERS}
 _NOT_PLAIN = frozenset(("", ".", ".."))
-_NOT_MODEL = {"optimizer": "optimizer state is not read", "metrics": "metric state is not read"}
+_NOT_MODEL = {"optimizer": "only that of the whole model is read", "metrics": "metric state is not read"}
+
+NO_STATE = "the file holds no state of it"
 
 # The root of one file, and how its datasets become arrays.
 Part = tuple[Group, MakeArray]
@@ -24,8 +26,10 @@ def is_tree(root: Group) -> bool:
     return any(name.split("\\")[0] in _ROOTS for name in root)
 
 
-def read_tree(parts: Sequence[Part], optimizer: str | None = None) -> tuple[TreeWeights, list[Skipped]]:
-    """Read the tree of objects of a Keras v3 weights file, or of all its shards.
+def read_tree(
+    parts: Sequence[Part], optimizer: str | None = None
+) -> tuple[TreeWeights, list[Skipped], OptimizerState | None]:
+    """Read the tree of objects of a Keras v3 weights file, or of all its shards, and the state of the optimizer.
 
     Args:
         parts: The files. One object's variables may be spread over several, each variable once.
@@ -33,10 +37,11 @@ def read_tree(parts: Sequence[Part], optimizer: str | None = None) -> tuple[Tree
     """
     objects: dict[str, list[Part]] = {}
     states: dict[str, int] = {}
+    held: list[Part] = []
     for root, make in parts:
         found: dict[str, Group] = {}
-        name = _walk_part(root, found, states)
-        optimizer = optimizer or name
+        state = _walk_part(root, found, states)
+        held += [] if state is None else [(state, make)]
         for path, group in found.items():
             objects.setdefault(path, []).append((group, make))
     read: dict[int, list[Dataset]] = {}
@@ -44,19 +49,34 @@ def read_tree(parts: Sequence[Part], optimizer: str | None = None) -> tuple[Tree
     for datasets in read.values():
         check_disjoint(datasets)
     kept = {path: item for path, item in kept.items() if item.arrays or item.name is not None}
-    notes = [
-        Skipped(f"{optimizer if what == 'optimizer' and optimizer else what}: {count} arrays", _NOT_MODEL[what])
-        for what, count in states.items()
-    ]
-    if optimizer and "optimizer" not in states:
-        notes.append(Skipped(optimizer, "it has no state in the file, and is not made"))
-    return TreeWeights(kept), notes
+    notes = [Skipped(f"{what}: {count} arrays", _NOT_MODEL[what]) for what, count in states.items()]
+    state = _read_state(held, optimizer, notes) if held else None
+    if optimizer and not held:
+        notes.append(Skipped(optimizer, NO_STATE))
+    return TreeWeights(kept), notes, state
 
 
-def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> str | None:
-    """Find the `vars` of every object of one file; count what belongs to no layer; return the optimizer's name."""
+def _read_state(parts: Sequence[Part], optimizer: str | None, notes: list[Skipped]) -> OptimizerState | None:
+    """The arrays of the optimizer; where they cannot be read, a note: no weight depends on them."""
+    named = [(group.attrs.get("name"), group, make) for group, make in parts]
+    name = next((name for name, _, _ in named if isinstance(name, str)), None)
+    what = optimizer or (f"optimizer {quote(name)}" if name else "optimizer")
+    read: dict[int, list[Dataset]] = {}
+    try:
+        stored = _read_object(parts, read).arrays
+        for datasets in read.values():
+            check_disjoint(datasets)
+    except LoadError as error:
+        notes.append(Skipped(what, f"its state cannot be read: {error}"))
+        return None
+    arrays = tuple((str(at), array) for at, array in enumerate(stored))
+    return OptimizerState(arrays, f"{what}: {len(arrays)} arrays", name)
+
+
+def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> Group | None:
+    """Find the `vars` of every object of one file; count what belongs to no layer; return the optimizer's `vars`."""
     source = root.source
-    optimizer = None
+    optimizer: Group | None = None
     seen = {root.address}
     todo: list[tuple[Group, tuple[str, ...]]] = [(root, ())]
     while todo:
@@ -74,10 +94,15 @@ def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> 
                     child.path, "it is an array outside every group `vars`, which no Keras layer reads"
                 )
             kind = _state_in(parts, len(path))
-            if kind is not None:
+            if parts == ("optimizer",):
+                count = sum(1 for _ in walk(child))  # which looks at all that is inside
+                holder = child.get("vars")
+                if isinstance(holder, Group) and len(list(holder)):
+                    optimizer = holder
+                elif count:
+                    states["optimizer"] = states.get("optimizer", 0) + count
+            elif kind is not None:
                 states[kind] = states.get(kind, 0) + sum(1 for _ in walk(child))
-                if parts == ("optimizer",):
-                    optimizer = _stated_name(child)
             elif name == "vars":
                 key = "/".join(path)
                 if key in found:
@@ -98,12 +123,6 @@ def _state_in(parts: Sequence[str], start: int) -> str | None:
         if parts[at] in _NOT_MODEL and (at == 0 or (at > 1 and parts[at - 2] in CONTAINERS)):
             return parts[at]
     return None
-
-
-def _stated_name(optimizer: Group) -> str | None:
-    holder = optimizer.get("vars")
-    name = holder.attrs.get("name") if isinstance(holder, Group) else None
-    return f"optimizer {quote(name)}" if isinstance(name, str) else None
 
 
 def _read_object(parts: Sequence[Part], read: dict[int, list[Dataset]]) -> TreeObject:

@@ -78,6 +78,23 @@ class TreeWeights:
 
 
 @dataclass(frozen=True)
+class OptimizerState:
+    """The arrays of an optimizer, in the order in which its Keras lists them.
+
+    Args:
+        arrays: (name, array); the names of a tree are numbers.
+        what: The optimizer and how many arrays there are, for messages.
+        name: What the optimizer is called, where the file says so or is to say so.
+        inner: The same arrays but those of the optimizer around another one, where Keras writes both; only written.
+    """
+
+    arrays: tuple[tuple[str, Array], ...]
+    what: str = "optimizer"
+    name: str | None = None
+    inner: tuple[Array, ...] = ()
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A part of the file that was left alone, and why."""
 
@@ -98,6 +115,7 @@ class Archive:
         weights: The arrays; None if the file holds none.
         training_config: Raw, never interpreted.
         skipped: What was left alone.
+        optimizer: The state of the optimizer that the model was trained with; None if the file holds none.
 
     Example:
         >>> with open_archive("model.keras") as archive:
@@ -114,6 +132,7 @@ class Archive:
     training_config: dict[str, Any] | None
     skipped: tuple[Skipped, ...]
     _close: Callable[[], None] = field(repr=False, compare=False)
+    optimizer: OptimizerState | None = None
 
     def close(self) -> None:
         """Let go of the file. Arrays that were read stay valid; unread ones can no longer be read."""

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from kerastorch.errors import quote
+from kerastorch.errors import LoadError, quote
 
 from ._hdf5 import Dataset, Group
-from ._values import Array, LegacyLayer, LegacyWeights, Skipped
+from ._values import Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped
 
 MakeArray = Callable[[Dataset, str], Array]
 
@@ -104,6 +104,27 @@ def read_legacy(base: Group, make: MakeArray) -> tuple[LegacyWeights, list[Skipp
                 what = f"{len(extra)} arrays in group {quote(name)}, the first {quote(extra[0])}"
                 skipped.append(Skipped(what, "not listed as weights of a layer"))
     return LegacyWeights(tuple(layers), top_level), skipped
+
+
+def read_state(group: Group, make: MakeArray, optimizer: str | None, notes: list[Skipped]) -> OptimizerState | None:
+    """The arrays of the optimizer in `optimizer_weights`; where they cannot be read, a note."""
+    what = optimizer or "optimizer"
+    try:
+        keys = read_names(group, "weight_names")
+        if keys is None:
+            raise group.source.corrupt(group.path, "it has no list of its arrays (attribute weight_names)")
+        read: list[Dataset] = []
+        for key in keys:
+            dataset = group.get(key)
+            if not isinstance(dataset, Dataset):
+                raise group.source.corrupt(group.path, f"the array {quote(key)} is listed but is not there")
+            read.append(dataset)
+        check_disjoint(read)
+    except LoadError as error:
+        notes.append(Skipped(what, f"its state cannot be read: {error}"))
+        return None
+    arrays = tuple((key, make(dataset, "")) for key, dataset in zip(keys, read, strict=True))
+    return OptimizerState(arrays, f"{what}: {len(arrays)} arrays")
 
 
 def walk(group: Group) -> Iterator[Dataset]:

@@ -18,7 +18,7 @@ import numpy as np
 from kerastorch.errors import SaveError, quote
 
 from ._replacing import replacing
-from ._values import Archive, Array, LegacyWeights, TreeWeights
+from ._values import Archive, Array, LegacyWeights, OptimizerState, TreeWeights
 
 if TYPE_CHECKING:
     import h5py
@@ -69,6 +69,8 @@ def _write_hdf5(archive: Archive, path: str) -> None:
     with h5py.File(path, "w") as file:
         if isinstance(archive.weights, TreeWeights):
             _write_tree(file, archive.weights)
+            if archive.optimizer is not None:
+                _write_state(file.create_group("optimizer"), archive.optimizer)
             return
         base: h5py.Group = file
         if archive.config is not None:
@@ -82,6 +84,8 @@ def _write_hdf5(archive: Archive, path: str) -> None:
         base.attrs["keras_version"] = _text(archive.keras_version)
         if archive.weights is not None:
             _write_legacy(base, archive.weights)
+        if archive.optimizer is not None:
+            _write_weights(file, "optimizer_weights", archive.optimizer.arrays)
 
 
 def _text(value: str | None) -> bytes:
@@ -96,6 +100,18 @@ def _write_tree(file: h5py.File, weights: TreeWeights) -> None:
             group.attrs["name"] = stored.name
         for index, array in enumerate(stored.arrays):
             _write_array(group, str(index), array, names_bfloat16=True)
+
+
+def _write_state(group: h5py.Group, state: OptimizerState) -> None:
+    holder = group.create_group("vars")
+    if state.name is not None:
+        holder.attrs["name"] = state.name
+    for index, (_, array) in enumerate(state.arrays):
+        _write_array(holder, str(index), array, names_bfloat16=True)
+    if state.inner:
+        inner = group.create_group("inner_optimizer/vars")
+        for index, array in enumerate(state.inner):
+            _write_array(inner, str(index), array, names_bfloat16=True)
 
 
 def _write_legacy(base: h5py.Group, weights: LegacyWeights) -> None:
@@ -153,6 +169,7 @@ def in_memory(
     config: Mapping[str, Any] | None,
     weights: LegacyWeights | TreeWeights,
     training_config: Mapping[str, Any] | None = None,
+    optimizer: OptimizerState | None = None,
 ) -> Archive:
     """An archive that comes from no file."""
     return Archive(
@@ -165,4 +182,5 @@ def in_memory(
         training_config=None if training_config is None else dict(training_config),
         skipped=(),
         _close=lambda: None,
+        optimizer=optimizer,
     )

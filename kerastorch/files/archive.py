@@ -27,9 +27,9 @@ from ._limits import Limits
 from ._recognise import describe, describe_folder, describe_zip
 from ._source import DAMAGED, Buffer
 from ._training import describe_optimizer
-from ._tree import is_tree, read_tree
+from ._tree import NO_STATE, is_tree, read_tree
 from ._values import Archive, Array, Format, Skipped
-from ._weights import MakeArray, read_legacy, walk
+from ._weights import MakeArray, read_legacy, read_state
 
 _WEIGHTS = "model.weights.h5"
 
@@ -167,7 +167,7 @@ def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> A
     root = handle.root(archive.read(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
     compiled = config.get("compile_config")
     optimizer = describe_optimizer(compiled if isinstance(compiled, dict) else None)
-    weights, skipped = read_tree([(root, handle.make)], optimizer)
+    weights, skipped, state = read_tree([(root, handle.make)], optimizer)
     rest = sorted(m for m in members - {"config.json", "metadata.json", _WEIGHTS} if not m.endswith("/"))
     if rest:
         what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
@@ -183,6 +183,7 @@ def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> A
         training_config=None,
         skipped=tuple(skipped),
         _close=handle.close,
+        optimizer=state,
     )
 
 
@@ -201,8 +202,9 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
             "Load them with that Keras and save the model again with Keras 1 or later."
         )
     if is_tree(root):
-        weights, skipped = read_tree([(root, handle.make)])
-        return Archive(path, "Keras v3 .weights.h5", None, None, None, weights, None, tuple(skipped), handle.close)
+        weights, skipped, state = read_tree([(root, handle.make)])
+        kind = "Keras v3 .weights.h5"
+        return Archive(path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state)
     raise CorruptFileError(
         f"{name}: this is an HDF5 file, but not one of Keras: it has neither model_config nor layer_names nor layers. "
         "Check that it is the file you meant."
@@ -217,8 +219,9 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
         root = handle.root(content, shard, limits)
         return root, lambda dataset, dtype: handle.make(dataset, dtype, shard)
 
-    weights, skipped = _shards.read_shards(handle.name, index, open_shard)
-    return Archive(path, "Keras v3 sharded weights", None, None, None, weights, None, tuple(skipped), handle.close)
+    weights, skipped, state = _shards.read_shards(handle.name, index, open_shard)
+    kind = "Keras v3 sharded weights"
+    return Archive(path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state)
 
 
 def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -241,13 +244,13 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
         except LoadError as error:  # nothing that a model computes depends on it
             skipped.append(Skipped("training_config", f"it cannot be read: {error}"))
     optimizer = describe_optimizer(training)
+    state = None
     if optimizer and "optimizer_weights" not in root:
-        skipped.append(Skipped(optimizer, "it has no state in the file, and is not made"))
+        skipped.append(Skipped(optimizer, NO_STATE))
     for key in root:
-        if key == "optimizer_weights":
-            child = root.get(key)
-            count = sum(1 for _ in walk(child)) if isinstance(child, Group) else 1
-            skipped.append(Skipped(f"{optimizer or 'optimizer'}: {count} arrays", "optimizer state is not read"))
+        child = root.get(key)
+        if key == "optimizer_weights" and isinstance(child, Group):
+            state = read_state(child, handle.make, optimizer, skipped)
         elif key != "model_weights":
             skipped.append(Skipped(f"group {quote(key)}", "not part of a Keras model"))
 
@@ -256,7 +259,7 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
 
     kind = "legacy HDF5 weights" if config is None else "legacy HDF5 model"
     version, backend = stated("keras_version"), stated("backend")
-    return Archive(path, kind, version, backend, config, weights, training, tuple(skipped), handle.close)
+    return Archive(path, kind, version, backend, config, weights, training, tuple(skipped), handle.close, state)
 
 
 def _text(group: Group, key: str) -> str | None:

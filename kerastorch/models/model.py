@@ -55,7 +55,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
 
     Attributes:
         training_config: How the original was compiled, as its file says it; None for a model that is from no file. It
-            is kept by copies and written again by `save_model`; `compile` says how the model is trained here.
+            is kept by copies and written again by `save_model`, unless `compile` was called since.
 
     Example:
         >>> x = Input((20, 1)); model = Model(x, Dense(2)(LSTM(5)(x))); model.output_shape

@@ -129,18 +129,19 @@ class Nadam(Optimizer):
     def _start_state(self) -> None:
         self.param_groups[0]["u_product"] = 1.0
 
-    def _momentum_at(self, step: int) -> float:
+    def momentum_at(self, step: int) -> float:
+        """The momentum of a step, counted from 1."""
         return self.beta_1 * (1 - 0.5 * 0.96 ** (self._DECAY * step))
 
     def _update(self, grads: dict[Tensor, Tensor]) -> None:
-        self.param_groups[0]["u_product"] *= self._momentum_at(self.iterations + 1)
+        self.param_groups[0]["u_product"] *= self.momentum_at(self.iterations + 1)
         super()._update(grads)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
         decay_to(moments, grads, self.beta_1)
         decay_to_squares(squares, grads, self.beta_2)
-        now, following = self._momentum_at(step), self._momentum_at(step + 1)
+        now, following = self.momentum_at(step), self.momentum_at(step + 1)
         product = self.param_groups[0]["u_product"]
         ahead = foreach.mul(moments, following / (1 - product * following))
         foreach.add_(ahead, grads, alpha=(1 - now) / (1 - product))

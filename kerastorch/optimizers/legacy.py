@@ -20,6 +20,18 @@ from .optimizer import Optimizer
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSprop"]
 
 
+# Arguments that came later; they are in a config where they say something.
+_LATER = {"use_ema": False, "ema_momentum": 0.99, **dict.fromkeys(("weight_decay", "ema_overwrite_frequency"))}
+_LATER |= dict.fromkeys(
+    ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps")
+)
+
+
+def _as_tf_keras(config: dict[str, Any], decay: float) -> dict[str, Any]:
+    kept = {key: value for key, value in config.items() if key not in _LATER or value != _LATER[key]}
+    return {**kept, "decay": decay}
+
+
 class _Decaying(Optimizer):
     """What the old ones have in common.
 
@@ -39,7 +51,8 @@ class _Decaying(Optimizer):
         super()._rule(params, grads, rate / (1 + self.decay * (step - 1)), step)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "decay": self.decay}
+        """The arguments as plain values, as tf-keras writes them."""
+        return _as_tf_keras(super().get_config(), self.decay)
 
 
 class SGD(_Decaying, rules.SGD):
@@ -97,8 +110,10 @@ class Nadam(adam.Nadam):
         self.schedule_decay = arguments.pop("decay", schedule_decay)
         super().__init__(arguments.pop("lr", learning_rate), *args, **arguments)
 
-    def _momentum_at(self, step: int) -> float:
+    def momentum_at(self, step: int) -> float:
+        """The momentum of a step, counted from 1."""
         return self.beta_1 * (1 - 0.5 * math.pow(0.96, self.schedule_decay * step))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "decay": self.schedule_decay}
+        """The arguments as plain values, as tf-keras writes them."""
+        return _as_tf_keras(super().get_config(), self.schedule_decay)

@@ -14,6 +14,7 @@ from .._serial import snake_case
 from ..errors import ArgumentError, NotBuiltError, quote
 from ..torch_private import foreach
 from ._arguments import Arguments
+from ._clips import clipped
 from ._given_gradients import TakesGradients
 from ._rate import Rate
 from ._trained import Trained, groups_of, trained_of
@@ -176,6 +177,11 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
                 group["lr"] = rate
 
     @property
+    def has_set_rate(self) -> bool:
+        """Whether the learning rate is a number, and not a schedule's or a function's."""
+        return not callable(self._rate)
+
+    @property
     def iterations(self) -> int:
         """How many times the weights were updated."""
         return self._steps // (self.gradient_accumulation_steps or 1)
@@ -224,7 +230,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             grads = {part: grad / self.loss_scale_factor for part, grad in grads.items()}
         ready = self._accumulated(grads) if self.gradient_accumulation_steps else grads
         if ready is not None:
-            self._update(self._clipped(ready))
+            self._update(clipped(self, self._trained, ready))
         if self.use_ema:
             self._average()
         if self._constrain is not None:
@@ -244,34 +250,6 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             if "gradient_accumulator" in self.state[part]:
                 self.state[part]["gradient_accumulator"].zero_()
         return dict(zip(grads, means, strict=True))
-
-    def _clipped(self, grads: _Grads) -> _Grads:
-        if not grads:
-            return grads
-        parts: list[Tensor] = list(grads)
-        values: list[Tensor] = list(grads.values())
-        if self.clipnorm:
-            norms = self._norms(grads)
-            scales = [self.clipnorm / norms[part].clamp(min=self.clipnorm) for part in parts]
-        elif self.global_clipnorm:
-            norm = torch.linalg.vector_norm(torch.stack([n.to(values[0].device) for n in foreach.norm(values)]))
-            # No number times an infinite norm is finite: such a step shows in every weight, as in Keras.
-            scale = self.global_clipnorm * torch.minimum(1 / norm, norm.new_tensor(1 / self.global_clipnorm))
-            scales = [(scale + (norm - norm)).to(value.device) for value in values]
-        elif self.clipvalue:
-            return {part: grad.clamp(-self.clipvalue, self.clipvalue) for part, grad in grads.items()}
-        else:
-            return grads
-        return dict(zip(parts, foreach.mul(values, scales), strict=True))
-
-    def _norms(self, grads: _Grads) -> _Grads:
-        """Of each tensor the norm of the weight that it belongs to."""
-        own: dict[Any, Any] = dict(zip(grads, foreach.norm(list(grads.values())), strict=True))
-        for item in self._trained:
-            there = [own[part] for part in item.parts if part in own]
-            if len(there) > 1:
-                own |= dict.fromkeys(item.parts, torch.linalg.vector_norm(torch.stack(there)))
-        return own
 
     def _update(self, grads: _Grads) -> None:
         for group in self.param_groups:
@@ -307,9 +285,13 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     def _slot(self, part: Tensor, name: str, value: float = 0.0) -> Tensor:
         """A tensor of state beside a weight, made when it is first needed."""
         state = self.state[part]
-        if name not in state:
-            state[name] = torch.full_like(part, value, memory_format=torch.preserve_format, requires_grad=False)
-        return state[name]
+        held = state.get(name)
+        if held is None:
+            held = torch.full_like(part, value, memory_format=torch.preserve_format, requires_grad=False)
+            state[name] = held
+        elif held.device != part.device or held.dtype != part.dtype:  # the model has moved since
+            state[name] = held = held.to(part)
+        return held
 
     def _slots(self, params: list[Tensor], name: str, value: float = 0.0) -> list[Tensor]:
         return [self._slot(part, name, value) for part in params]

@@ -28,7 +28,7 @@ from . import _keras2, _keras3
 from ._forms import Dialect, Entry, Forms
 from ._masks import arriving_masks, makers_of_used_masks
 from ._places import check_place, model_format
-from ._training import translate_training
+from ._training import optimizer_state, state_beside_weights, training_config
 from ._weights import legacy_weights, tree_weights, watched
 
 _log = logging.getLogger("kerastorch")
@@ -76,15 +76,15 @@ def save_model(
 
     The same model gives the same bytes. The file that stood there stays whole until the new one is. What an older Keras
     did otherwise is written so that the numbers stay; the report, which goes to the logger `kerastorch` as well, says
-    what was changed. How the original of the model was compiled (`model.training_config`) is written, too: word for
-    word for the Keras and the format that it came from, translated for others; the state of its optimizer is not.
+    what was changed. How the model is compiled is written, too: word for word for the Keras and the format that it came
+    from, translated for others; and the state of an optimizer of `kt.optimizers`, with which that Keras goes on.
 
     Args:
         model: The model; its input shapes must be known.
         filepath: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
         overwrite: False: refuse to replace a file. (Keras asks the person at the terminal.)
         zipped: A `.keras` file is a zip archive; None or True.
-        include_optimizer: False: the older format gets no `model.training_config`, as in Keras.
+        include_optimizer: False: the older format does not say how the model is compiled, as in Keras.
         save_format: "keras" or "h5"; the end of the path says it if None. With "h5" it may have any end, as in Keras 2.
         dialect: "keras3": Keras 3.15 opens the file. "keras2": tf-keras 2.21, the Keras of TensorFlow 2, opens it.
 
@@ -118,7 +118,11 @@ def _save_model(
     config, forms = _config(model, target)
     zipped = kind == "Keras v3 .keras zip"
     weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
-    training = _training(model, "keras" if zipped else "h5", forms) if zipped or include_optimizer else None
+    training, state = None, None
+    if zipped or include_optimizer:
+        form = "keras" if zipped else "h5"
+        training = training_config(model, form, forms)
+        state = optimizer_state(model, training, form, forms)
     if not zipped:
         if "build_config" in config:
             raise SaveError(
@@ -137,6 +141,7 @@ def _save_model(
         config=config,
         weights=watched(weights, wrote),
         training_config=None if zipped else training,
+        optimizer=state,
     )
     return _write(archive, forms)
 
@@ -189,13 +194,17 @@ def save_weights(
         )
     forms = Forms(target)
     forms.rules += _kept_weights(model, target)
+    state = None
     if shown.endswith(".weights.h5"):
+        state = state_beside_weights(model, forms)
         kind: Format = "Keras v3 .weights.h5"
         weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
     else:
         kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
     version = target.version
-    archive = in_memory(shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights)
+    archive = in_memory(
+        shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights, optimizer=state
+    )
     return _write(archive, forms)
 
 
@@ -222,19 +231,9 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
     """
     target = _dialect("to_json", dialect)
     config, forms = _config(_model("to_json", model), target)
-    training = _training(model, "keras", forms) if target.json_training else None
+    training = training_config(model, "keras", forms) if target.json_training else None
     config = target.outside_zip(config)
     return json.dumps({**config, **target.json, **({"compile_config": training} if training else {})})
-
-
-def _training(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[str, Any] | None:
-    """How the original of the model was compiled, in the words of what is written."""
-    name = forms.dialect.name
-    if model._compiled_as is None:
-        return None
-    written, rules = translate_training(model._compiled_as, form, name, model.output_names, model.name)
-    forms.rules += rules
-    return written
 
 
 def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:

@@ -33,6 +33,8 @@ class Compiled:
     ) -> None:
         self.model, self.loss, self.loss_weights = model, loss, loss_weights
         self.measured, self.forward = Measured(model, metrics, weighted_metrics), forward
+        self.given_metrics = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        self.stated: Any = None  # the words of the file that said all this, and the config of its optimizer then
         self.tracker = _LossMean("loss")
         self._losses: list[Any] | None = None
         self._weights: list[float] = []
@@ -224,7 +226,7 @@ def compile_model(
     jit = jit_compile is True and not run_eagerly
     forward = torch.compile(model) if jit else model
     compiled = Compiled(model, loss, loss_weights, metrics, weighted_metrics, forward)
-    model.__dict__.update(_compiled=compiled, optimizer=made, loss=loss, stop_training=False)
+    model.__dict__.update(_compiled=compiled, optimizer=made, loss=loss, stop_training=False, _uncompiled=None)
 
 
 def compiled_of(model: Any, method: str) -> Compiled:
@@ -235,7 +237,11 @@ def compiled_of(model: Any, method: str) -> Compiled:
     """
     found = model.__dict__.get("_compiled")
     if found is None:
-        raise ArgumentError(f"{model.name!r} must be compiled before {method}: model.compile(optimizer, loss).")
+        why = model.__dict__.get("_uncompiled")
+        raise ArgumentError(
+            f"{model.name!r} must be compiled before {method}: model.compile(optimizer, loss)."
+            + (f" {why}." if why else "")
+        )
     found.model = model  # a copied model has copied it
     return found
 

@@ -14,10 +14,10 @@ from _close import assert_close
 
 import kerastorch as kt
 from kerastorch import layers as L
+from kerastorch.compat.training import translate_training
 from kerastorch.errors import SaveError
 from kerastorch.saving import to_json
 from kerastorch.saving._order import order_in_keras2, order_in_keras3
-from kerastorch.saving._training import translate_training
 from kerastorch.spec import Era, TrainingConfig, Writer
 
 from ._cases import outputs_of, randomize

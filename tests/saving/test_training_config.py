@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kerastorch as kt
-from kerastorch.saving._training import translate_training
+from kerastorch.compat.training import translate_training
 from kerastorch.spec import Era, TrainingConfig, Writer
 
 ADAM = {"class_name": "Adam", "config": {"lr": 0.01, "beta_1": 0.9, "beta_2": 0.999, "decay": 0.0, "epsilon": 1e-08}}

@@ -12,8 +12,8 @@ from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch.compat import snake
-from kerastorch.saving import _training_tables as tables
-from kerastorch.saving._training import _in_tf_keras, translate_training
+from kerastorch.compat.training import tables
+from kerastorch.compat.training.configs import _in_tf_keras, translate_training
 
 TWO_LOSSES = ["categorical_crossentropy", "mse"]
 # name -> (outputs, what compile gets). `("path", {...})` is the object of that name in Keras.

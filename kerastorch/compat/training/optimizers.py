@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import quote
-from ..spec import Era, Writer
-from . import _training_tables as tables
-from ._training_items import Item, Untranslatable, item_of, stated_item, tag
+from ...errors import quote
+from ...spec import Era, Writer
+from . import tables
+from .items import Item, Untranslatable, item_of, stated_item, tag
 
 _CLIPS = ("global_clipnorm", "clipnorm", "clipvalue")
 _EPSILON = 1e-7  # of keras.backend: what `epsilon: null` stands for
-_DROPPED = ("jit_compile", "is_legacy_optimizer", "name", "learning_rate")
+_ONLY_IN_FILES = ("jit_compile", "is_legacy_optimizer")
+_DROPPED = (*_ONLY_IN_FILES, "name", "learning_rate")
 
 
 @dataclass
@@ -62,6 +63,22 @@ class Optimizers:
             config = self._for_keras2(name, config)
         module = "keras.optimizers.legacy" if legacy and not new else "keras.optimizers"
         return tag(module, name, config, form)
+
+    def read(self, stated: Any) -> tuple[str, dict[str, Any], bool]:
+        """The name and the arguments of the optimizer, and whether it is one of those before tf.keras 2.11.
+
+        Raises:
+            Untranslatable: It is none of Keras's own, or the file does not say which.
+        """
+        if not stated_item(stated):
+            raise Untranslatable("the file does not say which optimizer it was")
+        item = item_of(stated)
+        name = tables.OPTIMIZER_NAMES.get(item.name.lower())
+        if item.own or name is None:
+            raise Untranslatable(f"{quote(item.name)} is not an optimizer of Keras's own")
+        config = {key: value for key, value in (item.config or {}).items() if key not in _ONLY_IN_FILES}
+        legacy = self.source.era != "keras3" and self._is_legacy(item)
+        return name, self._in_words_of_tf_keras(name, config) if legacy else config, legacy
 
     @property
     def _title(self) -> str:

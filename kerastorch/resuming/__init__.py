@@ -1,0 +1,18 @@
+"""A training that goes on: what files say of it, read into a model, and written for Keras to go on with.
+
+`forms.py` says, as data, in which order each Keras lists the state of each optimizer, and makes of it the list of
+places that a model's optimizer has. `state.py` reads arrays into those places and writes them; `compiling.py` makes of
+a file's words what `Model.compile` takes, `stating.py` words of what it was given; `resume.py` does both for a model.
+Read in this order. Nothing here reads or writes a file itself.
+"""
+
+from .compiling import Uncompilable as Uncompilable
+from .compiling import make_optimizer as make_optimizer
+from .forms import Kind as Kind
+from .forms import rule_of as rule_of
+from .resume import Resumed as Resumed
+from .resume import resume as resume
+from .resume import resume_state as resume_state
+from .state import written_state as written_state
+from .stating import Stated as Stated
+from .stating import state_compiled as state_compiled

@@ -1,0 +1,220 @@
+"""The state of an optimizer between the arrays of a file and the tensors beside torch's parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base.variable import Variable
+from ..dtypes import dtype_name
+from ..errors import quote
+from ..files import Array, OptimizerState
+from ..optimizers import Optimizer
+from .forms import PRODUCT, Kind, Place, places, readings, rule_of, start_of
+
+_FLOATS = ("float16", "float32", "float64", "bfloat16")
+_COUNTS = ("int32", "int64", "uint32", "uint64", "float32")  # Keras 1 and 2 counted in float32, too
+_MOST_STEPS = 2**53  # what a float64 counts
+
+
+class Unfit(Exception):
+    """The state of a file that is none of this optimizer's; the text says why."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was read of a state, ready to be set.
+
+    Attributes:
+        values: Each place with its value.
+        notes: What the file does not hold, and what stands in its place.
+    """
+
+    values: list[tuple[Place, Tensor]]
+    notes: tuple[str, ...] = ()
+
+    def scalar(self, slot: str) -> float | None:
+        return next((value.item() for place, value in self.values if place.slot == slot), None)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_state(
+    optimizer: Optimizer, stored: OptimizerState, kind: Kind, trained: Sequence[Variable], others: Sequence[Variable]
+) -> Loaded:
+    """Match the arrays of a file with what this optimizer keeps, and read them. Nothing is set.
+
+    Args:
+        optimizer: The optimizer.
+        stored: The arrays.
+        kind: Which Keras listed them.
+        trained: The weights that the model trains.
+        others: All that it could train, if layers were not frozen.
+
+    Raises:
+        Unfit: Number or shapes are others, or a value is none that Keras writes.
+    """
+    if not rule_of(optimizer):
+        raise Unfit(f"{type(optimizer).__name__} is no optimizer of Keras's, so nobody knows what its state means")
+    shapes = [array.shape for _, array in stored.arrays]
+    for variables in (trained, others):
+        for listed in readings(optimizer, variables, kind):
+            if [place.shape for place in listed] == shapes:
+                return _read(optimizer, listed, stored, {id(variable) for variable in trained})
+    raise Unfit(_difference(next(readings(optimizer, trained, kind)), stored, type(optimizer).__name__))
+
+
+def _difference(wanted: Sequence[Place], stored: OptimizerState, name: str) -> str:
+    if len(wanted) != len(stored.arrays):
+        return f"it has {len(stored.arrays)} arrays, and {name} of this model {len(wanted)}"
+    for place, (_, array) in zip(wanted, stored.arrays, strict=True):
+        if place.shape != array.shape:
+            return f"{place.name} of this model has shape {place.shape}, and {quote(array.where)} {array.shape}"
+    raise AssertionError("the lists are the same")
+
+
+def _read(optimizer: Optimizer, listed: Sequence[Place], stored: OptimizerState, trained: set[int]) -> Loaded:
+    values = []
+    for place, (_, array) in zip(listed, stored.arrays, strict=True):
+        _check_dtype(place, array)
+        if place.slot is None or (place.variable is not None and id(place.variable) not in trained):
+            continue
+        value = _tensor(array)
+        _check_value(place, value, array)
+        values.append((place, value))
+    loaded = Loaded(values)
+    notes = []
+    slots = {place.slot for place in listed}
+    if "iterations" not in slots:
+        notes.append("the file does not hold how many steps were done: they are counted from 0")
+    if rule_of(optimizer) == "Nadam" and PRODUCT not in slots:
+        notes.append("the file does not hold the product of Nadam's momenta: it is computed from the number of steps")
+    if any(place.variable is not None and id(place.variable) not in trained for place in listed):
+        notes.append("the state of weights that are frozen is left out")
+    return Loaded(loaded.values, tuple(notes))
+
+
+def _check_dtype(place: Place, array: Array) -> None:
+    allowed = _COUNTS if place.slot == "iterations" else _FLOATS
+    if array.dtype not in allowed:
+        raise Unfit(f"{quote(array.where)} holds {array.dtype}, expected {' or '.join(allowed)}")
+
+
+def _check_value(place: Place, value: Tensor, array: Array) -> None:
+    if place.slot == "iterations" and not (0 <= value.item() <= _MOST_STEPS and value.item() == int(value.item())):
+        raise Unfit(f"{quote(array.where)} is {value.item():g}, expected a number of steps")
+    if place.slot in ("learning_rate", PRODUCT) and not math.isfinite(value.item()):
+        raise Unfit(f"{quote(array.where)} is {value.item():g}, expected a finite number")
+
+
+def _tensor(array: Array) -> Tensor:
+    values = np.array(array.read())  # of its own: what the reader gives is a view of the file
+    return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16) if array.dtype == "bfloat16" else _of(values)
+
+
+def _of(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype("int64") if values.dtype.kind == "u" else values)
+
+
+@torch.no_grad()
+def set_state(optimizer: Optimizer, loaded: Loaded) -> None:
+    """Put what was read into an optimizer that is built."""
+    group = optimizer.param_groups[0]
+    for place, value in loaded.values:
+        if place.variable is not None:
+            tensors = place.variable.var.to_torch(value)
+            for part, tensor in zip(place.variable.parts(), tensors, strict=True):
+                optimizer.state[part][place.slot] = tensor.to(part.device, part.dtype)
+    steps = loaded.scalar("iterations")
+    group["iterations"] = int(steps or 0)
+    rate = loaded.scalar("learning_rate")
+    if rate is not None and np.float32(optimizer.learning_rate) != np.float32(rate):  # the config may have more digits
+        optimizer.learning_rate = rate
+    if rule_of(optimizer) == "Nadam":
+        product = loaded.scalar(PRODUCT)
+        momentum_at: Callable[[int], float] = optimizer.momentum_at  # type: ignore[attr-defined]
+        group[PRODUCT] = _product(momentum_at, optimizer.iterations) if product is None else product
+
+
+def _product(momentum_at: Callable[[int], float], steps: int) -> float:
+    """The product of the momenta of all steps; however many a file says, some thousands decide."""
+    product = 1.0
+    for step in range(1, steps + 1):
+        factor = momentum_at(step)
+        if factor == momentum_at(step + 1):  # it has reached its end
+            return product * factor ** (steps - step + 1)
+        product *= factor
+        if product == 0 or not math.isfinite(product):
+            break
+    return product
+
+
+# ---------------------------------------------------------------- writing
+
+
+def written_state(optimizer: Optimizer, theirs: Optimizer, trained: Sequence[Variable], kind: Kind) -> OptimizerState:
+    """The state of an optimizer as one Keras lists it, to be written into a file.
+
+    Args:
+        optimizer: One of Keras's rules, built.
+        theirs: The one that this Keras makes of what the file says: it decides what is listed.
+        trained: The weights that the model trains.
+        kind: Which Keras.
+    """
+    taken: dict[str, int] = {}
+    arrays = []
+    for place in places(theirs, trained, kind):
+        count = taken[place.name] = taken.get(place.name, -1) + 1
+        name = place.name if not count else _numbered(place.name, count)
+        arrays.append((name, _array(optimizer, theirs, place, name)))
+    return OptimizerState(tuple(arrays), name=theirs.name if kind == "keras3" else None)
+
+
+def _numbered(name: str, count: int) -> str:
+    """A name of its own for one of two weights of one name, as of layers in different models."""
+    stem, colon, end = name.partition(":")
+    return f"{stem}_{count}{colon}{end}"
+
+
+def _array(optimizer: Optimizer, theirs: Optimizer, place: Place, name: str) -> Array:
+    if place.variable is None:
+        dtype = "int64" if place.slot == "iterations" else "float32"
+        scalar = np.asarray(_scalar(optimizer, theirs, place.slot), dtype)
+        return Array(name, (), dtype, lambda: scalar)
+    variable, slot = place.variable, str(place.slot)
+
+    def read() -> np.ndarray:
+        held = [_held(optimizer, theirs, part, slot) for part in variable.parts()]
+        dense = variable.var.to_keras(held).detach().cpu().contiguous()
+        return dense.view(torch.int16).numpy().view("uint16") if dense.dtype == torch.bfloat16 else dense.numpy()
+
+    return Array(name, place.shape, dtype_name(variable.dtype), read)
+
+
+def _scalar(optimizer: Optimizer, theirs: Optimizer, slot: str | None) -> Any:
+    if slot == "iterations":  # of which those that only gather gradients are some
+        every = theirs.gradient_accumulation_steps
+        return optimizer.iterations * every + _gathered(optimizer) if every else optimizer.iterations
+    return optimizer.learning_rate if slot == "learning_rate" else optimizer.param_groups[0][PRODUCT]
+
+
+def _gathered(optimizer: Optimizer) -> int:
+    steps = optimizer.param_groups[0]["iterations"]
+    return steps - optimizer.iterations * (optimizer.gradient_accumulation_steps or 1)
+
+
+def _held(optimizer: Optimizer, theirs: Optimizer, part: Tensor, slot: str) -> Tensor:
+    """A tensor of state; what it would start from, where no step has made it yet."""
+    state = optimizer.state.get(part, {})
+    if slot in state:
+        return state[slot]
+    if slot == "average":
+        return part.detach()
+    return torch.full_like(part, start_of(theirs, slot), requires_grad=False)
