@@ -206,7 +206,7 @@ def test_apply_gradients_closure_and_sparse_gradients() -> None:
     assert optimizer.apply_gradients([(torch.ones(3), weights[0]), (None, weights[1])]) == 1
     assert weights[0].tolist() == [-1.0] * 3
     assert weights[1].tolist() == [0.0] * 3
-    with pytest.raises(ArgumentError, match="apply_gradients takes tensors that the optimizer was built with"):
+    with pytest.raises(ArgumentError, match="apply_gradients takes what the optimizer was built with"):
         optimizer.apply_gradients([(torch.ones(3), nn.Parameter(torch.zeros(3)))])
 
     def closure() -> Tensor:
