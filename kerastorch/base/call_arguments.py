@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,44 @@ def read(call: Any, build: Any, output_shape: Any) -> CallArguments:
     required = sum(parameter.default is inspect.Parameter.empty for parameter in shapes)
     told = tuple(parameter.name.removesuffix(_SHAPE) for parameter in _shape_parameters(output_shape))
     return CallArguments(names, tensors, required, masked, others, first, told, count)
+
+
+def join_names(cls: Any, dispatch: Any) -> None:
+    """Let `call` and `forward` of a new class be one method, whichever of the two names it is written under.
+
+    A built-in layer is written as `forward`, and `super().call(x)` must find it. A class on top of one that defines
+    `call` must be run by it, and not by the `forward` that it inherits.
+
+    Args:
+        cls: A layer class that is being made.
+        dispatch: The `forward` that runs `call`.
+    """
+    held = cls.__dict__
+    if cls._runs_call or cls.forward is dispatch or ("call" in held and "forward" in held):
+        return
+    if "call" in held:
+        cls.forward = dispatch
+    elif "forward" in held and (is_ours(cls.forward) or hasattr(cls, "call")):
+        cls.call = _as_call(cls.forward)
+
+
+def _as_call(forward: Any) -> Any:
+    """A `forward` as Keras code calls a `call`: the input may be named, and `training` is accepted everywhere."""
+    parameters, others = _parameters(forward)
+    names = tuple(parameter.name for parameter in parameters)
+    first = _names_of_first(forward, names)
+    takes_training = others or "training" in names
+
+    @functools.wraps(forward)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named = next((name for name in first if name in kwargs), None) if not args else None
+        if named is not None:
+            args = (kwargs.pop(named),)
+        if not takes_training:
+            kwargs.pop("training", None)
+        return forward(self, *args, **kwargs)
+
+    return call
 
 
 def _shape_parameters(method: Any) -> list[inspect.Parameter]:

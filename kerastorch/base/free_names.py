@@ -23,6 +23,7 @@ KERAS_NAMES = frozenset(
         "autocast",
         "build",
         "built",
+        "call",
         "compute_dtype",
         "compute_mask",
         "compute_output_shape",

@@ -81,6 +81,7 @@ class Layer(KerasNames):
     _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
     _makes_mask: bool = False  # whether its output can have a mask where no input has one
     _takes_masks_off: bool = False  # whether its inputs have no masks after a call, as in Keras
+    _runs_call: ClassVar[bool] = False  # whether its own `forward` runs the `call` of a class that has one
     _own_code: ClassVar[bool] = False  # whether a call runs somebody's code, which may call layers by hand
     _takes_mask: ClassVar[bool] = False
     _takes_training: ClassVar[bool] = False
@@ -144,6 +145,7 @@ class Layer(KerasNames):
         cls._weight_names = frozenset(name for var in cls.WEIGHTS for name in (var.name, *var.also))
         if "build" in cls.__dict__:
             cls.build = finishing(cls.__dict__["build"])  # type: ignore[method-assign]
+        call_arguments.join_names(cls, Layer.forward)
         call = getattr(cls, "call", cls.forward)
         cls._call_arguments = call_arguments.read(call, cls.build, cls.compute_output_shape)
         cls._own_code = cls._own_code or not call_arguments.is_ours(call)

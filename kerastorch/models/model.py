@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..base import constants
+from ..base.attached_masks import mask_on
 from ..base.call_arguments import inputs_of
 from ..base.dtype_policy import as_tensor
 from ..base.free_names import yielding
@@ -19,7 +20,7 @@ from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, did_you_mean, quote
 from ..spec import TrainingConfig
-from ..structure import leaves, map_shapes
+from ..structure import leaves, map_shapes, map_structure
 from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
@@ -68,6 +69,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
     _config_is_recorded = True
     training_config: TrainingConfig | None = None
     _has_policy = False
+    _runs_call = True
     _ids: tuple[bool, ...] = ()  # for each input, whether a layer looks it up in a table
     _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
@@ -275,10 +277,8 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         Raises:
             ShapeError: A shape does not fit what the model was made for.
         """
-        if self._plan is None:
-            options = {"mask": mask, "training": training}
-            named |= {key: value for key, value in options.items() if value is not None}
-            return super().forward(*inputs, **named)
+        if self._plan is None or hasattr(type(self), "call"):
+            return self._run_own_call(inputs, {"mask": mask, "training": training}, named, with_masks)
         if named:
             raise ArgumentError(f"{repr_of(self)}: a graph has no argument {', '.join(map(repr, sorted(named)))}.")
         plan, values = self._begin(lambda tensor: Masked(tensor, None))
@@ -296,6 +296,16 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
             return map_template(lambda slot: values[slot.index].hung(), plan.outputs)
         result = map_template(lambda slot: values[slot.index].value, plan.outputs)
         return result, map_template(lambda slot: values[slot.index].mask, plan.outputs)
+
+    def _run_own_call(
+        self, inputs: tuple[Any, ...], options: dict[str, Any], named: dict[str, Any], with_masks: bool
+    ) -> Any:
+        """Run the `call` of somebody's own class, which counts for a graph as well."""
+        # In a graph masks come by themselves, and a `call` need not take them.
+        missing = () if self._plan is None else set(options) - set(self._call_arguments.names)
+        named |= {key: value for key, value in options.items() if value is not None and key not in missing}
+        outputs = super().forward(*inputs, **named)
+        return (outputs, map_structure(mask_on, outputs)) if with_masks else outputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:

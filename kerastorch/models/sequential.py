@@ -228,6 +228,8 @@ class Sequential(Model):
             training: Handed to the layers; each layer's own `training` if None.
             with_masks: Return `(output, mask)`.
         """
+        if hasattr(type(self), "call"):
+            return self._run_own_call(inputs, {"mask": mask, "training": training}, {}, with_masks)
         if self._input is None:
             x, mask = self._into_first(inputs[0]), mask_of(inputs[0], mask)
         else:

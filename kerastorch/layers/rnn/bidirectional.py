@@ -289,10 +289,12 @@ class Bidirectional(Layer):
         if kernel is not None:
             merged, states = self._run_as_one(kernel, x, mask, halves)
         else:
-            results = [
-                direction._call_past_masks(x, mask=mask, initial_state=state, training=training)
-                for direction, state in zip(self._directions, halves, strict=True)
-            ]
+            results = []
+            for direction, state in zip(self._directions, halves, strict=True):
+                # The `call` of somebody's own class need not take what is not given.
+                given = {"mask": mask, "initial_state": state}
+                options = {key: value for key, value in given.items() if value is not None}
+                results.append(direction._call_past_masks(x, **options, training=training))
             forward, backward = ([result[0] for result in results]) if self.return_state else results
             if self.return_sequences:
                 backward = backward.flip(1)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ...base import ragged
-from ...base.call_arguments import is_ours
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...structure import is_shape
@@ -50,8 +49,8 @@ def states_by_name(
 
 
 def has_own_forward(layer: Layer) -> bool:
-    """Whether the layer's class is a person's own, with a `forward` that may take states of another kind."""
-    return not is_ours(type(layer).forward)
+    """Whether the layer's class is a person's own, with a `forward` or `call` that may take states of another kind."""
+    return type(layer)._own_code
 
 
 def given_states(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = "initial_state") -> Any:
