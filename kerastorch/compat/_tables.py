@@ -58,6 +58,7 @@ KEY_ERAS: Mapping[str, frozenset[Era]] = {
     "time_major": frozenset({"tf.keras"}),
     "softmax_robust_masking": frozenset({"tf.keras"}),
     "use_gate": _ONLY_3,
+    "rms_scaling": _ONLY_3,
     "implementation": _ONLY_2,
     "units": frozenset({"keras2", "tf.keras", "keras3"}),
     **dict.fromkeys(("W_regularizer", "inner_init", "inner_activation", "consume_less", "nb_filter"), _ONLY_1),

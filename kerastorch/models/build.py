@@ -96,9 +96,7 @@ def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
     if cls is None:
         raise UnsupportedError(f"layer {quote(spec.name)}: there is no layer class {quote(spec.class_name)}.")
     config = {key: _inner(value, making, key) for key, value in spec.config.items()}
-    for key, value in _OF_OLD.get(spec.era, {}).items():
-        if key in cls._config_keys():
-            config.setdefault(key, value)
+    _as_of_old(spec, config, cls)
     try:
         layer = cls.from_config({**config, "name": spec.name})
     except (ArgumentError, UnsupportedError, ShapeError) as error:
@@ -108,13 +106,20 @@ def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
     return layer
 
 
+def _as_of_old(spec: LayerSpec, config: dict[str, Any], cls: Any) -> None:
+    """Add what the Keras that wrote a layer did and no argument of Keras's says."""
+    for key, value in _OF_OLD.get(spec.era, {}).items():
+        renormalised = key == "fused" and config.get("renorm", False)  # for which TensorFlow has no fused kernel
+        if key in cls._config_keys() and not renormalised:
+            config.setdefault(key, value)
+
+
 def _given_layer(spec: LayerSpec, making: Making, bare: bool) -> Any:
     config = spec.config
     if spec.given is not None and spec.given.source in ("custom_objects", "function"):
         config = {key: _inner(value, making, key) for key, value in config.items()}
-        for key, value in _OF_OLD.get(spec.era, {}).items() if spec.given.based_on else ():
-            if key in REGISTRY[spec.given.based_on or ""]._config_keys():
-                config.setdefault(key, value)
+        if spec.given.based_on:
+            _as_of_old(spec, config, REGISTRY[spec.given.based_on])
     try:
         return making.given.layer_for(spec, config, bare)
     except (ArgumentError, UnsupportedError, ShapeError) as error:

@@ -17,7 +17,12 @@ from ._keras2_calls import is_operation, operation_layer, written_calls
 Config = dict[str, Any]
 
 # Arguments that only Keras 3 has -> values with which they say nothing; with others a layer is refused.
-KERAS3_ONLY: Mapping[str, tuple[Any, ...]] = {"use_gate": (False,), "sliding_window": (None,)}
+KERAS3_ONLY: Mapping[str, tuple[Any, ...]] = {
+    "use_gate": (False,),
+    "sliding_window": (None,),
+    "rms_scaling": (False,),
+    "renorm": (False,),  # and the layer of TensorFlow 1, which tf-keras has beside its own
+}
 # Arguments that tf-keras does not take -> values with which they say nothing.
 _SAYS_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "zero_output_for_mask": (False,),  # recurrent layers take it, convolutional ones do not

@@ -17,6 +17,8 @@ HARMLESS: dict[str, tuple[list[Any], Any]] = {
     "lora_alpha": ([None], 2),
     "quantization_config": ([None], "int8"),
     "renorm": ([False], True),
+    "renorm_clipping": ([None], {"rmax": 3.0}),
+    "renorm_momentum": ([0.99], 0.9),
     "fused": ([None, True], False),
     "synchronized": ([False], True),
     "rms_scaling": ([False], True),

@@ -90,6 +90,28 @@ NORMALIZATION_CASES = [
              training=True, frameworks=KERAS2)
         for mask in ("right", "holes", "empty row", "full")
     ),
+    *(
+        Case(f"BatchNormalization renorm {clipping} {options} {training}", "BatchNormalization",
+             {"renorm": True, "renorm_clipping": clipping, "momentum": 0.8, "renorm_momentum": 0.6, **options},
+             (X4,), training=training, calls=3, frameworks=KERAS3)
+        for clipping, options in (
+            (None, {}), ({"rmax": 1.1, "rmin": 0.9, "dmax": 0.2}, {}), ({"rmax": 0.7}, {"scale": False}),
+            ({"dmax": 0.1}, {"center": False, "axis": 1}), ({"rmin": 3.0}, {"scale": False, "center": False}),
+        )
+        for training in (True, False)
+    ),
+    Case("BatchNormalization renorm mask", "BatchNormalization", {"renorm": True}, mask="holes", training=True,
+         calls=2, frameworks=KERAS3),
+    # Keras rounds epsilon to float32 where it is the least deviation: one that float32 holds.
+    Case("BatchNormalization renorm float64", "BatchNormalization", {"renorm": True, "epsilon": 2**-10}, training=True,
+         dtype="float64", calls=2, frameworks=KERAS3),
+]  # fmt: skip
+
+# Keras warns of each.
+RMS_SCALING_CASES = [
+    Case(f"LayerNormalization rms_scaling {config}", "LayerNormalization", {"rms_scaling": True, **config}, (X4,),
+         frameworks=KERAS3)
+    for config in ({}, {"axis": 1}, {"axis": [2, 3]}, {"axis": [-1, -3]}, {"scale": False, "epsilon": 0.1})
 ]  # fmt: skip
 
 PREPROCESSING_CASES = [

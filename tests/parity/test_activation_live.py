@@ -42,6 +42,12 @@ def test_normalization(keras_worker: KerasWorker, framework: str, case: Case) ->
     check(keras_worker, framework, case)
 
 
+@pytest.mark.filterwarnings("ignore:LayerNormalization .*rms_scaling=True divides")
+@pytest.mark.parametrize(("framework", "case"), parameters(cases.RMS_SCALING_CASES))
+def test_rms_scaling(keras_worker: KerasWorker, framework: str, case: Case) -> None:
+    check(keras_worker, framework, case)
+
+
 @pytest.mark.parametrize(("framework", "case"), parameters(cases.PREPROCESSING_CASES))
 def test_preprocessing(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     check(keras_worker, framework, case)

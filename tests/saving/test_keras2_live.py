@@ -24,6 +24,7 @@ REFUSED = {
     "AdditiveAttention-three inputs": "needs a query of 4 features",
     "GroupQueryAttention-default": "has no GroupQueryAttention",
     "GroupQueryAttention-gate": "has no GroupQueryAttention",
+    "BatchNormalization-renorm": "no argument renorm",
     "RMSNormalization-default": "has no RMSNormalization",
     "RMSNormalization-two axes": "has no RMSNormalization",
     "MultiHeadAttention-cross": "no argument use_gate",

@@ -21,6 +21,8 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
     "lora_alpha": (None,),
     "quantization_config": (None,),
     "renorm": (False,),
+    "renorm_clipping": (None,),
+    "renorm_momentum": (0.99,),
     "fused": (None, True),  # whether TensorFlow's kernel is used where it can be: then it is
     "synchronized": (False,),
     "rms_scaling": (False,),

@@ -13,9 +13,12 @@ _NORM = (
 
 FORMS: Mapping[str, Form] = {
     "BatchNormalization": Form(
-        keys(_NORM, "momentum moving_mean_initializer moving_variance_initializer renorm synchronized"),
+        keys(
+            _NORM,
+            "momentum moving_mean_initializer moving_variance_initializer renorm renorm_clipping renorm_momentum",
+            "synchronized",
+        ),
         call=("training", "mask"),
-        ignored=keys("renorm_clipping renorm_momentum"),
         old=keys("virtual_batch_size adjustment"),
         old_keys=keys("fused"),
         keeps_mask=True,

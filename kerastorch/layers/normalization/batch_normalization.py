@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,14 +12,13 @@ from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
-from ...errors import ShapeError, UnsupportedError, quote
+from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
 
 _MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
 _FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel
 _TORCH_BATCH_NORM = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 _REFUSED = {
-    "renorm": "batch renormalisation is not here; use renorm=False, which computes the same in inference",
     "synchronized": "statistics over several devices are not here; wrap the model with torch's own tools",
     "virtual_batch_size": "ghost batches are not here; pass batches of that size",
     "adjustment": "a function that changes the normalised values is not here",
@@ -47,9 +47,11 @@ class BatchNormalization(Layer):
         gamma_regularizer: Penalty on gamma.
         beta_constraint: Of beta.
         gamma_constraint: Of gamma.
-        renorm: False; True is refused.
-        renorm_clipping: Without meaning while `renorm` is False.
-        renorm_momentum: Without meaning while `renorm` is False.
+        renorm: Whether training corrects the batch's statistics towards moving ones (batch renormalisation,
+            Ioffe 2017). Inference is the same.
+        renorm_clipping: With `renorm`: a dict that may hold "rmin" and "rmax", the bounds of the factor r, and "dmax",
+            the bound of the shift d.
+        renorm_momentum: With `renorm`: weight of the old statistics that r and d are made from.
         synchronized: False; True is refused.
         fused: True computes what Keras 2 does where it uses TensorFlow's fused kernel (inputs of 4 or 5 axes, `axis` 1
             or the last): the moving variance follows the UNBIASED variance, masks do not count, and epsilon is at
@@ -63,6 +65,7 @@ class BatchNormalization(Layer):
         beta: `(F,)` -> `bias`
         moving_mean: `(F,)` -> `running_mean`, a buffer
         moving_variance: `(F,)` -> `running_var`, a buffer
+        moving_stddev, renorm_mean, renorm_stddev: `(F,)`, with `renorm`: buffers of the same names
 
     Example:
         >>> BatchNormalization()(torch.zeros(2, 20, 3)).shape
@@ -75,6 +78,14 @@ class BatchNormalization(Layer):
         Var("beta", ("bias",), lambda l, s: (s[l.axis],), when=lambda l: l.center),
         Var("moving_mean", ("running_mean",), lambda l, s: (s[l.axis],), trainable=False),
         Var("moving_variance", ("running_var",), lambda l, s: (s[l.axis],), trainable=False),
+        *(
+            Var(name, (name,), lambda l, s: (s[l.axis],), when=lambda l: l.renorm, trainable=False, init=init)
+            for name, init in (
+                ("moving_stddev", lambda l: l._initial_deviation),
+                ("renorm_mean", lambda l: l.moving_mean_initializer),
+                ("renorm_stddev", lambda l: l._initial_deviation),
+            )
+        ),
     )
     CONFIG = (
         "axis",
@@ -105,12 +116,16 @@ class BatchNormalization(Layer):
         Example("steps", dict(momentum=0.9, epsilon=1e-5), (2, 7, 3)),
         Example("axis 1", dict(axis=1), (2, 3, 4, 5)),
         Example("no gamma, no beta", dict(scale=False, center=False), (4, 3)),
+        Example("renorm", dict(renorm=True, renorm_clipping={"rmax": 1.5, "dmax": 0.5}), (4, 3)),
     )
 
     weight: Tensor
     bias: Tensor
     running_mean: Tensor
     running_var: Tensor
+    moving_stddev: Tensor
+    renorm_mean: Tensor
+    renorm_stddev: Tensor
 
     def __init__(
         self,
@@ -159,10 +174,14 @@ class BatchNormalization(Layer):
         self.center = check.boolean("center", center)
         self.scale = check.boolean("scale", scale)
         self.fused = fused is not None and check.boolean("fused", fused)
+        self.renorm = check.boolean("renorm", renorm)
+        self.renorm_clipping = _clipping(renorm_clipping) if self.renorm else renorm_clipping
+        self.renorm_momentum = check.number("renorm_momentum", renorm_momentum)
+        if self.renorm and self.fused:
+            raise ArgumentError(f"{repr_of(self)}: fused=True and renorm=True exclude each other; leave fused out.")
         refuse(
             self,
             _REFUSED,
-            renorm=renorm,
             synchronized=synchronized,
             virtual_batch_size=virtual_batch_size,
             adjustment=adjustment,
@@ -170,7 +189,12 @@ class BatchNormalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
+        if self.renorm:
+            config |= {key: getattr(self, key) for key in ("renorm", "renorm_clipping", "renorm_momentum")}
         return {**config, "fused": True} if self.fused else config
+
+    def _initial_deviation(self, shape: Any, **options: Any) -> Tensor:
+        return self.moving_variance_initializer(shape, **options).sqrt()
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
@@ -207,14 +231,20 @@ class BatchNormalization(Layer):
         fused = self.fused and _fits_fused_kernel(wide, self.axis % x.ndim)
         if (self.training if training is None else training) and self.trainable:
             mean, variance = _moments(wide, self.axis, None if fused else valid)
+            correction = self._correction(mean, variance) if self.renorm else None
             self._update(mean, variance, x.numel() // mean.numel() if fused else 0)
         else:
             mean, variance = self.running_mean.to(wide.dtype), self.running_var.to(wide.dtype)
+            correction = None
         epsilon = max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon
         factor = torch.rsqrt(variance + epsilon)
+        if correction is not None:
+            factor = factor * correction[0]
         if self.scale:
             factor = factor * self.weight
         offset = -mean * factor
+        if correction is not None:
+            offset = offset + (correction[1] * self.weight if self.scale else correction[1])
         if self.center:
             offset = offset + self.bias
         shape = [1] * x.ndim
@@ -222,7 +252,34 @@ class BatchNormalization(Layer):
         return torch.addcmul(offset.view(shape), wide, factor.view(shape)).to(x.dtype)
 
     @torch.no_grad()
+    def _correction(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """r and d, from the batch's statistics to those that training has seen so far; no gradient flows there."""
+        least = self.epsilon**0.5  # as long as training has seen little
+        seen_mean, seen_deviation = self.renorm_mean.to(mean.dtype), self.renorm_stddev.to(mean.dtype).clamp(min=least)
+        bounds = self.renorm_clipping
+        factor = (variance + self.epsilon).sqrt() / seen_deviation
+        shift = (mean - seen_mean) / seen_deviation
+        if bounds.get("rmin") is not None or bounds.get("rmax") is not None:
+            factor = factor.clamp(bounds.get("rmin"), bounds.get("rmax"))
+        if bounds.get("dmax") is not None:
+            shift = shift.clamp(-bounds["dmax"], bounds["dmax"])
+        return factor, shift
+
+    @torch.no_grad()
     def _update(self, mean: Tensor, variance: Tensor, unbiased_count: int) -> None:
+        if self.renorm:
+            deviation = (variance + self.epsilon).sqrt()
+            kept = (
+                (self.renorm_mean, mean, self.renorm_momentum),
+                (self.renorm_stddev, deviation, self.renorm_momentum),
+                (self.running_mean, mean, self.momentum),
+                (self.moving_stddev, deviation, self.momentum),
+            )
+            for moving, new, momentum in kept:
+                moving.copy_(moving.to(new.dtype) * momentum + new * (1.0 - momentum))
+            # Inference knows the variance alone.
+            self.running_var.copy_((self.moving_stddev.to(mean.dtype).square() - self.epsilon).clamp(min=0.0))
+            return
         if unbiased_count:
             variance = variance * (unbiased_count / max(unbiased_count - 1, 1))
         for moving, new in ((self.running_mean, mean), (self.running_var, variance)):
@@ -249,6 +306,8 @@ class BatchNormalization(Layer):
             )
         if not self.trainable:
             reasons.append("trainable=False keeps it in inference mode, torch's follows train(); make it trainable")
+        if self.renorm:
+            reasons.append("renorm=True: torch's has no batch renormalisation; in inference renorm=False is the same")
         if reasons:
             raise to_torch.no_module(self, reasons)
         fused = self.fused and _fits_fused_kernel(torch.empty([1] * rank, dtype=self.dtype, device="meta"), 1)
@@ -265,6 +324,23 @@ class BatchNormalization(Layer):
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         state_dict.pop(f"{prefix}num_batches_tracked", None)  # torch's BatchNorm counts batches, Keras does not
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _clipping(bounds: Any) -> dict[str, float]:
+    """The bounds of the correction of batch renormalisation."""
+    known = ("rmax", "rmin", "dmax")
+    if bounds is not None and not (isinstance(bounds, Mapping) and set(bounds) <= set(known)):
+        raise ArgumentError(f"renorm_clipping: expected a dict with keys of {list(known)}, got {quote(bounds)}.")
+    found = {
+        key: None if value is None else check.number(f"renorm_clipping[{key!r}]", value)
+        for key, value in (bounds or {}).items()
+    }
+    low, high = found.get("rmin"), found.get("rmax")
+    if low is not None and high is not None and high < low:
+        raise ArgumentError(f"renorm_clipping: rmax must not be below rmin, got rmax={high}, rmin={low}.")
+    if (found.get("dmax") or 0.0) < 0:
+        raise ArgumentError(f"renorm_clipping: dmax must not be negative, got {found['dmax']}.")
+    return found  # type: ignore[return-value]
 
 
 def _fits_fused_kernel(x: Tensor, axis: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -9,13 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base import check, to_torch
-from ...base.input_checks import float_tensor, one_shape, one_tensor, refuse, sizes_at
+from ...base.input_checks import float_tensor, one_shape, one_tensor, sizes_at
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
-
-_REFUSED = {"rms_scaling": "scaling by the variance without centring is not here"}
 
 
 class _OverAxes(Layer):
@@ -69,7 +68,9 @@ class LayerNormalization(_OverAxes):
         gamma_regularizer: Penalty on gamma.
         beta_constraint: Of beta.
         gamma_constraint: Of gamma.
-        rms_scaling: False; True is refused.
+        rms_scaling: True: the inputs are divided by their standard deviation and are not centred; there is a gamma and
+            no beta, whatever `scale` and `center` say. Keras warns of it: it is no root of a mean square, which
+            `RMSNormalization` has.
         **base: `name`, `dtype`, `trainable`, ...
 
     Variables:
@@ -83,8 +84,8 @@ class LayerNormalization(_OverAxes):
 
     supports_masking = True
     WEIGHTS = (
-        Var("gamma", ("weight",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l.scale),
-        Var("beta", ("bias",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l.center),
+        Var("gamma", ("weight",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l._has_gamma),
+        Var("beta", ("bias",), lambda l, s: sizes_at(l, s, l._axes(len(s))), when=lambda l: l._has_beta),
     )
     CONFIG = (
         "axis",
@@ -135,10 +136,28 @@ class LayerNormalization(_OverAxes):
         self.epsilon = check.number("epsilon", epsilon)
         self.center = check.boolean("center", center)
         self.scale = check.boolean("scale", scale)
-        refuse(self, _REFUSED, rms_scaling=rms_scaling)
+        self.rms_scaling = check.boolean("rms_scaling", rms_scaling)
+        if self.rms_scaling:
+            warnings.warn(
+                f"{repr_of(self)}: rms_scaling=True divides by the standard deviation; for the root of the mean square "
+                "use RMSNormalization.",
+                stacklevel=2,
+            )
+
+    @property
+    def _has_gamma(self) -> bool:
+        return self.scale or self.rms_scaling
+
+    @property
+    def _has_beta(self) -> bool:
+        return self.center and not self.rms_scaling
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "rms_scaling": True} if self.rms_scaling else config
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype if self.scale or self.center or not input_dtype.is_floating_point else input_dtype
+        return self.dtype if self._has_gamma or self._has_beta or not input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x.
@@ -149,14 +168,20 @@ class LayerNormalization(_OverAxes):
         Raises:
             ShapeError: x has another shape than the layer needs.
         """
-        weight = self.weight if self.scale else None
-        bias = self.bias if self.center else None
+        weight = self.weight if self._has_gamma else None
+        bias = self.bias if self._has_beta else None
         made = weight if weight is not None else bias
         x = one_tensor(self, x)
         if made is not None or not x.is_floating_point():
             x = float_tensor(self, x, self.dtype)
         self._check_input_shape(tuple(x.shape))
         axes = self._axes(x.ndim)
+        if self.rms_scaling:
+            assert weight is not None
+            wide = x.to(torch.promote_types(x.dtype, torch.float32))
+            shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+            deviation = torch.rsqrt(wide.var(axes, correction=0, keepdim=True) + self.epsilon)
+            return (wide * deviation * weight.view(shape)).to(x.dtype)
         last = list(range(x.ndim - len(axes), x.ndim))
         sizes = [x.shape[axis] for axis in axes]
         if axes == last:
@@ -166,6 +191,8 @@ class LayerNormalization(_OverAxes):
     def _to_torch(self) -> nn.Module:
         shape = self._in_shape
         axes = self._axes(len(shape))
+        if self.rms_scaling:
+            raise to_torch.no_module(self, ["rms_scaling=True: torch's has no division without centring"])
         if axes != list(range(len(shape) - len(axes), len(shape))):
             raise to_torch.no_module(
                 self, [f"torch's normalises the last axes, this one axis {self.axis} of an input of {len(shape)} axes"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ import torch
 from _close import assert_close
 from torch import nn
 
+from kerastorch import model_from_json
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
+from kerastorch.initializers import Constant
 from kerastorch.layers import BatchNormalization, LayerNormalization
 
 Array = np.ndarray
@@ -193,14 +197,54 @@ def test_batch_normalization_errors() -> None:
         BatchNormalization("last")
 
 
-@pytest.mark.parametrize(
-    "option", [{"renorm": True}, {"synchronized": True}, {"virtual_batch_size": 4}, {"adjustment": len}]
-)
+@pytest.mark.parametrize("option", [{"synchronized": True}, {"virtual_batch_size": 4}, {"adjustment": len}])
 def test_what_is_not_supported_is_refused(option: dict[str, object]) -> None:
     with pytest.raises(UnsupportedError, match=f"{next(iter(option))}=.* is not supported: "):
         BatchNormalization(**option)
-    with pytest.raises(UnsupportedError, match="rms_scaling=True is not supported: "):
-        LayerNormalization(rms_scaling=True)
+
+
+@pytest.mark.parametrize(
+    ("clipping", "message"),
+    [
+        ({"max": 1.0}, r"renorm_clipping: expected a dict with keys of \['rmax', 'rmin', 'dmax'\], got {'max': 1.0}"),
+        ({"rmax": 1.0, "rmin": 2.0}, "rmax must not be below rmin, got rmax=1.0, rmin=2.0"),
+        ({"dmax": -1.0}, "dmax must not be negative, got -1.0"),
+        ({"rmax": "high"}, r"renorm_clipping\['rmax'\]: expected a number"),
+    ],
+)
+def test_bounds_of_renormalisation_are_checked(clipping: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        BatchNormalization(renorm=True, renorm_clipping=clipping)
+    BatchNormalization(renorm_clipping=clipping)  # of no effect
+    with pytest.raises(ArgumentError, match="fused=True and renorm=True exclude each other"):
+        BatchNormalization(renorm=True, fused=True)
+
+
+def test_renormalisation_stays_in_configs_and_is_not_torch_s() -> None:
+    layer = BatchNormalization(renorm=True, renorm_clipping={"dmax": 2.0}, renorm_momentum=0.7, axis=1)
+    again = BatchNormalization.from_config(layer.get_config())
+    assert (again.renorm, again.renorm_clipping, again.renorm_momentum) == (True, {"dmax": 2.0}, 0.7)
+    assert "renorm" not in BatchNormalization().get_config()
+    layer.build((None, 3))
+    names = ["moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"]
+    assert [variable.name for variable in layer.non_trainable_weights] == names
+    started = BatchNormalization(renorm=True, moving_variance_initializer=Constant(4.0))
+    started.build((None, 3))
+    assert started.moving_stddev.eq(2.0).all()
+    assert started.renorm_stddev.eq(2.0).all()
+    with pytest.raises(UnsupportedError, match="torch's has no batch renormalisation"):
+        layer.to_torch()
+
+
+def test_rms_scaling_warns_as_keras_does() -> None:
+    with pytest.warns(UserWarning, match="rms_scaling=True divides by the standard deviation"):
+        layer = LayerNormalization(rms_scaling=True)
+    layer.build((None, 3))
+    assert [variable.name for variable in layer.weights] == ["gamma"]
+    with pytest.warns(UserWarning, match="use RMSNormalization"):
+        assert LayerNormalization.from_config(layer.get_config()).rms_scaling
+    with pytest.raises(UnsupportedError, match="torch's has no division without centring"):
+        layer.to_torch()
 
 
 def test_keras_3_configs_are_read() -> None:
@@ -253,3 +297,17 @@ def test_layer_normalization_errors() -> None:
     for axis in ([], [1, 1], [1, -1]):
         with pytest.raises(ArgumentError, match="axis: expected an axis or a list of different axes"):
             LayerNormalization(axis)
+
+
+def test_a_file_of_tensorflow_1_with_renormalisation() -> None:
+    config = {"name": "it", "batch_input_shape": [None, 2, 2, 3], "axis": [3], "renorm": True}
+    config |= {"renorm_clipping": {"rmax": 3.0}, "renorm_momentum": 0.9}
+    layers = [{"class_name": "BatchNormalization", "config": config}]
+    text = {"class_name": "Sequential", "keras_version": "2.2.4-tf", "backend": "tensorflow"}
+    model = model_from_json(json.dumps({**text, "config": {"name": "m", "layers": layers}}))
+    layer: Any = model.layers[0]
+    assert (layer.renorm, layer.renorm_clipping, layer.renorm_momentum) == (True, {"rmax": 3.0}, 0.9)
+    assert not layer.fused
+    config.pop("renorm")
+    model = model_from_json(json.dumps({**text, "config": {"name": "m", "layers": layers}}))
+    assert model.layers[0].fused  # type: ignore[attr-defined]
