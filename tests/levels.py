@@ -11,8 +11,8 @@ alone, and none, beside a torch that uses everything.
 from __future__ import annotations
 
 import argparse
+import ast
 import os
-import re
 import subprocess
 import sys
 import time
@@ -29,8 +29,8 @@ LEVELS = {  # from the lowest
 }
 REQUIRES = ("CI", "KERASTORCH_REQUIRE_ALL")  # of `_needs.py`
 COMPILED = ("avx2", "default", "none")  # each alone, where it is lower than the processor
-# What compares, itself or with the help of another file that does.
-COMPARES = re.compile(r"^(from|import) (_close|\._compare|\._models|_transformed|\._side_by_side|\._helpers)\b", re.M)
+JUDGE = TESTS / "_close.py"
+OTHER_JUDGES = {"test_corpus.py", "saving/test_corpus_saved.py", "saving/test_keras2_corpus.py"}  # 1e-5 of the size
 
 
 def environments(highest: str) -> dict[str, dict[str, str]]:
@@ -44,10 +44,27 @@ def environments(highest: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def comparing(live: bool) -> list[str]:
-    """The test files that compare rounded numbers; those with live Keras are the most of the time."""
-    files = sorted(file for file in TESTS.rglob("test_*.py") if COMPARES.search(file.read_text(encoding="utf-8")))
-    return [str(file) for file in files if live or not file.stem.endswith("_live")]
+def comparing() -> list[str]:
+    """The test files that compare rounded numbers, by themselves or with the help of another file that does."""
+    imported = {file: _imported(file) for file in sorted(TESTS.rglob("*.py"))}
+    found = {JUDGE, *(TESTS / name for name in OTHER_JUDGES)}
+    while more := {file for file, others in imported.items() if others & found} - found:
+        found |= more
+    return [str(file) for file in sorted(found) if file.stem.startswith("test_")]
+
+
+def _imported(file: Path) -> set[Path]:
+    """The files of the tests that one of them imports."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {(0, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = [alias.name for alias in node.names] if node.module is None else [node.module]
+            names |= {(node.level, part) for part in parts}
+    homes = {level: [TESTS, file.parent] if level == 0 else [file.parents[level - 1]] for level, _ in names}
+    paths = (home / f"{name.replace('.', '/')}.py" for level, name in names for home in homes[level])
+    return {path for path in paths if path.exists()}
 
 
 def run(switches: dict[str, str], arguments: list[str]) -> tuple[int, str]:
@@ -70,7 +87,7 @@ def main() -> int:
     failed = 0
     for name in options.level or known:
         start = time.monotonic()
-        status, output = run(known[name], [*comparing(options.live), *rest])
+        status, output = run(known[name], [*comparing(), *([] if options.live else ["-m", "not live"]), *rest])
         failed += status != 0
         lines = output.rstrip().splitlines()
         if status:

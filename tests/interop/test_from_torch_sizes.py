@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from _close import assert_close
+from _close import KERAS, assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -193,7 +193,7 @@ def test_keras_has_the_same_open_sizes(name: str, size: int, keras_worker: Any, 
     other = torch.randn(2, size, FEATURES)
     predicted = keras_worker.call("keras3", "predictions:predictions", path, [other.numpy()])
     with torch.no_grad():
-        assert_close(predicted, of_module(module, other), 1e-5)  # what the project promises for float32
+        assert_close(predicted, of_module(module, other), KERAS)
 
 
 ROWS: dict[str, tuple[Callable[[Any, Tensor, Tensor], Any], str]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from _close import assert_close
+from _close import KERAS, assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
@@ -283,7 +283,7 @@ def test_keras_has_one_weight_too(name: str, keras_worker: Any, tmp_path: Path) 
     given = example(2, 11)
     predicted = keras_worker.call("keras3", "predictions:predictions", path, arrays(inputs_of(given)))
     with torch.no_grad():
-        assert_close(predicted, of_module(module, given), 1e-5)  # what the project promises for float32
+        assert_close(predicted, of_module(module, given), KERAS)
 
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
