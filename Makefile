@@ -55,13 +55,18 @@ quick: $(VENV)/.quick
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -q -m "not live" $(QUICK_OUT:%=--ignore=%) $(PYTEST_ARGS)
 
 # The core on another torch. TORCH_PYTHON: an environment with that torch, the other dependencies, pytest and hypothesis.
-CORE = tests/layers/rnn/test_recurrent.py tests/layers/rnn/test_rnn.py tests/layers/rnn/test_cells.py tests/layers/test_masked_kernels.py \
-	tests/layers/rnn/test_pair.py tests/layers/test_kernel_choice.py tests/layers/test_native.py tests/layers/test_engine.py \
-	tests/layers/test_second_derivatives.py tests/layers/test_dtypes.py tests/layers/test_compile.py \
-	tests/layers/test_compile_small.py tests/layers/test_functional_transforms.py tests/layers/test_gemm.py \
-	tests/models/test_model.py tests/models/test_masks.py tests/test_load.py tests/test_load_weights.py \
+CORE = tests/layers/rnn/test_recurrent.py tests/layers/rnn/test_rnn.py tests/layers/rnn/test_cells.py \
+	tests/layers/rnn/test_pair.py tests/layers/rnn/test_bidirectional.py tests/layers/rnn/test_conv_lstm.py \
+	tests/layers/test_masked_kernels.py tests/layers/test_kernel_choice.py tests/layers/test_native.py \
+	tests/layers/test_native_conv_lstm.py tests/layers/test_engine.py tests/layers/test_second_derivatives.py \
+	tests/layers/test_dtypes.py tests/layers/test_compile.py tests/layers/test_compile_small.py \
+	tests/layers/test_functional_transforms.py tests/layers/test_gemm.py tests/layers/test_trace.py \
+	tests/layers/test_threads.py tests/models/test_model.py tests/models/test_masks.py tests/models/test_predict.py \
+	tests/models/test_torch_compile_stays.py tests/test_load.py tests/test_load_weights.py \
 	tests/saving/test_round_trip.py tests/interop/test_from_torch_modules.py tests/interop/test_recurrent_modules.py \
-	tests/interop/test_from_torch_models.py tests/test_clipping.py tests/test_torch_private.py tests/test_activations.py
+	tests/interop/test_from_torch_models.py tests/test_clipping.py tests/test_torch_private.py \
+	tests/test_activations.py tests/training/test_fit.py tests/optimizers/test_optimizers.py \
+	tests/losses/test_losses.py tests/metrics/test_metrics.py
 test-torch:
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(TORCH_PYTHON) -m pytest -q -p no:cacheprovider $(CORE) $(PYTEST_ARGS)
 

@@ -24,7 +24,7 @@ from .types import States
 GATES = 4  # i f c o, in Keras as here
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Dynamo of torch 2.11 cannot trace the making of one that is
 class InputConvolution(InputProduct):
     """The gates as a convolution of the inputs.
 
@@ -65,7 +65,13 @@ class InputConvolution(InputProduct):
         return x if drop is None else torch.cat([x * mask for mask in drop], dim=self._axis)
 
     def _options(self, drop: Tensor | None) -> dict[str, Any]:
-        return {**vars(self), "groups": 1 if drop is None else GATES}
+        return {
+            "channel_axis": self.channel_axis,
+            "padding": self.padding,
+            "strides": self.strides,
+            "dilation": self.dilation,
+            "groups": 1 if drop is None else GATES,
+        }
 
 
 class ChannelsLast(Equations):

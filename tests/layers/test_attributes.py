@@ -168,7 +168,7 @@ def test_scripting_is_refused_with_what_to_use(wrap: Any) -> None:
         torch.jit.script(wrap(called(layers.LSTM(3), 2, 4, 3)))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of the checks of shapes, which a trace leaves out
 @pytest.mark.parametrize("grad", [True, False], ids=["with gradients", "without"])
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kerastorch import Input, Sequential, layers
 from kerastorch.structure import leaves
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.trace"),
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),  # of the checks of shapes, which a trace leaves out
 ]
 

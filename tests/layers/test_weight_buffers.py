@@ -17,7 +17,7 @@ from kerastorch.base.weight_tensors import WeightBuffer, WeightParameter
 from kerastorch.layers import Layer
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.trace"),
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),  # of the check of a shape in `assign`
 ]
 
