@@ -66,7 +66,10 @@ def follow_masks(model: Model) -> list[Visit]:
 
 
 def _meta(shape: Any) -> torch.Tensor:
-    return torch.empty([2 if size is None else size for size in shape], device="meta")
+    """A tensor without numbers, for masks to be made of; it knows which of its sizes are none that the model has."""
+    tensor = torch.empty([2 if size is None else size for size in shape], device="meta")
+    tensor.stated = tuple(shape)  # type: ignore[attr-defined]
+    return tensor
 
 
 def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Masked]:
@@ -119,7 +122,8 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
         outputs = [_meta(plan.values[slot.index][0]) for slot in plan.steps[step].outputs]
     else:
         outputs = []
-        shapes = map_masked(lambda edge: tuple(edge.value.shape), (args, kwargs))
+        # Of an unknown number of steps, not of two: a layer may need more.
+        shapes = map_masked(lambda edge: edge.value.stated, (args, kwargs))
         map_shapes(lambda shape: outputs.append(_meta(shape)), layer._shape_of_call(*shapes))
     found = leaves(leaving) if isinstance(leaving, (list, tuple, dict)) else [leaving] + [None] * (len(outputs) - 1)
     leaves_one = any(mask is not None for mask in found)

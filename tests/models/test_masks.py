@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.models._masks import follow_masks, mask_events
+from kerastorch.structure import leaves
 
 
 def test_a_chain() -> None:
@@ -90,3 +94,25 @@ def test_a_mask_named_in_a_call_is_handed_on(given: str, made: bool, used: bool)
     behind_mask = words != 0 if given in ("nothing", "None") else steps
     y = model.get_layer("dense")(model.get_layer("named")(x, mask=named_mask))
     assert torch.equal(got, model.get_layer("behind")(y, mask=behind_mask).flatten(1))
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize("first", [[], [layers.Masking()]], ids=["plain", "masked"])
+def test_layers_that_need_more_than_two_steps(first: list[Any], ending: str, tmp_path: Path) -> None:
+    """How many there are is not known where masks are followed, and no number stands for that."""
+    rows = [*first, layers.Conv1D(4, 5), layers.MaxPooling1D(3), layers.Conv1D(2, 4, strides=2), layers.LSTM(2)]
+    chain = Sequential([Input((None, 3)), *map(copy.deepcopy, rows)])
+    x, images = Input((None, 3)), Input((None, None, 5, 1))
+    value = x
+    for layer in map(copy.deepcopy, rows):
+        value = layer(value)
+    inside = layers.TimeDistributed(layers.Conv2D(2, 3))(images)
+    graph = Model([x, images], [value, chain(x), inside, layers.Cropping1D(3)(x), layers.AveragePooling1D(4)(x)])
+    data = [torch.randn(2, 40, 3), torch.randn(2, 3, 6, 5, 1)]
+    for model, given in ((chain, data[0]), (graph, data)):
+        model.save(tmp_path / f"m.{ending}")
+        again = kt.load_model(tmp_path / f"m.{ending}")
+        for found, wanted in zip(leaves(again(given)), leaves(model(given)), strict=True):
+            assert torch.equal(found, wanted)
+        lost = [event.class_name for event in mask_events(model) if event.what == "lost"]
+        assert lost == ["Conv1D"] * (len(first) * (1 + (model is graph)))
