@@ -117,7 +117,8 @@ def read_example(module: nn.Module, example: Any, batch_axis: Any, dynamic_axes:
     given = []
     for item in places:
         tensor, name = item.tensor, item.name
-        batch = _of(batch_axis, item, 0)
+        stated = {} if batch_axis == 0 else batch_axis  # the default
+        batch = _of(stated, item, _batch_of(tensor, places[0].tensor))
         if not isinstance(batch, int) or not -tensor.ndim <= batch < tensor.ndim:
             raise ArgumentError(
                 f"from_torch: batch_axis: expected an axis of {name}, which has the shape {tuple(tensor.shape)}, "
@@ -130,6 +131,12 @@ def read_example(module: nn.Module, example: Any, batch_axis: Any, dynamic_axes:
             )
         given.append(Given(tensor, name, batch % tensor.ndim, unknown))
     return Example(args, kwargs, tuple(given), isinstance(example, dict))
+
+
+def _batch_of(tensor: Tensor, first: Tensor) -> int:
+    """The batch axis of a tensor of which nobody says it: states (layers, B, U) have it behind, if the sizes tell."""
+    rows = first.shape[0] if first.ndim else 0
+    return int(tensor.ndim == 3 and tensor.shape[0] != rows == tensor.shape[1])
 
 
 def _as_args(example: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from ..layers.core.operation import apply
 from ._images import CONVERTERS
 from ._settings import Settings
 from ._tied import embedding_of
-from ._value import Value
+from ._value import ORDER, Value
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -69,11 +69,10 @@ def _topk(tracer: Tracer, input: Value, k: int, dim: int = -1, largest: bool = T
 
 
 def _sort(tracer: Tracer, input: Value, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    if input is ORDER:
+        return ORDER, ORDER  # the order that puts them back
     if input.dim(dim) == input.batch and input.rank == 1:
-        raise UnsupportedError(
-            "sort of one number of each row, and a Keras model sees every row by itself; of the lengths of sequences "
-            "it is not needed: pack_padded_sequence(..., enforce_sorted=False)"
-        )
+        return _in_order(tracer, input)
     axis = input.axis(dim, "is sorted")
     values = apply("Sort", input.tensor, axis=axis)
     if descending:
@@ -84,6 +83,20 @@ def _sort(tracer: Tracer, input: Value, dim: int = -1, descending: bool = False,
         return apply("Cast", apply("Argsort", from_the_least, axis=axis), "int64")
 
     return input.with_tensor(values), Value(input.order, places)
+
+
+def _in_order(tracer: Tracer, input: Value) -> tuple[Value, Value]:
+    """Rows by a number of each, as packed sequences want them: they stay where they are, and so what is put back does.
+
+    That all is put back is seen where the model is compared with the module on other orders of the rows.
+    """
+    if input.numbers is None or len(input.numbers.unique()) < 2:
+        raise UnsupportedError(
+            "sort of one number of each row: whether the rows are put back is not seen on an example in which all are "
+            "equal; give it different ones"
+        )
+    tracer.orders = True
+    return input, ORDER
 
 
 def _argsort(tracer: Tracer, input: Value, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:

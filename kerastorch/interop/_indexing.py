@@ -14,7 +14,7 @@ from ..errors import UnsupportedError
 from ..layers.core.operation import apply
 from ._open import in_rows, lengthened, picked
 from ._size import Size, from_the_end, has_batch, same, unknown
-from ._value import OPEN, Value, one_list
+from ._value import OPEN, ORDER, Value, one_list
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -112,6 +112,10 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     keys = list(key) if isinstance(key, tuple) else [key]
     if isinstance(input, Tensor):
         return _of_constant(tracer, input, keys)
+    if any(item is ORDER for item in keys):
+        if keys.index(ORDER) == input.batch and all(item is ORDER or whole(item) for item in keys):
+            return input
+        raise UnsupportedError("rows in another order, in another way than x[order]")
     if any(isinstance(item, (Value, Tensor, list)) for item in keys):
         return _place_of_each_row(input, keys)
     used = sum(item is not None and item is not Ellipsis for item in keys)
@@ -232,6 +236,8 @@ def without_sizes(input: Value, axis: int, key: Any) -> Any:
 
 
 def _index_select(tracer: Tracer, input: Value, dim: int, index: Any) -> Value:
+    if index is ORDER and input.dim(dim) == input.batch:
+        return input
     if isinstance(index, Value):
         raise UnsupportedError("index_select with an index that is computed: use torch.gather")
     axis = input.axis(dim, "is picked from")
@@ -246,6 +252,24 @@ def _gather(tracer: Tracer, input: Value, dim: int, index: Value) -> Value:
     if any(one != other for place, (one, other) in enumerate(sizes) if place not in (0, axis)):
         raise UnsupportedError("gather with an index that is shorter than x on other axes than dim")
     return input.with_tensor(apply("TakeAlongAxis", input.tensor, index.arranged(input.axes), axis=axis))
+
+
+def _unfold(
+    tracer: Tracer, input: Value, dimension: Any = None, size: Any = None, step: Any = None, **images: Any
+) -> Value:
+    """Windows along an axis, each in a new last axis: `x.unfold(1, 3, 1)`; not `F.unfold`, which is for images."""
+    if images or not all(isinstance(number, int) for number in (dimension, size, step)):
+        raise UnsupportedError("unfold in another way than x.unfold(dimension, size, step)")
+    axis = input.axis(dimension, "is cut into windows")
+    length = input.tensor.shape[axis]
+    if length is not None:
+        places = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
+        order = [*input.order[: axis + 1], input.rank, *input.order[axis + 1 :]]
+        return Value(order, apply("Take", input.tensor, places, axis=axis), rows=input.rows)
+    before = [slice(None)] * input.dim(dimension)
+    # The last window ends with the last place, however many there are.
+    keys = [slice(first, first - size + 1 or None, step) for first in range(size)]
+    return _stack(tracer, [_getitem(tracer, input, (*before, key)) for key in keys], -1)
 
 
 def _flip(tracer: Tracer, input: Value, *dims: Any) -> Value:
@@ -279,6 +303,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "__getitem__": _getitem,
     "index_select": _index_select,
     "gather": _gather,
+    "unfold": _unfold,
     "flip": _flip,
     "roll": _roll,
     "tril": _tri("Tril"),

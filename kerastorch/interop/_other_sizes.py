@@ -31,6 +31,7 @@ class Traced:
         reads: What Python made of sizes.
         axes: For each open axis of an input, `(input, axis)`, the name of its size.
         packs: Whether the module packs sequences.
+        orders: Whether it puts the rows into an order.
     """
 
     model: Model
@@ -38,6 +39,7 @@ class Traced:
     reads: Sequence[Read]
     axes: dict[tuple[int, int], str]
     packs: bool = False
+    orders: bool = False
 
 
 def apart_sizes(module: nn.Module, example: Example) -> Example:
@@ -76,6 +78,13 @@ def compare_sizes(module: nn.Module, traced: Traced, example: Example) -> None:
             _turned(module, traced, example, read)
     if traced.packs:
         _shorter(module, traced, example)
+    if traced.orders:
+        for shown, turn in (
+            ("turned round", lambda rows: rows.flip(0)),
+            ("moved on by one", lambda rows: rows.roll(1, 0)),
+        ):
+            tensors = [turn(item.tensor.movedim(item.batch, 0)).movedim(0, item.batch) for item in example.given]
+            compare_on(module, traced.model, example, traced.batches, tensors, f"the example with its rows {shown}")
     sizes = _sizes(example, traced)
     step = " and one step more" if traced.axes else ""
     _on(module, traced, example, {k: n + 1 for k, n in sizes.items()}, f"with one row more in the batch{step}", False)

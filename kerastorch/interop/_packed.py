@@ -19,7 +19,7 @@ from ..layers.core.operation import apply
 from . import _joined
 from ._example import leaves, replaced
 from ._size import plain
-from ._value import Joined, Value
+from ._value import ORDER, Joined, Value
 
 _CODES = {
     function.__code__: function.__name__
@@ -48,13 +48,6 @@ class Packed:
     def of(self, value: Value) -> Packed:
         """Other numbers for the same steps."""
         return Packed(value, self.mask, self.lengths, self.front)
-
-
-def _no_rows() -> SymbolicTensor:
-    raise UnsupportedError("the order of the rows in a packed sequence, and a Keras model sees every row by itself")
-
-
-ORDER = Value((0,), _no_rows)
 
 
 def caller(frame: FrameType) -> str | None:

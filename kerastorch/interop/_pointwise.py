@@ -14,7 +14,7 @@ from ..errors import UnsupportedError
 from ..layers.core.operation import apply
 from ._open import as_operand, dtype_of, finite
 from ._size import same
-from ._value import Value
+from ._value import ORDER, Value
 
 if TYPE_CHECKING:
     from ._tracer import Tracer
@@ -250,7 +250,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def cast(input: Value, dtype: torch.dtype) -> Value:
-    if input.row_numbers and dtype in (torch.int64, torch.int32):
+    if (input.row_numbers or input is ORDER) and dtype in (torch.int64, torch.int32):
         return input
     return input if input.tensor.dtype == dtype else input.with_tensor(apply("Cast", input.tensor, _name(dtype)))
 

@@ -105,7 +105,10 @@ def _initial(hx: Any, count: int, kinds: int) -> list[list[SymbolicTensor]] | No
         return None
     for item in given:
         if item.rank != 3 or item.batch != 1:
-            raise UnsupportedError("its initial states must be (layers * directions, batch, units)")
+            raise UnsupportedError(
+                f"its initial states must be (layers * directions, batch, units), here the batch is at axis "
+                f"{item.batch}: where they are arguments, say so with batch_axis={{'h': 1}}, by their names"
+            )
     return [_parts(item, count) for item in given]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -96,18 +97,34 @@ def _cumulative(operation: str) -> Function:
 
 
 def _normalize(tracer: Tracer, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Value:
-    if p != 2:
-        raise UnsupportedError(f"normalize with p={p}: divide by the norm yourself")
-    axis = input.axis(dim, "is normalized")
-    norm = apply("Sqrt", apply("Sum", apply("Square", input.tensor), axis=axis, keepdims=True))
-    return input.with_tensor(apply("TrueDivide", input.tensor, apply("Maximum", norm, eps)))
+    input.axis(dim, "is normalized")
+    norm = _norm(tracer, input, p, dim, True)
+    return input.with_tensor(apply("TrueDivide", input.tensor, apply("Maximum", norm.tensor, eps)))
 
 
 def _norm(tracer: Tracer, input: Value, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Value:
-    if p not in (2, "fro"):
-        raise UnsupportedError(f"norm with p={p}: Keras's is written for p=2 here")
-    made = _reduced("Sum", input.with_tensor(apply("Square", input.tensor)), dim, keepdim)
-    return made.with_tensor(apply("Sqrt", made.tensor))
+    if p in (None, 2, "fro"):
+        made = _reduced("Sum", input.with_tensor(apply("Square", input.tensor)), dim, keepdim)
+        return made.with_tensor(apply("Sqrt", made.tensor))
+    if isinstance(p, bool) or not isinstance(p, (int, float)):
+        raise UnsupportedError(f"norm with p={p!r}: Keras's is written for numbers and 'fro' here")
+    sizes = input.with_tensor(apply("Absolute", input.tensor))
+    if abs(p) == math.inf:
+        return _reduced("Max" if p > 0 else "Min", sizes, dim, keepdim)
+    if p == 0:
+        some = apply("Cast", apply("NotEqual", input.tensor, 0), str(input.tensor.dtype).removeprefix("torch."))
+        return _reduced("Sum", input.with_tensor(some), dim, keepdim)
+    if p == 1:
+        return _reduced("Sum", sizes, dim, keepdim)
+    made = _reduced("Sum", sizes.with_tensor(apply("Power", sizes.tensor, float(p))), dim, keepdim)
+    return made.with_tensor(apply("Power", made.tensor, 1 / p))
+
+
+def _matrix_norm(tracer: Tracer, input: Value, p: Any = None, dim: Any = None, keepdim: bool = False) -> Value:
+    """`torch.linalg.norm`, which takes two axes as a matrix."""
+    if isinstance(dim, (list, tuple)) and len(dim) == 2 and p not in (None, "fro"):
+        raise UnsupportedError(f"linalg.norm of matrices with ord={p!r}: it is written for 'fro' here")
+    return _norm(tracer, input, p, dim, keepdim)
 
 
 # ---------------------------------------------------------------- products
@@ -234,7 +251,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "cumsum": _cumulative("Cumsum"),
     "cumprod": _cumulative("Cumprod"),
     "normalize": _normalize,
-    **dict.fromkeys(("norm", "linalg_norm", "linalg_vector_norm"), _norm),
+    **dict.fromkeys(("norm", "linalg_vector_norm"), _norm),
+    "linalg_norm": _matrix_norm,
     **dict.fromkeys(("matmul", "bmm", "mm", "mv", "dot", "__matmul__"), matmul),
     "__rmatmul__": lambda tracer, input, other: matmul(tracer, other, input),
     "linear": _linear,

@@ -9,7 +9,7 @@ from typing import Any
 _OTHER = {
     "axis": "dim", "axis0": "dim0", "axis1": "dim1", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input",
     "x2": "other", "tensor": "input", "self": "input", "exponent": "other", "split_size_or_sections": "split_size",
-    "train": "training",
+    "train": "training", "ord": "p",
 }  # fmt: skip
 _MATRIX = dict.fromkeys(("other", "vec", "tensor", "x2"), "mat2")  # of matmul, mv, dot
 # What torch calls the sizes or axes that may also be given one by one.

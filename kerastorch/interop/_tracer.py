@@ -34,7 +34,7 @@ from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
 from ._spelling import spelled
 from ._tied import Uses, alone, homes, uses_of
-from ._value import OPEN, POISON, Joined, OpenAxes, Value
+from ._value import OPEN, ORDER, POISON, Joined, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -95,6 +95,7 @@ class Tracer(TorchFunctionMode):
         self.reads = Reads(user_line)
         self.axes = OpenAxes()
         self.packs = False  # whether it packs sequences
+        self.orders = False  # whether it puts the rows into an order
         self._called: set[int] = set()
 
     # ------------------------------------------------------------------ running
@@ -135,9 +136,9 @@ class Tracer(TorchFunctionMode):
 
     def record(self, tensor: Tensor, value: Any) -> None:
         """From here on the tensor is this value."""
-        if value is not POISON and isinstance(value, Value) and value is not packed.ORDER:
+        if value is not POISON and isinstance(value, Value) and value is not ORDER:
             value = value.of_dtype(tensor.dtype)
-            value.sizes = plain(tuple(tensor.shape))
+            value.sizes, value.numbers = plain(tuple(tensor.shape)), tensor
         if isinstance(value, (Joined, packed.Packed)):
             value.value.sizes = (*plain(value.front), *plain(tuple(tensor.shape[1:])))
         self._values[id(tensor)] = value

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from torch import Tensor
+
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers import Permute
@@ -78,6 +80,7 @@ class Value:
         self.parameter = parameter
         self.once = once
         self.sizes: tuple[int, ...] = ()  # in torch, of the example
+        self.numbers: Tensor | None = None  # likewise
 
     @property
     def tensor(self) -> SymbolicTensor:
@@ -205,7 +208,16 @@ class Joined:
 
 
 POISON = Value((0,), lambda: _no_tensor())
+# The places of rows in an order by a number of each; in a model the rows stay where they are.
+ORDER = Value((0,), lambda: _no_rows())
 
 
 def _no_tensor() -> SymbolicTensor:
     raise UnsupportedError("it depends on something that is refused")
+
+
+def _no_rows() -> SymbolicTensor:
+    raise UnsupportedError(
+        "the order of the rows is for x[order], index_select and its own sort and argsort alone: a Keras model sees "
+        "every row by itself"
+    )

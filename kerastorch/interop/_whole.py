@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..base.graph import SymbolicTensor
 from ..errors import KerasTorchError, UnsupportedError
 from ..models import Input, Model
-from . import _assigning, _composed, _functional, _indexing, _open, _pointwise, _reducing, _shaping
+from . import _assigning, _composed, _functional, _indexing, _open, _pointwise, _reducing, _scattering, _shaping
 from ._comparing import compare_on, evaluating
 from ._example import Example, replaced
 from ._leaves import leaf_of
@@ -30,6 +30,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_reducing.FUNCTIONS,
     **_shaping.FUNCTIONS,
     **_indexing.FUNCTIONS,
+    **_scattering.FUNCTIONS,
     **_assigning.FUNCTIONS,
     **_functional.FUNCTIONS,
     **_composed.FUNCTIONS,
@@ -60,10 +61,15 @@ def whole_model(
         def attempt(trial: Example) -> tuple[Model, list[str]]:
             apart = apart_sizes(module, trial)
             traced, notes = _traced(module, apart, sum_biases)
-            if check or trial is not example:
+            if check or trial is not example or traced.orders:
                 tensors = [item.tensor for item in trial.given]
-                compare_on(module, traced.model, trial, traced.batches, tensors, "the example", expected)
-                compare_sizes(module, traced, apart)
+                try:
+                    compare_on(module, traced.model, trial, traced.batches, tensors, "the example", expected)
+                    compare_sizes(module, traced, apart)
+                except UnsupportedError as error:
+                    if not traced.orders:
+                        raise
+                    raise UnsupportedError(f"{error} Rows that forward sorts must be put back.") from error
             return traced.model, notes
 
         model, notes = attempt(example) if chosen else _search(module, example, attempt)
@@ -136,7 +142,9 @@ def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Trac
         for place, item in enumerate(example.given)
         for axis in item.unknown
     }
-    return Traced(model.to(device), batches, tracer.reads, axes, tracer.packs), list(dict.fromkeys(tracer.notes))
+    return Traced(model.to(device), batches, tracer.reads, axes, tracer.packs, tracer.orders), list(
+        dict.fromkeys(tracer.notes)
+    )
 
 
 def _trace(

@@ -52,10 +52,6 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "batch mean": (lambda m, x: x - x.mean(0), "reduced along the batch axis, and a Keras model sees every row"),
     "all axes": (lambda m, x: x.mean(), "mean over all axes: the batch axis stays"),
     "one row": (lambda m, x: x[0], "rows of the batch are picked"),
-    "rows in order": (
-        lambda m, x: x[x[:, 0, 0].sort(descending=True)[1]],
-        "of the lengths of sequences it is not needed: pack_padded_sequence(..., enforce_sorted=False)",
-    ),
     "numbers decide": (lambda m, x: x if bool((x > 0).any(1).all(1)[0]) else -x, "rows of the batch are picked"),
     "a number is read": (lambda m, x: x * float(x[:, 0, 0].max(0)[0]), "along the batch axis"),
     "list": (lambda m, x: x * torch.tensor(x.tolist()), "tolist: the numbers of a tensor decide"),
