@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from _outcomes import plain
 from _outcomes_examples import briefly
-from _outcomes_matching import models
+from _outcomes_models import models
 from torch import nn
 
 from kerastorch import convert, layers

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_attention import attention
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
 from _outcomes_layers import called
@@ -25,6 +26,7 @@ def main() -> None:
         every = {
             "readings": readings(),
             "operations": operations(),
+            "attention": attention(),
             "called": called(),
             "changed": changed(),
             "constructed": constructed(),

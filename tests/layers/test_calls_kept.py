@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from _outcomes import differences
+from _outcomes_attention import attention
 from _outcomes_examples import constructed
 from _outcomes_layers import called
 
@@ -18,3 +19,8 @@ def test_no_call_does_anything_else(part: int) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_argument_means_anything_else(part: int) -> None:
     assert differences(constructed(), "constructed", slice(part, None, PARTS), complete=False) == {}
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_attention_and_dtypes(part: int) -> None:
+    assert differences(attention(), "attention", slice(part, None, 4)) == {}
