@@ -147,6 +147,15 @@ _namespaces.fill(
         for name in ("serialize_keras_object", "deserialize_keras_object")
     },
 )
+
+
+def _load_keras_state() -> _Any:
+    from .resuming import load_keras_state
+
+    return load_keras_state
+
+
+_namespaces.fill("optimizers", load_keras_state=_load_keras_state)
 _namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputLayer)
 
 _MODULES = (

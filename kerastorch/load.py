@@ -17,6 +17,7 @@ from . import compat, matching
 from ._differences import differences, of_old_defaults
 from .base.layer import Layer
 from .base.variables import weights_on
+from .compat.training import stated_training
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
 from .files._json import parse_json
@@ -25,7 +26,7 @@ from .models import Model, build_model
 from .models._provided import Provided, provided
 from .models._sketch import sketch
 from .resuming import Resumed, resume, resume_state
-from .spec import LayerSpec, ModelSpec, Rule, TrainingConfig, Writer
+from .spec import LayerSpec, ModelSpec, Rule, Writer
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -109,7 +110,7 @@ def load_model_reported(
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
-        model.training_config = _training(config.get("compile_config"), archive.training_config, reading.writer)
+        model.training_config = stated_training(config, archive.training_config, reading.writer)
         resumed = Resumed(skipped=_unused(archive, "compile=False"))
         if compile:
             resumed = resume(model, model.training_config, archive.optimizer, custom_objects)
@@ -252,7 +253,7 @@ def model_from_json_reported(
     call = "kt.model_from_json(text"
     reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
     model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
-    model.training_config = _training(config.get("compile_config"), None, reading.writer)
+    model.training_config = stated_training(config, None, reading.writer)
     return model.eval(), reading.rules
 
 
@@ -288,13 +289,6 @@ def _build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> 
         return build_model(spec, given)
     with weights_on(device):  # the layers' own: what somebody's code makes beside them has values
         return build_model(spec, given)
-
-
-def _training(compiled: Any, legacy: Mapping[str, Any] | None, writer: Writer) -> TrainingConfig | None:
-    """What a file says of how its model was compiled, which is not interpreted."""
-    if isinstance(compiled, dict) and compiled:
-        return TrainingConfig(json.dumps(compiled), "keras", writer)
-    return TrainingConfig(json.dumps(legacy), "h5", writer) if legacy else None
 
 
 def _match(

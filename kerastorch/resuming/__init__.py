@@ -3,7 +3,7 @@
 `forms.py` says, as data, in which order each Keras lists the state of each optimizer, and makes of it the list of
 places that a model's optimizer has. `state.py` reads arrays into those places and writes them; `compiling.py` makes of
 a file's words what `Model.compile` takes, `stating.py` words of what it was given; `resume.py` does both for a model.
-Read in this order. Nothing here reads or writes a file itself.
+`torch_state.py` fills the optimizers of `torch.optim`. Read in this order. Nothing here reads or writes a file itself.
 """
 
 from .compiling import Uncompilable as Uncompilable
@@ -16,3 +16,5 @@ from .resume import resume_state as resume_state
 from .state import written_state as written_state
 from .stating import Stated as Stated
 from .stating import state_compiled as state_compiled
+from .torch_state import StateReport as StateReport
+from .torch_state import load_keras_state as load_keras_state

@@ -11,4 +11,6 @@ from .items import Item as Item
 from .items import Untranslatable as Untranslatable
 from .items import item_of as item_of
 from .items import stated_item as stated_item
+from .items import stated_training as stated_training
+from .items import training_in as training_in
 from .optimizers import Optimizers as Optimizers

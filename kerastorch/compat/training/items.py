@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from ...spec import TrainingConfig, Writer
+from .. import detect_writer
 
 _ROOTS = frozenset({"keras", "tf_keras", "builtins", "tensorflow"})
 
@@ -57,3 +61,26 @@ def tag(module: str, name: str, config: Mapping[str, Any], form: Literal["keras"
     if form == "h5":
         return {"class_name": name, "config": dict(config)}
     return {"module": module, "class_name": name, "config": dict(config), "registered_name": None}
+
+
+def stated_training(
+    config: Mapping[str, Any], legacy: Mapping[str, Any] | None, writer: Writer
+) -> TrainingConfig | None:
+    """What a file says of how its model was compiled; None if it says nothing.
+
+    Args:
+        config: The architecture, which has it in a `.keras` file.
+        legacy: The `training_config` of an `.h5` file.
+        writer: Who wrote the file.
+    """
+    compiled = config.get("compile_config")
+    if isinstance(compiled, dict) and compiled:
+        return TrainingConfig(json.dumps(compiled), "keras", writer)
+    return TrainingConfig(json.dumps(legacy), "h5", writer) if legacy else None
+
+
+def training_in(
+    config: Mapping[str, Any] | None, legacy: Mapping[str, Any] | None, version: str | None, backend: str | None
+) -> TrainingConfig | None:
+    """The same of a file of which only the parts are known; None of weights alone."""
+    return None if config is None else stated_training(config, legacy, detect_writer(config, version, backend))
