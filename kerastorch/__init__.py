@@ -23,6 +23,7 @@ from . import random as random
 from . import recipes as recipes
 from . import regularizers as regularizers
 from . import utils as utils
+from .backend import Variable as Variable
 from .dtypes import DTypePolicy as DTypePolicy
 from .errors import KerasTorchError as KerasTorchError
 from .errors import closest as _closest
@@ -69,7 +70,6 @@ _ABSENT = {
     "FloatDTypePolicy": "use kerastorch.DTypePolicy.",
     "mixed_precision": "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
     "Function": "use Model(inputs, outputs).",
-    "Variable": "use Layer.add_weight, or torch.nn.Parameter.",
     "device": "use torch.device(...) as a context manager.",
     "export": "use torch.export, as in docs/compile.md.",
     "name_scope": "give layers their names.",

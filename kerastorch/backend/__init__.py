@@ -2,14 +2,15 @@
 
 `from kerastorch import backend as K`. Begin with `settings.py` (floatx, epsilon, data formats), then `tensors.py`
 (shapes, parts, reductions, products), `phases.py` (training or not, choices), `loops.py` (`rnn`, `foldl`, CTC),
-`variables.py` (values, updates, `function`), `masks.py` (masks that hang on tensors). What has the name and the meaning
-of a function of `kerastorch.ops` is that function.
+`variables.py` (values, updates, `function`), `masks.py` (masks that hang on tensors), `free_variables.py` (`Variable`).
+What has the name and the meaning of a function of `kerastorch.ops` is that function.
 """
 
 from typing import Any as _Any
 
 from .. import ops as _ops
 from ..namespaces import Namespace as _Namespace
+from .free_variables import *  # noqa: F403
 from .loops import *  # noqa: F403
 from .masks import *  # noqa: F403
 from .phases import *  # noqa: F403
@@ -35,7 +36,7 @@ _namespace = _Namespace(
     globals(),
     own=_SAME,
     make=lambda name: getattr(_ops, _SAME[name]),
-    hidden=("loops", "masks", "phases", "settings", "tensors", "variables"),
+    hidden=("free_variables", "loops", "masks", "phases", "settings", "tensors", "variables"),
     absent={
         **dict.fromkeys(
             [

@@ -225,8 +225,13 @@ class Tracking(TorchModule):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, WeightBuffer) and name in self.__dict__.get("_buffers", ()):
-            value = value.shown  # torch holds the plain tensor
+        if isinstance(value, WeightBuffer) and "_buffers" in self.__dict__:
+            if value._alone is not None and name not in self._buffers:
+                self.register_buffer(name, value.shown)
+                self.__dict__.setdefault("_shown", {})[name] = value
+                return
+            if name in self._buffers:
+                value = value.shown  # torch holds the plain tensor
         if name in self._weight_names and not self._tracks and _is_array(value) and name not in self.__dict__:
             self._set_weight(name, value)
             return

@@ -41,6 +41,7 @@ class _Weight(Tensor):
     """A torch tensor with the methods of Keras's variables; abstract."""
 
     _owner: weakref.ref[Any] | None = None  # the layer; not copied and not written
+    _alone: str | None = None  # the name of one that was made outside of layers
 
     def _variable(self) -> Variable | None:
         if torch.compiler.is_compiling():
@@ -48,6 +49,9 @@ class _Weight(Tensor):
         layer = self._owner() if self._owner is not None else None
         found = () if layer is None else layer._own_variables()
         return next((item for item in found if any(part is self for part in item.parts())), None)
+
+    def _own_name(self) -> str | None:
+        return None if torch.compiler.is_compiling() else self._alone
 
     @property
     def value(self) -> Tensor:
@@ -58,13 +62,13 @@ class _Weight(Tensor):
     def name(self) -> str | None:  # type: ignore[override]
         """Keras's name of the variable; None once it is in no layer."""
         variable = self._variable()
-        return None if variable is None else variable.name
+        return self._own_name() if variable is None else variable.name
 
     @property
     def path(self) -> str | None:
         """The names of the layers around it and its own; None once it is in no layer."""
         variable = self._variable()
-        return None if variable is None else variable.path
+        return self._own_name() if variable is None else variable.path
 
     @property
     def regularizer(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -110,3 +111,40 @@ def test_masks_by_hand() -> None:
     assert backend.get_keras_mask(masked).tolist() == [[True, False]]
     with pytest.raises(ArgumentError, match="set_keras_mask: expected a tensor, got 'SymbolicTensor'"):
         backend.set_keras_mask(kerastorch.Input((3,)), mask)
+
+
+def test_a_variable_made_by_hand_is_torch_s_too() -> None:
+    variable = kerastorch.Variable(np.ones(3, "float32"))
+    torch.optim.SGD([variable], 0.5).zero_grad()
+    (variable * 2).sum().backward()
+    assert variable.grad.tolist() == [2.0] * 3
+
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mine = variable
+
+    assert [name for name, _ in Plain().named_parameters()] == ["mine"]
+
+    class Counting(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = kerastorch.Variable(0.0, trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.count.assign_add(1.0)
+            return x
+
+    layer = Counting()
+    layer(torch.ones(2))
+    other = copy.deepcopy(layer)
+    other(torch.ones(2))
+    assert (float(layer.count), float(other.count)) == (1.0, 2.0)
+    assert {name: type(value) for name, value in other.named_buffers()} == {"count": torch.Tensor}
+    assert [variable.path for variable in layer.weights] == [f"{layer.name}/count"]
+    with pytest.raises(ArgumentError, match="an initializer needs a shape, got 'zeros' alone"):
+        kerastorch.Variable("zeros")
+    with pytest.raises(ArgumentError, match="name: expected a string without '/', got 'a/b'"):
+        kerastorch.Variable(1.0, name="a/b")
+    with pytest.raises(ShapeError, match="expected known sizes"):
+        kerastorch.Variable("zeros", shape=(None, 2))

@@ -169,7 +169,46 @@ def predicting(k: ModuleType) -> list[Any]:
     return told
 
 
-CASES = {function.__name__: function for function in (specs, directions, dtypes, autocast, predicting)}
+def variables(k: ModuleType) -> list[Any]:
+    """Variables that are made by hand: alone, and in a layer."""
+    made = [
+        k.Variable(np.arange(6, dtype="float32").reshape(2, 3), name="mine"),
+        k.Variable(2.5),
+        k.Variable(3, trainable=False),
+        k.Variable("ones", shape=(2,), dtype="float64"),
+        k.Variable(k.initializers.Constant(0.5), shape=(3,), trainable=False),
+        k.Variable(np.ones(2, "float64"), dtype="float32"),
+    ]
+    found: list[Any] = []
+    for variable in made:
+        found.append([list(variable.shape), standard_name(variable.dtype), variable.trainable])
+        variable.assign_add(np.ones(variable.shape, standard_name(variable.dtype)))
+        found.append([np.asarray(variable.numpy()).tolist(), isinstance(variable, k.Variable)])
+    found.append([made[0].name, made[0].path, isinstance(np.ones(2), k.Variable)])
+
+    class Counting(k.layers.Layer):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = k.Variable(np.full(3, 2.0, "float32"))
+            self.count = k.Variable(0.0, trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.count.assign_add(1.0)
+            return x * self.scale
+
+    layer = Counting()
+    x = np.ones((2, 3), "float32")
+    found.append([np.asarray(k.ops.convert_to_numpy(layer(x))).tolist() for _ in range(2)])
+    found.append([float(layer.count.numpy()), len(layer.trainable_weights), len(layer.non_trainable_weights)])
+    found.append([array.tolist() for array in layer.get_weights()])
+    layer.set_weights([np.arange(3, dtype="float32"), np.asarray(7.0, "float32")])
+    found.append([layer.scale.numpy().tolist(), float(layer.count.numpy())])
+    first = k.Variable(x)
+    found.append(np.asarray(k.ops.convert_to_numpy(k.layers.Add()([first, k.Variable(x)]))).tolist())
+    return found
+
+
+CASES = {function.__name__: function for function in (specs, directions, dtypes, autocast, predicting, variables)}
 
 
 def run(k: ModuleType, name: str) -> Any:
