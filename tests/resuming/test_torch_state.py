@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import apart, assert_close
 from torch import optim
 
 import kerastorch as kt
@@ -33,20 +34,18 @@ def _saved(path: Path, optimizer: Any) -> Any:
     return model
 
 
-def _apart(path: Path, make: Any, model: Any) -> tuple[float, Any]:
-    """How far 10 steps of torch lead from those of Keras, as a share of the movement, and the report."""
-    mine = kt.load_model(path, compile=False)
-    optimizer = make(mine.parameters())
-    report = kt.optimizers.load_keras_state(mine, optimizer, path)
+# Of the movement of ten steps: float32 rounds weights that are some ten times as large, and what multiplies them.
+FLOOR = 1e-5
+
+
+def _moved(model: Any, optimizer: optim.Optimizer) -> list[np.ndarray]:
+    """How far ten steps of torch move the weights."""
     before = model.get_weights()
     for _ in range(10):
-        model.train_on_batch(X, Y)
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(mine(X), Y).backward()
+        torch.nn.functional.mse_loss(model(X), Y).backward()
         optimizer.step()
-    pairs = list(zip(mine.get_weights(), model.get_weights(), before, strict=True))
-    moved = max(float(np.abs(b - a).max()) for _, b, a in pairs)
-    return max(float(np.abs(a - b).max()) for a, b, _ in pairs) / moved, report
+    return [after - start for after, start in zip(model.get_weights(), before, strict=True)]
 
 
 # Where the rules differ by epsilon's place alone it is too small to count, so that what is seen is the state.
@@ -90,22 +89,25 @@ CASES: list[tuple[str, Any, Any, list[str]]] = [
 @pytest.mark.parametrize(("name", "keras", "make", "said"), CASES, ids=[case[0] for case in CASES])
 def test_the_next_steps(tmp_path: Path, name: str, keras: Any, make: Any, said: list[str]) -> None:
     kt.set_seed(1)
-    model = _saved(tmp_path / "a.keras", keras)
-    apart, report = _apart(tmp_path / "a.keras", make, model)
+    path = tmp_path / "a.keras"
+    keras_model = _saved(path, keras)
+    mine, fresh = (kt.load_model(path, compile=False) for _ in range(2))
+    optimizer = make(mine.parameters())
+    report = kt.optimizers.load_keras_state(mine, optimizer, path)
     assert (report.optimizer, report.steps, len(report.filled), report.left) == (name, 5, 6, ())
     assert len(report.apart) == len(said)
     assert all(part in text for part, text in zip(said, report.apart, strict=True))
     assert f"{name} after 5 steps: the state of 6 parameters is set" in str(report)
-    assert apart < 1e-4  # of the movement of ten steps: float32 rounds weights and what multiplies them
-    fresh = kt.load_model(tmp_path / "a.keras", compile=False)
-    optimizer = make(fresh.parameters())
+    before = keras_model.get_weights()
     for _ in range(10):
-        optimizer.zero_grad()
-        torch.nn.functional.mse_loss(fresh(X), Y).backward()
-        optimizer.step()
-    lost = max(float(np.abs(a - b).max()) for a, b in zip(fresh.get_weights(), model.get_weights(), strict=True))
-    held = max(float(np.abs(array).max()) for array in model.get_weights())
-    assert lost / held > 1e-3, "without the state nothing changes"
+        keras_model.train_on_batch(X, Y)
+    expected = [after - start for after, start in zip(keras_model.get_weights(), before, strict=True)]
+    largest = max(float(np.abs(array).max()) for array in expected)
+    assert_close(_moved(mine, optimizer), expected, FLOOR, scale=largest)
+    lost = zip(_moved(fresh, make(fresh.parameters())), expected, strict=True)
+    assert any(apart(got, array, 100 * FLOOR, scale=largest) for got, array in lost), (
+        "without the state nothing changes"
+    )
 
 
 def test_what_differs_is_said(tmp_path: Path) -> None:
