@@ -19,10 +19,9 @@ from _outcomes_models import models
 from torch import nn
 
 from kerastorch import convert, layers
+from kerastorch.compat.training import tables, translate_training
 from kerastorch.files import Array
 from kerastorch.matching.convert import converted as of_file
-from kerastorch.saving import _training_tables as tables
-from kerastorch.saving._training import translate_training
 from kerastorch.spec import TrainingConfig, Writer
 
 F, U = 3, 2  # and, where a turned array shall keep its shape, the same
