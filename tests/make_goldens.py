@@ -227,6 +227,24 @@ def pair(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[np.nd
     return lambda rng: [rng.normal(size=shape).astype("float32") for shape in shapes]
 
 
+def keras3_layers(k: Any) -> Any:
+    """Layers and arguments that only Keras 3 has: adaptive pooling of rows, images and volumes, renormalisation."""
+    layers = k.layers
+    x = k.Input((12, 8), name="x")
+    normal = layers.BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.5, "dmax": 0.5}, name="renormalised")(x)
+    image = layers.Reshape((12, 4, 2), name="image")(normal)
+    volume = layers.Reshape((4, 3, 4, 2), name="volume")(normal)
+    outputs = []
+    for kind in ("Average", "Max"):
+        one, two, three = (getattr(layers, f"Adaptive{kind}Pooling{rank}D") for rank in (1, 2, 3))
+        outputs += [
+            one(5, name=f"{kind.lower()}_of_rows")(normal),
+            two((5, 3), name=f"{kind.lower()}_of_images")(image),
+            three((3, 2, 3), data_format="channels_first", name=f"{kind.lower()}_of_volumes")(volume),
+        ]
+    return k.Model(x, outputs, name="keras3_layers")
+
+
 CASES = {
     "recurrent": Case(recurrent, values(3, 6, 3), formats=ALL_FORMATS),
     "states": Case(states, values(3, 6, 3), formats=(".keras",)),
@@ -240,6 +258,7 @@ CASES = {
     "nested": Case(nested, pair((3, 6, 3), (3, 6, 3)), formats=ALL_FORMATS),
     "shapes": Case(shapes, values(3, 4, 6)),
     "stateful": Case(stateful, values(2, 5, 3), second=True),
+    "keras3_layers": Case(keras3_layers, values(3, 12, 8), writers=("keras",)),
     "tagger": Case(
         tagger,
         lambda rng: [words(rng, 4, 9, 50)],
