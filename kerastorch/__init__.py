@@ -16,6 +16,7 @@ from . import losses as losses
 from . import metrics as metrics
 from . import models as models
 from . import namespaces as _namespaces
+from . import old_paths as _old_paths
 from . import ops as ops
 from . import optimizers as optimizers
 from . import preprocessing as preprocessing
@@ -158,6 +159,7 @@ def _load_keras_state() -> _Any:
 _namespaces.fill("optimizers", load_keras_state=_load_keras_state)
 _namespaces.fill("layers", Input=lambda: Input, InputLayer=lambda: models.InputLayer)
 
+_old_paths.register()
 _MODULES = (
     "activations",
     "backend",

@@ -17,6 +17,7 @@ from .errors import UnsupportedError, closest
 
 _NOT_NAMES = ("annotations", "TYPE_CHECKING")  # what imports leave in a module
 _FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
+_OLD: dict[str, dict[str, ModuleType]] = {}
 
 
 def fill(namespace: str, **names: Callable[[], Any]) -> None:
@@ -27,6 +28,11 @@ def fill(namespace: str, **names: Callable[[], Any]) -> None:
         **names: Name -> what returns the object.
     """
     _FILLED.setdefault(namespace, {}).update(names)
+
+
+def keep(namespace: str, name: str, module: ModuleType) -> None:
+    """Let a namespace have a module of older Kerases, which `dir()` does not show."""
+    _OLD.setdefault(namespace, {})[name] = module
 
 
 class _Absent(type):
@@ -112,6 +118,8 @@ class Namespace:
         filled = _FILLED.get(self._place, {})
         if name in filled:
             return filled[name]()
+        if name in _OLD.get(self._place, ()) and name not in self.absent:
+            return _OLD[self._place][name]
         if name in self.absent:
             return absent(f"keras.{self._place}", name, self.absent[name])
         near = None if name.startswith("_") else closest(name, self.names(), 0.75)

@@ -63,6 +63,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 ORDER = (
     ("errors",),
     ("namespaces", "registered", "size_rules"),
+    ("old_paths",),
     (
         "spec",
         "operations",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import types
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,33 @@ FRAMEWORKS = {
     "mnist_irnn": "keras2",
     "mnist_hierarchical_rnn": "keras2",
     "imdb_cnn_lstm": "keras2",
+    "lstm_text_generation": "keras3",
+    "captcha_ocr": "keras3",
+    "weather_forecasting": "keras3",
+    "anomaly_autoencoder": "keras3",
+    "timeseries_classification": "keras3",
+    "traffic_forecasting": "keras3",
+    "video_cnn_rnn": "keras3",
+    "pretrained_word_embeddings": "keras3",
+    "named_entities": "keras3",
+    "machine_translation": "keras3",
+    "babi_rnn": "keras2",
+    "babi_memnn": "keras2",
+    "stateful_lstm": "keras2",
+    "imdb_bidirectional_lstm": "keras2",
+    "imdb_fasttext": "keras2",
 }
 
 
 def ported(text: str) -> str:
-    """The script with its imports changed, as docs/porting.md says."""
-    return text.replace("from keras", "from kerastorch").replace("import keras\n", "import kerastorch as keras\n")
+    """The script with its imports changed, by the command of docs/porting.md."""
+    page = (Path(__file__).parent.parent / "docs" / "porting.md").read_text("utf-8")
+    command = page.split("```sh\n")[1].split("```")[0]
+    rules = re.findall(r"-e 's/(.*?)/([^/]*)/'", command)
+    assert len(rules) == command.count(" -e ")
+    for pattern, new in rules:
+        text = re.sub(pattern, re.sub(r"\\(\d)", lambda found: rf"\g<{found[1]}>", new), text, flags=re.MULTILINE)
+    return text
 
 
 def run(
@@ -98,8 +120,9 @@ def _agree(name: str, histories: list[Any], result: np.ndarray, theirs: dict[str
         for key in (key for key in expected if key not in ("lr", "learning_rate")):
             # 8.5e-7 apart were seen with Adam, 1.7e-7 with others, and 1.2e-7 between ours in float32 and in float64.
             assert_numbers(mine[key], expected[key], KERAS)
-    # 2.2e-6 apart were seen in that one, whose weights move most; 2.6e-7 in the others. Python's scores are in float64.
-    floor = TRAINED if name == "lstm_stateful" else KERAS
+    # 2.2e-6 apart were seen in the first, whose weights move most, 4e-6 in the last; 2.6e-7 in the others. Python's
+    # scores are in float64.
+    floor = TRAINED if name in ("lstm_stateful", "anomaly_autoencoder", "named_entities") else KERAS
     assert_close(result.astype("float32"), theirs["result"].astype("float32"), floor)
 
 

@@ -86,6 +86,7 @@ class ModelCheckpoint(Monitoring):
             ) from error
         if self.verbose:
             print(f"\nEpoch {epoch + 1}: saving model to {path}")
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # as Keras does
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
 
 

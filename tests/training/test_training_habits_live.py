@@ -22,6 +22,8 @@ def same(ours: Any, theirs: Any) -> bool:
             np.shape(ours) == np.shape(theirs)
             and apart(np.asarray(ours, "float32"), np.asarray(theirs, "float32")) is None
         )
+    if isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in theirs)
     return bool(ours == theirs)
 
 
@@ -31,6 +33,7 @@ def same(ours: Any, theirs: Any) -> bool:
         ("hooks", "keras3"),
         ("hooks", "keras2"),
         ("outputs_of_batches", "keras3"),
+        ("on_batches", "keras3"),
         ("own_metric", "keras3"),
         ("relies_on_its_mask", "keras3"),
         ("windows_in_part", "keras3"),

@@ -53,6 +53,19 @@ def outputs_of_batches(k: ModuleType) -> list[Any]:
     return found
 
 
+def on_batches(k: ModuleType) -> list[Any]:
+    """The numbers of batches by themselves, and with those before where that is asked for."""
+    model = k.Sequential([k.Input((3,)), k.layers.Lambda(lambda x: x * 2)])
+    model.compile(loss="mse", metrics=["mae"])
+    x, y = numbers(6, 3), numbers(6, 3, seed=1)
+    found = [model.test_on_batch(x[:2], y[:2]), model.test_on_batch(x[2:], y[2:])]
+    found.append(model.test_on_batch(x[1:3], y[1:3], return_dict=True))
+    trained = k.Sequential([k.Input((3,)), k.layers.Dense(3, kernel_initializer="ones")])
+    trained.compile("sgd", "mse", metrics=["mae"])
+    found += [trained.train_on_batch(x[a : a + 3], y[a : a + 3]) for a in (0, 3)]
+    return [dict(zip(("loss", "mae"), item, strict=True)) if not isinstance(item, dict) else item for item in found]
+
+
 def own_metric(k: ModuleType) -> list[Any]:
     """A metric whose state is variables, by hand and in `evaluate`."""
     tf_keras = not hasattr(k, "ops")
