@@ -5,8 +5,10 @@
 end. `safety.py`: what a file would make Keras run. `references.py`: what computes a reference in this process.
 `needs.py`: what the inputs of a model must hold. `running.py`: a model of ours on the same inputs, layer by layer, also
 in float64 and moved by one unit in the last place. `measuring.py`: how far two arrays are apart, in multiples of what
-rounding does. `layers.py`: the layers of both beside each other. `compare.py`: all probes. `report.py`, `text.py`: what
-is found. `check.py`: `check_parity`, which does all this.
+rounding does. `layers.py`: the layers of both beside each other.
+`compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of them explains a
+difference, and which would have been noticed. `report.py`, `text.py`: what is found. `check.py`: `check_parity`, which
+does all this.
 """
 
 from .check import check_parity as check_parity

@@ -40,6 +40,7 @@ def check_parity(
     custom: Sequence[str | os.PathLike[str]] = (),
     trust: bool = False,
     timeout: float = 600.0,
+    self_check: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> ParityReport:
     """Compare what a model computes with what its original in Keras computes, layer by layer.
@@ -63,6 +64,7 @@ def check_parity(
         custom: Python files that are run there; their classes and functions are the model's custom objects.
         trust: Whether Keras may run a file that names more than Keras's own layers.
         timeout: Seconds for the process of Keras.
+        self_check: Whether faults are planted, where there is parity, to see that they would have been noticed.
         progress: Called with a line on what is being done, now and then.
 
     Returns:
@@ -118,7 +120,7 @@ def check_parity(
             )
         if progress is not None:
             progress("comparing")
-        return compare(recording, model, layers=layers, again=again)
+        return compare(recording, model, layers=layers, self_check=self_check, again=again)
 
 
 def _command(file: str | os.PathLike[str], there: dict[str, Any], seed: int, trust: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,20 +12,24 @@ from torch import nn
 
 from ..errors import ArgumentError, quote
 from ..models import Model
-from .layers import compare_layers, compare_outputs
+from .explaining import explain, explain_mask, plant, smallest
+from .layers import Found, compare_layers, compare_outputs
 from .reading import Probe, Recording
 from .recorder.probes import digest, random_weights
 from .report import ParityReport
 from .running import Variants
 
 
-def compare(recording: Recording, model: nn.Module, *, layers: bool = True, again: str = "") -> ParityReport:
+def compare(
+    recording: Recording, model: nn.Module, *, layers: bool = True, self_check: bool = True, again: str = ""
+) -> ParityReport:
     """Run a model on the inputs of a recording and measure how far both are apart.
 
     Args:
         recording: The reference.
         model: The model; it is copied, and stays as it is.
         layers: Whether layers are compared, or outputs alone.
+        self_check: Whether faults are planted, where there is parity, to see that they would have been noticed.
         again: The command that does it again, for the report.
     """
     if not isinstance(model, nn.Module):
@@ -32,7 +37,8 @@ def compare(recording: Recording, model: nn.Module, *, layers: bool = True, agai
     first = next(model.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
     pads = [spec["pad"] for spec in recording.specs if isinstance(spec.get("pad"), (int, float))]
-    gaps: dict[str, str] = {}
+    found = Found()
+    gaps = found.gaps
     rows: list[Any] = []
     probes: list[dict[str, Any]] = []
     variants: dict[str, Variants] = {}
@@ -52,12 +58,12 @@ def compare(recording: Recording, model: nn.Module, *, layers: bool = True, agai
             continue
         rows += compare_outputs(recording, probe, runs)
         if layers:
-            rows += compare_layers(recording, probe, runs, models, gaps)
+            rows += compare_layers(recording, probe, runs, models, found)
     if not recording.complete:
         gaps["some layers"] = "their arrays had no room in the recording"
     if layers and not any(probe.calls for probe in recording.probes):
         gaps["layers"] = "the reference has recorded none"
-    return ParityReport(
+    report = ParityReport(
         rows=tuple(rows),
         probes=tuple(probes),
         gaps=gaps,
@@ -66,6 +72,43 @@ def compare(recording: Recording, model: nn.Module, *, layers: bool = True, agai
         here=_here(device),
         again=again,
     )
+    if report.passed:
+        noticed, missed = plant(found.cases) if self_check else ({}, {})
+        return replace(report, noticed=noticed, missed=missed)
+    return replace(report, explained_by=_explanation(report, recording, found), smallest=_smallest(report, found))
+
+
+def _explanation(report: ParityReport, recording: Recording, found: Found) -> str | None:
+    """What explains the first difference, or the first few layers that differ by themselves; None if nothing does."""
+    told: list[str] = []
+    rest: list[str] = []
+    for path in dict.fromkeys(row.layer for row in report.rows if row.where == "alone" and row.differs):
+        cases = found.cases.get(path, [])
+        if path.partition("/")[0] in report.weights:
+            cases = [case for case in cases if case.probe.weights == "own"]  # random ones are the reference's
+        text = explain(cases)
+        if text is None:
+            rest.append(path)
+        else:
+            told.append(text)
+    if told:
+        return "; ".join([*told, *([f"not explained: {', '.join(rest)}"] if rest else [])])
+    if report.weights:
+        shown = "; ".join(f"{layer} ({', '.join(names)})" for layer, names in list(report.weights.items())[:5])
+        return f"the model here has other weights than the reference: {shown}"
+    for path, ours, theirs in found.masks:
+        if text := explain_mask(path, ours, theirs):
+            return text
+    wrong = {row.probe for row in report.rows if row.differs}
+    if wrong and wrong <= {probe.name for probe in recording.probes if probe.continues}:
+        return "states are not kept from one batch to the next as in the reference: only batches that go on differ"
+    return None
+
+
+def _smallest(report: ParityReport, found: Found) -> str | None:
+    """The smallest piece that differs, of the first layer that does."""
+    first = report.first
+    return None if first is None else smallest(found.cases.get(first.layer, []))
 
 
 class _Incomparable(Exception):
@@ -105,16 +148,21 @@ def _set_random(recording: Recording, probe: Probe, model: nn.Module) -> None:
 
 
 def _other_weights(recording: Recording, model: nn.Module) -> dict[str, list[str]]:
-    """Layers that both sides have, with weights of the same shapes and other values."""
+    """Layers that both sides have, with weights of other values or shapes."""
     found: dict[str, list[str]] = {}
     layers = {layer.name: layer for layer in model.layers} if isinstance(model, Model) else {}
     for described in recording.weights:
         layer = layers.get(described["layer"])
         own = [] if layer is None else layer.get_weights()
-        if [list(array.shape) for array in own] != described["shapes"]:
-            continue
-        items = zip(own, described["names"], described["dtypes"], described["sha256"], strict=True)
-        other = [str(name) for array, name, dtype, known in items if digest(array.astype(dtype)) != known]
+        if len(own) != len(described["names"]):
+            continue  # of another make: the two biases of a layer of cuDNN, say
+        other = []
+        for place, (array, name) in enumerate(zip(own, described["names"], strict=True)):
+            shape = tuple(described["shapes"][place])
+            if array.shape != shape:
+                other.append(f"{name}: shape {array.shape} here, {shape} in the reference")
+            elif digest(array.astype(described["dtypes"][place])) != described["sha256"][place]:
+                other.append(str(name))
         if other:
             found[described["layer"]] = other
     return found

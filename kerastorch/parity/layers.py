@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ import torch
 from ..base.layer import Layer
 from ..errors import KerasTorchError
 from ..models import Model
+from .explaining import Case
 from .measuring import Measured, measure
 from .reading import Call, Probe, Recording
 from .report import Row
-from .running import OurCall, Run, Variants
+from .running import OurCall, Run, Variants, to_numpy
 
 
 def compare_outputs(recording: Recording, probe: Probe, runs: Sequence[Run]) -> list[Row]:
@@ -27,8 +29,23 @@ def compare_outputs(recording: Recording, probe: Probe, runs: Sequence[Run]) -> 
     return rows
 
 
+@dataclass
+class Found:
+    """What comparing the layers leaves beside the rows.
+
+    Attributes:
+        gaps: What could not be compared, and why.
+        cases: By the path of each layer, its calls that can be repeated on the reference's inputs.
+        masks: Masks that differ: the path of the layer, ours, the reference's.
+    """
+
+    gaps: dict[str, str] = field(default_factory=dict)
+    cases: dict[str, list[Case]] = field(default_factory=dict)
+    masks: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+
 def compare_layers(
-    recording: Recording, probe: Probe, runs: Sequence[Run], variants: Variants, gaps: dict[str, str]
+    recording: Recording, probe: Probe, runs: Sequence[Run], variants: Variants, found: Found
 ) -> list[Row]:
     """Every call of a layer that both sides have.
 
@@ -37,7 +54,7 @@ def compare_layers(
         probe: Which of its runs.
         runs: Those of the model as it is, in float64 and moved, on the same inputs.
         variants: The models that ran.
-        gaps: What could not be compared, and why; this adds to it.
+        found: What is left beside the rows; this adds to it.
     """
     theirs: dict[str, list[Call]] = {}
     for call in probe.calls:
@@ -49,16 +66,16 @@ def compare_layers(
         if layer is None and all(_is_mask(recording, call) for call in calls):
             continue  # Keras 3 lists what computes a mask; masks are compared where layers take them
         if layer is None:
-            gaps[f"layer {path}"] = "the model here has no layer of this name"
+            found.gaps[f"layer {path}"] = "the model here has no layer of this name"
         elif len(ours[0]) != len(calls):
-            gaps[f"layer {path}"] = f"it is called {len(ours[0])} times here, {len(calls)} times in the reference"
+            found.gaps[f"layer {path}"] = f"it is called {len(ours[0])} times here, {len(calls)} times in the reference"
         else:
             for call, number in zip(calls, _order(recording, calls, ours[0]), strict=True):
                 beside = [each[number] for each in ours]
-                rows += _call(recording, probe, call, layer, beside, variants, gaps)
+                rows += _call(recording, probe, call, layer, beside, variants, found)
     for path in runs[0].calls:
         if path not in theirs:
-            gaps[f"layer {path}"] = "the reference has no layer of this name, or has not recorded it"
+            found.gaps[f"layer {path}"] = "the reference has no layer of this name, or has not recorded it"
     return rows
 
 
@@ -93,17 +110,17 @@ def _call(
     layer: Layer,
     ours: Sequence[OurCall],
     variants: Variants,
-    gaps: dict[str, str],
+    found: Found,
 ) -> list[Row]:
     """One call: its masks, its outputs, and its outputs for the reference's inputs."""
-    rows = _masks(recording, probe, call, layer, ours[0])
+    rows = _masks(recording, probe, call, layer, ours[0], found)
     if any(name is None for name in call.outputs):
         return rows  # there was no room; the report says so
     references = [recording.array(name) for name in call.outputs if name is not None]
     rows += _rows("layer", call.layer, call.kind, probe.name, references, [each.outputs for each in ours])
     why = _why_not_alone(recording, probe, call, layer, ours[0])
     if why:
-        gaps[f"layer {call.layer} alone"] = why
+        found.gaps[f"layer {call.layer} alone"] = why
         return rows
     if isinstance(layer, Model):
         return rows  # its layers are compared one by one
@@ -112,9 +129,17 @@ def _call(
     try:
         made = variants.alone(call.layer, ours, inputs, masks if len(masks) == len(ours[0].masks) else [])
     except KerasTorchError as error:
-        gaps[f"layer {call.layer} alone"] = f"it does not take the reference's inputs: {error}"
+        found.gaps[f"layer {call.layer} alone"] = f"it does not take the reference's inputs: {error}"
         return rows
-    return rows + _rows("alone", call.layer, call.kind, probe.name, references, made)
+    alone = _rows("alone", call.layer, call.kind, probe.name, references, made)
+    measured = [row.measured for row in alone]
+    if not any(item.note or item.wrong for item in measured):
+        rounding, apart = [item.rounding for item in measured], [item.difference for item in measured]
+        case = Case(
+            call.layer, probe, variants.layers[0][call.layer], ours[0], inputs, masks, references, rounding, apart
+        )
+        found.cases.setdefault(call.layer, []).append(case)
+    return rows + alone
 
 
 def _why_not_alone(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: OurCall) -> str:
@@ -132,7 +157,7 @@ def _why_not_alone(recording: Recording, probe: Probe, call: Call, layer: Layer,
     return ""
 
 
-def _masks(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: OurCall) -> list[Row]:
+def _masks(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: OurCall, found: Found) -> list[Row]:
     """The masks that a layer is given: equal ones. Where one side has none the outputs decide, and it is told."""
     theirs = [recording.array(name) for name in call.masks if name is not None]
     mine = [to_numpy(mask) for mask in ours.masks if mask is not None]
@@ -149,6 +174,8 @@ def _masks(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: O
     for place, (mask, other) in enumerate(zip(mine, theirs, strict=True)):
         measured = measure(mask.astype(bool), other.astype(bool), mask.astype(bool), [])
         rows.append(Row("mask", call.layer, call.kind, place, probe.name, measured))
+        if rows[-1].differs and mask.shape == other.shape:
+            found.masks.append((call.layer, mask, other))
     return rows
 
 
@@ -169,9 +196,3 @@ def _rows(
         ours, exact, *moved = (to_numpy(tensors[place]) for tensors in made)
         rows.append(Row(where, path, kind, place, probe, measure(ours, reference, exact, moved)))
     return rows
-
-
-def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor's values; those of bfloat16 as float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

@@ -69,6 +69,10 @@ class ParityReport:
         reference: Versions of what computed the reference, and the name and hash of its file.
         here: Versions of what computed the rest, and the device.
         again: The command that does it again; empty where there is none.
+        explained_by: What explains a difference, if anything that is known does.
+        smallest: The smallest piece that differs: a layer, a row, a step.
+        noticed: Faults that were planted where there is parity, and noticed, by the path of the layer.
+        missed: Those that were not.
     """
 
     rows: tuple[Row, ...]
@@ -78,6 +82,10 @@ class ParityReport:
     reference: Mapping[str, Any]
     here: Mapping[str, Any]
     again: str = ""
+    explained_by: str | None = None
+    smallest: str | None = None
+    noticed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = field(default=LIMIT)
 
     @property
@@ -116,14 +124,6 @@ class ParityReport:
         return None
 
     @property
-    def explained_by(self) -> str | None:
-        """What explains a difference; None if there is none, or nothing is known that does."""
-        if self.passed or not self.weights:
-            return None
-        shown = "; ".join(f"{layer} ({', '.join(names)})" for layer, names in list(self.weights.items())[:5])
-        return f"the model here has other weights than the reference: {shown}"
-
-    @property
     def verdict(self) -> str:
         """One line."""
         judged = self.judged
@@ -152,6 +152,7 @@ class ParityReport:
             "passed": self.passed,
             "verdict": self.verdict,
             "explained_by": self.explained_by,
+            "smallest": self.smallest,
             "worst": None if worst is None else worst.to_dict(),
             "first": None if first is None else first.to_dict(),
             "limit": self.limit,
@@ -160,6 +161,8 @@ class ParityReport:
             "probes": [dict(probe) for probe in self.probes],
             "not_compared": dict(self.gaps),
             "other_weights": {layer: list(names) for layer, names in self.weights.items()},
+            "faults_noticed": {layer: list(texts) for layer, texts in self.noticed.items()},
+            "faults_missed": {layer: list(texts) for layer, texts in self.missed.items()},
             "again": self.again,
             "arrays": [row.to_dict() for row in self.rows],
         }

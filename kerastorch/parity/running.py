@@ -218,3 +218,9 @@ def plain_arithmetic() -> Iterator[None]:
         yield
     finally:
         cuda.allow_tf32, cudnn.allow_tf32 = kept
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A tensor's values; those of bfloat16 as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

@@ -16,6 +16,10 @@ def as_text(report: ParityReport) -> str:
     lines = [report.verdict]
     if report.explained_by:
         lines.append(f"Explained by: {report.explained_by}.")
+    elif not report.passed and report.worst is not None:
+        lines.append("Nothing that is known explains it.")
+    if report.smallest:
+        lines.append(f"Smallest piece: {report.smallest}.")
     lines += ["", f"reference  {_line(report.reference)}", f"here       {_line(report.here)}", ""]
     lines += _largest(report)
     lines += ["", *_table(("probe", "what", "seed", "outputs, times rounding"), list(_probes(report)))]
@@ -25,6 +29,7 @@ def as_text(report: ParityReport) -> str:
         lines += ["", "Times rounding, the most of all probes:", *_table(titles, layers)]
     if report.gaps:
         lines += ["", "Not compared:", *(f"  {what}: {why}" for what, why in report.gaps.items())]
+    lines += _faults(report)
     if report.again:
         lines += ["", f"again: {report.again}"]
     return "\n".join(lines)
@@ -72,6 +77,15 @@ def _layers(report: ParityReport) -> Iterator[Sequence[str]]:
         masks = [row for row in rows if row.where == "mask"]
         told = next((row.measured.note for row in masks if row.measured.note), "equal" if masks else "")
         yield path, rows[0].kind, *found, "DIFFER" if any(row.differs for row in masks) else told
+
+
+def _faults(report: ParityReport) -> Iterator[str]:
+    """What was planted to see whether it would have been noticed."""
+    noticed = sum(map(len, report.noticed.values()))
+    missed = sum(map(len, report.missed.values()))
+    if noticed + missed:
+        yield from ("", f"Faults planted in the layers, one at a time: {noticed} of {noticed + missed} noticed.")
+        yield from (f"  not noticed: {path}: {', '.join(texts)}" for path, texts in report.missed.items())
 
 
 def _most(rows: Sequence[Row]) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from _goldens import unpack
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
 from kerastorch.parity import Recording, compare, read_recording, recorder_script
-from kerastorch.parity.recorder.probes import describe_weights
+from kerastorch.parity.needs import specs_of
+from kerastorch.parity.recorder.probes import arrays, describe_weights, plan
 from kerastorch.parity.recorder.storing import Store
+from kerastorch.parity.running import layers_by_path, run, to_numpy
 
 FRAMEWORKS = {"keras3": "keras3", "tf_keras": "keras2"}  # the folder of goldens -> the worker's name
 
@@ -86,3 +90,48 @@ def dense_recording(path: Path, **changes: object) -> Path:
     }
     store.write(str(path), {**said, **changes})
     return path
+
+
+def own_recording(model: kt.Model, path: Path) -> Recording:
+    """A recording of a model of ours, by itself, of three probes: what is found can be tested where Keras is not."""
+    specs, length = specs_of(model)
+    store = Store(64 << 20)
+    layers = layers_by_path(model)
+
+    def keep(tensors: Sequence[torch.Tensor | None]) -> list[str | None]:
+        return [None if tensor is None else store.keep(to_numpy(tensor)) for tensor in tensors]
+
+    probes = [probe for probe in plan(specs, False, length, 0) if probe["name"] in ("normal", "right", "holes")]
+    for probe in probes:
+        inputs = [torch.from_numpy(array) for array in arrays(specs, probe)]
+        done = run(model, inputs, layers)
+        probe.update(error=None, inputs=keep(inputs), outputs=keep(done.outputs))
+        probe["calls"] = [
+            {
+                "layer": name,
+                "class": layers[name]._class_name,
+                "inputs": keep(call.inputs),
+                "masks": keep(call.masks),
+                "outputs": keep(call.outputs),
+            }
+            for name, calls in done.calls.items()
+            for call in calls
+        ]
+    held = [layer for layer in model.layers if layer.variables]
+    described = [
+        {**describe_weights([it.name for it in layer.variables], layer.get_weights()), "layer": layer.name}
+        for layer in held
+    ]
+    said = {
+        "probes": probes,
+        "weights": described,
+        "model": {"name": model.name, "class": "Functional", "stateful": False},
+        "inputs": specs,
+        "layers": [[name, layer._class_name] for name, layer in layers.items()],
+        "complete": True,
+        "seed": 0,
+        "writer": {"package": "kerastorch", "version": "0"},
+        "source": None,
+    }
+    store.write(str(path), said)
+    return read_recording(path)
