@@ -61,11 +61,11 @@ class Trains:
             run_eagerly: Keras's; nothing is compiled unless `jit_compile` is True.
             steps_per_execution: 1.
             jit_compile: True: the forward pass is compiled by `torch.compile`.
-            auto_scale_loss: See the errors.
+            auto_scale_loss: Put the optimizer into a `LossScaleOptimizer` if a layer is in `mixed_float16`.
 
         Raises:
-            UnsupportedError: `steps_per_execution` is not 1, or a layer is in `mixed_float16`, whose loss scaling is
-                not there yet, and `auto_scale_loss` is not False.
+            UnsupportedError: `steps_per_execution` is not 1, or a layer is in `mixed_float16`, the optimizer is torch's
+                own, and `auto_scale_loss` is not False.
         """
         _functions["compile"](
             self,

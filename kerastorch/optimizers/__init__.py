@@ -20,6 +20,7 @@ from typing import Any as _Any
 from ..namespaces import Namespace as _Namespace
 from . import legacy, schedules
 from .adam import Adam, Adamax, AdamW, Nadam
+from .loss_scale import LossScaleOptimizer
 from .optimizer import Optimizer
 from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
@@ -34,6 +35,7 @@ __all__ = [
     "Adamax",
     "Ftrl",
     "Lion",
+    "LossScaleOptimizer",
     "Nadam",
     "Optimizer",
     "RMSprop",

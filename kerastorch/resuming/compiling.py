@@ -58,7 +58,10 @@ def _optimizer(stated: Any, writer: Writer, notes: list[str]) -> tuple[Optimizer
         if not isinstance(made, Optimizer):
             raise ArgumentError(f"{quote(item_of(stated).name)} is no subclass of kt.optimizers.Optimizer")
         return made, False
-    name, config, old = Optimizers(writer, "keras", "keras3", notes).read(stated)
+    words = Optimizers(writer, "keras", "keras3", notes)
+    name, config, old = words.read(stated)
+    if name == "LossScaleOptimizer" and writer.era != "keras3":  # whose arguments were others
+        return optimizers.get(words.write(stated)), False
     if old and not hasattr(legacy, name):
         raise UnsupportedError(f"there was no {quote(name)} of that name before tf.keras 2.11")
     module = "keras.optimizers.legacy" if old else "keras.optimizers"

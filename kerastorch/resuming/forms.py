@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..base.variable import Variable
-from ..optimizers import Optimizer
+from ..optimizers import LossScaleOptimizer, Optimizer
 
 # "keras3"; "tf": tf.keras since 2.11; "legacy": before, `optimizers.legacy`, and Keras 1 and 2.
 Kind = Literal["keras3", "tf", "legacy"]
@@ -54,6 +54,10 @@ _NAMES: Mapping[Kind, Mapping[str, Mapping[str, str]]] = {
     },
 }
 _OURS = f"{Optimizer.__module__.rpartition('.')[0]}."
+# What a LossScaleOptimizer has in front of the optimizer inside; the first two mean nothing.
+_SCALING = {"own_iterations": "iteration", "own_rate": "learning_rate"}
+_SCALING |= {"step_counter": "step_counter", "dynamic_scale": "dynamic_scale"}
+WHOLE = ("iterations", "own_iterations", "step_counter")  # scalars that count
 PRODUCT = "u_product"  # of Nadam; tf.keras since 2.11 does not save it
 
 
@@ -75,9 +79,14 @@ class Place:
 
 
 def rule_of(optimizer: Optimizer) -> str:
-    """The name of its class; "" for one of somebody's own, whose state nobody knows."""
-    cls = type(optimizer)
+    """The name of the class of what updates the weights; "" for one of somebody's own, whose state nobody knows."""
+    cls = type(updating(optimizer))
     return cls.__name__ if cls.__name__ in _BLOCKS and cls.__module__.startswith(_OURS) else ""
+
+
+def updating(optimizer: Optimizer) -> Optimizer:
+    """The optimizer that updates weights: what is inside one that scales losses, or itself."""
+    return optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
 
 
 def start_of(optimizer: Optimizer, slot: str) -> float:
@@ -93,6 +102,9 @@ def places(optimizer: Optimizer, variables: Sequence[Variable], kind: Kind) -> l
         variables: What it trains.
         kind: Which Keras.
     """
+    if isinstance(optimizer, LossScaleOptimizer):
+        own = [Place(slot, None, (), f"{optimizer.name}/{name}") for slot, name in _SCALING.items()]
+        return own + places(optimizer.inner_optimizer, variables, kind)
     made = _Places(optimizer, variables, kind)
     return (
         made.scalars() + made.common() + [place for block in made.blocks() for place in made.of_all(block)] + made.end()

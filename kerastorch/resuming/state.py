@@ -16,7 +16,7 @@ from ..dtypes import dtype_name
 from ..errors import quote
 from ..files import Array, OptimizerState
 from ..optimizers import Optimizer
-from .forms import PRODUCT, Kind, Place, places, readings, rule_of, start_of
+from .forms import PRODUCT, WHOLE, Kind, Place, places, readings, rule_of, start_of, updating
 
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 _COUNTS = ("int32", "int64", "uint32", "uint64", "float32")  # Keras 1 and 2 counted in float32, too
@@ -102,15 +102,15 @@ def _read(optimizer: Optimizer, listed: Sequence[Place], stored: OptimizerState,
 
 
 def _check_dtype(place: Place, array: Array) -> None:
-    allowed = _COUNTS if place.slot == "iterations" else _FLOATS
+    allowed = _COUNTS if place.slot in WHOLE else _FLOATS
     if array.dtype not in allowed:
         raise Unfit(f"{quote(array.where)} holds {array.dtype}, expected {' or '.join(allowed)}")
 
 
 def _check_value(place: Place, value: Tensor, array: Array) -> None:
-    if place.slot == "iterations" and not (0 <= value.item() <= _MOST_STEPS and value.item() == int(value.item())):
+    if place.slot in WHOLE and not (0 <= value.item() <= _MOST_STEPS and value.item() == int(value.item())):
         raise Unfit(f"{quote(array.where)} is {value.item():g}, expected a number of steps")
-    if place.slot in ("learning_rate", PRODUCT) and not math.isfinite(value.item()):
+    if place.slot in ("learning_rate", "dynamic_scale", PRODUCT) and not math.isfinite(value.item()):
         raise Unfit(f"{quote(array.where)} is {value.item():g}, expected a finite number")
 
 
@@ -127,6 +127,11 @@ def _of(values: np.ndarray) -> Tensor:
 def set_state(optimizer: Optimizer, loaded: Loaded) -> None:
     """Put what was read into an optimizer that is built."""
     group = optimizer.param_groups[0]
+    for slot, kind in (("step_counter", int), ("dynamic_scale", float)):
+        found = loaded.scalar(slot)
+        if found is not None:
+            group[slot] = kind(found)
+    optimizer = updating(optimizer)
     for place, value in loaded.values:
         if place.variable is not None:
             tensors = place.variable.var.to_torch(value)
@@ -168,13 +173,24 @@ def written_state(optimizer: Optimizer, theirs: Optimizer, trained: Sequence[Var
         trained: The weights that the model trains.
         kind: Which Keras.
     """
+    group = optimizer.param_groups[0]
+    scaling = {
+        "own_iterations": 0,
+        "own_rate": 0.0,
+        **{key: group.get(key, 0) for key in ("step_counter", "dynamic_scale")},
+    }
+    optimizer, around, theirs = updating(optimizer), theirs, updating(theirs)
     taken: dict[str, int] = {}
     arrays = []
-    for place in places(theirs, trained, kind):
+    for place in places(around, trained, kind):
         count = taken[place.name] = taken.get(place.name, -1) + 1
         name = place.name if not count else _numbered(place.name, count)
-        arrays.append((name, _array(optimizer, theirs, place, name)))
-    return OptimizerState(tuple(arrays), name=theirs.name if kind == "keras3" else None)
+        if place.slot in scaling:
+            arrays.append((name, _number(name, place.slot, scaling[place.slot])))
+        else:
+            arrays.append((name, _array(optimizer, theirs, place, name)))
+    inner = tuple(array for _, array in arrays[len(scaling) :]) if around is not theirs else ()
+    return OptimizerState(tuple(arrays), name=around.name if kind == "keras3" else None, inner=inner)
 
 
 def _numbered(name: str, count: int) -> str:
@@ -185,9 +201,7 @@ def _numbered(name: str, count: int) -> str:
 
 def _array(optimizer: Optimizer, theirs: Optimizer, place: Place, name: str) -> Array:
     if place.variable is None:
-        dtype = "int64" if place.slot == "iterations" else "float32"
-        scalar = np.asarray(_scalar(optimizer, theirs, place.slot), dtype)
-        return Array(name, (), dtype, lambda: scalar)
+        return _number(name, place.slot, _scalar(optimizer, theirs, place.slot))
     variable, slot = place.variable, str(place.slot)
 
     def read() -> np.ndarray:
@@ -196,6 +210,12 @@ def _array(optimizer: Optimizer, theirs: Optimizer, place: Place, name: str) -> 
         return dense.view(torch.int16).numpy().view("uint16") if dense.dtype == torch.bfloat16 else dense.numpy()
 
     return Array(name, place.shape, dtype_name(variable.dtype), read)
+
+
+def _number(name: str, slot: str | None, value: Any) -> Array:
+    dtype = "int64" if slot in WHOLE else "float32"
+    scalar = np.asarray(value, dtype)
+    return Array(name, (), dtype, lambda: scalar)
 
 
 def _scalar(optimizer: Optimizer, theirs: Optimizer, slot: str | None) -> Any:

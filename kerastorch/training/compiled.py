@@ -217,16 +217,25 @@ def compile_model(
     """See `Model.compile`."""
     if steps_per_execution != 1:
         raise UnsupportedError("compile: steps_per_execution must be 1, as with Keras on torch.")
-    if auto_scale_loss and _computes_in_float16(model):
-        raise UnsupportedError(
-            "compile: mixed_float16 needs Keras's LossScaleOptimizer, which is not there yet: use mixed_bfloat16, or "
-            "give the optimizer a loss_scale_factor and compile with auto_scale_loss=False."
-        )
     made = None if optimizer is None else optimizers.get(optimizer)
+    if made is not None and auto_scale_loss and _computes_in_float16(model):
+        made = _scaling(made)
     jit = jit_compile is True and not run_eagerly
     forward = torch.compile(model) if jit else model
     compiled = Compiled(model, loss, loss_weights, metrics, weighted_metrics, forward)
     model.__dict__.update(_compiled=compiled, optimizer=made, loss=loss, stop_training=False, _uncompiled=None)
+
+
+def _scaling(optimizer: Any) -> Any:
+    """The optimizer, in one that scales losses."""
+    if isinstance(optimizer, optimizers.LossScaleOptimizer):
+        return optimizer
+    if not isinstance(optimizer, optimizers.Optimizer):
+        raise UnsupportedError(
+            f"compile: gradients vanish in float16, and torch's {type(optimizer).__name__} scales no losses: use one "
+            "of kt.optimizers or mixed_bfloat16, or compile with auto_scale_loss=False and scale them yourself."
+        )
+    return optimizers.LossScaleOptimizer(optimizer)
 
 
 def compiled_of(model: Any, method: str) -> Compiled:

@@ -281,3 +281,40 @@ def test_not_built() -> None:
         optimizer.step()
     with pytest.raises(NotBuiltError, match="call build"):
         optimizer.iterations = 3
+
+
+# ---------------------------------------------------------------------------- scaled losses
+
+
+def test_a_scale_follows_the_gradients() -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(0.5), initial_scale=8.0, dynamic_growth_steps=2)
+    assert optimizer.scale_loss(torch.tensor(3.0)).item() == 24.0
+    optimizer.build([weight])
+    seen = []
+    for grad in (8.0, 8.0, 16.0, float("inf"), 8.0):
+        weight.grad = torch.full((2,), grad)
+        optimizer.step()
+        seen.append((weight[0].item(), optimizer.dynamic_scale, optimizer.step_counter, optimizer.iterations))
+    assert seen == [(0.5, 8.0, 1, 1), (0.0, 16.0, 0, 2), (-0.5, 16.0, 1, 3), (-0.5, 8.0, 0, 3), (-1.0, 8.0, 1, 4)]
+
+
+def test_a_scaling_optimizer_is_the_one_inside() -> None:
+    inner = optimizers.Adam(0.25, clipnorm=1.0, loss_scale_factor=4.0)
+    optimizer = optimizers.LossScaleOptimizer(inner, params=[nn.Parameter(torch.ones(2))])
+    assert inner.loss_scale_factor is None
+    optimizer.learning_rate = 0.125
+    assert (inner.learning_rate, optimizer.learning_rate) == (0.125, 0.125)
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert again.get_config() == optimizer.get_config()
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+    optimizer.step()
+    other = optimizers.LossScaleOptimizer(optimizers.Adam(0.5), params=[nn.Parameter(torch.ones(2))])
+    other.load_state_dict(optimizer.state_dict())
+    assert (other.iterations, other.step_counter, other.learning_rate) == (1, 1, 0.125)
+    assert copy.deepcopy(optimizer).iterations == 1
+    for wrong in (torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1), optimizer, "adam"):
+        with pytest.raises(ArgumentError, match=r"expected one of kt\.optimizers"):
+            optimizers.LossScaleOptimizer(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="dynamic_growth_steps is 0, expected an integer of at least 1"):
+        optimizers.LossScaleOptimizer(optimizers.SGD(), dynamic_growth_steps=0)

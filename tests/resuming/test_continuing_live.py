@@ -37,6 +37,10 @@ NEW: list[Case] = [
     ("RMSprop", {"learning_rate": 0.001, "clipnorm": 0.05}),
 ]
 KERAS3: list[Case] = [
+    (
+        "LossScaleOptimizer",
+        {"inner_optimizer": ("Adam", {"learning_rate": 0.01}), "initial_scale": 2.0**12, "dynamic_growth_steps": 4},
+    ),
     ("Lion", {"learning_rate": 0.003}),
     ("Nadam", {"learning_rate": 0.01, "gradient_accumulation_steps": 3, "global_clipnorm": 0.1}),
 ]
@@ -106,7 +110,9 @@ def _ours(case: Case) -> Any:
     """The optimizer of a case, of kerastorch."""
     name, config = case
     home: Any = kt.optimizers.legacy if name.startswith("legacy.") else kt.optimizers
-    rate = config["learning_rate"]
+    if "inner_optimizer" in config:
+        config = {**config, "inner_optimizer": _ours(config["inner_optimizer"])}
+    rate = config.get("learning_rate")
     if isinstance(rate, tuple):
         config = {**config, "learning_rate": getattr(kt.optimizers.schedules, rate[0])(**rate[1])}
     return getattr(home, name.removeprefix("legacy."))(**config)

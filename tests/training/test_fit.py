@@ -298,6 +298,32 @@ def _two() -> Any:
     return Model(x, [layers.Dense(1, name="a")(y), layers.Dense(1, name="b")(y)])
 
 
+def _halves() -> Any:
+    return Sequential([Input((4, 3)), layers.GRU(3, dtype="mixed_float16"), layers.Dense(1, dtype="float32")])
+
+
+def test_halves_are_trained_with_a_scale() -> None:
+    kt.set_seed(2)
+    model = _halves()
+    model.compile(kt.optimizers.Adam(0.02), "mse")
+    assert isinstance(model.optimizer, kt.optimizers.LossScaleOptimizer)
+    assert model.optimizer.dynamic_scale == 2.0**15
+    history = model.fit(X, Y, epochs=30, verbose=0).history["loss"]
+    assert np.isfinite(history).all()
+    assert history[-1] < 0.9 * history[0]
+    model.compile(kt.optimizers.LossScaleOptimizer(kt.optimizers.SGD(0.01), initial_scale=2.0**40), "mse")
+    before = model.get_weights()
+    model.train_on_batch(X, Y)  # beyond float16
+    assert (model.optimizer.dynamic_scale, model.optimizer.iterations) == (2.0**39, 0)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
+    model.fit(X, Y, batch_size=5, epochs=10, verbose=0)
+    assert model.optimizer.iterations > 0
+    assert model.optimizer.dynamic_scale < 2.0**39
+    plain = kt.optimizers.SGD(0.01)
+    model.compile(plain, "mse", auto_scale_loss=False)
+    assert model.optimizer is plain
+
+
 def _compiled(model: Any, *args: Any, **options: Any) -> Any:
     model.compile("sgd", *args, **options)
     return model
@@ -339,9 +365,9 @@ def _compiled(model: Any, *args: Any, **options: Any) -> Any:
             "steps_per_execution must be 1",
         ),
         (
-            lambda: _compiled(Sequential([Input((4, 3)), layers.GRU(3, dtype="mixed_float16")]), "mse"),
+            lambda: _halves().compile(torch.optim.SGD(_halves().parameters(), 0.1), "mse"),
             UnsupportedError,
-            "mixed_float16 needs Keras's LossScaleOptimizer",
+            "gradients vanish in float16, and torch's SGD scales no losses",
         ),
         (lambda: callbacks.ModelCheckpoint("model"), ArgumentError, "the name must end with .keras or .h5"),
         (lambda: callbacks.ModelCheckpoint("m.h5", save_weights_only=True), ArgumentError, "must end with .weights.h5"),

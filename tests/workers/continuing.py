@@ -73,5 +73,6 @@ def _set_state(k: ModuleType, made: Any, path: str) -> None:
     optimizer = k.optimizers.deserialize(config)
     optimizer.build(made.trainable_variables)
     assert [variable.shape for variable in optimizer.variables] == [array.shape for array in arrays]
-    optimizer.set_weights(arrays)
+    for variable, array in zip(optimizer.variables, arrays, strict=True):
+        variable.assign(array)
     made.compile(optimizer=optimizer, loss="mean_squared_error", run_eagerly=True)

@@ -12,6 +12,8 @@ def _optimizer(k: ModuleType, name: str, config: dict[str, Any]) -> Any:
     home = k.optimizers
     if name.startswith("legacy."):
         home, name = k.optimizers.legacy, name.removeprefix("legacy.")
+    if "inner_optimizer" in config:
+        config = {**config, "inner_optimizer": _optimizer(k, *config["inner_optimizer"])}
     if isinstance(config.get("learning_rate"), (tuple, list)):
         schedule, arguments = config["learning_rate"]
         config = {**config, "learning_rate": getattr(k.optimizers.schedules, schedule)(**arguments)}
