@@ -45,6 +45,11 @@ class KerasNames(Configurable):
         return f"{self._parent_path}/{self.name}" if self._parent_path else self.name
 
     @property
+    def _kind(self) -> str:
+        """What summaries call the layer: its class."""
+        return self._class_name
+
+    @property
     def _variables_path(self) -> str:
         """The path of what has the weights in Keras: the layer, or the cell inside it."""
         return f"{self._path}/{cell_name(self._class_name)}" if type(self).VARS_PATH else self._path

@@ -187,11 +187,6 @@ class Layer(KerasNames):
             check_specs(repr_of(self), self.input_spec, input_shape)
 
     @property
-    def _kind(self) -> str:
-        """What summaries call the layer: its class."""
-        return self._class_name
-
-    @property
     def _keeps_states(self) -> bool:
         """Whether there are states between batches: of a recurrent layer, or of a person's own that says so."""
         return bool(getattr(self, "stateful", False))
@@ -236,6 +231,8 @@ class Layer(KerasNames):
             if first and self._built:
                 with inside(self):  # what is built by being called stands below this layer
                     return Layer._call_layer(self, args, kwargs, by_hand)
+        elif len(args) > 1:
+            args, kwargs = self._by_name(args, kwargs)
         if by_hand and not self._carries_masks and attached_masks.concerned(self, args, kwargs):
             return attached_masks.call(self, args, kwargs)
         return self._call_on_tensors(args, kwargs)
@@ -253,7 +250,7 @@ class Layer(KerasNames):
         return self._compute(*args, **kwargs)
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of a call, those by name that Keras 2 passes in one list with the input."""
+        """The arguments of a call, those by name that Keras has in one list with the input, or in other places."""
         return args, kwargs
 
     def _compute(self, *args: Any, **kwargs: Any) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...base import ragged
+from ...base.graph import SymbolicTensor
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...structure import is_shape
@@ -17,15 +19,20 @@ from ...weights import Shape
 if TYPE_CHECKING:
     from ...base.layer import Layer
 
+TENSORS = (Tensor, SymbolicTensor)
+
 
 def states_by_name(
     layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], num_constants: int = 0
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a call, those by name that Keras 2 passes in one list behind the input: states, then constants.
 
+    States in the second place are named, too: there Keras has them, and the mask behind them.
+
     Raises:
         ArgumentError: There are fewer tensors than constants, or one of both is given by name as well.
     """
+    args, kwargs = _in_second_place(layer, args, kwargs)
     if not args or not isinstance(args[0], (list, tuple)) or isinstance(args[0], ragged.PackedSequence) or not args[0]:
         return args, kwargs
     first, *behind = args[0]
@@ -46,6 +53,29 @@ def states_by_name(
                 f"{repr_of(layer)}: {key} is given twice: behind the input and as an argument of its own."
             )
     return (first, *args[1:]), {**kwargs, **found}
+
+
+def _in_second_place(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """`layer(x, states, mask, training)` by names; a bool tensor in the second place is a mask, as in `forward`."""
+    if len(args) < 2 or has_own_forward(layer):
+        return args, kwargs
+    mask = args[2] if len(args) > 2 else None
+    if not (_are_states(args[1]) or (args[1] is None and isinstance(mask, TENSORS) and mask.dtype == torch.bool)):
+        return args, kwargs
+    found = dict(zip(("initial_state", "mask", "training"), args[1:], strict=False))
+    if twice := sorted(key for key in found if kwargs.get(key) is not None):
+        raise ArgumentError(f"{repr_of(layer)}: {', '.join(twice)}: given twice, by position and by name.")
+    return (args[0], *args[4:]), {**kwargs, **found}
+
+
+def _are_states(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and _are_states(value[0])
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f"
+    return isinstance(value, TENSORS) and value.dtype.is_floating_point
 
 
 def has_own_forward(layer: Layer) -> bool:
