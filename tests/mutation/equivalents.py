@@ -16,6 +16,9 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/matching/assign.py | _exact_in | flat[at:at + _PIECE] | (flat[at:at + _PIECE + 1]) | 2": (
         "one value more is let go, which is read from the file again where it is needed"
     ),
+    "kerastorch/matching/assign.py | _exact_in | at + _PIECE | _PIECE | 2": (
+        "less is let go, which costs memory and no value"
+    ),
     "kerastorch/matching/assign.py | <module> | 4 | 5": "how many threads read changes no value",
     "kerastorch/convert/torch_state.py | gru_from_torch | False | True | 2": (
         "whether two biases may be summed is not asked for a GRU, which keeps both"

@@ -24,7 +24,7 @@ def plant(file: str, before: str, after: str) -> bool:
         False, and nothing is changed, for what ran at import: tables, class bodies, defaults of arguments. What a
         function that was called at import has left behind is not made again.
     """
-    pairs = changed(compile(before, file, "exec"), compile(after, file, "exec"))
+    pairs = changed(*(compile(text, file, "exec", dont_inherit=True) for text in (before, after)))
     if not pairs:
         return False
     living = [each for each in gc.get_objects() if type(each) is FunctionType and each.__code__.co_filename == file]

@@ -19,12 +19,12 @@ SUBJECTS: dict[str, tuple[str, str]] = {
         "layers/rnn/lstm.py layers/rnn/gru.py layers/rnn/simple_rnn.py layers/rnn/rnn.py "
         "layers/rnn/stacked_rnn_cells.py layers/rnn/both_directions.py layers/core/masking.py "
         "layers/core/embedding.py layers/attention/*.py",
-        "layers/**/test_*.py test_layouts*.py test_regularizers.py",
+        "layers/**/test_*.py test_layouts*.py test_regularizers.py parity/test_kept.py",
     ),
     "wrappers": (
         "layers/rnn/bidirectional.py layers/rnn/time_distributed.py base/inner_layers.py layers/core/wrapped.py "
         "base/tracking.py layers/rnn/abstract_rnn_cell.py",
-        "layers/**/test_*.py test_custom_objects.py test_layouts*.py",
+        "layers/**/test_*.py test_custom_objects.py test_layouts*.py parity/test_kept.py",
     ),
     "saving": ("saving/*.py", "saving/test_*.py test_layouts.py cli/test_*.py"),
     "compat": ("compat/*.py compat/*/*.py", "compat/test_*.py test_keras1*.py test_load*.py parity/test_operations.py"),

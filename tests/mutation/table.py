@@ -36,6 +36,8 @@ def page(
     open_ones = [each for each in counted if how[each.key] != "assertion"]
     seen = [each for each in open_ones if how[each.key] != "lived"]
     equivalent = [each for each in mutants if each.key in reasons]
+    at_first = [results[each.key].get("first", how[each.key]) for each in judged]
+    of_first = [each for each in at_first if each != "crashing"]
     unjudged = len(mutants) - len(judged) - len(equivalent)
     lines = [
         "# Planted faults",
@@ -47,7 +49,8 @@ def page(
         + ", ".join(f"{number} by {stage}" for stage, number in stages.items() if number)
         + f"); {len(seen)} more make tests fail with another error, and "
         f"{len(open_ones) - len(seen)} ({(len(open_ones) - len(seen)) / max(1, len(counted)):.1%}) are seen by no test "
-        "that was asked.",
+        f"that was asked. **At first sight, before tests were written for them, {of_first.count('assertion')} of "
+        f"{len(of_first)} ({of_first.count('assertion') / max(1, len(of_first)):.1%}) died so.**",
         "",
         "| tests that were asked | of the mutants that no assertion had killed before |",
         "|---|---:|",
