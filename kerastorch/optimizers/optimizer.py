@@ -123,7 +123,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         for group in groups:
             self.add_param_group(group)
         self.param_groups[0]["iterations"] = 0
-        self._trained = trained
+        self._trained, self._is_whole = trained, isinstance(variables, nn.Module)
         self._steady = self._not_decaying()
         self._constrain = getattr(variables, "apply_constraints", None)
         self._start_state()

@@ -39,6 +39,7 @@ class Compiled:
         self._losses: list[Any] | None = None
         self._weights: list[float] = []
         self._trackers: list[Any] = []
+        self._checked = False
 
     # ------------------------------------------------------------------ the loss
 
@@ -107,8 +108,33 @@ class Compiled:
         """
         return [self.tracker, *([self.measured] if self.measured else []), *self._trackers, *kept_metrics(self.model)]
 
+    def check_trained(self, optimizer: Any) -> None:
+        """Once in an epoch: whether the optimizer has the weights that are trained.
+
+        Raises:
+            ArgumentError: It has none of them, or was built for the whole model and lacks some, as where a layer was
+                added or unfrozen since. Keras does not know such variables either.
+        """
+        if self._checked:
+            return
+        known = {id(part) for group in optimizer.param_groups for part in group["params"]}
+        named = self.model.named_parameters()
+        trained = [
+            (name, id(part)) for name, part in named if part.requires_grad and name.rpartition(".")[2] != "unbuilt"
+        ]
+        left = [name for name, part in trained if part not in known]
+        names = f"{', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
+        if left and (len(left) == len(trained) or getattr(optimizer, "_is_whole", False)):
+            raise ArgumentError(
+                f"{self.model.name!r}: this {type(optimizer).__name__} was made for other weights and would leave "
+                f"{names} as they are: compile with a new optimizer after layers were added, replaced or unfrozen, and "
+                "with one for each model."
+            )
+        self._checked = True
+
     def reset(self) -> None:
         """Begin an epoch or an evaluation."""
+        self._checked = False
         given = self.model.metrics  # a model of one's own may name others
         others = [metric for metric in given if isinstance(metric, metrics.Metric)] if isinstance(given, list) else []
         for metric in {id(metric): metric for metric in (*self.metrics, *others)}.values():

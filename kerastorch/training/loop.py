@@ -38,6 +38,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         if isinstance(optimizer, optimizers.Optimizer):
             optimizer.build(model)
             loss = optimizer.scale_loss(loss)
+        compiled.check_trained(optimizer)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

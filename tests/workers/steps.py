@@ -261,3 +261,30 @@ def embeddings_that_repeat(k: ModuleType) -> list[Any]:
     model = _filled(k.Sequential([k.Input(inputs.shape[1:]), *start, k.layers.LSTM(2), k.layers.Dense(1)]))
     model.compile(k.optimizers.Adam(0.01, epsilon=0.1), "mse")  # gradients near zero give rounding no weight
     return _fitted(model, inputs, np.arange(23.0)[:, None] % 2)
+
+
+def optimizers_of_others(k: ModuleType) -> list[Any]:
+    """An optimizer that does not know what is trained: of another model, or of a layer that was frozen."""
+    x, y = arrays()
+    found: list[Any] = []
+
+    def tried(name: str, model: Any) -> None:
+        try:
+            _fitted(model, x, y)
+        except ValueError:
+            found.append(name)
+
+    shared = k.optimizers.SGD()
+    model, other, frozen = _model(k), _model(k), _model(k)
+    model.compile(shared, "mse")
+    found += _fitted(model, x, y)
+    other.compile(shared, "mse")
+    tried("other", other)
+    frozen.layers[0].trainable = False
+    frozen.compile(optimizer := k.optimizers.SGD(), "mse")
+    found += _fitted(frozen, x, y)
+    frozen.layers[0].trainable = True
+    frozen.compile(optimizer, "mse")
+    tried("unfrozen, with the same optimizer", frozen)
+    frozen.compile("sgd", "mse")
+    return [*found, *_fitted(frozen, x, y)]
