@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from .errors import ArgumentError, quote
@@ -112,6 +113,7 @@ def mixed_dtype(policy: Any) -> torch.dtype | None:
 
 
 def _policy_name(policy: Any) -> Any:
+    policy = _of_numpy(policy)
     if isinstance(policy, DTypePolicy):
         return policy.name
     if not isinstance(policy, Mapping):
@@ -131,12 +133,19 @@ def policy_of(policy: Any) -> DTypePolicy:
     return DTypePolicy(dtype_name(policy) if isinstance(policy, torch.dtype) else _policy_name(policy))
 
 
+def _of_numpy(dtype: Any) -> Any:
+    """The name of a dtype of numpy, that of an array or `np.float32`; anything else as it is."""
+    ours = isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic))
+    return np.dtype(dtype).name if ours else dtype
+
+
 def any_dtype(name: Any) -> torch.dtype:
     """The torch dtype of an input's `dtype` argument; None is the default float."""
     if name is None:
         return torch.get_default_dtype()
     if isinstance(name, torch.dtype):
         return name
+    name = _of_numpy(name)
     found = _FLOATS.get(name) or _OTHERS.get(name)
     if mixed_dtype(name) is not None:
         found = torch.float32  # an input has the dtype of the weights

@@ -53,7 +53,9 @@ def is_shape(value: Any) -> bool:
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """Apply `function` to each shape of nested lists, tuples and dicts of shapes."""
+    """Apply `function` to each shape of nested lists, tuples and dicts of shapes; None, of what is not given, stays."""
+    if shapes is None:
+        return None
     if is_shape(shapes):
         return function(tuple(shapes))
     if isinstance(shapes, dict):

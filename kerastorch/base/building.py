@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
+from ..errors import ShapeError
 from ..structure import map_shapes
 from . import check
 from .call_arguments import joined_shapes
 from .naming import inside
 from .protocol import AnyLayer
 from .variables import UnbuiltParameter, mark
+from .weighted import repr_of
 
 
 class _Lock:
@@ -67,6 +69,8 @@ def finishing(build: Callable[..., None]) -> Callable[..., None]:
             if self._built and "unbuilt" not in self._parameters and self._build_shape is not None:
                 self._check_input_shape(input_shape)
                 return
+            if input_shape is None and not self._tracks:
+                raise ShapeError(f"{repr_of(self)}: build: expected the shape of its input, (None, 5) say, got None.")
             input_shape = map_shapes(lambda shape: check.shape("input_shape", shape), input_shape)
             placeholder = self._parameters.get("unbuilt")
             if isinstance(placeholder, UnbuiltParameter):

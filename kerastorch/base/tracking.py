@@ -253,7 +253,8 @@ class Tracking(TorchModule):
     def _track(self, name: str, value: Any) -> Any:
         modules = self.__dict__.get("_modules")
         if modules is None:
-            return tracked(value) if value else value  # before super().__init__(): torch refuses modules
+            empty = isinstance(value, (list, dict)) and not value
+            return value if empty else tracked(value)  # before super().__init__(): torch refuses modules
         value = tracked(value)
         if not isinstance(value, (nn.Module, nn.Parameter)):
             if isinstance(modules.get(name), Container):

@@ -148,3 +148,9 @@ def test_a_variable_made_by_hand_is_torch_s_too() -> None:
         kerastorch.Variable(1.0, name="a/b")
     with pytest.raises(ShapeError, match="expected known sizes"):
         kerastorch.Variable("zeros", shape=(None, 2))
+
+
+def test_a_built_in_layer_needs_a_shape() -> None:
+    with pytest.raises(ShapeError, match=r"Dense .*: build: expected the shape of its input, .* got None"):
+        layers.Dense(2).build(None)
+    assert layers.Dense(2, dtype=np.float64).dtype == layers.Dense(2, dtype=np.dtype("float64")).dtype == torch.float64

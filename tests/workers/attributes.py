@@ -208,7 +208,46 @@ def variables(k: ModuleType) -> list[Any]:
     return found
 
 
-CASES = {function.__name__: function for function in (specs, directions, dtypes, autocast, predicting, variables)}
+def without_a_shape(k: ModuleType) -> list[Any]:
+    """A layer that is built for no shape, one of whose inputs is None, a dtype of numpy, a mask that spreads."""
+
+    class Shapeless(k.layers.Layer):  # type: ignore[name-defined]
+        def build(self, input_shape: Any) -> None:
+            self.scale = self.add_weight(shape=(2,), initializer="ones", name="scale")
+
+        def call(self, x: Any) -> Any:
+            return x * self.scale
+
+    seen: dict[str, Any] = {}
+
+    class Either(k.layers.Layer):  # type: ignore[name-defined]
+        def build(self, input_shape: Any) -> None:
+            seen.update({key: None if shape is None else list(shape)[1:] for key, shape in input_shape.items()})
+
+        def call(self, inputs: Any) -> Any:
+            return inputs["a"] if inputs["b"] is None else inputs["a"] + inputs["b"]
+
+    layer = Shapeless()
+    layer.build(None)
+    x = np.ones((2, 2), "float32")
+    found: list[Any] = [layer.built, len(layer.weights), np.asarray(k.ops.convert_to_numpy(layer(x))).tolist()]
+    either = Either()
+    found.append([np.asarray(k.ops.convert_to_numpy(either({"a": x, "b": None}))).tolist(), seen])
+    for dtype in (x.dtype, np.int32):
+        found.append(standard_name(k.ops.cast(k.ops.convert_to_tensor(x), dtype).dtype))
+    data = np.arange(24, dtype="float32").reshape(1, 2, 3, 4)
+    normal = k.layers.BatchNormalization(momentum=0.5)
+    mask = k.ops.convert_to_tensor(np.array([[[True], [False]]]))
+    output = normal(k.ops.convert_to_tensor(data), training=True, mask=mask)
+    found.append(np.round(np.asarray(k.ops.convert_to_numpy(output)), 2).tolist())
+    found.append([np.round(array, 2).tolist() for array in normal.get_weights()])
+    return found
+
+
+CASES = {
+    function.__name__: function
+    for function in (specs, directions, dtypes, autocast, predicting, variables, without_a_shape)
+}
 
 
 def run(k: ModuleType, name: str) -> Any:

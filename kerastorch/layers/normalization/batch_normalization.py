@@ -218,7 +218,8 @@ class BatchNormalization(Layer):
 
         Args:
             x: `(B, ..., F)`, of the layer's dtype.
-            mask: bool, the shape of x without its last axis; False leaves the place out of the statistics.
+            mask: bool, the shape of x without its last axis, or sizes of 1 in it; False leaves the place out of the
+                statistics.
             training: Whether the batch's own statistics are used, and the moving ones updated; `self.training` if None.
 
         Raises:
@@ -289,7 +290,12 @@ class BatchNormalization(Layer):
         if mask is None:
             return None
         mask = torch.as_tensor(mask, device=x.device)
-        if tuple(mask.shape) != tuple(x.shape[:-1]):
+        sizes = tuple(x.shape[:-1])
+        if mask.ndim == len(sizes) and all(
+            size == own or size == 1 for size, own in zip(mask.shape, sizes, strict=True)
+        ):
+            mask = mask.expand(sizes)
+        else:
             raise ShapeError(
                 f"{repr_of(self)}: expected a mask of shape {tuple(x.shape[:-1])} for input of shape {tuple(x.shape)}, "
                 f"got {tuple(mask.shape)}."
