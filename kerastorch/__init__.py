@@ -63,7 +63,8 @@ _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "mo
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
 _CHECKERS = ("ParityReport", "check_parity", "read_recording")
 _ABSENT = {
-    **dict.fromkeys(("applications", "datasets"), "use torchvision's, or load the model from a file of Keras."),
+    "applications": "use torchvision's, or load the model from a file of Keras.",
+    "datasets": "load the arrays with numpy from the files in ~/.keras/datasets, or use torchvision.datasets.",
     **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
     **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
     **dict.fromkeys(("RematScope", "remat"), "use torch.utils.checkpoint."),

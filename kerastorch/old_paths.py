@@ -30,6 +30,7 @@ PATHS: dict[str, tuple[str, ...]] = {
 }
 # Modules none of whose names are here -> what to use.
 _NOT_HERE = {
+    "datasets": "load the arrays with numpy from the files in ~/.keras/datasets, or use torchvision.datasets.",
     "applications": "use torchvision's models, or load the model from a file of Keras.",
     "preprocessing.image": "images are read by torchvision.io or PIL, and changed by torchvision.transforms.",
 }

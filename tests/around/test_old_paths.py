@@ -67,6 +67,7 @@ from kerastorch.utils.np_utils import to_categorical
 from kerastorch.utils.data_utils import Sequence
 from kerastorch.utils.vis_utils import plot_model
 from kerastorch.preprocessing import image
+from kerastorch.datasets import imdb
 from kerastorch.preprocessing.image import ImageDataGenerator
 from kerastorch.backend.tensorflow_backend import int_shape
 import kerastorch.layers.recurrent as again
@@ -85,6 +86,8 @@ def test_modules_of_older_kerases() -> None:
     assert names["int_shape"] is kt.backend.int_shape
     with pytest.raises(UnsupportedError, match=r"keras\.preprocessing\.image\.ImageDataGenerator is not in kerastorch"):
         names["ImageDataGenerator"]()  # type: ignore[operator]
+    with pytest.raises(UnsupportedError, match=r"datasets\.imdb is not in kerastorch: load the arrays with numpy"):
+        names["imdb"].load_data(num_words=100)  # type: ignore[attr-defined]
 
 
 def test_they_hide_nothing() -> None:
