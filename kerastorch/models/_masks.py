@@ -15,6 +15,9 @@ from ._plan import Step, map_template, run_plan, slots_of
 from .model import Model
 from .sequential import Sequential
 
+# Steps, where nobody knows how many: enough for a layer that needs some, and in parts of many sizes.
+_SOME = 240
+
 
 class MaskEvent(NamedTuple):
     """What happens to a mask at a layer. `lost`: the layer neither uses the mask nor hands it on."""
@@ -67,7 +70,8 @@ def follow_masks(model: Model) -> list[Visit]:
 
 def _meta(shape: Any) -> torch.Tensor:
     """A tensor without numbers, for masks to be made of; it knows which of its sizes are none that the model has."""
-    tensor = torch.empty([2 if size is None else size for size in shape], device="meta")
+    sizes = [(_SOME if axis else 2) if size is None else size for axis, size in enumerate(shape)]
+    tensor = torch.empty(sizes, device="meta")
     tensor.stated = tuple(shape)  # type: ignore[attr-defined]
     return tensor
 

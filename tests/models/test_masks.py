@@ -108,6 +108,9 @@ def test_layers_that_need_more_than_two_steps(first: list[Any], ending: str, tmp
         value = layer(value)
     inside = layers.TimeDistributed(layers.Conv2D(2, 3))(images)
     graph = Model([x, images], [value, chain(x), inside, layers.Cropping1D(3)(x), layers.AveragePooling1D(4)(x)])
+    steps = Input((None, None, 3))
+    outer = Model(steps, layers.TimeDistributed(copy.deepcopy(chain), keras2_masks=True)(steps))
+    outer.save(tmp_path / f"m.{ending}")
     data = [torch.randn(2, 40, 3), torch.randn(2, 3, 6, 5, 1)]
     for model, given in ((chain, data[0]), (graph, data)):
         model.save(tmp_path / f"m.{ending}")
