@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ._serial import Configured
+from .dtypes import weight_dtype
 from .errors import ShapeError
 
 
@@ -29,7 +30,7 @@ class Initializer(Configured):
     def __call__(
         self,
         shape: Sequence[int],
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
@@ -37,7 +38,7 @@ class Initializer(Configured):
 
         Args:
             shape: In Keras's layout, from which the fans are computed: (in, out) for a kernel.
-            dtype: The default float dtype of torch if None.
+            dtype: A dtype of torch, or a name such as "float32"; the default float dtype of torch if None.
             device: On "meta" no numbers are drawn.
             generator: Draws the numbers of an initializer without a seed.
         """
@@ -45,7 +46,8 @@ class Initializer(Configured):
         if any(size < 0 for size in sizes):
             raise ShapeError(f"{type(self).__name__}: expected sizes of 0 or more, got shape {sizes}.")
         place = torch.get_default_device() if device is None else torch.device(device)
-        to = Target(sizes, dtype or torch.get_default_dtype(), place, generator)
+        named = weight_dtype(dtype) if isinstance(dtype, str) else dtype
+        to = Target(sizes, named or torch.get_default_dtype(), place, generator)
         self.check(to)
         if place.type == "meta":
             return torch.empty(sizes, dtype=to.dtype, device=place)

@@ -9,7 +9,8 @@ import torch
 from _close import assert_close
 from torch import Tensor
 
-from kerastorch.errors import ShapeError
+from kerastorch import initializers
+from kerastorch.errors import ArgumentError, ShapeError
 from kerastorch.initializers import (
     Constant,
     GlorotNormal,
@@ -263,3 +264,15 @@ def test_on_a_gpu(initializer: Initializer) -> None:
 def test_empty_shapes(shape: tuple[int, ...]) -> None:
     for initializer in (Zeros(), GlorotUniform(), HeNormal(), Orthogonal()):
         assert initializer(shape).shape == shape
+
+
+@pytest.mark.parametrize(
+    "initializer", ["zeros", "ones", "glorot_uniform", "orthogonal", "truncated_normal", "identity"]
+)
+def test_dtypes_by_name(initializer: str) -> None:
+    made = initializers.get(initializer)
+    assert made is not None
+    for name in ("float32", "float64"):
+        assert made((3, 3), dtype=name).dtype == getattr(torch, name)
+    with pytest.raises(ArgumentError, match="flaot32"):
+        made((3, 3), dtype="flaot32")

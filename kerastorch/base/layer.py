@@ -279,6 +279,8 @@ class Layer(KerasNames):
             if not args:
                 raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
             inputs = call_arguments.inputs_of(self, args, kwargs)
+            if inputs is None:
+                raise ArgumentError(f"{repr_of(self)} was called on None, expected a tensor.")
             for leaf in leaves(inputs):
                 ragged.refuse_nested(self, leaf)
             shapes = shapes_of(inputs)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..arrays import with_texts
 from ..base.attached_masks import hang, mask_on, masks_on
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
     flat = leaves(value)
     if len(flat) != len(layers):
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
+    for layer, tensor in zip(layers, flat, strict=True):
+        if not isinstance(tensor, Tensor) and not layer.is_text:
+            raise ArgumentError(
+                f"{repr_of(model)}: input {layer.name!r}: expected a tensor of shape {layer.batch_shape}, got "
+                f"{quote(tensor)}."
+            )
     flat = [in_rank(tensor, layer.batch_shape) for layer, tensor in zip(layers, flat, strict=True)]
     for layer, tensor in zip(layers, flat, strict=True):
         wanted, got = layer.batch_shape, tuple(tensor.shape)

@@ -69,3 +69,14 @@ def test_models_are_fitted_after_they_have_predicted(make: Callable[[], kt.Model
     model.fit(x, y, batch_size=8, epochs=2, verbose=0)
     model.set_weights(model.get_weights())
     assert not np.array_equal(before, model.predict(x, batch_size=8, verbose=0))
+
+
+def test_a_call_on_what_is_no_tensor() -> None:
+    recurrent = (layers.LSTM(2), layers.Bidirectional(layers.GRU(2)))
+    for layer in (layers.Dense(2), *recurrent, kt.Sequential([layers.Dense(1)])):
+        with pytest.raises(kt.errors.ArgumentError, match="was called on None, expected a tensor"):
+            layer(None)
+    model = kt.Sequential([kt.Input((4, 3), name="steps"), layers.LSTM(2)])
+    for value in (None, "steps"):
+        with pytest.raises(kt.errors.ArgumentError, match=rf"'steps': expected a tensor of shape .*, got {value!r}"):
+            model(value)
