@@ -205,10 +205,10 @@ def fit(
         model,
         {"epochs": epochs, "steps": train.length, "verbose": verbose},
     )
-    model.__dict__.update(stop_training=False, history=history)
+    model.__dict__.update(stop_training=False, history=history, _initial_epoch=initial_epoch)
     listed.call("on_train_begin")
     logs: dict[str, Any] = {}
-    for epoch in range(initial_epoch, epochs):
+    for epoch in range(model.__dict__["_initial_epoch"], epochs):  # which a callback may have set, as in Keras
         compiled.reset()
         listed.call("on_epoch_begin", epoch)
         model.train()

@@ -1,0 +1,113 @@
+"""A training that is killed goes on where it was; and averages of weights in the place of the weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from _close import OUTPUT, assert_close
+
+import kerastorch as kt
+from kerastorch.errors import ArgumentError
+
+SCRIPT = """
+import os, signal, sys
+import numpy as np
+import torch
+import kerastorch as kt
+
+folder, result, die, optimizer = sys.argv[1:]
+kt.set_seed(4)
+x = kt.Input((4, 3))
+model = kt.Model(x, kt.layers.Dense(1)(kt.layers.Dropout(0.25)(kt.layers.GRU(5)(x))))
+made = {"adam": lambda: kt.optimizers.Nadam(0.01, use_ema=True),
+        "torch": lambda: torch.optim.Adam(model.parameters(), 0.01),
+        "scaled": lambda: kt.optimizers.LossScaleOptimizer(kt.optimizers.SGD(0.01, momentum=0.9))}
+model.compile(made[optimizer](), "mse")
+rng = np.random.default_rng(0)
+data = rng.normal(size=(40, 4, 3)).astype("float32"), rng.normal(size=(40, 1)).astype("float32")
+
+class Killer(kt.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if die == "yes" and self.epoch == 3 and batch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+backup = kt.callbacks.BackupAndRestore(folder)
+history = model.fit(*data, batch_size=8, epochs=6, verbose=0, callbacks=[backup, Killer()])
+np.savez(result, *model.get_weights(), epochs=history.epoch)
+"""
+
+
+def _run(folder: Path, result: Path, die: str, optimizer: str) -> int:
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(result), die, optimizer]
+    return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300).returncode
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "torch", "scaled"])
+def test_a_killed_run_ends_as_one_that_is_not(tmp_path: Path, optimizer: str) -> None:
+    assert _run(tmp_path / "a", tmp_path / "a.npz", "no", optimizer) == 0
+    assert _run(tmp_path / "b", tmp_path / "b.npz", "yes", optimizer) == -signal.SIGKILL
+    assert (tmp_path / "b" / "latest.npz").exists()
+    assert _run(tmp_path / "b", tmp_path / "b.npz", "no", optimizer) == 0
+    with np.load(tmp_path / "a.npz") as whole, np.load(tmp_path / "b.npz") as killed:
+        assert killed["epochs"].tolist() == [3, 4, 5]
+        assert len(whole.files) == 6
+        for name in set(whole.files) - {"epochs"}:
+            assert np.array_equal(whole[name], killed[name])
+    assert list((tmp_path / "b").iterdir()) == []
+
+
+X, Y = np.random.default_rng(1).normal(size=(2, 16, 3)).astype("float32")
+
+
+def _model(units: int = 3, **options: Any) -> Any:
+    model = kt.Sequential([kt.Input((3,)), kt.layers.Dense(units)])
+    model.compile(kt.optimizers.SGD(0.1, **options), "mse")
+    return model
+
+
+def test_a_backup_of_another_model_is_refused(tmp_path: Path) -> None:
+    _model().fit(X, Y, verbose=0, callbacks=[kt.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)])
+    with pytest.raises(ArgumentError, match=r"is of another model: 'layers\.0\.bias'") as caught:
+        _model(1).fit(X, Y[:, :1], verbose=0, callbacks=[kt.callbacks.BackupAndRestore(tmp_path)])
+    assert "Give each training a folder of its own" in str(caught.value)
+    with pytest.raises(ArgumentError, match="save_freq is 0, expected 'epoch' or a number of batches"):
+        kt.callbacks.BackupAndRestore(tmp_path, save_freq=0)
+
+
+def test_after_batches_the_epoch_begins_anew(tmp_path: Path) -> None:
+    stop = kt.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: (_ for _ in ()).throw(KeyboardInterrupt))
+    model = _model()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, 4, verbose=0, callbacks=[kt.callbacks.BackupAndRestore(tmp_path, save_freq=1), stop])
+    again = _model()
+    again.fit(X, Y, 4, verbose=0, callbacks=[kt.callbacks.BackupAndRestore(tmp_path)])
+    assert again.optimizer.iterations == 5
+    assert again.history.epoch == [0]
+
+
+def test_averages_are_judged(tmp_path: Path) -> None:
+    model = _model(use_ema=True, ema_momentum=0.75)
+    seen = []
+    swap = kt.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    keep = kt.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()))
+    path: list[Any] = []
+    trace = kt.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: path.append(model.get_weights()))
+    history = model.fit(X, Y, 4, 2, verbose=0, shuffle=False, validation_data=(X, Y), callbacks=[trace, swap, keep])
+    average = None
+    for at, weights in enumerate(path):
+        average = weights if average is None else [0.75 * a + 0.25 * w for a, w in zip(average, weights, strict=True)]
+        if at in (3, 7):
+            assert_close(seen[at // 4], average, OUTPUT)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), seen[-1], strict=True))
+    assert history.history["val_loss"][-1] == model.evaluate(X, Y, 4, verbose=0)
+    with pytest.raises(ArgumentError, match="the optimizer keeps no averages: give it use_ema=True"):
+        _model().evaluate(X, Y, verbose=0, callbacks=[kt.callbacks.SwapEMAWeights()])
