@@ -27,9 +27,10 @@ _NEITHER = (
     *("InputLayer", "Functional", "Sequential", "CuDNNLSTM", "CuDNNGRU"),
     *("LocallyConnected1D", "LocallyConnected2D", "Highway", "MaxoutDense", "Operation"),
 )
+_ADAPTIVE = [f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)]
 MISSING = {
     "keras3": (*_NEITHER, "ThresholdedReLU"),
-    "keras2": (*_NEITHER, "RMSNormalization", "GroupQueryAttention"),
+    "keras2": (*_NEITHER, "RMSNormalization", "GroupQueryAttention", *_ADAPTIVE),
 }
 # Of bases, which these layers take and do not look at.
 _UNUSED = frozenset({"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"})
