@@ -118,7 +118,7 @@ class Server(Chosen):
     def _run(self, session: pytest.Session, plugin: Any, tests: list[str]) -> None:
         session.config.pluginmanager.register(plugin)
         items = [self.items[name] for name in tests if name in self.items]
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip(items, [*items[1:], None][: len(items)], strict=True):
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldstop:
                 return
