@@ -111,10 +111,16 @@ def places(optimizer: Optimizer, variables: Sequence[Variable], kind: Kind) -> l
     )
 
 
+def not_begun(listed: Sequence[Place]) -> list[Place]:
+    """What an optimizer keeps that was compiled and has done no step: its scalars alone."""
+    return [place for place in listed if place.variable is None and place.slot != PRODUCT]
+
+
 def readings(optimizer: Optimizer, variables: Sequence[Variable], kind: Kind) -> Iterator[list[Place]]:
     """All lists that a file of this kind may hold, the usual one first."""
     usual = places(optimizer, variables, kind)
     yield usual
+    yield not_begun(usual)
     if kind != "legacy":
         return
     first = [place for place in usual if place.slot == "iterations"]

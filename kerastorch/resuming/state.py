@@ -67,7 +67,10 @@ def read_state(
     for variables in (trained, others):
         for listed in readings(optimizer, variables, kind):
             if [place.shape for place in listed] == shapes:
-                return _read(optimizer, listed, stored, {id(variable) for variable in trained})
+                loaded = _read(optimizer, listed, stored, {id(variable) for variable in trained})
+                whole = len(listed) == len(next(readings(optimizer, variables, kind)))
+                if whole or any(place.variable is not None for place in listed) or not loaded.scalar("iterations"):
+                    return loaded
     raise Unfit(_difference(next(readings(optimizer, trained, kind)), stored, type(optimizer).__name__))
 
 

@@ -364,3 +364,20 @@ def test_losses_of_before_keep_their_mean_over_masks(tmp_path: Path) -> None:
     assert means["2.21.0"] == means["2.10.0"]
     assert means["2.9.0"] == means["2.4.0"] == means["2.2.4-tf"]
     assert_numbers(means["2.9.0"], means["2.21.0"] * 3 / 6)  # three of six steps are valid
+
+
+def test_an_optimizer_that_has_done_no_step(tmp_path: Path) -> None:
+    """Keras writes its count, and nothing of the weights; a count without the rest is not taken."""
+    model = _model()
+    model.compile(OPTIMIZERS["Adam"](), "mean_squared_error")
+    model.save(tmp_path / "a.keras")
+    _model("adam").save(tmp_path / "a.h5")
+
+    def change(group: h5py.Group) -> None:
+        group.attrs["weight_names"] = list(group.attrs["weight_names"])[:2]
+
+    _faulty(tmp_path / "a.h5", change)
+    with pytest.warns(UserWarning, match="it has 2 arrays, and Adam of this model 12"):
+        kt.load_model(tmp_path / "a.h5")
+    _faulty(tmp_path / "a.h5", _replace("adam/iteration", np.int64(0)))
+    assert kt.load_model(tmp_path / "a.h5").optimizer.iterations == 0
