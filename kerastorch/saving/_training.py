@@ -45,7 +45,8 @@ def optimizer_state(
         forms: How its layers were written.
     """
     optimizer = model.__dict__.get("optimizer")
-    if not isinstance(optimizer, Optimizer) or not optimizer.built or config is None:
+    # Keras 3 does not train on from an .h5 file with a state, be it its own: where nothing was done there is none.
+    if not isinstance(optimizer, Optimizer) or config is None or not (optimizer.built and optimizer.iterations):
         return None
     writer = Writer(_ERA[forms.dialect.name])
     try:
