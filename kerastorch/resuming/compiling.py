@@ -46,7 +46,7 @@ def make_optimizer(known: TrainingConfig) -> Made:
     notes: list[str] = []
     try:
         made, old = _optimizer(stated, known.writer, notes)
-    except (Untranslatable, ArgumentError, UnsupportedError) as error:
+    except (Untranslatable, TypeError, ValueError) as error:
         raise Uncompilable(f"its optimizer: {str(error).rstrip('.')}") from error
     kind: Kind = "keras3" if known.writer.era == "keras3" else "legacy" if old else "tf"
     return Made(made, kind, tuple(notes))
@@ -109,7 +109,7 @@ def _loss(stated: Any, masking: Masking) -> Any:
         return stated
     try:
         loss = losses.get(stated)
-    except (ArgumentError, UnsupportedError) as error:
+    except (TypeError, ValueError) as error:  # ours, and of constructors that lack an argument
         raise Uncompilable(f"its loss: {str(error).rstrip('.')}") from error
     if masking == "valid":
         return stated if isinstance(stated, str) else loss
@@ -124,7 +124,7 @@ def _metric(stated: Any) -> Any:
         return stated
     try:
         metric = metrics.get(stated)
-    except (ArgumentError, UnsupportedError) as error:
+    except (TypeError, ValueError) as error:  # ours, and of constructors that lack an argument
         raise Uncompilable(f"its metrics: {str(error).rstrip('.')}") from error
     return stated if isinstance(stated, str) else metric
 
