@@ -47,6 +47,7 @@ class _Schedule(Configured, LearningRateSchedule):
     """A schedule of Keras's own. Its arguments are the fields of a frozen dataclass."""
 
     module = "keras.optimizers.schedules"
+    elided = frozenset({"name"})  # tf-keras writes null there, which Keras 3 does not take
 
     def __post_init__(self) -> None:
         steps = {"decay_steps", "first_decay_steps"} & set(self.arguments())

@@ -72,7 +72,8 @@ def _resume(model: Model, known: TrainingConfig, stored: OptimizerState | None) 
     except Uncompilable as error:
         _leave(model, str(error))
         skipped.append(Skipped("compile", str(error)))
-        model.__dict__["optimizer"] = made.optimizer  # compile(model.optimizer, ...) goes on with it
+        # compile(model.optimizer, ...) goes on with it.
+        model.__dict__.update(optimizer=made.optimizer, _optimizer_then=made.optimizer.get_config())
     else:
         rules += [Rule(model.name, note) for note in notes]
         model.compile(optimizer=made.optimizer, **arguments)

@@ -41,7 +41,8 @@ def state_compiled(model: Model) -> Stated:
     """How a model is compiled now: as its file says, if nothing has changed since."""
     compiled = model.__dict__.get("_compiled")
     optimizer = model.__dict__.get("optimizer")
-    known, then = (model._compiled_as, None) if compiled is None else compiled.stated or (None, None)
+    of_file = (model._compiled_as, model.__dict__.get("_optimizer_then"))
+    known, then = of_file if compiled is None else compiled.stated or (None, None)
     if compiled is not None and known is None:
         return _afresh(compiled, optimizer)
     if not isinstance(optimizer, Optimizer) or optimizer.get_config() == then:
