@@ -64,7 +64,7 @@ def find_keras(wanted, keras3):
             elif name == "tf_keras":
                 import tf_keras as keras
             else:
-                from tensorflow import keras
+                from tensorflow import keras  # pyright: ignore[reportMissingModuleSource]
         except ImportError as error:
             found.append("%s: %s" % (name, error))
             continue
