@@ -6,7 +6,6 @@ to_categorical`: none of these modules has code of its own. Each asks the namesp
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -52,10 +51,10 @@ def _getter(path: str, targets: tuple[str, ...]) -> Callable[[str], Any]:
         if name.startswith("__"):
             raise AttributeError(name)
         for target in targets:
-            module = importlib.import_module(f"kerastorch.{target}")
+            module = getattr(sys.modules["kerastorch"], target)
             if name in dir(module) or name in module._namespace.absent:
                 return getattr(module, name)
-        return getattr(importlib.import_module(f"kerastorch.{targets[0]}"), name)  # whose error makes suggestions
+        return getattr(getattr(sys.modules["kerastorch"], targets[0]), name)  # whose error makes suggestions
 
     return get
 

@@ -17,6 +17,7 @@ from .errors import ArgumentError, KerasTorchError, quote
 _T = TypeVar("_T")
 _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
+_own: dict[str, Any] = {}  # kerastorch's, which are in no table of layers; `get_custom_objects` does not show them
 _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default=MappingProxyType({}))
 
 # How many scopes are open, in all threads. A compiler traces calls in which an activation is looked up by its name; it
@@ -51,6 +52,14 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         return thing
 
     return register
+
+
+def register_own(cls: type[_T]) -> type[_T]:
+    """Let configs and files name a class of kerastorch, as `kerastorch>...`."""
+    name = f"kerastorch>{cls.__name__}"
+    _own[name] = cls
+    _names[cls] = name
+    return cls
 
 
 @contextmanager
@@ -88,7 +97,7 @@ def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
     """What a name means: in a scope, among what is registered, in the two tables; None if it means nothing."""
-    for table in (_scoped(), _objects, custom_objects or {}, module_objects or {}):
+    for table in (_scoped(), _objects, _own, custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
     return None
@@ -100,7 +109,7 @@ def name_of(obj: Any) -> str | None:
         found = _names.get(obj)
     except TypeError:  # not hashable: nothing that was registered
         return None
-    if found is not None and _objects.get(found) is obj:
+    if found is not None and (_objects.get(found) is obj or _own.get(found) is obj):
         return found
     return next((key for key, value in _scoped().items() if value is obj), None)
 
@@ -118,7 +127,7 @@ def form_of(obj: Any) -> dict[str, Any] | None:
 
 def known(custom_objects: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All names that mean something where `custom_objects` are passed."""
-    return {**_objects, **_scoped(), **(custom_objects or {})}
+    return {**_own, **_objects, **_scoped(), **(custom_objects or {})}
 
 
 def find(*names: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

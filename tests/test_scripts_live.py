@@ -64,7 +64,9 @@ def run(
     given = iter(weights)
 
     def compiling(self: Any, *args: Any, **options: Any) -> None:
-        arrays = next(given)
+        arrays = next(given, None)
+        if arrays is None:  # `load_model` compiles what a file holds: its weights are there
+            return compile_(self, *args, **options)
         assert [array.shape for array in arrays] == [array.shape for array in self.get_weights()]
         self.set_weights(arrays)
         compile_(self, *args, **options)

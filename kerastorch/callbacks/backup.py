@@ -94,7 +94,7 @@ class BackupAndRestore(Callback):
                 os.unlink(temporary)
 
     def _restored(self) -> int:
-        with np.load(self._path) as stored:  # which reads numbers alone
+        with np.load(self._path, allow_pickle=False) as stored:
             arrays = dict(stored)
         meta = json.loads(arrays[_META].tobytes())
         weights = _unpacked(meta["weights"], arrays)

@@ -50,7 +50,9 @@ def named(kind: str) -> list[str]:
     return [it.text for it in alterations_of(model_of(kind).get_layer("it"), masked=True) if it.change is not None]
 
 
-CASES = [(kind, text) for kind in LAYERS for text in named(kind)]
+# An epsilon as small in the place of another moves less than the comparison allows, where variances are near 1.
+TOO_SMALL = {("layer", f"epsilon {value}") for value in ("1e-07", "1e-08", "1e-12")}
+CASES = [(kind, text) for kind in LAYERS for text in named(kind) if (kind, text) not in TOO_SMALL]
 
 
 def test_every_layer_has_alterations() -> None:

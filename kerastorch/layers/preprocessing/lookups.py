@@ -12,13 +12,13 @@ from torch import Tensor
 from ...base.graph import symbolic_leaves
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, NotBuiltError, quote
-from ...registered import register_keras_serializable
+from ...registered import register_own
 from .hashes import bucket
 from .index_lookup import IndexLookup
 from .texts import Texts, as_bytes, is_text, mapped
 
 
-@register_keras_serializable("kerastorch")
+@register_own
 class StringLookup(IndexLookup):
     """Words as integers, or integers as words, as `keras.layers.StringLookup`. It runs on the CPU, outside of graphs.
 
@@ -104,7 +104,7 @@ class StringLookup(IndexLookup):
         return {**super().get_config(), "encoding": self.encoding}
 
 
-@register_keras_serializable("kerastorch")
+@register_own
 class IntegerLookup(IndexLookup):
     """Integers as the indices of a vocabulary, or back, as `keras.layers.IntegerLookup`.
 
@@ -182,7 +182,8 @@ class IntegerLookup(IndexLookup):
         Args:
             x: Integers of any shape; floats are cut off.
         """
-        x = torch.as_tensor(x, device=self._index_device.device).long()
+        device = self._index_device.device
+        x = torch.as_tensor(x, device=device).long()
         if self.invert:
             words = torch.tensor(self.get_vocabulary() or [0], device=x.device)
             return torch.where((x >= 0) & (x < len(words)), words[x.clamp(0, len(words) - 1)], self.oov_token)

@@ -15,7 +15,7 @@ from ...base.graph import symbolic_leaves
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ...registered import register_keras_serializable
+from ...registered import register_own
 from ...weights import Shape
 from .index_lookup import MODES
 from .lookups import StringLookup
@@ -26,7 +26,7 @@ _STANDARDS = ("lower", "strip_punctuation", "lower_and_strip_punctuation")
 Rows = list[list[bytes]]
 
 
-@register_keras_serializable("kerastorch")
+@register_own
 class TextVectorization(Layer):
     """Texts as integers or vectors, as `keras.layers.TextVectorization`. It runs on the CPU, outside of graphs.
 

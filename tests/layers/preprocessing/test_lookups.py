@@ -88,7 +88,7 @@ def test_integers_in_graphs_and_compiled() -> None:
         (
             lambda: kt.Sequential([kt.Input((1,)), layers.Dense(1)])(np.array([["a"]])),
             ArgumentError,
-            "input .*: expected numbers, got texts",
+            r"input .*: expected a tensor of shape \(None, 1\), got .*'a'",
         ),
         (
             lambda: kt.Sequential([TEXT, layers.StringLookup(vocabulary=["a"])])(torch.ones(1, 1)),
