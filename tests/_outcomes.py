@@ -178,28 +178,29 @@ def compiled() -> list[dict[str, Any]]:
 def stored() -> dict[str, Callable[[], Any]]:
     """The places, names, attributes and shapes in files of weights of the same models, in both dialects and layouts."""
 
-    def walked(config: dict[str, Any], dialect: Any, ending: str) -> Any:
-        model = kt.model_from_json(json.dumps(config))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"m{ending}"
-            kt.save_weights(model, path, dialect=dialect)
-            found = {}
-            with h5py.File(path) as file:
-                items = [("", file)]
-                file.visititems(lambda name, item: items.append((name, item)))
-                for name, item in items:
-                    texts = {key: text_of(value) for key, value in sorted(item.attrs.items())}
-                    found[name] = [texts, list(getattr(item, "shape", ())), str(getattr(item, "dtype", ""))]
-        return found
-
     return {
-        f"{name} in {dialect}{ending}": lambda config=config, dialect=dialect, ending=ending: walked(
-            config, dialect, ending
+        f"{name} in {dialect}{ending}": lambda config=config, dialect=dialect, ending=ending: places(
+            kt.model_from_json(json.dumps(config)), dialect, ending
         )
         for name, config in configs()
         for dialect in ("keras3", "keras2")
         for ending in (".weights.h5", ".h5")
     }
+
+
+def places(model: Any, dialect: Any, ending: str) -> Any:
+    """What stands where in a file of weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"m{ending}"
+        kt.save_weights(model, path, dialect=dialect)
+        found = {}
+        with h5py.File(path) as file:
+            items = [("", file)]
+            file.visititems(lambda name, item: items.append((name, item)))
+            for name, item in items:
+                attributes = {key: text_of(value) for key, value in sorted(item.attrs.items())}
+                found[name] = [attributes, list(getattr(item, "shape", ())), str(getattr(item, "dtype", ""))]
+    return found
 
 
 def text_of(value: Any) -> Any:

@@ -8,15 +8,12 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import h5py
-from _outcomes import configs, plain, text_of
+from _outcomes import configs, places, plain
 
 import kerastorch as kt
 from kerastorch.base.layer import REGISTRY, Layer
@@ -101,21 +98,6 @@ def briefly(case: Callable[[], Any]) -> Callable[[], Any]:
             return {"fails": type(error).__name__}
 
     return made
-
-
-def places(model: Any, dialect: Any, ending: str) -> Any:
-    """What stands where in a file of weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"m{ending}"
-        kt.save_weights(model, path, dialect=dialect)
-        found = {}
-        with h5py.File(path) as file:
-            items = [("", file)]
-            file.visititems(lambda name, item: items.append((name, item)))
-            for name, item in items:
-                attributes = {key: text_of(value) for key, value in sorted(item.attrs.items())}
-                found[name] = [attributes, list(getattr(item, "shape", ())), str(getattr(item, "dtype", ""))]
-    return found
 
 
 # ---------------------------------------------------------------- configs with one other value
