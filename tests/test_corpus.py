@@ -34,7 +34,7 @@ STOCHASTIC = "appeler__ethnicolr__fl_all_ln_lstm_uncrtn.k224tf.h5"
 
 pytestmark = [
     needs(MANIFEST, SHARED_FILES),
-    # Of seven files the state of the optimizer is not read; the model is.
+    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
     pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
 ]
 RIGHT = [entry["file"] for entry in MANIFEST if _expected_right(entry)]

@@ -59,6 +59,11 @@ def states_were_reversed(version: str) -> bool:
     return () < _numbers(version) < (2, 2, 4)
 
 
+def is_tf_keras_since(writer: Writer, minor: int) -> bool:
+    """Whether it was tf.keras 2.`minor` or later; one that states no version counts as the newest."""
+    return writer.era == "tf.keras" and (writer.version is None or _numbers(writer.version) >= (2, minor))
+
+
 def newer_than_tested(writer: Writer) -> str | None:
     """What is to be said of a file of a Keras that is newer than the newest one whose files are tested; else None."""
     newest = tables.NEWEST.get(writer.era)

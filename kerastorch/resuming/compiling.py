@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import losses, metrics, optimizers, registered
+from ..compat import is_tf_keras_since
 from ..compat.training import Optimizers, Untranslatable, item_of, losses_and_metrics, stated_item
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..losses.loss import Masking
@@ -131,13 +132,6 @@ def _metric(stated: Any) -> Any:
 
 def _masking(writer: Writer) -> Masking:
     """What the mean of a masked loss is divided by in this Keras; see `kt.losses.Loss`."""
-    version = writer.version or ""
-    if writer.era == "keras3":
+    if writer.era == "keras3" or is_tf_keras_since(writer, 10):
         return "valid"
-    if writer.era == "tf.keras":
-        minor = version.split(".")[1:2]
-        since_210 = (
-            version.startswith("2.") and "-" not in version and minor and minor[0].isdigit() and int(minor[0]) >= 10
-        )
-        return "valid" if since_210 or not version else "all"
-    return "all" if version.startswith("2.3") else "weights"
+    return "all" if writer.era == "tf.keras" or (writer.version or "").startswith("2.3") else "weights"

@@ -21,7 +21,7 @@ NEEDS_ONEDNN = {f"KonduitAI__dl4j-test-resources__convlstm2d_{number}.h5" for nu
 
 pytestmark = [
     needs(MANIFEST, SHARED_FILES),
-    # Of seven files the state of the optimizer is not read; the model is.
+    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
     pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
 ]
 

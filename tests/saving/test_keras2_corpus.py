@@ -14,7 +14,7 @@ import kerastorch as kt
 
 pytestmark = [
     needs(MANIFEST, SHARED_FILES),
-    # Of seven files the state of the optimizer is not read; the model is.
+    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
     pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ...errors import quote
 from ...spec import Era, Writer
+from .._writer import is_tf_keras_since
 from . import tables
 from .items import Item, Untranslatable, item_of, stated_item, tag
 
@@ -88,6 +89,8 @@ class Optimizers:
         """Whether it is one of those before tf.keras 2.11, which took `decay`."""
         if self.source.era != "tf.keras" or item.module.endswith(".legacy"):
             return True
+        if item.config is None:  # the name alone, which means what that version makes of it
+            return not is_tf_keras_since(self.source, 11)
         return bool((item.config or {}).get("is_legacy_optimizer", True))
 
     # ------------------------------------------------------------------ into the words of tf.keras
