@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..base.free_names import yielding
+from ..spec import TrainingConfig
 
 # The methods whose work is handed in.
 METHODS = (
@@ -35,6 +36,12 @@ class Trains:
         history: The `History` of the latest `fit`.
         stop_training: A callback sets it to end a training after the batch.
     """
+
+    @property
+    def _compiled_as(self) -> TrainingConfig | None:
+        """`training_config`, where no subclass has put something else there."""
+        kept = self.__dict__.get("training_config")
+        return kept if isinstance(kept, TrainingConfig) else None
 
     def compile(
         self,

@@ -346,12 +346,6 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
         return self._keeps_states
 
     @property
-    def _compiled_as(self) -> TrainingConfig | None:
-        """`training_config`, where no subclass has put something else there."""
-        kept = self.__dict__.get("training_config")
-        return kept if isinstance(kept, TrainingConfig) else None
-
-    @property
     def _keeps_states(self) -> bool:
         return any(getattr(layer, "_keeps_states", False) for layer in self._sublayers())
 

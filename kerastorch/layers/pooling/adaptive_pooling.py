@@ -16,6 +16,24 @@ from ...kernels.pooling import adaptive_pool
 from ...weights import Shape
 
 _CONFIG = ("output_size", "data_format")
+# By the number of sizes; the same for both kinds.
+_EXAMPLES = {
+    1: (
+        Example("default", dict(output_size=(3,)), (2, 7, 3)),
+        Example("more than there are", dict(output_size=(9,)), (2, 7, 3)),
+        Example("channels first", dict(output_size=(2,), data_format="channels_first"), (2, 3, 7)),
+    ),
+    2: (
+        Example("default", dict(output_size=(3, 3)), (2, 7, 5, 3)),
+        Example("two sizes", dict(output_size=(2, 4)), (2, 7, 6, 3)),
+        Example("channels first", dict(output_size=(2, 3), data_format="channels_first"), (2, 3, 7, 5)),
+    ),
+    3: (
+        Example("default", dict(output_size=(2, 2, 2)), (2, 5, 4, 3, 2)),
+        Example("three sizes", dict(output_size=(3, 2, 1)), (2, 4, 3, 5, 2)),
+        Example("channels first", dict(output_size=(2, 2, 2), data_format="channels_first"), (2, 3, 4, 3, 5)),
+    ),
+}
 
 
 class _AdaptivePooling(Spatial):
@@ -47,9 +65,6 @@ class _AdaptivePooling(Spatial):
             x, average=type(self).AVERAGE, output_size=self.output_size, channel_axis=self._channel_axis
         )
 
-    def _module(self, module_class: type[nn.Module]) -> nn.Module:
-        return module_class(self.output_size)
-
 
 @register("AdaptiveMaxPooling1D")
 class AdaptiveMaxPooling1D(_AdaptivePooling):
@@ -71,14 +86,10 @@ class AdaptiveMaxPooling1D(_AdaptivePooling):
     SPATIAL = 1
     AVERAGE = False
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(3,)), (2, 7, 3)),
-        Example("more than there are", dict(output_size=(9,)), (2, 7, 3)),
-        Example("channels first", dict(output_size=(2,), data_format="channels_first"), (2, 3, 7)),
-    )
+    EXAMPLES = _EXAMPLES[1]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveMaxPool1d)
+        return nn.AdaptiveMaxPool1d(self.output_size)
 
 
 @register("AdaptiveMaxPooling2D")
@@ -99,14 +110,10 @@ class AdaptiveMaxPooling2D(_AdaptivePooling):
     SPATIAL = 2
     AVERAGE = False
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(3, 3)), (2, 7, 5, 3)),
-        Example("two sizes", dict(output_size=(2, 4)), (2, 7, 6, 3)),
-        Example("channels first", dict(output_size=(2, 3), data_format="channels_first"), (2, 3, 7, 5)),
-    )
+    EXAMPLES = _EXAMPLES[2]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveMaxPool2d)
+        return nn.AdaptiveMaxPool2d(self.output_size)
 
 
 @register("AdaptiveMaxPooling3D")
@@ -127,14 +134,10 @@ class AdaptiveMaxPooling3D(_AdaptivePooling):
     SPATIAL = 3
     AVERAGE = False
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(2, 2, 2)), (2, 5, 4, 3, 2)),
-        Example("three sizes", dict(output_size=(3, 2, 1)), (2, 4, 3, 5, 2)),
-        Example("channels first", dict(output_size=(2, 2, 2), data_format="channels_first"), (2, 3, 4, 3, 5)),
-    )
+    EXAMPLES = _EXAMPLES[3]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveMaxPool3d)
+        return nn.AdaptiveMaxPool3d(self.output_size)
 
 
 @register("AdaptiveAveragePooling1D")
@@ -155,14 +158,10 @@ class AdaptiveAveragePooling1D(_AdaptivePooling):
     SPATIAL = 1
     AVERAGE = True
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(3,)), (2, 7, 3)),
-        Example("more than there are", dict(output_size=(9,)), (2, 7, 3)),
-        Example("channels first", dict(output_size=(2,), data_format="channels_first"), (2, 3, 7)),
-    )
+    EXAMPLES = _EXAMPLES[1]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveAvgPool1d)
+        return nn.AdaptiveAvgPool1d(self.output_size)
 
 
 @register("AdaptiveAveragePooling2D")
@@ -183,14 +182,10 @@ class AdaptiveAveragePooling2D(_AdaptivePooling):
     SPATIAL = 2
     AVERAGE = True
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(3, 3)), (2, 7, 5, 3)),
-        Example("two sizes", dict(output_size=(2, 4)), (2, 7, 6, 3)),
-        Example("channels first", dict(output_size=(2, 3), data_format="channels_first"), (2, 3, 7, 5)),
-    )
+    EXAMPLES = _EXAMPLES[2]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveAvgPool2d)
+        return nn.AdaptiveAvgPool2d(self.output_size)
 
 
 @register("AdaptiveAveragePooling3D")
@@ -211,11 +206,7 @@ class AdaptiveAveragePooling3D(_AdaptivePooling):
     SPATIAL = 3
     AVERAGE = True
     CONFIG = _CONFIG
-    EXAMPLES = (
-        Example("default", dict(output_size=(2, 2, 2)), (2, 5, 4, 3, 2)),
-        Example("three sizes", dict(output_size=(3, 2, 1)), (2, 4, 3, 5, 2)),
-        Example("channels first", dict(output_size=(2, 2, 2), data_format="channels_first"), (2, 3, 4, 3, 5)),
-    )
+    EXAMPLES = _EXAMPLES[3]
 
     def _to_torch(self) -> nn.Module:
-        return self._module(nn.AdaptiveAvgPool3d)
+        return nn.AdaptiveAvgPool3d(self.output_size)
