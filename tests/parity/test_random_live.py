@@ -1,10 +1,12 @@
 """Random configurations of the recurrent layers against live Keras: layer x units x options x masks x states x dtype.
 
-The seed stands in the head of the pytest run; `KERASTORCH_SEED=<n>` draws the same cases again.
+The seed stands in the head of the pytest run. It is the same in every run, so that a change is judged by what it
+changed; `KERASTORCH_SEED=random` draws other cases, and `KERASTORCH_SEED=<n>` those of another run again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +75,20 @@ def recurrent(draw: st.DrawFn) -> tuple[str, Case]:
     return framework, case
 
 
+def moved_by_rounding(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> dict[str, Any]:
+    """A result in float64, each array moved as far as float64 is expected to round where float32 rounded as it did."""
+
+    def moved(there: Any, here: Any) -> Any:
+        if not isinstance(there, np.ndarray) or there.dtype != np.float64:
+            return there
+        return there + (here.astype("float64") - there) * 2.0**-29
+
+    return {
+        key: [moved(*pair) for pair in zip(value, narrow[key], strict=True)] if isinstance(value, list) else value
+        for key, value in wide.items()
+    }
+
+
 @pytest.mark.parametrize("part", range(2))  # two halves, so that two processes share the work
 def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
     seen = 0
@@ -93,8 +109,12 @@ def test_random_configurations(keras_worker: KerasWorker, part: int) -> None:
             exact = keras_worker.call(framework, "layers:run_layer", **arguments(replace(case, dtype="float64")))
             found = differences(reference, ours, case.dtype, exact_reference=exact)
         elif found:
-            # One unit has one bias, whose gradient may be a sum that cancels: 4e-17 apart in one of 1e-3 was seen.
-            found = differences(reference, ours, case.dtype, by_the_largest=True)
+            # One unit has one bias, whose gradient may be a sum that cancels: 4e-17 apart in one of 1e-3 was seen. And
+            # exp(x) - 1, as of elu, rounds like 1 where its value is small: 4e-17 in an output of 1e-3. What float32
+            # makes of the case shows it, 2**29 times as large.
+            narrow = keras_worker.call(framework, "layers:run_layer", **arguments(replace(case, dtype="float32")))
+            judge = moved_by_rounding(reference, narrow)
+            found = differences(reference, ours, case.dtype, exact_reference=judge, by_the_largest=True)
         assert not found, f"{case.layer}({dict(case.config)}) against {framework}:\n" + "\n".join(found)
 
     run()
