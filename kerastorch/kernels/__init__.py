@@ -13,5 +13,5 @@ Sequences, in this order:
 5. `compiled.py`: the same equations in C, where `kerastorch/native/` has been compiled. Which of these runs is for
    `layers/rnn/kernel_choice.py` to say.
 
-Everything else: `convolution.py`, `pooling.py`, `attention.py`.
+Everything else: `convolution.py`, `pooling.py`, `resampling.py` (images made larger), `attention.py`.
 """

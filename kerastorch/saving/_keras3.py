@@ -124,6 +124,16 @@ def shortest_vector(entry: Entry) -> None:
         entry.texts.append("vectors shorter than 1e-6 come out longer in Keras 3")
 
 
+def interpolation(entry: Entry) -> None:
+    """How UpSampling2D makes values in between, where Keras 3 lacks tf.keras's way."""
+    name = entry.config.get("interpolation")
+    if name == "area":
+        entry.config["interpolation"] = "nearest"
+        entry.texts.append('interpolation "area" is written as "nearest", which is the same for whole factors')
+    elif name in ("gaussian", "mitchellcubic"):
+        raise entry.refuse(f'Keras 3 has no interpolation "{name}": dialect="keras2", or save the weights.')
+
+
 def input_length(entry: Entry) -> None:
     """Embedding's argument of Keras 2, which says nothing."""
     entry.config.pop("input_length", None)
@@ -179,6 +189,7 @@ DIALECT = Dialect(
         fused_epsilon,
         batch_axes,
         shortest_vector,
+        interpolation,
         input_length,
         causal_calls,
     ),

@@ -134,7 +134,26 @@ def _up_sampling() -> list[Case]:
         variants(bilinear, "channels first", {"size": (3, 2), **CHANNELS_FIRST}, shapes=(FIRST[2],)),
         variants(bilinear, "one column", {"size": (3, 4)}, shapes=((BATCH, 4, 1, CHANNELS),)),
         variants(bilinear, "spelling", {"interpolation": "BILINEAR"}),
+        *_curved(),
     ]
+
+
+def _curved() -> list[Case]:
+    """Fewer values than the weights reach over, one, more; factors that TensorFlow's table rounds and does not."""
+    cases = []
+    both = dict.fromkeys(("bicubic", "lanczos3", "lanczos5"), (*KERAS3, *KERAS2))
+    only_in_tf_keras = dict.fromkeys(("area", "gaussian", "mitchellcubic"), KERAS2)
+    for name, frameworks in {**both, **only_in_tf_keras}.items():
+        base = Case(f"UpSampling2D {name}", "UpSampling2D", {"interpolation": name}, shapes=(LAST[2],))
+        # TensorFlow has no gradient of "area": whole numbers have none.
+        base = variants(base, "twice", frameworks=frameworks, integers=9 if name == "area" else None)
+        cases += [
+            base,
+            variants(base, "size (3, 7)", {"size": (3, 7)}, shapes=((BATCH, 13, 2, 1),)),
+            variants(base, "channels first", {"size": (1, 5), **CHANNELS_FIRST}, shapes=(FIRST[2],)),
+            variants(base, "one column", {"size": (2, 3)}, shapes=((BATCH, 4, 1, CHANNELS),)),
+        ]
+    return cases
 
 
 _SIDES: dict[int, tuple[Any, ...]] = {

@@ -65,6 +65,10 @@ REFUSED: dict[str, tuple[Callable[[], kt.Model], str]] = {
         lambda: one(L.Conv1D(2, 2, many_batch_axes=True, name="it"), 3, 6, 4, masking=False),
         "Conv1D 'it': its input has several batch axes, of which Keras 3 takes one: use TimeDistributed.",
     ),
+    "UpSampling2D": (
+        lambda: one(L.UpSampling2D(interpolation="gaussian", name="it"), 6, 4, 2, masking=False),
+        'UpSampling2D \'it\': Keras 3 has no interpolation "gaussian": dialect="keras2", or save the weights.',
+    ),
 }
 
 
@@ -151,6 +155,11 @@ TAKEN: dict[str, tuple[Callable[[], kt.Model], list[str], dict[str, Any]]] = {
         lambda: one(L.UnitNormalization(least_norm=1e-6, name="it"), 6, 4, masking=False),
         ["vectors shorter than 1e-6 come out longer in Keras 3"],
         {"axis": -1},
+    ),
+    "UpSampling2D area": (
+        lambda: one(L.UpSampling2D(interpolation="area", name="it"), 6, 4, 2, masking=False),
+        ['interpolation "area" is written as "nearest", which is the same for whole factors'],
+        {"interpolation": "nearest"},
     ),
     "UnitNormalization of Keras 3": (lambda: one(L.UnitNormalization(name="it"), 6, 4, masking=False), [], {}),
     "Embedding": (

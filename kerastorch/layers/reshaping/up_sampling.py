@@ -16,11 +16,11 @@ from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...base.windows import sizes
 from ...errors import ArgumentError, UnsupportedError, quote
+from ...kernels.resampling import enlarge
 from ...weights import Shape
 
-_INTERPOLATIONS = ("nearest", "bilinear")
-# What Keras has beside them; the first four are Keras 3's too.
-_REFUSED = ("bicubic", "lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic")
+# The last three are tf.keras's alone.
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic")
 
 
 class _UpSampling(Spatial):
@@ -94,8 +94,9 @@ class UpSampling2D(_UpSampling):
     Args:
         size: Factors for rows and columns; one number stands for both.
         data_format: "channels_last": `(B, rows, columns, channels)`, which None also means; or "channels_first".
-        interpolation: "nearest": each value several times. "bilinear": values in between, on straight lines. The others
-            are refused: torch's bicubic weighs otherwise, the rest it does not have.
+        interpolation: "nearest": each value several times. "bilinear": values in between, on straight lines. "bicubic",
+            "lanczos3", "lanczos5": on curves, with TensorFlow's weights. tf.keras's alone: "area" (as "nearest"),
+            "gaussian", "mitchellcubic".
         **base: `name`, `dtype`, `trainable`, ...
 
     Example:
@@ -121,17 +122,12 @@ class UpSampling2D(_UpSampling):
         super().__init__(data_format, **base)
         self.size = sizes("size", size, 2)
         name = interpolation.lower() if isinstance(interpolation, str) else interpolation
-        if name in _REFUSED:
-            raise UnsupportedError(
-                f"{repr_of(self)}: interpolation={quote(name)} is not supported: torch has no kernel with the weights "
-                f"of Keras's; use one of {list(_INTERPOLATIONS)}."
-            )
         if name not in _INTERPOLATIONS:
             raise ArgumentError(f"interpolation: expected one of {list(_INTERPOLATIONS)}, got {quote(interpolation)}.")
         self.interpolation = name
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype if self.interpolation == "bilinear" and not input_dtype.is_floating_point else input_dtype
+        return input_dtype if self.interpolation == "nearest" or input_dtype.is_floating_point else self.dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Upsample x, `(B, H, W, C)`, or `(B, C, H, W)` where `data_format` is channels_first.
@@ -144,13 +140,22 @@ class UpSampling2D(_UpSampling):
         x = one_tensor(self, x)
         self._check_input_shape(tuple(x.shape))
         x = x if x.is_floating_point() else x.to(self.dtype)
+        if self.interpolation == "area":
+            return self._repeated(x)
+        if self.interpolation != "bilinear":
+            return enlarge(x, self.interpolation, (self.size[0], self.size[1]), self._channel_axis)
         factors = list(map(float, self.size))
         # align_corners=False: a value stands in the middle of its place, as in TensorFlow 2.
         x = F.interpolate(x.movedim(self._channel_axis, 1), scale_factor=factors, mode="bilinear", align_corners=False)
         return x.movedim(1, self._channel_axis)
 
     def _to_torch(self) -> nn.Module:
-        return self._module(self.interpolation)
+        if self.interpolation not in ("nearest", "area", "bilinear"):
+            raise UnsupportedError(
+                f"{repr_of(self)}: torch has no module with the weights of interpolation={quote(self.interpolation)} "
+                "(its bicubic weighs otherwise)."
+            )
+        return self._module("bilinear" if self.interpolation == "bilinear" else "nearest")
 
 
 @register("UpSampling3D")
