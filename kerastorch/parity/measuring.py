@@ -59,21 +59,22 @@ class Measured:
         """Plain values, for JSON."""
         return {
             "shape": list(self.shape),
-            "difference": _number(self.difference),
-            "largest": _number(self.largest),
-            "rounding": _number(self.rounding),
-            "multiple": _number(self.multiple),
+            "difference": plain_number(self.difference),
+            "largest": plain_number(self.largest),
+            "rounding": plain_number(self.rounding),
+            "multiple": plain_number(self.multiple),
             "at": list(self.at),
-            "ours": _number(self.ours),
-            "reference": _number(self.reference),
-            "median_ulps": _number(self.median_ulps),
+            "ours": plain_number(self.ours),
+            "reference": plain_number(self.reference),
+            "median_ulps": plain_number(self.median_ulps),
             "ulps": self.ulps,
             **({"not_judged": self.note} if self.note else {}),
             **({"wrong": self.wrong} if self.wrong else {}),
         }
 
 
-def _number(value: float | None) -> float | str | None:
+def plain_number(value: float | None) -> float | str | None:
+    """A number as JSON has it; what is not finite as a text."""
     return value if value is None or math.isfinite(value) else str(value)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .measuring import Measured
+from .measuring import Measured, plain_number
 
 # How many times the measured rounding two implementations may lie apart. See docs/parity.md for what was seen.
 LIMIT = 32.0
@@ -19,12 +19,18 @@ class Row:
 
     Attributes:
         where: "output" (of the model), "predict" (the same, by Keras's `predict`), "layer" (as the chain runs), "alone"
-            (the layer on the reference's inputs), "mask" (that the layer is given).
-        layer: Its path; empty for the model's outputs.
+            (the layer on the reference's inputs), "mask" (that the layer is given), "state" (of a recurrent layer,
+            where it is no output); "gradient" (of a loss, as the chain runs), "gradient alone" (of the layer on the
+            reference's inputs and gradients of its outputs); in a training "loss", "training gradient", "weight" and
+            "slot" (of the optimizer), as the chain runs, and "update" (a weight after the optimizer alone, on the
+            reference's gradients).
+        layer: Its path; empty for what the model has as a whole.
         kind: Its class in the reference.
         place: Which of the arrays.
         probe: Which run.
         measured: The numbers.
+        array: Keras's name of a weight, or "input 0"; empty where the place says it all.
+        step: Of a training, the first is 1; 0 elsewhere.
     """
 
     where: str
@@ -33,6 +39,8 @@ class Row:
     place: int
     probe: str
     measured: Measured
+    array: str = ""
+    step: int = 0
 
     @property
     def judged(self) -> bool:
@@ -47,14 +55,68 @@ class Row:
     @property
     def name(self) -> str:
         """Which array it is, in words."""
-        what = {"output": "output", "predict": "output of predict", "layer": "output", "alone": "output, alone,"}
         owner = f"{self.layer}: " if self.layer else ""
+        if self.step:
+            array = f" {self.array}" if self.array else ""
+            return f"{owner}{_IN_TRAINING[self.where]}{array} after step {self.step}"
+        if self.array:
+            alone = ", alone," if self.where == "gradient alone" else ""
+            return f"{owner}gradient of {self.array}{alone} in the probe {self.probe!r}"
+        what = {"output": "output", "predict": "output of predict", "layer": "output", "alone": "output, alone,"}
         return f"{owner}{what.get(self.where, self.where)} {self.place} in the probe {self.probe!r}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         place = {"where": self.where, "layer": self.layer, "class": self.kind, "place": self.place, "probe": self.probe}
-        return {**place, "differs": self.differs, **self.measured.to_dict()}
+        named = {**({"array": self.array} if self.array else {}), **({"step": self.step} if self.step else {})}
+        return {**place, **named, "differs": self.differs, **self.measured.to_dict()}
+
+
+_IN_TRAINING = {
+    "loss": "loss",
+    "training gradient": "gradient of",
+    "weight": "weight",
+    "slot": "state of the optimizer:",
+    "update": "weight by the optimizer alone:",
+}
+GRADIENTS = ("gradient", "gradient alone")
+TRAINING = tuple(_IN_TRAINING)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How both sides were trained; the arrays are rows of the report.
+
+    Attributes:
+        optimizer: The class of the reference's optimizer.
+        settings: Its arguments.
+        loss: The name of the loss.
+        chosen_by: Who says so: "the file", "the caller", or "nobody": then it is a usual one.
+        dropout: What was done with dropout and noise, in words.
+        ours: The loss of each step here.
+        reference: The loss of each step in the reference.
+    """
+
+    optimizer: str
+    settings: Mapping[str, Any]
+    loss: str
+    chosen_by: str
+    dropout: str
+    ours: Sequence[float]
+    reference: Sequence[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "optimizer": self.optimizer,
+            "settings": dict(self.settings),
+            "loss": self.loss,
+            "chosen_by": self.chosen_by,
+            "dropout": self.dropout,
+            "steps": len(self.reference),
+            "losses_here": [plain_number(value) for value in self.ours],
+            "losses_reference": [plain_number(value) for value in self.reference],
+        }
 
 
 @dataclass(frozen=True)
@@ -73,6 +135,7 @@ class ParityReport:
         smallest: The smallest piece that differs: a layer, a row, a step.
         noticed: Faults that were planted where there is parity, and noticed, by the path of the layer.
         missed: Those that were not.
+        training: How both sides were trained, and the losses; None where nothing was.
     """
 
     rows: tuple[Row, ...]
@@ -87,6 +150,17 @@ class ParityReport:
     noticed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = field(default=LIMIT)
+    training: Training | None = None
+
+    @property
+    def gradients(self) -> tuple[Row, ...]:
+        """The rows of gradients: "gradient" as the chain runs, "gradient alone" of each layer."""
+        return tuple(row for row in self.rows if row.where in GRADIENTS)
+
+    @property
+    def trained(self) -> tuple[Row, ...]:
+        """The rows of the training: losses, gradients, weights, state of the optimizer, after each step."""
+        return tuple(row for row in self.rows if row.where in TRAINING)
 
     @property
     def judged(self) -> tuple[Row, ...]:
@@ -116,8 +190,12 @@ class ParityReport:
 
     @property
     def first(self) -> Row | None:
-        """Where it begins: the first layer that differs on the reference's own inputs, else as the chain runs."""
-        for wheres in (("alone",), ("mask",), ("layer",), ("output", "predict")):
+        """Where it begins: the first layer that differs on the reference's own inputs, else as the chain runs.
+
+        Gradients count where all outputs agree, the training where gradients do, too.
+        """
+        forward = (("alone",), ("mask",), ("layer",), ("state",), ("output", "predict"))
+        for wheres in (*forward, ("gradient alone",), ("gradient",), TRAINING):
             for row in self.rows:
                 if row.where in wheres and row.differs:
                     return row
@@ -138,10 +216,12 @@ class ParityReport:
             )
         first = self.first
         assert first is not None
-        layer = f"{first.layer!r} ({first.kind})"
+        layer = f"{first.layer!r} ({first.kind})" if first.kind else repr(first.layer)
         where = f"it begins at {layer}" if first.layer else "no layer was compared"
         if first.where == "mask":
             where = f"it begins with the mask that {layer} is given"
+        elif first.where in ("state", *GRADIENTS, *TRAINING):
+            where = f"it begins with the {first.name}" if not first.layer else f"it begins at {first.name}"
         count = sum(row.differs for row in judged)
         return f"NO PARITY: {count} of {len(judged)} arrays differ by more than rounding; {where}."
 
@@ -164,7 +244,11 @@ class ParityReport:
             "faults_noticed": {layer: list(texts) for layer, texts in self.noticed.items()},
             "faults_missed": {layer: list(texts) for layer, texts in self.missed.items()},
             "again": self.again,
-            "arrays": [row.to_dict() for row in self.rows],
+            "arrays": [row.to_dict() for row in self.rows if row.where not in (*GRADIENTS, *TRAINING)],
+            "gradients": [row.to_dict() for row in self.gradients],
+            "training": None
+            if self.training is None
+            else {**self.training.to_dict(), "arrays": [row.to_dict() for row in self.trained]},
         }
 
     def __str__(self) -> str:

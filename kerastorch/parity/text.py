@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .report import times
+from .report import GRADIENTS, TRAINING, times
 
 if TYPE_CHECKING:
     from .report import ParityReport, Row
@@ -25,8 +25,10 @@ def as_text(report: ParityReport) -> str:
     lines += ["", *_table(("probe", "what", "seed", "outputs, times rounding"), list(_probes(report)))]
     layers = list(_layers(report))
     if layers:
-        titles = ("layer", "class", "in the chain", "alone", "masks")
+        titles = ("layer", "class", "in the chain", "alone", "states", "masks")
         lines += ["", "Times rounding, the most of all probes:", *_table(titles, layers)]
+    lines += _gradients(report)
+    lines += _training(report)
     if report.gaps:
         lines += ["", "Not compared:", *(f"  {what}: {why}" for what, why in report.gaps.items())]
     lines += _faults(report)
@@ -70,13 +72,43 @@ def _probes(report: ParityReport) -> Iterator[Sequence[str]]:
 def _layers(report: ParityReport) -> Iterator[Sequence[str]]:
     by_path: dict[str, list[Row]] = {}
     for row in report.rows:
-        if row.layer:
+        if row.where in ("layer", "alone", "state", "mask"):
             by_path.setdefault(row.layer, []).append(row)
     for path, rows in by_path.items():
-        found = [_most([row for row in rows if row.where == where]) for where in ("layer", "alone")]
+        found = [_most([row for row in rows if row.where == where]) for where in ("layer", "alone", "state")]
         masks = [row for row in rows if row.where == "mask"]
         told = next((row.measured.note for row in masks if row.measured.note), "equal" if masks else "")
         yield path, rows[0].kind, *found, "DIFFER" if any(row.differs for row in masks) else told
+
+
+def _gradients(report: ParityReport) -> Iterator[str]:
+    """The gradients of each layer's weights and of the inputs, the most of all probes."""
+    if not report.gradients:
+        return
+    by_array: dict[tuple[str, str], list[Row]] = {}
+    for row in report.gradients:
+        by_array.setdefault((row.layer, row.array), []).append(row)
+    cells = []
+    for (layer, array), rows in by_array.items():
+        cells.append((layer, array, *(_most([row for row in rows if row.where == where]) for where in GRADIENTS)))
+    yield from ("", "Gradients, times rounding, the most of all probes:")
+    yield from _table(("layer", "with respect to", "in the chain", "alone"), cells)
+
+
+def _training(report: ParityReport) -> Iterator[str]:
+    """How both were trained, and how far they are apart after each step."""
+    training = report.training
+    if training is None:
+        return
+    by = "" if training.chosen_by == "the file" else f", chosen by {training.chosen_by}"
+    yield from ("", f"Training: {training.optimizer}, {training.loss}{by}; {training.dropout}. Times rounding:")
+    cells = []
+    for step, (ours, theirs) in enumerate(zip(training.ours, training.reference, strict=True), 1):
+        rows = [row for row in report.trained if row.step == step]
+        found = [_most([row for row in rows if row.where == where]) for where in TRAINING]
+        cells.append((str(step), f"{ours:.7g}", f"{theirs:.7g}", *found))
+    titles = ("step", "loss here", "reference", "loss", "gradients", "weights", "optimizer", "weights, by it alone")
+    yield from _table(titles, cells)
 
 
 def _faults(report: ParityReport) -> Iterator[str]:
@@ -93,7 +125,8 @@ def _most(rows: Sequence[Row]) -> str:
     if not judged:
         return "not judged" if rows else ""
     most = max(judged, key=lambda row: row.measured.multiple)
-    return times(most.measured.multiple) + (f" DIFFERS ({most.probe})" if most.differs else "")
+    where = f" ({most.probe})" if not most.step else ""
+    return times(most.measured.multiple) + (f" DIFFERS{where}" if most.differs else "")
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
