@@ -113,7 +113,10 @@ def load_model_reported(
         model.training_config = stated_training(config, archive.training_config, reading.writer)
         resumed = Resumed(skipped=_unused(archive, "compile=False"))
         if compile:
-            resumed = resume(model, model.training_config, archive.optimizer, custom_objects)
+            names = None
+            if isinstance(archive.weights, LegacyWeights) and compat.lists_state_by_names(reading.writer):
+                names = matching.names_in_file(settled.pairs, archive.weights)
+            resumed = resume(model, model.training_config, archive.optimizer, custom_objects, names)
         report = _report(archive, reading.writer, (*reading.rules, *match.rules), settled, resumed)
     _log.info("%s", report)
     return model.eval(), report

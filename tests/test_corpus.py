@@ -32,11 +32,7 @@ def _expected_right(entry: dict[str, Any]) -> bool:
 # This model calls its LSTM with training=True: dropout acts in inference too, and every run gives other numbers.
 STOCHASTIC = "appeler__ethnicolr__fl_all_ln_lstm_uncrtn.k224tf.h5"
 
-pytestmark = [
-    needs(MANIFEST, SHARED_FILES),
-    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
-    pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
-]
+pytestmark = needs(MANIFEST, SHARED_FILES)
 RIGHT = [entry["file"] for entry in MANIFEST if _expected_right(entry)]
 REFUSED = [entry["file"] for entry in MANIFEST if not _expected_right(entry)]
 

@@ -18,6 +18,7 @@ from ._survey import table_lacks as table_lacks
 from ._tables import Profile as Profile
 from ._writer import detect_writer as detect_writer
 from ._writer import is_tf_keras_since as is_tf_keras_since
+from ._writer import lists_state_by_names as lists_state_by_names
 from ._writer import profiles_of as profiles_of
 
 __all__ = [

@@ -59,6 +59,11 @@ def states_were_reversed(version: str) -> bool:
     return () < _numbers(version) < (2, 2, 4)
 
 
+def lists_state_by_names(writer: Writer) -> bool:
+    """Whether the state of an optimizer stands in the order of the names of the weights: before Keras 2.0.6."""
+    return writer.version is not None and _numbers(writer.version) < (2, 0, 6)
+
+
 def is_tf_keras_since(writer: Writer, minor: int) -> bool:
     """Whether it was tf.keras 2.`minor` or later; one that states no version counts as the newest."""
     return writer.era == "tf.keras" and (writer.version is None or _numbers(writer.version) >= (2, minor))

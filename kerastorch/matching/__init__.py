@@ -9,6 +9,7 @@ from __future__ import annotations
 from ._match import Match as Match
 from ._match import Pair as Pair
 from ._match import Settled as Settled
+from ._match import names_in_file as names_in_file
 from ._match import settle as settle
 from ._match import strange_layouts as strange_layouts
 from ._owners import inner_modules as inner_modules

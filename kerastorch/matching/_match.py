@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..base.torch_layouts import is_keras_layout
 from ..base.variables import Variable
 from ..errors import MismatchError
-from ..files import Array, Skipped
+from ..files import Array, LegacyWeights, Skipped
 from ..spec import Rule
 from .convert import bias_hint
 
@@ -118,6 +118,13 @@ def settle(match: Match, where: str, *, strict: bool = True, skip_mismatch: bool
         )
     pairs = tuple(pair for pair in match.pairs if pair.slot.unit not in left_out)
     return Settled(pairs, tuple(unset), tuple(unused))
+
+
+def names_in_file(pairs: Iterable[Pair], weights: LegacyWeights) -> dict[int, str]:
+    """What a legacy file calls each variable: the `id` of its first tensor -> the name of the array that it took."""
+    groups = [*(layer.weights for layer in weights.layers), weights.top_level]
+    names = {array.where: name for group in groups for name, array in group}
+    return {id(pair.slot.variable.parts()[0]): names[pair.array.where] for pair in pairs if pair.array.where in names}
 
 
 def _describe(slot: Slot) -> str:

@@ -15,7 +15,7 @@ from ..optimizers import Optimizer
 from ..spec import Rule, TrainingConfig
 from .compiling import Uncompilable, make_arguments, make_optimizer
 from .forms import Kind
-from .state import Unfit, read_state, set_state
+from .state import Unfit, by_names, read_state, set_state
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,11 @@ class Resumed:
 
 
 def resume(
-    model: Model, known: TrainingConfig | None, stored: OptimizerState | None, custom_objects: Mapping[str, Any] | None
+    model: Model,
+    known: TrainingConfig | None,
+    stored: OptimizerState | None,
+    custom_objects: Mapping[str, Any] | None,
+    names: Mapping[int, str] | None = None,
 ) -> Resumed:
     """Compile a model as a file says it, and give its optimizer the state that the file holds.
 
@@ -45,15 +49,18 @@ def resume(
         known: What the file says.
         stored: The arrays of the optimizer.
         custom_objects: See `load_model`.
+        names: Where the state stands in the order of the names of the weights: see `by_names`.
     """
     if known is None:
         unused = () if stored is None else (Skipped(stored.what, "the file does not say how the model was compiled"),)
         return Resumed(skipped=unused)
     with registered.custom_object_scope(custom_objects):
-        return _resume(model, known, stored)
+        return _resume(model, known, stored, names)
 
 
-def _resume(model: Model, known: TrainingConfig, stored: OptimizerState | None) -> Resumed:
+def _resume(
+    model: Model, known: TrainingConfig, stored: OptimizerState | None, names: Mapping[int, str] | None
+) -> Resumed:
     what = stored.what if stored is not None else "optimizer"
     try:
         made = make_optimizer(known)
@@ -63,7 +70,7 @@ def _resume(model: Model, known: TrainingConfig, stored: OptimizerState | None) 
     rules = [Rule(model.name, note) for note in made.notes]
     skipped: list[Skipped] = []
     if stored is not None:
-        state = _state(model, made.optimizer, stored, made.kind)
+        state = _state(model, made.optimizer, stored, made.kind, names)
         rules, skipped = [*rules, *state.rules], [*state.skipped]
     try:
         if type(model).compile is not Model.compile:
@@ -105,13 +112,15 @@ def resume_state(model: Model, stored: OptimizerState) -> Resumed:
     return found if other.skipped else other
 
 
-def _state(model: Model, optimizer: Optimizer, stored: OptimizerState, kind: Kind) -> Resumed:
+def _state(
+    model: Model, optimizer: Optimizer, stored: OptimizerState, kind: Kind, names: Mapping[int, str] | None = None
+) -> Resumed:
     able = [variable for variable in all_variables(model) if variable.var.trainable]
     trained = [variable for variable in able if variable.is_trained()]
     try:
         if not trained:
             raise Unfit("the model trains no weights")
-        loaded = read_state(optimizer, stored, kind, trained, able)
+        loaded = read_state(optimizer, stored, kind, by_names(trained, names), by_names(able, names))
     except Unfit as error:
         text = f"its state is left out, and it begins anew: {error}"
         return Resumed(None, (Rule(model.name, f"{stored.what}: {text}", True),), (Skipped(stored.what, text),))

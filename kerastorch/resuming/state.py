@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,24 @@ def read_state(
                 if whole or any(place.variable is not None for place in listed) or not loaded.scalar("iterations"):
                     return loaded
     raise Unfit(_difference(next(readings(optimizer, trained, kind)), stored, type(optimizer).__name__))
+
+
+def by_names(variables: Sequence[Variable], names: Mapping[int, str] | None) -> list[Variable]:
+    """The weights in the order in which Keras up to 2.0.5 lists their state: that of their names in the file.
+
+    Args:
+        variables: In the order of the model.
+        names: The `id` of a weight's first tensor -> what the file calls it; None leaves the order of the model.
+
+    Raises:
+        Unfit: A weight has no name.
+    """
+    if names is None:
+        return list(variables)
+    unknown = [variable.path for variable in variables if id(variable.parts()[0]) not in names]
+    if unknown:
+        raise Unfit(f"Keras before 2.0.6 lists it by the names of the weights, and the file has none for {unknown[0]}")
+    return sorted(variables, key=lambda variable: names[id(variable.parts()[0])])
 
 
 def _difference(wanted: Sequence[Place], stored: OptimizerState, name: str) -> str:

@@ -11,16 +11,18 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, optim
 
-from .. import registered
+from .. import matching, registered
 from ..base.variables import all_variables
+from ..compat import lists_state_by_names
 from ..compat.training import training_in
 from ..errors import ArgumentError, MismatchError, UnsupportedFileError
-from ..files import open_archive
+from ..files import Archive, LegacyWeights, open_archive
 from ..models import Model
 from ..optimizers import Optimizer
+from ..spec import TrainingConfig
 from .compiling import Uncompilable, make_optimizer
 from .forms import PRODUCT, rule_of
-from .state import Unfit, read_state, set_state
+from .state import Unfit, by_names, read_state, set_state
 
 # What torch computes with -> from the optimizer of the file.
 Option = Callable[[Any], Any]
@@ -193,7 +195,8 @@ def load_keras_state(
         trained = [variable for variable in able if variable.is_trained()]
         _check_rule(optimizer, keras)
         try:
-            loaded = read_state(keras, archive.optimizer, made.kind, trained, able)
+            names = _names(model, archive, known)
+            loaded = read_state(keras, archive.optimizer, made.kind, by_names(trained, names), by_names(able, names))
         except Unfit as error:
             raise MismatchError(f"{name}: the state of the optimizer does not fit the model: {error}.") from error
         notes = (*made.notes, *loaded.notes)
@@ -205,6 +208,14 @@ def load_keras_state(
         keras.build(model)
         set_state(keras, loaded)
     return _fill(model, optimizer, keras, notes)
+
+
+def _names(model: Model, archive: Archive, known: TrainingConfig) -> dict[int, str] | None:
+    """What the file calls the weights, where its state stands in the order of these names."""
+    if not isinstance(archive.weights, LegacyWeights) or not lists_state_by_names(known.writer):
+        return None
+    options = matching.Options(keras1=known.writer.era == "keras1", in_place=True)
+    return matching.names_in_file(matching.legacy_pairs(model, archive.weights, options).pairs, archive.weights)
 
 
 def _check_rule(optimizer: optim.Optimizer, keras: Optimizer) -> None:

@@ -19,11 +19,7 @@ TOLERANCE = 1e-5  # of the output's size: the corpus's own definition of a file 
 
 NEEDS_ONEDNN = {f"KonduitAI__dl4j-test-resources__convlstm2d_{number}.h5" for number in (0, 2, 8, 10)}
 
-pytestmark = [
-    needs(MANIFEST, SHARED_FILES),
-    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
-    pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
-]
+pytestmark = needs(MANIFEST, SHARED_FILES)
 
 
 def golden_of(file: str) -> tuple[dict[str, np.ndarray], str]:

@@ -12,11 +12,7 @@ from test_corpus import CORPUS, MANIFEST, RIGHT, STOCHASTIC, load
 
 import kerastorch as kt
 
-pytestmark = [
-    needs(MANIFEST, SHARED_FILES),
-    # Of three files of Keras 2.0 to 2.2 the state of the optimizer is not read; the model is.
-    pytest.mark.filterwarnings("ignore:.*its state is left out, and it begins anew"),
-]
+pytestmark = needs(MANIFEST, SHARED_FILES)
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
