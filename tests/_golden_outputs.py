@@ -8,13 +8,13 @@ import numpy as np
 from _close import KERAS, apart
 
 import kerastorch as kt
-from kerastorch.cli import compare_golden
+from kerastorch.parity.golden import compare_golden
 
 
 def golden_differences(model: kt.Model, golden: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Each output that is not the recorded one, and how far off it is; empty if all that was recorded is computed.
 
-    `kerastorch verify` allows 1e-5, for models of any depth; here 4.6e-7 of the largest value was the most.
+    `kerastorch verify` allows a multiple of the rounding of this model; here 4.6e-7 of the largest value was the most.
     """
     outputs = compare_golden(model, golden)
     recorded = sorted(key for key in golden if "y" in key)

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..errors import KerasTorchError, RecordingError
 from . import convert, info, record, summary, verify
-from .verify import compare_golden as compare_golden
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

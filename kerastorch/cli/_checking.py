@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..errors import ArgumentError, ShapeError
+from ..parity.golden import Comparison, beside, predict, run_rounded
 from ..parity.needs import reached
-from .verify import Comparison, flat
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -27,17 +27,16 @@ def compare_file(model: Model, path: str) -> list[Comparison]:
         path: A Keras file, or a `.safetensors` of the model's state dict.
 
     Returns:
-        Each output of the new file beside that of the original.
+        Each output of the original beside that of the new file.
 
     Raises:
         ArgumentError: The inputs' sizes are open and none of those that were tried fits.
     """
     new = _read(model, path)
-    inputs, golden = _try(model)
+    inputs = _try(model)
+    ours, *others = (made[0] for made in run_rounded(model, [inputs], _fresh))
     _fresh(new)
-    computed = flat(new.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=len(inputs[0])))
-    pairs = zip(computed, golden, model.output_names, strict=True)
-    return [Comparison(name, ours, theirs) for ours, theirs, name in pairs]
+    return list(beside(model.output_names, ours, predict(new, inputs), others))
 
 
 def _read(model: Model, path: str) -> Model:
@@ -62,14 +61,15 @@ def _fresh(model: Model) -> None:
         model.reset_states()
 
 
-def _try(model: Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Random inputs that the model takes, and what it makes of them."""
+def _try(model: Model) -> list[np.ndarray]:
+    """Random inputs that the model takes."""
     why = ""
     for length in _LENGTHS:
         try:
             inputs = random_inputs(model, length)
             _fresh(model)
-            return inputs, flat(model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=len(inputs[0])))
+            predict(model, inputs)
+            return inputs
         except ShapeError as error:
             why = str(error)
     raise ArgumentError(f"--check: no open length of {_LENGTHS} fits the model: {why}")

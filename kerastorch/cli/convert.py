@@ -172,11 +172,14 @@ def _print(
     )
     if comparisons is None:
         return 0
-    cells = [(item.name, str(item.golden.shape), f"{item.difference:.2e}", item.verdict) for item in comparisons]
-    print_table(console, ("Output", "Shape", "Max |difference|", "Verdict"), cells, right=(2,))
+    from ..parity.golden import TITLES
+
+    print_table(console, TITLES, [item.cells for item in comparisons], right=(2, 3, 4))
     wrong = sum(item.verdict != "same" for item in comparisons)
     console.print(
-        f"{wrong} of {len(cells)} outputs of the new file differ." if wrong else "The new file gives the same numbers."
+        f"{wrong} of {len(comparisons)} outputs of the new file differ."
+        if wrong
+        else "The new file gives the same numbers."
     )
     return 1 if wrong else 0
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +15,6 @@ from ..errors import ArgumentError, quote
 from ._keras import add_keras, keras_options, show_progress
 from ._loading import add_arch, add_file, load
 from ._printing import make_console, print_table, shown
-
-if TYPE_CHECKING:
-    from ..models import Model
-
-# What "the same numbers" means: float32 sums in another order, over a few hundred steps, stay below this.
-TOLERANCE = 1e-5
 
 
 def add(commands: Any) -> None:
@@ -40,84 +32,6 @@ def add(commands: Any) -> None:
     add_file(parser)
     add_arch(parser)
     add_keras(parser)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One output beside its golden."""
-
-    name: str
-    ours: np.ndarray
-    golden: np.ndarray
-
-    @property
-    def difference(self) -> float:
-        """The largest absolute difference; infinite where the shapes differ, nan where a value is nan."""
-        if self.ours.shape != self.golden.shape:
-            return math.inf
-        return float(np.abs(self.ours.astype("float64") - self.golden).max(initial=0.0))
-
-    @property
-    def bound(self) -> float:
-        """Relative to the largest golden value, absolute where all are below 1."""
-        return TOLERANCE * max(1.0, float(np.abs(self.golden.astype("float64")).max(initial=0.0)))
-
-    @property
-    def verdict(self) -> str:
-        if self.ours.shape != self.golden.shape:
-            return f"DIFFERS: expected shape {self.golden.shape}, got {self.ours.shape}"
-        # A golden that is not finite has an infinite bound or none: it can confirm nothing.
-        return "same" if math.isfinite(self.bound) and self.difference <= self.bound else "DIFFERS"
-
-
-def compare_golden(model: Model, golden: Mapping[str, np.ndarray], prefix: str = "") -> list[Comparison]:
-    """Run `model` on recorded inputs and put each output beside the recorded one.
-
-    Args:
-        model: The model under test.
-        golden: Inputs `x0, x1, ...` with outputs `<prefix>y0, ...`; `mx0, ...` with `<prefix>my0, ...`: a second case
-            whose inputs hold masked steps; `<prefix>second_y0, ...`: predict once more on `x0, ...`, states kept.
-        prefix: What the names of the outputs start with.
-
-    Raises:
-        ArgumentError: The golden file has no such case, or another number of inputs or outputs than the model.
-    """
-    comparisons: list[Comparison] = []
-    for inputs, outputs in (("x", "y"), ("x", "second_y"), ("mx", "my")):
-        recorded = _numbered(golden, prefix + outputs)
-        if not recorded:
-            continue
-        fed = _numbered(golden, inputs)
-        if not fed:
-            raise ArgumentError(f"The golden file has outputs {prefix}{outputs}0, ... but no inputs {inputs}0, ...")
-        # All rows in one batch: a stateful model takes no other size.
-        computed = model.predict(fed if len(fed) > 1 else fed[0], batch_size=len(fed[0]))
-        results = flat(computed)
-        if len(results) != len(recorded):
-            raise ArgumentError(
-                f"The model has {len(results)} output(s), the golden file {len(recorded)} ({prefix}{outputs}0, ...): "
-                "it was recorded from another model."
-            )
-        pairs = zip(results, recorded, strict=True)
-        comparisons += [Comparison(f"{prefix}{outputs}{i}", ours, golden) for i, (ours, golden) in enumerate(pairs)]
-    if not comparisons:
-        held = ", ".join(map(quote, sorted(golden))) or "nothing"
-        raise ArgumentError(f"The golden file has no output {prefix}y0. It holds: {held}. Choose one with --prefix.")
-    return comparisons
-
-
-def _numbered(arrays: Mapping[str, np.ndarray], stem: str) -> list[np.ndarray]:
-    """`stem0`, `stem1`, ... as far as they go."""
-    found: list[np.ndarray] = []
-    while (key := f"{stem}{len(found)}") in arrays:
-        found.append(arrays[key])
-    return found
-
-
-def flat(outputs: Any) -> list[np.ndarray]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    return [array for item in outputs for array in flat(item)] if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -153,15 +67,13 @@ def _run_parity(options: argparse.Namespace) -> int:
 
 
 def _run_golden(options: argparse.Namespace) -> int:
+    from ..parity.golden import TITLES, compare_golden
+
     golden = _read_golden(options.golden)
     prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options.file, golden)
     comparisons = compare_golden(load(options), golden, prefix)
     console = make_console()
-    rows = [
-        (item.name, str(item.golden.shape), f"{item.difference:.2e}", f"{item.bound:.2e}", item.verdict)
-        for item in comparisons
-    ]
-    print_table(console, ("Output", "Shape", "Max |difference|", "Bound", "Verdict"), rows, right=(2, 3))
+    print_table(console, TITLES, [item.cells for item in comparisons], right=(2, 3, 4))
     wrong = sum(item.verdict != "same" for item in comparisons)
     source = f"{shown(options.golden)}"
     if wrong:

@@ -139,24 +139,14 @@ class Variants:
     def __init__(self, model: nn.Module, pads: Sequence[float]) -> None:
         self.pads = tuple(pads)
         self.base = copy.deepcopy(model).eval()
-        self.exact = copy.deepcopy(self.base).double()
-        self.moved = [copy.deepcopy(self.base) for _ in range(MOVED)]
-        for number, module in enumerate(self.moved):
-            generator = torch.Generator().manual_seed(number)
-            with torch.no_grad():
-                for tensor in (*module.parameters(), *module.buffers()):
-                    if tensor.is_floating_point():
-                        tensor.copy_(moved(tensor, generator))
+        self.exact = exactly(self.base)
+        self.moved = [moved_copy(self.base, number) for number in range(MOVED)]
         self.all = [self.base, self.exact, *self.moved]
         self.layers = [layers_by_path(module) for module in self.all]
 
     def inputs(self, tensors: Sequence[Tensor]) -> list[list[Tensor]]:
         """The same inputs for each of the variants."""
-        found = [list(tensors), [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]]
-        for number in range(MOVED):
-            generator = torch.Generator().manual_seed(100 + number)
-            found.append([moved_input(tensor, generator, self.pads) for tensor in tensors])
-        return found
+        return [moved_inputs(tensors, number, self.pads) for number in range(2 + MOVED)]
 
     def run(self, arrays: Sequence[np.ndarray], device: torch.device, watch: bool) -> list[Run]:
         """Run all variants on one batch, from whatever states they keep."""
@@ -189,6 +179,32 @@ class Variants:
                 args, kwargs = call.given(tensors, covers)
                 found.append(tensors_in(layer._call_past_masks(*args, **kwargs)))
         return found
+
+
+def exactly(module: nn.Module) -> Any:
+    """A copy in float64."""
+    return copy.deepcopy(module).double()
+
+
+def moved_copy(module: nn.Module, number: int) -> Any:
+    """A copy whose weights are moved by one unit in the last place, in directions of its own."""
+    made = copy.deepcopy(module)
+    generator = torch.Generator().manual_seed(number)
+    with torch.no_grad():
+        for tensor in (*made.parameters(), *made.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(moved(tensor, generator))
+    return made
+
+
+def moved_inputs(tensors: Sequence[Tensor], number: int, pads: Sequence[float]) -> list[Tensor]:
+    """Inputs for one of the variants: 0 as they are, 1 in float64, 2 and so on moved by one unit in the last place."""
+    if number == 0:
+        return list(tensors)
+    if number == 1:
+        return [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]
+    generator = torch.Generator().manual_seed(98 + number)
+    return [moved_input(tensor, generator, pads) for tensor in tensors]
 
 
 def moved(tensor: Tensor, generator: torch.Generator) -> Tensor:
