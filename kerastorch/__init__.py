@@ -36,9 +36,8 @@ from .metrics import Metric as Metric
 from .models import Input as Input
 from .models import Model as Model
 from .models import Sequential as Sequential
-from .models import _files as _model_files
-from .models import _training as _model_training
 from .models import clone_model as clone_model
+from .models import outside as _outside
 from .optimizers import Optimizer as Optimizer
 from .random import set_seed as set_seed
 from .regularizers import Regularizer as Regularizer
@@ -123,22 +122,22 @@ def _on_use_of_training(name: str) -> _Any:
         from .training import METHODS
 
         for method, function in METHODS.items():  # from now on they are called at once
-            _model_training.provide(method, function)
+            _outside.provide(method, function)
         return METHODS[name](*args, **options)
 
     return call
 
 
 for _name in ("load_weights", "save_model", "save_weights", "to_json"):
-    _model_files.provide(_name, _on_use(_name))
+    _outside.provide(_name, _on_use(_name))
 
 
 def _fetching(*names: str) -> dict[str, _Any]:
     return {name: lambda name=name: __getattr__(name) for name in names}
 
 
-for _name in _model_training.METHODS:
-    _model_training.provide(_name, _on_use_of_training(_name))
+for _name in _outside.TRAINING:
+    _outside.provide(_name, _on_use_of_training(_name))
 
 
 _namespaces.fill("models", **_fetching("load_model", "model_from_config", "model_from_json", "save_model"))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import ArgumentError
-from ..ops._computed import computed, floats, tensor
+from ..ops.computed import computed, floats, tensor
 from ..structure import leaves, map_structure
 from .settings import epsilon
 

@@ -11,7 +11,7 @@ import torch
 from ..base.graph import SymbolicTensor
 from ..base.training_mode import phases
 from ..errors import ArgumentError, quote
-from ..ops._computed import tensor
+from ..ops.computed import tensor
 
 __all__ = ["in_test_phase", "in_train_phase", "learning_phase", "learning_phase_scope", "set_learning_phase", "switch"]
 

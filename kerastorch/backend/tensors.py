@@ -12,7 +12,7 @@ from .. import activations, ops, random
 from ..base.graph import SymbolicTensor
 from ..dtypes import dtype_name
 from ..errors import ArgumentError, ShapeError, quote
-from ..ops._computed import computed, floats, tensor, together
+from ..ops.computed import computed, floats, tensor, together
 
 __all__ = [
     "all", "any", "arange", "argmax", "argmin", "batch_dot", "batch_flatten", "batch_normalization",

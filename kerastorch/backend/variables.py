@@ -14,7 +14,7 @@ from ..base.graph import SymbolicTensor
 from ..dtypes import any_dtype
 from ..errors import ArgumentError, quote
 from ..models import Input, Model
-from ..ops._computed import tensor
+from ..ops.computed import tensor
 
 __all__ = [
     "batch_get_value", "batch_set_value", "constant", "count_params", "eval", "function", "get_value", "gradients",

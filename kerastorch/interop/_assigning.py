@@ -17,7 +17,7 @@ from ._size import read_as_numbers, unknown
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 _REASON = "item assignment (x[...] = y) "
 

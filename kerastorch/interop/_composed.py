@@ -15,7 +15,7 @@ from ._size import unknown
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

@@ -16,7 +16,7 @@ from ._tied import embedding_of
 from ._value import ORDER, Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

@@ -17,7 +17,7 @@ from ._size import Size, from_the_end, has_batch, same, unknown
 from ._value import OPEN, ORDER, Value, one_list
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

@@ -26,7 +26,7 @@ from ._transformer import Transformers
 from ._value import Joined, Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Leaf = Callable[..., Any]
 _SETTINGS = Settings(data_format="channels_last", trains_padding=True, pads=True)

@@ -18,7 +18,7 @@ from ._size import BATCH, Ratio, Size, has_batch, plain, same, symbol, unknown
 from ._value import OPEN, Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 _RATIOS = {
     "+": "Add", "-": "Subtract", "*": "Multiply", "/": "TrueDivide", "//": "FloorDivide", "%": "Mod", "**": "Power",

@@ -17,7 +17,7 @@ from ._size import same
 from ._value import ORDER, Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

@@ -19,7 +19,7 @@ from ._settings import Settings
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 _SUMMED = "the two biases of torch are one in Keras, their sum, which takes half the step in training"
 

@@ -18,7 +18,7 @@ from ._tied import kernel_of
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

@@ -11,7 +11,7 @@ from ..layers.core.operation import apply
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 
 def _places(input: Value, dim: int, index: Any, dtype: Any) -> tuple[list[int], SymbolicTensor, SymbolicTensor]:

@@ -17,7 +17,7 @@ from ._size import Size, has_batch, per_batch, plain, product, same, unknown
 from ._value import Joined, Value, one_list
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Function = Callable[..., Any]
 

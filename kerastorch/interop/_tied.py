@@ -23,7 +23,7 @@ from ._filling import filled
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Kind = Literal["embedding", "kernel", "bias", "alone", "module"]
 _PLAIN = (int, float, str, tuple, type(None), FunctionType)

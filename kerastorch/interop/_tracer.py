@@ -30,6 +30,7 @@ from ._example import leaves
 from ._filling import filled
 from ._joined import through
 from ._metadata import METADATA, SIZED, known
+from ._protocol import Tracer
 from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
 from ._spelling import spelled
@@ -50,7 +51,7 @@ _RANDOM |= {"bernoulli", "multinomial", "normal", "normal_", "uniform_"}
 _L = TypeVar("_L", bound=Layer)
 
 
-class Tracer(TorchFunctionMode):
+class ModuleTracer(Tracer, TorchFunctionMode):
     """Makes symbolic tensors of a Keras model for the tensors of a module.
 
     Args:
@@ -67,7 +68,7 @@ class Tracer(TorchFunctionMode):
         functions: Mapping[str, Callable[..., Any]],
         leaves: Callable[[nn.Module], Callable[..., Any] | None],
         sum_biases: bool,
-        before: Tracer | None = None,
+        before: ModuleTracer | None = None,
     ) -> None:
         super().__init__()
         self.functions = functions
@@ -390,7 +391,7 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file == __file__ and frame.f_code is Tracer.run.__code__:
+        if file == __file__ and frame.f_code is ModuleTracer.run.__code__:
             return ""
         if not file.startswith((_TORCH, _OWN, _NUMPY, "<")):
             text = linecache.getline(file, frame.f_lineno).strip()[:100]

@@ -17,7 +17,7 @@ from ._pointwise import FUNCTIONS as _POINTWISE
 from ._value import Value
 
 if TYPE_CHECKING:
-    from ._tracer import Tracer
+    from ._protocol import Tracer
 
 Leaf = Callable[..., Any]
 

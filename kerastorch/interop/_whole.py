@@ -21,7 +21,7 @@ from ._other_sizes import Traced, apart_sizes, compare_sizes
 from ._packed import INSIDE, Packed
 from ._reads import Read
 from ._size import BATCH, same, unknown
-from ._tracer import Tracer
+from ._tracer import ModuleTracer
 from ._value import POISON, Joined, Value
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -148,9 +148,9 @@ def _traced(module: nn.Module, example: Example, sum_biases: bool) -> tuple[Trac
 
 
 def _trace(
-    module: nn.Module, example: Example, sum_biases: bool, before: Tracer | None
-) -> tuple[Tracer, list[SymbolicTensor], Any, list[int]]:
-    tracer = Tracer(module, _FUNCTIONS, leaf_of, sum_biases, before)
+    module: nn.Module, example: Example, sum_biases: bool, before: ModuleTracer | None
+) -> tuple[ModuleTracer, list[SymbolicTensor], Any, list[int]]:
+    tracer = ModuleTracer(module, _FUNCTIONS, leaf_of, sum_biases, before)
     inputs, outputs, batches = _run(tracer, module, example)
     for read in tracer.reads:
         if read.holds is None:
@@ -180,7 +180,7 @@ def _shown(read: Read, example: Example) -> str:
     return " and ".join(names)
 
 
-def _run(tracer: Tracer, module: nn.Module, example: Example) -> tuple[list[SymbolicTensor], Any, list[int]]:
+def _run(tracer: ModuleTracer, module: nn.Module, example: Example) -> tuple[list[SymbolicTensor], Any, list[int]]:
     tensors, symbols = [], []
     for item in example.given:
         axes = [axis for axis in range(item.tensor.ndim) if axis != item.batch]
@@ -211,7 +211,7 @@ _JOINED = (
 )
 
 
-def _outputs(tracer: Tracer, result: Any) -> tuple[Any, list[int]]:
+def _outputs(tracer: ModuleTracer, result: Any) -> tuple[Any, list[int]]:
     """The outputs, nested as the module's, and where each has its batch axis there."""
     batches: list[int] = []
 

@@ -6,12 +6,23 @@ from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
 from .build import build_model as build_model
+from .build import model_from_config as _from_config
 from .clone import clone_model as clone_model
 from .input import Input as Input
 from .input import InputLayer as InputLayer
 from .model import Model as Model
+from .outside import provide as _provide
 from .sequential import Sequential as Sequential
 
+
+def _summary(*args: _Any) -> None:
+    from ._summary import summary  # on use: it needs a table library
+
+    summary(*args)
+
+
+_provide("from_config", _from_config)
+_provide("summary", _summary)
 _namespace = _Namespace(
     __name__,
     globals(),

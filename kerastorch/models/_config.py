@@ -17,7 +17,7 @@ from ._plan import Slot, map_template, slots_of
 
 if TYPE_CHECKING:
     from ..base.layer import Layer
-    from .model import Model
+    from ._protocol import AnyModel
 
 GRAPH_KEYS = frozenset({"layers", "input_layers", "output_layers"})  # that the config of a graph has
 DERIVED = "derived_from"
@@ -68,7 +68,7 @@ def kind_of(item: Mapping[str, Any]) -> str:
     return item.get(DERIVED, item["class_name"])
 
 
-def functional_config(model: Model, masks: CallMasks = NO_MASKS, *, derived: bool = False) -> dict[str, Any]:
+def functional_config(model: AnyModel, masks: CallMasks = NO_MASKS, *, derived: bool = False) -> dict[str, Any]:
     """Layers with their calls, inputs and outputs, as Keras 3 writes a Functional model.
 
     Args:
@@ -202,7 +202,7 @@ def _form(layer: Layer) -> dict[str, Any]:
     return layer._keras3_layer() if isinstance(layer, Operation) and layer._in_keras3 else serialize_layer(layer)
 
 
-def takes_graph(cls: type[Model]) -> bool:
+def takes_graph(cls: type[AnyModel]) -> bool:
     """Whether a class is made of inputs and outputs, as `Model` is, and not by a constructor of its own."""
     taken = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [item.name for item in taken[:2]] == ["inputs", "outputs"] or any(
@@ -220,6 +220,6 @@ def is_functional(layer: Any) -> bool:
     return getattr(layer, "_plan", None) is not None
 
 
-def sequential_config(model: Model, layers: list[Layer]) -> dict[str, Any]:
+def sequential_config(model: AnyModel, layers: list[Layer]) -> dict[str, Any]:
     """The layers one after the other, as Keras 3 writes a Sequential model."""
     return {"name": model.name, "trainable": model.trainable, "layers": [serialize_layer(layer) for layer in layers]}

@@ -1,23 +1,12 @@
-"""A model's methods about files.
-
-Models know no file: `kerastorch/__init__.py`, which knows both, hands the functions in. So imports point one way, and
-the readers and writers are imported when they are first used.
-"""
+"""A model's methods about files; `outside.py` says where their work is done."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
-
-_functions: dict[str, Callable[..., Any]] = {}
-
-
-def provide(name: str, function: Callable[..., Any]) -> None:
-    """Say which function does the work of a method; it is called with the model first."""
-    _functions[name] = function
+from .outside import outside
 
 
 class OnDisk:
@@ -42,7 +31,7 @@ class OnDisk:
         """
         _refuse_options("load_weights", options)
         given = {"by_name": by_name, "strict": strict, "skip_mismatch": skip_mismatch, "sum_biases": sum_biases}
-        return _functions["load_weights"](self, filepath, **given)
+        return outside("load_weights")(self, filepath, **given)
 
     def save(
         self,
@@ -73,7 +62,7 @@ class OnDisk:
             )
         _refuse_options("save", signatures)
         _refuse_options("save", options)
-        return _functions["save_model"](
+        return outside("save_model")(
             self,
             filepath,
             overwrite,
@@ -101,13 +90,13 @@ class OnDisk:
             A `SaveReport`: what was written, and what was changed for that Keras.
         """
         _refuse_options("save_weights", options)
-        return _functions["save_weights"](
+        return outside("save_weights")(
             self, filepath, overwrite, max_shard_size, save_format=save_format, dialect=dialect
         )
 
     def to_json(self, *, dialect: Any = "keras3") -> str:
         """The architecture as text, as Keras's `to_json`: `model_from_json` of Keras and of kerastorch read it."""
-        return _functions["to_json"](self, dialect=dialect)
+        return outside("to_json")(self, dialect=dialect)
 
 
 def _refuse_options(method: str, value: Any) -> None:

@@ -16,10 +16,10 @@ from ..structure import leaves
 
 if TYPE_CHECKING:
     from ..weights import Shape
-    from .model import Model
+    from ._protocol import AnyModel
 
 
-def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
+def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Tensor]:
     """The given tensors in the order of the model's inputs, checked against the declared shapes, before any cast.
 
     A declared batch size binds stateful models alone, as in Keras.
@@ -53,7 +53,7 @@ def flat_inputs(model: Model, inputs: tuple[Any, ...]) -> list[Tensor]:
     return flat
 
 
-def cast_inputs(model: Model, tensors: list[Tensor]) -> list[Tensor]:
+def cast_inputs(model: AnyModel, tensors: list[Tensor]) -> list[Tensor]:
     """Inputs in the dtypes that the model's `Input`s state."""
     places = zip(model._input_layers, tensors, model._ids, strict=True)
     return [layer._cast(tensor, ids) for layer, tensor, ids in places]
@@ -79,7 +79,7 @@ def in_rank(given: Any, wanted: Sequence[int | None]) -> Any:
     return given
 
 
-def flat_masks(model: Model, mask: Any, tensors: Sequence[Any]) -> list[Any]:
+def flat_masks(model: AnyModel, mask: Any, tensors: Sequence[Any]) -> list[Any]:
     """The mask of each input: the given one, else the one that hangs on the tensor; False is none."""
     count = len(tensors)
     if mask is None or mask is False:

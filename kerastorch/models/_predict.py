@@ -23,11 +23,11 @@ from ._progress import progress
 from ._transfer import transfer_to
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ._protocol import AnyModel
 
 
 def predict(
-    model: Model, x: Any, mask: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    model: AnyModel, x: Any, mask: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
 ) -> Any:
     """See `Runs.predict`."""
     check_counts("predict", batch_size=batch_size, steps=steps)
@@ -40,7 +40,7 @@ def predict(
     return _run(model, source, mask, count, steps, verbose, where, listed)
 
 
-def predict_on_batch(model: Model, x: Any, mask: Any) -> Any:
+def predict_on_batch(model: AnyModel, x: Any, mask: Any) -> Any:
     """See `Runs.predict_on_batch`."""
     refuse_packed(model, (x,), {})
     where = f"{repr_of(model)}.predict_on_batch"
@@ -58,7 +58,7 @@ def _given(mask: Any) -> list[Any] | None:
     return [leaf for leaf in leaves(mask) if leaf is not None] or None
 
 
-def _call(model: Model, batch: Any, mask: Any) -> Any:
+def _call(model: AnyModel, batch: Any, mask: Any) -> Any:
     """The outputs for a batch, which has the masks beside the inputs where some were given."""
     if _given(mask) is None:
         return model(batch)
@@ -68,7 +68,7 @@ def _call(model: Model, batch: Any, mask: Any) -> Any:
 
 
 def _run(
-    model: Model,
+    model: AnyModel,
     source: Source,
     mask: Any,
     count: int | None,
@@ -109,7 +109,7 @@ def _run(
 
 
 @contextmanager
-def _inference(model: Model) -> Iterator[None]:
+def _inference(model: AnyModel) -> Iterator[None]:
     """Every layer out of training, and back into its own mode: layers of a loaded model each have theirs."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

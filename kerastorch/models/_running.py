@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ._predict import predict, predict_on_batch
+from .outside import outside
 
 
 class Runs:
@@ -130,7 +131,5 @@ class Runs:
         Raises:
             ArgumentError: The columns are too narrow, or no layer has a name of `layer_range`.
         """
-        from ._summary import Table, summary  # only here: it needs a table library
-
-        table = Table(line_length, positions, expand_nested, show_trainable, layer_range)
-        summary(self, print_fn or print, table, style, options)  # type: ignore[arg-type]
+        table = (line_length, positions, expand_nested, show_trainable, layer_range)
+        outside("summary")(self, print_fn or print, table, style, options)

@@ -42,14 +42,17 @@ class Table:
             check.boolean(f"summary: {name}", getattr(self, name))
 
 
-def summary(model: Model, print_fn: Callable[[str], Any], table: Table, style: str, options: dict[str, Any]) -> None:
-    """See `Runs.summary`."""
+def summary(
+    model: Model, print_fn: Callable[[str], Any], table: Sequence[Any], style: str, options: dict[str, Any]
+) -> None:
+    """See `Runs.summary`; `table` are the fields of `Table`."""
+    wanted = Table(*table)
     if check.one_of("style", style, ("keras", "torch")) == "torch":
         print_fn(_torch_summary(model, options))
         return
     if options:
         raise ArgumentError(f"summary: {sorted(options)} go with style='torch' only.")
-    print_fn(_keras_summary(model, table))
+    print_fn(_keras_summary(model, wanted))
 
 
 def count(layer: Layer) -> tuple[int, int]:

@@ -1,30 +1,14 @@
-"""A model's methods that train and judge it.
-
-Models know no training: `kerastorch/__init__.py`, which knows both, hands the functions in.
-"""
+"""A model's methods that train and judge it; `outside.py` says where their work is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..base.free_names import yielding
 from ..spec import TrainingConfig
-
-# The methods whose work is handed in.
-METHODS = (
-    *("compile", "compute_loss", "evaluate", "fit"),
-    *("test_on_batch", "test_step", "train_on_batch", "train_step"),
-    *("compute_metrics", "get_metrics_result", "metrics", "metrics_names", "reset_metrics"),
-)
-_functions: dict[str, Callable[..., Any]] = {}
-
-
-def provide(name: str, function: Callable[..., Any]) -> None:
-    """Say which function does the work of a method; it is called with the model first."""
-    _functions[name] = function
+from .outside import outside
 
 
 class Trains:
@@ -74,7 +58,7 @@ class Trains:
             UnsupportedError: `steps_per_execution` is not 1, or a layer is in `mixed_float16`, the optimizer is torch's
                 own, and `auto_scale_loss` is not False.
         """
-        _functions["compile"](
+        outside("compile")(
             self,
             optimizer,
             loss,
@@ -149,7 +133,7 @@ class Trains:
             ArgumentError: The model is not compiled, or arguments contradict each other.
             ShapeError: The arrays have different numbers of rows.
         """
-        return _functions["fit"](
+        return outside("fit")(
             self,
             x,
             y,
@@ -194,7 +178,7 @@ class Trains:
         Returns:
             The loss; with metrics or several outputs a list: losses first, then metrics by name.
         """
-        return _functions["evaluate"](self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
+        return outside("evaluate")(self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
 
     def train_on_batch(
         self,
@@ -216,7 +200,7 @@ class Trains:
         Returns:
             As `evaluate`.
         """
-        return _functions["train_on_batch"](self, x, y, sample_weight, class_weight, reset_metrics, return_dict)
+        return outside("train_on_batch")(self, x, y, sample_weight, class_weight, reset_metrics, return_dict)
 
     def test_on_batch(
         self,
@@ -228,7 +212,7 @@ class Trains:
         reset_metrics: bool = True,
     ) -> Any:
         """The loss and the metrics of one batch; see `train_on_batch`."""
-        return _functions["test_on_batch"](self, x, y, sample_weight, reset_metrics, return_dict)
+        return outside("test_on_batch")(self, x, y, sample_weight, reset_metrics, return_dict)
 
     def train_step(self, data: Any) -> Any:
         """One update, which `fit` calls with each batch. A subclass may define its own.
@@ -239,17 +223,17 @@ class Trains:
         Returns:
             Numbers by name for the logs; nothing stands for the loss and the metrics.
         """
-        return _functions["train_step"](self, data)
+        return outside("train_step")(self, data)
 
     def test_step(self, data: Any) -> Any:
         """What `evaluate` does with each batch; see `train_step`."""
-        return _functions["test_step"](self, data)
+        return outside("test_step")(self, data)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         """What a step minimises: the compiled loss, and the penalties of the layers. A subclass may define its own."""
-        return _functions["compute_loss"](self, y, y_pred, sample_weight)
+        return outside("compute_loss")(self, y, y_pred, sample_weight)
 
     @property
     def compiled(self) -> bool:
@@ -263,24 +247,24 @@ class Trains:
         They are the loss, the metrics of `compile` as one metric "compile_metrics" (whose `metrics` they are), the
         losses of several outputs, and the metrics that are attributes of the model and its layers.
         """
-        return _functions["metrics"](self)
+        return outside("metrics")(self)
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns, as in tf.keras. Those of metrics are known after the first batch."""
-        return _functions["metrics_names"](self)
+        return outside("metrics_names")(self)
 
     def reset_metrics(self) -> None:
         """Forget all batches."""
-        _functions["reset_metrics"](self)
+        outside("reset_metrics")(self)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The numbers so far by name, for a `train_step` of one's own."""
-        return _functions["get_metrics_result"](self)
+        return outside("get_metrics_result")(self)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Take a batch into the metrics of `compile`, and return all numbers so far by name."""
-        return _functions["compute_metrics"](self, y, y_pred, sample_weight)
+        return outside("compute_metrics")(self, y, y_pred, sample_weight)
 
     def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **options: Any) -> Any:
         """`fit` of batches that a generator makes, under the name of Keras 2."""

@@ -15,7 +15,7 @@ from ..arrays import is_text_array
 from ..structure import leaves, map_structure
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ._protocol import AnyModel
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Ahead(Transfer):
         return Batch(moved, _rows(batch), self.copied)
 
 
-def transfer_to(model: Model, batches: Iterator[Any]) -> Transfer:
+def transfer_to(model: AnyModel, batches: Iterator[Any]) -> Transfer:
     """The way to the model's device."""
     kind = Ahead if model._on_device.type == "cuda" else Plain
     return kind(batches, model._on_device, None if model._carries_masks else model.dtype)

@@ -18,7 +18,7 @@ from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef,
 from ..structure import leaves, map_shapes
 from ._fitting import fitted
 from ._order import NodeKey, in_order
-from ._provided import NOTHING, Provided
+from ._provided import NOTHING, Provided, provided
 from ._texts import without_texts
 from .input import InputLayer
 from .model import Model
@@ -61,6 +61,15 @@ def build_model(spec: ModelSpec | LayerSpec, given: Provided = NOTHING) -> Model
     """
     making = Making(given)
     return _own_model(spec, making) if isinstance(spec, LayerSpec) else _model(spec, making)
+
+
+def model_from_config(cls: type[Model], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> Model:
+    """See `Model.from_config`."""
+    from ..compat import read_config  # on use: the tables of all Keras versions
+
+    given = provided(custom_objects, None)
+    whole = {"class_name": cls._class_name, "config": dict(config)}
+    return build_model(read_config(whole, offered=given.offered(), own=True).spec, given)
 
 
 def _model(spec: ModelSpec, making: Making) -> Model:

@@ -28,14 +28,16 @@ from ._files import OnDisk
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
 from ._layer_list import HeldLayers, LayerList
 from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
+from ._protocol import AnyModel
 from ._rows import follow_rows
 from ._running import Runs
 from ._training import Trains
 from .input import InputLayer
+from .outside import outside
 
 
 @register("Functional")
-class Model(OnDisk, Runs, Trains, WithEnds, Layer):
+class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     """A graph of layers between inputs and outputs, as `keras.Model`; an ordinary `nn.Module`.
 
     Masks travel along the edges: a layer that makes one (`Embedding(mask_zero=True)`, `Masking`) hands it to the layers
@@ -370,13 +372,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer):
                 return super().from_config(config)
             made = Model.from_config(config, custom_objects)
             return cls(made.input, made.output, name=made.name, trainable=made.trainable)
-        from ..compat import read_config  # on use: the tables of all Keras versions
-        from ._provided import provided
-        from .build import build_model
-
-        given = provided(custom_objects, None)
-        whole = {"class_name": cls._class_name, "config": dict(config)}
-        return build_model(read_config(whole, offered=given.offered(), own=True).spec, given)
+        return outside("from_config")(cls, config, custom_objects)
 
     def get_config(self) -> dict[str, Any]:
         """The graph in Keras 3's form.

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ArgumentError, quote
-from ._computed import computed, floats, tensor, together
+from .computed import computed, floats, tensor, together
+from .recorded import recorded
 
 
 @computed
@@ -251,14 +252,13 @@ def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype
         sparse: False: there are no sparse tensors here.
         **kwargs: `num_tokens`.
     """
-    from . import max, one_hot
-
     count = kwargs.pop("num_tokens", num_classes)
     if kwargs or count is None or sparse:
         raise ArgumentError("multi_hot: give num_classes; sparse=True is not supported.")
     numbers = tensor(inputs)
     rows = 1 if numbers.ndim > 1 else 0
-    return max(one_hot(numbers, count, axis=axis, dtype=dtype), axis=rows)
+    ones = recorded("one_hot")(numbers, count, axis=axis, dtype=dtype)
+    return recorded("max")(ones, axis=rows)
 
 
 @computed

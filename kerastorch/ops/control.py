@@ -15,7 +15,8 @@ from torch import Tensor
 from ..base.graph import SymbolicTensor
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
-from ._computed import tensor
+from .computed import tensor
+from .recorded import recorded
 
 
 def _tensors(value: Any) -> Any:
@@ -50,10 +51,8 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         false_fn: Called without arguments where it is not.
     """
     if isinstance(pred, SymbolicTensor):
-        from . import where
-
         yes, no = true_fn(), false_fn()
-        return _like(yes, [where(pred, *pair) for pair in zip(leaves(yes), leaves(no), strict=True)])
+        return _like(yes, [recorded("where")(pred, *pair) for pair in zip(leaves(yes), leaves(no), strict=True)])
     if isinstance(pred, Tensor) and pred.is_meta:  # only shapes are asked for
         return true_fn()
     return true_fn() if bool(pred) else false_fn()

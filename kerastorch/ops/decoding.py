@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ArgumentError, quote
-from ._computed import computed, floats, tensor
+from .computed import computed, floats, tensor
 
 
 @computed

@@ -13,7 +13,8 @@ from ..base.graph import SymbolicTensor
 from ..dtypes import any_dtype, dtype_name
 from ..errors import ArgumentError, quote
 from ..functions.kit import integers
-from ._computed import computed, floats, tensor, together
+from .computed import computed, floats, tensor, together
+from .recorded import recorded
 
 
 def _sizes(shape: Any) -> list[int]:
@@ -233,10 +234,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
 
 def _split_at(name: str, axis: int) -> Any:
     def split(x: Any, indices_or_sections: Any) -> list[Tensor]:
-        from . import split
-
-        found = split(x, indices_or_sections, axis=axis)
-        return list(found)
+        return list(recorded("split")(x, indices_or_sections, axis=axis))
 
     split.__name__ = split.__qualname__ = name
     split.__doc__ = f"Parts along axis {axis}: `keras.ops.{name}`."

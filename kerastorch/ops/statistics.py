@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..functions.kit import axes_of
-from ._computed import computed, floats, tensor
+from .computed import computed, floats, tensor
+from .recorded import recorded
 
 
 def _over(x: Tensor, axis: Any) -> tuple[Tensor, list[int], list[int]]:
@@ -76,16 +77,14 @@ def _skipping(name: str, fill: Any) -> Any:
     """A reduction of `kerastorch.ops` with a value in the place of those that are no numbers."""
 
     def made(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        from .. import ops
-
         values = tensor(x)
         if not values.is_floating_point():
-            return getattr(ops, name)(values, axis=axis, keepdims=keepdims)
+            return recorded(name)(values, axis=axis, keepdims=keepdims)
         missing = values.isnan()
-        found = getattr(ops, name)(torch.where(missing, fill, values), axis=axis, keepdims=keepdims)
+        found = recorded(name)(torch.where(missing, fill, values), axis=axis, keepdims=keepdims)
         if name not in ("max", "min"):
             return found
-        return torch.where(ops.all(missing, axis=axis, keepdims=keepdims), torch.nan, found)
+        return torch.where(recorded("all")(missing, axis=axis, keepdims=keepdims), torch.nan, found)
 
     made.__name__ = made.__qualname__ = f"nan{name}"
     made.__doc__ = f"`{name}` of the values that are numbers: `keras.ops.nan{name}`."
@@ -98,12 +97,10 @@ nanmax, nanmin = _skipping("max", float("-inf")), _skipping("min", float("inf"))
 
 def _skipping_place(name: str, fill: float) -> Any:
     def made(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        from .. import ops
-
         values = floats(x)
         missing = values.isnan()
-        found = getattr(ops, name)(torch.where(missing, fill, values), axis=axis, keepdims=keepdims)
-        return torch.where(ops.all(missing, axis=axis, keepdims=keepdims), -1, found)
+        found = recorded(name)(torch.where(missing, fill, values), axis=axis, keepdims=keepdims)
+        return torch.where(recorded("all")(missing, axis=axis, keepdims=keepdims), -1, found)
 
     made.__name__ = made.__qualname__ = f"nan{name}"
     made.__doc__ = f"`{name}` of the values that are numbers, -1 where there is none: `keras.ops.nan{name}`."
@@ -135,11 +132,9 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def _running(name: str, fill: float) -> Any:
     def made(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-        from .. import ops
-
         values = tensor(x)
         values = torch.where(values.isnan(), fill, values) if values.is_floating_point() else values
-        return getattr(ops, name)(values, axis=axis, dtype=dtype)
+        return recorded(name)(values, axis=axis, dtype=dtype)
 
     made.__name__ = made.__qualname__ = f"nan{name}"
     made.__doc__ = f"`{name}` of the values that are numbers: `keras.ops.nan{name}`."

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, quote
 from .optimizer import Optimizer
+from .registry import get, include, serialize
 
 
 class LossScaleOptimizer(Optimizer):
@@ -131,8 +132,6 @@ class LossScaleOptimizer(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values, as Keras 3 writes them."""
-        from .registry import serialize  # which knows this class
-
         return {
             "name": self.name,
             "inner_optimizer": serialize(self.inner_optimizer),
@@ -143,9 +142,10 @@ class LossScaleOptimizer(Optimizer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
         """Make the optimizer that `config` describes; its state is not in it."""
-        from .registry import get
-
         common = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
         common += ("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
         kept = {key: value for key, value in config.items() if key not in common}  # of older Keras 3, without effect
         return cls(**{**kept, "inner_optimizer": get(config.get("inner_optimizer"))})
+
+
+include(LossScaleOptimizer)

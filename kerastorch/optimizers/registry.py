@@ -10,7 +10,6 @@ import torch
 from .. import registered
 from .._serial import Table
 from . import adam, legacy, rules
-from .loss_scale import LossScaleOptimizer
 from .optimizer import Optimizer
 
 # Names of Keras that are not here, and what to use.
@@ -21,7 +20,7 @@ ABSENT = {
 }
 _RULES = (
     *(rules.SGD, rules.RMSprop, rules.Adagrad, rules.Adadelta, rules.Ftrl, rules.Lion),
-    *(adam.Adam, adam.AdamW, adam.Adamax, adam.Nadam, LossScaleOptimizer),
+    *(adam.Adam, adam.AdamW, adam.Adamax, adam.Nadam),
 )
 
 
@@ -30,9 +29,10 @@ def _spelt(names: Mapping[str, Any]) -> dict[str, Any]:
     return {spelling: value for name, value in names.items() for spelling in (name, name.lower())}
 
 
+_ENTRIES = _spelt({cls.__name__: cls for cls in _RULES})
 _TABLE: Table[Optimizer] = Table(
     "optimizer",
-    _spelt({cls.__name__: cls for cls in _RULES}),
+    _ENTRIES,
     (Optimizer,),
     refused=_spelt({name: text.rstrip(".") for name, text in ABSENT.items()}),
 )
@@ -42,6 +42,11 @@ _LEGACY: Table[Optimizer] = Table(
     (Optimizer,),
     module="keras.optimizers.legacy",
 )
+
+
+def include(cls: type[Optimizer]) -> None:
+    """Put a class of this package into the table: one that looks others up, so that the table cannot import it."""
+    _ENTRIES.update(_spelt({cls.__name__: cls}))
 
 
 def get(identifier: Any) -> Any:
