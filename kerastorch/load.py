@@ -20,11 +20,11 @@ from .base.variables import weights_on
 from .compat.training import stated_training
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
-from .files._json import parse_json
+from .files.strict_json import parse_json
 from .load_report import LoadReport
 from .models import Model, build_model
-from .models._provided import Provided, provided
-from .models._sketch import sketch
+from .models.provided import Provided, provided
+from .models.sketch import sketch
 from .resuming import Resumed, resume, resume_state
 from .spec import LayerSpec, ModelSpec, Rule, Writer
 

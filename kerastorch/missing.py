@@ -13,7 +13,7 @@ from . import matching, recipes
 from .compat import function_name, table_lacks
 from .errors import quote
 from .files import Archive, LegacyWeights, TreeWeights
-from .models._sketch import Place
+from .models.sketch import Place
 from .spec import LayerSpec, Missing, ModelSpec
 
 _SHOWN = 20  # missing layers in one message

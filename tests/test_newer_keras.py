@@ -13,7 +13,7 @@ import torch
 import kerastorch as kt
 from kerastorch import Input, Sequential, layers
 from kerastorch.cli import main
-from kerastorch.compat import _tables as tables
+from kerastorch.compat import tables
 from kerastorch.saving.save import _DIALECTS
 
 SAID = r"written by Keras 3\.16\.0, and kerastorch is tested up to 3\.15\.1: it is read by the rules of 3\.15\.1"

@@ -17,7 +17,7 @@ from kerastorch import Input, Model, Sequential, layers
 from kerastorch._differences import _OF_NEW_WEIGHTS, _SILENT, differences
 from kerastorch.base.layer import REGISTRY
 from kerastorch.files import LegacyWeights, open_archive
-from kerastorch.files._write import in_memory, write_archive
+from kerastorch.files.write import in_memory, write_archive
 from kerastorch.spec import LayerSpec, ModelSpec
 
 X = torch.linspace(-1.5, 2.0, 2 * 6 * 4).reshape(2, 6, 4)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..files._replacing import replacing
+from ..files.replacing import replacing
 
 if TYPE_CHECKING:
     from ..models import Model

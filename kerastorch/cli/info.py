@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 def _print_sketch(console: Console, reading: Reading, file: str, archive: Archive) -> None:
     """The layers of a model of which some are missing, and what is to be passed for these."""
     from ..missing import explain
-    from ..models._sketch import sketch
+    from ..models.sketch import sketch
 
     places = sketch(reading.spec)
     cells = []
@@ -80,8 +80,8 @@ def _print_sketch(console: Console, reading: Reading, file: str, archive: Archiv
 
 def _print_layers(console: Console, model: Model) -> None:
     from ..models import Model
-    from ..models._masks import mask_events
-    from ..models._summary import count, rows
+    from ..models.mask_flow import mask_events
+    from ..models.summary_table import count, rows
 
     cells = []
     for depth, layer, shape, _ in rows(model, expand_nested=True):

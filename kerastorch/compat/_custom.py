@@ -14,8 +14,7 @@ from typing import Any
 
 from ..errors import UnsupportedFileError, quote
 from ..spec import GivenObject, LayerSpec, ModelSpec, Offered
-from . import _tables as tables
-from . import forms
+from . import forms, tables
 from ._values import MAX_NESTING, is_own, sequence
 
 Read = Callable[[Mapping[str, Any], str], "LayerSpec | ModelSpec"]

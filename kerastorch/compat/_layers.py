@@ -7,8 +7,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, LayerSpec, ModelSpec
-from . import _tables as tables
-from . import forms
+from . import forms, tables
 from ._objects import activation, dtype, small_object
 from ._values import boolean, is_int, mapping, numbers, same, sequence, shape, switch, text, trainable
 from ._writer import Context, states_were_reversed

@@ -17,7 +17,7 @@ from . import forms
 from ._depths import depths
 from ._graph import Graph, Masks, NodeKey, Operation, mask_arguments
 from ._writer import Context
-from .forms._form import keys
+from .forms.form import keys
 
 _FIRST_VERSION = (3, 8)
 # Their output is their input itself while nothing is trained: a mask that is taken off one is off the other, too.

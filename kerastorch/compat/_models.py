@@ -8,8 +8,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, MissingLayersError, UnsupportedFileError, quote
 from ..spec import LayerSpec, Missing, ModelSpec, Offered, Rule, Writer, refs_of
-from . import _tables as tables
-from ._calls import read_call, read_ends, with_constants
+from . import tables
 from ._custom import offered_name
 from ._given import given_spec
 from ._graph import Graph, Operation, follow_masks, resolve, with_operation_layers, without_automatic_masks
@@ -20,6 +19,7 @@ from ._shared import WRAPPED, shared_layers
 from ._survey import inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
 from ._values import boolean, mapping, sequence, shape
 from ._writer import Context, detect_writer, newer_than_tested, profiles_of
+from .calls import read_call, read_ends, with_constants
 from .operations import is_operation
 
 

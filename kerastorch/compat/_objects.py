@@ -7,12 +7,11 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import GivenObject
-from . import _tables as tables
-from . import forms
+from . import forms, tables
 from ._custom import offered_object
-from ._tables import Kind
 from ._values import how_to_give, is_own, mapping, numbers, refuse_custom, same
 from ._writer import Context
+from .tables import Kind
 
 _CODE = "is Python code inside the file, which is never run: make the layer with your function, and pass it as"
 

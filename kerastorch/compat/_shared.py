@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
-from . import _tables as tables
+from . import tables
 
 _ID = "shared_object_id"
 WRAPPED = ("layer", "backward_layer", "cell", "cells")  # where a layer, or a list of them, stands in a config

@@ -11,8 +11,7 @@ from typing import Any
 
 from ..errors import ArgumentError, CorruptFileError, UnsupportedFileError, quote
 from ..spec import Given, Missing
-from . import _tables as tables
-from . import forms
+from . import forms, tables
 from ._custom import offered_lambda, offered_name
 from ._layers import name_of
 from ._shared import parts

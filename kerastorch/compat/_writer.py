@@ -9,10 +9,9 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Era, Given, Offered, Rule, Writer
-from . import _tables as tables
-from . import forms
-from ._tables import Profile
+from . import forms, tables
 from ._values import is_own
+from .tables import Profile
 
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(.*)", re.DOTALL)
 _PREFERENCE: tuple[Era, ...] = ("keras3", "keras2", "tf.keras", "keras1")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, quote
 
 from ._hdf5 import Group
-from ._json import parse_json
 from ._limits import Limits
 from ._source import DAMAGED, FOREIGN
 from ._tree import Part, read_tree
 from ._values import OptimizerState, Skipped, TreeWeights
 from ._weights import MakeArray, walk
+from .strict_json import parse_json
 
 _INDEX = re.compile(rb'\s*\{.{0,4000}"weight_map"', re.DOTALL)
 _SHARD = re.compile(r"[^/\\\0]+\.weights\.h5")

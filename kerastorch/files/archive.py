@@ -22,7 +22,6 @@ from kerastorch.errors import (
 
 from . import _hdf5, _shards, _zip
 from ._hdf5 import Dataset, Group, open_hdf5
-from ._json import parse_json
 from ._limits import Limits
 from ._recognise import describe, describe_folder, describe_zip
 from ._source import DAMAGED, Buffer
@@ -30,6 +29,7 @@ from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
 from ._values import Archive, Array, Format, Skipped
 from ._weights import MakeArray, read_legacy, read_state
+from .strict_json import parse_json
 
 _WEIGHTS = "model.weights.h5"
 

@@ -16,7 +16,7 @@ from .sequential import Sequential as Sequential
 
 
 def _summary(*args: _Any) -> None:
-    from ._summary import summary  # on use: it needs a table library
+    from .summary_table import summary  # on use: it needs a table library
 
     summary(*args)
 

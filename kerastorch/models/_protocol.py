@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import torch
 
     from ..base.layer import Layer
-    from ._plan import Plan, Step
     from .input import InputLayer
+    from .plan import Plan, Step
 
 
 class AnyModel(AnyLayer):

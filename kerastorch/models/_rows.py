@@ -12,8 +12,8 @@ from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import UnsupportedError
 from ..layers.core.embedding import Embedding
-from ._plan import Plan, slots_of
 from .input import InputLayer
+from .plan import Plan, slots_of
 
 _OVER_TIME = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 _STEP_BY_STEP = ("Embedding", "TimeDistributed", "Dropout", "Activation")

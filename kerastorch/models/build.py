@@ -18,10 +18,10 @@ from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef,
 from ..structure import leaves, map_shapes
 from ._fitting import fitted
 from ._order import NodeKey, in_order
-from ._provided import NOTHING, Provided, provided
 from ._texts import without_texts
 from .input import InputLayer
 from .model import Model
+from .provided import NOTHING, Provided, provided
 from .sequential import Sequential
 
 

@@ -12,9 +12,9 @@ from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import leaves
-from ._plan import Step, map_template, run_plan
 from .input import InputLayer
 from .model import Model
+from .plan import Step, map_template, run_plan
 from .sequential import Sequential
 
 

@@ -21,19 +21,19 @@ from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, did_you_mean, quote
 from ..spec import TrainingConfig
 from ..structure import leaves, map_shapes, map_structure
-from ._config import GRAPH_KEYS, functional_config, takes_graph
 from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
 from ._files import OnDisk
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
 from ._layer_list import HeldLayers, LayerList
-from ._plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 from ._protocol import AnyModel
 from ._rows import follow_rows
 from ._running import Runs
 from ._training import Trains
+from .graph_config import GRAPH_KEYS, functional_config, takes_graph
 from .input import InputLayer
 from .outside import outside
+from .plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 
 
 @register("Functional")

@@ -20,11 +20,11 @@ from ..layers.core.wrapped import TorchModuleWrapper
 from ..layers.rnn.time_distributed import TimeDistributed
 from ..structure import is_shape, leaves
 from ..weights import Shape
-from ._config import sequential_config
 from ._edges import Masked, call_masked, map_masked
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank, mask_of
 from ._layer_list import HeldLayers
 from ._rows import rows_after
+from .graph_config import sequential_config
 from .input import InputLayer
 from .model import Model
 

@@ -5,8 +5,9 @@ On symbolic tensors they make layers of a graph (`layers.Operation`); on torch t
 
 Those of `operations.OPERATIONS` stand in files of Keras and of kerastorch. The others, in the modules here, only
 compute: in a graph they become `Lambda` layers, which no file holds. Begin with `recorded.py` and `computed.py`, then
-`making.py` (tensors from sizes, parts), `numbers.py` (elementwise, segments), `statistics.py`, `algebra.py` (matrices, spectra,
-losses), `control.py` (loops), `decoding.py` (CTC); `elsewhere.py` says what is left out, and what to use.
+`making.py` (tensors from sizes, parts), `numbers.py` (elementwise, segments), `statistics.py`, `algebra.py`
+(matrices, spectra, losses), `control.py` (loops), `decoding.py` (CTC); `elsewhere.py` says what is left out, and what
+to use.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from ..errors import (
     quote,
 )
 from ..files import Limits
-from ..files._json import parse_json
+from ..files.strict_json import parse_json
 from .recorder.storing import SCHEMA, TEXT
 
 MAX_BYTES = 2 << 30  # of all arrays together; a recorder keeps 256 MB unless it is told otherwise

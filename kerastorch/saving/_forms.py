@@ -21,8 +21,8 @@ from ..errors import SaveError, UnsupportedError
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
 from ..models import Model
-from ..models._config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
-from ..models._masks import Visit
+from ..models.graph_config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
+from ..models.mask_flow import Visit
 from ..spec import Rule
 
 

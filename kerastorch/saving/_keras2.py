@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from ..base.dtype_policy import policy_name
 from ..base.layer import Layer
-from ..compat import _tables as tables
-from ..compat import forms
+from ..compat import forms, tables
 from ..layers import Activation, BatchNormalization, Bidirectional, Identity, TimeDistributed
 from ..layers.normalization.batch_normalization import least_epsilon
 from ..matching.attributes import WRITERS

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..compat import _tables as tables
-from ..compat import forms, operations
-from ..compat._calls import operation_call
+from ..compat import forms, operations, tables
+from ..compat.calls import operation_call
 from ..errors import SaveError, UnsupportedFileError, quote
 from ..spec import TensorRef, map_refs, refs_of
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..compat import _tables as tables
-from ..compat import forms
+from ..compat import forms, tables
 from ..errors import SaveError, quote
-from ..models._config import GRAPH_KEYS, kind_of, lists_layers
+from ..models.graph_config import GRAPH_KEYS, kind_of, lists_layers
 from ._keras2_calls import is_operation, operation_layer, written_calls
 
 Config = dict[str, Any]

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from ..base.dtype_policy import ends_in_own_dtype
 from ..base.layer import Layer
 from ..base.weighted import repr_of
-from ..compat._tables import NEWEST
+from ..compat.tables import NEWEST
 from ..dtypes import dtype_name
 from ..errors import SaveError
 from ..layers import BatchNormalization, Bidirectional, TimeDistributed
 from ..layers.core.operation import Operation
 from ..layers.merging.merge import Merge
 from ..layers.normalization.batch_normalization import least_epsilon
-from ..models._config import CallMasks
-from ..models._masks import Visit
-from ..models._plan import slots_of
+from ..models.graph_config import CallMasks
 from ..models.input import InputLayer
+from ..models.mask_flow import Visit
+from ..models.plan import slots_of
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid

@@ -13,9 +13,9 @@ from ..base.weighted import repr_of
 from ..errors import SaveError
 from ..layers.core.embedding import Embedding
 from ..layers.core.masking import Masking
-from ..models._config import CallMasks, MaskOf, Unmasked
-from ..models._masks import Visit, leaves_of
-from ..models._plan import slots_of
+from ..models.graph_config import CallMasks, MaskOf, Unmasked
+from ..models.mask_flow import Visit, leaves_of
+from ..models.plan import slots_of
 
 _STATES = ("initial_state", "constants")
 

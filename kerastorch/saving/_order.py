@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..compat import depths
-from ..models._config import kind_of
+from ..models.graph_config import kind_of
 
 Config = dict[str, Any]
 Key = tuple[str, int]  # a layer, and the number that its call has in the file

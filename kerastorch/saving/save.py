@@ -18,11 +18,11 @@ from ..base.layer import Layer
 from ..base.variables import weights_on
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
-from ..files._write import in_memory, write_archive
+from ..files.write import in_memory, write_archive
 from ..models import Model, build_model
-from ..models._config import is_functional, lists_layers
-from ..models._masks import Visit, follow_masks
-from ..models._provided import provided
+from ..models.graph_config import is_functional, lists_layers
+from ..models.mask_flow import Visit, follow_masks
+from ..models.provided import provided
 from ..spec import Rule
 from . import _keras2, _keras3
 from ._forms import Dialect, Entry, Forms

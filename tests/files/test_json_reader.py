@@ -9,7 +9,7 @@ import pytest
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError
 from kerastorch.files import Limits
-from kerastorch.files._json import parse_json
+from kerastorch.files.strict_json import parse_json
 
 
 def test_reads_what_keras_writes() -> None:

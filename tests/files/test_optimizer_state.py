@@ -10,7 +10,7 @@ import pytest
 from _made_files import Maker
 
 from kerastorch.files import OptimizerState, open_archive
-from kerastorch.files._write import write_archive
+from kerastorch.files.write import write_archive
 
 NAMES = ["adam/iteration", "adam/learning_rate", "adam/dense_kernel_momentum", "adam/b"]
 

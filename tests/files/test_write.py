@@ -19,7 +19,7 @@ from _goldens import expected_files, unpack
 from kerastorch.errors import SaveError
 from kerastorch.files import Archive, LegacyWeights, TreeWeights, open_archive
 from kerastorch.files._values import Array, LegacyLayer, TreeObject
-from kerastorch.files._write import in_memory, write_archive
+from kerastorch.files.write import in_memory, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -174,7 +174,7 @@ import os, sys
 import numpy as np
 sys.path[:0] = sys.argv[3:]
 from kerastorch.files._values import Array, TreeObject, TreeWeights
-from kerastorch.files._write import in_memory, write_archive
+from kerastorch.files.write import in_memory, write_archive
 values = np.full((400, 500), 7.0)
 arrays = tuple(Array(str(i), values.shape, "float64", lambda: values) for i in range(60))
 weights = TreeWeights({"d": TreeObject(arrays, None)})

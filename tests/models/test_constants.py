@@ -16,7 +16,7 @@ import torch
 import kerastorch as kt
 from kerastorch import Input, Model, layers
 from kerastorch.errors import CorruptFileError, LoadError, SaveError, UnsupportedFileError
-from kerastorch.models._masks import follow_masks
+from kerastorch.models.mask_flow import follow_masks
 
 RNG = np.random.default_rng(0)
 STATE = RNG.normal(size=(2, 4))

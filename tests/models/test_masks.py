@@ -11,7 +11,7 @@ import torch
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.models._masks import follow_masks, mask_events
+from kerastorch.models.mask_flow import follow_masks, mask_events
 from kerastorch.structure import leaves
 
 

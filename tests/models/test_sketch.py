@@ -9,7 +9,7 @@ import pytest
 from kerastorch.compat import read_config
 from kerastorch.errors import ArgumentError
 from kerastorch.models._order import in_order
-from kerastorch.models._sketch import Place, _join, sketch
+from kerastorch.models.sketch import Place, _join, sketch
 from kerastorch.spec import Call, TensorRef
 
 Config = dict[str, Any]

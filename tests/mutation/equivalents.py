@@ -32,5 +32,5 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/compat/_constants.py | _state | inner[0] | (inner[-1])": (
         "of a list of states the first and the last are both nested more deeply than one state is"
     ),
-    "kerastorch/models/_summary.py | _keras_summary | 10000 | 9999": "a width that no table reaches",
+    "kerastorch/models/summary_table.py | _keras_summary | 10000 | 9999": "a width that no table reaches",
 }

@@ -48,8 +48,8 @@ def test_the_graph_of_the_file_says_the_same(keras_worker: KerasWorker) -> None:
     reference = keras_worker.call("keras2", "models:run_model", "cells:constants_model", make_inputs())
     text = reference["json"].replace("ConstantCell", "SimpleRNNCell").replace('"registered_name": "Custom>', '"x": "')
     from kerastorch.compat import to_spec
-    from kerastorch.files._json import parse_json
     from kerastorch.files._limits import Limits
+    from kerastorch.files.strict_json import parse_json
 
     config = parse_json(text, "text", Limits())
     for layer in config["config"]["layers"]:

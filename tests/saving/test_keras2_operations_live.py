@@ -13,7 +13,7 @@ from _keras_worker import KerasWorker
 from parity._operations import make_inputs
 
 import kerastorch as kt
-from kerastorch.compat.forms._form import keys
+from kerastorch.compat.forms.form import keys
 from kerastorch.errors import SaveError
 
 PARTS = 4

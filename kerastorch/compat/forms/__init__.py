@@ -27,8 +27,8 @@ from ._arguments import SIZES as SIZES
 from ._arguments import TUPLES as TUPLES
 from ._arguments import UNDECIDED as UNDECIDED
 from ._arguments import UNLESS as UNLESS
-from ._form import Form as Form
 from .attention import OF_QUERY as OF_QUERY
+from .form import Form as Form
 from .merging import MERGING as MERGING
 from .normalization import SEVERAL_AXES as SEVERAL_AXES
 from .pooling import POOLING as POOLING

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._form import keys
+from .form import keys
 from .recurrent import SEQUENCE
 
 # Every layer may carry these.

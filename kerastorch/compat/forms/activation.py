@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import KERAS2, Form, keys
+from .form import KERAS2, Form, keys
 
 
 def _numbers(names: str, **more: object) -> Form:

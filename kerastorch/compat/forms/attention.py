@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...spec import Era
-from ._form import LORA, WEIGHT, Form, keys
+from .form import LORA, WEIGHT, Form, keys
 
 _TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})
 _KERAS3: frozenset[Era] = frozenset({"keras3"})

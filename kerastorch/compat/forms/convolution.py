@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...spec import Era
-from ._form import KERAS2, WEIGHT, Form, keys
+from .form import KERAS2, WEIGHT, Form, keys
 
 _WINDOW = "kernel_size strides padding data_format activation use_bias"
 _BIAS = "bias_initializer bias_regularizer bias_constraint"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import LORA, TF_ON, WEIGHT, Form, keys
+from .form import LORA, TF_ON, WEIGHT, Form, keys
 
 FORMS: Mapping[str, Form] = {
     "Embedding": Form(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import STANDALONE, Form, keys
+from .form import STANDALONE, Form, keys
 
 _WEIGHT = "init W_regularizer b_regularizer W_constraint b_constraint bias"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import PLAIN, Form, keys
+from .form import PLAIN, Form, keys
 
 FORMS: Mapping[str, Form] = {
     "Concatenate": Form(keys("axis")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import TF_ON, Form, keys
+from .form import TF_ON, Form, keys
 
 _NORM = (
     "axis epsilon center scale beta_initializer gamma_initializer beta_regularizer gamma_regularizer "

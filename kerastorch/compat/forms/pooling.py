@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import Form, keys
+from .form import Form, keys
 
 _POOLING = Form(keys("pool_size strides padding data_format"))
 _GLOBAL = Form(keys("data_format keepdims"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import TF_ON, Form, keys
+from .form import TF_ON, Form, keys
 
 FORMS: Mapping[str, Form] = {
     "Rescaling": Form(keys("scale offset"), ("scale",), TF_ON, keeps_mask=True, numbers=keys("scale offset")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...spec import Era
-from ._form import KERAS2, WEIGHT, Form, keys
+from .form import KERAS2, WEIGHT, Form, keys
 
 _RECURRENT_WEIGHT = "recurrent_initializer recurrent_regularizer recurrent_constraint"
 SEQUENCE = "return_sequences return_state go_backwards stateful"

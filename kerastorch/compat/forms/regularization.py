@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import Form, keys
+from .form import Form, keys
 
 FORMS: Mapping[str, Form] = {
     "GaussianNoise": Form(

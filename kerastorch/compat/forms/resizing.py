@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._form import Form, keys
+from .form import Form, keys
 
 _PADDING = Form(keys("padding data_format"))
 _CROPPING = Form(keys("cropping data_format"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...operations import OPERATIONS
 from ...spec import TensorRef, refs_of
-from ..forms._form import keys
+from ..forms.form import keys
 from ._expression import NotSupported, bound
 from ._rows import Row
 from ._tensorflow import FUNCTIONS

@@ -12,7 +12,7 @@ from _close import BFLOAT16, OUTPUT, assert_close
 from torch import Tensor
 
 from kerastorch import Input, Sequential, layers
-from kerastorch.models._masks import mask_events
+from kerastorch.models.mask_flow import mask_events
 
 B, T, STEPS, F = 2, 3, 4, 5
 # No two (row, step) have the same one, and none of them is full.

@@ -7,8 +7,7 @@ from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
 from ..spec import Call, Constant, LayerSpec, ModelSpec, TensorRef, refs_of
-from . import _tables as tables
-from . import forms
+from . import forms, tables
 from ._constants import argument_in_lists, constant, in_lists
 from ._values import MAX_NESTING, is_int, mapping, sequence, switch
 from ._writer import Context

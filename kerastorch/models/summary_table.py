@@ -15,8 +15,8 @@ from ..base.layer import Layer
 from ..base.variables import all_variables
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import map_shapes
-from ._plan import map_template, slots_of
 from .model import Model
+from .plan import map_template, slots_of
 from .sequential import Sequential
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..spec import Era
-from .forms._form import keys
+from .forms.form import keys
 
 # ---------------------------------------------------------------------------------------------- who wrote it
 

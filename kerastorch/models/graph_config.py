@@ -13,7 +13,7 @@ from ..base.inner_layers import serialize_layer
 from ..base.naming import snake_case
 from ..dtypes import dtype_name
 from ..layers.core.operation import Operation
-from ._plan import Slot, map_template, slots_of
+from .plan import Slot, map_template, slots_of
 
 if TYPE_CHECKING:
     from ..base.layer import Layer

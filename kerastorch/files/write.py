@@ -17,8 +17,8 @@ import numpy as np
 
 from kerastorch.errors import SaveError, quote
 
-from ._replacing import replacing
 from ._values import Archive, Array, LegacyWeights, OptimizerState, TreeWeights
+from .replacing import replacing
 
 if TYPE_CHECKING:
     import h5py

@@ -11,8 +11,8 @@ from ..base.layer import Layer
 from ..layers.core.operation import Operation
 from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked
-from ._plan import Step, map_template, run_plan, slots_of
 from .model import Model
+from .plan import Step, map_template, run_plan, slots_of
 from .sequential import Sequential
 
 # Steps, where nobody knows how many: enough for a layer that needs some, and in parts of many sizes.

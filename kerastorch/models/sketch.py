@@ -13,9 +13,9 @@ from ..errors import KerasTorchError
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from ..structure import map_shapes
 from ._order import NodeKey, in_order
-from ._provided import NOTHING, Provided
 from ._texts import vectorized
 from .build import Making, make_layer
+from .provided import NOTHING, Provided
 
 Shapes = list[Any]  # of shapes with the batch axis; None for one that cannot be told
 
