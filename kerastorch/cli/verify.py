@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--prefix", metavar="P", help="of the outputs in the golden file: keras3_ or tf_keras_, say")
     parser.add_argument("--json", metavar="PATH", help="write the report as JSON too; - prints that alone")
+    parser.add_argument("--html", metavar="PATH", help="write the report as one HTML page too")
     add_file(parser)
     add_arch(parser)
     add_keras(parser)
@@ -37,8 +38,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.golden is None:
         return _run_parity(options)
-    if options.recording is not None or options.json is not None:
-        raise ArgumentError("verify: --golden stands alone: neither --recording nor --json goes with it.")
+    if options.recording is not None or options.json is not None or options.html is not None:
+        raise ArgumentError("verify: --golden stands alone: --recording, --json and --html do not go with it.")
     return _run_golden(options)
 
 
@@ -61,6 +62,8 @@ def _run_parity(options: argparse.Namespace) -> int:
                 Path(options.json).write_text(text + "\n", encoding="utf-8")
             except OSError as error:
                 raise ArgumentError(f"--json {quote(options.json)} cannot be written: {error}") from error
+    if options.html is not None:
+        report.to_html(options.html)
     if options.json != "-":
         make_console().print(str(report))
     return 0 if report.passed else 1

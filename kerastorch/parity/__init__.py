@@ -7,7 +7,8 @@ end. `safety.py`: what a file would make Keras run. `references.py`: what comput
 in float64 and moved by one unit in the last place. `measuring.py`: how far two arrays are apart, in multiples of what
 rounding does. `layers.py`: the layers of both beside each other.
 `compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of them explains a
-difference, and which would have been noticed. `report.py`, `text.py`: what is found. `check.py`: `check_parity`, which
+difference, and which would have been noticed. `report.py`: what is found; `tables.py`, `text.py`, and `page.py` with
+`pictures.py`: how it is shown. `golden.py`: outputs that somebody else has recorded. `check.py`: `check_parity`, which
 does all this.
 """
 

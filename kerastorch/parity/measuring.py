@@ -14,6 +14,7 @@ UNDETERMINED = 1e-2
 UNCERTAIN = "it is drawn at random, or rounding decides what comes out"
 # Up to how many ulps, for the histogram.
 BUCKETS = (0, 1, 4, 16, 256)
+STEPS = 256  # how many places of an axis are told apart
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Measured:
         ulps: How many values are up to 0, 1, 4, 16, 256 and more such units apart.
         note: Why it is not judged; empty if it is.
         wrong: What differs besides the numbers; empty if nothing does.
+        steps: The largest absolute difference at each place of the axis behind that of the batch, which is time in a
+            sequence; empty for arrays without another axis behind it. Of long ones the most of each of 256 parts.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +50,7 @@ class Measured:
     ulps: dict[str, int] = field(default_factory=dict)
     note: str = ""
     wrong: str = ""
+    steps: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def multiple(self) -> float:
@@ -128,6 +132,7 @@ def measure(ours: np.ndarray, reference: np.ndarray, exact: np.ndarray, moved: S
         median_ulps=float(np.median(ulps)),
         ulps=_histogram(ulps),
         note=note,
+        steps=_by_step(distances),
     )
 
 
@@ -154,6 +159,14 @@ def _largest(array: np.ndarray) -> float:
 
 def _first(places: np.ndarray) -> tuple[int, ...]:
     return tuple(int(index) for index in np.unravel_index(int(np.argmax(places)), places.shape))
+
+
+def _by_step(distances: np.ndarray) -> tuple[float, ...]:
+    if distances.ndim < 3:
+        return ()
+    most = distances.max(axis=(0, *range(2, distances.ndim)))
+    parts = np.array_split(most, min(len(most), STEPS))
+    return tuple(float(part.max()) for part in parts)
 
 
 def _histogram(ulps: np.ndarray) -> dict[str, int]:

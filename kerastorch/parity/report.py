@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ..errors import ArgumentError, quote
 from .measuring import Measured, plain_number
 
 # How many times the measured rounding two implementations may lie apart. See docs/parity.md for what was seen.
@@ -250,6 +253,22 @@ class ParityReport:
             if self.training is None
             else {**self.training.to_dict(), "arrays": [row.to_dict() for row in self.trained]},
         }
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one HTML page: verdict, pictures, tables. It needs nothing but a browser.
+
+        Args:
+            path: Where to; a file that is there is overwritten.
+
+        Raises:
+            ArgumentError: It cannot be written there.
+        """
+        from .page import as_html
+
+        try:
+            Path(path).write_text(as_html(self), encoding="utf-8")
+        except OSError as error:
+            raise ArgumentError(f"to_html: {quote(os.fspath(path))} cannot be written: {error}") from error
 
     def __str__(self) -> str:
         from .text import as_text
