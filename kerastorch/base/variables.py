@@ -116,6 +116,14 @@ def own_variables(module: nn.Module) -> list[Variable]:
     return [kept_objects.setdefault((var.name, var.params), Variable(module, var)) for var in ordered]
 
 
+def listed_variables(module: nn.Module) -> list[Variable]:
+    """`own_variables`, and those of a layer inside that Keras lists as the module's own, too: it keeps them by name."""
+    own = own_variables(module)
+    held = getattr(module, "_held_variables", None)  # of a layer
+    held = held() if held is not None else []
+    return sorted([*held, *own], key=lambda variable: not variable.var.trainable) if held else own
+
+
 def mark(module: nn.Module) -> None:
     """Give Keras's methods to the tensors that are variables of the same name and layout in both."""
     added = getattr(module, "_added_weights", ())
@@ -148,11 +156,14 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
     """The variables of `module` and of what is inside it, each once, in Keras's `weights` order."""
     seen: set[int] = set()
     stack = [module]
+    held: set[int] = set()  # variables that a layer further out lists
     while stack:
         current = stack.pop()
         if id(current) in seen:
             continue
         seen.add(id(current))
-        yield from own_variables(current)
+        listed = listed_variables(current)
+        yield from (one for one in listed if id(one) not in held) if held else listed
+        held.update(id(one) for one in listed if one.module is not current)
         ordered: Any = getattr(current, "_sublayers", None)  # a Layer's order is Keras's
         stack.extend(reversed(ordered() if ordered is not None else list(current.children())))

@@ -49,6 +49,10 @@ class Weighted(Tracking):
         """Layers that stand elsewhere, each under the attribute by which some Keras versions find it here, too."""
         return []
 
+    def _held_variables(self) -> list[Variable]:
+        """Variables of the layers inside that Keras finds in an attribute of this one, and writes a second time."""
+        return []
+
     def add_weight(
         self,
         *positional: Any,

@@ -76,7 +76,10 @@ CLASS_ERAS: Mapping[str, frozenset[Era]] = {
     **dict.fromkeys(("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D"), _ONLY_1),
     **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), _OLD),
     **dict.fromkeys(("ParametricSoftplus", "SReLU"), _ONLY_1),
-    **dict.fromkeys(("Identity", "GroupNormalization", "UnitNormalization", "Normalization", "Rescaling"), _TF_ON),
+    **dict.fromkeys(
+        ("Identity", "GroupNormalization", "SpectralNormalization", "UnitNormalization", "Normalization", "Rescaling"),
+        _TF_ON,
+    ),
     "ThresholdedReLU": _OLD,
     "RMSNormalization": _ONLY_3,
     **dict.fromkeys((f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)), _ONLY_3),

@@ -76,6 +76,7 @@ from .normalization.batch_normalization import BatchNormalization as BatchNormal
 from .normalization.group_normalization import GroupNormalization as GroupNormalization
 from .normalization.layer_normalization import LayerNormalization as LayerNormalization
 from .normalization.layer_normalization import RMSNormalization as RMSNormalization
+from .normalization.spectral_normalization import SpectralNormalization as SpectralNormalization
 from .normalization.unit_normalization import UnitNormalization as UnitNormalization
 from .pooling.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
 from .pooling.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D

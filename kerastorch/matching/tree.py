@@ -12,7 +12,7 @@ from torch import nn
 
 from ..base.layer import Layer
 from ..base.naming import name_in_files
-from ..base.variables import own_variables
+from ..base.variables import listed_variables, own_variables
 from ..base.weighted import repr_of
 from ..errors import quote
 from ..files import Array, TreeObject, TreeWeights
@@ -136,7 +136,7 @@ def tree_pairs(
     for path, unit, module, _ in walk(writer, match):
         layer = module if isinstance(module, Layer) else None
         label = f"layer {layer.name!r}" if layer is not None else path or unit
-        variables = own_variables(module)
+        variables = listed_variables(module)
         slots = [Slot(unit, f"{label}: {variable.name}", variable) for variable in variables]
         if path is None:
             match.missing += slots

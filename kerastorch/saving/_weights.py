@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..base.layer import Layer
 from ..base.naming import name_in_files
-from ..base.variables import own_variables
+from ..base.variables import listed_variables, own_variables
 from ..dtypes import dtype_name
 from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
 from ..layers.core.operation import Operation
@@ -42,7 +42,7 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
             continue
         name, cell = getattr(module, "name", None) if stated else None, _cell(module)
         home = f"{path}/{cell[0]}" if cell else path
-        variables = enumerate(own_variables(module))
+        variables = enumerate(listed_variables(module))
         arrays = tuple(_array(f"{home}/vars/{index}", variable.value) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
         if cell:

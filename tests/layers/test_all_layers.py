@@ -154,7 +154,7 @@ def check_count(cls: type[Layer], example: Example) -> None:
     declared = [var for var in cls.WEIGHTS if var.when(layer)]
     if declared:
         wanted = [var.shape(layer, example.input_shape) for var in sorted(declared, key=lambda var: not var.trainable)]
-        assert [array.shape for array in layer.get_weights()] == wanted
+        assert [variable.numpy().shape for variable in layer._own_variables()] == wanted
     trained = [parameter for parameter in layer.parameters() if parameter.requires_grad]
     assert sum(p.numel() for p in trained) == sum(v.value.numel() for v in layer.variables if v.trainable)
 

@@ -204,6 +204,39 @@ def _wrap(class_name: str, **config: Any) -> dict[str, Any]:
     return {"layer": {"class_name": class_name, "config": config}}
 
 
+_SPECTRAL = "SpectralNormalization"
+SPECTRAL_CASES = [
+    # tf-keras's fails in its own checks, unless it is TensorFlow's Keras.
+    Case("SpectralNormalization(Dense)", _SPECTRAL, _wrap("Dense", units=4, activation="tanh"), frameworks=KERAS3),
+    # Of integers Keras makes integers.
+    Case(
+        "SpectralNormalization(Embedding)",
+        _SPECTRAL,
+        _wrap("Embedding", input_dim=9, output_dim=3),
+        shapes=((BATCH, TIME),),
+        integers=9,
+        frameworks=KERAS3,
+    ),
+    *(
+        Case(
+            f"SpectralNormalization({name}) training {steps} {calls}",
+            _SPECTRAL,
+            {**_wrap(name, **config), "power_iterations": steps},
+            shapes=(shape,),
+            training=True,
+            calls=calls,
+            frameworks=KERAS3,
+        )
+        for name, config, shape, steps, calls in (
+            ("Dense", {"units": 4, "activation": "tanh"}, (BATCH, TIME, FEATURES), 1, 1),
+            ("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (TIME, 2, 3)}, (BATCH, TIME, FEATURES), 2, 3),
+            ("Conv1D", {"filters": 4, "kernel_size": 3}, (BATCH, TIME, FEATURES), 2, 2),
+            ("Conv2DTranspose", {"filters": 2, "kernel_size": 2}, (BATCH, 4, 3, 2), 3, 2),
+            ("DepthwiseConv1D", {"kernel_size": 2, "depth_multiplier": 2}, (BATCH, TIME, FEATURES), 1, 2),
+        )
+    ),
+]
+
 TIME_DISTRIBUTED_CASES = [
     Case("TimeDistributed(Dense)", "TimeDistributed", _wrap("Dense", units=2, activation="tanh")),
     Case("TimeDistributed(Dense) mask", "TimeDistributed", _wrap("Dense", units=2), mask="holes"),

@@ -33,6 +33,11 @@ def test_bidirectional_with_a_narrower_backward_layer(keras_worker: KerasWorker,
     assert not differences({**reference, "output_shape": [(None, TIME, 7)]}, run_ours(case, reference))
 
 
+@pytest.mark.parametrize(("framework", "case"), parameters(_cases.SPECTRAL_CASES))
+def test_spectral_normalization(keras_worker: KerasWorker, framework: str, case: Case) -> None:
+    assert_parity(keras_worker, framework, case)
+
+
 @pytest.mark.parametrize(("framework", "case"), parameters(_cases.TIME_DISTRIBUTED_CASES))
 def test_time_distributed(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     assert_parity(keras_worker, framework, case)

@@ -29,6 +29,8 @@ REFUSED = {
     "RMSNormalization-two axes": "has no RMSNormalization",
     "MultiHeadAttention-cross": "no argument use_gate",
     "MultiHeadAttention-key": "no argument sliding_window",
+    "SpectralNormalization-dense": "has no SpectralNormalization",
+    "SpectralNormalization-convolution": "has no SpectralNormalization",
     **{
         f"Adaptive{kind}Pooling{n}D-{name}": f"has no Adaptive{kind}Pooling{n}D"
         for kind in ("Average", "Max")

@@ -42,7 +42,8 @@ def test_keras_opens_every_layer(
     report = kt.save_model(model, path)
     compute = f"{cls._class_name}-{example.name}" not in NOT_ON_CPU
     outputs, weights = keras_worker.call("keras3", "saved:run", str(path), inputs, compute=compute)
-    assert report.arrays == len(weights)
+    twice = [held for part in model.modules() if isinstance(part, Layer) for held in part._held_variables()]
+    assert report.arrays == len(weights) + (len(twice) if ending == ".keras" else 0)
     if compute:
         assert_close(outputs, outputs_of(model, inputs), KERAS)
     if not report.rules:

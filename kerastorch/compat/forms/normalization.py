@@ -29,6 +29,9 @@ FORMS: Mapping[str, Form] = {
     "GroupNormalization": Form(
         keys(_NORM, "groups"), eras=TF_ON, call=("mask",), keeps_mask=True, numbers=keys("groups")
     ),
+    "SpectralNormalization": Form(
+        keys("layer power_iterations"), ("layer",), call=("training",), eras=frozenset({"keras3"})
+    ),
     "UnitNormalization": Form(keys("axis"), eras=TF_ON, keeps_mask=True),
 }
 # Layers whose axis may be a list.

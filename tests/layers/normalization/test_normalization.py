@@ -14,7 +14,7 @@ from torch import nn
 from kerastorch import model_from_json
 from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 from kerastorch.initializers import Constant
-from kerastorch.layers import BatchNormalization, LayerNormalization
+from kerastorch.layers import LSTM, BatchNormalization, Dense, Layer, LayerNormalization, ReLU, SpectralNormalization
 
 Array = np.ndarray
 
@@ -311,3 +311,62 @@ def test_a_file_of_tensorflow_1_with_renormalisation() -> None:
     config.pop("renorm")
     model = model_from_json(json.dumps({**text, "config": {"name": "m", "layers": layers}}))
     assert model.layers[0].fused  # type: ignore[attr-defined]
+
+
+class Product(Layer):
+    """A layer of one's own, whose weight has no name but the attribute's."""
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(input_shape[-1], 3))
+
+    def call(self, x: Any) -> Any:
+        return x @ self.kernel
+
+
+@pytest.mark.parametrize("inner", [Dense, lambda _: Product()], ids=["Dense", "own"])
+def test_a_kernel_has_the_spectral_norm_1(inner: Any) -> None:
+    layer = SpectralNormalization(inner(3), 40)
+    layer.build((None, 4))
+    kernel = np.diag([0.2, 2.0, 0.1, 0.0])[:, :3].astype("float32")
+    layer.layer.kernel.assign(kernel)
+    y = layer(torch.randn(2, 4))
+    assert_close(layer.layer.kernel.numpy(), kernel / 2)
+    assert [variable.value.shape for variable in layer.weights][:2] == [(4, 3), (1, 3)]
+    y.sum().backward()
+    assert layer.layer.kernel.value.grad is not None
+    before = layer.get_weights()
+    layer(torch.randn(2, 4), training=False)
+    for one, other in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_kernel_of_zeros_stays() -> None:
+    layer = SpectralNormalization(Dense(3, kernel_initializer="zeros"))
+    layer.build((None, 4))
+    before = layer.vector_u.clone()
+    assert not layer(torch.ones(2, 4)).any()
+    assert not layer.layer.kernel.numpy().any()
+    assert torch.equal(layer.vector_u, before)
+
+
+def test_spectral_normalisation_in_one_graph() -> None:
+    layer = SpectralNormalization(Dense(3))
+    layer.build((None, 4))
+    other, x = copy.deepcopy(layer), torch.randn(2, 4)
+    assert_close(torch.compile(layer, fullgraph=True, backend="eager")(x), other(x))
+    assert_close(layer.layer.kernel.numpy(), other.layer.kernel.numpy())
+
+
+@pytest.mark.parametrize("inner", [ReLU(name="it"), LSTM(2, name="it")], ids=["ReLU", "LSTM"])
+def test_nothing_to_normalise(inner: Layer) -> None:
+    with pytest.raises(ArgumentError, match="'it', has no weight named kernel or embeddings"):
+        SpectralNormalization(inner)(torch.zeros(1, 2, 3))
+
+
+def test_spectral_normalisation_knows_its_input() -> None:
+    layer = SpectralNormalization(Dense(3), name="s")
+    layer(torch.zeros(1, 4))
+    with pytest.raises(ShapeError, match=r"'s': expected 4 as the last size of the input, got input of shape \(1, 5\)"):
+        layer(torch.zeros(1, 5))
+    with pytest.raises(ArgumentError, match="power_iterations: expected an integer >= 1, got 0"):
+        SpectralNormalization(Dense(3), power_iterations=0)
