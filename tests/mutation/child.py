@@ -90,8 +90,9 @@ class Chosen:
     def pytest_collection_finish(self) -> None:
         """The package that is tested must be the copy's: nothing else says anything of a mutant."""
         for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] == "kerastorch" and not str(module.__file__).startswith(self.package):
-                raise RuntimeError(f"{name} comes from {module.__file__}, not from {self.package}")
+            file = getattr(module, "__file__", None)  # a module of an old path is made by the package, of no file
+            if name.partition(".")[0] == "kerastorch" and file and not file.startswith(self.package):
+                raise RuntimeError(f"{name} comes from {file}, not from {self.package}")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
