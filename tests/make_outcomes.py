@@ -12,10 +12,14 @@ from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
 from _outcomes_attention import attention
+from _outcomes_calls import in_calls
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
+from _outcomes_graphs import graphs
 from _outcomes_layers import called
 from _outcomes_matching import matched
+from _outcomes_own import own
+from _outcomes_saved import saved
 from _outcomes_tables import operations
 from make_goldens import pack
 
@@ -26,6 +30,8 @@ def main() -> None:
         every = {
             "readings": readings(),
             "operations": operations(),
+            "graphs": graphs(),
+            "in_calls": in_calls(),
             "attention": attention(),
             "called": called(),
             "changed": changed(),
@@ -35,6 +41,8 @@ def main() -> None:
             "examples": examples(),
             "summaries": summaries(),
             "matched": matched(),
+            "own": own(),
+            "saved": saved(),
             "written": written(),
             "stored": stored(),
             "printed": printed(Path(folder)),
