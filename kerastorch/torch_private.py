@@ -74,6 +74,16 @@ def is_exporting() -> bool:
     return torch.compiler.is_exporting() if flag is None else flag
 
 
+def is_exporting_to_onnx() -> bool:
+    """Whether `torch.onnx.export` takes the graph, by way of `torch.export`."""
+    return is_exporting() and torch.onnx.is_in_onnx_export()
+
+
+def is_traced_to_onnx() -> bool:
+    """Whether `torch.onnx.export(..., dynamo=False)` takes the graph, by way of `torch.jit.trace`."""
+    return is_tracing() and torch.onnx.is_in_onnx_export()
+
+
 def forward_mode_active() -> bool:
     """Whether forward-mode derivatives are computed. A torch that does not say: yes, likewise."""
     level: int | None = getattr(forward_ad, "_current_level", None)

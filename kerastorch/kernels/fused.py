@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import torch_private
 from ..dtypes import autocasts
+from . import onnx_operators
 from .operators import call_operator, may_read, run_kernel, wants_operator
 from .types import Kernel, States
 
@@ -29,9 +30,20 @@ def _fused(name: str) -> Kernel:
         return out, tuple(last)
 
     def call(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        if torch_private.is_exporting_to_onnx():
+            out, last = _in_onnx(name, x, states, weights, None)
+            return out, *last
         return (call_operator if wants_operator() else run_kernel)(name, x, states, weights)
 
     return run
+
+
+def _in_onnx(
+    name: str, x: Tensor, states: States, weights: Sequence[Tensor], mask: Tensor | None
+) -> tuple[Tensor, States]:
+    w_ih, w_hh, *biases = weights
+    b_ih, b_hh = biases or (None, None)
+    return onnx_operators.run(onnx_operators.KERNELS[name], x, states, (w_ih, w_hh, b_ih, b_hh), mask)
 
 
 # Over all steps (cuDNN on CUDA, oneDNN on CPU). `weights`: w_ih, w_hh and, with bias, b_ih, b_hh.
@@ -39,6 +51,7 @@ fused_lstm = _fused("lstm")
 fused_gru = _fused("gru")
 fused_rnn_tanh = _fused("rnn_tanh")
 fused_rnn_relu = _fused("rnn_relu")
+NAMES = {fused_lstm: "lstm", fused_gru: "gru", fused_rnn_tanh: "rnn_tanh", fused_rnn_relu: "rnn_relu"}
 
 
 def take_steps(x: Tensor, index: Tensor) -> Tensor:
@@ -85,16 +98,21 @@ def masked(
         only_last: Whether the output of the last step is enough, as `(B, 1, U)`.
         hide: Whether the output of a masked step is zero, not that of the latest valid step.
     """
-    seen = mask.cumsum(1)
+    if torch_private.is_exporting_to_onnx():
+        out, finals = _in_onnx(NAMES[kernel], x, states, weights, mask)
+        out = out * mask.unsqueeze(-1) if hide else out
+        return out[:, -1:] if only_last else out, finals
+    seen = onnx_operators.counts(mask)
     last = seen[:, -1:]
     shortest, longest = _lengths(last, mask.shape[1])
     if shortest == mask.shape[1]:
         return kernel(x, states, weights)
-    if shortest == longest and len(mask) == 1:
-        order = mask.nonzero()[:, 1].unsqueeze(0)
+    if torch_private.is_traced_to_onnx():  # which has no stable sort
+        packed = onnx_operators.to_front(x, mask, seen)
+    elif shortest == longest and len(mask) == 1:
+        packed = take_steps(x, mask.nonzero()[:, 1].unsqueeze(0))
     else:
-        order = torch.argsort(mask, dim=1, descending=True, stable=True)[:, :longest]
-    packed = take_steps(x, order)
+        packed = take_steps(x, torch.argsort(mask, dim=1, descending=True, stable=True)[:, :longest])
     if want_states and len(states) == 2 and shortest < longest:
         padding = torch.arange(longest, device=mask.device) >= last
         packed = torch.cat([packed, padding.unsqueeze(-1).to(x.dtype)], dim=-1)

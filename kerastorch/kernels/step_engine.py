@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import native, size_rules
+from .. import native, size_rules, torch_private
 from ..dtypes import autocasts
-from . import activation_gradients, compiled, matrix_products
+from . import activation_gradients, compiled, equations, matrix_products, onnx_operators
 from .equations import Equations, Gradients, Steps, Weights
 from .fused import fused_lstm
 from .input_product import InputProduct
@@ -177,9 +177,27 @@ def run(
 
 
 def _followed_by_autograd(steps: Steps, inputs: Inputs, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    recurrence = onnx_recurrence(steps) if torch_private.is_exporting_to_onnx() and inputs.drop is None else None
+    if recurrence is not None:
+        return onnx_operators.run(recurrence, inputs.x, states, (inputs.w, steps.w_hh, inputs.b, steps.b_hh), mask)
     out, states = loop(steps.equations.cell(steps), inputs.gates(), states, mask)
     # An activation may keep its output, which is the last state, too. In a graph nothing is changed in place.
     return out, states if is_followed() else tuple(state.clone() for state in states)
+
+
+def onnx_recurrence(steps: Steps) -> onnx_operators.Recurrence | None:
+    """The node of ONNX that computes a recurrence; None: there is none."""
+    name, functions = _ONNX.get(steps.equations, ""), (steps.recurrent, steps.activation)
+    if not name or steps.drop is not None or any(function not in onnx_operators.FUNCTIONS for function in functions):
+        return None
+    if name == "LSTM":
+        functions = (*functions, steps.activation)
+    elif name == "RNN":
+        functions = (steps.activation,)
+    return onnx_operators.Recurrence(name, functions, steps.equations is equations.GRU)
+
+
+_ONNX = {equations.LSTM: "LSTM", equations.GRU: "GRU", equations.GRUResetBefore: "GRU", equations.SimpleRNN: "RNN"}
 
 
 def _time_major(x: Tensor) -> Tensor:

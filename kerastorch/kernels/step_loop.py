@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import torch_private
+from ..errors import UnsupportedError
 from .export_scan import scan_steps
 from .matrix_products import linear
 from .types import Activation, States
@@ -40,6 +41,12 @@ def loop(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None) -> tu
     Returns:
         outputs `(B, T, U)`, final states.
     """
+    if torch_private.is_traced_to_onnx():
+        raise UnsupportedError(
+            "torch.onnx.export(..., dynamo=False) would fix the number of steps of a step loop (kernel_choice tells "
+            "which layers have one) at that of the example: export with dynamo=True, or with model.export(path, "
+            'format="onnx").'
+        )
     out, states = (scan_steps if torch_private.is_exporting() else one_by_one)(cell, gates_x, states, mask)
     if mask is not None:
         out = out * (mask.cumsum(1) > 0).unsqueeze(-1)  # zeros, not the initial state, before the first valid step

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...dtypes import autocasts
-from ...kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
+from ...kernels.fused import NAMES, fused_lstm, masked
 from ...kernels.operators import may_read, run_pair, wants_operator
 from ...kernels.step_engine import outruns
 from ...kernels.types import Kernel, States
@@ -17,8 +17,6 @@ from ...torch_private import has_global_hooks, has_hooks
 from .kernel_choice import drops
 from .recurrent import Recurrent
 from .sequence import SequenceLayer
-
-_NAMES = {fused_lstm: "lstm", fused_gru: "gru", fused_rnn_tanh: "rnn_tanh", fused_rnn_relu: "rnn_relu"}
 
 
 def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> str | None:
@@ -41,7 +39,7 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
         return None
     if autocasts(x.device):
         return None
-    return _NAMES[kernel] if mask is None or _is_one_row(mask) else None
+    return NAMES[kernel] if mask is None or _is_one_row(mask) else None
 
 
 def gains(kernel: Kernel, x: Tensor, layer: Any) -> bool:

@@ -1,0 +1,258 @@
+"""ONNX's LSTM, GRU and RNN, for models that `torch.onnx.export` takes.
+
+The exporter writes an operator of torch that is called `onnx::NAME.opsetN` as the node NAME of ONNX, so nobody has to
+give it translations. Each computes here what ONNX says of the node: torch's own check of an export runs it.
+
+Masks need no sort: the valid steps of each row are moved to its front by their counts, `sequence_lens` says how many
+there are, and the node leaves the states of a row as they are behind its end.
+
+Shapes: as in `step_loop` outside, as in ONNX inside: X `(T, B, F)`, W `(1, G*U, F)`, R `(1, G*U, U)`, B `(1, 2*G*U)`,
+Y `(T, 1, B, U)`, states `(1, B, U)`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import activations, gates
+from ..errors import UnsupportedError
+from . import step_loop
+from .types import Activation, States
+
+Weights = tuple[Tensor, Tensor, "Tensor | None", "Tensor | None"]  # w_ih, w_hh, b_ih, b_hh
+
+
+class Function(NamedTuple):
+    """An activation by the name that ONNX has for it, with its constants."""
+
+    name: str
+    alpha: float | None = None
+    beta: float | None = None
+
+
+# A function that is not here keeps a recurrence out of these nodes: it becomes a Scan.
+FUNCTIONS: dict[Activation, Function] = {
+    activations.tanh: Function("Tanh"),
+    activations.sigmoid: Function("Sigmoid"),
+    activations.relu: Function("Relu"),
+    activations.hard_sigmoid: Function("HardSigmoid", 1 / 6, 0.5),
+    activations.hard_sigmoid_keras2: Function("HardSigmoid", 0.2, 0.5),
+    activations.linear: Function("Affine", 1.0, 0.0),
+    activations.softsign: Function("Softsign"),
+    activations.leaky_relu: Function("LeakyRelu", 0.2),
+    activations.elu: Function("Elu", 1.0),
+}
+
+
+class Recurrence(NamedTuple):
+    """What a node computes: its name, the activations in ONNX's order, and on which side of the product r stands."""
+
+    name: str
+    functions: tuple[Activation, ...]
+    linear_before_reset: bool = False
+
+    @property
+    def cell(self) -> gates.Cell:
+        return _CELLS[self.name]
+
+    def step(self, w_hh: Tensor, b_hh: Tensor | None) -> step_loop.Cell:
+        """One step, with weights in torch's layout."""
+        *inner, last = self.functions[:2]
+        if self.name == "LSTM":
+            return step_loop.lstm_cell(w_hh, last, inner[0], None)
+        if self.name == "RNN":
+            return step_loop.rnn_cell(w_hh, last, None)
+        if self.linear_before_reset:
+            return step_loop.gru_cell(w_hh, b_hh, last, inner[0], None)
+        return step_loop.gru_cell_reset_before(w_hh, last, inner[0], None)
+
+
+_CELLS = {"LSTM": gates.LSTM, "GRU": gates.GRU, "RNN": gates.SIMPLE_RNN}
+# What torch's kernels compute.
+KERNELS = {
+    "lstm": Recurrence("LSTM", (activations.sigmoid, activations.tanh, activations.tanh)),
+    "gru": Recurrence("GRU", (activations.sigmoid, activations.tanh), True),
+    "rnn_tanh": Recurrence("RNN", (activations.tanh,)),
+    "rnn_relu": Recurrence("RNN", (activations.relu,)),
+}
+
+
+def run(
+    recurrence: Recurrence, x: Tensor, states: States, weights: Weights, mask: Tensor | None = None
+) -> tuple[Tensor, States]:
+    """Run a recurrence over all steps; a masked step repeats the output and keeps the states.
+
+    Args:
+        recurrence: What to compute.
+        x: `(B, T, F)`.
+        states: `(B, U)` each.
+        weights: In torch's layout; without b_ih there is no b_hh.
+        mask: bool `(B, T)`, True = use the step, or None.
+
+    Returns:
+        outputs `(B, T, U)`, final states. At a masked step before the first valid one the output is zeros.
+    """
+    if x.dtype not in (torch.float32, torch.float16):  # onnxruntime has these nodes for no other
+        return _scan(recurrence, x, states, weights, mask)
+    if mask is None:
+        return _node(recurrence, x, states, weights, None)
+    seen = counts(mask)
+    lengths = seen[:, -1]
+    out, finals = _node(recurrence, to_front(x, mask, seen), states, weights, lengths.to(torch.int32))
+    # In front of the outputs stands a row of zeros, for the steps without a valid one before them.
+    out = torch.cat([out.new_zeros(out[:, :1].shape), out], dim=1)
+    out = out.gather(1, seen.unsqueeze(-1).expand(-1, -1, out.shape[-1]))
+    any_valid = (lengths > 0).unsqueeze(-1)
+    return out, tuple(torch.where(any_valid, new, old) for new, old in zip(finals, states, strict=True))
+
+
+def counts(mask: Tensor) -> Tensor:
+    """How many steps are True up to each, itself included."""
+    return mask.cumsum(1, dtype=torch.int64)  # with the dtype: ONNX sums no bool
+
+
+def to_front(x: Tensor, mask: Tensor, seen: Tensor) -> Tensor:
+    """The valid steps of each row, then the others; each in their order."""
+    unseen = counts(~mask)
+    place = torch.where(mask, seen - 1, seen[:, -1:] + unseen - 1)
+    return torch.zeros_like(x).scatter(1, place.unsqueeze(-1).expand(-1, -1, x.shape[-1]), x)
+
+
+def _scan(
+    recurrence: Recurrence, x: Tensor, states: States, weights: Weights, mask: Tensor | None
+) -> tuple[Tensor, States]:
+    w_ih, w_hh, b_ih, b_hh = weights
+    if b_hh is not None and not recurrence.linear_before_reset:
+        b_ih = b_hh if b_ih is None else b_ih + b_hh
+    gates_x = F.linear(x.transpose(0, 1), w_ih, b_ih)
+    return step_loop.loop(recurrence.step(w_hh, b_hh), gates_x, states, mask)
+
+
+def _node(
+    recurrence: Recurrence, x: Tensor, states: States, weights: Weights, lengths: Tensor | None
+) -> tuple[Tensor, States]:
+    w_ih, w_hh, b_ih, b_hh = weights
+    order = functools.partial(_reordered, recurrence.cell.torch, recurrence.cell.onnx)
+    bias = None
+    if b_ih is not None:  # ONNX adds two: behind one alone stand zeros, not of `new_zeros`, which is no constant there
+        parts = order(b_ih), b_ih * 0 if b_hh is None else order(b_hh)
+        bias = torch.cat(parts).unsqueeze(0)
+    functions = [FUNCTIONS[function] for function in recurrence.functions]
+    constants = {
+        "activation_alpha": [function.alpha for function in functions if function.alpha is not None],
+        "activation_beta": [function.beta for function in functions if function.beta is not None],
+    }
+    options: dict[str, Any] = {key: values for key, values in constants.items() if values}
+    if recurrence.linear_before_reset:
+        options["linear_before_reset"] = 1
+    out, *last = operator(recurrence.name)(
+        x.transpose(0, 1),
+        order(w_ih).unsqueeze(0),
+        order(w_hh).unsqueeze(0),
+        bias,
+        lengths,
+        *(state.unsqueeze(0) for state in states),
+        activations=[function.name for function in functions],
+        hidden_size=w_hh.shape[1],
+        **options,
+    )
+    return out.squeeze(1).transpose(0, 1), tuple(state.squeeze(0) for state in last)
+
+
+def _reordered(old: str, new: str, weight: Tensor) -> Tensor:
+    """Blocks of gates along the first axis, in another order."""
+    if old == new:
+        return weight
+    units = len(weight) // len(old)
+    # Slices: the exporter moves them into the weights, which it does not with `chunk`.
+    return torch.cat([weight[old.index(gate) * units : (old.index(gate) + 1) * units] for gate in new])
+
+
+# ---------------------------------------------------------------- the operators
+
+
+@functools.cache
+def operator(name: str) -> Any:
+    """The operator that becomes a node of this name; it is made when it is first asked for.
+
+    Not before: a later torch may bring operators of these names, and would find its names taken.
+    """
+    qualified = f"onnx::{name}.opset14"
+    states = 2 if name == "LSTM" else 1
+    extra = ", int linear_before_reset=0" if name == "GRU" else ""
+    try:
+        torch.library.define(
+            qualified,
+            "(Tensor X, Tensor W, Tensor R, Tensor? B=None, Tensor? sequence_lens=None, Tensor? initial_h=None, "
+            f"{'Tensor? initial_c=None, ' if states == 2 else ''}*, str[] activations, float[]? activation_alpha=None, "
+            f"float[]? activation_beta=None, int hidden_size{extra}) -> ({', '.join(['Tensor'] * (1 + states))})",
+        )
+    except RuntimeError as error:
+        raise UnsupportedError(
+            f"torch {torch.__version__} has an operator {qualified} of its own, whose arguments are not known here: "
+            "use a newer kerastorch, or an older torch."
+        ) from error
+
+    def forward(X: Tensor, W: Tensor, R: Tensor, *others: Any, **options: Any) -> tuple[Tensor, ...]:
+        return _compute(name, X, W, R, others, options)
+
+    def fake(X: Tensor, W: Tensor, R: Tensor, *others: Any, **options: Any) -> tuple[Tensor, ...]:
+        steps, batch = X.shape[:2]
+        units = options["hidden_size"]
+        return X.new_empty(steps, 1, batch, units), *(X.new_empty(1, batch, units) for _ in range(states))
+
+    torch.library.impl(qualified, "default", forward)
+    torch.library.register_fake(qualified, fake)
+    return getattr(torch.ops.onnx, name).opset14
+
+
+def _compute(name: str, X: Tensor, W: Tensor, R: Tensor, others: Any, options: Any) -> tuple[Tensor, ...]:
+    """What ONNX says of a node."""
+    bias, lengths, *initial = others
+    cell = _CELLS[name]
+    order = functools.partial(_reordered, cell.onnx, cell.torch)
+    recurrence = Recurrence(name, _functions(**options), bool(options.get("linear_before_reset")))
+    w_ih, w_hh = order(W[0]), order(R[0])
+    b_ih, b_hh = (None, None) if bias is None else (order(part) for part in bias[0].chunk(2))
+    mask = None if lengths is None else torch.arange(len(X), device=X.device) < lengths.unsqueeze(1)
+    states = tuple(state[0] for state in initial)
+    out, last = _scan(recurrence, X.transpose(0, 1), states, (w_ih, w_hh, b_ih, b_hh), mask)
+    if mask is not None:
+        out = out * mask.unsqueeze(-1)
+    return out.transpose(0, 1).unsqueeze(1).contiguous(), *(state.unsqueeze(0).clone() for state in last)
+
+
+def _functions(
+    activations: Sequence[str],
+    activation_alpha: Sequence[float] | None = None,
+    activation_beta: Sequence[float] | None = None,
+    **_: Any,
+) -> tuple[Activation, ...]:
+    """The activations that a node names. Their constants stand in lists, those that have none have no place there."""
+    takes = {function.name: function for function in FUNCTIONS.values()}
+    alphas, betas = iter(activation_alpha or ()), iter(activation_beta or ())
+    found = []
+    for name in activations:
+        constants = [
+            next(values) for values, one in zip((alphas, betas), takes[name][1:], strict=True) if one is not None
+        ]
+        found.append(functools.partial(_FORMULAS[name], *constants) if constants else _FORMULAS[name])
+    return tuple(found)
+
+
+_FORMULAS: dict[str, Callable[..., Tensor]] = {
+    "Tanh": torch.tanh,
+    "Sigmoid": torch.sigmoid,
+    "Relu": torch.relu,
+    "Softsign": F.softsign,
+    "HardSigmoid": lambda alpha, beta, x: (alpha * x + beta).clamp(0, 1),
+    "Affine": lambda alpha, beta, x: alpha * x + beta,
+    "LeakyRelu": lambda alpha, x: F.leaky_relu(x, alpha),
+    "Elu": lambda alpha, x: F.elu(x, alpha),
+}
