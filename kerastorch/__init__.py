@@ -50,6 +50,7 @@ if _TYPE_CHECKING:
     from .load import model_from_config as model_from_config
     from .load import model_from_json as model_from_json
     from .parity import ParityReport as ParityReport
+    from .parity import assert_keras_parity as assert_keras_parity
     from .parity import check_parity as check_parity
     from .parity import read_recording as read_recording
     from .saving import SaveReport as SaveReport
@@ -60,7 +61,7 @@ if _TYPE_CHECKING:
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
-_CHECKERS = ("ParityReport", "check_parity", "read_recording")
+_CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")
 _ABSENT = {
     "applications": "use torchvision's, or load the model from a file of Keras.",
     "datasets": "load the arrays with numpy from the files in ~/.keras/datasets, or use torchvision.datasets.",

@@ -94,6 +94,10 @@ class RecordingError(KerasTorchError, RuntimeError):
     """Keras, in a process of its own, has not computed what it was asked for; the message holds its last lines."""
 
 
+class MissingKerasError(RecordingError):
+    """There is no Keras where one was to run, or none with the backend that was asked for."""
+
+
 class SaveError(OSError, KerasTorchError, ValueError):
     """A file cannot be written; what stood there before is unchanged."""
 

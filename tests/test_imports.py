@@ -101,7 +101,7 @@ ORDER = (
     ("load", "saving"),
     ("training", "streaming", "export"),
     ("parity",),
-    ("cli",),
+    ("cli", "pytest_plugin"),
     ("__main__", "__init__"),
 )
 RANK = {name: rank for rank, row in enumerate(ORDER) for name in row}

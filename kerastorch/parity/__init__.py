@@ -9,9 +9,10 @@ rounding does. `layers.py`: the layers of both beside each other.
 `compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of them explains a
 difference, and which would have been noticed. `report.py`: what is found; `tables.py`, `text.py`, and `page.py` with
 `pictures.py`: how it is shown. `golden.py`: outputs that somebody else has recorded. `check.py`: `check_parity`, which
-does all this.
+does all this; `asserting.py`: the same as an assertion.
 """
 
+from .asserting import assert_keras_parity as assert_keras_parity
 from .check import check_parity as check_parity
 from .child import record as record
 from .compare import compare as compare
@@ -24,6 +25,7 @@ from .safety import load_checked as load_checked
 __all__ = [
     "ParityReport",
     "Recording",
+    "assert_keras_parity",
     "check_parity",
     "compare",
     "load_checked",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, RecordingError, quote
+from ..errors import ArgumentError, MissingKerasError, RecordingError, quote
 from .reading import Recording, read_recording
 from .recorder import script
 
@@ -23,6 +23,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 KERAS = ("auto", "keras", "tf_keras", "tensorflow")
 _LINES = 12  # of a process that failed
 _SAID = "recorder: "
+_NO_KERAS = 4  # as in recorder/main.py, which is never imported
 
 
 def record(
@@ -67,7 +68,8 @@ def record(
         What was recorded.
 
     Raises:
-        RecordingError: There is no Keras, it cannot read or run the model, it died, or it took longer than `timeout`.
+        MissingKerasError: There is no Keras, or none with that backend.
+        RecordingError: It cannot read or run the model, it died, or it took longer than `timeout`.
         ArgumentError: There is no such Python, or an argument has a value that it cannot take.
     """
     for name, value, known in (("keras", keras, KERAS), ("backend", backend, BACKENDS)):
@@ -85,6 +87,7 @@ def record(
         for path in custom:
             arguments += ["--custom", os.path.abspath(os.fspath(path))]
         arguments += ["--trust"] if trust else []
+        arguments += ["--backend", backend] if backend != BACKENDS[0] else []
         arguments += [] if layers else ["--outputs-only"]
         if inputs is not None:
             given = Path(folder, "inputs.npz")
@@ -154,6 +157,8 @@ def _run(
                     progress(said := latest)
         finally:
             _end(process)
+    if process.returncode == _NO_KERAS:
+        raise MissingKerasError(f"There is no such Keras there. {_last_lines(log)}")
     if process.returncode != 0:
         raise RecordingError(f"Keras has computed nothing: {_how_it_ended(process.returncode)}. {_last_lines(log)}")
 

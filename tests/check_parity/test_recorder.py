@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_array_equal
 
 from kerastorch.parity import recorder_script
+from kerastorch.parity.recorder.capture import to_array
 from kerastorch.parity.recorder.probes import arrays, describe_weights, digest, plan, random_weights
 
 IDS = {"name": "ids", "shape": [None, None], "dtype": "int32", "ids": 9, "pad": 0}
@@ -93,7 +97,7 @@ def test_it_runs_where_nothing_of_ours_is(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, str(path), "m.h5", "r.npz", "--arch", "a.json", "--keras", "keras"]
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert run.returncode == 2
+    assert run.returncode == 4
     assert "recorder: error: there is no Keras in" in run.stdout
     assert "keras: no tensorflow" in run.stdout
 
@@ -161,3 +165,41 @@ def test_random_weights_are_such_that_a_model_can_have_them() -> None:
     assert all((a == b).all() for a, b in zip(made[:4], random_weights(described, 1)[:4], strict=True))
     assert described["sha256"][0] == digest(held[0])
     assert digest(held[3]) != digest(held[3].reshape(2, 2))
+
+
+def test_values_of_torch_are_arrays() -> None:
+    """The backend torch of Keras 3: its dense tensors have the methods of sparse ones."""
+    values = torch.arange(6.0).reshape(2, 3)
+    assert_array_equal(to_array(values.requires_grad_()), values.detach().numpy())
+    narrow = to_array(values.bfloat16())
+    assert narrow is not None
+    assert narrow.dtype == "float32"
+    assert_array_equal(narrow, values.detach().numpy())
+    assert to_array(values.to_sparse()) is None
+
+
+def test_a_backend_is_that_of_keras_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another Keras does not stand in for one with the backend that is asked for."""
+
+    def made(name: str, version: str, backend: str) -> types.ModuleType:
+        module = types.ModuleType(name)
+        module.__version__ = version  # type: ignore[attr-defined]
+        module.backend = types.SimpleNamespace(backend=lambda: backend)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
+        return module
+
+    two, three = made("tf_keras", "2.21.0", "tensorflow"), made("keras", "3.15.1", "tensorflow")
+    assert recorder_main().find_keras("auto", True) is three
+    assert recorder_main().find_keras("auto", False) is two
+    for wanted in ("auto", "keras", "tf_keras"):
+        with pytest.raises(Exception, match=r"there is no Keras with the backend jax in .* has another"):
+            recorder_main().find_keras(wanted, False, "jax")
+    jax = made("keras", "3.15.1", "jax")
+    assert recorder_main().find_keras("auto", False, "jax") is jax
+
+
+def recorder_main() -> types.SimpleNamespace:
+    """The recorder's command line, from its one file; kerastorch never imports it."""
+    namespace: dict[str, object] = {"__name__": "recorder"}
+    exec(compile(recorder_script(), "recorder.py", "exec"), namespace)
+    return types.SimpleNamespace(**namespace)

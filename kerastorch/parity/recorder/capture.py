@@ -50,8 +50,11 @@ def reset_states(model):
 
 def to_array(value):
     """A value of any backend as a numpy array; None for what is no array."""
-    if hasattr(value, "detach"):
+    if hasattr(value, "detach"):  # of torch, where dense tensors have a method to_dense, too
+        if "strided" not in str(value.layout):
+            return None
         value = value.detach().cpu()
+        value = (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
     if hasattr(value, "to_tensor") or hasattr(value, "to_dense"):
         return None  # ragged and sparse values have no array
     array = np.asarray(value)

@@ -16,6 +16,12 @@ from .capture import is_eager, version_of
 from .recording import Recorder, Refused
 from .storing import hash_of_file
 
+NO_KERAS = 4  # the exit status where there is none; 2 where it does not do what it is asked for
+
+
+class NoKeras(Refused):
+    """There is no Keras here, or none with the backend that is asked for."""
+
 
 def parser():
     made = argparse.ArgumentParser(description="Record what a Keras model computes, layer by layer.")
@@ -24,6 +30,7 @@ def parser():
     made.add_argument("--arch", metavar="A.json", help="for a file of weights: the model's to_json() text")
     made.add_argument("--keras", choices=["auto", "keras", "tf_keras", "tensorflow"], default="auto",
                       help="which Keras; that of the file's own era if it is there")  # fmt: skip
+    made.add_argument("--backend", metavar="B", help="of Keras 3: tensorflow, jax or torch; the one that is set up")
     made.add_argument("--custom", metavar="M.py", action="append", default=[],
                       help="run this file; its classes and functions are the model's custom objects")  # fmt: skip
     made.add_argument("--trust", action="store_true", help="let Keras run code that stands in the file (Lambda)")
@@ -53,9 +60,11 @@ def is_of_keras3(path):
     return text.startswith("3")
 
 
-def find_keras(wanted, keras3):
-    """The Keras to use: the wanted one, else that of the file's era, else any that is here."""
+def find_keras(wanted, keras3, backend=None):
+    """The Keras to use: the wanted one, else that of the file's era, else any that is here. With a backend, Keras 3."""
     order = ["keras", "tf_keras", "tensorflow"] if keras3 else ["tf_keras", "keras", "tensorflow"]
+    if backend:
+        wanted = "keras" if wanted == "auto" else wanted
     found = []
     for name in order if wanted == "auto" else [wanted]:
         try:
@@ -68,12 +77,16 @@ def find_keras(wanted, keras3):
         except ImportError as error:
             found.append("%s: %s" % (name, error))
             continue
+        if backend and (version_of(keras) < (3, 0) or keras.backend.backend() != backend):
+            found.append("%s %s has another" % (name, keras.__version__))
+            continue
         if wanted != "auto" or (version_of(keras) >= (3, 0)) == keras3:
             return keras
         found.append(keras)
     there = [keras for keras in found if not isinstance(keras, str)]
     if not there:
-        raise Refused("there is no Keras in %s: %s" % (sys.executable, "; ".join(found)))
+        kind = "Keras with the backend %s" % backend if backend else "Keras"
+        raise NoKeras("there is no %s in %s: %s" % (kind, sys.executable, "; ".join(found)))
     return there[0]
 
 
@@ -128,9 +141,11 @@ def main(arguments=None):
         end_with_parent()
     for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
         os.environ.setdefault(name, value)
+    if options.backend:
+        os.environ["KERAS_BACKEND"] = options.backend
     try:
         say("looking for Keras")
-        keras = find_keras(options.keras, options.arch is None and is_of_keras3(options.model))
+        keras = find_keras(options.keras, options.arch is None and is_of_keras3(options.model), options.backend)
         if not is_eager(keras):
             # Inference; eager models are told by the call.
             keras.backend.set_learning_phase(0)  # pyright: ignore[reportAttributeAccessIssue]
@@ -146,7 +161,7 @@ def main(arguments=None):
         recorder.store.write(options.recording, said)
     except Refused as error:
         say("error: %s" % error)
-        return 2
+        return NO_KERAS if isinstance(error, NoKeras) else 2
     say("written: %s" % options.recording)
     return 0
 
