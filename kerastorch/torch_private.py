@@ -50,6 +50,7 @@ def missing() -> list[str]:
     """The names that the installed torch lacks, as far as they were looked for."""
     absent = [] if hasattr(forward_ad, "_current_level") else ["_current_level"]
     absent += [] if hasattr(torch.compiler, "_is_exporting_flag") else ["_is_exporting_flag"]
+    absent += [] if hasattr(Tensor, "_version") else ["_version"]
     absent += [name for name in (*_HOOKS, "_non_persistent_buffers_set") if not hasattr(nn.Module(), name)]
     return [*_missing, *absent]
 
@@ -101,6 +102,11 @@ def is_watched() -> bool:
 def outside_modes() -> AbstractContextManager[Any]:
     """Make real tensors although a `FakeTensorMode` or the like is on; a torch without a way to that makes none."""
     return nullcontext() if _without_modes is None or not is_watched() else _without_modes()
+
+
+def version_of(tensor: Tensor) -> Any:
+    """What changes whenever a tensor is written to. A torch that does not count: something new each time."""
+    return getattr(tensor, "_version", None) or (0 if hasattr(Tensor, "_version") else object())
 
 
 def has_global_hooks() -> bool:

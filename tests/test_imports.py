@@ -85,6 +85,7 @@ ORDER = (
         "regularizers",
         "constraints",
     ),
+    ("distributed",),
     ("files", "compat", "convert", "optimizers", "losses"),
     ("metrics", "callbacks"),
     ("kernels",),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
+from ..distributed import pack, unpack
 from ..errors import ArgumentError, quote
 from .base import Callback
 
-_FILE, _META = "latest.npz", "meta"
+_FILE = "latest.npz"
 
 
 class BackupAndRestore(Callback):
@@ -74,18 +71,13 @@ class BackupAndRestore(Callback):
     # ------------------------------------------------------------------ the file
 
     def _keep(self, epoch: int) -> None:
-        packed = _Packed()
-        weights = packed.of({key: value.detach() for key, value in self.model.state_dict().items()})
-        optimizer = packed.of(self.model.optimizer.state_dict())
         devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        chance = packed.of([torch.get_rng_state(), *devices])
-        meta = {"epoch": epoch, "weights": weights, "optimizer": optimizer, "chance": chance}
-        packed.arrays[_META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        state = {"epoch": epoch, **state_of(self.model), "chance": [torch.get_rng_state(), *devices]}
         os.makedirs(self.backup_dir, exist_ok=True)
         temporary = f"{self._path}.{os.getpid()}"
         try:
             with open(temporary, "wb") as file:
-                np.savez(file, allow_pickle=False, **packed.arrays)
+                file.write(pack(state))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self._path)
@@ -94,59 +86,36 @@ class BackupAndRestore(Callback):
                 os.unlink(temporary)
 
     def _restored(self) -> int:
-        with np.load(self._path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        meta = json.loads(arrays[_META].tobytes())
-        weights = _unpacked(meta["weights"], arrays)
+        with open(self._path, "rb") as file:
+            state = unpack(file.read())
         wanted = {key: tuple(value.shape) for key, value in self.model.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in weights.items()}
+        found = {key: tuple(value.shape) for key, value in state["weights"].items()}
         if wanted != found:
             differ = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
             raise ArgumentError(
                 f"BackupAndRestore: {quote(self._path)} is of another model: {', '.join(map(quote, differ[:5]))} "
                 "differ. Give each training a folder of its own, or delete the file."
             )
-        self.model.load_state_dict(weights)
-        build = getattr(self.model.optimizer, "build", None)
-        if build is not None:
-            build(self.model)
-        self.model.optimizer.load_state_dict(_unpacked(meta["optimizer"], arrays))
-        own, *devices = _unpacked(meta["chance"], arrays)
+        put_state(self.model, state)
+        own, *devices = state["chance"]
         torch.set_rng_state(own)
         if devices and len(devices) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(devices)
-        return int(meta["epoch"])
+        return int(state["epoch"])
 
 
-class _Packed:
-    """Tensors in nested lists and dicts as arrays; the rest as JSON that names them."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray] = {}
-
-    def of(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            name = f"array_{len(self.arrays)}"
-            dense = value.detach().cpu().contiguous()
-            dtype = str(dense.dtype).removeprefix("torch.")
-            self.arrays[name] = (dense.view(torch.int16) if dense.dtype == torch.bfloat16 else dense).numpy()
-            return {"array": name, "dtype": dtype}
-        if isinstance(value, Mapping):
-            return {"items": [[key, self.of(item)] for key, item in value.items()]}
-        if isinstance(value, (list, tuple)):
-            return {"tuple" if isinstance(value, tuple) else "list": [self.of(item) for item in value]}
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return {"value": float(value) if isinstance(value, float) else value}
-        raise ArgumentError(f"BackupAndRestore: the optimizer keeps {quote(value)}, which no file of numbers can hold.")
+def state_of(model: Any) -> dict[str, Any]:
+    """What the steps of a training change, which `put_state` takes: the weights and the state of the optimizer."""
+    optimizer = model.optimizer
+    state = None if optimizer is None or not getattr(optimizer, "built", True) else optimizer.state_dict()
+    return {"weights": dict(model.state_dict()), "optimizer": state}
 
 
-def _unpacked(packed: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
-    if "array" in packed:
-        tensor = torch.from_numpy(np.array(arrays[packed["array"]]))
-        return tensor.view(torch.bfloat16) if packed["dtype"] == "bfloat16" else tensor
-    if "items" in packed:
-        return {key: _unpacked(item, arrays) for key, item in packed["items"]}
-    for kind, make in (("tuple", tuple), ("list", list)):
-        if kind in packed:
-            return make(_unpacked(item, arrays) for item in packed[kind])
-    return packed["value"]
+def put_state(model: Any, state: dict[str, Any]) -> None:
+    """Put a state of `state_of` into the model and its optimizer."""
+    model.load_state_dict(state["weights"])
+    if state["optimizer"] is not None:
+        build = getattr(model.optimizer, "build", None)
+        if build is not None:
+            build(model)
+        model.optimizer.load_state_dict(state["optimizer"])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .._serial import snake_case
+from ..distributed import as_part, over_all
 from ..errors import ArgumentError, ShapeError, quote
 from . import functions
 
@@ -48,7 +49,7 @@ def reduce(
         valid = torch.as_tensor(mask).to(values.device).to(values.dtype)
         if masking == "valid" and reduction in ("mean", "sum_over_batch_size"):
             # Divides by what is valid where the mean below divides by all; nothing is valid: 0.
-            valid = valid * torch.nan_to_num(valid.numel() / valid.sum(), nan=0.0, posinf=0.0)
+            valid = valid * torch.nan_to_num(valid.numel() / over_all(valid.sum()), nan=0.0, posinf=0.0)
         if weight is None:
             weight = valid
         else:
@@ -61,23 +62,24 @@ def reduce(
         return values
     total = values.sum()
     if reduction == "sum":
-        return total
+        return as_part(total)
     if reduction == "mean_with_sample_weight" and weight is not None:
         # Without a weight the loss is 0, and so is its gradient: no division by 0 is recorded.
-        return total / torch.where(weight.sum() == 0, 1.0, weight.sum()) * (weight.sum() != 0)
+        counted = over_all(weight.sum())
+        return total / torch.where(counted == 0, 1.0, counted) * (counted != 0)
     return total / values.numel() if values.numel() else total
 
 
 def _reduced_by_weights(values: Tensor, weight: Tensor | None, mask: Any, reduction: Reduction) -> Tensor:
     if mask is not None:
         valid = torch.as_tensor(mask).to(values.device).to(values.dtype)
-        values = _times(values, valid) / valid.mean()
+        values = _times(values, valid) / (over_all(valid.sum()) / valid.numel())
     if weight is not None:
         values = values.flatten(weight.ndim).mean(-1) if values.ndim > weight.ndim else values
-        values = values * weight / (weight != 0).to(values.dtype).mean()
+        values = values * weight / (over_all((weight != 0).to(values.dtype).sum()) / weight.numel())
     if reduction in (None, "none"):
         return values
-    return values.sum() if reduction == "sum" else values.mean()
+    return as_part(values.sum()) if reduction == "sum" else values.mean()
 
 
 def _times(values: Tensor, weight: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class MetricVariable(nn.Parameter):
     """
 
     _called: str | None = None
+    aggregation = "sum"
 
     def __new__(cls, data: Tensor, name: str | None = None) -> MetricVariable:
         made = super().__new__(cls, data, requires_grad=False)
@@ -103,6 +104,7 @@ class Metric:
     """
 
     _direction: str | None = None  # "up" or "down": which way is better, where the class knows
+    _counted: ClassVar[tuple[str, ...]] = ()  # attributes that are numbers of Python, which batches add to
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else name
@@ -124,13 +126,15 @@ class Metric:
             shape: Its shape.
             initializer: What it starts from.
             dtype: Its dtype; float32 if None.
-            aggregation: How several processes would join it; accepted, there is one.
+            aggregation: How several processes join it: "sum", "mean", or "only_first_replica".
             name: Its name.
         """
         start = initializers.get(initializer)
         data = torch.zeros(tuple(shape)) if start is None else start(tuple(shape))
-        self._variables.append(MetricVariable(data.to(weight_dtype(dtype)), name))
-        return self._variables[-1]
+        made = MetricVariable(data.to(weight_dtype(dtype)), name)
+        made.aggregation = aggregation or "only_first_replica"
+        self._variables.append(made)
+        return made
 
     def add_weight(
         self, name: Any = None, shape: Any = (), aggregation: str = "sum", initializer: Any = "zeros", dtype: Any = None
@@ -152,6 +156,15 @@ class Metric:
             with torch.inference_mode(False):  # `predict` may be the first to see it
                 self._state[name] = torch.zeros(shape, dtype=dtype, device=like.device)
         return self._state[name]
+
+    def _parts(self) -> list[Metric]:
+        """The metrics that this one is made of, and itself."""
+        inner = [part for value in vars(self).values() if isinstance(value, Metric) for part in value._parts()]
+        return [self, *inner]
+
+    def _sums(self) -> list[Tensor]:
+        """The tensors that batches are added to, without those of other parts."""
+        return [*self._state.values(), *self._variables]
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Take a batch in."""

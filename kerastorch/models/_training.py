@@ -18,7 +18,8 @@ class Trains:
         optimizer: What `compile` was given, made into an optimizer.
         loss: What `compile` was given.
         history: The `History` of the latest `fit`.
-        stop_training: A callback sets it to end a training after the batch.
+        stop_training: A callback sets it to True to end a training after the batch.
+        stop_evaluating: A callback sets it to True to end an evaluation after the batch.
     """
 
     @property
@@ -50,13 +51,13 @@ class Trains:
                 with such a list for each. "accuracy" and "crossentropy" are chosen by the shapes.
             weighted_metrics: Metrics that weigh samples by `sample_weight` or `class_weight`.
             run_eagerly: Keras's; nothing is compiled unless `jit_compile` is True.
-            steps_per_execution: 1.
+            steps_per_execution: Batches between two calls of the hooks of batches. Epochs end where they end.
             jit_compile: True: the forward pass is compiled by `torch.compile`.
             auto_scale_loss: Put the optimizer into a `LossScaleOptimizer` if a layer is in `mixed_float16`.
 
         Raises:
-            UnsupportedError: `steps_per_execution` is not 1, or a layer is in `mixed_float16`, the optimizer is torch's
-                own, and `auto_scale_loss` is not False.
+            UnsupportedError: A layer is in `mixed_float16`, the optimizer is torch's own, and `auto_scale_loss` is not
+                False.
         """
         outside("compile")(
             self,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..distributed import gradients_joined
 from ..errors import ArgumentError, NotBuiltError, quote
 from ._trained import Trained, trained_of
 
@@ -83,5 +84,5 @@ class TakesGradients:
                 "parameter.grad, or from variable.value.grad for the entries of model.trainable_weights."
             )
         with torch.no_grad():
-            self._apply(grads)
+            self._apply(gradients_joined(grads))
         return self.iterations

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .._serial import snake_case
+from ..distributed import gradients_joined
 from ..errors import ArgumentError, NotBuiltError, quote
 from ..torch_private import foreach
 from ._arguments import Arguments
@@ -222,7 +223,8 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         grads = {part: part.grad for group in self.param_groups for part in group["params"] if part.grad is not None}
-        self._apply({part: grad.to_dense() if grad.is_sparse else grad for part, grad in grads.items()})
+        dense = {part: grad.to_dense() if grad.is_sparse else grad for part, grad in grads.items()}
+        self._apply(gradients_joined(dense))
         return loss
 
     def _apply(self, grads: _Grads) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import losses, metrics, optimizers
+from ..arrays import check_counts
+from ..distributed import as_part, own_rows
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers import Layer
 from .measured import Measured, kept_metrics, kind_by_shape
@@ -33,6 +35,8 @@ class Compiled:
     ) -> None:
         self.model, self.loss, self.loss_weights = model, loss, loss_weights
         self.measured, self.forward = Measured(model, metrics, weighted_metrics), forward
+        self.steps_per_execution = 1  # batches between two calls of the hooks of batches
+        self.parallel: Any = None  # what trains in the place of `forward` where several processes do
         self.given_metrics = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         self.stated: Any = None  # the words of the file that said all this, and the config of its optimizer then
         self.tracker = _LossMean("loss")
@@ -177,6 +181,7 @@ class _LossMean(metrics.Metric):
 
     rows = 0
     _direction = "down"
+    _counted = ("rows",)
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """`update` under Keras's name, for steps of one's own.
@@ -189,6 +194,7 @@ class _LossMean(metrics.Metric):
 
     def update(self, loss: Tensor, rows: int) -> None:
         """Take the loss of a batch in."""
+        rows = own_rows(rows)
         self.add_state("total", loss).add_(loss.detach(), alpha=rows)
         self.rows += rows
 
@@ -213,7 +219,8 @@ class _TorchLoss:
             raise UnsupportedError(
                 f"torch's {type(self.module).__name__} takes no sample_weight: use one of kt.losses."
             )
-        return self.module(y_pred, y_true)
+        loss = self.module(y_pred, y_true)
+        return as_part(loss) if getattr(self.module, "reduction", None) == "sum" else loss
 
 
 def _loss(identifier: Any, y_true: Any, y_pred: Tensor) -> Any:
@@ -241,14 +248,14 @@ def compile_model(
     auto_scale_loss: bool,
 ) -> None:
     """See `Model.compile`."""
-    if steps_per_execution != 1:
-        raise UnsupportedError("compile: steps_per_execution must be 1, as with Keras on torch.")
+    check_counts("compile", steps_per_execution=steps_per_execution or 0)
     made = None if optimizer is None else optimizers.get(optimizer)
     if made is not None and auto_scale_loss and _computes_in_float16(model):
         made = _scaling(made)
     jit = jit_compile is True and not run_eagerly
     forward = torch.compile(model) if jit else model
     compiled = Compiled(model, loss, loss_weights, metrics, weighted_metrics, forward)
+    compiled.steps_per_execution = steps_per_execution
     model.__dict__.update(_compiled=compiled, optimizer=made, loss=loss, stop_training=False, _uncompiled=None)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DistributedSampler
 
 from ..arrays import arrays_in
 from ..errors import ArgumentError, ShapeError, quote
@@ -19,14 +20,31 @@ from ..utils.datasets import PyDataset
 Triple = tuple[Any, Any, Any]
 
 
+class Sharing(Protocol):
+    """What several processes say of batches that they divide; see `several.py`."""
+
+    def rows_of(self, which: Any, rows: int) -> Any: ...
+
+    def took(self, rows: int) -> int: ...
+
+    @property
+    def is_first(self) -> bool: ...
+
+    def same(self, order: Tensor) -> Tensor: ...
+
+    def batch_of_first(self, batch: Triple | None) -> Triple | None: ...
+
+
 class Batches(ABC):
     """Batches `(x, y, sample_weight)`.
 
     Attributes:
         count: How many there are in a pass, where that is known.
+        several: The processes that have a part of each batch; None: there is one.
     """
 
     count: int | None = None
+    several: Sharing | None = None
 
     @abstractmethod
     def one_pass(self) -> Iterator[Triple]:
@@ -54,15 +72,20 @@ class OfArrays(Batches):
     def one_pass(self) -> Iterator[Triple]:
         starts = range(0, self.rows, self.batch_size)
         if self.shuffle == "batch":
-            for at in torch.randperm(len(starts)).tolist():
+            for at in self._same(torch.randperm(len(starts))).tolist():
                 yield self._rows(slice(starts[at], starts[at] + self.batch_size))
             return
-        order = torch.randperm(self.rows) if self.shuffle else None
+        order = self._same(torch.randperm(self.rows)) if self.shuffle else None
         for start in starts:
             part = slice(start, start + self.batch_size)
             yield self._rows(part if order is None else order[part])
 
+    def _same(self, order: Tensor) -> Tensor:
+        return order if self.several is None else self.several.same(order)
+
     def _rows(self, which: slice | Tensor) -> Triple:
+        if self.several is not None:
+            which = self.several.rows_of(which, self.rows)
         return map_structure(lambda array: take(array, which), self.arrays)
 
 
@@ -92,13 +115,43 @@ class OfIterable(Batches):
     """
 
     def __init__(self, iterable: Any, class_weight: Any, where: str) -> None:
-        self.iterable, self.class_weight, self.where = iterable, class_weight, where
+        self.iterable, self.class_weight, self.where, self._passes = iterable, class_weight, where, 0
         try:
             self.count = len(iterable)
         except TypeError:
             self.count = None
 
     def one_pass(self) -> Iterator[Triple]:
+        if self.several is None:
+            yield from self._drawn()
+        elif isinstance(getattr(self.iterable, "sampler", None), DistributedSampler):
+            yield from self._own(self.several)
+        else:
+            yield from self._divided(self.several)
+
+    def _divided(self, several: Sharing) -> Iterator[Triple]:
+        """The first process draws, so that all have parts of the same batches, whatever is random in them."""
+        drawn = iter(self._drawn() if several.is_first else ())
+        while (batch := several.batch_of_first(next(drawn, None))) is not None:
+            count = rows_of(batch, self.where)
+            which = several.rows_of(slice(0, count), count)
+            yield map_structure(lambda array, which=which: take(array, which), batch)
+
+    def _own(self, several: Sharing) -> Iterator[Triple]:
+        """Every process draws rows of its own, as `DistributedSampler` has them; one may have a batch more."""
+        self.iterable.sampler.set_epoch(self._passes)
+        self._passes += 1
+        drawn, last = iter(self._drawn()), None
+        while True:
+            batch = next(drawn, None)
+            if not several.took(0 if batch is None else rows_of(batch, self.where)):
+                return
+            if batch is None and last is None:
+                raise ArgumentError(f"{self.where}: a process has no rows: use fewer processes, or a batch for each.")
+            last = batch if batch is not None else map_structure(lambda array: take(array, slice(0, 1)), last)
+            yield last  # type: ignore[misc]
+
+    def _drawn(self) -> Iterator[Triple]:
         if isinstance(self.iterable, PyDataset) or not hasattr(self.iterable, "__iter__"):
             made: Iterable[Any] = (self.iterable[at] for at in range(self.count or 0))
         else:
@@ -137,7 +190,7 @@ class Epochs:
         self.batches, self.where = batches, where
         self.steps = steps
         self._pass: Iterator[Triple] | None = None
-        self._seen = 0
+        self._seen = self.drawn = 0
 
     @property
     def length(self) -> int | None:
@@ -145,7 +198,13 @@ class Epochs:
         return self.steps if self.steps is not None else self.batches.count
 
     def epoch(self) -> Iterator[Triple]:
-        """The batches of the next epoch."""
+        """The batches of the next epoch; `drawn` counts them."""
+        self.drawn = 0
+        for batch in self._next():
+            self.drawn += 1
+            yield batch
+
+    def _next(self) -> Iterator[Triple]:
         if self.steps is None:
             yield from self.batches.one_pass()
             self.batches.ended()

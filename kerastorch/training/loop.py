@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,11 +12,13 @@ from torch import Tensor
 
 from .. import optimizers
 from ..arrays import check_counts, is_text_array
-from ..callbacks import CallbackList, History, ProgbarLogger
+from ..callbacks import Callback, CallbackList, History, ProgbarLogger
+from ..distributed import part
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
 from .compiled import Compiled, compiled_of, plain
-from .data import Epochs, batches_of, split
+from .data import Batches, Epochs, batches_of, split
+from .several import Several, SharedCallbacks, several_of
 
 _CPU = torch.device("cpu")
 
@@ -28,7 +29,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     """See `Model.train_step`."""
     x, y, weight = unpack(data)
     compiled = compiled_of(model, "fit")
-    y_pred = _predicted(model, compiled, x)
+    y_pred = _predicted(model, compiled, compiled.parallel or compiled.forward, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
     compiled.tracker.update(loss, len(leaves(x)[0]))
     optimizer = model.optimizer
@@ -38,6 +39,8 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         if isinstance(optimizer, optimizers.Optimizer):
             optimizer.build(model)
             loss = optimizer.scale_loss(loss)
+        if compiled.parallel is not None:
+            loss = loss * part.of_mean()
         compiled.check_trained(optimizer)
         optimizer.zero_grad()
         loss.backward()
@@ -53,7 +56,7 @@ def test_step(model: Any, data: Any) -> dict[str, Any]:
     """See `Model.test_step`."""
     x, y, weight = unpack(data)
     compiled = compiled_of(model, "evaluate")
-    y_pred = _predicted(model, compiled, x)
+    y_pred = _predicted(model, compiled, compiled.forward, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
     compiled.tracker.update(loss, len(leaves(x)[0]))
     compiled.measured.update_state(y, y_pred, weight)
@@ -89,11 +92,11 @@ def _packed(model: Any, batch: Any) -> Any:
     return (x,) if isinstance(x, (list, tuple)) else x
 
 
-def _predicted(model: Any, compiled: Compiled, x: Any) -> Any:
+def _predicted(model: Any, compiled: Compiled, forward: Any, x: Any) -> Any:
     """The outputs, each with its mask, which losses and metrics ask for."""
     if not model._carries_masks or compiled.forward is not model:
-        return compiled.forward(x)
-    y_pred, masks = model(x, with_masks=True)
+        return forward(x)
+    y_pred, masks = forward(x, with_masks=True)
     for output, mask in zip(leaves(y_pred), leaves(masks), strict=True):
         if mask is not None:
             output._keras_mask = mask
@@ -124,36 +127,47 @@ def train_on_batch(
 ) -> Any:
     """See `Model.train_on_batch`."""
     compiled = compiled_of(model, "train_on_batch")
-    batch = next(batches_of(x, y, sample_weight, 2**62, 32, False, class_weight, "train_on_batch").one_pass())
+    batches = batches_of(x, y, sample_weight, 2**62, 32, False, class_weight, "train_on_batch")
+    several = several_of(model, compiled)
     if reset_metrics:
         compiled.reset()
     model.train()
-    logs = model.train_step(_packed(model, batch))
-    return _shown(compiled, logs, return_dict)
+    with part.whole(), nullcontext() if several is None else several.training(alone=True):
+        return _on_batch(model, compiled, batches, several, model.train_step, return_dict)
 
 
 def test_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, reset_metrics: bool, return_dict: bool) -> Any:
     """See `Model.test_on_batch`."""
     compiled = compiled_of(model, "test_on_batch")
-    batch = next(batches_of(x, y, sample_weight, 2**62, 32, False, None, "test_on_batch").one_pass())
+    batches = batches_of(x, y, sample_weight, 2**62, 32, False, None, "test_on_batch")
+    several = several_of(model, compiled)
     if reset_metrics:
         compiled.reset()
     model.eval()
-    with torch.no_grad():
-        logs = model.test_step(_packed(model, batch))
-    return _shown(compiled, logs, return_dict)
+    with part.whole(), torch.no_grad():
+        return _on_batch(model, compiled, batches, several, model.test_step, return_dict)
 
 
-def _shown(compiled: Compiled, logs: Any, return_dict: bool) -> Any:
-    numbers = _numbers(compiled, logs)
+def _on_batch(
+    model: Any, compiled: Compiled, batches: Batches, several: Several | None, step: Any, return_dict: bool
+) -> Any:
+    batches.several = several
+    data = _packed(model, next(batches.one_pass()))
+    logs = step(data) if several is None else several.step(step, data)
+    return _shown(compiled, _numbers(compiled, logs, several), return_dict)
+
+
+def _shown(compiled: Compiled, numbers: dict[str, Any], return_dict: bool) -> Any:
     if return_dict:
         return numbers
     found = compiled.ordered(numbers) if "loss" in numbers else list(numbers.values())
     return found[0] if len(found) == 1 else found
 
 
-def _numbers(compiled: Compiled, logs: Any) -> dict[str, Any]:
+def _numbers(compiled: Compiled, logs: Any, several: Several | None = None) -> dict[str, Any]:
     """What a step has returned, if it is a step of one's own; else the means so far."""
+    if several is not None:
+        return several.numbers(logs, lambda logs: _numbers(compiled, logs))
     if not logs:
         return compiled.numbers()
     return plain(logs)
@@ -198,64 +212,104 @@ def fit(
         given = unpack(held) if len(held) > 1 else (held[0], None, None)
         size = validation_batch_size or (batch_size if len(held) > 1 else None)
         judge = Epochs(batches_of(*given, size, usual, False, None, where), validation_steps, where)
-    history, bar = History(), _bar(verbose)
-    asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
-    listed = CallbackList(
-        [*asked, history, *([bar] if bar else [])],  # so the numbers that callbacks add are in the history
-        model,
-        {"epochs": epochs, "steps": train.length, "verbose": verbose},
-    )
+    several, history = several_of(model, compiled), History()
+    bar = _bar(verbose, several)
+    # The history comes behind the callbacks, so the numbers that they add are in it.
+    params = {"epochs": epochs, "steps": train.length, "verbose": verbose}
+    listed = _listed(callbacks, [history, *([bar] if bar else [])], model, params, several)
     model.__dict__.update(stop_training=False, history=history, _initial_epoch=initial_epoch)
-    listed.call("on_train_begin")
-    logs: dict[str, Any] = {}
-    for epoch in range(model.__dict__["_initial_epoch"], epochs):  # which a callback may have set, as in Keras
-        compiled.reset()
-        listed.call("on_epoch_begin", epoch)
-        model.train()
-        logs = _run(model, compiled, train.epoch(), listed, bar, "train")
-        if judge is not None and _is_judged(epoch, validation_freq):
-            found = _evaluate(model, compiled, judge, listed, None)
-            logs |= {f"val_{name}": value for name, value in found.items()}
-        listed.call("on_epoch_end", epoch, logs=logs)
-        if model.stop_training:
-            break
-    model.eval()
-    if isinstance(model.optimizer, optimizers.Optimizer):
-        model.optimizer.finalize_variable_values()
-    listed.call("on_train_end", logs=logs)
+    run = Run(model, compiled, listed, several)
+    with part.whole(), nullcontext() if several is None else several.training():
+        listed.call("on_train_begin")
+        logs: dict[str, Any] = {}
+        for epoch in range(model.__dict__["_initial_epoch"], epochs):  # which a callback may have set, as in Keras
+            compiled.reset()
+            listed.call("on_epoch_begin", epoch)
+            model.train()
+            logs = run.batches(train, bar, "train")
+            if judge is not None and _is_judged(epoch, validation_freq):
+                logs |= {f"val_{name}": value for name, value in run.evaluation(judge, None).items()}
+            listed.call("on_epoch_end", epoch, logs=logs)
+            if model.stop_training:
+                break
+        model.eval()
+        if isinstance(model.optimizer, optimizers.Optimizer):
+            model.optimizer.finalize_variable_values()
+        listed.call("on_train_end", logs=logs)
     return history
 
 
-def _run(
-    model: Any, compiled: Compiled, batches: Iterator[Any], listed: CallbackList, bar: ProgbarLogger | None, kind: str
-) -> dict[str, Any]:
-    """All batches of an epoch or an evaluation; the numbers at its end."""
-    step = model.train_step if kind == "train" else model.test_step
-    logs: Any = {}
-    with nullcontext() if kind == "train" else torch.no_grad():
-        for at, batch in enumerate(batches):
-            if listed.follows_batches:
-                listed.call(f"on_{kind}_batch_begin", at)
-            logs = step(_packed(model, batch))
-            if listed.follows_batches:
-                listed.call(f"on_{kind}_batch_end", at, logs=_numbers(compiled, logs))
-            if bar is not None:
-                bar.advance(lambda logs=logs: _numbers(compiled, logs))
-            if kind == "train" and model.stop_training:
-                break
-    return _numbers(compiled, logs)
+def _listed(
+    callbacks: Any, ours: list[Callback], model: Any, params: dict[str, Any], several: Several | None
+) -> CallbackList:
+    asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
+    if several is None:
+        return CallbackList([*asked, *ours], model, params)
+    return SharedCallbacks([*asked, *ours], model, params, several)
 
 
-def _evaluate(
-    model: Any, compiled: Compiled, epochs: Epochs, listed: CallbackList, bar: ProgbarLogger | None
-) -> dict[str, Any]:
-    model.eval()
-    compiled.reset()
-    epochs.restart()  # each validation begins with the first batch
-    listed.call("on_test_begin")
-    logs = _run(model, compiled, epochs.epoch(), listed, bar, "test")
-    listed.call("on_test_end", logs=logs)
-    return logs
+class Run:
+    """What all epochs and evaluations of a call have in common.
+
+    Args:
+        model: The model.
+        compiled: What it was compiled with.
+        listed: The callbacks.
+        several: The processes that share the work; None: there is one.
+    """
+
+    def __init__(self, model: Any, compiled: Compiled, listed: CallbackList, several: Several | None) -> None:
+        self.model, self.compiled, self.listed, self.several = model, compiled, listed, several
+
+    def batches(self, epochs: Epochs, bar: ProgbarLogger | None, kind: str) -> dict[str, Any]:
+        """All batches of an epoch or an evaluation; the numbers at its end.
+
+        Args:
+            epochs: Where they come from.
+            bar: What is told of each.
+            kind: "train" or "test".
+        """
+        model, listed, several = self.model, self.listed, self.several
+        epochs.batches.several = several
+        step = model.train_step if kind == "train" else model.test_step
+        stop = "stop_training" if kind == "train" else "stop_evaluating"
+        of_one, follows = self.compiled.steps_per_execution, listed.follows_batches
+        logs: Any = {}
+        with nullcontext() if kind == "train" else torch.no_grad():
+            for at, batch in enumerate(epochs.epoch()):
+                if follows and at % of_one == 0:
+                    listed.call(f"on_{kind}_batch_begin", at)
+                data = _packed(model, batch)
+                logs = step(data) if several is None else several.step(step, data)
+                if bar is not None:
+                    bar.advance(lambda logs=logs: _numbers(self.compiled, logs))
+                if (at + 1) % of_one:
+                    continue
+                if follows:
+                    listed.call(f"on_{kind}_batch_end", at, logs=self._numbers(logs))
+                if model.__dict__[stop]:
+                    break
+            else:
+                left = epochs.drawn % of_one
+                if follows and left:  # named as the last of a whole number of batches, as in Keras
+                    listed.call(f"on_{kind}_batch_end", epochs.drawn - left + of_one - 1, logs=self._numbers(logs))
+        if several is not None and kind == "train":
+            several.share_buffers()
+        return self._numbers(logs)
+
+    def _numbers(self, logs: Any) -> dict[str, Any]:
+        return _numbers(self.compiled, logs, self.several)
+
+    def evaluation(self, epochs: Epochs, bar: ProgbarLogger | None) -> dict[str, Any]:
+        """One evaluation; its numbers."""
+        self.model.eval()
+        self.compiled.reset()
+        epochs.restart()  # each validation begins with the first batch
+        self.model.__dict__.update(stop_evaluating=False)
+        self.listed.call("on_test_begin")
+        logs = self.batches(epochs, bar, "test")
+        self.listed.call("on_test_end", logs=logs)
+        return logs
 
 
 def evaluate(
@@ -274,15 +328,13 @@ def evaluate(
     where = f"{model.name!r}.evaluate"
     check_counts(where, batch_size=batch_size, steps=steps)
     batches = batches_of(x, y, sample_weight, batch_size, model._usual_rows, False, None, where)
-    epochs, bar = Epochs(batches, steps, where), _bar(verbose)
-    asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
+    several = several_of(model, compiled)
+    epochs, bar = Epochs(batches, steps, where), _bar(verbose, several)
     params = {"epochs": 1, "steps": epochs.length, "verbose": verbose}
-    listed = CallbackList([*asked, *([bar] if bar else [])], model, params)
-    numbers = _evaluate(model, compiled, epochs, listed, bar)
-    if return_dict:
-        return numbers
-    found = compiled.ordered(numbers) if "loss" in numbers else list(numbers.values())
-    return found[0] if len(found) == 1 else found
+    listed = _listed(callbacks, [bar] if bar else [], model, params, several)
+    with part.whole():
+        numbers = Run(model, compiled, listed, several).evaluation(epochs, bar)
+    return _shown(compiled, numbers, return_dict)
 
 
 def _is_judged(epoch: int, frequency: Any) -> bool:
@@ -290,7 +342,10 @@ def _is_judged(epoch: int, frequency: Any) -> bool:
     return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
 
 
-def _bar(verbose: Any) -> ProgbarLogger | None:
+def _bar(verbose: Any, several: Several | None) -> ProgbarLogger | None:
+    """What prints; of several processes the first one."""
     if verbose not in ("auto", 0, 1, 2):
         raise ArgumentError(f'verbose: expected 0, 1, 2 or "auto", got {quote(verbose)}.')
-    return None if verbose == 0 else ProgbarLogger(2 if verbose == 2 else 1)
+    return (
+        None if verbose == 0 or not (several is None or several.is_first) else ProgbarLogger(2 if verbose == 2 else 1)
+    )

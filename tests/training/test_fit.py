@@ -360,9 +360,9 @@ def _compiled(model: Any, *args: Any, **options: Any) -> Any:
         (lambda: _model().fit(X, Y, verbose=7), ArgumentError, 'verbose: expected 0, 1, 2 or "auto", got 7'),
         (lambda: _model().fit(X, Y, callbacks=[callbacks.History]), ArgumentError, "Make an object of the class"),
         (
-            lambda: _model().compile("sgd", "mse", steps_per_execution=4),
-            UnsupportedError,
-            "steps_per_execution must be 1",
+            lambda: _model().compile("sgd", "mse", steps_per_execution=0),
+            ArgumentError,
+            "compile: steps_per_execution: expected a positive integer or None, got 0",
         ),
         (
             lambda: _halves().compile(torch.optim.SGD(_halves().parameters(), 0.1), "mse"),
