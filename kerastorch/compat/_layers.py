@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import CorruptFileError, UnsupportedFileError, quote
@@ -10,11 +11,12 @@ from ..spec import Call, LayerSpec, ModelSpec
 from . import forms, tables
 from ._objects import activation, dtype, small_object
 from ._values import boolean, is_int, mapping, numbers, same, sequence, shape, switch, text, trainable
-from ._writer import Context, states_were_reversed
+from ._writer import Context, forces_no_zeros, shows_first_states, states_were_reversed
 from .forms import Form
 
 Wrapped = LayerSpec | ModelSpec
 _OF_KINDS = tuple(tables.KINDS)
+_OVER_TIME = ("LSTM", "GRU", "SimpleRNN", "RNN")
 
 
 def layer_spec(
@@ -145,6 +147,11 @@ def supply(context: Context, class_name: str, name: str, config: dict[str, Any])
         config["recurrent_activation"] = activation(context, value, name, "recurrent_activation")
         if context.old:
             context.rule(name, f"recurrent_activation is not in the file: {value!r}, the default of {context.writer}")
+    if class_name == "Bidirectional":
+        _zeros_of_masked_steps(context, name, config)
+    kept = class_name in _OVER_TIME and config.get("stateful") and not config.get("unroll")
+    if kept and shows_first_states(context.writer):
+        config["first_state_shows"] = True
     if class_name == "MultiHeadAttention" and context.is_tf_keras_before(2, 10):
         config["implicit_masks"] = False
         context.rule(name, "takes no masks from its inputs and hands none on, as tf.keras before 2.10")
@@ -154,6 +161,20 @@ def supply(context: Context, class_name: str, name: str, config: dict[str, Any])
             context.rule(
                 name, f"reset_after is not in the file: {config['reset_after']}, the default of {context.writer}"
             )
+
+
+def _zeros_of_masked_steps(context: Context, name: str, config: dict[str, Any]) -> None:
+    """What both directions give at masked steps, where that is not what today's Keras gives."""
+    inner = getattr(config.get("layer"), "config", {})
+    sequences = bool(inner.get("return_sequences"))
+    if forces_no_zeros(context.writer):
+        config["forces_zeros"] = False
+        if sequences:
+            context.rule(name, f"masked steps repeat the output before, as in {context.writer}; Keras 3 gives zeros")
+    elif context.writer.version == "2.2.4-tf" and inner.get("zero_output_for_mask") and not sequences:
+        # Later ones write it only where somebody has asked for it, and then take no notice of it.
+        config["forces_zeros"] = False
+        context.rule(name, "the output is zero where the last step is masked, as in TensorFlow 1.13")
 
 
 def _refuse_other_places(context: Context, class_name: str, name: str, config: Mapping[str, Any]) -> None:
@@ -245,6 +266,22 @@ def refuse_reversed_states(context: Context, layer: Wrapped, calls: tuple[Call, 
                 f"order of the cells; the file, of {context.writer}, takes or returns states, which is not supported: "
                 "in the Keras that wrote it, save the model without return_state and initial_state."
             )
+
+
+def showing_first_states(context: Context, layer: Wrapped, calls: tuple[Call, ...]) -> Wrapped:
+    """A layer that is called with states, where these show at masked steps before the first valid one."""
+    given = any(call.kwargs.get("initial_state") is not None for call in calls)
+    return _showing(layer) if given and shows_first_states(context.writer) else layer
+
+
+def _showing(layer: Any) -> Any:
+    if not isinstance(layer, LayerSpec):
+        return layer
+    if layer.meaning == "Bidirectional":
+        inner = {key: _showing(layer.config[key]) for key in ("layer", "backward_layer") if key in layer.config}
+        return replace(layer, config={**layer.config, **inner})
+    shows = layer.meaning in _OVER_TIME and not layer.config.get("unroll")
+    return replace(layer, config={**layer.config, "first_state_shows": True}) if shows else layer
 
 
 def _with_inner(layer: Wrapped) -> list[LayerSpec]:

@@ -13,7 +13,7 @@ from ._custom import offered_name
 from ._given import given_spec
 from ._graph import Graph, Operation, follow_masks, resolve, with_operation_layers, without_automatic_masks
 from ._keras1 import in_keras2_spelling
-from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states
+from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states, showing_first_states
 from ._lost_masks import lost_masks
 from ._shared import WRAPPED, shared_layers
 from ._survey import inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
@@ -266,5 +266,6 @@ def _member(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec |
     calls = tuple(read_call(context, class_name, name, node, layer) for node in nodes)
     calls = with_constants(layer, calls)
     refuse_reversed_states(context, layer, calls)
+    layer = showing_first_states(context, layer, calls)
     fields = {**layer.__dict__, "calls": calls}
     return ModelSpec(**fields) if isinstance(layer, ModelSpec) else LayerSpec(**fields)

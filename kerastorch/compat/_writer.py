@@ -63,6 +63,19 @@ def lists_state_by_names(writer: Writer) -> bool:
     return writer.version is not None and _numbers(writer.version) < (2, 0, 6)
 
 
+def forces_no_zeros(writer: Writer) -> bool:
+    """Whether its Bidirectional left masked steps as they are: Keras 1 and 2, and tf.keras before TensorFlow 1.13."""
+    before = writer.version is not None and _numbers(writer.version) < (2, 2, 4)
+    return writer.era in ("keras1", "keras2") or (writer.era == "tf.keras" and before)
+
+
+def shows_first_states(writer: Writer) -> bool:
+    """Whether masked steps gave the state, not the output before: on TensorFlow, before Keras 2.2.5 and TF 1.13."""
+    if writer.version is None or writer.era == "keras3" or writer.backend != "tensorflow":
+        return False
+    return _numbers(writer.version) < ((2, 2, 4) if writer.era == "tf.keras" else (2, 2, 5))
+
+
 def is_tf_keras_since(writer: Writer, minor: int) -> bool:
     """Whether it was tf.keras 2.`minor` or later; one that states no version counts as the newest."""
     return writer.era == "tf.keras" and (writer.version is None or _numbers(writer.version) >= (2, minor))

@@ -19,7 +19,7 @@ from . import _keras2_config as config
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import shrunk_hard_sigmoid
 from ._keras3 import MERGED_MASKS, causal_calls, implicit_masks
-from ._masks import unused_masks
+from ._masks import masked_steps_of_before, unused_masks
 from ._order import order_in_keras2
 
 # ---------------------------------------------------------------- classes
@@ -182,6 +182,7 @@ DIALECT = Dialect(
         refuse_dtypes_of_wrappers,
         shapes_of_heads,
         masks_of_keras3,
+        masked_steps_of_before,
         implicit_masks,
         robust_softmax,
         fused_epsilon,

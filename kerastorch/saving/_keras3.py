@@ -25,7 +25,7 @@ from ..models.plan import slots_of
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid
-from ._masks import call_masks, refuse_trained_calls
+from ._masks import call_masks, masked_steps_of_before, refuse_trained_calls
 from ._order import order_in_keras3
 
 # ---------------------------------------------------------------- arguments
@@ -184,6 +184,7 @@ DIALECT = Dialect(
         refuse_ragged,
         dtypes_of_keras2,
         masks_of_keras2,
+        masked_steps_of_before,
         robust_softmax,
         implicit_masks,
         fused_epsilon,

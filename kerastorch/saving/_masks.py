@@ -13,9 +13,12 @@ from ..base.weighted import repr_of
 from ..errors import SaveError
 from ..layers.core.embedding import Embedding
 from ..layers.core.masking import Masking
+from ..layers.rnn.bidirectional import Bidirectional
+from ..layers.rnn.sequence import SequenceLayer
 from ..models.graph_config import CallMasks, MaskOf, Unmasked
 from ..models.mask_flow import Visit, leaves_of
 from ..models.plan import slots_of
+from ._forms import Entry
 
 _STATES = ("initial_state", "constants")
 
@@ -88,6 +91,23 @@ def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
             maker.layer.name, slots_of(step.args)[0], value, steps
         )
     return dict(found)
+
+
+def masked_steps_of_before(entry: Entry) -> None:
+    """What layers over time gave at masked steps in Keras 2, and give in no later one."""
+    layer, zeros = entry.layer, entry.config.pop("forces_zeros", True)
+    entry.config.pop("first_state_shows", False)
+    if not entry.masked or not isinstance(layer, (SequenceLayer, Bidirectional)):
+        return
+    if not zeros and layer.forward_layer.zero_output_for_mask != layer.return_sequences:
+        # No later Keras can be told to do otherwise; a masked step is one that nobody is meant to look at.
+        then, now = "the output before repeated", "zeros"
+        if not layer.return_sequences:
+            then, now = "zeros, as in TensorFlow 1.13", "the output before repeated"
+        entry.texts.append(f"the output of masked steps is {now}; here, and where the model comes from, it is {then}")
+    parts = layer._directions if isinstance(layer, Bidirectional) else (layer,)
+    if any(part.first_state_shows for part in parts):
+        entry.texts.append("masked steps before the first valid one give zeros; here they give the initial state")
 
 
 def unused_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:

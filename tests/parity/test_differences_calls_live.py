@@ -14,6 +14,8 @@ from workers import attributes, carried_masks
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 
+from ._compare import BATCH, TIME, UNITS, Case, arguments, run_ours
+
 
 def test_row_carried_masks(keras_worker: KerasWorker) -> None:
     wanted = {"itself": True, "a layer": True, "plus": False, "a slice": False, "times": False}
@@ -47,6 +49,39 @@ def test_row_states_beside_a_mask(keras_worker: KerasWorker) -> None:
     data = torch.tensor([[1, 2, 0, 0], [3, 0, 2, 1]])
     states = [torch.ones(2, 2), -torch.ones(2, 2)]
     assert torch.equal(graph(data, *states), lstm(words(data), initial_state=states, mask=data != 0))
+
+
+def test_row_masked_steps_of_bidirectional(keras_worker: KerasWorker) -> None:
+    inside = {"class_name": "SimpleRNN", "config": {"units": UNITS, "return_sequences": True}}
+    case = Case("both", "Bidirectional", {"layer": inside}, mask="holes")
+    mask = arguments(case)["mask"]
+    for framework in ("keras3", "keras2"):
+        found = keras_worker.call(framework, "layers:run_layer", **arguments(case))
+        (out,) = found["outputs"]
+        assert not out[~mask].any()
+        assert_close(run_ours(case, found)["outputs"][0], out)
+        before = Case("both", "Bidirectional", {"layer": inside, "forces_zeros": False}, mask="holes")
+        repeated = run_ours(before, found)["outputs"][0]
+        assert_close(repeated[mask], out[mask])
+        forward = out[..., :UNITS].copy()
+        for step in range(1, TIME):
+            forward[:, step] = np.where(mask[:, step, None], forward[:, step], forward[:, step - 1])
+        assert_close(repeated[..., :UNITS], forward)
+
+
+def test_row_first_states_at_masked_steps(keras_worker: KerasWorker) -> None:
+    case = Case("left", "GRU", {"units": UNITS, "return_sequences": True}, mask="left", states=1)
+    given = arguments(case)
+    begun = given["mask"].cumsum(1) > 0
+    assert not begun.all()
+    for framework in ("keras3", "keras2"):
+        found = keras_worker.call(framework, "layers:run_layer", **given)
+        (out,) = found["outputs"]
+        assert not out[~begun].any()
+        assert_close(run_ours(case, found)["outputs"][0], out)
+        before = Case("left", "GRU", {**case.config, "first_state_shows": True}, mask="left", states=1)
+        state = np.broadcast_to(given["initial_state"][0][:, None], (BATCH, TIME, UNITS))
+        assert_close(run_ours(before, found)["outputs"][0], np.where(begun[..., None], out, state))
 
 
 def test_row_mode_of_a_fresh_model(keras_worker: KerasWorker, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ class Bidirectional(Layer):
     """Runs a recurrent layer forwards and a copy of it backwards, as `keras.layers.Bidirectional`.
 
     Outputs of the backward layer are flipped back to the order of time before the merge. While sequences are returned
-    the output of a masked step is zero in both directions (Keras forces `zero_output_for_mask`).
+    the output of a masked step is zero in both directions (Keras forces `zero_output_for_mask`), unless `forces_zeros`
+    is False.
 
     Args:
         layer: LSTM, GRU, SimpleRNN, ...: its configuration is used, not its weights.
@@ -43,6 +44,8 @@ class Bidirectional(Layer):
         backward_layer: Another layer for the backward direction, with the opposite `go_backwards`.
         keras2_dtypes: Whether the merged outputs have the dtype of the layers inside, as in tf.keras; in Keras 3 they
             have that of Bidirectional. It shows where the two have other policies.
+        forces_zeros: Whether masked steps are zeros wherever sequences are returned, as in Keras 3 and tf.keras; False:
+            as `zero_output_for_mask` of the layers inside says, as in Keras 1 and 2.
         **base: `name`, `dtype`, `trainable`, ...
 
     Variables:
@@ -57,7 +60,7 @@ class Bidirectional(Layer):
     _casts_itself = True
     _hands_training = True
     CONFIG = ("merge_mode", "layer", "backward_layer")
-    INERT = ("weights", "keras2_dtypes")
+    INERT = ("weights", "keras2_dtypes", "forces_zeros")
     EXAMPLES = (
         Example(
             "concat", dict(layer={"class_name": "LSTM", "config": {"units": 5, "return_sequences": True}}), (2, 7, 3)
@@ -81,6 +84,7 @@ class Bidirectional(Layer):
         backward_layer: Any = None,
         *,
         keras2_dtypes: bool = False,
+        forces_zeros: bool = True,
         **base: Any,
     ) -> None:
         layer = inner_layer("layer", layer)
@@ -106,9 +110,21 @@ class Bidirectional(Layer):
             if hasattr(layer, "use_cudnn"):  # no config has it
                 direction.use_cudnn = layer.use_cudnn
             direction._casts = direction._has_policy and (self._casts or layer._casts)
-            direction.zero_output_for_mask = direction.return_sequences
+        self.forces_zeros = forces_zeros
         if not self.trainable:
             self.trainable = False  # the directions' too
+
+    @property
+    def forces_zeros(self) -> bool:
+        """Whether masked steps are zeros wherever sequences are returned."""
+        return self._forces_zeros
+
+    @forces_zeros.setter
+    def forces_zeros(self, value: bool) -> None:
+        self._forces_zeros = check.boolean("forces_zeros", value)
+        if value:
+            for direction in self._directions:
+                direction.zero_output_for_mask = direction.return_sequences
 
     @property
     def _directions(self) -> tuple[Any, Any]:
@@ -150,11 +166,13 @@ class Bidirectional(Layer):
     def get_config(self) -> dict[str, Any]:
         forward, backward = (serialize_layer(direction) for direction in self._directions)
         forward["config"]["name"] = self._layer_name
-        forward["config"]["zero_output_for_mask"] = False
+        if self.forces_zeros:
+            forward["config"]["zero_output_for_mask"] = False
         config = {**self._base_config(), "merge_mode": self.merge_mode, "layer": forward}
         # By itself Keras makes a backward layer that goes backwards whatever the forward layer does.
         stated = self._own_backward or self.forward_layer.go_backwards
         config |= {"backward_layer": backward} if stated else {}
+        config |= {} if self.forces_zeros else {"forces_zeros": False}
         return config | ({"keras2_dtypes": True} if self.keras2_dtypes else {})
 
     def _keras_aliases(self) -> list[tuple[str, Any]]:

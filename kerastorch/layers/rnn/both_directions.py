@@ -56,7 +56,8 @@ def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
     """Whether a layer computes x by nothing but its kernel."""
     own = isinstance(layer, Recurrent) and type(layer)._run is Recurrent._run
     own = own and type(layer).forward is SequenceLayer.forward and layer._built
-    own = own and (mask is None or layer.zero_output_for_mask == layer.return_sequences)
+    as_now = layer.zero_output_for_mask == layer.return_sequences and not layer.first_state_shows
+    own = own and (mask is None or as_now)
     return own and type(x) is Tensor and x.dtype == layer.dtype == layer._computes_in and not _is_watched(layer)
 
 

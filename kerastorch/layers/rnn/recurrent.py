@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         unroll: bool
         zero_output_for_mask: bool
         time_major: bool
+        first_state_shows: bool
         implementation: Literal[0, 1, 2]
         use_cudnn: Literal["auto"] | bool
         name: str | None
@@ -106,7 +107,7 @@ def second_bias(cell: Cell) -> Filler:
 class Recurrent(SequenceLayer):
     """A gated layer over `(B, T, F)`; abstract. See `LSTM`, `GRU`, `SimpleRNN`."""
 
-    INERT = ("unroll", "implementation", "use_cudnn", "time_major", "seed")
+    INERT = ("unroll", "implementation", "use_cudnn", "time_major", "seed", "first_state_shows")
     VARS_PATH = "cell"
     CELL: ClassVar[Cell]
     units: int

@@ -300,6 +300,13 @@ class RNN(SequenceLayer):
         result = self._nested(super().forward(x, mask, (initial_state, constants), training))
         return cast_floats(result, self._computes_in) if self._casts else result
 
+    def _shown_state(self, states: States) -> Tensor:
+        cell = self.cell
+        while type(cell) is StackedRNNCells:
+            states = states[sum(len(state_shapes(inner)) for inner in cell.cells[:-1]) :]
+            cell = cell.cells[-1]
+        return states[0]
+
     def _run(self, x: Tensor, states: States, mask: Tensor | None, training: bool) -> tuple[Tensor, States]:
         states, constants = states[: self._state_count], states[self._state_count :]
         want_states = self.return_state or self.stateful

@@ -46,6 +46,8 @@ class SequenceLayer(Layer):
         unroll: Accepted; it changes no number.
         zero_output_for_mask: Give zeros at masked steps, instead of the output before.
         time_major: Refused if True.
+        first_state_shows: Give the initial state at masked steps before the first valid one, as Keras up to 2.2.4 on
+            TensorFlow, instead of zeros. It shows where states are given or kept.
         **base: `name`, `dtype`, `trainable`, ...
     """
 
@@ -65,6 +67,7 @@ class SequenceLayer(Layer):
         unroll: bool = False,
         zero_output_for_mask: bool = False,
         time_major: bool = False,
+        first_state_shows: bool = False,
         **base: Any,
     ) -> None:
         super().__init__(**base)
@@ -74,6 +77,7 @@ class SequenceLayer(Layer):
         self.stateful = check.boolean("stateful", stateful)
         self.unroll = check.boolean("unroll", unroll)
         self.zero_output_for_mask = check.boolean("zero_output_for_mask", zero_output_for_mask)
+        self.first_state_shows = check.boolean("first_state_shows", first_state_shows)
         if time_major:
             raise UnsupportedError(
                 f"{repr_of(self)}: time_major=True is not supported; "
@@ -108,6 +112,10 @@ class SequenceLayer(Layer):
             training: As in `forward`; dropout can change the choice while training.
         """
         return KernelChoice("step loop", f"torch has no kernel for {type(self).__name__}")
+
+    def _base_config(self) -> dict[str, Any]:
+        config = super()._base_config()
+        return {**config, "first_state_shows": True} if self.first_state_shows else config
 
     # ------------------------------------------------------------------ shapes
 
@@ -309,13 +317,21 @@ class SequenceLayer(Layer):
         if self.go_backwards:
             x = x.flip(1)
             valid = None if valid is None else valid.flip(1)
+        first = self._shown_state(states)
         out, states = self._run(x, states, valid, training)
+        if valid is not None and self.first_state_shows and not self.zero_output_for_mask:
+            begun = valid.cumsum(1)[:, -out.shape[1] :] > 0
+            out = torch.where(begun.reshape(*begun.shape, *[1] * (out.ndim - 2)), out, first.unsqueeze(1).to(out.dtype))
         if self.stateful:
             self._keep(states)
         result = out if self.return_sequences else out[:, -1]
         if result is not out and out.requires_grad and not is_followed():
             result = result.clone()  # torch's kernel keeps its outputs, and this one may be changed in place
         return (result, *states) if self.return_state else result
+
+    def _shown_state(self, states: States) -> Tensor:
+        """The state that is the output of a step."""
+        return states[0]
 
     def _hide(self, out: Tensor, valid: Tensor | None) -> Tensor:
         """Outputs `(B, T, ...)` with zeros at masked steps, if the layer's arguments ask for it."""
