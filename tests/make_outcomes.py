@@ -13,6 +13,7 @@ from pathlib import Path
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
 from _outcomes_attention import attention
 from _outcomes_calls import in_calls
+from _outcomes_checks import checks
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
 from _outcomes_graphs import graphs
@@ -21,6 +22,7 @@ from _outcomes_matching import matched
 from _outcomes_own import own
 from _outcomes_saved import saved
 from _outcomes_tables import operations
+from _outcomes_wrappers import wrapped
 from make_goldens import pack
 
 
@@ -32,8 +34,10 @@ def main() -> None:
             "operations": operations(),
             "graphs": graphs(),
             "in_calls": in_calls(),
+            "checks": checks(),
             "attention": attention(),
             "called": called(),
+            "wrapped": wrapped(),
             "changed": changed(),
             "constructed": constructed(),
             "compiled": compiled_with(),

@@ -7,6 +7,7 @@ from _outcomes import differences
 from _outcomes_attention import attention
 from _outcomes_examples import constructed
 from _outcomes_layers import called
+from _outcomes_wrappers import wrapped
 
 PARTS = 12
 
@@ -24,3 +25,8 @@ def test_no_argument_means_anything_else(part: int) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_attention_and_dtypes(part: int) -> None:
     assert differences(attention(), "attention", slice(part, None, 4)) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_that_holds_others_does_anything_else(part: int) -> None:
+    assert differences(wrapped(), "wrapped", slice(part, None, PARTS), complete=False) == {}

@@ -152,7 +152,7 @@ class HeadedAttention(Layer):
 
     def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Shape:
         if value_shape is None and query_shape and isinstance(query_shape[0], (tuple, list)):
-            query_shape, value_shape, key_shape = (*query_shape, None)[:3]
+            query_shape, value_shape, key_shape = (*query_shape, None, None)[:3]
         shapes = [shape for shape in (query_shape, value_shape, key_shape) if shape is not None]
         self._check_input_shape(shapes)
         sizes = self.output_dense.partial_output_shape
