@@ -106,6 +106,7 @@ def load_model_reported(
         match = _match(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
+        matching.load_own(settled.own, name)
         matching.assign(settled.pairs, target)
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
@@ -178,6 +179,7 @@ def load_weights(
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
+        matching.load_own(settled.own, archive.path)
         matching.assign(settled.pairs)
         resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
         if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
@@ -353,15 +355,15 @@ def _unused(archive: Archive, why: str) -> tuple[Skipped, ...]:
 def _report(
     archive: Archive, writer: Writer, rules: tuple[Rule, ...], settled: matching.Settled, resumed: Resumed
 ) -> LoadReport:
-    assigned = tuple((pair.slot.label, pair.array.where) for pair in settled.pairs)
-    values = sum(math.prod(pair.array.shape) for pair in settled.pairs)
+    assigned = [(pair.slot.label, pair.array) for pair in settled.pairs]
+    assigned += [(f"{part.label}: {name}", array) for part in settled.own for name, array in part.arrays.items()]
     return LoadReport(
         archive.path,
         archive.format,
         str(writer),
         (*rules, *resumed.rules),
-        assigned,
-        values,
+        tuple((label, array.where) for label, array in assigned),
+        sum(math.prod(array.shape) for _, array in assigned),
         (*archive.skipped, *resumed.skipped),
         settled.unset,
         settled.unused,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from .. import activations
 from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
-from ..errors import ArgumentError, RemovedError
+from ..errors import ArgumentError, MismatchError, RemovedError
 from ..forward_pass import current
 from ..structure import leaves, map_structure
 from .configurable import Configurable, kind_of
@@ -19,7 +20,8 @@ from .free_names import yielding
 from .graph import Node, SymbolicTensor
 from .input_spec import built_in_spec
 from .naming import cell_name, snake_case
-from .variables import unbuilt_parameter
+from .variable import Variable
+from .variables import listed_variables, unbuilt_parameter
 from .weighted import repr_of
 
 _LAST = ("dropout", "recurrent_dropout", "seed")  # what an LSTM returns is more telling
@@ -161,6 +163,43 @@ class KerasNames(Configurable):
         finally:
             self._nodes[:] = before
             self._called_on = called
+
+    # ------------------------------------------------------------------ files
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Put what a file shall hold of this very layer into `store`, as `keras.Layer.save_own_variables`.
+
+        A class of yours may define it, and `load_own_variables` with it: `.keras` and `.weights.h5` files then hold
+        what it says. The layers inside have their own places.
+
+        Args:
+            store: Name -> array or variable; the layer's own variables, in Keras's order, under "0", "1", ...
+        """
+        for index, variable in enumerate(self._variables_in_files()):
+            store[str(index)] = variable
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take back what `save_own_variables` has written, as `keras.Layer.load_own_variables`.
+
+        Args:
+            store: Name -> numpy array.
+
+        Raises:
+            MismatchError: The names are not those of the layer's own variables.
+        """
+        variables = self._variables_in_files()
+        if set(store) != {str(index) for index in range(len(variables))}:
+            raise MismatchError(
+                f"{repr_of(self)}: load_own_variables: expected {len(variables)} arrays named 0, 1, ... "
+                f"({', '.join(variable.name for variable in variables) or 'it has no variables'}), got "
+                f"{', '.join(map(str, store)) or 'none'}."
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
+
+    def _variables_in_files(self) -> list[Variable]:
+        """The variables at the layer's own place in a file; those of a recurrent layer stand at its cell's."""
+        return [] if type(self).VARS_PATH else listed_variables(self)
 
     # ------------------------------------------------------------------ for people
 

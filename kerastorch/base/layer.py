@@ -136,7 +136,8 @@ class Layer(KerasNames):
         if weights is not None:
             self._initial_weights = list(weights)
         if self._makes_weights():
-            self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype))
+            reads_itself = type(self).load_own_variables is not Layer.load_own_variables
+            self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype, reads_itself))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -184,8 +184,15 @@ class Variable:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
 
+    def shows(self, other: Any) -> bool:
+        """Whether a tensor is the very parameter or buffer that this variable stands for, in the same layout."""
+        parts = self.parts()
+        return len(parts) == 1 and getattr(parts[0], "shown", parts[0]) is getattr(other, "shown", other)
+
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _SAME and isinstance(args[1], Variable) and args[1].shows(args[0]):
+            return _SAME[func]  # layer.w == layer.weights[0], from torch's side
         args, kwargs = _valued(args), _valued(kwargs or {})
         return func(*args, **kwargs)
 
@@ -260,8 +267,22 @@ def _binary(name: str) -> Callable[[Any, Any], Any]:
     return apply
 
 
+def _comparing(name: str, same: bool) -> Callable[[Any, Any], Any]:
+    by_values = _binary(name)
+
+    def apply(self: Variable, other: Any) -> Any:
+        # In Keras both are one object, and lists of them (layer.weights == [layer.w]) compare objects first.
+        return same if other is self or self.shows(other) else by_values(self, other)
+
+    apply.__name__ = name
+    return apply
+
+
+_SAME: dict[Any, bool] = {Tensor.eq: True, Tensor.ne: False}  # what `==` and `!=` of a tensor ask for
 _BOTH_SIDES = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
 for _name in ("neg", "pos", "abs", "invert"):
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge", *_BOTH_SIDES, *(f"r{name}" for name in _BOTH_SIDES)):
+Variable.__eq__ = _comparing("__eq__", True)  # type: ignore[method-assign]
+Variable.__ne__ = _comparing("__ne__", False)  # type: ignore[method-assign]
+for _name in ("lt", "le", "gt", "ge", *_BOTH_SIDES, *(f"r{name}" for name in _BOTH_SIDES)):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))

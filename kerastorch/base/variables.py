@@ -89,9 +89,10 @@ def weights_on(device: torch.device | str) -> Iterator[None]:
         _weights_device.reset(token)
 
 
-def unbuilt_parameter(owner: str, dtype: torch.dtype) -> nn.Parameter:
+def unbuilt_parameter(owner: str, dtype: torch.dtype, valued: bool = False) -> nn.Parameter:
+    """What stands for the weights to come; `valued`: they have values also where `weights_on` says "meta"."""
     make: Any = UnbuiltParameter  # torch's stub of its base has no signature
-    return make(dtype=dtype, device=_weights_device.get(), owner=owner)
+    return make(dtype=dtype, device=None if valued else _weights_device.get(), owner=owner)
 
 
 def own_variables(module: nn.Module) -> list[Variable]:

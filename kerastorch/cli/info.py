@@ -124,7 +124,11 @@ def _print_arrays(console: Console, archive: Archive) -> None:
         found = [(owner, name, array) for owner, weights in layers for name, array in weights]
     elif archive.weights is not None:
         objects = archive.weights.objects.items()
-        found = [(path, str(i), array) for path, item in objects for i, array in enumerate(item.arrays)]
+        found = [
+            (path, item.keys[i] if item.keys is not None else str(i), array)
+            for path, item in objects
+            for i, array in enumerate(item.arrays)
+        ]
     else:
         found = []
     for owner, name, array in found:

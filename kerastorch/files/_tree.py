@@ -63,13 +63,15 @@ def _read_state(parts: Sequence[Part], optimizer: str | None, notes: list[Skippe
     what = optimizer or (f"optimizer {quote(name)}" if name else "optimizer")
     read: dict[int, list[Dataset]] = {}
     try:
-        stored = _read_object(parts, read).arrays
+        found = _read_object(parts, read)
+        if found.strange is not None:
+            raise found.strange
         for datasets in read.values():
             check_disjoint(datasets)
     except LoadError as error:
         notes.append(Skipped(what, f"its state cannot be read: {error}"))
         return None
-    arrays = tuple((str(at), array) for at, array in enumerate(stored))
+    arrays = tuple((str(at), array) for at, array in enumerate(found.arrays))
     return OptimizerState(arrays, f"{what}: {len(arrays)} arrays", name)
 
 
@@ -140,16 +142,19 @@ def _read_object(parts: Sequence[Part], read: dict[int, list[Dataset]]) -> TreeO
         if None not in (stated, name) and stated != name:
             raise group.source.corrupt(group.path, f"it is called {quote(stated)}, in another shard {quote(name)}")
         name = name if stated is None else stated
-    if holders.keys() != {str(i) for i in range(len(holders))}:
-        shown = quote(", ".join(sorted(holders)))
+    keys = tuple(str(i) for i in range(len(holders)))
+    strange = None
+    if holders.keys() != set(keys):
+        keys = tuple(sorted(holders))
         group, _ = parts[0]
-        raise group.source.unsupported(
+        strange = group.source.unsupported(
             group.path,
-            f"its arrays are called {shown}, expected 0 to {len(holders) - 1}",
-            "A layer with its own format of weights (a lookup layer, a wrapped torch module) cannot be read.",
+            f"its arrays are called {quote(', '.join(keys))}, expected 0 to {len(holders) - 1}",
+            "A layer with its own format of weights (a lookup layer, a wrapped torch module) cannot be read, but by a "
+            "class of yours with a load_own_variables.",
         )
-    arrays = [_read_array(*holders[str(i)], str(i), read) for i in range(len(holders))]
-    return TreeObject(tuple(arrays), name)
+    arrays = tuple(_read_array(*holders[key], key, read) for key in keys)
+    return TreeObject(arrays, name, keys if strange is not None else None, strange)
 
 
 def _read_array(group: Group, make: MakeArray, key: str, read: dict[int, list[Dataset]]) -> Array:

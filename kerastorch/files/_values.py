@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kerastorch.errors import LoadError
+
 Format = Literal[
     "Keras v3 .keras zip",
     "Keras v3 .weights.h5",
@@ -60,10 +62,19 @@ class LegacyWeights:
 
 @dataclass(frozen=True)
 class TreeObject:
-    """The variables `vars/0..n-1` of one object, and its name if the file states it (Keras 3.6 and later)."""
+    """The variables of one object, and its name if the file states it (Keras 3.6 and later).
+
+    Args:
+        arrays: `vars/0..n-1`, as built-in layers write them; or as `keys` says.
+        name: The object's, or None.
+        keys: What the arrays are called where a class of a person's own has called them otherwise.
+        strange: Why no built-in layer can read them then; only where they were read.
+    """
 
     arrays: tuple[Array, ...]
     name: str | None
+    keys: tuple[str, ...] | None = None
+    strange: LoadError | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

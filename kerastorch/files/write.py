@@ -98,8 +98,9 @@ def _write_tree(file: h5py.File, weights: TreeWeights) -> None:
         group = file.require_group(f"{path}/vars" if path else "vars")
         if stored.name is not None:
             group.attrs["name"] = stored.name
-        for index, array in enumerate(stored.arrays):
-            _write_array(group, str(index), array, names_bfloat16=True)
+        keys = stored.keys if stored.keys is not None else map(str, range(len(stored.arrays)))
+        for key, array in zip(keys, stored.arrays, strict=True):
+            _write_array(group, key, array, names_bfloat16=True)
 
 
 def _write_state(group: h5py.Group, state: OptimizerState) -> None:

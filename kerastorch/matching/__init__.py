@@ -20,6 +20,7 @@ from .convert import named_by_theano as named_by_theano
 from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs
+from .own import load_own as load_own
 from .tree import Placing as Placing
 from .tree import names_in_config as names_in_config
 from .tree import tree_pairs as tree_pairs

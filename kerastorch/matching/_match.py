@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..base.layer import Layer
 from ..base.torch_layouts import is_keras_layout
 from ..base.variables import Variable
 from ..errors import MismatchError
@@ -34,6 +35,21 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
+class OwnPart:
+    """What a file has for a layer that reads it itself.
+
+    Args:
+        layer: The layer.
+        label: What messages call it.
+        arrays: By the names that its `save_own_variables` gave them.
+    """
+
+    layer: Layer
+    label: str
+    arrays: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
 class Misfit:
     """A layer whose arrays are not those that it needs."""
 
@@ -53,6 +69,7 @@ class Match:
         missing: Variables that have no array in the file.
         extra: Arrays that no variable takes.
         problems: What no option forgives.
+        own: What layers of a person's own class read themselves.
         rules: What was converted on the way.
         hint: What to do about a match that fails.
     """
@@ -62,17 +79,19 @@ class Match:
     missing: list[Slot] = field(default_factory=list)
     extra: list[Array] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    own: list[OwnPart] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     hint: str = ""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A match that stands: the pairs to assign, and what is left out on either side with the reason."""
+    """A match that stands: the pairs to assign, what layers read themselves, what either side leaves out and why."""
 
     pairs: tuple[Pair, ...]
     unset: tuple[Skipped, ...] = ()
     unused: tuple[Skipped, ...] = ()
+    own: tuple[OwnPart, ...] = ()
 
 
 def settle(match: Match, where: str, *, strict: bool = True, skip_mismatch: bool = False) -> Settled:
@@ -117,7 +136,7 @@ def settle(match: Match, where: str, *, strict: bool = True, skip_mismatch: bool
             + "\n  ".join([*shown, *filter(None, [match.hint])])
         )
     pairs = tuple(pair for pair in match.pairs if pair.slot.unit not in left_out)
-    return Settled(pairs, tuple(unset), tuple(unused))
+    return Settled(pairs, tuple(unset), tuple(unused), tuple(match.own))
 
 
 def names_in_file(pairs: Iterable[Pair], weights: LegacyWeights) -> dict[int, str]:

@@ -46,7 +46,7 @@ def _dtype_of(array: Array) -> torch.dtype:
 def _exact_in(array: np.ndarray, stored: str, dtype: torch.dtype) -> bool:
     flat = array.reshape(-1)
     for at in range(0, flat.size, _PIECE):
-        part = _as_tensor(flat[at : at + _PIECE], stored)
+        part = as_tensor(flat[at : at + _PIECE], stored)
         back = part.to(dtype).to(part.dtype)
         if not ((back == part) | ((back != back) & (part != part))).all():
             return False
@@ -54,7 +54,7 @@ def _exact_in(array: np.ndarray, stored: str, dtype: torch.dtype) -> bool:
     return True
 
 
-def _as_tensor(array: np.ndarray, dtype: str) -> Tensor:
+def as_tensor(array: np.ndarray, dtype: str) -> Tensor:
     """A tensor on the memory of the array where it can be; to be read only."""
     if dtype in ("bfloat16", "opaque2"):
         array = array.view(np.int16)
@@ -92,7 +92,7 @@ def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> N
     """Copy an array in torch's layout; a large matrix in parts, so that it is never held twice."""
     stored = array.read()
     if step.rows is None or stored.ndim != 2 or stored.nbytes <= _BLOCK:
-        for target, value in zip(targets, step.forward((_as_tensor(stored, array.dtype),)), strict=True):
+        for target, value in zip(targets, step.forward((as_tensor(stored, array.dtype),)), strict=True):
             target.copy_(value)
         let_go(stored)
         return
@@ -101,7 +101,7 @@ def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> N
 
     def copy(at: int) -> None:
         rows = stored[at : at + count]
-        values = step.forward((_as_tensor(rows, array.dtype),))
+        values = step.forward((as_tensor(rows, array.dtype),))
         for target, value in zip(targets, values, strict=True):
             part = target[(*before, slice(at, at + count))]
             if apart:

@@ -21,6 +21,7 @@ from ..spec import ModelSpec, Rule
 from ._match import Match, Pair, Slot
 from ._owners import has_variables, model_chain
 from .attributes import WRITERS, Writer, attribute_children, is_own
+from .own import own_part, reads_itself
 
 _TWICE = "_layer_checkpoint_dependencies"  # TensorFlow 2.12 and 2.13: each layer with weights stands twice
 _CONTAINERS = ("layers", _TWICE)
@@ -132,6 +133,7 @@ def tree_pairs(
     walk = partial(_walk, model, start, index, by_name, full_model)
     writer = _writer(model, walk, index, match)
     used: set[str] = set()
+    own: set[str] = set()
     nameless = _named_by_code(model)
     for path, unit, module, _ in walk(writer, match):
         layer = module if isinstance(module, Layer) else None
@@ -142,6 +144,11 @@ def tree_pairs(
             match.missing += slots
             continue
         found = index.objects.get(path)
+        if layer is not None and reads_itself(layer):
+            match.own.append(own_part(layer, label, found))
+            own.add(path)
+            if not type(layer).VARS_PATH:
+                continue
         stated = layer if full_model and id(module) not in nameless else None
         if stated is not None and found is not None and found.name not in (None, stated.name):
             match.problems.append(
@@ -151,6 +158,10 @@ def tree_pairs(
         used.update((path, home))
         _pair(match, slots, index.objects.get(home))
     for path, found in index.objects.items():
+        if path in own:
+            continue
+        if found.strange is not None:
+            raise found.strange
         if path not in used:
             match.extra += found.arrays
     return match

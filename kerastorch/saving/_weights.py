@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +12,10 @@ from torch import Tensor, nn
 
 from ..base.layer import Layer
 from ..base.naming import name_in_files
+from ..base.variable import plain_value
 from ..base.variables import listed_variables, own_variables
 from ..dtypes import dtype_name
+from ..errors import SaveError, quote
 from ..files import Array, LegacyLayer, LegacyWeights, TreeObject, TreeWeights
 from ..layers.core.operation import Operation
 from ..matching import legacy_order, tree_places
@@ -45,9 +49,29 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
         variables = enumerate(listed_variables(module))
         arrays = tuple(_array(f"{home}/vars/{index}", variable.value) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
+        if isinstance(module, Layer) and type(module).save_own_variables is not Layer.save_own_variables:
+            objects[path] = _own_part(module, path, name)
         if cell:
             objects[home] = TreeObject(arrays, cell[1] if stated else None)
     return TreeWeights(objects)
+
+
+def _own_part(layer: Layer, path: str, name: str | None) -> TreeObject:
+    """What a layer of a person's own class wants to be kept of it, under the names that it gives."""
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    arrays = []
+    for key, value in store.items():
+        where = f"save_own_variables of {layer.name!r}"
+        if not isinstance(key, str) or not key or "/" in key or "\\" in key or key in (".", ".."):
+            raise SaveError(f"{where}: expected names without / for the arrays, got {quote(key)}.")
+        value = plain_value(value)
+        held = value if isinstance(value, Tensor) else np.asarray(value)
+        if isinstance(held, np.ndarray) and held.dtype.kind not in "biuf":
+            raise SaveError(f"{where}: {key}: expected numbers, got {quote(type(value).__name__)} of {held.dtype}.")
+        tensor = held if isinstance(held, Tensor) else torch.from_numpy(np.array(held))
+        arrays.append(_array(f"{path}/vars/{key}", tensor))
+    return TreeObject(tuple(arrays), name, tuple(store))
 
 
 def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
@@ -85,7 +109,7 @@ def watched(weights: LegacyWeights | TreeWeights, wrote: Callable[[int], None]) 
         layers = tuple(LegacyLayer(layer.name, watch_all(layer.weights)) for layer in weights.layers)
         return LegacyWeights(layers, watch_all(weights.top_level))
     objects = weights.objects.items()
-    return TreeWeights({path: TreeObject(tuple(map(watch, item.arrays)), item.name) for path, item in objects})
+    return TreeWeights({path: replace(item, arrays=tuple(map(watch, item.arrays))) for path, item in objects})
 
 
 def _cell(module: nn.Module) -> tuple[str, str] | None:

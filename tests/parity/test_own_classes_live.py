@@ -19,7 +19,7 @@ from kerastorch.errors import MismatchError
 
 from ._compare import FORWARD, difference
 
-BUILDERS = ["every_form", "nested_lists", "seq2seq", "in_a_graph", "own_cells"]
+BUILDERS = ["every_form", "nested_lists", "seq2seq", "in_a_graph", "own_cells", "own_store"]
 FILES = [
     ("keras3", "own.weights.h5"),
     ("keras2", "own.weights.h5"),

@@ -17,7 +17,7 @@ from ._cases import randomize
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
-@pytest.mark.parametrize("builder", ["every_form", "nested_lists", "seq2seq", "in_a_graph", "own_cells"])
+@pytest.mark.parametrize("builder", ["every_form", "nested_lists", "seq2seq", "in_a_graph", "own_cells", "own_store"])
 def test_keras_reads_the_weights(
     keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Generator, builder: str, ending: str
 ) -> None:

@@ -244,9 +244,40 @@ def without_a_shape(k: ModuleType) -> list[Any]:
     return found
 
 
+def lists_of_weights(k: ModuleType) -> list[Any]:
+    """Lists of weights beside the attributes that hold them; single ones by their values."""
+
+    class Own(k.layers.Layer):  # type: ignore[name-defined]
+        def build(self, input_shape: Any) -> None:
+            self.w = self.add_weight(shape=(3, 2), name="w")
+            self.u = self.add_weight(shape=(3, 2), trainable=False, initializer="zeros", name="u")
+
+        def call(self, x: Any) -> Any:
+            return x @ self.w + x @ self.u
+
+    own, dense, norm = Own(), k.layers.Dense(2), k.layers.BatchNormalization()
+    for layer in (own, dense, norm):
+        layer.build((None, 3))
+    found: list[Any] = [
+        own.weights == [own.w, own.u],
+        [own.w, own.u] == own.weights,
+        own.weights != [own.w, own.u],
+        own.trainable_weights == [own.w],
+        own.non_trainable_weights == [own.u],
+        own.weights.index(own.w),
+        dense.weights == [dense.kernel, dense.bias],
+        norm.weights == [norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance],
+        norm.trainable_weights == [norm.gamma, norm.beta],
+    ]
+    own.u.assign(own.w)
+    for same in (own.w == own.u, own.weights[0] == own.u, own.u != own.weights[0], own.weights[1] == 0.0):
+        found.append(np.asarray(k.ops.convert_to_numpy(same)).tolist())
+    return found
+
+
 CASES = {
     function.__name__: function
-    for function in (specs, directions, dtypes, autocast, predicting, variables, without_a_shape)
+    for function in (specs, directions, dtypes, autocast, predicting, variables, without_a_shape, lists_of_weights)
 }
 
 

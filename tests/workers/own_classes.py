@@ -181,6 +181,51 @@ def own_cells(k: ModuleType) -> Any:
     return Net()
 
 
+def own_store(k: ModuleType) -> Any:
+    """Layers that say themselves what a file holds of them: under other names, or more than their weights."""
+    lay = k.layers
+
+    class Renamed(lay.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.scale = self.add_weight(shape=(input_shape[-1],), name="scale")
+            self.shift = self.add_weight(shape=(input_shape[-1],), name="shift", trainable=False)
+            self.built = True
+
+        def call(self, x: Any) -> Any:
+            return x * self.scale + self.shift
+
+        def save_own_variables(self, store: Any) -> None:
+            store["the scale"] = self.scale
+            store["1"] = np.asarray(self.shift) * 2
+
+        def load_own_variables(self, store: Any) -> None:
+            self.scale.assign(store["the scale"])
+            self.shift.assign(np.asarray(store["1"]) / 2)
+
+    class Counting(lay.Dense):
+        count = 3
+
+        def save_own_variables(self, store: Any) -> None:
+            super().save_own_variables(store)
+            store["count"] = np.array(self.count + 1)
+
+        def load_own_variables(self, store: Any) -> None:
+            self.count = int(np.asarray(store["count"]))
+            super().load_own_variables({key: store[key] for key in store.keys() if key != "count"})  # noqa: SIM118
+
+    class Net(k.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = Counting(3)
+            self.second = Renamed()
+            self.third = lay.Dense(3)
+
+        def call(self, x: Any) -> Any:
+            return self.third(self.second(self.first(x))) * 1.0
+
+    return Net()
+
+
 def made(k: ModuleType, builder: str) -> Any:
     """The model, called once."""
     model = globals()[builder](k)

@@ -1,0 +1,69 @@
+"""Layers of a person's own class that read their part of a file themselves, by `load_own_variables`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..base.keras_names import KerasNames
+from ..base.layer import Layer
+from ..base.variable import to_numpy
+from ..errors import MismatchError
+from ..files import Array, TreeObject
+from ._match import OwnPart
+from .assign import as_tensor
+
+_OF_CODE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+
+
+def reads_itself(module: nn.Module) -> bool:
+    """Whether the class of a layer has a `load_own_variables` of its own."""
+    return isinstance(module, Layer) and type(module).load_own_variables is not KerasNames.load_own_variables
+
+
+def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
+    arrays = () if found is None else found.arrays
+    names = tuple(map(str, range(len(arrays)))) if found is None or found.keys is None else found.keys
+    return OwnPart(layer, label, dict(zip(names, arrays, strict=True)))
+
+
+def load_own(parts: Iterable[OwnPart], where: str) -> None:
+    """Hand every layer its arrays. If one of them fails, all have the values again that they had.
+
+    Raises:
+        MismatchError: What a layer's method raised.
+    """
+    parts = list(parts)
+    before = [(tensor, tensor.detach().clone()) for part in parts for tensor in _tensors(part.layer)]
+    done = False
+    try:
+        for part in parts:
+            _load(part, where)
+        done = True
+    finally:
+        if not done:
+            with torch.no_grad():
+                for tensor, values in before:
+                    tensor.copy_(values)
+
+
+def _load(part: OwnPart, where: str) -> None:
+    store = {name: _numpy(array) for name, array in part.arrays.items()}
+    try:
+        part.layer.load_own_variables(store)
+    except _OF_CODE as error:
+        raise MismatchError(
+            f"{where}: load_own_variables of {part.label} failed, nothing was changed: {type(error).__name__}: "
+            f"{error} (the file has {', '.join(sorted(part.arrays)) or 'no arrays'} for it)."
+        ) from error
+
+
+def _numpy(array: Array) -> np.ndarray:
+    return to_numpy(as_tensor(array.read(), array.dtype))
+
+
+def _tensors(layer: Layer) -> list[Tensor]:
+    return [tensor for tensor in (*layer.parameters(), *layer.buffers()) if not tensor.is_meta]
