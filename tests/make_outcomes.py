@@ -21,6 +21,7 @@ from _outcomes_layers import called
 from _outcomes_matching import matched
 from _outcomes_own import own
 from _outcomes_saved import saved
+from _outcomes_stated import stated
 from _outcomes_tables import operations
 from _outcomes_wrappers import wrapped
 from make_goldens import pack
@@ -47,6 +48,7 @@ def main() -> None:
             "matched": matched(),
             "own": own(),
             "saved": saved(),
+            "stated": stated(),
             "written": written(),
             "stored": stored(),
             "printed": printed(Path(folder)),
