@@ -123,7 +123,10 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [value[:-1], value[::-1], [*value, value[0]], tuple(map(torch.tensor, value))]
     if isinstance(value, dict):
-        return [dict(list(value.items())[:-1]), {f"rnn.{key}": each for key, each in value.items()}, {}]
+        wrong = [{**value, key: each[..., :-1]} for key, each in value.items()] + [
+            {**value, key: each[None]} for key, each in list(value.items())[:4]
+        ]
+        return [dict(list(value.items())[:-1]), {f"rnn.{key}": each for key, each in value.items()}, {}, *wrong]
     return ["LSTM", "GRU", "SimpleRNN", "other"] if isinstance(value, str) else [value, 0]
 
 

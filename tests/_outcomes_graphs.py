@@ -315,6 +315,27 @@ def versions() -> Iterator[tuple[str, Callable[[], Any]]]:
         "class_name": "Sequential",
         "config": [{"class_name": "Dense", "config": {"name": "d", "output_dim": 2, "batch_input_shape": [None, 3]}}],
     }
+    old_inside = {"class_name": "Dense", "config": {"name": "d", "output_dim": 2}}
+    for label, inner in {
+        "an old layer": old_inside,
+        "CuDNN's": {"class_name": "CuDNNGRU", "config": {"name": "g", "units": 3}},
+        "one of Keras 3": {"class_name": "GroupQueryAttention", "config": {"name": "g", "head_dim": 3}},
+        "nothing": None,
+        "both": [old_inside, {"class_name": "RMSNormalization", "config": {"name": "r"}}],
+    }.items():
+        for own in ("Mine", "Wrapper>Mine", "Dense"):
+            for key in ("layer", "parts", "batch_shape"):
+                kept = {"name": "own", "units": 3, key: {"deep": [inner]} if key == "parts" else inner}
+                made[f"{own} around {label} in {key}"] = {
+                    "class_name": "Sequential",
+                    "config": {"name": "s", "layers": [{"class_name": own, "config": kept}]},
+                }
+    for name in [name for name in made if " around " in name]:
+        for version in (None, "2.2.4", "3.5.0"):
+            yield (
+                f"{name}, of {version}",
+                lambda name=name, version=version: read_config(made[name], version, None, partly=True),
+            )
     for name in ("states of Keras 2", "states of Keras 3", "of Keras 1"):
         for version in (
             "0.3.3",

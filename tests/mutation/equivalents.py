@@ -33,4 +33,16 @@ EQUIVALENT: dict[str, str] = {
         "of a list of states the first and the last are both nested more deeply than one state is"
     ),
     "kerastorch/models/summary_table.py | _keras_summary | 10000 | 9999": "a width that no table reaches",
+    "kerastorch/layers/rnn/gru.py | GRU._steps | self.use_bias and self.reset_after | (self.use_bias)": (
+        "the steps of a GRU that resets before read no second bias"
+    ),
+    "kerastorch/saving/_keras3.py | dtypes_of_keras2 | isinstance(layer, Bidirectional) and own | own": (
+        "no other layer states keras2_dtypes"
+    ),
+    "kerastorch/kernels/compiled.py | CompiledSimpleRNN.backward | hs[0] | (hs[1])": (
+        "the shape of one state is asked for, and there is at least one step"
+    ),
+    "kerastorch/kernels/compiled.py | CompiledGRU.forward | hs[1:] | (hs[0:])": (
+        "a buffer gets one step more, which nobody reads"
+    ),
 }

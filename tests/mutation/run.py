@@ -129,7 +129,7 @@ class Runner:
         wanted = {(each.module, line) for each in self.mutants for line in self._lines(each)}
         of_file: dict[str, list[str]] = {}
         for names in self._cases.values():
-            for name in names[:CASES]:
+            for name in names[: followed(names[0])]:
                 of_file.setdefault(name.partition("::")[0], []).append(name)
         for file, tests in of_file.items():
             stored = self.folder / "baseline" / f"{file.replace('/', '-')}.json"
@@ -149,8 +149,9 @@ class Runner:
                 if each["outcome"] == "passed":
                     self._index(each, wanted)
         for names in self._cases.values():
-            known_ones = [self.seconds[name] for name in names[:CASES] if name in self.seconds]
-            for name in names[CASES:] if known_ones else ():
+            first = followed(names[0])
+            known_ones = [self.seconds[name] for name in names[:first] if name in self.seconds]
+            for name in names[first:] if known_ones else ():
                 self.seconds[name] = sum(known_ones) / len(known_ones)
 
     def _index(self, test: dict[str, Any], wanted: set[tuple[str, int]]) -> None:
@@ -177,7 +178,7 @@ class Runner:
     def more_cases(self, tests: Iterable[str]) -> set[str]:
         """The other cases of tests of which one is among these."""
         cases = (self._cases[function] for function in {name.partition("[")[0] for name in tests})
-        return {name for names in cases for name in names[CASES:] if name in self.seconds}
+        return {name for names in cases for name in names[followed(names[0]) :] if name in self.seconds}
 
     def that_enter(self, mutant: Mutant) -> set[str]:
         """The tests that enter the changed function.
@@ -188,7 +189,8 @@ class Runner:
         function = mutant.site.function.replace("<module>", "")
         place = f"{mutant.module}:{function}"
         found = set().union(*(tests for entered, tests in self.entering.items() if _is_in(place, entered)))
-        return found or {name for names in self._cases.values() for name in names[:CASES] if name in self.seconds}
+        every = (name for names in self._cases.values() for name in names[: followed(names[0])])
+        return found or {name for name in every if name in self.seconds}
 
     def ordered(self, mutant: Mutant, tests: Iterable[str], most: float) -> list[str]:
         """Tests in the order in which they are asked, as many as `most` seconds allow.
@@ -317,6 +319,11 @@ class Runner:
     def count_kill(self, module: str, test: str) -> None:
         """A test that has killed one mutant of a module is tried first on the next."""
         self.kills[module, test] = self.kills.get((module, test), 0) + 1
+
+
+def followed(test: str) -> int | None:
+    """How many cases of a parametrized test are followed: all of those that compare many outcomes each."""
+    return None if test.partition("::")[0].endswith(BROAD) else CASES
 
 
 def statement_lines(text: str, line: int) -> range:
