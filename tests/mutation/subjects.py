@@ -35,14 +35,15 @@ SUBJECTS: dict[str, tuple[str, str]] = {
         "models/test_*.py test_cli.py",
     ),
 }
-# Tests that say nothing of a mutant, or too dearly: what torch's compiler, a fresh interpreter with Keras, a notebook, a
+# Tests that say nothing of a mutant, or too dearly: what torch's compiler, a fresh interpreter, Keras, a notebook, a
 # benchmark or a damaged file of many megabytes takes seconds for, or what tries thousands of names. Left out, they
 # can only make the result worse.
 LEFT_OUT = (
     "test_imports.py test_benchmarks.py test_notebooks.py test_install.py test_docs.py test_keras_worker.py "
     "test_load_memory.py test_load_long.py test_user_script.py layers/**/test_compile*.py "
     "layers/**/test_engine_memory.py layers/**/test_free_names.py "
-    "files/test_write.py saving/test_corpus_saved.py saving/test_keras2_corpus.py check_parity/test_child.py mutation/*.py"
+    "files/test_write.py saving/test_corpus_saved.py saving/test_keras2_corpus.py "
+    "check_parity/test_child.py mutation/*.py"
 )
 # Modules without a computation of their own.
 NOT_MUTATED = {"__init__.py"}
