@@ -44,6 +44,7 @@ from .regularizers import Regularizer as Regularizer
 
 if _TYPE_CHECKING:
     from . import saving as saving
+    from .leaving import to_source as to_source
     from .load import LoadReport as LoadReport
     from .load import load_model as load_model
     from .load import load_weights as load_weights
@@ -61,6 +62,7 @@ if _TYPE_CHECKING:
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
+_LEAVING = ("to_source",)
 _CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")
 _ABSENT = {
     "applications": "use torchvision's, or load the model from a file of Keras.",
@@ -93,6 +95,11 @@ def __getattr__(name: str) -> _Any:
         # The import itself has set `saving`.
         globals().update(SaveReport=SaveReport, save_model=save_model, save_weights=save_weights, to_json=to_json)
         return globals()[name]
+    if name in (*_LEAVING, "to_torch"):
+        from . import leaving
+
+        globals().update({item: getattr(leaving, item) for item in _LEAVING})
+        return getattr(leaving, name)
     if name in _CHECKERS:
         from . import parity
 
@@ -131,6 +138,7 @@ def _on_use_of_training(name: str) -> _Any:
 
 for _name in ("load_weights", "save_model", "save_weights", "to_json"):
     _outside.provide(_name, _on_use(_name))
+_outside.provide("to_torch", _on_use("to_torch"))
 
 
 def _fetching(*names: str) -> dict[str, _Any]:
@@ -188,4 +196,4 @@ _MODULES = (
 def __dir__() -> list[str]:
     modules = type(_namespaces)
     held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
-    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, *_CHECKERS, "__version__"})
+    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_CHECKERS, "__version__"})

@@ -102,6 +102,7 @@ ORDER = (
     ("load", "saving"),
     ("training", "streaming", "export"),
     ("parity",),
+    ("leaving",),
     ("cli", "pytest_plugin"),
     ("__main__", "__init__"),
 )

@@ -10,12 +10,11 @@ import torch
 
 from ..errors import ArgumentError, ShapeError
 from ..parity.golden import Comparison, beside, predict, run_rounded
-from ..parity.needs import reached
+from ..parity.needs import random_inputs
 
 if TYPE_CHECKING:
     from ..models import Model
 
-_ROWS = 4  # where the model leaves the number open
 _LENGTHS = (7, 32, 128)  # tried where a length is open: a convolution may need more than a few steps
 
 
@@ -73,25 +72,3 @@ def _try(model: Model) -> list[np.ndarray]:
         except ShapeError as error:
             why = str(error)
     raise ArgumentError(f"--check: no open length of {_LENGTHS} fits the model: {why}")
-
-
-def random_inputs(model: Model, length: int) -> list[np.ndarray]:
-    """Inputs for every place: words that an Embedding knows, and masked steps at the end of some rows.
-
-    Args:
-        model: The model.
-        length: For sizes that the model leaves open.
-    """
-    rng = np.random.default_rng(0)
-    shapes = [(tensor.shape[0] or _ROWS, *(size or length for size in tensor.shape[1:])) for tensor in model.inputs]
-    found = []
-    for index, (tensor, shape) in enumerate(zip(model.inputs, shapes, strict=True)):
-        words, masked = reached(model, shapes, index)
-        whole = words is not None or not tensor.dtype.is_floating_point
-        values = rng.integers(0, words or 2, shape) if whole else rng.normal(size=shape)
-        if masked is not None and len(shape) > 1 and shape[1] > 1:
-            for row in range(shape[0]):  # the first row has no masked step, and none has only such
-                steps = row % shape[1]
-                values[row, shape[1] - steps :] = masked
-        found.append(values.astype("int64" if whole else "float32"))
-    return found

@@ -329,6 +329,9 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         run_plan(plan, call, values)
         return map_template(lambda slot: values[slot.index], plan.outputs)
 
+    def _to_torch(self) -> nn.Module:
+        return outside("to_torch")(self)
+
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if not self._carries_masks and type(self).compute_output_shape is Model.compute_output_shape:
             return infer_output_shape(self, inputs_of(self, args, kwargs))

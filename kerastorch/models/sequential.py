@@ -258,7 +258,10 @@ class Sequential(Model):
         return sequential_config(self, [*filter(None, given), *self._layer_list])
 
     def _to_torch(self) -> nn.Module:
-        return to_torch.chain(self, self._layer_list)
+        try:
+            return to_torch.chain(self, self._layer_list)
+        except UnsupportedError:  # of torch's own modules alone: then a graph of them and of functions
+            return Model._to_torch(self)
 
 
 def _agree(shape: Shape, stated: Shape) -> bool:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 import kerastorch as kt
 from kerastorch.cli import main
-from kerastorch.cli._checking import random_inputs
+from kerastorch.parity.needs import random_inputs
 
 DEMO = ROOT / "demo" / "tagger.keras"
 

@@ -1,4 +1,4 @@
-"""Sequential to `nn.Sequential` and back."""
+"""Sequential to `nn.Sequential` and back; `tests/leaving` has what other models become."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import torch
 
 import kerastorch as kt
 from kerastorch import layers
-from kerastorch.errors import UnsupportedError
 from kerastorch.interop import AllSteps, LastStep
 
 from ._side_by_side import (
@@ -51,34 +50,6 @@ def test_sequential_both_ways(return_sequences: bool, wrap: bool) -> None:
     ours = [gradient.flatten() for gradient in gradients(model).values()]
     assert_same([gradient.flatten() for gradient in gradients(back).values()], ours)
     assert_same([gradient.flatten() for gradient in gradients(module).values()], ours)
-
-
-def test_sequential_lists_everything_that_it_refuses() -> None:
-    model = kt.Sequential(
-        [
-            kt.Input((7,)),
-            layers.Embedding(9, 3, mask_zero=True, name="words"),
-            layers.LSTM(4, activation="relu", name="first"),
-            layers.RepeatVector(3, name="again"),
-            layers.GRU(4, name="second", return_state=True),
-        ]
-    )
-    with pytest.raises(UnsupportedError) as caught:
-        model.to_torch()
-    for text in (
-        "Embedding 'words' cannot become a plain torch module: mask_zero=True: no mask travels",
-        "LSTM 'first' cannot become a plain torch module: torch's LSTM kernel has activation tanh only",
-        "RepeatVector 'again'",
-        "GRU 'second' cannot become a plain torch module: return_state=True",
-    ):
-        assert text in str(caught.value)
-    assert str(caught.value).count("use it as it is") == 1
-
-
-def test_a_graph_is_refused() -> None:
-    x = kt.Input((3,))
-    with pytest.raises(UnsupportedError, match="has no module that computes Model"):
-        kt.Model(x, layers.Dense(2)(x)).to_torch()
 
 
 def test_nested_sequential_both_ways() -> None:

@@ -1,0 +1,77 @@
+"""`kerastorch export FILE OUT --to source`: the model for a life without kerastorch."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from typing import Any, BinaryIO
+
+from ._loading import add_arch, add_file, load_reported
+from ._printing import make_console, shown
+
+_DESCRIPTION = """\
+Write the model of a Keras file in a form that needs neither Keras nor kerastorch.
+
+  source   OUT is a folder: model.py (torch only), model.safetensors, a recorded example, and a test
+
+What has no translation is refused by name, and nothing is written.
+"""
+_EPILOG = "exit status: 0 written, 2 not written"
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser(
+        "export",
+        help="write it as plain PyTorch code",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_file(parser)
+    parser.add_argument("out", metavar="OUT", help="what to write")
+    parser.add_argument("--to", choices=[*TARGETS], required=True, help="the form")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument("--class-name", metavar="NAME", help="source: the name of the class")
+    parser.add_argument("--no-shapes", action="store_true", help="source: no comments with shapes")
+    add_arch(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export; the exit status."""
+    return TARGETS[options.to](options)
+
+
+def _source(options: argparse.Namespace) -> int:
+    from ..leaving import to_source
+
+    model, report = load_reported(options)
+    with open(options.file, "rb") as file:
+        digest = _digest(file)
+    name = os.path.basename(options.file)
+    origin = f"From {name} (SHA-256 {digest}), written by {report.writer}."
+    paths = to_source(
+        model,
+        options.out,
+        class_name=options.class_name,
+        origin=origin,
+        shapes=not options.no_shapes,
+        overwrite=options.force,
+    )
+    console = make_console()
+    for path in paths:
+        console.print(shown(path))
+    console.print(f"python {shown(paths[0])} computes the recorded example again.")
+    return 0
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+TARGETS = {"source": _source}

@@ -1,0 +1,331 @@
+"""From a model to a graph of torch's own modules and functions: `fx.GraphModule`, which runs and can be printed."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.proxy import GraphAppendingTracer
+
+from ..base.graph import symbolic_leaves
+from ..base.layer import Layer
+from ..base.weighted import repr_of
+from ..errors import UnsupportedError
+from ..models import Model, Sequential
+from ..models.plan import map_template, run_plan, slots_of
+from ..structure import leaves, map_shapes, map_structure
+
+Translator = Callable[..., Any]
+TRANSLATORS: dict[type[Layer], Translator] = {}
+MASKS: dict[type[Layer], Callable[..., Any]] = {}
+_ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports as it is."
+
+
+Value: TypeAlias = Any  # a `_Value`: to translators it is a tensor, with all that one has
+
+
+class _Value(fx.Proxy):
+    """A tensor of the graph that is made, with the mask that goes along with it."""
+
+    mask: Any = None
+
+    @property
+    def shape_known(self) -> tuple[Any, ...]:
+        """The shape, with None where a size is open."""
+        return tuple(self.node.meta["shape"])
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape_known)
+
+
+class _Tracer(GraphAppendingTracer):
+    """What lets functions and operators of torch on `Value`s become nodes of the graph."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Value(node, self)
+
+
+def translates(*classes: type[Layer]) -> Callable[[Translator], Translator]:
+    """Register a function that translates calls of these layers: `(builder, layer, *args, **kwargs) -> values`."""
+
+    def keep(function: Translator) -> Translator:
+        TRANSLATORS.update(dict.fromkeys(classes, function))
+        return function
+
+    return keep
+
+
+def makes_mask(*classes: type[Layer]) -> Callable[[Translator], Translator]:
+    """Register a function that computes the mask behind these layers: `(layer, inputs, masks) -> mask`."""
+
+    def keep(function: Translator) -> Translator:
+        MASKS.update(dict.fromkeys(classes, function))
+        return function
+
+    return keep
+
+
+def refusal(layer: Layer, reason: str) -> UnsupportedError:
+    """The error for a layer, or a use of it, that no translator knows."""
+    return UnsupportedError(f"{repr_of(layer)} cannot become plain torch: {reason}. {_ADVICE}")
+
+
+def identifier(name: str) -> str:
+    """A name of Keras as a name of Python, for an attribute of an nn.Module."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "layer"
+    plain = f"layer_{plain}" if plain[0].isdigit() else plain
+    taken = keyword.iskeyword(plain) or keyword.issoftkeyword(plain) or hasattr(nn.Module(), plain)
+    return f"{plain}_" if taken else plain
+
+
+class Builder:
+    """A graph in the making, and the modules that it calls.
+
+    Attributes:
+        root: The modules, by the names that the class of the model will have as attributes.
+        states: The state behind each stateful layer.
+        behind: The mask behind the layer that is translated.
+    """
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.root = nn.Module()
+        self.behind: Any = None
+        self._tracer = _Tracer(self.graph)
+        self._names: dict[Any, str] = {}
+        self.states: dict[Layer, Any] = {}  # of the stateful layers
+
+    def input(self, name: str, shape: Any = None) -> Value:
+        """An argument of the model."""
+        node = self.graph.create_node("placeholder", name, (), {}, name=name)
+        node.meta["shape"] = shape
+        return _Value(node, self._tracer)
+
+    def module(
+        self, key: Any, name: str, make: Callable[[], nn.Module], *args: Any, returns: Any = None, **kwargs: Any
+    ) -> Value:
+        """Call a module; it is made once for each key, under a name of its own.
+
+        Args:
+            key: What the module is made of: a layer, or a layer and a part of it.
+            name: The name of the attribute, if it is free.
+            make: Makes the module.
+            *args: Of the call.
+            returns: How a result of several parts is nested, by names: `("out", ("h", "c"))`.
+            **kwargs: Of the call.
+        """
+        if key not in self._names:
+            self._names[key] = self.put(name, self._made(key, make))
+        made = self._tracer.create_proxy("call_module", self._names[key], args, kwargs)
+        if returns is not None:
+            made.node.meta["returns"] = returns
+        return made
+
+    def _made(self, key: Any, make: Callable[[], nn.Module]) -> nn.Module:
+        layer = key[0] if isinstance(key, tuple) else key
+        return make().train(layer.training)
+
+    def put(self, name: str, module: nn.Module) -> str:
+        """Make a module an attribute; the name that it has then."""
+        own, number = identifier(name), 1
+        while own in self.root._modules or own in self.root._buffers:
+            number += 1
+            own = f"{identifier(name)}_{number}"
+        self.root.add_module(own, module)
+        return own
+
+    def constant(self, name: str, tensor: Tensor) -> Value:
+        """A tensor that is no parameter: a buffer."""
+        own, number = identifier(name), 1
+        while own in self.root._modules or own in self.root._buffers:
+            number += 1
+            own = f"{identifier(name)}_{number}"
+        self.root.register_buffer(own, tensor.detach().clone())
+        return self._tracer.create_proxy("get_attr", own, (), {})
+
+    def call(self, function: Callable[..., Any], *args: Any, returns: Any = None, **kwargs: Any) -> Value:
+        """Call a function as a whole, as those of `helpers`."""
+        made = self._tracer.create_proxy("call_function", function, args, kwargs)
+        if returns is not None:
+            made.node.meta["returns"] = returns
+        return made
+
+    def attribute(self, key: Any, name: str, make: Callable[[], nn.Module]) -> Value:
+        """A module as a value, for a function that calls it."""
+        if key not in self._names:
+            self._names[key] = self.put(name, self._made(key, make))
+        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
+
+    def state_input(self, layer: Layer) -> Value:
+        """The state of a stateful layer: an argument of the model that may be left out."""
+        if layer in self.states:
+            raise refusal(layer, "stateful=True, and it is called more than once: the calls share one state")
+        name = f"{identifier(layer.name)}_state"
+        last = [node for node in self.graph.nodes if node.op == "placeholder"][-1]
+        with self.graph.inserting_after(last):
+            node = self.graph.create_node("placeholder", name, (None,), {}, name=name)
+        node.meta["is_state"] = True
+        self.states[layer] = None
+        return _Value(node, self._tracer)
+
+    def state_output(self, layer: Layer, state: Value) -> None:
+        """The state behind a stateful layer: the model returns it behind its outputs."""
+        state.node.meta.update(label=f"{identifier(layer.name)}_state", is_state=True)
+        self.states[layer] = state
+
+    def alias(self, value: Value, mask: Any) -> Value:
+        """The same value with another mask."""
+        made = _Value(value.node, self._tracer)
+        made.mask = mask
+        return made
+
+
+def to_torch(model: Model) -> fx.GraphModule:
+    """The model as an nn.Module of torch's own modules and the helpers of `kerastorch.leaving.helpers`.
+
+    It computes what the model computes, trains as it does, and has copies of its weights, on its device and in its
+    dtype. Its children are `nn.LSTM`, `nn.Linear`, ... by the names of the layers.
+
+    Raises:
+        UnsupportedError: A layer, or a use of it, has no translation; it is named.
+        NotBuiltError: There are no weights yet.
+    """
+    if not model._carries_masks or hasattr(type(model), "call"):
+        raise refusal(model, "it runs code of its own, and only layers in a graph are translated")
+    if not model._built:
+        raise model._not_built("weights to copy")
+    builder = Builder()
+    builder.root.training = model.training
+    given = symbolic_leaves(model.inputs)
+    names = _input_names(model, len(given))
+    values = [builder.input(name, tensor.shape) for name, tensor in zip(names, given, strict=True)]
+    for value, tensor, looked_up in zip(values, given, _looked_up(model), strict=True):
+        value.node.meta["dtype"] = torch.int64 if looked_up else tensor.dtype
+    results: Any = map_structure(lambda value: value.node, through(builder, model, values))
+    if builder.states:
+        results = (results, *(state.node for state in builder.states.values()))
+    builder.graph.output(results)
+    builder.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    return fx.GraphModule(builder.root, builder.graph, class_name=class_name(model.name))
+
+
+def class_name(name: str) -> str:
+    """A model's name as that of a class: `text_tagger` -> `TextTagger`."""
+    words = re.split(r"[\W_]+", name, flags=re.ASCII)
+    made = "".join(word[:1].upper() + word[1:] for word in words) or "Model"
+    return f"Model{made}" if made[0].isdigit() or keyword.iskeyword(made) else made
+
+
+def _input_names(model: Model, count: int) -> list[str]:
+    if count == 1:
+        return ["x"]
+    names: list[str] = []
+    for layer in model._input_layers:
+        name, number = identifier(layer.name), 1
+        while name in names:
+            number += 1
+            name = f"{identifier(layer.name)}_{number}"
+        names.append(name)
+    return names
+
+
+def _looked_up(model: Model) -> list[bool]:
+    if isinstance(model, Sequential):
+        return [bool(model._takes_ids)]
+    return list(model._ids)
+
+
+def through(builder: Builder, model: Model, values: Sequence[Value]) -> Any:
+    """The values that leave a model, for those that enter it."""
+    if isinstance(model, Sequential):
+        result: Any = values[0]
+        shape: Any = leaves_of_shape(model._in_shape)[0]
+        for layer in model._layer_list:
+            shape = layer._output_shape(shape)
+            result = call_layer(builder, layer, (result,), {}, shape)
+        return result
+    plan, slots = model._begin(lambda tensor: builder.constant("constant", tensor))
+    for slot, value in zip(slots_of(plan.inputs), values, strict=True):
+        slots[slot.index] = value
+
+    def call(step: Any, args: Any, kwargs: Any) -> list[Any]:
+        shapes = [plan.values[slot.index][0] for slot in step.outputs]
+        return leaves(call_layer(builder, model._layer_of(step), args, kwargs, shapes))
+
+    run_plan(plan, call, slots)
+    return map_template(lambda slot: slots[slot.index], plan.outputs)
+
+
+def leaves_of_shape(shapes: Any) -> list[Any]:
+    found: list[Any] = []
+    map_shapes(found.append, shapes)
+    return found
+
+
+def call_layer(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], shapes: Any) -> Any:
+    """Translate one call of a layer: its values, each with its mask."""
+    if layer._computes_in != layer.dtype:
+        raise refusal(layer, f"it computes in {layer._computes_in} with {layer.dtype} weights; torch has autocast")
+    if isinstance(layer, Model):
+        result = _nested(builder, layer, args, kwargs)
+    else:
+        result = _translated(builder, layer, args, kwargs)
+    found = leaves(result)
+    for value, shape in zip(found, leaves_of_shape(shapes), strict=True):
+        if value.node.op != "placeholder":
+            value.node.meta.setdefault("shape", tuple(shape))
+            value.node.meta.setdefault("layer", layer.name)
+    return result
+
+
+def _nested(builder: Builder, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if kwargs or len(args) > 1:
+        raise refusal(model, f"a call with {', '.join(map(repr, kwargs)) or 'several arguments'}")
+    return through(builder, model, leaves(args[0]))
+
+
+def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    translator = next((TRANSLATORS[cls] for cls in (type(layer),) if cls in TRANSLATORS), None)
+    if translator is None:
+        raise refusal(layer, f"no module or function of torch is known for {type(layer).__name__}")
+    given = dict(kwargs)
+    masks = map_structure(lambda value: value.mask if isinstance(value, _Value) else None, args[0])
+    arrives = any(mask is not None for mask in leaves(masks))
+    taken = inspect.signature(translator).parameters
+    if "mask" in given and given["mask"] is None:
+        masks, arrives = map_structure(lambda _: None, args[0]), False
+        del given["mask"]
+    if layer._takes_mask and arrives:
+        if "mask" not in taken:
+            raise refusal(layer, "it uses a mask here, which its translation does not")
+        given.setdefault("mask", masks)
+    unknown = [name for name in given if name not in taken]
+    if unknown or len(args) > len(taken) - 2:
+        raise refusal(layer, f"a call with {', '.join(map(repr, unknown)) or 'more arguments'} has no translation")
+    # First: behind the layer its input may be needed no longer.
+    behind = _mask_behind(layer, args[0], masks if arrives else None)
+    for mask in leaves(behind):
+        if mask is not None:
+            mask.node.meta.setdefault("label", "mask")
+    builder.behind = behind
+    result = translator(builder, layer, *args, **given)
+    values = leaves(result)
+    flat = leaves(behind) if isinstance(behind, (list, tuple, dict)) else [behind] + [None] * (len(values) - 1)
+    made = iter([builder.alias(value, mask) for value, mask in zip(values, flat, strict=True)])
+    return map_structure(lambda _: next(made), result)
+
+
+def _mask_behind(layer: Layer, inputs: Any, masks: Any) -> Any:
+    """The masks of the outputs; computed in the graph where they are new."""
+    rule = MASKS.get(type(layer))
+    if rule is not None:
+        return rule(layer, inputs, masks)
+    if masks is None and not layer._makes_mask:
+        return None
+    return layer._mask_behind(inputs, masks)

@@ -1,0 +1,136 @@
+"""Convolutions and pooling: torch has the channels behind the batch axis, Keras last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.nn import functional as F
+
+from ... import layers
+from .. import helpers
+from ..building import Builder, Value, refusal, translates
+from .activations import function_of
+
+_MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_AVERAGE = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+
+
+def channels_first(x: Value, rank: int) -> Value:
+    """x with the channels behind the batch axis; a value that was moved the other way as it was."""
+    node = x.node
+    there = node.op == "call_method" and node.target == "transpose" and node.args[1:] == (1, 2)
+    there = there or (node.op == "call_method" and node.target == "movedim" and node.args[1:] == (1, -1))
+    if there and "channels" in node.meta:
+        made: Any = node.args[0]
+        shape = node.meta["shape"]
+        made.meta.setdefault("shape", (shape[0], shape[-1], *shape[1:-1]))
+        made.meta.setdefault("layer", node.meta["layer"])
+        return type(x)(made, x.tracer)
+    return x.transpose(1, 2) if rank == 1 else x.movedim(-1, 1)
+
+
+def channels_last(x: Value, rank: int) -> Value:
+    """The way back."""
+    made = x.transpose(1, 2) if rank == 1 else x.movedim(1, -1)
+    made.node.meta["channels"] = True
+    return made
+
+
+def _into(layer: Any, x: Value) -> Value:
+    return x if layer.data_format == "channels_first" else channels_first(x, type(layer).SPATIAL)
+
+
+def _out_of(layer: Any, x: Value) -> Value:
+    return x if layer.data_format == "channels_first" else channels_last(x, type(layer).SPATIAL)
+
+
+def _activated(t: Builder, layer: Any, y: Value) -> Value:
+    """The activation, and the channels where they belong."""
+    found = function_of(layer, layer.activation)
+    if found is None:
+        return _out_of(layer, y)
+    function, options = found
+    if "dim" in options or function is F.glu:
+        return t.call(function, _out_of(layer, y), **options)  # along Keras's axis
+    return _out_of(layer, t.call(function, y, **options))
+
+
+@translates(layers.Conv1D, layers.Conv2D, layers.Conv3D)
+def _convolution(t: Builder, layer: Any, x: Value) -> Value:
+    if x.rank != type(layer).SPATIAL + 2:
+        raise refusal(layer, "several batch axes have no translation")
+    y = _into(layer, x)
+    window: dict[str, Any] = {"stride": layer.strides, "dilation": layer.dilation_rate, "padding": 0}
+    if layer.padding == "causal":
+        y = t.call(F.pad, y, ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0))
+    elif layer.padding == "same" and max(layer.strides) > 1:
+        y = t.call(helpers.pad_same, y, layer.kernel_size, layer.strides, layer.dilation_rate)
+    elif layer.padding == "same":
+        window["padding"] = "same"
+
+    def make() -> nn.Module:
+        return layer._torch_module(layer.weight, layer._own_bias, groups=layer.groups, **window)
+
+    return _activated(t, layer, t.module(layer, layer.name, make, y))
+
+
+@translates(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+def _depthwise(t: Builder, layer: Any, x: Value) -> Value:
+    return _chain(t, layer, x)
+
+
+@translates(layers.SeparableConv1D, layers.SeparableConv2D)
+def _separable(t: Builder, layer: Any, x: Value) -> Value:
+    return _chain(t, layer, x)
+
+
+@translates(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+def _transposed(t: Builder, layer: Any, x: Value) -> Value:
+    return _chain(t, layer, x)
+
+
+def _chain(t: Builder, layer: Any, x: Value) -> Value:
+    """The modules that the layer itself becomes, one after the other."""
+    y = _into(layer, x)
+    made = type(layer).__dict__["_to_torch"](layer)
+    modules = list(made) if isinstance(made, nn.Sequential) else [made]
+    for index, module in enumerate(modules):
+        name = layer.name if len(modules) == 1 else f"{layer.name}_{index}"
+        y = t.module((layer, index), name, lambda module=module: module, y)
+    return _out_of(layer, y)
+
+
+@translates(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
+def _max_pooling(t: Builder, layer: Any, x: Value) -> Value:
+    y = _into(layer, x)
+    if layer.padding == "same":
+        y = t.call(helpers.pad_same, y, layer.pool_size, layer.strides, (1,) * type(layer).SPATIAL, value=float("-inf"))
+    made = _MAX[type(layer).SPATIAL - 1](layer.pool_size, layer.strides)
+    return _out_of(layer, t.module(layer, layer.name, lambda: made, y))
+
+
+@translates(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
+def _average_pooling(t: Builder, layer: Any, x: Value) -> Value:
+    y = _into(layer, x)
+    if layer.padding == "same":
+        return _out_of(layer, t.call(helpers.average_same, y, layer.pool_size, layer.strides))
+    made = _AVERAGE[type(layer).SPATIAL - 1](layer.pool_size, layer.strides)
+    return _out_of(layer, t.module(layer, layer.name, lambda: made, y))
+
+
+@translates(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D)
+def _global_max(t: Builder, layer: Any, x: Value) -> Value:
+    axes = layer._image_axes
+    return x.amax(axes[0] if len(axes) == 1 else axes, **({"keepdim": True} if layer.keepdims else {}))
+
+
+@translates(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
+def _global_average(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
+    axes = layer._image_axes
+    axis = axes[0] if len(axes) == 1 else axes
+    keep = {"keepdim": True} if layer.keepdims else {}
+    if mask is None:
+        return x.mean(axis, **keep)
+    used = mask[..., None].to(layer.dtype)
+    return (x * used).sum(axis, **keep) / used.sum(axis, **keep)

@@ -1,0 +1,119 @@
+"""Bidirectional and TimeDistributed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ... import layers
+from ...base.to_torch import plain
+from ...layers.rnn.kernel_choice import drops
+from ..building import TRANSLATORS, Builder, Value, makes_mask, refusal, translates
+from .recurrent import GATED, has_cell, is_fused, kind_of, run
+
+
+@translates(layers.Bidirectional)
+def _bidirectional(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
+    if isinstance(x, (list, tuple)):
+        x, initial_state = x[0], list(x[1:]) or initial_state
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+    forward, backward = layer._directions
+    if not isinstance(forward, GATED) or not isinstance(backward, GATED):
+        raise refusal(layer, f"its direction is {type(forward).__name__}, which has no translation inside")
+    if mask is None and initial_state is None and _is_one_module(forward, backward):
+        return _in_one(t, layer, x)
+    halves: tuple[Any, Any] = (None, None) if initial_state is None else layer._halves(initial_state)
+    ends = ("forward", "backward")
+    results = [
+        run(t, direction, f"{layer.name}_{end}", x, mask, state)
+        for direction, end, state in zip(layer._directions, ends, halves, strict=True)
+    ]
+    outs = [result[0] for result in results] if layer.return_state else results
+    if layer.return_sequences:
+        outs[1] = outs[1].flip(1)
+    for out, end in zip(outs, ends, strict=True):
+        out.node.meta["label"] = end
+    merged = _merged(layer, *outs)
+    if not layer.return_state:
+        return merged
+    states = [state for result in results for state in result[1:]]
+    return (*merged, *states) if layer.merge_mode is None else (merged, *states)
+
+
+def _merged(layer: Any, forward: Value, backward: Value) -> Any:
+    if layer.merge_mode is None:
+        return forward, backward
+    if layer.merge_mode == "concat":
+        return torch.cat([forward, backward], dim=-1)  # type: ignore[list-item]
+    if layer.merge_mode == "mul":
+        return forward * backward
+    return forward + backward if layer.merge_mode == "sum" else (forward + backward) / 2
+
+
+def _is_one_module(forward: Any, backward: Any) -> bool:
+    """Whether one bidirectional module of torch computes both directions."""
+    return (
+        not forward.go_backwards
+        and not forward.stateful
+        and is_fused(forward)
+        and is_fused(backward)
+        and kind_of(forward) == kind_of(backward)
+        and forward.units == backward.units
+        and forward.use_bias == backward.use_bias
+        and not any(drops(direction, direction.dropout) for direction in (forward, backward))
+    )
+
+
+def _in_one(t: Builder, layer: Any, x: Value) -> Any:
+    forward, backward = layer._directions
+
+    def make() -> nn.Module:
+        kind, options = kind_of(forward)
+        tensors = dict(forward.state_dict(keep_vars=True))
+        tensors.update({f"{name}_reverse": value for name, value in backward.state_dict(keep_vars=True).items()})
+        sizes = {"input_size": forward.weight_ih_l0.shape[1], "hidden_size": forward.units, "bias": forward.use_bias}
+        return plain(kind, layer, tensors, **sizes, **options, bidirectional=True)  # type: ignore[arg-type]
+
+    returns = ("out", ("h", "c") if has_cell(forward) else "h")
+    result = t.module(layer, layer.name, make, x, returns=returns)
+    out, last = result[0], result[1]
+    h = last[0] if has_cell(forward) else last
+    if not layer.return_sequences:
+        merged: Any = _merged(layer, h[0], h[1])
+    elif layer.merge_mode == "concat":
+        merged = out
+    else:
+        units = forward.units
+        merged = _merged(layer, out[..., :units], out[..., units:])
+    if not layer.return_state:
+        return merged
+    states = [h[0], last[1][0], h[1], last[1][1]] if has_cell(forward) else [h[0], h[1]]
+    return (*merged, *states) if layer.merge_mode is None else (merged, *states)
+
+
+@makes_mask(layers.Bidirectional)
+def _bidirectional_mask(layer: Any, x: Any, masks: Any) -> Any:
+    return None if masks is None else layer.compute_mask(x, masks)
+
+
+# These compute each value, or each place along the last axis, by itself: the axis of time needs no care.
+_POINTWISE = (layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Embedding)
+
+
+@translates(layers.TimeDistributed)
+def _time_distributed(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
+    inner = layer.layer
+    if mask is not None and inner._takes_mask:
+        raise refusal(layer, f"a mask arrives, and its {type(inner).__name__} would use it")
+    translator = TRANSLATORS.get(type(inner))
+    if translator is None:
+        raise refusal(layer, f"no module or function of torch is known for {type(inner).__name__}")
+    if isinstance(inner, _POINTWISE):
+        return translator(t, inner, x)
+    flat = x.flatten(0, 1)
+    shape = x.shape_known
+    flat.node.meta["shape"] = (None, *shape[2:])
+    steps = x.shape[:2]
+    return translator(t, inner, flat).unflatten(0, steps)
