@@ -161,6 +161,6 @@ def closest(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | No
 
 
 def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.7) -> str:
-    """`" Did you mean 'x'?"` behind a message about a misspelt name; nothing if no known name is near."""
-    found = closest(name, known, cutoff)
+    """`" Did you mean 'x'?"` behind a message about a misspelt name; nothing if no other known name is near."""
+    found = closest(name, (each for each in known if each != name), cutoff)  # a class above may take it
     return "" if found is None else f" Did you mean {found!r}?"

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
+from _outcomes_arguments import arguments
 from _outcomes_attention import attention
 from _outcomes_calls import in_calls
 from _outcomes_checks import checks
@@ -19,6 +20,7 @@ from _outcomes_examples import changed, constructed, examples
 from _outcomes_graphs import graphs
 from _outcomes_layers import called
 from _outcomes_matching import matched
+from _outcomes_objects import serialized
 from _outcomes_own import own
 from _outcomes_saved import saved
 from _outcomes_stated import stated
@@ -34,6 +36,8 @@ def main() -> None:
             "readings": readings(),
             "operations": operations(),
             "graphs": graphs(),
+            "arguments": arguments(),
+            "serialized": serialized(),
             "in_calls": in_calls(),
             "checks": checks(),
             "attention": attention(),

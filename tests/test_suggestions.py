@@ -62,3 +62,9 @@ def test_what_is_like_nothing_is_not_guessed() -> None:
     with pytest.raises(ArgumentError, match=r"^LSTM has no argument 'zzzz'\. It takes: name"):
         layers.LSTM(3, zzzz=1)
     assert not hasattr(kt, "__wrapped__")
+
+
+def test_an_argument_of_the_class_above_is_not_what_is_meant() -> None:
+    with pytest.raises(ArgumentError, match="GroupQueryAttention has no argument 'keras2_masks'") as raised:
+        layers.GroupQueryAttention(2, 2, 1, keras2_masks=True)
+    assert "Did you mean" not in str(raised.value)
