@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
@@ -237,11 +238,13 @@ class Weighted(Tracking):
         costs nothing.
         """
         found: list[Tensor] = []
+        penalised = False
         for module in self.modules():
+            penalised = penalised or _may_have(module, "regularizer")
             if isinstance(module, Weighted) and module._watched:
                 running = current.so_far(module)
                 found += module._penalties if running is None else running
-        for variable in self.variables:
+        for variable in self.variables if penalised else ():
             regularizer = variable.var.option(variable.module, "regularizer")
             if regularizer is not None and variable.is_trained():
                 found.append(regularizer(variable.value))
@@ -272,7 +275,7 @@ class Weighted(Tracking):
         Keras does this after each update; `kerastorch.constraints.attach(optimizer, model)` makes an optimizer do it.
         """
         for module in self.modules():
-            if isinstance(module, Weighted):
+            if isinstance(module, Weighted) and ("unbuilt" in module._parameters or _may_have(module, "constraint")):
                 for variable, constraint in module._constrained_variables():
                     variable.write(constraint(variable.value))
 
@@ -315,6 +318,30 @@ class Weighted(Tracking):
                     return tensor
             stack += [child for child in reversed(list(module._modules.values())) if child is not None]
         return None
+
+
+def _may_have(module: nn.Module, kind: str) -> bool:
+    """Whether a weight of the module itself may have a regularizer or a constraint.
+
+    `variables` makes lists, which costs more than a small step of a training does.
+    """
+    held = module.__dict__
+    if not held["_parameters"] and not held["_buffers"]:
+        return False
+    if "_added_weights" not in held:  # torch's own
+        return any(name.endswith(kind) for name in held)
+    for name in _rule_names(type(module), kind):
+        if getattr(module, name, None) is not None:
+            return True
+    added: list[Var] = held["_added_weights"]
+    return any(var.option(module, kind) is not None for var in added) if added else False
+
+
+@functools.cache
+def _rule_names(kind_of_layer: type, kind: str) -> tuple[str, ...]:
+    """The attributes in which a class of layers keeps rules for the weights that it declares."""
+    declared: tuple[Var, ...] = getattr(kind_of_layer, "WEIGHTS", ())
+    return tuple(f"{var.stem or var.name}_{kind}" for var in declared)
 
 
 def _by_position(layer: nn.Module, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def _same_shape(name: str, y_true: Tensor, y_pred: Tensor) -> None:
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `(y_true - y_pred) ** 2` over the last axis: shape `(...)` of two tensors `(..., F)`."""
     y_true, y_pred = _aligned(y_true, y_pred)
+    if y_true.shape == y_pred.shape:  # the same bits, and fewer nodes for `backward` to visit
+        return F.mse_loss(y_pred, y_true, reduction="none").mean(-1)
     return (y_true - y_pred).square().mean(-1)
 
 

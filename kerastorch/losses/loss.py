@@ -60,14 +60,14 @@ def reduce(
         values = _times(values, weight)
     if reduction in (None, "none") or values.ndim == 0:
         return values
-    total = values.sum()
     if reduction == "sum":
-        return as_part(total)
+        return as_part(values.sum())
     if reduction == "mean_with_sample_weight" and weight is not None:
+        total = values.sum()
         # Without a weight the loss is 0, and so is its gradient: no division by 0 is recorded.
         counted = over_all(weight.sum())
         return total / torch.where(counted == 0, 1.0, counted) * (counted != 0)
-    return total / values.numel() if values.numel() else total
+    return values.mean() if values.numel() else values.sum()
 
 
 def _reduced_by_weights(values: Tensor, weight: Tensor | None, mask: Any, reduction: Reduction) -> Tensor:

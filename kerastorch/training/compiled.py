@@ -73,7 +73,8 @@ class Compiled:
                 values.append(value)
             for tracker, value in zip(self._trackers, values, strict=False):
                 tracker.update(value, len(outputs.values[0]))
-            parts = [value * weight for value, weight in zip(values, self._weights, strict=True)]
+            pairs = zip(values, self._weights, strict=True)
+            parts = [value if weight == 1.0 else value * weight for value, weight in pairs]
         parts += [penalty.sum() for penalty in getattr(self.model, "losses", [])]
         if not parts:
             raise ArgumentError("There is no loss: give compile a loss, or the layers penalties.")

@@ -28,27 +28,30 @@ _CPU = torch.device("cpu")
 def train_step(model: Any, data: Any) -> dict[str, Any]:
     """See `Model.train_step`."""
     x, y, weight = unpack(data)
-    compiled = compiled_of(model, "fit")
+    compiled, optimizer = compiled_of(model, "fit"), model.optimizer
+    if optimizer is None:
+        raise ArgumentError(f"{model.name!r} was compiled without an optimizer: it can be evaluated, not trained.")
+    if known := getattr(optimizer, "built", True):
+        optimizer.zero_grad()  # before the forward pass, which then takes the memory of the old gradients
     y_pred = _predicted(model, compiled, compiled.parallel or compiled.forward, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
     compiled.tracker.update(loss, len(leaves(x)[0]))
-    optimizer = model.optimizer
-    if optimizer is None:
-        raise ArgumentError(f"{model.name!r} was compiled without an optimizer: it can be evaluated, not trained.")
     if loss.requires_grad:
         if isinstance(optimizer, optimizers.Optimizer):
             optimizer.build(model)
             loss = optimizer.scale_loss(loss)
+        if not known:
+            optimizer.zero_grad()
         if compiled.parallel is not None:
             loss = loss * part.of_mean()
         compiled.check_trained(optimizer)
-        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     else:
         warnings.warn(f"{model.name!r} has no trainable weights that the loss depends on.", stacklevel=2)
-    with torch.no_grad():
-        compiled.measured.update_state(y, y_pred, weight)
+    if compiled.measured:
+        with torch.no_grad():
+            compiled.measured.update_state(y, y_pred, weight)
     return {}
 
 
@@ -82,9 +85,12 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
     return (*parts, None, None)[:3]  # type: ignore[return-value]
 
 
-def _packed(model: Any, batch: Any) -> Any:
-    """A batch on the model's device as a step gets it in Keras: `(x, y, weights)` without what is not there."""
-    x, y, weight = _on_device(model, batch)
+def _packed(batch: Any, device: torch.device) -> Any:
+    """A batch on the model's device as a step gets it in Keras: `(x, y, weights)` without what is not there.
+
+    x is in floating-point numbers of the model's own size, as the model casts them.
+    """
+    x, y, weight = map_structure(lambda array: None if array is None else _tensor(array, device), batch)
     if weight is not None:
         return x, y, weight
     if y is not None:
@@ -103,10 +109,8 @@ def _predicted(model: Any, compiled: Compiled, forward: Any, x: Any) -> Any:
     return y_pred
 
 
-def _on_device(model: Any, batch: Any) -> Any:
-    """A batch on the model's device; x in floating-point numbers of the model's own size, as the model casts them."""
-    device = next((part.device for part in model.parameters()), _CPU)
-    return map_structure(lambda array: None if array is None else _tensor(array, device), batch)
+def _device_of(model: Any) -> torch.device:
+    return next((part.device for part in model.parameters()), _CPU)
 
 
 def _tensor(array: Any, device: torch.device) -> Any:
@@ -152,7 +156,7 @@ def _on_batch(
     model: Any, compiled: Compiled, batches: Batches, several: Several | None, step: Any, return_dict: bool
 ) -> Any:
     batches.several = several
-    data = _packed(model, next(batches.one_pass()))
+    data = _packed(next(batches.one_pass()), _device_of(model))
     logs = step(data) if several is None else several.step(step, data)
     return _shown(compiled, _numbers(compiled, logs, several), return_dict)
 
@@ -274,12 +278,13 @@ class Run:
         step = model.train_step if kind == "train" else model.test_step
         stop = "stop_training" if kind == "train" else "stop_evaluating"
         of_one, follows = self.compiled.steps_per_execution, listed.follows_batches
+        device = _device_of(model)
         logs: Any = {}
         with nullcontext() if kind == "train" else torch.no_grad():
             for at, batch in enumerate(epochs.epoch()):
                 if follows and at % of_one == 0:
                     listed.call(f"on_{kind}_batch_begin", at)
-                data = _packed(model, batch)
+                data = _packed(batch, device)
                 logs = step(data) if several is None else several.step(step, data)
                 if bar is not None:
                     bar.advance(lambda logs=logs: _numbers(self.compiled, logs))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -17,11 +18,16 @@ class Outputs:
 
     Attributes:
         values: The tensors, in order.
-        names: Their names, or None where nobody has named them.
+        named: Gives their names, or None where nobody has named them.
     """
 
     values: list[Tensor]
-    names: list[str] | None
+    named: Callable[[], list[str] | None]
+
+    @cached_property
+    def names(self) -> list[str] | None:
+        """Their names, which most steps of a training do not need."""
+        return self.named()
 
     def spread(self, given: Any, what: str, *, several: bool = False, all_alike: bool = False) -> list[Any]:
         """One item for each output.
@@ -72,12 +78,12 @@ def outputs_of(model: Any, y_pred: Any) -> Outputs:
         UnsupportedError: They are nested more than once.
     """
     if isinstance(y_pred, Tensor):
-        return Outputs([y_pred], _names_of(model, 1))
+        return Outputs([y_pred], lambda: _names_of(model, 1))
     if isinstance(y_pred, Mapping):
         keys = sorted(y_pred, key=str)  # the order of Keras's lists
-        values, names = [y_pred[key] for key in keys], [str(key) for key in keys]
+        values, named = [y_pred[key] for key in keys], lambda: [str(key) for key in keys]
     elif isinstance(y_pred, Sequence):
-        values, names = list(y_pred), _names_of(model, len(y_pred))
+        values, named = list(y_pred), lambda: _names_of(model, len(y_pred))
     else:
         raise UnsupportedError(f"A model that returns {quote(type(y_pred).__name__)} cannot be trained by fit.")
     if not all(isinstance(value, Tensor) for value in values):
@@ -85,7 +91,7 @@ def outputs_of(model: Any, y_pred: Any) -> Outputs:
             "fit takes models that return a tensor, or a list or dict of tensors: this one returns nested ones. Write "
             "train_step, or a loop in torch."
         )
-    return Outputs(values, names)
+    return Outputs(values, named)
 
 
 def _names_of(model: Any, count: int) -> list[str] | None:
