@@ -102,7 +102,7 @@ ORDER = (
     ("load", "saving"),
     ("training", "streaming", "export"),
     ("parity",),
-    ("leaving",),
+    ("leaving", "self_check"),
     ("cli", "pytest_plugin"),
     ("__main__", "__init__"),
 )

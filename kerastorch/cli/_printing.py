@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..errors import quote
+from ..errors import ArgumentError, quote
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,3 +40,15 @@ def shown(text: object) -> str:
     """Text of a file as it may be printed: as it is where that is harmless."""
     text = str(text)
     return text if text.isprintable() and len(text) <= 200 else quote(text)
+
+
+def write_json(said: Mapping[str, Any], to: str) -> None:
+    """Write a report to the place that --json names; `-` is the terminal."""
+    text = json.dumps(said, indent=1)
+    if to == "-":
+        print(text)
+        return
+    try:
+        Path(to).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ArgumentError(f"--json {quote(to)} cannot be written: {error}") from error

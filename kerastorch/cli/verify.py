@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, quote
 from ._keras import add_keras, keras_options, show_progress
 from ._loading import add_arch, add_file, load
-from ._printing import make_console, print_table, shown
+from ._printing import make_console, print_table, shown, write_json
 
 
 def add(commands: Any) -> None:
@@ -54,14 +52,7 @@ def _run_parity(options: argparse.Namespace) -> int:
     else:
         report = check_parity(options.file, arch=options.arch, progress=show_progress(), **keras_options(options))
     if options.json is not None:
-        text = json.dumps(report.to_dict(), indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            try:
-                Path(options.json).write_text(text + "\n", encoding="utf-8")
-            except OSError as error:
-                raise ArgumentError(f"--json {quote(options.json)} cannot be written: {error}") from error
+        write_json(report.to_dict(), options.json)
     if options.html is not None:
         report.to_html(options.html)
     if options.json != "-":
