@@ -44,8 +44,8 @@ def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None,
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
-    """x where it is positive, else `negative_slope * x`."""
-    return F.leaky_relu(x, negative_slope)
+    """x where it is positive, else `negative_slope * x`; integers become floats."""
+    return F.leaky_relu(x if x.is_floating_point() else x.to(torch.get_default_dtype()), negative_slope)
 
 
 def relu6(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,29 @@ def call_in_policy(layer: AnyLayer, function: Callable[..., Any], args: Any, kwa
     with _weights_as(layer, computed):
         result = function(*args, **kwargs)
     return result if layer._casts_itself else cast_floats(result, computed)
+
+
+def state_dtype_beside(layer: Any, others: Iterable[Any]) -> None:
+    """Let a layer whose dtype nobody stated cast as if it were stated, if one around, in or before it states another.
+
+    In Keras every layer has a policy, so that a float32 layer gives float32 whatever stands beside it. Where nobody
+    states anything, what comes in decides here.
+    """
+    if not getattr(layer, "_has_policy", False) or layer._states_dtype:
+        return
+    own = (layer._dtype, layer._mixed)
+    if any(getattr(part, "_states_dtype", False) and (part._dtype, part._mixed) != own for part in others):
+        layer._states_dtype = True
+        layer.autocast = layer._autocast
+
+
+def state_dtype_for(layer: Any, given: Iterable[Any]) -> None:
+    """The same in a graph, where a tensor of another float dtype than the layer's own comes in."""
+    if layer._has_policy and not layer._states_dtype and not layer._takes_ids:
+        own = layer._dtype
+        if any(leaf.dtype.is_floating_point and leaf.dtype != own for leaf in given):
+            layer._states_dtype = True
+            layer.autocast = layer._autocast
 
 
 def dtype_in_policy(layer: AnyLayer, dtype: torch.dtype) -> torch.dtype:

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, NotBuiltError, attribute
 from ..structure import map_shapes, map_structure
 from ..weights import Shape
 from .call_arguments import inputs_of
+from .dtype_policy import state_dtype_for
 from .free_names import yielding
 from .graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
 from .shape_inference import stands_for
@@ -36,6 +37,8 @@ class Connected(Weighted):
         if not args:
             raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
         args, kwargs = map_structure(self._as_constant, args), map_structure(self._as_constant, kwargs)
+        if not self._built and not self._nodes:
+            state_dtype_for(self, symbolic_leaves((args, kwargs)))
         shapes = shapes_of(inputs_of(self, args, kwargs))
         if not self._built:
             self._build_for_call(shapes)

@@ -34,6 +34,11 @@ def float_tensor(layer: Layer, x: Any, dtype: torch.dtype) -> Tensor:
     return x
 
 
+def cut_off(out: Tensor, given: torch.dtype) -> Tensor:
+    """What a normalisation gives for integers: Keras brings its numbers back to the dtype that came in."""
+    return out if given.is_floating_point else out.to(given)
+
+
 def one_shape(layer: Layer, input_shape: Any, rank: int | None = None, least: int = 0, meaning: str = "") -> None:
     """Raise unless `input_shape` is one shape, with `rank` axes or at least `least` of them."""
     if any(isinstance(size, (tuple, list)) for size in input_shape):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import to_torch
+from ..base.dtype_policy import state_dtype_beside
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer, register
 from ..base.naming import inside
@@ -100,6 +101,8 @@ class Sequential(Model):
             if self._symbols is not None:
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))
+            for part in (*self._layer_list, layer):
+                state_dtype_beside(part, (*self._layer_list, layer))
             self._ragged = self._ragged and rows_after(layer)
             self._layer_list.put(layer)
             layer._hold(self)

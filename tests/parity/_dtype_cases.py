@@ -16,6 +16,8 @@ PAIRS = [
     ("mixed_float16", "mixed_bfloat16"),
     ("float64", "float32"),
 ]
+# Nobody states the dtype of the outer one, which is float32 then.
+UNSTATED = [(None, "mixed_bfloat16"), (None, "float16"), (None, "float64")]
 
 
 def inner(class_name: str, **config: Any) -> dict[str, Any]:
@@ -52,18 +54,28 @@ def cases() -> dict[str, dict[str, Any]]:
     one = ("float32",)
     for layer in (inner("Dense", units=2), inner("Activation", activation="tanh"), inner("LayerNormalization")):
         add("TimeDistributed", {"layer": layer}, [x], PAIRS, ("float32", "float16"))
+        add("TimeDistributed", {"layer": layer}, [x], UNSTATED, one)
     for layer in (inner("LSTM", units=2), inner("Bidirectional", layer=inner("GRU", units=2))):
         add("TimeDistributed", {"layer": layer}, [steps], PAIRS, one)
     add("TimeDistributed", {"layer": inner("Embedding", input_dim=9, output_dim=2)}, [ids], PAIRS, ("int32",))
     for class_name in ("SimpleRNN", "GRU", "LSTM"):
         add("Bidirectional", {"layer": inner(class_name, units=2)}, [x], PAIRS, ("float32", "float16"))
         options = {"units": 2, "return_sequences": True, "return_state": True}
-        add("Bidirectional", {"layer": inner(class_name, **options), "merge_mode": "sum"}, [x], PAIRS, one)
+        add(
+            "Bidirectional", {"layer": inner(class_name, **options), "merge_mode": "sum"}, [x], [*PAIRS, *UNSTATED], one
+        )
         states = {"return_sequences": True, "return_state": True}
         add("RNN", {"cell": inner(f"{class_name}Cell", units=2), **states}, [x], PAIRS, ("float32", "float16"))
+        add("RNN", {"cell": inner(f"{class_name}Cell", units=2), **states}, [x], UNSTATED, one)
         add(class_name, {"units": 2, "return_state": True}, [x])
     cells = [inner("LSTMCell", units=2), inner("GRUCell", units=2)]
-    add("RNN", {"cell": inner("StackedRNNCells", cells=cells)}, [x], PAIRS, one)
+    add("RNN", {"cell": inner("StackedRNNCells", cells=cells)}, [x], [*PAIRS, *UNSTATED], one)
+    dense = inner("Dense", units=2)
+    add("SpectralNormalization", {"layer": dense}, [x], [*PAIRS, *UNSTATED], one)
+    for class_name in ("LayerNormalization", "RMSNormalization", "LeakyReLU"):
+        add(class_name, {}, [10 * ids], ["float32", None], ("int32",))
+    add("GroupNormalization", {"groups": 1}, [10 * ids], ["float32", None], ("int32",))
+    add("Activation", {"activation": "tanh"}, [ids], ["float32", None], ("int32",))
     add("ConvLSTM2D", {"filters": 2, "kernel_size": 2}, [images], dtypes=one)
     for class_name, config in (("Dense", {"units": 2}), ("LayerNormalization", {}), ("BatchNormalization", {})):
         add(class_name, config, [x])

@@ -9,8 +9,9 @@ import torch
 from _close import OUTPUT
 from _keras_worker import KerasWorker
 from torch import Tensor
-from workers.dtypes import policy_of
+from workers.dtypes import beside, policy_of
 
+import kerastorch as kt
 from kerastorch import Input, layers
 from kerastorch.errors import ArgumentError
 
@@ -39,8 +40,8 @@ def flat(result: Any) -> list[Any]:
 
 
 def floor_of(case: dict[str, Any], outputs: list[str]) -> float:
-    policies = [case["policies"]] if isinstance(case["policies"], str) else list(case["policies"])
-    names = [case["dtype"], *outputs, *(policy.removeprefix("mixed_") for policy in policies)]
+    policies = list(case["policies"]) if isinstance(case["policies"], tuple) else [case["policies"]]
+    names = [case["dtype"], *outputs, *((policy or "float32").removeprefix("mixed_") for policy in policies)]
     return max(FLOOR.get(name, 0.0) for name in names)
 
 
@@ -61,7 +62,7 @@ def compare(case: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     found = [] if dtypes == wanted else [f"dtypes {dtypes}, Keras has {wanted}"]
     if stated != dtypes:  # Keras's graph states a wrapper's own dtype, also where the result has another
         found.append(f"the graph says {stated}, the outputs are {dtypes}")
-    policy = policy_of(case["policies"], False)
+    policy = policy_of(case["policies"], False) or "float32"
     if layer.get_config()["dtype"] != policy:
         found.append(f"the config says {layer.get_config()['dtype']}, not {policy}")
     floor = floor_of(case, wanted)
@@ -86,6 +87,22 @@ def test_dtypes_and_numbers_are_keras(keras_worker: KerasWorker) -> None:
             wrong += [f"{name}: {text}" for text in compare(named[name], theirs)]
     assert not wrong, "\n".join(wrong)
     assert compared > 0.9 * len(names)
+
+
+def test_layers_beside_one_that_states_its_dtype(keras_worker: KerasWorker) -> None:
+    x = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(2))
+    theirs, wrong = keras_worker.call("keras3", "dtypes:run_beside", x.numpy()), []
+    for name, model in beside(kt).items():  # type: ignore[arg-type]
+        weights, wanted = theirs[name]
+        model.set_weights(weights)
+        outputs = flat(model.eval()(x.double() if name == "doubles" else x))
+        stated = [str(output.dtype).removeprefix("torch.") for output in flat(model.outputs)]
+        dtypes = [str(output.dtype).removeprefix("torch.") for output in outputs]
+        if not dtypes == stated == [dtype for dtype, _ in wanted]:
+            wrong.append(f"{name}: {dtypes}, the graph {stated}, Keras {[dtype for dtype, _ in wanted]}")
+        for output, (_, array) in zip(outputs, wanted, strict=True):
+            wrong += filter(None, [difference(array, output.detach().float().numpy(), FLOOR["bfloat16"])])
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("outer", [None, "float32"])

@@ -111,9 +111,9 @@ def run_chains(k: ModuleType, given: list[str], values: np.ndarray) -> list[tupl
     return found
 
 
-def policy_of(policies: Any, inner: bool) -> str:
-    """The policy of a layer, or of those inside it; one name is that of all."""
-    return policies if isinstance(policies, str) else policies[int(inner)]
+def policy_of(policies: Any, inner: bool) -> str | None:
+    """The policy of a layer, or of those inside it; one name is that of all, None that nobody states one."""
+    return policies[int(inner)] if isinstance(policies, (tuple, list)) else policies
 
 
 def make(k: ModuleType, class_name: str, config: Mapping[str, Any], policies: Any, inner: bool = False) -> Any:
@@ -171,6 +171,42 @@ def run_case(
 def run_cases(k: ModuleType, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`run_case` for each set of arguments."""
     return [run_case(k, **case) for case in cases]
+
+
+def beside(k: ModuleType) -> dict[str, Any]:
+    """Models in which one layer states its dtype, and those before, behind and beside it do not."""
+    lay = k.layers
+    x = k.Input((4, 3))
+    doubles = k.Input((4, 3), dtype="float64")
+    half = lay.Dense(2, dtype="mixed_bfloat16")(x)
+    cells = [lay.LSTMCell(2, dtype="float16"), lay.GRUCell(2)]
+    return {
+        "sequential": k.Sequential([k.Input((4, 3)), lay.Dense(2, dtype="mixed_bfloat16"), lay.Dense(2)]),
+        "sequential without weights": k.Sequential(
+            [k.Input((4, 3)), lay.Dense(2, dtype="float16"), lay.Activation("tanh"), lay.Flatten()]
+        ),
+        "before": k.Sequential([k.Input((4, 3)), lay.GRU(2, return_sequences=True), lay.Dense(2, dtype="float64")]),
+        "functional": k.Model(x, [lay.LSTM(2)(half), lay.Bidirectional(lay.GRU(2))(half), lay.ReLU()(half)]),
+        "joined": k.Model(x, lay.Concatenate()([half, lay.Dense(2)(x)])),
+        "doubles": k.Model(doubles, [lay.Dense(2)(doubles), lay.Activation("tanh")(doubles)]),
+        "cells": k.Model(x, lay.RNN(cells, return_state=True)(x)),
+        "one of two": k.Model(
+            x,
+            lay.Bidirectional(lay.GRU(2), backward_layer=lay.GRU(2, dtype="float16", go_backwards=True))(x),
+        ),
+    }
+
+
+def run_beside(k: ModuleType, x: np.ndarray) -> dict[str, Any]:
+    """The weights of these models, and their outputs with the dtypes."""
+    found = {}
+    for name, model in beside(k).items():
+        named = list(zip(weight_names(model.weights), model.get_weights(), strict=True))
+        weights = random_weights(named, 3)
+        model.set_weights(weights)
+        given = x.astype("float64") if name == "doubles" else x
+        found[name] = weights, [wide(output) for output in flat(model(given))]
+    return found
 
 
 WRAPPERS = ("dense", "tanh", "norm", "lstm in steps", "both", "sum", "apart")

@@ -87,7 +87,10 @@ class LeakyReLU(Elementwise):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the unit to x of any shape."""
-        return F.leaky_relu(one_tensor(self, x), self.negative_slope)
+        return activations.leaky_relu(one_tensor(self, x), self.negative_slope)
+
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return input_dtype if input_dtype.is_floating_point else torch.get_default_dtype()
 
     def _to_torch(self) -> nn.Module:
         return to_torch.activation_module(self, self._as_activation())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ... import activations
@@ -45,6 +46,11 @@ class Activation(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check_input_shape(input_shape)
         return tuple(input_shape)
+
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        if input_dtype.is_floating_point:
+            return input_dtype
+        return self.activation(torch.ones(1, 1, dtype=input_dtype, device="cpu")).dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the function to x of any shape."""

@@ -181,6 +181,9 @@ class Average(_Elementwise):
     CONFIG = ()
     EXAMPLES = (Example("default", dict(), _TWO), Example("repeated axes", dict(), _THREE))
 
+    def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
+        return input_dtype if input_dtype.is_floating_point else torch.get_default_dtype()
+
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return functools.reduce(operator.add, inputs) / len(inputs)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base import check, to_torch
-from ...base.input_checks import float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
+from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
@@ -145,7 +145,8 @@ class GroupNormalization(Layer):
         """Normalise x.
 
         Args:
-            x: `(B, ..., F)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta.
+            x: `(B, ..., F)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta. Of integers
+                the results are cut off to whole numbers, as in Keras.
             mask: Not used, as in Keras 3; with `keras2_masks` it spreads to x from its last axis on, and the places
                 where it is False do not count.
 
@@ -155,6 +156,7 @@ class GroupNormalization(Layer):
         weight = self.weight if self.scale else None
         bias = self.bias if self.center else None
         x = one_tensor(self, x)
+        given = x.dtype
         if weight is not None or bias is not None or not x.is_floating_point():
             x = float_tensor(self, x, self.dtype)
         self._check_input_shape(tuple(x.shape))
@@ -167,7 +169,7 @@ class GroupNormalization(Layer):
             if weight is None and bias is not None:
                 weight = torch.ones_like(bias)  # torch's backward pass fails on a bias alone
             out = F.group_norm(channels_at_1, groups, weight, bias, self.epsilon)
-        return out.movedim(1, self.axis)
+        return cut_off(out, given).to(out.dtype).movedim(1, self.axis)
 
     def _masked(self, x: Tensor, mask: Tensor, groups: int) -> Tensor:
         """`F.group_norm` over the places where the mask is not False."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base import check, to_torch
-from ...base.input_checks import float_tensor, one_shape, one_tensor, sizes_at
+from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, sizes_at
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
@@ -163,11 +163,17 @@ class LayerNormalization(_OverAxes):
         """Normalise x.
 
         Args:
-            x: `(B, ...)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta.
+            x: `(B, ...)`, of the layer's dtype; of any float dtype if there is neither gamma nor beta. Of integers
+                the results are cut off to whole numbers, as in Keras.
 
         Raises:
             ShapeError: x has another shape than the layer needs.
         """
+        given = one_tensor(self, x).dtype
+        out = self._normalise(x)
+        return cut_off(out, given).to(out.dtype)
+
+    def _normalise(self, x: Tensor) -> Tensor:
         weight = self.weight if self._has_gamma else None
         bias = self.bias if self._has_beta else None
         made = weight if weight is not None else bias
@@ -252,20 +258,22 @@ class RMSNormalization(_OverAxes):
             )
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
-        return self.dtype
+        return self.dtype if input_dtype.is_floating_point else input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x.
 
         Args:
-            x: `(B, ...)`, of the layer's dtype.
+            x: `(B, ...)`, of the layer's dtype; integers give integers, cut off as in Keras.
 
         Raises:
             ShapeError: x has another shape than the layer needs.
         """
+        given = one_tensor(self, x).dtype
         x = float_tensor(self, x, self.weight.dtype)
         self._check_input_shape(tuple(x.shape))
-        return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+        out = F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+        return cut_off(out, given)
 
     def _to_torch(self) -> nn.Module:
         return to_torch.plain(nn.RMSNorm, self, normalized_shape=tuple(self.weight.shape), eps=self.epsilon)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...base import check
+from ...base.dtype_policy import state_dtype_beside
 from ...base.inner_layers import inner_layer, serialize_layer
 from ...base.layer import Example, Layer, register
 from ...base.variable import Variable
@@ -70,6 +71,7 @@ class SpectralNormalization(Layer):
     def __init__(self, layer: Any, power_iterations: int = 1, **base: Any) -> None:
         super().__init__(**base)
         self.layer = inner_layer("layer", layer)
+        state_dtype_beside(self, (self.layer,))
         self.power_iterations = check.positive("power_iterations", power_iterations)
         if not self.trainable:
             self.trainable = False  # the inner layer's too
@@ -131,14 +133,14 @@ class SpectralNormalization(Layer):
     def _normalise(self) -> None:
         variable = self._normalised()
         kernel, u = variable.value.detach(), self.vector_u
-        matrix = kernel.reshape(-1, kernel.shape[-1])
+        matrix = kernel.reshape(-1, kernel.shape[-1]).to(u.dtype)
         v = u
         for _ in range(self.power_iterations):
             v = _unit(u @ matrix.T)
             u = _unit(v @ matrix)
         norm = v @ matrix @ u.T
         there = (kernel != 0).any()  # a kernel of zeros stays, and so does the vector
-        new = torch.where(there, kernel / norm.reshape(()), kernel)
+        new = torch.where(there, kernel / norm.reshape(()).to(kernel.dtype), kernel)
         for part, value in zip(variable.parts(), variable.var.map.forward((new,)), strict=True):
             part.copy_(value)
         self.vector_u.copy_(torch.where(there, u, self.vector_u))

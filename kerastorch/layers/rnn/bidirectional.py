@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..._serial import keeping_objects
 from ...base import check, to_torch
+from ...base.dtype_policy import state_dtype_beside
 from ...base.inner_layers import inner_layer, serialize_layer
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
@@ -106,6 +107,7 @@ class Bidirectional(Layer):
         else:
             self.backward_layer = inner_layer("backward_layer", backward_layer)
         self._check_pair()
+        state_dtype_beside(self, (layer, backward_layer))
         for direction in self._directions:
             if hasattr(layer, "use_cudnn"):  # no config has it
                 direction.use_cudnn = layer.use_cudnn

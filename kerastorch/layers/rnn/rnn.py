@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...base import check
-from ...base.dtype_policy import cast_floats
+from ...base.dtype_policy import cast_floats, state_dtype_beside
 from ...base.inner_layers import serialize_layer
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
@@ -116,6 +116,9 @@ class RNN(SequenceLayer):
             **base,
         )
         self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell_of("cell", cell)
+        cells = list(getattr(self.cell, "cells", (self.cell,)))
+        for part in (self, *cells):
+            state_dtype_beside(part, cells)
         self.num_constants = check.integer("num_constants", num_constants, 0)
         output_shape_of(self.cell)
         self._register_states(len(self._state_sizes))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...base import check
-from ...base.dtype_policy import computing_in, ends_in_own_dtype
+from ...base.dtype_policy import computing_in, ends_in_own_dtype, state_dtype_beside
 from ...base.inner_layers import inner_layer, serialize_layer
 from ...base.layer import Example, Layer, register
 from ...base.penalties import penalises, steps_apart, unseen
@@ -57,6 +57,7 @@ class TimeDistributed(Layer):
     def __init__(self, layer: Any, *, keras2_masks: bool = False, **base: Any) -> None:
         super().__init__(**base)
         self.layer = inner_layer("layer", layer)
+        state_dtype_beside(self, (self.layer,))
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         if not self.trainable:
             self.trainable = False  # the inner layer's too
