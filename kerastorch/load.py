@@ -107,7 +107,7 @@ def load_model_reported(
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
         matching.load_own(settled.own, name)
-        matching.assign(settled.pairs, target)
+        matching.assign(settled.pairs, archive.check_unchanged, target)
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
@@ -180,7 +180,7 @@ def load_weights(
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
         matching.load_own(settled.own, archive.path)
-        matching.assign(settled.pairs)
+        matching.assign(settled.pairs, archive.check_unchanged)
         resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
         if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
             resumed = resume_state(model, archive.optimizer)

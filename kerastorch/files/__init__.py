@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ._limits import Limits as Limits
-from ._pages import let_go as let_go
 from ._values import Archive as Archive
 from ._values import Array as Array
 from ._values import Format as Format

@@ -1,4 +1,4 @@
-"""CRC-32 of what may be large: in pieces that are let go, on several threads."""
+"""CRC-32 of what may be large: in pieces, on several threads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+from ._bytes import Bytes
 from ._limits import MIB
-from ._pages import let_go
 
 _PIECE = MIB
 _PART = 16 * MIB  # at least, for each thread
@@ -15,26 +17,26 @@ _THREADS = 4
 _POLYNOMIAL = 0xEDB88320  # as everywhere here, the bit of x**0 is the highest of 32
 
 
-def crc32(content: memoryview) -> int:
-    """`zlib.crc32`; a file that is mapped is not kept in memory for it."""
-    count = min(_THREADS, os.cpu_count() or 1, content.nbytes // _PART)
+def crc32(content: Bytes) -> int:
+    """`zlib.crc32`; no more than a piece of a file is in memory for it."""
+    count = min(_THREADS, os.cpu_count() or 1, content.size // _PART)
     if count < 2:
         return _of_part(content)
-    size = -(-content.nbytes // count)
-    parts = [content[at : at + size] for at in range(0, content.nbytes, size)]
+    size = -(-content.size // count)
+    parts = [content.part(at, min(at + size, content.size)) for at in range(0, content.size, size)]
     with ThreadPoolExecutor(count) as threads:
         found, *others = threads.map(_of_part, parts)
     for part, checksum in zip(parts[1:], others, strict=True):
-        found = _product(found, _power(8 * part.nbytes)) ^ checksum
+        found = _product(found, _power(8 * part.size)) ^ checksum
     return found
 
 
-def _of_part(content: memoryview) -> int:
-    found = 0
-    for at in range(0, content.nbytes, _PIECE):
-        piece = content[at : at + _PIECE]
+def _of_part(content: Bytes) -> int:
+    found, held = 0, np.empty(min(_PIECE, content.size), np.uint8).data
+    for at in range(0, content.size, _PIECE):
+        piece = held[: content.size - at]
+        content.into(at, piece)
         found = zlib.crc32(piece, found)
-        let_go(piece)
     return found
 
 

@@ -1,7 +1,7 @@
 """A read-only HDF5 reader in pure Python, for files that are not trusted.
 
 It knows the part of HDF5 that Keras writes, checks every address and every length, follows hard links only and
-refuses the rest by name. Nothing is read before it is asked for; arrays are views of the file.
+refuses the rest by name. Nothing is read before it is asked for.
 The format: HDF5 File Format Specification, version 3.0.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from kerastorch.errors import quote
 
+from ._bytes import Buffer, Bytes
 from ._hdf5_chunks import CHUNKED, read_chunks
 from ._hdf5_headers import UNDEFINED, Kind, Messages, read_header, read_link, read_symbol_table
 from ._hdf5_types import Attributes, DataType, GlobalHeap, as_array, read_dataspace, read_datatype
 from ._limits import Limits
-from ._source import Buffer, Cursor, Source, decode_name
+from ._source import Cursor, Source, decode_name
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -179,13 +180,24 @@ class Dataset(_Node):
         _, _, layout, body = self._planned()
         return (0, 0) if layout == CHUNKED else (body.at, body.left)
 
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether parts of it can be read by themselves."""
+        return self._planned()[2] != CHUNKED
+
     def read(self) -> np.ndarray:
-        """Return the array: a read-only view of the file where it is stored in one piece; "opaque2" as uint16 bits."""
+        """Return the array; "opaque2" as uint16 bits."""
         kind, shape, layout, body = self._planned()
         if layout == CHUNKED:
             chunks = Cursor(self.source, body.at, body.end, self.path)
             return as_array(read_chunks(chunks, self._all(Kind.FILTERS), kind.size, shape), kind, shape)
-        return as_array(self.source.data[body.at : body.end], kind, shape)
+        return as_array(self.source.read(body.at, body.end), kind, shape)
+
+    def read_rows(self, at: int, end: int) -> np.ndarray:
+        """Return some of the first axis, of an array that is `in_one_piece`."""
+        kind, shape, _, body = self._planned()
+        row = kind.size * prod(shape[1:])
+        return as_array(self.source.read(body.at + at * row, body.at + end * row), kind, (end - at, *shape[1:]))
 
     def _planned(self) -> tuple[DataType, tuple[int, ...], int, Cursor]:
         if self._plan is None:
@@ -227,11 +239,11 @@ class Dataset(_Node):
         return kind, shape, layout, body
 
 
-def open_hdf5(buffer: Buffer, name: str, limits: Limits | None = None) -> Group:
-    """Open an HDF5 file that is in memory or mapped into it.
+def open_hdf5(data: Bytes | Buffer, name: str, limits: Limits | None = None) -> Group:
+    """Open an HDF5 file.
 
     Args:
-        buffer: The bytes; they are not copied, and the views that `Dataset.read` returns keep them alive.
+        data: The bytes; of those in memory `Dataset.read` returns views.
         name: What to call the file in messages.
         limits: The bounds.
 
@@ -243,7 +255,7 @@ def open_hdf5(buffer: Buffer, name: str, limits: Limits | None = None) -> Group:
         UnsafeFileError: It holds something that no Keras writes.
         UnsupportedFileError: It uses a part of HDF5 that this reader does not have.
     """
-    source = Source(buffer, name, limits or Limits())
+    source = Source(data, name, limits or Limits())
     cursor = source.cursor(0, source.end, "")
     cursor.expect(SIGNATURE, "HDF5 signature")
     version = cursor.u(1)

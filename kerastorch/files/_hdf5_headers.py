@@ -44,7 +44,7 @@ Messages = dict[int, list[tuple[int, int]]]
 def read_header(source: Source, address: int, path: str) -> Messages:
     """Collect the messages of an object header and of its continuation blocks."""
     cursor = source.cursor(address, 16, path)
-    modern = source.data[address : address + 4] == b"OHDR"
+    modern = source.read(address, address + 4) == b"OHDR"
     if modern:
         cursor.expect(b"OHDR\x02", "object header")
         flags = cursor.u(1)
@@ -66,7 +66,7 @@ def read_header(source: Source, address: int, path: str) -> Messages:
         end = block.end
         while at + head <= end:  # without a cursor for each message: this is what opening a file takes longest for
             count += 1
-            kind, length, flags = form.unpack_from(source.data, at)
+            kind, length, flags = form.unpack_from(source.read(at, at + head))
             at += head  # 6: with the order of creation, where it is tracked
             if kind not in _KNOWN:
                 raise block.unsupported(f"it has a header message of unknown type {kind}")
@@ -134,7 +134,7 @@ def _read_symbol_node(node: Cursor, names: Cursor, links: list[tuple[bytes, int]
     for offset, address, cached in _NAME.iter_unpack(node.take(count * _NAME.size)):
         if offset >= names.left:
             raise node.corrupt("a name stands outside the heap of names")
-        raw = bytes(node.source.data[names.at + offset : min(names.at + offset + limit + 1, names.end)])
+        raw = bytes(node.source.read(names.at + offset, min(names.at + offset + limit + 1, names.end)))
         name, ended, _ = raw.partition(b"\0")
         if not ended:
             raise node.unsafe(f"a name has more than {limit} bytes, or no end")

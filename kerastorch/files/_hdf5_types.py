@@ -146,7 +146,7 @@ class GlobalHeap:
         if index not in collection:
             raise self._source.corrupt(where, f"the global heap has no object {index}")
         at, size = collection[index]
-        return self._source.data[at : at + size]
+        return self._source.read(at, at + size)
 
     def _index(self, address: int, where: str) -> dict[int, tuple[int, int]]:
         head = self._source.cursor(address, 16, where)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 from struct import Struct
 
 from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
 
+from ._bytes import Buffer, Bytes, as_bytes
 from ._limits import MIB, Limits
-
-Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 DAMAGED = (
     "The file is damaged or cut short: download or copy it again, and compare its size or checksum with the original."
@@ -27,18 +25,19 @@ class Source:
     """The bytes of one file or of one member of an archive.
 
     Args:
-        data: The bytes; a mapping of a file is never copied.
+        data: The bytes.
         name: What to call them in a message.
         limits: The bounds.
     """
 
-    __slots__ = ("data", "decoded", "end", "limits", "name", "objects", "steps")
+    __slots__ = ("data", "decoded", "end", "limits", "name", "objects", "read", "steps")
 
-    def __init__(self, data: Buffer, name: str, limits: Limits) -> None:
-        self.data = memoryview(data)
+    def __init__(self, data: Bytes | Buffer, name: str, limits: Limits) -> None:
+        self.data = as_bytes(data)
+        self.read = self.data.read  # (at, end)
         self.name = name
         self.limits = limits
-        self.end = self.data.nbytes
+        self.end = self.data.size
         # No group or array of h5py takes less than 200 bytes, so small files get less.
         self.objects = min(limits.objects, 100 + self.end // 200)
         self.steps = min(limits.steps, 10_000 + self.end // 2)
@@ -83,7 +82,7 @@ class Cursor:
         if after > self.end:
             raise self.corrupt(f"a structure at byte {at} needs {size} bytes, {self.end - at} are left")
         self.at = after
-        return self.source.data[at:after]
+        return self.source.read(at, after)
 
     def u(self, size: int) -> int:
         return int.from_bytes(self.take(size), "little")
@@ -91,10 +90,11 @@ class Cursor:
     def fields(self, form: Struct) -> tuple[int, ...]:
         """Read several fields in one go."""
         at = self.at
-        if at + form.size > self.end:
+        after = at + form.size
+        if after > self.end:
             self.take(form.size)
-        self.at = at + form.size
-        return form.unpack_from(self.source.data, at)
+        self.at = after
+        return form.unpack(self.source.read(at, after))
 
     def skip(self, size: int) -> None:
         self.take(size)

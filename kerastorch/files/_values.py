@@ -35,13 +35,28 @@ class Array:
     shape: tuple[int, ...]
     dtype: str
     _read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    _read_rows: Callable[[int, int], np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     def read(self) -> np.ndarray:
-        """Return the values: a read-only view of the file where possible; bfloat16 and opaque2 as their uint16 bits.
+        """Return the values, read only; bfloat16 and opaque2 as their uint16 bits.
 
-        A view may stand at any byte of the file, aligned or not: copy it before it goes into anything that lives on.
+        The memory may be a part of a larger piece of the file, aligned or not: copy it before it goes into anything
+        that lives on.
         """
         return self._read()
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether some rows can be read without the others."""
+        return self._read_rows is not None
+
+    def read_rows(self, at: int, end: int) -> np.ndarray:
+        """Return some of the first axis, as `read` does."""
+        return self.read()[at:end] if self._read_rows is None else self._read_rows(at, end)
+
+    def made_by(self, function: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> Array:
+        """An array of that shape that a function makes of this one's values."""
+        return Array(self.where, shape, self.dtype, lambda: function(self.read()))
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,8 @@ class Archive:
         training_config: Raw, never interpreted.
         skipped: What was left alone.
         optimizer: The state of the optimizer that the model was trained with; None if the file holds none.
+        check_unchanged: Raises a LoadError if anybody has written to the file since it was opened: what was read may be
+            partly the old and partly the new.
 
     Example:
         >>> with open_archive("model.keras") as archive:
@@ -144,6 +161,7 @@ class Archive:
     skipped: tuple[Skipped, ...]
     _close: Callable[[], None] = field(repr=False, compare=False)
     optimizer: OptimizerState | None = None
+    check_unchanged: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     def close(self) -> None:
         """Let go of the file. Arrays that were read stay valid; unread ones can no longer be read."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
 
+from ._bytes import Buffer, Bytes, Held, as_bytes
 from ._checksum import crc32
 from ._limits import Limits
 from ._source import DAMAGED, FOREIGN
@@ -52,14 +53,14 @@ class Archive:
         limits: The bounds.
     """
 
-    def __init__(self, data: memoryview, name: str, limits: Limits) -> None:
-        self._data = data
+    def __init__(self, data: Bytes | Buffer, name: str, limits: Limits) -> None:
+        self._data = as_bytes(data)
         self._name = name
         self._limits = limits
         self.members: Mapping[str, Member] = self._read_directory()
 
-    def read(self, name: str, limit: int | None = None) -> memoryview:
-        """Return the bytes of a member: a view of the file if it is stored, else unpacked; the checksum is checked.
+    def open(self, name: str, limit: int | None = None) -> Bytes:
+        """Return the bytes of a member: a part of the file if it is stored, else unpacked; the checksum is checked.
 
         Args:
             name: The member, exactly as it is called.
@@ -68,7 +69,7 @@ class Archive:
         member = self.members[name]
         if limit is None and member.method == _STORED:
             limit = member.size
-        allowed = limit or max(self._limits.allocation_bytes, self._limits.allocation_ratio * self._data.nbytes)
+        allowed = limit or max(self._limits.allocation_bytes, self._limits.allocation_ratio * self._data.size)
         if member.size > allowed:
             raise self._unsafe(f"{quote(name)} has {member.size} bytes, the limit is {allowed}")
         ratio = self._limits.zip_ratio
@@ -76,24 +77,30 @@ class Archive:
             raise self._unsafe(
                 f"{quote(name)} unpacks {member.stored} bytes to {member.size}, more than {ratio} times as many"
             )
-        raw = self._data[member.at : member.at + member.stored]
+        raw = self._data.part(member.at, member.at + member.stored)
         content = raw if member.method == _STORED else self._unpack(raw, member)
         if crc32(content) != member.crc:
             raise self._corrupt(f"the checksum of {quote(name)} is wrong")
         return content
 
-    def _unpack(self, raw: memoryview, member: Member) -> memoryview:
+    def read(self, name: str, limit: int | None = None) -> memoryview:
+        """Return the bytes of a member in memory; see `open`."""
+        content = self.open(name, limit)
+        return content.read(0, content.size)
+
+    def _unpack(self, raw: Bytes, member: Member) -> Held:
         unpacker, content = zlib.decompressobj(-15), bytearray()
         try:
-            for at in range(0, raw.nbytes, _PIECE):
-                content += unpacker.decompress(raw[at : at + _PIECE], member.size + 1 - len(content))
+            for at in range(0, raw.size, _PIECE):
+                piece = raw.read(at, min(at + _PIECE, raw.size))
+                content += unpacker.decompress(piece, member.size + 1 - len(content))
                 if len(content) > member.size or unpacker.unused_data:
                     break
         except zlib.error as error:
             raise self._corrupt(f"{quote(member.name)} cannot be unpacked ({error})") from None
         if len(content) != member.size or not unpacker.eof or unpacker.unused_data:
             raise self._corrupt(f"{quote(member.name)} does not unpack to its {member.size} bytes")
-        return memoryview(content).toreadonly()
+        return Held(content)
 
     def _read_directory(self) -> dict[str, Member]:
         at, count, start, size = self._find_directory()
@@ -125,29 +132,30 @@ class Archive:
 
     def _find_directory(self) -> tuple[int, int, int, int]:
         """Return where the directory ends, and its count, start and size."""
-        total = self._data.nbytes
-        tail = bytes(self._data[max(0, total - _END.size - 0xFFFF) :])
+        total = self._data.size
+        tail = bytes(self._data.read(max(0, total - _END.size - 0xFFFF), total))
         found = tail.rfind(_END_MAGIC)
         while found >= 0:
             at = total - len(tail) + found
             if total - at >= _END.size and total - at - _END.size == int.from_bytes(
-                self._data[at + 20 : at + 22], "little"
+                self._data.read(at + 20, at + 22), "little"
             ):
                 break
             found = tail.rfind(_END_MAGIC, 0, found)
         else:
             raise self._corrupt("its directory is missing at the end")
-        _, disk, start_disk, here, count, size, start, _ = _END.unpack_from(self._data, at)
+        _, disk, start_disk, here, count, size, start, _ = _END.unpack(self._data.read(at, at + _END.size))
         if disk or start_disk or here != count:
             raise self._unsafe("it is said to be one part of several")
         locator = at - _LOCATOR64.size
         # Python's zipfile adds the 64-bit form from 2 GiB on, where the old fields still hold the numbers.
-        if locator >= 0 and self._data[locator : locator + 4] == b"PK\x06\x07":
-            _, disk, at, disks = _LOCATOR64.unpack_from(self._data, locator)
+        if locator >= 0 and self._data.read(locator, locator + 4) == b"PK\x06\x07":
+            _, disk, at, disks = _LOCATOR64.unpack(self._data.read(locator, locator + _LOCATOR64.size))
             if disk or disks > 1 or at + _END64.size != locator:
                 raise self._corrupt("its 64-bit directory is missing")
             old = count, size, start
-            magic, length, _, _, disk, start_disk, here, count, size, start = _END64.unpack_from(self._data, at)
+            fields = _END64.unpack(self._data.read(at, at + _END64.size))
+            magic, length, _, _, disk, start_disk, here, count, size, start = fields
             if magic != b"PK\x06\x06" or length != _END64.size - 12 or disk or start_disk or here != count:
                 raise self._corrupt("its 64-bit directory is damaged")
             for short, long, full in zip(old, (count, size, start), (0xFFFF, _FULL, _FULL), strict=True):
@@ -159,7 +167,7 @@ class Archive:
         """Read one entry of the directory; return the member, its record (begin, end), and where the next entry is."""
         if at + _CENTRAL.size > end:
             raise self._corrupt("its directory is cut short")
-        fields = _CENTRAL.unpack_from(self._data, at)
+        fields = _CENTRAL.unpack(self._data.read(at, at + _CENTRAL.size))
         magic, _, _, flags, method, _, _, crc, stored, size, name_len, extra_len, comment_len, disk, _, mode, begin = (
             fields
         )
@@ -167,7 +175,7 @@ class Archive:
         after = name_at + name_len + extra_len + comment_len
         if magic != b"PK\x01\x02" or after > end:
             raise self._corrupt("its directory is damaged")
-        raw_name = bytes(self._data[name_at : name_at + name_len])
+        raw_name = bytes(self._data.read(name_at, name_at + name_len))
         name = self._check_name(raw_name, flags, mode >> 16)
         if flags & _ENCRYPTED:
             raise self._unsupported(f"{quote(name)} is encrypted", "Unpack it and pack it again without a password.")
@@ -187,17 +195,17 @@ class Archive:
     def _read_local(self, begin: int, expected: tuple[bytes, int, int, int, int, int], name: str) -> tuple[int, int]:
         """Check a member's own head against the directory; return where its data begins and its record ends."""
         raw_name, flags, method, crc, stored, size = expected
-        if begin + _LOCAL.size > self._data.nbytes:
+        if begin + _LOCAL.size > self._data.size:
             raise self._corrupt(f"{quote(name)} stands outside the file")
-        magic, _, *own, name_len, extra_len = _LOCAL.unpack_from(self._data, begin)
+        magic, _, *own, name_len, extra_len = _LOCAL.unpack(self._data.read(begin, begin + _LOCAL.size))
         own_flags, own_method, _, _, own_crc, own_stored, own_size = own
         data_at = begin + _LOCAL.size + name_len + extra_len
         end = data_at + stored
-        if magic != SIGNATURE or end > self._data.nbytes:
+        if magic != SIGNATURE or end > self._data.size:
             raise self._corrupt(f"{quote(name)} is damaged or stands outside the file")
         extra_at = begin + _LOCAL.size + name_len
         own_size, own_stored, _ = self._extend(extra_at, extra_len, (own_size, own_stored, 0))
-        same = bytes(self._data[begin + _LOCAL.size : extra_at]) == raw_name and (own_flags, own_method) == (
+        same = bytes(self._data.read(begin + _LOCAL.size, extra_at)) == raw_name and (own_flags, own_method) == (
             flags,
             method,
         )
@@ -213,9 +221,9 @@ class Archive:
         """Pass over the sizes that follow a member: with or without a signature, in 32 or 64 bits."""
         for form in ("<4s3I", "<4sI2Q", "<3I", "<I2Q"):
             fields = struct.Struct(form)
-            if at + fields.size > self._data.nbytes:
+            if at + fields.size > self._data.size:
                 continue
-            found = fields.unpack_from(self._data, at)
+            found = fields.unpack(self._data.read(at, at + fields.size))
             if found[-3:] == numbers and (len(found) == 3 or found[0] == b"PK\x07\x08"):
                 return at + fields.size
         raise self._corrupt(f"the sizes that follow {quote(name)} do not agree with the directory")
@@ -223,11 +231,11 @@ class Archive:
     def _extend(self, at: int, length: int, numbers: tuple[int, int, int]) -> tuple[int, int, int]:
         """Replace size, stored size and offset by their 64-bit values, where a zip64 field holds them."""
         end = at + length
-        if end > self._data.nbytes:
+        if end > self._data.size:
             raise self._corrupt("a field of its directory stands outside the file")
         found = list(numbers)
         while at + 4 <= end:
-            kind, size = struct.unpack_from("<2H", self._data, at)
+            kind, size = struct.unpack("<2H", self._data.read(at, at + 4))
             at += 4
             if at + size > end:
                 raise self._corrupt("a field of its directory is cut short")
@@ -237,7 +245,7 @@ class Archive:
                     if number == _FULL:
                         if place + 8 > last:
                             raise self._corrupt("a 64-bit field of its directory is cut short")
-                        found[i] = int.from_bytes(self._data[place : place + 8], "little")
+                        found[i] = int.from_bytes(self._data.read(place, place + 8), "little")
                         place += 8
                 break
             at += size

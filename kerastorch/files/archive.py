@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 from typing import Any, BinaryIO
@@ -21,10 +20,11 @@ from kerastorch.errors import (
 )
 
 from . import _hdf5, _shards, _zip
+from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._limits import Limits
 from ._recognise import describe, describe_folder, describe_zip
-from ._source import DAMAGED, Buffer
+from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
 from ._values import Archive, Array, Format, Skipped
@@ -35,34 +35,47 @@ _WEIGHTS = "model.weights.h5"
 
 
 class _Handle:
-    """The bytes behind an archive, until it is closed."""
+    """The files behind an archive, until it is closed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._views: list[memoryview] = []
+        self.files: list[OpenFile] = []
         self._open = True
 
-    def root(self, data: Buffer, name: str, limits: Limits) -> Group:
-        root = open_hdf5(data, name, limits)
-        self._views.append(root.source.data)
-        return root
+    def open(self, path: str, follow: bool = True) -> Bytes:
+        file = _open_file(path, follow)
+        self.files.append(file)
+        return OnDisk(file, 0, file.size)
 
     def make(self, dataset: Dataset, dtype: str = "", shard: str = "") -> Array:
-        def read() -> np.ndarray:
-            if not self._open:
-                raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
-            array = dataset.read()
+        def checked(array: np.ndarray) -> np.ndarray:
             array.flags.writeable = False
             return array
 
+        def read() -> np.ndarray:
+            self._check_open()
+            return checked(dataset.read())
+
+        def read_rows(at: int, end: int) -> np.ndarray:
+            self._check_open()
+            return checked(dataset.read_rows(at, end))
+
         where = f"{shard}: {dataset.path}" if shard else dataset.path
-        return Array(where, dataset.shape, dtype or dataset.dtype, read)
+        rows = read_rows if dataset.in_one_piece else None
+        return Array(where, dataset.shape, dtype or dataset.dtype, read, rows)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
+
+    def check_unchanged(self) -> None:
+        for file in self.files:
+            file.check_unchanged()
 
     def close(self) -> None:
-        # Arrays that were read keep the mapping alive; the last one to go takes it with it.
         self._open = False
-        while self._views:
-            self._views.pop().release()
+        for file in self.files:
+            file.close()
 
 
 def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Archive:
@@ -70,7 +83,7 @@ def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None 
 
     Args:
         path: The file, or a binary stream, of which the rest is read into memory.
-            The file must not be changed while the archive or an array from it is in use.
+            Who changes the file while the archive is open gets an error, see `Archive.check_unchanged`.
         limits: How much the file may ask of us.
 
     Returns:
@@ -83,37 +96,46 @@ def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None 
         UnsupportedFileError: It is whole, but of a kind that is not read.
     """
     limits = limits or Limits()
+    handle = _Handle(_short(os.fsdecode(path)) if isinstance(path, (str, os.PathLike)) else "")
+    try:
+        return _open(path, handle, limits)
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _open(path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limits) -> Archive:
     if isinstance(path, (str, os.PathLike)):
         shown = os.fsdecode(path)
-        data = _map_file(shown)
+        data = handle.open(shown)
     elif hasattr(path, "read"):
         shown, data = str(getattr(path, "name", "<stream>")), path.read()
         if not isinstance(data, (bytes, bytearray)):
             raise ArgumentError(
                 f"a stream that yields bytes is needed, this one yields {type(data).__name__}: open it with 'rb'."
             )
-        data = bytes(data)
+        data = Held(bytes(data))
     else:
         raise ArgumentError(f"a path or a binary stream is needed, got {type(path).__name__}.")
-    name = _short(shown)
-    if not len(data):
+    name = handle.name = _short(shown)
+    if not data.size:
         raise CorruptFileError(f"{name}: the file is empty. {DAMAGED}")
-    handle = _Handle(name)
-    if data[:4] == _zip.SIGNATURE:
-        return _open_zip(memoryview(data), shown, handle, limits)
-    if data[:8] == _hdf5.SIGNATURE:
-        return _open_hdf5(handle.root(data, name, limits), shown, handle, limits)
-    if _shards.is_index(data[:4096]):
+    head = bytes(data.read(0, min(data.size, 4096)))
+    if head[:4] == _zip.SIGNATURE:
+        return _open_zip(data, shown, handle, limits)
+    if head[:8] == _hdf5.SIGNATURE:
+        return _open_hdf5(open_hdf5(data, name, limits), shown, handle, limits)
+    if _shards.is_index(head):
         if not isinstance(path, (str, os.PathLike)):
             raise UnsupportedFileError(
                 f"{name}: this is the index of sharded weights, whose shards stand beside it: pass its path."
             )
-        return _open_shards(memoryview(data), shown, handle, limits)
-    raise describe(name, shown, memoryview(data))
+        return _open_shards(data.read(0, data.size), shown, handle, limits)
+    raise describe(name, shown, memoryview(head))
 
 
-def _map_file(path: str, follow: bool = True) -> bytes | mmap.mmap:
-    """Map a regular file; anything else that a path can lead to is refused without waiting for it.
+def _open_file(path: str, follow: bool = True) -> OpenFile:
+    """Open a regular file; anything else that a path can lead to is refused without waiting for it.
 
     Args:
         follow: Whether the path may be a symbolic link.
@@ -141,19 +163,13 @@ def _map_file(path: str, follow: bool = True) -> bytes | mmap.mmap:
             raise UnreadableFileError(
                 f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first."
             )
-        # Private, so that tensors, which are never read-only, can stand on it: a write would stay in this process.
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY) if state.st_size else b""
-    except KerasTorchError:
-        raise
-    except OSError as error:
-        raise UnreadableFileError(
-            f"{name}: the file cannot be read ({error.strerror or error}). Copy it to a local disk."
-        ) from None
-    finally:
+        return OpenFile(descriptor, name)
+    except BaseException:
         os.close(descriptor)
+        raise
 
 
-def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
     name = handle.name
     archive = _zip.Archive(data, name, limits)
     members = set(archive.members)
@@ -164,7 +180,7 @@ def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> A
     metadata: dict[str, Any] = {}
     if "metadata.json" in members:
         metadata = parse_json(archive.read("metadata.json", limits.json_bytes), f"{name}: metadata.json", limits)
-    root = handle.root(archive.read(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
+    root = open_hdf5(archive.open(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
     compiled = config.get("compile_config")
     optimizer = describe_optimizer(compiled if isinstance(compiled, dict) else None)
     weights, skipped, state = read_tree([(root, handle.make)], optimizer)
@@ -184,6 +200,7 @@ def _open_zip(data: memoryview, path: str, handle: _Handle, limits: Limits) -> A
         skipped=tuple(skipped),
         _close=handle.close,
         optimizer=state,
+        check_unchanged=handle.check_unchanged,
     )
 
 
@@ -195,7 +212,18 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
         weights, skipped = read_legacy(root, handle.make)
         version, backend = _text(root, "keras_version"), _text(root, "backend")
         kind: Format = "legacy HDF5 weights"
-        return Archive(path, kind, version, backend, None, weights, None, tuple(skipped), handle.close)
+        return Archive(
+            path,
+            kind,
+            version,
+            backend,
+            None,
+            weights,
+            None,
+            tuple(skipped),
+            handle.close,
+            check_unchanged=handle.check_unchanged,
+        )
     if "nb_layers" in root.attrs:
         raise UnsupportedFileError(
             f"{name}: these are weights of Keras 0.x, which have neither names nor an architecture. "
@@ -204,7 +232,9 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
     if is_tree(root):
         weights, skipped, state = read_tree([(root, handle.make)])
         kind = "Keras v3 .weights.h5"
-        return Archive(path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state)
+        return Archive(
+            path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state, handle.check_unchanged
+        )
     raise CorruptFileError(
         f"{name}: this is an HDF5 file, but not one of Keras: it has neither model_config nor layer_names nor layers. "
         "Check that it is the file you meant."
@@ -215,13 +245,15 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
     index = _shards.read_index(data, handle.name, limits)
 
     def open_shard(shard: str) -> tuple[Group, MakeArray]:
-        content = _map_file(_shards.find_shard(path, shard), follow=False)
-        root = handle.root(content, shard, limits)
+        content = handle.open(_shards.find_shard(path, shard), follow=False)
+        root = open_hdf5(content, shard, limits)
         return root, lambda dataset, dtype: handle.make(dataset, dtype, shard)
 
     weights, skipped, state = _shards.read_shards(handle.name, index, open_shard)
     kind = "Keras v3 sharded weights"
-    return Archive(path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state)
+    return Archive(
+        path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state, handle.check_unchanged
+    )
 
 
 def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -259,7 +291,19 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
 
     kind = "legacy HDF5 weights" if config is None else "legacy HDF5 model"
     version, backend = stated("keras_version"), stated("backend")
-    return Archive(path, kind, version, backend, config, weights, training, tuple(skipped), handle.close, state)
+    return Archive(
+        path,
+        kind,
+        version,
+        backend,
+        config,
+        weights,
+        training,
+        tuple(skipped),
+        handle.close,
+        state,
+        handle.check_unchanged,
+    )
 
 
 def _text(group: Group, key: str) -> str | None:

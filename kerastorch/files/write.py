@@ -17,6 +17,7 @@ import numpy as np
 
 from kerastorch.errors import SaveError, quote
 
+from ._sink import new_hdf5
 from ._values import Archive, Array, LegacyWeights, OptimizerState, TreeWeights
 from .replacing import replacing
 
@@ -64,9 +65,7 @@ def _write_zip(archive: Archive, temporary: str) -> None:
 
 
 def _write_hdf5(archive: Archive, path: str) -> None:
-    import h5py  # only here: reading needs no HDF5 library
-
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         if isinstance(archive.weights, TreeWeights):
             _write_tree(file, archive.weights)
             if archive.optimizer is not None:

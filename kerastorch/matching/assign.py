@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from ..base import constants
 from ..base.variables import fillers, mark
 from ..errors import KerasTorchError, MismatchError
-from ..files import Array, let_go
+from ..files import Array
 from ..weights import Step
 from ._match import Pair
 
@@ -30,9 +31,11 @@ def verify(pairs: Iterable[Pair], where: str) -> None:
         MismatchError: A value would change; nothing is set.
     """
     for slot, array in pairs:
-        stored, wanted = array.read(), slot.variable.parts()[0].dtype
-        held = _dtype_of(array)
-        if torch.promote_types(held, wanted) != wanted and not _exact_in(stored, array.dtype, wanted):
+        held, wanted = _dtype_of(array), slot.variable.parts()[0].dtype
+        narrower = torch.promote_types(held, wanted) != wanted
+        if not array.in_rows:
+            array.read()  # what is packed, or made of several arrays, may not be readable
+        if narrower and not _exact_in(array, wanted):
             raise MismatchError(
                 f"{where}: {slot.label} is {array.dtype} in the file and its values are not exact in {wanted}; "
                 "nothing was changed. Build the model in the file's dtype, for example model.double()."
@@ -43,15 +46,23 @@ def _dtype_of(array: Array) -> torch.dtype:
     return torch.bfloat16 if array.dtype == "opaque2" else getattr(torch, array.dtype)
 
 
-def _exact_in(array: np.ndarray, stored: str, dtype: torch.dtype) -> bool:
-    flat = array.reshape(-1)
-    for at in range(0, flat.size, _PIECE):
-        part = as_tensor(flat[at : at + _PIECE], stored)
+def _exact_in(array: Array, dtype: torch.dtype) -> bool:
+    for values in _pieces(array):
+        part = as_tensor(values, array.dtype)
         back = part.to(dtype).to(part.dtype)
         if not ((back == part) | ((back != back) & (part != part))).all():
             return False
-        let_go(flat[at : at + _PIECE])
     return True
+
+
+def _pieces(array: Array) -> Iterator[np.ndarray]:
+    """All values, some rows at a time where they can be read so."""
+    if not array.in_rows or not array.shape:
+        yield array.read()
+        return
+    rows = max(1, _PIECE // max(1, math.prod(array.shape[1:])))
+    for at in range(0, array.shape[0], rows):
+        yield array.read_rows(at, min(at + rows, array.shape[0]))
 
 
 def as_tensor(array: np.ndarray, dtype: str) -> Tensor:
@@ -71,9 +82,20 @@ def as_tensor(array: np.ndarray, dtype: str) -> Tensor:
 
 
 @torch.no_grad()
-def assign(pairs: Iterable[Pair], device: torch.device | None = None) -> None:
-    """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`)."""
-    for slot, array in pairs:
+def assign(pairs: Iterable[Pair], check: Callable[[], None], device: torch.device | None = None) -> None:
+    """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`).
+
+    Args:
+        pairs: What is set, and to what.
+        check: Raises if the file has changed since it was opened. Values that somebody has are set after that alone, so
+            they are read before: all of them are in memory at once.
+        device: Of fresh storage.
+    """
+    listed = list(pairs)
+    if not all(part.is_meta for slot, _ in listed for part in slot.variable.parts()):
+        listed = [(slot, _read_before(array)) for slot, array in listed]
+        check()
+    for slot, array in listed:
         module, var = slot.variable.module, slot.variable.var
         parts = [getattr(module, name) for name in var.params]
         targets = [torch.empty(held.shape, dtype=held.dtype, device=device) if held.is_meta else held for held in parts]
@@ -86,21 +108,26 @@ def assign(pairs: Iterable[Pair], device: torch.device | None = None) -> None:
                 module._buffers[name] = target
         if fresh:
             mark(module)
+    check()
+
+
+def _read_before(array: Array) -> Array:
+    values = array.read()
+    return Array(array.where, array.shape, array.dtype, lambda: values, lambda at, end: values[at:end])
 
 
 def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> None:
     """Copy an array in torch's layout; a large matrix in parts, so that it is never held twice."""
-    stored = array.read()
-    if step.rows is None or stored.ndim != 2 or stored.nbytes <= _BLOCK:
-        for target, value in zip(targets, step.forward((as_tensor(stored, array.dtype),)), strict=True):
+    row = _dtype_of(array).itemsize * math.prod(array.shape[1:])
+    if step.rows is None or len(array.shape) != 2 or row * array.shape[0] <= _BLOCK or not array.in_rows:
+        for target, value in zip(targets, step.forward((as_tensor(array.read(), array.dtype),)), strict=True):
             target.copy_(value)
-        let_go(stored)
         return
-    count = max(1, _BLOCK * len(stored) // stored.nbytes)
+    count = max(1, _BLOCK // row)
     before = (slice(None),) * step.rows
 
     def copy(at: int) -> None:
-        rows = stored[at : at + count]
+        rows = array.read_rows(at, min(at + count, array.shape[0]))
         values = step.forward((as_tensor(rows, array.dtype),))
         for target, value in zip(targets, values, strict=True):
             part = target[(*before, slice(at, at + count))]
@@ -108,12 +135,11 @@ def _copy(step: Step, array: Array, targets: Sequence[Tensor], fresh: bool) -> N
                 np.copyto(part.numpy(), value.numpy())
             else:  # torch transposes a whole matrix fast, and a part of one slowly
                 part.copy_(value.contiguous())
-        let_go(rows)
 
     # Each part on a thread of its own. Torch has several threads for one part, which wait for each other after each:
     # where other programs want the processors, too, that takes many times longer.
     apart = fresh and all(_for_numpy(target, array) for target in targets)
-    places = range(0, len(stored), count)
+    places = range(0, array.shape[0], count)
     if apart:
         with ThreadPoolExecutor(_THREADS) as threads:
             list(threads.map(copy, places))

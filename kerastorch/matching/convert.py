@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -86,7 +86,7 @@ def class_of(variable: Variable) -> str:
 
 def _mapped(item: Named, shape: tuple[int, ...], function: Callable[[np.ndarray], np.ndarray]) -> Named:
     name, array = item
-    return name, replace(array, shape=shape, _read=lambda: function(array.read()))
+    return name, array.made_by(function, shape)
 
 
 # ---------------------------------------------------------------- Keras 1

@@ -170,13 +170,17 @@ def test_closing(make: Maker) -> None:
         archive.close()
 
 
+def open_files() -> set[Path]:
+    """What this process has open, where the system says it."""
+    folder = Path("/proc/self/fd")
+    return {link.resolve() for link in folder.iterdir()} if folder.exists() else set()
+
+
 def test_closing_lets_go_of_the_file(make: Maker) -> None:
     path, _ = make.legacy()
     archive = open_archive(path)
     archive.close()
-    maps = Path("/proc/self/maps")
-    if maps.exists():
-        assert str(path) not in maps.read_text()
+    assert path.resolve() not in open_files()
 
 
 def test_a_refused_file_is_let_go(make: Maker) -> None:
@@ -185,6 +189,7 @@ def test_a_refused_file_is_let_go(make: Maker) -> None:
         del file["model_weights"].attrs["layer_names"]
     with pytest.raises(CorruptFileError):
         open_archive(path)
+    assert path.resolve() not in open_files()
     path.unlink()
 
 
@@ -192,7 +197,8 @@ def test_reading_needs_numpy_and_nothing_else() -> None:
     """No unpickler, no HDF5 library, no torch: nothing that could run or crash on what a file holds."""
     allowed = {*sys.stdlib_module_names, "numpy", "kerastorch"} - {"pickle", "marshal", "shelve", "dill", "importlib"}
     sources = sorted(Path(kerastorch.files.__file__).parent.glob("*.py"))
-    sources = [path for path in sources if path.name != "write.py"]  # what it writes is ours: the HDF5 library may
+    # What is written is ours: the HDF5 library may do it.
+    sources = [path for path in sources if path.name not in ("write.py", "_sink.py")]
     assert len(sources) > 8
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
