@@ -264,10 +264,15 @@ class Bidirectional(Layer):
 
     def reset_state(self, values: Any = None) -> None:
         """Set the kept states of both directions to zeros, or to `values`: forward's states, then backward's."""
-        half = None if values is None else len(values) // 2
-        forward, backward = self._directions
-        forward.reset_state(None if values is None else values[:half])
-        backward.reset_state(None if values is None else values[half:])
+        if values is None or not self.stateful:  # the directions say what is wrong
+            for direction in self._directions:
+                direction.reset_state(values)
+            return
+        half = len(values) // 2
+        parts = zip(self._directions, (values[:half], values[half:]), strict=True)
+        kept = [(direction, direction._states_to_keep(part)) for direction, part in parts]
+        for direction, states in kept:  # both fit
+            direction.reset_state(states)
 
     def reset_states(self, states: Any = None) -> None:
         """`reset_state(states)`, by the names that tf.keras has."""

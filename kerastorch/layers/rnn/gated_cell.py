@@ -186,7 +186,7 @@ class GatedCell(Layer):
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs, "states")
         if given is not None:
-            check_shapes(self, parts_of(given), [(self.units,)] * type(self).STATES)
+            check_shapes(self, parts_of(given), [(self.units,)] * type(self).STATES, args[0][0] if args else None)
         return output
 
     # ------------------------------------------------------------------ dropout

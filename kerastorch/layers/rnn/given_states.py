@@ -13,6 +13,8 @@ from ...base import ragged
 from ...base.graph import SymbolicTensor
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
+from ...kernels.operators import wants_operator
+from ...kernels.types import States
 from ...structure import is_shape
 from ...weights import Shape
 
@@ -123,14 +125,22 @@ def check_fit(layer: Layer, index: int, shape: Sequence[int | None], size: Shape
         raise ShapeError(f"{repr_of(layer)}: state {index}: expected shape {wanted}, got {tuple(shape)}.")
 
 
-def check_shapes(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> None:
+def check_rows(layer: Layer, states: States) -> States:
+    """The states, if all of them have as many rows."""
+    rows = [len(state) for state in states]
+    if len(set(rows)) > 1:
+        raise ShapeError(f"{repr_of(layer)}: expected states of one batch size, got {rows} rows.")
+    return states
+
+
+def check_shapes(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape], rows: int | None = None) -> None:
     """Raise if the states of a call in a graph, with shapes in the place of tensors, are too many or do not fit.
 
-    The number of rows is for the data to say; a size that is not known fits any.
+    A size that is not known fits any, and so does a number of rows where `rows` is None.
     """
     check_count(layer, values, sizes)
     for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
-        check_fit(layer, index, _shape_in(value), size)
+        check_fit(layer, index, _shape_in(value), size, rows)
 
 
 def _written(rows: Any, size: Shape) -> str:
@@ -152,3 +162,13 @@ def fits(shape: Sequence[int | None], wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(
         size is None or want is None or size == want for size, want in zip(shape, wanted, strict=True)
     )
+
+
+def stay_in_place(old: Tensor, new: Tensor) -> bool:
+    """Whether a kept state is written in place: a captured CUDA graph reads and writes the same memory at each replay.
+
+    Not while gradients are recorded: a backward pass may need the state that the call began with.
+    """
+    if torch.is_grad_enabled() or wants_operator() or type(old) is not Tensor:
+        return False
+    return old.shape == new.shape and old.dtype == new.dtype and old.device == new.device and not old.is_inference()

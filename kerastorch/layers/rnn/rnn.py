@@ -235,7 +235,7 @@ class RNN(SequenceLayer):
             raise ShapeError(
                 f"{repr_of(self)} is stateful and keeps states for a batch of {kept[0].shape[0]}, "
                 f"got a batch of {x.shape[0]}. "
-                "Keep the batch size, or set the states with reset_state(values)."
+                "Keep the batch size, or make a layer for the other one and give it these weights."
             )
         if kept is not None:
             return (*(in_dtype(state, x.dtype) for state in kept), *constants)

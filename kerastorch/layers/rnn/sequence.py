@@ -19,10 +19,20 @@ from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...dtypes import any_dtype, autocasts
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
-from ...kernels.operators import is_followed, wants_operator
+from ...kernels.operators import is_followed
 from ...kernels.types import KernelChoice, States
 from ...weights import Shape
-from .given_states import check_count, check_fit, check_shapes, given_states, in_dtype, parts_of, states_by_name
+from .given_states import (
+    check_count,
+    check_fit,
+    check_rows,
+    check_shapes,
+    given_states,
+    in_dtype,
+    parts_of,
+    states_by_name,
+    stay_in_place,
+)
 
 # The arguments of every such layer, in Keras's order.
 SEQUENCE_CONFIG = (
@@ -188,14 +198,28 @@ class SequenceLayer(Layer):
 
     @torch.no_grad()
     def reset_state(self, values: Sequence[Any] | None = None) -> None:
-        """Set the kept states of a stateful layer to zeros, or to `values`: one array `(B, ...)` for each state."""
+        """Set the kept states of a stateful layer to zeros, or to `values`: one array `(B, ...)` for each state.
+
+        Raises:
+            ShapeError: The values are none for the batch size that the layer was built for, or that it keeps states of.
+        """
         if not self.stateful:
             raise ArgumentError(f"{repr_of(self)} keeps no state between batches; make it with stateful=True.")
         if values is None:
             for state in self.states or ():
                 state.zero_()
             return
-        self._keep(self._as_states(values, None))
+        self._keep(self._states_to_keep(values))
+
+    def _states_to_keep(self, values: Any) -> States:
+        return check_rows(self, self._as_states(values, self._rows_kept()))
+
+    def _rows_kept(self) -> int | None:
+        """The batch size that a stateful layer has; None while it can be any."""
+        kept = getattr(self, "_state_0", None)
+        if kept is not None:
+            return len(kept)
+        return self._build_shape[0] if self._built and self._build_shape is not None else None
 
     def _forget_states(self) -> None:
         if self.stateful:
@@ -237,7 +261,7 @@ class SequenceLayer(Layer):
 
     def _check_given(self, given: Any, input_shape: Shape) -> None:
         """Raise if the states of a call, with shapes in the place of tensors, do not fit."""
-        check_shapes(self, self._values_of(given), self._state_sizes_for(input_shape))
+        check_shapes(self, self._values_of(given), self._state_sizes_for(input_shape), input_shape[0])
 
     def _values_of(self, given: Any) -> list[Any]:
         """The states in what a call gives, each a shape or a tensor."""
@@ -258,7 +282,7 @@ class SequenceLayer(Layer):
             raise ShapeError(
                 f"{repr_of(self)} is stateful and keeps states for a batch of {kept[0].shape[0]}, "
                 f"got a batch of {batch}. "
-                "Keep the batch size, or set the states with reset_state(values)."
+                "Keep the batch size, or make a layer for the other one and give it these weights."
             )
         return tuple(in_dtype(state, x.dtype) for state in kept)
 
@@ -278,7 +302,7 @@ class SequenceLayer(Layer):
         for index, state in enumerate(states):
             name, new = f"_state_{index}", state.detach()
             old = getattr(self, name, None)
-            if old is not None and _takes(old, new):
+            if old is not None and stay_in_place(old, new):
                 old.copy_(new)
                 continue
             with torch.inference_mode(False):  # a state from predict() must also serve in training
@@ -373,13 +397,3 @@ class SequenceLayer(Layer):
                 f"got {tuple(mask.shape)}."
             )
         return mask if mask.dtype == torch.bool else mask != 0
-
-
-def _takes(old: Tensor, new: Tensor) -> bool:
-    """Whether a kept state is written in place: a captured CUDA graph reads and writes the same memory at each replay.
-
-    Not while gradients are recorded: a backward pass may need the state that the call began with.
-    """
-    if torch.is_grad_enabled() or wants_operator() or type(old) is not Tensor:
-        return False
-    return old.shape == new.shape and old.dtype == new.dtype and old.device == new.device and not old.is_inference()

@@ -127,7 +127,7 @@ class StackedRNNCells(Layer):
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         output, given = super()._shape_of_call(args, kwargs), given_states(self, args, kwargs, "states")
         if given is not None:
-            check_shapes(self, flat_parts(given), state_shapes(self))
+            check_shapes(self, flat_parts(given), state_shapes(self), args[0][0] if args else None)
         return output
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:

@@ -10,7 +10,8 @@ import torch
 from _conv_lstms import MASK, images, make
 from torch import Tensor
 
-from kerastorch import layers
+from kerastorch import Input, layers
+from kerastorch.errors import ShapeError
 
 B, T, F, U = 2, 3, 4, 5
 KEPT: dict[str, Any] = {
@@ -134,3 +135,55 @@ def test_the_last_output_of_a_conv_lstm_has_the_mask_of_the_last_step(
     keep = step.reshape(*step.shape, *[1] * (unhidden.ndim - step.ndim))
     assert torch.equal(found, unhidden * keep if hide else unhidden)
     assert unhidden[~step].any()  # there is something to hide
+
+
+@pytest.mark.parametrize("ran", [False, True])
+@pytest.mark.parametrize("name", KEPT)
+def test_states_of_another_batch_size_are_refused(name: str, ran: bool) -> None:
+    layer, x = made(name, "float32")
+    if ran:
+        layer(x)
+    kept = None if layer.states is None else [state.clone() for state in layer.states]
+    wrong = [torch.ones(B + 1, *state.shape[1:]) for state in (kept or made_states(name, x))]
+    right = [torch.ones(B, *state.shape[1:]) for state in wrong]
+    mixed = [*right[:-1], wrong[-1]]
+    for given in (wrong, *([mixed] if len(mixed) > 1 else [])):
+        for put in (layer.reset_state, layer.reset_states, lambda values: setattr(layer, "states", values)):
+            with pytest.raises(ShapeError, match=rf"state \d: expected shape \({B}, .*, got \({B + 1}, "):
+                put(given)
+    assert (layer.states is None) is (kept is None)
+    for now, before in zip(layer.states or (), kept or (), strict=True):
+        assert torch.equal(now, before)
+    layer.reset_state(right)
+    assert all(torch.equal(now, given) for now, given in zip(layer.states, right, strict=True))
+
+
+def made_states(name: str, x: Tensor) -> list[Tensor]:
+    other, _ = made(name, "float32")
+    other(x)
+    return other.states
+
+
+def test_states_before_anything_is_known() -> None:
+    layer: Any = layers.LSTM(U, stateful=True)
+    with pytest.raises(ShapeError, match=r"expected states of one batch size, got \[2, 3\] rows"):
+        layer.reset_state([torch.ones(2, U), torch.ones(3, U)])
+    layer.reset_state([torch.ones(3, U)] * 2)
+    with pytest.raises(
+        ShapeError, match=r"keeps states for a batch of 3, got a batch of 2\. Keep the batch size, or make"
+    ):
+        layer(torch.ones(2, T, F))
+
+
+def test_rows_of_states_in_graphs() -> None:
+    x, step, given = Input(batch_shape=(B, T, F)), Input(batch_shape=(B, F)), Input(batch_shape=(B + 1, U))
+    calls: list[Any] = [
+        lambda: layers.GRU(U)(x, initial_state=given),
+        lambda: layers.Bidirectional(layers.GRU(U))(x, initial_state=[given, given]),
+        lambda: layers.RNN(layers.GRUCell(U))(x, initial_state=given),
+        lambda: layers.GRUCell(U)(step, [given]),
+        lambda: layers.StackedRNNCells([layers.GRUCell(U)])(step, [[given]]),
+    ]
+    for call in calls:
+        with pytest.raises(ShapeError, match=rf"state 0: expected shape \({B}, {U}\), got \({B + 1}, {U}\)"):
+            call()
