@@ -1,6 +1,6 @@
 """Keras recurrent models, running on PyTorch, with nothing of Keras or TensorFlow installed."""
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from . import activations as activations
@@ -42,7 +42,7 @@ from .optimizers import Optimizer as Optimizer
 from .random import set_seed as set_seed
 from .regularizers import Regularizer as Regularizer
 
-if _TYPE_CHECKING:
+if TYPE_CHECKING:
     from . import saving as saving
     from .leaving import to_source as to_source
     from .load import LoadReport as LoadReport
@@ -83,7 +83,7 @@ _ABSENT = {
 }
 
 
-def __getattr__(name: str) -> _Any:
+def _fetch(name: str) -> _Any:
     if name in _READERS:
         from . import load
 
@@ -114,6 +114,12 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
+if TYPE_CHECKING:  # a type checker would take every name for one that is there
+    __version__: str
+else:
+    __getattr__ = _fetch
+
+
 def version() -> str:
     """The version of kerastorch."""
     from importlib.metadata import version
@@ -122,7 +128,7 @@ def version() -> str:
 
 
 def _on_use(name: str) -> _Any:
-    return lambda *args, **options: __getattr__(name)(*args, **options)
+    return lambda *args, **options: _fetch(name)(*args, **options)
 
 
 def _on_use_of_training(name: str) -> _Any:
@@ -142,7 +148,7 @@ _outside.provide("to_torch", _on_use("to_torch"))
 
 
 def _fetching(*names: str) -> dict[str, _Any]:
-    return {name: lambda name=name: __getattr__(name) for name in names}
+    return {name: lambda name=name: _fetch(name) for name in names}
 
 
 for _name in _outside.TRAINING:
@@ -153,7 +159,7 @@ _namespaces.fill("models", **_fetching("load_model", "model_from_config", "model
 _namespaces.fill(
     "utils",
     **{
-        name: lambda name=name: getattr(__getattr__("saving"), name)
+        name: lambda name=name: getattr(_fetch("saving"), name)
         for name in ("serialize_keras_object", "deserialize_keras_object")
     },
 )
@@ -196,4 +202,5 @@ _MODULES = (
 def __dir__() -> list[str]:
     modules = type(_namespaces)
     held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
-    return sorted({*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_CHECKERS, "__version__"})
+    names = {*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_CHECKERS, "__version__"}
+    return sorted(names - {"TYPE_CHECKING"})

@@ -88,7 +88,7 @@ def of_old_defaults(model: Layer, profiles: Sequence[compat.Profile]) -> list[Ru
         if not isinstance(layer, Layer):
             continue
         for field, (key, classes) in _CHANGED.items():
-            if layer._class_name not in classes or (key == "reset_after" and layer.use_bias):
+            if layer._class_name not in classes or (key == "reset_after" and getattr(layer, "use_bias", True)):
                 continue
             has = layer.get_config()[key]
             for profile in profiles:

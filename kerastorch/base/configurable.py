@@ -43,6 +43,45 @@ class Configurable(Connected):
     _records: ClassVar[bool] = False
     _recorded: Recorded | None = None
 
+    if TYPE_CHECKING:  # what `_configure` keeps, in layers that have such arguments
+        kernel_initializer: Any
+        kernel_regularizer: Any
+        kernel_constraint: Any
+        recurrent_initializer: Any
+        recurrent_regularizer: Any
+        recurrent_constraint: Any
+        bias_initializer: Any
+        bias_regularizer: Any
+        bias_constraint: Any
+        depthwise_initializer: Any
+        depthwise_regularizer: Any
+        depthwise_constraint: Any
+        pointwise_initializer: Any
+        pointwise_regularizer: Any
+        pointwise_constraint: Any
+        embeddings_initializer: Any
+        embeddings_regularizer: Any
+        embeddings_constraint: Any
+        gamma_initializer: Any
+        gamma_regularizer: Any
+        gamma_constraint: Any
+        beta_initializer: Any
+        beta_regularizer: Any
+        beta_constraint: Any
+        alpha_initializer: Any
+        alpha_regularizer: Any
+        alpha_constraint: Any
+        moving_mean_initializer: Any
+        moving_mean_regularizer: Any
+        moving_mean_constraint: Any
+        moving_variance_initializer: Any
+        moving_variance_regularizer: Any
+        moving_variance_constraint: Any
+        W_regularizer: Any
+        W_constraint: Any
+        b_regularizer: Any
+        b_constraint: Any
+
     if not TYPE_CHECKING:  # to a type checker the arguments are those of `__init__`
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from ..weights import Filler, Var
 from . import attached_masks, call_arguments, check, penalties, ragged, to_torch
 from .building import alone, finishing
 from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
-from .graph import shapes_of, symbolic_leaves
+from .graph import SymbolicTensor, shapes_of, symbolic_leaves
 from .input_spec import check_specs
 from .keras_names import KerasNames
 from .naming import given_name, inside, snake_case, unique_name
@@ -206,6 +207,15 @@ class Layer(KerasNames):
         self._built = bool(value)
 
     # ------------------------------------------------------------------ calling
+
+    if TYPE_CHECKING:
+        # What most layers return. Several outputs come as a list, which is unpacked and indexed like a tensor.
+        @overload
+        def __call__(self, inputs: SymbolicTensor, /, *args: Any, **kwargs: Any) -> SymbolicTensor: ...
+        @overload
+        def __call__(self, inputs: Tensor | np.ndarray, /, *args: Any, **kwargs: Any) -> Tensor: ...
+        @overload
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call_layer(args, kwargs)

@@ -21,6 +21,8 @@ class AnyLayer(nn.Module):
     """
 
     if TYPE_CHECKING:
+        # nn.Module's says that every name is there, misspelt ones as well.
+        __getattr__: None  # type: ignore[assignment]
         # ---------------------------------------------------------------- declared by classes
         WEIGHTS: ClassVar[tuple[Var, ...]]
         FILLERS: ClassVar[tuple[Filler, ...]]
@@ -44,6 +46,7 @@ class AnyLayer(nn.Module):
 
         # ---------------------------------------------------------------- configuration
         name: str
+        supports_masking: bool
         _trainable: bool
         _dtype: torch.dtype
         _mixed: torch.dtype | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,19 +17,21 @@ from .weight_tensors import WeightBuffer
 class TorchModule(AnyLayer):
     """The part of `Layer` that torch's own tools look at; abstract."""
 
-    def __getattr__(self, name: str) -> Any:
-        held = self.__dict__
-        for kind in ("_parameters", "_buffers", "_modules"):
-            if kind in held and name in held[kind]:
-                found = held[kind][name]
-                return self._shown_buffer(name, found) if kind == "_buffers" and "_shown" in held else found
-        # A property that raised an AttributeError ends here, too: once more, for its own words.
-        attribute = None if name in held.get("_taken", ()) else getattr(type(self), name, None)
-        if isinstance(attribute, property) and attribute.fget is not None:
-            return attribute.fget(self)
-        if name in type(self)._weight_names:
-            return self._weight_by_name(name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            held = self.__dict__
+            for kind in ("_parameters", "_buffers", "_modules"):
+                if kind in held and name in held[kind]:
+                    found = held[kind][name]
+                    return self._shown_buffer(name, found) if kind == "_buffers" and "_shown" in held else found
+            # A property that raised an AttributeError ends here, too: once more, for its own words.
+            attribute = None if name in held.get("_taken", ()) else getattr(type(self), name, None)
+            if isinstance(attribute, property) and attribute.fget is not None:
+                return attribute.fget(self)
+            if name in type(self)._weight_names:
+                return self._weight_by_name(name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _shown_buffer(self, name: str, buffer: Any) -> Any:
         """The view with Keras's methods of a buffer that is a Keras variable; any other as it is."""

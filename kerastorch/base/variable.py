@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -223,6 +223,18 @@ class Variable:
     def __name__(self) -> str:
         # How torch.optim names what it cannot take, in the middle of a sentence.
         return f"Variable, {self.path}: give an optimizer of torch model.parameters()"
+
+
+if TYPE_CHECKING:
+
+    class VariableAttribute:
+        """An attribute of a layer that gives a variable and takes an array; a declaration for type checkers."""
+
+        def __get__(self, layer: Any, owner: Any) -> Variable: ...
+        def __set__(self, layer: Any, value: Any) -> None: ...
+
+else:
+    VariableAttribute = Variable
 
 
 def _valued(value: Any) -> Any:

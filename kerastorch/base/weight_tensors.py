@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import operator
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -128,6 +128,18 @@ class WeightParameter(_Weight, nn.Parameter):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return nn.Parameter(self.data, self.requires_grad).__reduce_ex__(protocol)  # what torch itself can read
+
+
+if TYPE_CHECKING:
+
+    class ParameterAttribute:
+        """An attribute of a layer that gives a parameter and takes an array; a declaration for type checkers."""
+
+        def __get__(self, layer: Any, owner: Any) -> WeightParameter: ...
+        def __set__(self, layer: Any, value: Any) -> None: ...
+
+else:
+    ParameterAttribute = WeightParameter
 
 
 _DATA: Any = Tensor.data  # the descriptor

@@ -6,6 +6,7 @@ judges the averages of the weights, `progress.py` shows how far a run is. A clas
 own is a subclass of `Callback` with the hooks that it needs. Nothing here knows a model beyond its methods.
 """
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
@@ -44,8 +45,10 @@ _namespace = _Namespace(
 )
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

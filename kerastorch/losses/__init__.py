@@ -10,6 +10,7 @@ know no masks. These work in any loop in torch:
 had over the years; `classes.py` the classes with their arguments. Nothing here knows a layer or a model.
 """
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
@@ -106,8 +107,10 @@ __all__ = [
 _namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ losses and accuracies, by their names; `confusion.py` what counts hits and misse
 kept on the device of what is predicted, in float64 where the device has it; `result` is what waits for it.
 """
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..losses.functions import (
@@ -129,8 +130,10 @@ __all__ = [
 _namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -36,7 +36,7 @@ class HeldLayers(nn.ModuleList):
         """Remove the last layer; for the model that the list belongs to."""
         return self._modules.popitem()[1]  # type: ignore[return-value]
 
-    def __iter__(self) -> Iterator[Layer]:
+    def __iter__(self) -> Iterator[Any]:
         return super().__iter__()  # type: ignore[return-value]
 
 

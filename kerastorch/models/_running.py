@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ._predict import predict, predict_on_batch
 from .outside import outside
 
@@ -35,7 +37,7 @@ class Runs:
         use_multiprocessing: bool = False,
         *,
         mask: Any = None,
-    ) -> Any:
+    ) -> np.ndarray:  # of several outputs a list or a dict of them, which is unpacked and indexed alike
         """Run the model on numpy arrays, in batches, in inference mode.
 
         Slices of arrays are not copied, and the outputs are written into one array. On CUDA a batch is copied to the
@@ -64,7 +66,7 @@ class Runs:
         """
         return predict(self, x, mask, batch_size, verbose, steps, callbacks)  # type: ignore[arg-type]
 
-    def predict_on_batch(self, x: Any, *, mask: Any = None) -> Any:
+    def predict_on_batch(self, x: Any, *, mask: Any = None) -> np.ndarray:
         """Run the model on one batch of numpy arrays, whatever its size, in inference mode.
 
         Args:

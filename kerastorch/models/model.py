@@ -232,7 +232,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     def _input_layers(self) -> list[InputLayer]:
         return [self._layer_list[index] for index in self._input_positions]
 
-    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Any:
         """The layer of this name, or at this place in `layers`.
 
         Args:

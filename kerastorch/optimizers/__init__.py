@@ -15,6 +15,8 @@ as `tf.keras.optimizers.legacy`, and of Keras before; `schedules.py` the schedul
 knows a layer or a model.
 """
 
+from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
@@ -50,8 +52,12 @@ __all__ = [
 _namespace = _Namespace(__name__, globals(), absent=_ABSENT)
 
 
-def __getattr__(name: str) -> _Any:
-    return _namespace.get(name)
+if TYPE_CHECKING:
+    load_keras_state: _Callable[..., _Any]
+else:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
 
 
 def __dir__() -> list[str]:

@@ -111,7 +111,8 @@ def _of_settings(inner: Sequence[Layer]) -> Iterator[Alteration]:
     if any(isinstance(getattr(module, "go_backwards", None), bool) for module in inner):
         yield Alteration("the other direction of time", _on_each(_flip, "go_backwards"))
         yield Alteration("the other output of masked steps", _on_each(_flip, "zero_output_for_mask"), main=False)
-    epsilons = {module.epsilon for module in inner if isinstance(getattr(module, "epsilon", None), float)}
+    found = [getattr(module, "epsilon", None) for module in inner]
+    epsilons = {epsilon for epsilon in found if isinstance(epsilon, float)}
     for value in EPSILONS if epsilons else ():
         if epsilons != {value}:
             ten_times = max(value / max(epsilons), max(epsilons) / value) >= 10

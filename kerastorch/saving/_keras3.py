@@ -80,7 +80,11 @@ def masks_of_keras2(entry: Entry) -> None:
             "its inputs have different masks. Keras 3 counts a step that counts in any of them, Keras 2 one that "
             "counts in all; give both inputs the same mask."
         )
-    if name in ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D") and entry.masked and entry.layer.zero_output_for_mask:
+    if (
+        name in ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+        and entry.masked
+        and getattr(entry.layer, "zero_output_for_mask", False)
+    ):
         raise entry.refuse("a mask arrives, and Keras 3 would set the masked steps of the output to zero.")
     if name == "MultiHeadAttention":
         entry.texts.append("a query that may look at no key at all gets zeros in Keras 3")

@@ -99,7 +99,11 @@ def masked_steps_of_before(entry: Entry) -> None:
     entry.config.pop("first_state_shows", False)
     if not entry.masked or not isinstance(layer, (SequenceLayer, Bidirectional)):
         return
-    if not zeros and layer.forward_layer.zero_output_for_mask != layer.return_sequences:
+    if (
+        not zeros
+        and isinstance(layer, Bidirectional)
+        and layer.forward_layer.zero_output_for_mask != layer.return_sequences
+    ):
         # No later Keras can be told to do otherwise; a masked step is one that nobody is meant to look at.
         then, now = "the output before repeated", "zeros"
         if not layer.return_sequences:

@@ -12,6 +12,7 @@ from ... import activations
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, one_tensor, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var
@@ -186,6 +187,7 @@ class PReLU(Layer):
         Example("every place", dict(alpha_initializer="ones"), (2, 7, 3)),
     )
 
+    alpha: VariableAttribute
     weight: Tensor
 
     def __init__(

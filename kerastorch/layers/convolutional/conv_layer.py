@@ -12,6 +12,7 @@ from ...activations import Activation
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
 from ...base.layer import Layer
+from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...base.windows import axes_named, data_format_of, padding_of, sizes
 from ...errors import ShapeError
@@ -36,7 +37,7 @@ class ConvLayer(Layer):
     INERT = ("lora_rank", "lora_alpha")
     use_bias: bool
     activation: Activation
-    bias: Tensor
+    bias: ParameterAttribute
 
     def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
         self.kernel_size = sizes("kernel_size", kernel_size, type(self).SPATIAL)

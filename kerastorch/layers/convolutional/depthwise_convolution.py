@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...base import check
 from ...base.layer import Example, register
+from ...base.variable import VariableAttribute
 from ...weights import Var, depthwise
 from .conv_layer import ChannelwiseConv
 
@@ -45,6 +46,8 @@ class DepthwiseConv(ChannelwiseConv):
         ),
         Var("bias", ("bias",), lambda l, s: (s[l._channel_axis] * l.depth_multiplier,), when=lambda l: l.use_bias),
     )
+    kernel: VariableAttribute
+    depthwise_kernel: VariableAttribute
     weight: Tensor
 
     def __init__(

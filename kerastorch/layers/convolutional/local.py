@@ -11,6 +11,7 @@ from torch import Tensor
 from ...base import check
 from ...base.input_checks import sizes_at
 from ...base.layer import Example, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
@@ -44,6 +45,7 @@ class LocallyConnected(ConvLayer):
         Var("kernel", ("weight",), lambda l, s: l._kernel_shape(s)),
         Var("bias", ("bias",), lambda l, s: (*l._image_out(s), l.filters), when=lambda l: l.use_bias),
     )
+    kernel: VariableAttribute
     weight: Tensor
 
     def __init__(

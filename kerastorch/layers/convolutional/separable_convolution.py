@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...base import check
 from ...base.layer import Example, register
+from ...base.variable import VariableAttribute
 from ...kernels.convolution import convolve
 from ...weights import Var, convolution, depthwise
 from .conv_layer import ChannelwiseConv
@@ -57,6 +58,8 @@ class SeparableConv(ChannelwiseConv):
         ),
         Var("bias", ("bias",), lambda l, s: (l.filters,), when=lambda l: l.use_bias),
     )
+    depthwise_kernel: VariableAttribute
+    pointwise_kernel: VariableAttribute
     depthwise_weight: Tensor
     pointwise_weight: Tensor
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...base import check, to_torch
 from ...base.layer import Example, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...base.windows import refuse_strides_with_dilation, sizes
 from ...errors import ArgumentError, ShapeError
@@ -50,6 +51,7 @@ class ConvTranspose(ConvLayer):
         ),
         Var("bias", ("bias",), lambda l, s: (l.filters,), when=lambda l: l.use_bias),
     )
+    kernel: VariableAttribute
     weight: Tensor
 
     def __init__(

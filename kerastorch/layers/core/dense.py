@@ -12,6 +12,8 @@ from ...activations import Activation
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
+from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var, transpose
@@ -75,8 +77,9 @@ class Dense(Layer):
     )
 
     activation: Activation
+    kernel: VariableAttribute
     weight: Tensor
-    bias: Tensor
+    bias: ParameterAttribute
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from ...activations import Activation
 from ...base import check
 from ...base.input_checks import float_tensor, one_shape, refuse
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
+from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...initializers import scaled_over
@@ -183,8 +185,9 @@ class EinsumDense(Layer):
     )
 
     activation: Activation
+    kernel: VariableAttribute
     weight: Tensor
-    bias: Tensor
+    bias: ParameterAttribute
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ...base import check, to_torch
 from ...base.input_checks import one_shape, one_tensor, refuse
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
@@ -67,6 +68,7 @@ class Embedding(Layer):
         Example("three axes", dict(input_dim=9, output_dim=4, input_length=(7, 3)), (2, 7, 3)),
     )
 
+    embeddings: VariableAttribute
     weight: Tensor
 
     def __init__(

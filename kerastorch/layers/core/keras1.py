@@ -13,6 +13,7 @@ from ...activations import Activation
 from ...base import check
 from ...base.input_checks import float_tensor, one_shape, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var, transpose
@@ -115,6 +116,10 @@ class Highway(_OfKeras1):
     )
 
     activation: Activation
+    W: VariableAttribute
+    b: VariableAttribute
+    W_carry: VariableAttribute
+    b_carry: VariableAttribute
     weight: Tensor
     weight_carry: Tensor
     bias: Tensor
@@ -214,6 +219,8 @@ class MaxoutDense(_OfKeras1):
         Example("two, no bias", dict(output_dim=4, nb_feature=2, bias=False), (2, 4)),
     )
 
+    W: VariableAttribute
+    b: VariableAttribute
     weight: Tensor
     bias: Tensor
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
@@ -119,6 +120,10 @@ class BatchNormalization(Layer):
         Example("renorm", dict(renorm=True, renorm_clipping={"rmax": 1.5, "dmax": 0.5}), (4, 3)),
     )
 
+    gamma: VariableAttribute
+    beta: VariableAttribute
+    moving_mean: VariableAttribute
+    moving_variance: VariableAttribute
     weight: Tensor
     bias: Tensor
     running_mean: Tensor

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ...base import check, to_torch
 from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
@@ -71,6 +72,8 @@ class GroupNormalization(Layer):
         Example("neither", dict(groups=2, scale=False, center=False, keras2_masks=True), (2, 7, 4)),
     )
 
+    gamma: VariableAttribute
+    beta: VariableAttribute
     weight: Tensor
     bias: Tensor
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ...base import check, to_torch
 from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
@@ -21,6 +22,8 @@ class _OverAxes(Layer):
     """What both share: the axes that are normalised together; abstract."""
 
     axis: int | list[int]
+    gamma: VariableAttribute
+    beta: VariableAttribute
     weight: Tensor
     bias: Tensor
 
@@ -242,6 +245,8 @@ class RMSNormalization(_OverAxes):
         Example("default", dict(), (2, 7, 3)),
         Example("two axes", dict(axis=[1, 2], epsilon=1e-3), (2, 7, 3)),
     )
+
+    scale: VariableAttribute
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **base: Any) -> None:
         super().__init__(**base)

@@ -56,6 +56,7 @@ class SpectralNormalization(Layer):
             init=lambda _: TruncatedNormal(stddev=0.02),
         ),
     )
+    vector_u: Any  # a buffer with Keras's methods
     EXAMPLES = (
         Example("dense", dict(layer={"class_name": "Dense", "config": {"units": 2}}), (2, 7, 3)),
         Example(

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...base import check
 from ...base.input_checks import float_tensor, one_shape, sizes_at
 from ...base.layer import Example, Layer, register
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...weights import Filler, Shape, Var
@@ -93,6 +94,8 @@ class Normalization(Layer):
         Example("one number", dict(axis=None, mean=1.5, variance=2.0, invert=True, keras2_masks=True), (2, 3)),
     )
 
+    adapt_mean: VariableAttribute
+    adapt_variance: VariableAttribute
     mean: Tensor
     variance: Tensor
     count: Tensor

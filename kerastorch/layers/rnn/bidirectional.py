@@ -109,8 +109,9 @@ class Bidirectional(Layer):
         self._check_pair()
         state_dtype_beside(self, (layer, backward_layer))
         for direction in self._directions:
-            if hasattr(layer, "use_cudnn"):  # no config has it
-                direction.use_cudnn = layer.use_cudnn
+            use_cudnn = getattr(layer, "use_cudnn", None)
+            if use_cudnn is not None:  # no config has it
+                direction.use_cudnn = use_cudnn
             direction._casts = direction._has_policy and (self._casts or layer._casts)
         self.forces_zeros = forces_zeros
         if not self.trainable:

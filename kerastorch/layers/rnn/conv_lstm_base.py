@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from ...base import check
 from ...base.free_names import yielding
+from ...base.variable import VariableAttribute
+from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...base.windows import axes_named, data_format_of, padding_of, refuse_strides_with_dilation, sizes
 from ...errors import ShapeError
@@ -99,9 +101,11 @@ class ConvLSTM(SequenceLayer):
             init=_bias_with_open_forget_gate,
         ),
     )
+    kernel: VariableAttribute
+    recurrent_kernel: VariableAttribute
     weight_ih: Tensor
     weight_hh: Tensor
-    bias: Tensor
+    bias: ParameterAttribute
     activation: Activation
     recurrent_activation: Activation
 

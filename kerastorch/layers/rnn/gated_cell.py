@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ...base.dtype_policy import call_in_policy
 from ...base.input_checks import float_tensor, one_shape, sizes_at
 from ...base.layer import Layer
+from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError, UnsupportedError
 from ...gates import Cell
@@ -79,6 +80,10 @@ class GatedCell(Layer):
     recurrent_dropout: float
     implementation: int
     STATES: ClassVar[int] = 1
+    kernel: VariableAttribute
+    recurrent_kernel: VariableAttribute
+    bias: VariableAttribute
+    seed: Any
     weight_ih: Tensor
     weight_hh: Tensor
     bias_ih: Tensor

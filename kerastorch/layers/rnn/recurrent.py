@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ... import activations
 from ...base import check
 from ...base.free_names import yielding
+from ...base.variable import VariableAttribute
 from ...gates import Cell
 from ...kernels import input_product, step_engine
 from ...kernels.equations import Steps
@@ -115,6 +116,10 @@ class Recurrent(SequenceLayer):
     dropout: float
     recurrent_dropout: float
     implementation: int
+    kernel: VariableAttribute
+    recurrent_kernel: VariableAttribute
+    bias: VariableAttribute
+    seed: Any
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
     bias_ih_l0: Tensor
