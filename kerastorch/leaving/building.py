@@ -34,6 +34,17 @@ class _Value(fx.Proxy):
 
     mask: Any = None
 
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, int) or "returns" not in self.node.meta:
+            return super().__getitem__(key)  # type: ignore[misc]  # fx adds it to the class
+        parts = self.node.meta.setdefault("parts", {})  # one node for each, however often it is asked for
+        if key not in parts:
+            parts[key] = super().__getitem__(key)  # type: ignore[misc]
+            inner = self.node.meta["returns"][key]
+            if isinstance(inner, tuple):
+                parts[key].node.meta["returns"] = inner
+        return parts[key]
+
     @property
     def shape_known(self) -> tuple[Any, ...]:
         """The shape, with None where a size is open."""
@@ -131,23 +142,39 @@ class Builder:
         layer = key[0] if isinstance(key, tuple) else key
         return make().train(layer.training)
 
-    def put(self, name: str, module: nn.Module) -> str:
-        """Make a module an attribute; the name that it has then."""
+    def _free(self, name: str) -> str:
+        """A name that no attribute has yet."""
         own, number = identifier(name), 1
-        while own in self.root._modules or own in self.root._buffers:
+        while own in self.root._modules or own in self.root._buffers or own in self.root._parameters:
             number += 1
             own = f"{identifier(name)}_{number}"
+        return own
+
+    def put(self, name: str, module: nn.Module) -> str:
+        """Make a module an attribute; the name that it has then."""
+        own = self._free(name)
         self.root.add_module(own, module)
         return own
 
     def constant(self, name: str, tensor: Tensor) -> Value:
         """A tensor that is no parameter: a buffer."""
-        own, number = identifier(name), 1
-        while own in self.root._modules or own in self.root._buffers:
-            number += 1
-            own = f"{identifier(name)}_{number}"
+        own = self._free(name)
         self.root.register_buffer(own, tensor.detach().clone())
         return self._tracer.create_proxy("get_attr", own, (), {})
+
+    def parameter(self, layer: Layer, name: str) -> Value:
+        """A copy of a layer's own weight: an attribute of the model."""
+        key = (layer, name)
+        if key not in self._names:
+            value = getattr(layer, name)
+            own = self._free(f"{layer.name}_{name}")
+            copied = value.detach().clone(memory_format=torch.contiguous_format)
+            if name in layer._parameters:
+                self.root.register_parameter(own, nn.Parameter(copied, requires_grad=value.requires_grad))
+            else:
+                self.root.register_buffer(own, copied)
+            self._names[key] = own
+        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
 
     def call(self, function: Callable[..., Any], *args: Any, returns: Any = None, **kwargs: Any) -> Value:
         """Call a function as a whole, as those of `helpers`."""
@@ -256,7 +283,10 @@ def through(builder: Builder, model: Model, values: Sequence[Value]) -> Any:
 
     def call(step: Any, args: Any, kwargs: Any) -> list[Any]:
         shapes = [plan.values[slot.index][0] for slot in step.outputs]
-        return leaves(call_layer(builder, model._layer_of(step), args, kwargs, shapes))
+        made = leaves(call_layer(builder, model._layer_of(step), args, kwargs, shapes))
+        for slot, value in zip(step.outputs, made, strict=True):
+            value.node.meta.setdefault("dtype", getattr(torch, plan.values[slot.index][1]))
+        return made
 
     run_plan(plan, call, slots)
     return map_template(lambda slot: slots[slot.index], plan.outputs)
@@ -305,6 +335,15 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
         if "mask" not in taken:
             raise refusal(layer, "it uses a mask here, which its translation does not")
         given.setdefault("mask", masks)
+    bound = layer._call_arguments.bind(args, kwargs)
+    for name in layer._call_arguments.masked:
+        its_mask = bound[name].mask if isinstance(bound.get(name), _Value) else None
+        if its_mask is not None and f"{name}_mask" not in given:
+            given[f"{name}_mask"] = its_mask
+    if given.get("training", False) is None:
+        del given["training"]
+    if given.get("training") is False and not _draws(layer):
+        del given["training"]  # it computes the same in both modes
     unknown = [name for name in given if name not in taken]
     if unknown or len(args) > len(taken) - 2:
         raise refusal(layer, f"a call with {', '.join(map(repr, unknown)) or 'more arguments'} has no translation")
@@ -319,6 +358,16 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
     flat = leaves(behind) if isinstance(behind, (list, tuple, dict)) else [behind] + [None] * (len(values) - 1)
     made = iter([builder.alias(value, mask) for value, mask in zip(values, flat, strict=True)])
     return map_structure(lambda _: next(made), result)
+
+
+def _draws(layer: Layer) -> bool:
+    """Whether a layer computes something else while training."""
+    rates = (getattr(layer, name, 0) for name in ("rate", "stddev", "dropout", "recurrent_dropout"))
+    return (
+        any(rates)
+        or hasattr(layer, "running_mean")
+        or any(_draws(part) for part in layer._sublayers() if isinstance(part, Layer))
+    )
 
 
 def _mask_behind(layer: Layer, inputs: Any, masks: Any) -> Any:

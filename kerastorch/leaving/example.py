@@ -38,7 +38,9 @@ def recorded_example(model: Model) -> tuple[list[Tensor], list[Tensor]]:
         finally:
             if model.stateful:
                 model.reset_states()
-        return [torch.from_numpy(value) for value in inputs], [
+        dtypes = [tensor.dtype for tensor in model.inputs]
+        given = [torch.from_numpy(value) for value in inputs]
+        return [x.to(dtype) if x.is_floating_point() else x for x, dtype in zip(given, dtypes, strict=True)], [
             torch.from_numpy(np.ascontiguousarray(value)) for value in leaves(outputs)
         ]
     raise ArgumentError(f"no open length of {_LENGTHS} fits the model: {why}")

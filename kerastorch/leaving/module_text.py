@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from .printing import WIDTH, Names, constructor, forward_lines, helper_sources, shape_text
+from .naming import Names, constructor, helper_sources
+from .printing import WIDTH, forward_lines, shape_text
 
 _LOAD = '''\
 def load(folder: str | Path = FOLDER) -> {name}:
@@ -111,10 +112,12 @@ class ModuleText:
                 f"        {line}" for line in wrapped(f"self.{name} = {constructor(child, self.names)}", WIDTH - 8)
             ]
             lines += [f"        {line}" for line in _frozen(name, child)]
+        for name, value in self.module.named_parameters(recurse=False):
+            frozen = "" if value.requires_grad else ", requires_grad=False"
+            lines.append(f"        self.{name} = nn.Parameter(torch.zeros({_sizes(value)}){frozen})")
         for name, buffer in self.module.named_buffers(recurse=False):
-            shape = ", ".join(map(str, buffer.shape))
             dtype = "" if buffer.dtype == torch.float32 else f", dtype={buffer.dtype}"
-            lines.append(f'        self.register_buffer("{name}", torch.zeros({shape}{dtype}))')
+            lines.append(f'        self.register_buffer("{name}", torch.zeros({_sizes(buffer)}{dtype}))')
         lines += ["", *(f"    {line}" for line in wrapped(self._signature(), WIDTH - 4))]
         for line in forward_lines(self.module.graph, self.names, self.shapes):
             lines += [f"        {part}" for part in wrapped(line, WIDTH - 8)]
@@ -159,6 +162,10 @@ class ModuleText:
         parts = output if isinstance(output, tuple) else ()
         states = any(isinstance(part, fx.Node) and part.meta.get("is_state") for part in parts)
         return (output[0],) if states else output
+
+
+def _sizes(tensor: torch.Tensor) -> str:
+    return ", ".join(map(str, tensor.shape)) if tensor.ndim else "()"
 
 
 def _quoted(index: int) -> str:

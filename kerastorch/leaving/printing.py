@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-import inspect
-import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import fx, nn
-from torch.nn import functional as F
+from torch import fx
 
-from . import helpers
+from .naming import Names
 
 WIDTH = 120
 _INFIX = {
@@ -38,108 +33,6 @@ _INFIX = {
 }
 _PREFIX = {operator.neg: ("-", 6), operator.invert: ("~", 6)}
 _ATOM = 9
-
-
-class Names:
-    """The functions and classes that the text names: how each is written, and what must stand above for it."""
-
-    def __init__(self) -> None:
-        self.helpers: set[str] = set()
-        self.partial = False
-        self.functional = False
-
-    def of(self, function: Any) -> str:
-        """How a function or class is written."""
-        if isinstance(function, functools.partial):
-            self.partial = True
-            options = [f"{key}={self.literal(value)}" for key, value in function.keywords.items()]
-            return f"partial({', '.join([self.of(function.func), *options])})"
-        name = function.__name__
-        if getattr(helpers, name, None) is function:
-            self.helpers.add(name)
-            return name
-        if getattr(F, name, None) is function:
-            self.functional = True
-            return f"F.{name}"
-        if getattr(nn, name, None) is function:
-            return f"nn.{name}"
-        if getattr(torch, name, None) is function:
-            return f"torch.{name}"
-        if getattr(__builtins__, name, None) is function or function in (getattr, len):
-            return name
-        raise AssertionError(f"{function!r} has no place in generated code")
-
-    def literal(self, value: Any) -> str:
-        """A plain value, or a function, as Python text."""
-        if isinstance(value, (torch.dtype, torch.device)):
-            return str(value) if isinstance(value, torch.dtype) else repr(value)
-        if value is Ellipsis:
-            return "..."
-        if isinstance(value, (tuple, list)):
-            items = [self.literal(item) for item in value]
-            if isinstance(value, list):
-                return f"[{', '.join(items)}]"
-            return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-        if callable(value):
-            return self.of(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            return "torch.nan" if math.isnan(value) else "torch.inf" if value > 0 else "-torch.inf"
-        return repr(value).replace("'", '"') if isinstance(value, str) and '"' not in value else repr(value)
-
-
-def constructor(module: nn.Module, names: Names) -> str:
-    """The call that makes a module like this one: positional arguments first, none that is the default."""
-    kind = type(module)
-    if isinstance(module, nn.RNNBase):
-        return _recurrent(module, names)
-    parts: list[str] = []
-    for argument in inspect.signature(kind.__init__).parameters.values():
-        name = argument.name
-        if (
-            name in ("self", "device", "dtype")
-            or name.startswith("_")
-            or argument.kind is inspect.Parameter.VAR_KEYWORD
-        ):
-            continue
-        value = _setting(module, name)
-        if argument.default is inspect.Parameter.empty or name == "p":
-            parts.append(names.literal(_short(value)))
-        elif not _same(value, argument.default):
-            parts.append(f"{name}={names.literal(_short(value))}")
-    return f"{names.of(kind)}({', '.join(parts)})"
-
-
-def _setting(module: nn.Module, name: str) -> Any:
-    if name == "bias" and not isinstance(getattr(module, "bias", None), (bool, int)):
-        held = [key for key in (*module._parameters, *module._buffers) if key.startswith("bias")]
-        return any(getattr(module, key) is not None for key in held)
-    return getattr(module, name)
-
-
-def _same(value: Any, default: Any) -> bool:
-    return bool(_short(value) == _short(default))
-
-
-def _short(value: Any) -> Any:
-    """A size that is the same along all axes as one number."""
-    if (
-        isinstance(value, tuple)
-        and len(value) > 1
-        and len(set(map(str, value))) == 1
-        and not isinstance(value[0], slice)
-    ):
-        return value[0]
-    return value
-
-
-def _recurrent(module: nn.RNNBase, names: Names) -> str:
-    parts = [str(module.input_size), str(module.hidden_size)]
-    for name, default in (("num_layers", 1), ("nonlinearity", "tanh"), ("bias", True), ("batch_first", False),
-                          ("dropout", 0.0), ("bidirectional", False)):  # fmt: skip
-        value = getattr(module, name, default)
-        if value != default:
-            parts.append(f"{name}={names.literal(value)}")
-    return f"{names.of(type(module))}({', '.join(parts)})"
 
 
 # ---------------------------------------------------------------------------- the forward method
@@ -271,11 +164,11 @@ class _Forward:
                 lines.append(f"return {self._returned(node.args[0])}")
                 if isinstance(node.args[0], fx.Node) and node.args[0] not in self.written:
                     lines[-1] += self._comment(node.args[0])
-            elif self.nodes[-1].args[0] is node and len(node.users) == 1 and "returns" not in node.meta:
+            elif self.nodes[-1].args[0] is node and len(node.users) == 1:
                 lines += self._in_pieces(node)  # it is computed where it is returned
             elif node in self.inlined or _is_part(node):
                 continue
-            elif "returns" in node.meta:
+            elif "returns" in node.meta and not _is_item(node):
                 lines.append(self._unpack(node))
             else:
                 lines += self._in_pieces(node)
@@ -285,19 +178,21 @@ class _Forward:
         return lines
 
     def _in_pieces(self, node: fx.Node) -> list[str]:
-        """Statements for what a method of a long line is called on."""
-        owner = node.args[0] if node.op == "call_method" else None
-        if not isinstance(owner, fx.Node) or owner not in self.inlined or owner.op == "get_attr":
-            return []
-        if len(self.text(node)) < WIDTH - 20:
-            return []
-        lines = self._in_pieces(owner)
-        text = self.text(owner)
-        self.inlined.discard(owner)
-        self.position[owner] = self.last_use[owner] = self.position[node]
-        alone = len(node.all_input_nodes) == 1
-        name = self.name_for(owner, ["x", "y"] if alone else ["y"])
-        return [*lines, f"{name} = {text}"]
+        """Statements for the longest parts of a line that is too long to be broken well."""
+        lines: list[str] = []
+        breaks = node.op == "call_method" or node.target in _INFIX or node.target is operator.getitem
+        while breaks and len(self.text(node)) > WIDTH - 20:
+            inner = [part for part in node.all_input_nodes if part in self.inlined and part.op != "get_attr"]
+            if not inner:
+                break
+            part = max(inner, key=lambda each: len(self.text(each)))
+            lines += self._in_pieces(part)
+            text = self.text(part)
+            self.inlined.discard(part)
+            self.position[part] = self.last_use[part] = self.position[node]
+            alone = len(node.all_input_nodes) == 1
+            lines.append(f"{self.name_for(part, ['x', 'y'] if alone else ['y'])} = {text}")
+        return lines
 
     def _returned(self, value: Any) -> str:
         text = self.text(value)
@@ -347,15 +242,13 @@ def _is_item(node: fx.Node) -> bool:
 
 def _is_part(node: fx.Node) -> bool:
     """Whether a node is a part of a result that is unpacked where it is made."""
-    if not _is_item(node):
-        return False
-    owner: Any = node.args[0]
-    if "returns" in owner.meta:
-        return True
-    if not _is_part(owner):
-        return False
-    structure = owner.args[0].meta.get("returns")
-    return structure is not None and isinstance(structure[owner.args[1]], tuple) and all(map(_is_item, owner.users))
+    owner: Any = node.args[0] if _is_item(node) else None
+    return owner is not None and "returns" in owner.meta and _is_whole(owner)
+
+
+def _is_whole(node: fx.Node) -> bool:
+    """Whether a result is unpacked: a state that is handed on as it is stays one value."""
+    return not _is_item(node) or all(map(_is_item, node.users))
 
 
 def _plain(name: str) -> str:
@@ -369,34 +262,6 @@ def shape_text(shape: Sequence[Any]) -> str:
     letters = iter("BT" if len(shape) < 4 else "BHWD")
     parts = [next(letters, "?") if axis == 0 or size is None else str(size) for axis, size in enumerate(shape)]
     return f"({', '.join(parts)})" if len(parts) != 1 else f"({parts[0]},)"
-
-
-def helper_sources(names: set[str]) -> list[str]:
-    """The text of helpers, and of those that they use, in the order of their module."""
-    wanted: set[str] = set()
-    left = sorted(names)
-    while left:
-        name = left.pop()
-        if name not in wanted:
-            wanted.add(name)
-            left += _helpers()[name][1]
-    return [text for name, (text, _) in _helpers().items() if name in wanted]
-
-
-@functools.cache
-def _helpers() -> dict[str, tuple[str, list[str]]]:
-    """Each helper's text, and the helpers that it names, in the order of their module."""
-    source = inspect.getsource(helpers)
-    lines = source.splitlines()
-    parts = [node for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    known = {part.name for part in parts}
-    return {
-        part.name: (
-            "\n".join(lines[part.lineno - 1 : part.end_lineno]),
-            sorted({node.id for node in ast.walk(part) if isinstance(node, ast.Name)} & known - {part.name}),
-        )
-        for part in parts
-    }
 
 
 def forward_lines(graph: fx.Graph, names: Names, comments: bool) -> list[str]:

@@ -110,7 +110,7 @@ class Operation(Layer):
             tensor = torch.tensor(
                 value.astype(value.dtype.newbyteorder("=")), dtype=kinds[value.dtype.kind], device="cpu"
             )
-            return _Held(constants.hold(self, tensor))
+            return Held(constants.hold(self, tensor))
 
         def as_array(value: Any) -> Any:
             """A list of numbers in the place of a tensor is one."""
@@ -189,7 +189,7 @@ class Operation(Layer):
         """The arguments with tensors in their places; without `inputs` with places and arrays."""
 
         def fill(value: Any) -> Any:
-            if isinstance(value, _Held):
+            if isinstance(value, Held):
                 tensor: Tensor = self._buffers[value.name]  # type: ignore[assignment]
                 return tensor if inputs is not None else tensor.cpu().numpy()
             return inputs[value.index] if isinstance(value, Place) and inputs is not None else value
@@ -290,7 +290,7 @@ class Operation(Layer):
         return Outline(item.shape, item.dtype)
 
 
-class _Held:
+class Held:
     """The place of a constant array: the name of its buffer."""
 
     __slots__ = ("name",)

@@ -4,10 +4,14 @@ A translator computes on `Value`s of the graph as on tensors: what it writes is 
 """
 
 from . import activations as activations
+from . import attention as attention
 from . import core as core
 from . import images as images
 from . import merging as merging
 from . import normalization as normalization
+from . import operations as operations
+from . import plain as plain
 from . import recurrent as recurrent
 from . import reshaping as reshaping
+from . import sequences as sequences
 from . import wrappers as wrappers

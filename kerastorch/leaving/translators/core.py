@@ -47,7 +47,7 @@ def _masking_mask(layer: Any, x: Any, mask: Any) -> Any:
 
 @translates(layers.Dropout)
 def _dropout(t: Builder, layer: Any, x: Value) -> Value:
-    if not layer.rate:
+    if not layer._acts():
         return x
     if layer.noise_shape is None:
         return t.module(layer, layer.name, lambda: nn.Dropout(layer.rate), x)
@@ -59,7 +59,7 @@ def _dropout(t: Builder, layer: Any, x: Value) -> Value:
 
 @translates(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D)
 def _spatial_dropout(t: Builder, layer: Any, x: Value) -> Value:
-    if not layer.rate:
+    if not layer._acts():
         return x
     rank = type(layer).SPATIAL
     first = 2 if layer.data_format == "channels_first" else 1
@@ -69,12 +69,12 @@ def _spatial_dropout(t: Builder, layer: Any, x: Value) -> Value:
 
 @translates(layers.GaussianNoise)
 def _gaussian_noise(t: Builder, layer: Any, x: Value) -> Value:
-    return t.module(layer, layer.name, lambda: helpers.GaussianNoise(layer.stddev), x) if layer.stddev else x
+    return t.module(layer, layer.name, lambda: helpers.GaussianNoise(layer.stddev), x) if layer._acts() else x
 
 
 @translates(layers.GaussianDropout)
 def _gaussian_dropout(t: Builder, layer: Any, x: Value) -> Value:
-    return t.module(layer, layer.name, lambda: helpers.GaussianDropout(layer.rate), x) if layer.rate else x
+    return t.module(layer, layer.name, lambda: helpers.GaussianDropout(layer.rate), x) if layer._acts() else x
 
 
 @translates(layers.Identity, layers.ActivityRegularization)

@@ -60,14 +60,7 @@ def _activated(t: Builder, layer: Any, y: Value) -> Value:
 def _convolution(t: Builder, layer: Any, x: Value) -> Value:
     if x.rank != type(layer).SPATIAL + 2:
         raise refusal(layer, "several batch axes have no translation")
-    y = _into(layer, x)
-    window: dict[str, Any] = {"stride": layer.strides, "dilation": layer.dilation_rate, "padding": 0}
-    if layer.padding == "causal":
-        y = t.call(F.pad, y, ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0))
-    elif layer.padding == "same" and max(layer.strides) > 1:
-        y = t.call(helpers.pad_same, y, layer.kernel_size, layer.strides, layer.dilation_rate)
-    elif layer.padding == "same":
-        window["padding"] = "same"
+    y, window = _window(t, layer, _into(layer, x))
 
     def make() -> nn.Module:
         return layer._torch_module(layer.weight, layer._own_bias, groups=layer.groups, **window)
@@ -75,14 +68,46 @@ def _convolution(t: Builder, layer: Any, x: Value) -> Value:
     return _activated(t, layer, t.module(layer, layer.name, make, y))
 
 
+def _window(t: Builder, layer: Any, y: Value) -> tuple[Value, dict[str, Any]]:
+    """What a convolution runs over, padded where torch's module cannot, and the module's arguments."""
+    window: dict[str, Any] = {"stride": layer.strides, "dilation": layer.dilation_rate, "padding": 0}
+    if layer.padding == "causal":
+        y = t.call(F.pad, y, ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0))
+    elif layer.padding == "same" and max(layer.strides) > 1:
+        y = t.call(helpers.pad_same, y, layer.kernel_size, layer.strides, layer.dilation_rate)
+    elif layer.padding == "same":
+        window["padding"] = "same"
+    return y, window
+
+
+def _channelwise(layer: Any, weight: Any, bias: Any, window: dict[str, Any]) -> nn.Module:
+    """A convolution of each channel by itself; the weight is `(C, multiplier, ...)`."""
+    return layer._torch_module(weight.flatten(0, 1).unsqueeze(1), bias, groups=weight.shape[0], **window)
+
+
 @translates(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 def _depthwise(t: Builder, layer: Any, x: Value) -> Value:
-    return _chain(t, layer, x)
+    y, window = _window(t, layer, _into(layer, x))
+    y = t.module(layer, layer.name, lambda: _channelwise(layer, layer.weight, layer._own_bias, window), y)
+    return _activated(t, layer, y)
 
 
 @translates(layers.SeparableConv1D, layers.SeparableConv2D)
 def _separable(t: Builder, layer: Any, x: Value) -> Value:
-    return _chain(t, layer, x)
+    y, window = _window(t, layer, _into(layer, x))
+    first, second = f"{layer.name}_depthwise", f"{layer.name}_pointwise"
+    y = t.module((layer, 0), first, lambda: _channelwise(layer, layer.depthwise_weight, None, window), y)
+    y = t.module((layer, 1), second, lambda: layer._torch_module(layer.pointwise_weight, layer._own_bias), y)
+    return _activated(t, layer, y)
+
+
+@translates(
+    *(layers.AdaptiveMaxPooling1D, layers.AdaptiveMaxPooling2D, layers.AdaptiveMaxPooling3D),
+    *(layers.AdaptiveAveragePooling1D, layers.AdaptiveAveragePooling2D, layers.AdaptiveAveragePooling3D),
+)
+def _adaptive_pooling(t: Builder, layer: Any, x: Value) -> Value:
+    y = t.module(layer, layer.name, lambda: type(layer).__dict__["_to_torch"](layer), _into(layer, x))
+    return _out_of(layer, y)
 
 
 @translates(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -12,35 +13,40 @@ from ... import layers
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..building import Builder, Value, identifier, refusal, translates
 from .activations import as_argument
 
+CELLS = (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)
 GATED = (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.CuDNNLSTM, layers.CuDNNGRU)
 
 
 def has_cell(layer: Any) -> bool:
-    return isinstance(layer, (layers.LSTM, layers.CuDNNLSTM))
+    return isinstance(layer, (layers.LSTM, layers.CuDNNLSTM, layers.LSTMCell))
 
 
 def is_fused(layer: Any) -> bool:
     """Whether torch has a module for the recurrence."""
-    per_gate = layer.implementation == 1 and drops(layer, layer.dropout)
-    return not isinstance(layer._fused(), str) and not per_gate and not drops(layer, layer.recurrent_dropout)
+    return not isinstance(layer._fused(), str)
+
+
+def drops_gates(layer: Any) -> bool:
+    """Whether dropout acts on the gates one by one, or on the state."""
+    return drops(layer, layer.recurrent_dropout) or (layer.implementation == 1 and drops(layer, layer.dropout))
 
 
 def kind_of(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
     """The class of the module for a recurrence, and its arguments beyond sizes and bias."""
+    if drops_gates(layer):
+        return _dropping(layer)
     if is_fused(layer):
         if has_cell(layer):
             return nn.LSTM, {"batch_first": True}
-        if isinstance(layer, layers.SimpleRNN):
+        if isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
             relu = getattr(layer.activation, "__name__", "") == "relu"
             return nn.RNN, {**({"nonlinearity": "relu"} if relu else {}), "batch_first": True}
         return nn.GRU, {"batch_first": True}
-    if drops(layer, layer.recurrent_dropout) or (layer.implementation == 1 and drops(layer, layer.dropout)):
-        raise refusal(layer, "recurrent_dropout, and dropout of each gate by itself, have no translation")
     options = {"activation": as_argument(layer, layer.activation)}
-    if isinstance(layer, layers.SimpleRNN):
+    if isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
         return helpers.StepRNN, options
     options["recurrent_activation"] = as_argument(layer, layer.recurrent_activation)
     if has_cell(layer):
@@ -48,14 +54,32 @@ def kind_of(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
     return (helpers.StepGRU if layer.reset_after else helpers.ResetBeforeGRU), options
 
 
+def _dropping(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
+    if not is_fused(layer):
+        raise refusal(layer, "recurrent_dropout with other activations than torch's has no translation")
+    rates = {
+        "input_dropout": layer.dropout if drops(layer, layer.dropout) else 0.0,
+        "recurrent_dropout": layer.recurrent_dropout if drops(layer, layer.recurrent_dropout) else 0.0,
+    }
+    if has_cell(layer):
+        return helpers.DropoutLSTM, rates
+    if not isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
+        return helpers.DropoutGRU, rates
+    relu = getattr(layer.activation, "__name__", "") == "relu"
+    return helpers.DropoutRNN, {**rates, **({"nonlinearity": "relu"} if relu else {})}
+
+
 def _make(layer: Any) -> nn.Module:
     kind, options = kind_of(layer)
-    sizes = {"input_size": layer.weight_ih_l0.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
-    if issubclass(kind, nn.RNNBase):
-        return plain(kind, layer, **sizes, **options)
+    # A cell's weights lack the number of the layer in their names.
+    held = layer.state_dict(keep_vars=True)
+    tensors = {name if name.endswith("_l0") else f"{name}_l0": value for name, value in held.items()}
+    sizes = {"input_size": tensors["weight_ih_l0"].shape[1], "hidden_size": layer.units, "bias": layer.use_bias}
+    if kind in (nn.LSTM, nn.GRU, nn.RNN):
+        return plain(kind, layer, tensors, **sizes, **options)
     with torch.device("meta"):
         module = kind(**sizes, **options)
-    return filled(module, layer, dict(layer.state_dict(keep_vars=True)))
+    return filled(module, layer, tensors)
 
 
 @torch.no_grad()
@@ -78,17 +102,13 @@ def _recurrent(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: 
 
 def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
     """What a recurrent layer returns, of a module by this name."""
-    if layer.go_backwards:
-        x = x.flip(1)
-        if mask is not None:
-            mask = mask.flip(1)
-            mask.node.meta["label"] = "reversed_mask"
+    x, mask = reversed_in_time(layer, x, mask)
     state = _as_state(t, layer, initial) if initial is not None else None
     if layer.stateful:
         if state is not None:
             raise refusal(layer, "stateful=True with an initial_state has no translation")
         state = t.state_input(layer)
-    out, last = _steps(t, layer, name, x, mask, state)
+    out, last = steps_of(t, layer, name, x, mask, state, layer.return_state or layer.stateful)
     if layer.stateful:
         t.state_output(layer, last)
     if mask is not None and layer.zero_output_for_mask:
@@ -96,17 +116,50 @@ def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) ->
     result = out if layer.return_sequences else out[:, -1]
     if not layer.return_state:
         return result
-    return (result, last[0][0], last[1][0]) if has_cell(layer) else (result, last[0])
+    return (result, *flat_states(layer, name, last))
+
+
+def flat_states(layer: Any, name: str, last: Any) -> list[Value]:
+    """The states `(B, U)` of what torch's module returns."""
+    states = [last[0][0], last[1][0]] if has_cell(layer) else [last[0]]
+    for state, letter in zip(states, "hc", strict=False):
+        state.node.meta["label"] = f"{identifier(name)}_{letter}"
+    return states
+
+
+def reversed_in_time(layer: Any, x: Value, mask: Any) -> tuple[Value, Any]:
+    """Input and mask in the order in which a layer goes through them."""
+    if not layer.go_backwards:
+        return x, mask
+    if mask is not None:
+        mask = mask.flip(1)
+        mask.node.meta["label"] = "reversed_mask"
+    return x.flip(1), mask
 
 
 def _as_state(t: Builder, layer: Any, initial: Any) -> Any:
     """States `(B, U)` as torch's module takes them."""
-    parts = [part[None] for part in (initial if isinstance(initial, (list, tuple)) else [initial])]
+    parts = [_with_layer_axis(part) for part in (initial if isinstance(initial, (list, tuple)) else [initial])]
     return tuple(parts) if has_cell(layer) else parts[0]
 
 
-def _steps(t: Builder, layer: Any, name: str, x: Value, mask: Any, state: Any) -> tuple[Value, Any]:
-    if drops(layer, layer.dropout):
+def _with_layer_axis(state: Value) -> Value:
+    """A state `(B, U)` as `(1, B, U)`; one that comes from another module as that has returned it."""
+    node = state.node
+    taken = node.op == "call_function" and node.target is operator.getitem and node.args[1] == 0
+    whole = node.args[0] if taken else None
+    if whole is not None and whole.op == "call_function" and whole.target is operator.getitem:
+        owner = whole.args[0]
+        if owner.meta.get("returns", ("",))[whole.args[1]] in ("h", "c"):
+            return type(state)(whole, state.tracer)
+    return state[None]
+
+
+def steps_of(
+    t: Builder, layer: Any, name: str, x: Value, mask: Any, state: Any, wants_state: bool
+) -> tuple[Value, Any]:
+    """All outputs of a gated layer or cell, and the state behind them, if it is wanted."""
+    if drops(layer, layer.dropout) and not drops_gates(layer):
         x = t.module((layer, "dropout"), f"{name}_dropout", lambda: helpers.SharedDropout(layer.dropout), x)
     make: Callable[[], nn.Module] = lambda: _make(layer)  # noqa: E731
     returns = ("out", ("h", "c") if has_cell(layer) else "h")
@@ -116,7 +169,7 @@ def _steps(t: Builder, layer: Any, name: str, x: Value, mask: Any, state: Any) -
         result = t.module(layer, name, make, x, *given, returns=returns, **options)
         return result[0], result[1]
     module = t.attribute(layer, name, make)
-    if layer.return_state or layer.stateful:
+    if wants_state:
         result = t.call(helpers.run_masked_with_state, module, x, mask, *given, returns=returns)
         return result[0], result[1]
     return t.call(helpers.run_masked, module, x, mask, *given), None

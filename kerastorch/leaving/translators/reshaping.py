@@ -7,7 +7,7 @@ from typing import Any
 from torch.nn import functional as F
 
 from ... import layers
-from ..building import Builder, Value, refusal, translates
+from ..building import Builder, Value, translates
 
 
 @translates(layers.Flatten)
@@ -34,14 +34,6 @@ def _permute(t: Builder, layer: Any, x: Value) -> Value:
 @translates(layers.RepeatVector)
 def _repeat_vector(t: Builder, layer: Any, x: Value) -> Value:
     return x.unsqueeze(1).repeat(1, layer.n, 1)
-
-
-@translates(layers.Rescaling)
-def _rescaling(t: Builder, layer: Any, x: Value) -> Value:
-    if not isinstance(layer.scale, (int, float)) or not isinstance(layer.offset, (int, float)):
-        raise refusal(layer, "scale and offset of several numbers have no translation")
-    y = x * layer.scale
-    return y + layer.offset if layer.offset else y
 
 
 @translates(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)

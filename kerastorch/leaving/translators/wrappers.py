@@ -11,7 +11,8 @@ from ... import layers
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from ..building import TRANSLATORS, Builder, Value, makes_mask, refusal, translates
-from .recurrent import GATED, has_cell, is_fused, kind_of, run
+from .recurrent import GATED, has_cell, is_fused, kind_of
+from .sequences import run_any
 
 
 @translates(layers.Bidirectional)
@@ -20,14 +21,13 @@ def _bidirectional(t: Builder, layer: Any, x: Any, mask: Any = None, initial_sta
         x, initial_state = x[0], list(x[1:]) or initial_state
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
     forward, backward = layer._directions
-    if not isinstance(forward, GATED) or not isinstance(backward, GATED):
-        raise refusal(layer, f"its direction is {type(forward).__name__}, which has no translation inside")
-    if mask is None and initial_state is None and _is_one_module(forward, backward):
+    gated = isinstance(forward, GATED) and isinstance(backward, GATED)
+    if gated and mask is None and initial_state is None and _is_one_module(forward, backward):
         return _in_one(t, layer, x)
     halves: tuple[Any, Any] = (None, None) if initial_state is None else layer._halves(initial_state)
     ends = ("forward", "backward")
     results = [
-        run(t, direction, f"{layer.name}_{end}", x, mask, state)
+        run_any(t, direction, f"{layer.name}_{end}", x, mask, state)
         for direction, end, state in zip(layer._directions, ends, halves, strict=True)
     ]
     outs = [result[0] for result in results] if layer.return_state else results
@@ -62,7 +62,7 @@ def _is_one_module(forward: Any, backward: Any) -> bool:
         and kind_of(forward) == kind_of(backward)
         and forward.units == backward.units
         and forward.use_bias == backward.use_bias
-        and not any(drops(direction, direction.dropout) for direction in (forward, backward))
+        and not any(drops(d, d.dropout) or drops(d, d.recurrent_dropout) for d in (forward, backward))
     )
 
 

@@ -1,0 +1,43 @@
+"""What torch lacks of what Keras models compute, in torch alone: generated code holds copies of the parts that it uses.
+
+Nothing here is imported from kerastorch, and each class and function is written as it shall stand in a model's file.
+Weights are named and laid out as in nn.LSTM, nn.GRU and nn.RNN; states have their shape, `(1, B, U)`, too.
+"""
+
+from . import activations, attention, dropout, gates, images, masks, statistics, steps
+from .activations import hard_shrink as hard_shrink
+from .activations import hard_sigmoid as hard_sigmoid
+from .activations import hard_sigmoid_fifth as hard_sigmoid_fifth
+from .activations import hard_silu as hard_silu
+from .activations import identity as identity
+from .activations import relu_between as relu_between
+from .activations import selu as selu
+from .activations import soft_shrink as soft_shrink
+from .activations import sparse_plus as sparse_plus
+from .activations import sparse_sigmoid as sparse_sigmoid
+from .activations import squareplus as squareplus
+from .attention import MultiHeadAttention as MultiHeadAttention
+from .attention import causal_mask as causal_mask
+from .attention import window_mask as window_mask
+from .dropout import AlphaDropout as AlphaDropout
+from .dropout import GaussianDropout as GaussianDropout
+from .dropout import GaussianNoise as GaussianNoise
+from .dropout import SharedDropout as SharedDropout
+from .gates import DropoutGRU as DropoutGRU
+from .gates import DropoutLSTM as DropoutLSTM
+from .gates import DropoutRNN as DropoutRNN
+from .gates import dropped_linear as dropped_linear
+from .gates import gate_masks as gate_masks
+from .images import ConvLSTM as ConvLSTM
+from .masks import run_masked as run_masked
+from .masks import run_masked_with_state as run_masked_with_state
+from .statistics import BatchNorm as BatchNorm
+from .statistics import average_same as average_same
+from .statistics import pad_same as pad_same
+from .steps import ResetBeforeGRU as ResetBeforeGRU
+from .steps import StepGRU as StepGRU
+from .steps import StepLSTM as StepLSTM
+from .steps import StepRNN as StepRNN
+
+# In the order in which their parts are written.
+MODULES = (activations, dropout, statistics, masks, steps, gates, images, attention)

@@ -1,0 +1,92 @@
+"""Windows whose padding depends on the size of the input, and normalisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def pad_same(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], value: float = 0.0
+) -> Tensor:
+    """x `(B, C, ...)` padded so that a window gives ceil(size / stride) places; an odd one goes behind."""
+    pads: list[int] = []
+    for axis in reversed(range(len(kernel))):
+        size = x.shape[axis + 2]
+        places = -(-size // stride[axis])
+        total = max((places - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads, value=value)
+
+
+def average_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """The mean of each window of x `(B, C, ...)`, over ceil(size / stride) places; padding does not count."""
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
+    dilation = (1,) * len(kernel)
+    total = pool(pad_same(x, kernel, stride, dilation), kernel, stride)
+    return total / pool(pad_same(torch.ones_like(x), kernel, stride, dilation), kernel, stride)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation along any axis, whose running variance follows the biased variance of the batches.
+
+    Args:
+        num_features: Size of the axis.
+        axis: The axis of the features.
+        eps: Added to the variance.
+        momentum: Weight of a new batch in the running statistics.
+        scale: Whether there is a weight.
+        center: Whether there is a bias.
+        frozen: Whether the running statistics are used, and stay, while training too.
+        unbiased: Whether the running variance follows the unbiased variance instead.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        axis: int = -1,
+        eps: float = 1e-3,
+        momentum: float = 0.01,
+        scale: bool = True,
+        center: bool = True,
+        frozen: bool = False,
+        unbiased: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.axis = axis
+        self.eps = eps
+        self.momentum = momentum
+        self.scale = scale
+        self.center = center
+        self.frozen = frozen
+        self.unbiased = unbiased
+        self.weight = nn.Parameter(torch.ones(num_features)) if scale else None
+        self.bias = nn.Parameter(torch.zeros(num_features)) if center else None
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
+        mean, var = self.running_mean, self.running_var
+        if self.training and not self.frozen:
+            axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+            if mask is None:
+                var, mean = torch.var_mean(x, axes, correction=0)
+            else:
+                used = mask[..., None].expand_as(x)
+                count = used.sum(axes, keepdim=True, dtype=x.dtype) + 1e-7
+                mean = x.where(used, 0).sum(axes, keepdim=True) / count
+                var = ((x - mean).where(used, 0).square().sum(axes, keepdim=True) / count).flatten()
+                mean = mean.flatten()
+            with torch.no_grad():
+                count = x.numel() // mean.numel()
+                new = var * (count / max(count - 1, 1)) if self.unbiased else var
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(new, self.momentum)
+        y = F.batch_norm(x.movedim(self.axis, 1), mean, var, self.weight, self.bias, eps=self.eps)
+        return y.movedim(1, self.axis)

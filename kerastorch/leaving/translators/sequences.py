@@ -1,0 +1,114 @@
+"""ConvLSTM, and RNN around cells: a stack of cells is a stack of modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ... import layers
+from .. import helpers
+from ..building import Builder, Value, refusal, translates
+from .activations import as_argument
+from .recurrent import CELLS, GATED, filled, flat_states, has_cell, reversed_in_time, run, steps_of
+
+_CONV_LSTM = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
+
+
+@translates(*_CONV_LSTM)
+def _conv_lstm(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
+    x, mask, initial_state = _apart(x, mask, initial_state)
+    return _run_conv_lstm(t, layer, layer.name, x, mask, initial_state)
+
+
+def _apart(x: Any, mask: Any, initial_state: Any) -> tuple[Value, Any, Any]:
+    """The input, its mask, and the states that may stand behind the input."""
+    if isinstance(x, (list, tuple)):
+        x, initial_state = x[0], list(x[1:]) or initial_state
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+    return x, mask, initial_state
+
+
+def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
+    if layer.stateful or 0 < layer.dropout < 1 or 0 < layer.recurrent_dropout < 1:
+        raise refusal(layer, "stateful=True, dropout and recurrent_dropout have no translation for images")
+    if mask is not None and mask.rank > 2:
+        raise refusal(layer, "a mask of single places has no translation")
+    last_axis = not layer._channels_first
+    x = x.movedim(-1, 2) if last_axis else x
+    x, mask = reversed_in_time(layer, x, mask)
+    state = None if initial is None else tuple(part.movedim(-1, 1) if last_axis else part for part in initial)
+
+    def make() -> nn.Module:
+        with torch.device("meta"):
+            module = helpers.ConvLSTM(
+                layer.weight_ih.shape[1], layer.filters, layer.kernel_size, layer.strides, layer.dilation_rate,
+                layer.padding == "same", as_argument(layer, layer.activation),
+                as_argument(layer, layer.recurrent_activation), layer.use_bias,
+            )  # fmt: skip
+        held = dict(layer.state_dict(keep_vars=True))
+        tensors = {"from_input.weight": held["weight_ih"], "from_state.weight": held["weight_hh"]}
+        return filled(module, layer, tensors | ({"from_input.bias": held["bias"]} if layer.use_bias else {}))
+
+    options = {} if mask is None else {"mask": mask}
+    result = t.module(
+        layer, name, make, x, *(() if state is None else (state,)), returns=("out", ("h", "c")), **options
+    )
+    out, (h, c) = result[0], (result[1][0], result[1][1])
+    if mask is not None and layer.zero_output_for_mask and not layer.keras2_masks:
+        raise refusal(layer, "zero_output_for_mask has no translation for images")
+    if last_axis:
+        out = out.movedim(2, -1)
+    out = out if layer.return_sequences else out[:, -1]
+    if not layer.return_state:
+        return out
+    return (out, *(part.movedim(1, -1) if last_axis else part for part in (h, c)))
+
+
+@translates(layers.RNN)
+def _rnn(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
+    x, mask, initial_state = _apart(x, mask, initial_state)
+    return _run_rnn(t, layer, layer.name, x, mask, initial_state)
+
+
+def _run_rnn(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
+    stacked = isinstance(layer.cell, layers.StackedRNNCells)
+    cells = list(layer.cell.cells) if stacked else [layer.cell]
+    others = [cell for cell in cells if type(cell) not in CELLS]
+    if others:
+        raise refusal(layer, f"its cell is {type(others[0]).__name__}, which has no translation")
+    if layer.stateful:
+        raise refusal(layer, "stateful=True around cells has no translation")
+    x, mask = reversed_in_time(layer, x, mask)
+    given = [] if initial is None else _flat(initial)
+    wants = layer.return_state
+    finals: list[Any] = []
+    for index, cell in enumerate(cells):
+        count = 2 if has_cell(cell) else 1
+        own, given = given[:count], given[count:]
+        state = None if not own else tuple(part[None] for part in own) if count == 2 else own[0][None]
+        cell_name = f"{name}_{index}" if stacked else name
+        x, last = steps_of(t, cell, cell_name, x, mask, state, wants)
+        finals += flat_states(cell, cell_name, last) if wants else []
+    if mask is not None and layer.zero_output_for_mask:
+        x = x * mask[..., None]
+    out = x if layer.return_sequences else x[:, -1]
+    return layer._nested((out, *finals)) if wants else out
+
+
+def _flat(states: Any) -> list[Value]:
+    if isinstance(states, (list, tuple)):
+        return [leaf for part in states for leaf in _flat(part)]
+    return [states]
+
+
+def run_any(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
+    """What any layer over time returns, of modules by this name."""
+    if isinstance(layer, _CONV_LSTM):
+        return _run_conv_lstm(t, layer, name, x, mask, initial)
+    if isinstance(layer, layers.RNN):
+        return _run_rnn(t, layer, name, x, mask, initial)
+    if not isinstance(layer, GATED):
+        raise refusal(layer, "it has no translation inside of another layer")
+    return run(t, layer, name, x, mask, initial)
