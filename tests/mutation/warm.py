@@ -27,6 +27,7 @@ class Warm:
         if self.process == 0:
             try:
                 os.setsid()
+                self.connection.close()  # else it would wait for more of a measurement that was stopped
                 silence(folder / "warm.out")
                 mark_other_errors()
                 server = Server(there, package, folder / "log", traced)
