@@ -213,6 +213,8 @@ def functions() -> Iterator[tuple[str, Callable[[], Any]]]:
         "by name": lambda layer: layer(*given(), scale=2),
         "in a graph": lambda layer: result(layer, graph_of(layer)(*given(1))),
         "two in a graph": lambda layer: graph_of(layer, 2)(given()),
+        "cloned": lambda layer: result(layer, kt.models.clone_model(graph_of(layer))(*given(1))),
+        "two, cloned": lambda layer: kt.models.clone_model(graph_of(layer, 2)).eval()(given()),
         "symbolic": lambda layer: [[each.shape, str(each.dtype)] for each in leaves(layer(kt.Input((T, F))))],
         "shape": lambda layer: plain(layer.compute_output_shape((None, T, F))),
         "mask": lambda layer: layer.compute_mask(*given(1), mask),

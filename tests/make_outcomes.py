@@ -14,6 +14,7 @@ from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
 from _outcomes_arguments import arguments
 from _outcomes_attention import attention
 from _outcomes_calls import in_calls
+from _outcomes_cells import in_cells
 from _outcomes_checks import checks
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
@@ -43,6 +44,7 @@ def main() -> None:
             "attention": attention(),
             "called": called(),
             "wrapped": wrapped(),
+            "in_cells": in_cells(),
             "changed": changed(),
             "constructed": constructed(),
             "compiled": compiled_with(),

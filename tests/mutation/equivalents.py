@@ -45,4 +45,10 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/kernels/compiled.py | CompiledGRU.forward | hs[1:] | (hs[0:])": (
         "a buffer gets one step more, which nobody reads"
     ),
+    "kerastorch/saving/_absent.py | _finished | model.to(layer._on_device) | pass": (
+        "the values that are written are the same on any device"
+    ),
+    "kerastorch/matching/assign.py | _exact_in | let_go(flat[at:at + _PIECE]) | pass": (
+        "nothing is let go, which costs memory and no value"
+    ),
 }

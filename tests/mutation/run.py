@@ -26,6 +26,8 @@ SIBLINGS = 8
 CASES = 4
 # Files whose tests compare what is kept of many cases: a crash is another outcome to them, not the end of the test.
 BROAD = ("outcomes.py", "_kept.py")
+# Tests that read tables and defaults of arguments, and enter no function for it.
+READING = "test_stated_outcomes.py"
 FOLLOW_SECONDS = 30.0
 
 
@@ -181,7 +183,7 @@ class Runner:
         return {name for names in cases for name in names[followed(names[0]) :] if name in self.seconds}
 
     def that_enter(self, mutant: Mutant) -> set[str]:
-        """The tests that enter the changed function.
+        """The tests that enter the changed function, and those that read what it states.
 
         In a table of a module or class, every function there counts as changed; what no test enters runs at import,
         and every test may see it.
@@ -190,7 +192,8 @@ class Runner:
         place = f"{mutant.module}:{function}"
         found = set().union(*(tests for entered, tests in self.entering.items() if _is_in(place, entered)))
         every = (name for names in self._cases.values() for name in names[: followed(names[0])])
-        return found or {name for name in every if name in self.seconds}
+        found = found or {name for name in every if name in self.seconds}
+        return found | {name for name in self.seconds if READING in name}
 
     def ordered(self, mutant: Mutant, tests: Iterable[str], most: float) -> list[str]:
         """Tests in the order in which they are asked, as many as `most` seconds allow.
