@@ -203,7 +203,7 @@ def model_from_json(
         replace: See `load_model`.
 
     Returns:
-        The model, with fresh weights, in evaluation mode.
+        The model, with fresh weights, in evaluation mode; compiled, if the text says how, as Keras 3 writes it.
 
     Raises:
         LoadError: The text is no model config, or needs what kerastorch does not have.
@@ -259,7 +259,8 @@ def model_from_json_reported(
     reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
     model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
     model.training_config = stated_training(config, None, reading.writer)
-    return model.eval(), reading.rules
+    resumed = resume(model, model.training_config, None, custom_objects)
+    return model.eval(), (*reading.rules, *resumed.rules)
 
 
 def _warn(rules: tuple[Rule, ...], where: str) -> None:

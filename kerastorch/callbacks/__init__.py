@@ -1,9 +1,10 @@
 """Keras's callbacks: what `fit` and `evaluate` tell of their course, and what reacts to it.
 
 Read `base.py` first: the hooks of `Callback`, and the list that calls them. `stopping.py` ends a training, `rates.py`
-changes the learning rate, `files.py` writes models and tables, `backup.py` lets a killed training go on, `averages.py`
-judges the averages of the weights, `progress.py` shows how far a run is. A class of one's
-own is a subclass of `Callback` with the hooks that it needs. Nothing here knows a model beyond its methods.
+changes the learning rate, `files.py` writes models and tables, `tensorboard.py` what TensorBoard shows, `backup.py`
+lets a killed training go on, `averages.py` judges the averages of the weights, `progress.py` shows how far a run is. A
+class of one's own is a subclass of `Callback` with the hooks that it needs. Nothing here knows a model beyond its
+methods.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from .files import CSVLogger, ModelCheckpoint
 from .progress import ProgbarLogger
 from .rates import LearningRateScheduler, ReduceLROnPlateau
 from .stopping import EarlyStopping, TerminateOnNaN
+from .tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -31,6 +33,7 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 
@@ -40,7 +43,6 @@ _namespace = _Namespace(
     absent={
         "OrbaxCheckpoint": "use ModelCheckpoint, or torch.save of the state dicts of model and optimizer.",
         "RemoteMonitor": "send the numbers in on_epoch_end of a Callback of your own.",
-        "TensorBoard": "use torch.utils.tensorboard.SummaryWriter in on_epoch_end of a Callback of your own.",
     },
 )
 
