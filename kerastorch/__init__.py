@@ -66,7 +66,8 @@ _LEAVING = ("to_source",)
 _CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")
 _ABSENT = {
     "applications": "use torchvision's, or load the model from a file of Keras.",
-    "datasets": "load the arrays with numpy from the files in ~/.keras/datasets, or use torchvision.datasets.",
+    "datasets": "most of these files hold pickled objects, which kerastorch never runs: load them once in Keras and "
+    "save arrays (numpy.savez); utils.get_file fetches plain ones, torchvision.datasets has MNIST and CIFAR.",
     **dict.fromkeys(("Quantizer", "quantizers"), "use torch.ao.quantization on the model."),
     **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
     **dict.fromkeys(("RematScope", "remat"), "use torch.utils.checkpoint."),

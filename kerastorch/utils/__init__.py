@@ -3,7 +3,8 @@ a series becomes windows, random numbers get their seeds. All of it works on num
 
 Begin with `sequences.py` (padding, and Keras 2's word pairs), then `text.py` (Keras 2's Tokenizer), `arrays.py`
 (classes, norms), `windows.py` (`timeseries_dataset_from_array` and Keras 2's generator), `datasets.py` (the base of
-one's own generators), `seeds.py`. What reads and writes models comes from above, as `namespaces.py` says.
+one's own generators), `fetching.py` (`get_file`), `seeds.py`. What reads and writes models comes from above, as
+`namespaces.py` says.
 """
 
 from collections.abc import Callable as _Callable
@@ -26,6 +27,7 @@ from .arrays import to_categorical as to_categorical
 from .arrays import to_ordinal as to_ordinal
 from .arrays import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from .datasets import PyDataset as PyDataset
+from .fetching import get_file as get_file
 from .seeds import set_random_seed as set_random_seed
 from .sequences import make_sampling_table as make_sampling_table
 from .sequences import pad_sequences as pad_sequences
@@ -52,7 +54,6 @@ _namespace = _Namespace(
         "Config": "use a dict or a dataclass.",
         "FeatureSpace": "make the features with pandas or torch before the model.",
         "Progbar": "use tqdm; model.predict shows its own progress.",
-        "get_file": "fetch the file yourself; torch.hub.download_url_to_file does it.",
         "get_source_inputs": "use model.inputs.",
         "split_dataset": "use torch.utils.data.random_split.",
         **dict.fromkeys(("array_to_img", "img_to_array", "load_img", "save_img", "bounding_boxes"), _IMAGES),
