@@ -24,6 +24,7 @@ from torch.utils import _python_dispatch
 from .errors import UnsupportedError
 
 States = tuple[Tensor, ...]
+DispatchMode: Any = _python_dispatch.TorchDispatchMode  # sees every operation; torch documents it under this home alone
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _missing: list[str] = []
 
@@ -120,6 +121,11 @@ def has_global_hooks() -> bool:
 def has_hooks(module: nn.Module) -> bool:
     """Whether something runs before or behind a module, forwards or backwards. A torch without these tables: yes."""
     return any(getattr(module, name, True) for name in _HOOKS)
+
+
+def tensor_hooks(tensor: Tensor) -> list[Callable[[Tensor], Any]]:
+    """What changes a tensor's gradient on its way (`tensor.register_hook`). A torch without this table: nothing."""
+    return list((getattr(tensor, "_backward_hooks", None) or {}).values())
 
 
 def is_persistent(module: nn.Module, name: str) -> bool:

@@ -4,20 +4,23 @@
 `reading.py`: recordings that come from elsewhere, checked. `child.py`: the recorder in a process of its own, with an
 end. `safety.py`: what a file would make Keras run. `references.py`: what computes a reference in this process.
 `needs.py`: what the inputs of a model must hold. `running.py`: a model of ours on the same inputs, layer by layer, also
-in float64 and moved by one unit in the last place. `measuring.py`: how far two arrays are apart, in multiples of what
-rounding does. `layers.py`: the layers of both beside each other.
-`compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of them explains a
-difference, and which would have been noticed. `report.py`: what is found; `tables.py`, `text.py`, and `page.py` with
-`pictures.py`: how it is shown. `golden.py`: outputs that somebody else has recorded. `check.py`: `check_parity`, which
-does all this; `asserting.py`: the same as an assertion.
+in float64 and moved by one unit in the last place; `states.py`: states that are no outputs, and those to begin with.
+`measuring.py`: how far two arrays are apart, in multiples of what rounding does. `layers.py`: the layers of both beside
+each other; `gradients.py`: gradients, `layer_gradients.py`: of each layer alone; `training.py`: a training, step by
+step, `compiling.py`: models compiled for it. `compare.py`: all probes. `alterations.py`: ways in which layers differ;
+`explaining.py`: which of them explains a difference, and which would have been noticed; `explaining_gradients.py`,
+`explaining_training.py`, `explaining_random.py`: the same of gradients, of a training, of what is drawn at random.
+`report.py`: what is found; `tables.py`, `text.py`, and `page.py` with `pictures.py`: how it is shown. `golden.py`:
+outputs that somebody else has recorded. `check.py`: `check_parity`, which does all this; `asserting.py`: the same as an
+assertion. What a recording says is in `recorded.py`.
 """
 
 from .asserting import assert_keras_parity as assert_keras_parity
 from .check import check_parity as check_parity
 from .child import record as record
 from .compare import compare as compare
-from .reading import Recording as Recording
 from .reading import read_recording as read_recording
+from .recorded import Recording as Recording
 from .recorder import script as recorder_script
 from .report import ParityReport as ParityReport
 from .safety import load_checked as load_checked

@@ -7,6 +7,7 @@ that is, so the same list serves both: what must not go unnoticed, and what a di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import activations
+from .. import activations, torch_private
 from ..base.layer import Layer
 from ..structure import map_structure
 
@@ -38,6 +39,7 @@ class Alteration:
         change: Changes a copy of the layer in place; None where the call alone changes.
         call: Changes what the layer is called with; None where it stays.
         main: Whether it is planted to see whether it is noticed; the others are tried as explanations alone.
+        around: A context in which the layer is run; None where it needs none.
         lost_mask: Whether the layer gets the reference's mask where it has none.
     """
 
@@ -45,6 +47,7 @@ class Alteration:
     change: Callable[[Layer], None] | None = None
     call: Callable[[tuple[Any, ...], dict[str, Any]], Arguments] | None = None
     main: bool = True
+    around: Callable[[], AbstractContextManager[Any]] | None = None
     lost_mask: bool = False
 
 
@@ -67,6 +70,14 @@ def alterations_of(layer: Layer, *, masked: bool) -> list[Alteration]:
         found.append(Alteration("the initial states exchanged", call=_exchange_states, main=False))
     if any(getattr(module, "rate", 0) or getattr(module, "dropout", 0) for module in inner):
         found.append(Alteration("dropout left on", call=_in_training))
+        rates = {
+            rate for module in inner for rate in (getattr(module, "rate", 0), getattr(module, "dropout", 0)) if rate
+        }
+        for rate in sorted(rate for rate in rates if isinstance(rate, float) and rate < 1):
+            for factor, told in ((1 - rate, "times"), (1 / (1 - rate), "divided by")):
+                text = f"its inputs {told} {1 - rate:g}, which dropout leaves"
+                found.append(Alteration(text, call=_with_inputs(factor), main=False))
+    found.append(Alteration("products of matrices in TF32", around=TF32, main=False))
     return found
 
 
@@ -157,14 +168,23 @@ def _swap_gates(layer: Any, pair: tuple[int, int]) -> None:
     if gates is None or max(pair) >= len(gates):
         return
 
-    def swap(_: str, array: np.ndarray) -> np.ndarray:
-        parts = np.split(array, array.shape[-1] // _width(layer), axis=-1)
-        for first in range(0, len(parts), len(gates)):  # cuDNN's bias has two of each
-            one, other = first + pair[0], first + pair[1]
-            parts[one], parts[other] = parts[other], parts[one]
-        return np.concatenate(parts, axis=-1)
+    _rewrite(layer, lambda _, array: swapped(array, array.shape[-1] // _width(layer), *pair, count=len(gates)))
 
-    _rewrite(layer, swap)
+
+def swapped(array: np.ndarray, parts: int, one: int, other: int, count: int = 0) -> np.ndarray:
+    """An array with two of the gates on its last axis exchanged.
+
+    Args:
+        array: `(..., parts * U)`.
+        parts: How many gates stand there.
+        one: Which of them.
+        other: And the other.
+        count: After how many they come again, as in cuDNN's bias; as many as there are if 0.
+    """
+    held = np.split(array, parts, axis=-1)
+    for first in range(0, parts, count or parts):
+        held[first + one], held[first + other] = held[first + other], held[first + one]
+    return np.concatenate(held, axis=-1)
 
 
 def _width(layer: Any) -> int:
@@ -239,6 +259,41 @@ def _with_mask(change: Callable[[Tensor], Tensor]) -> Callable[[tuple[Any, ...],
         return args, {**kwargs, "mask": swapped}
 
     return call
+
+
+def _with_inputs(factor: float) -> Callable[[tuple[Any, ...], dict[str, Any]], Arguments]:
+    """What dropout does where it scales in the wrong phase, or twice."""
+
+    def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        first, *rest = args
+        return (map_structure(lambda leaf: leaf * factor if _is_float(leaf) else leaf, first), *rest), kwargs
+
+    return call
+
+
+def _is_float(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.is_floating_point()
+
+
+class TF32(torch_private.DispatchMode):
+    """Products of matrices as tensor cores have them in TF32: what goes in has ten bits behind its point."""
+
+    PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "matmul", "mkldnn_rnn_layer")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func).split(".")[1]
+        if name in self.PRODUCTS:
+            begin = 1 if name in ("addmm", "baddbmm") else 0  # what is added stays
+            end = begin + 2
+            args = tuple(_in_tf32(arg) if begin <= place < end else arg for place, arg in enumerate(args))
+        return func(*args, **(kwargs or {}))
+
+
+def _in_tf32(value: Any) -> Any:
+    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+        return value
+    bits = value.contiguous().view(torch.int32)
+    return ((bits + (1 << 12)) & ~((1 << 13) - 1)).view(torch.float32)
 
 
 def _in_training(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:

@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from .. import optimizers
+from ..arrays import check_counts
 from ..errors import ArgumentError, quote
 from .child import record
 from .compare import compare
-from .reading import Recording, read_recording
+from .reading import read_recording
+from .recorded import Recording
 from .recorder.storing import hash_of_file
 from .references import copy_of, is_keras, record_function, record_live
 from .report import ParityReport
 from .safety import load_checked
 
-WHAT = ("outputs", "layers")
+WHAT = ("outputs", "layers", "states", "gradients", "training")
 
 
 def check_parity(
@@ -33,6 +36,9 @@ def check_parity(
     inputs: Sequence[Any] | Any = None,
     backend: str = "tensorflow",
     what: Sequence[str] = WHAT,
+    steps: int = 5,
+    optimizer: Any = None,
+    loss: Any = None,
     seed: int = 0,
     python: str | os.PathLike[str] | None = None,
     keras: str = "auto",
@@ -56,7 +62,12 @@ def check_parity(
             other, and whose outputs alone are compared. Read from the file, or from the live model, if None.
         inputs: An array for each input, in the place of those that are made from the shapes.
         backend: Of Keras 3, in a process of its own: "tensorflow", "jax" or "torch".
-        what: "outputs", "layers" or both.
+        what: Some of "outputs" (which are always compared), "layers", "states" (of recurrent layers, where they are no
+            outputs), "gradients" (of a loss, with respect to inputs and weights) and "training".
+        steps: Of the training.
+        optimizer: For the training, on both sides: a name or one of `kt.optimizers`. What the reference was compiled
+            with if None, else a usual one; the report says which.
+        loss: For the training, on both sides: a name, or a list of names for several outputs. Likewise.
         seed: Of the random inputs.
         python: The Python that has Keras; this one if None.
         keras: Which Keras: "auto", "keras", "tf_keras" or "tensorflow"; see `record`.
@@ -79,9 +90,17 @@ def check_parity(
     unknown = [item for item in what if item not in WHAT] if not isinstance(what, str) else [what]
     if unknown or not what:
         raise ArgumentError(f"check_parity: what: expected some of {WHAT}, got {quote(what)}.")
+    check_counts("check_parity", steps=steps)
     given = _given(inputs)
-    layers = "layers" in what
-    options: dict[str, Any] = {"seed": seed, "layers": layers}
+    kinds = {kind: kind in what for kind in WHAT[1:]}
+    options = {
+        "seed": seed,
+        "layers": kinds["layers"] or kinds["states"],
+        "gradients": kinds["gradients"],
+        "steps": steps if kinds["training"] else 0,
+        "optimizer": stated_optimizer(optimizer),
+        "loss": loss,
+    }
     again = ""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerastorch-parity-")))
@@ -94,7 +113,7 @@ def check_parity(
             )  # fmt: skip
             recording = replace(recording, path=os.fspath(reference))
             _same_file(recording, reference)
-            if model is None and given is None:
+            if model is None and given is None and optimizer is None and loss is None:
                 again = _command(reference, there, seed, trust)
             model = loaded if model is None else model
         elif isinstance(reference, (str, os.PathLike, Recording)):
@@ -120,7 +139,8 @@ def check_parity(
             )
         if progress is not None:
             progress("comparing")
-        return compare(recording, model, layers=layers, self_check=self_check, again=again)
+        chosen = {"optimizer": optimizer, "loss": loss}
+        return compare(recording, model, **kinds, chosen=chosen, self_check=self_check, again=again)
 
 
 def _command(file: str | os.PathLike[str], there: dict[str, Any], seed: int, trust: bool) -> str:
@@ -132,6 +152,21 @@ def _command(file: str | os.PathLike[str], there: dict[str, Any], seed: int, tru
     for path in there["custom"]:
         words += ["--custom", os.fspath(path)]
     return shlex.join([*words, *(["--trust"] if trust else [])])
+
+
+def stated_optimizer(optimizer: Any) -> dict[str, Any] | None:
+    """The class and arguments of an optimizer as every Keras takes them: those that are not the usual ones."""
+    if optimizer is None:
+        return None
+    made = optimizers.get(optimizer)
+    if not isinstance(made, optimizers.Optimizer):
+        raise ArgumentError(
+            f"check_parity: optimizer: expected a name or one of kt.optimizers, got {quote(type(made).__name__)}."
+        )
+    stated = optimizers.serialize(made)
+    usual = type(made)().get_config()
+    config = {key: value for key, value in stated["config"].items() if key == "name" or value != usual.get(key)}
+    return {"class_name": type(made).__name__, "config": {**config, "learning_rate": stated["config"]["learning_rate"]}}
 
 
 def _given(inputs: Any) -> list[np.ndarray] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, MissingKerasError, RecordingError, quote
-from .reading import Recording, read_recording
+from .reading import read_recording
+from .recorded import Recording
 from .recorder import script
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -37,6 +39,10 @@ def record(
     custom: Sequence[str | os.PathLike[str]] = (),
     inputs: Sequence[np.ndarray] | None = None,
     layers: bool = True,
+    gradients: bool = True,
+    steps: int = 5,
+    optimizer: dict[str, Any] | None = None,
+    loss: Any = None,
     seed: int = 0,
     max_mb: int = 256,
     trust: bool = False,
@@ -58,6 +64,10 @@ def record(
         custom: Python files that are run there; their classes and functions are the model's custom objects.
         inputs: Arrays for the inputs of the model, in order, in the place of probes.
         layers: Whether each layer is recorded, or the outputs alone.
+        gradients: Whether gradients are recorded.
+        steps: Of a training that is recorded; 0 for none.
+        optimizer: For the training, its `class_name` and `config`, in the place of what the file was compiled with.
+        loss: For the training, a name or a list of them, likewise.
         seed: Of the random inputs.
         max_mb: Megabytes of arrays that are kept; layers beyond them are left out.
         trust: Whether Keras may run code that stands in the file (Lambda layers).
@@ -89,6 +99,10 @@ def record(
         arguments += ["--trust"] if trust else []
         arguments += ["--backend", backend] if backend != BACKENDS[0] else []
         arguments += [] if layers else ["--outputs-only"]
+        arguments += [] if gradients else ["--no-gradients"]
+        arguments += ["--steps", str(steps)]
+        for name, value in (("optimizer", optimizer), ("loss", loss)):
+            arguments += [] if value is None else [f"--{name}", json.dumps(value)]
         if inputs is not None:
             given = Path(folder, "inputs.npz")
             arrays: dict[str, Any] = {f"x{number}": np.asarray(array) for number, array in enumerate(inputs)}

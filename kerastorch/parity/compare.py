@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +14,31 @@ from torch import nn
 from ..errors import ArgumentError, quote
 from ..models import Model
 from .explaining import explain, explain_mask, plant, smallest
+from .explaining_gradients import explain_gradients, smallest_gradient
+from .explaining_random import drawn_at_random
+from .explaining_training import Trained, explain_training
+from .gradients import FoundGradients, compare_gradients, derive_all
+from .layer_gradients import compare_gradients_alone
 from .layers import Found, compare_layers, compare_outputs
-from .reading import Probe, Recording
+from .measuring import UNCERTAIN
+from .recorded import Probe, Recording
 from .recorder.probes import digest, random_weights
-from .report import ParityReport
+from .report import GRADIENTS, TRAINING, ParityReport
 from .running import Variants
+from .training import FoundTraining, compare_training
 
 
 def compare(
-    recording: Recording, model: nn.Module, *, layers: bool = True, self_check: bool = True, again: str = ""
+    recording: Recording,
+    model: nn.Module,
+    *,
+    layers: bool = True,
+    states: bool = True,
+    gradients: bool = True,
+    training: bool = True,
+    chosen: Mapping[str, Any] | None = None,
+    self_check: bool = True,
+    again: str = "",
 ) -> ParityReport:
     """Run a model on the inputs of a recording and measure how far both are apart.
 
@@ -29,6 +46,10 @@ def compare(
         recording: The reference.
         model: The model; it is copied, and stays as it is.
         layers: Whether layers are compared, or outputs alone.
+        states: Whether states of recurrent layers are, where they are no outputs.
+        gradients: Whether gradients are.
+        training: Whether the model is trained as the reference was.
+        chosen: `optimizer` and `loss` for the training, in the place of what the model was compiled with.
         self_check: Whether faults are planted, where there is parity, to see that they would have been noticed.
         again: The command that does it again, for the report.
     """
@@ -37,7 +58,7 @@ def compare(
     first = next(model.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
     pads = [spec["pad"] for spec in recording.specs if isinstance(spec.get("pad"), (int, float))]
-    found = Found()
+    found, of_gradients = Found(), FoundGradients()
     gaps = found.gaps
     rows: list[Any] = []
     probes: list[dict[str, Any]] = []
@@ -52,18 +73,36 @@ def compare(
             models = _variants(recording, probe, model, pads, variants)
             if not probe.continues:
                 models.reset_states()
-            runs = models.run([recording.array(name) for name in probe.inputs], device, layers)
+            begun = {path: [recording.array(name) for name in names] for path, names in probe.begun}
+            lost = sorted(set(begun) - set(models.layers[0]))
+            if lost:
+                raise _Incomparable(f"it begins with states, and the model here has no layer {', '.join(lost)}")
+            # First: states that are kept go on with the run behind it.
+            derived = derive_all(recording, probe, models, device, of_gradients) if gradients else None
+            runs = models.run([recording.array(name) for name in probe.inputs], device, layers or states, begun)
         except _Incomparable as error:
             said["not_compared"] = str(error)
             continue
         rows += compare_outputs(recording, probe, runs)
-        if layers:
-            rows += compare_layers(recording, probe, runs, models, found)
+        if layers or states:
+            kinds = {"state"} if not layers else {"layer", "alone", "mask"} | ({"state"} if states else set())
+            rows += [row for row in compare_layers(recording, probe, runs, models, found) if row.where in kinds]
+        if derived is not None:
+            rows += compare_gradients(recording, probe, derived, models, of_gradients)
+            rows += compare_gradients_alone(recording, probe, runs, models, of_gradients)
     if not recording.complete:
         gaps["some layers"] = "their arrays had no room in the recording"
     if layers and not any(probe.calls for probe in recording.probes):
         gaps["layers"] = "the reference has recorded none"
+    gaps |= of_gradients.gaps
+    if gradients and not any(probe.gradients for probe in recording.probes):
+        gaps["gradients"] = "the reference has recorded none"
+    trained = FoundTraining()
+    if training:
+        rows += compare_training(recording, model, pads, device, chosen or {}, trained)
+        gaps |= trained.gaps
     report = ParityReport(
+        training=trained.training,
         rows=tuple(rows),
         probes=tuple(probes),
         gaps=gaps,
@@ -75,7 +114,16 @@ def compare(
     if report.passed:
         noticed, missed = plant(found.cases) if self_check else ({}, {})
         return replace(report, noticed=noticed, missed=missed)
-    return replace(report, explained_by=_explanation(report, recording, found), smallest=_smallest(report, found))
+    text, piece = _explanation(report, recording, found), _smallest(report, found)
+    where = None if report.first is None else report.first.where
+    if where in GRADIENTS:
+        text, piece = explain_gradients(of_gradients.cases), smallest_gradient(of_gradients.cases)
+    elif where in TRAINING and isinstance(model, Model):
+        text = explain_training(Trained(recording, model, chosen or {}, report.trained))
+        piece = report.first.name if report.first is not None else None
+    if text is None and any(row.measured.note == UNCERTAIN for row in report.rows):
+        text = drawn_at_random(recording, model, device, training and trained.training is not None)
+    return replace(report, explained_by=text, smallest=piece)
 
 
 def _explanation(report: ParityReport, recording: Recording, found: Found) -> str | None:

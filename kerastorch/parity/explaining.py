@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,10 @@ from ..errors import KerasTorchError
 from ..models import Model
 from .alterations import LOST_MASK, Alteration, alterations_of
 from .measuring import measure
-from .reading import Probe
+from .recorded import Probe
 from .report import LIMIT
-from .running import OurCall, plain_arithmetic, tensors_in, to_numpy
+from .running import OurCall, plain_arithmetic, to_numpy
+from .states import tensors_in
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Case:
             alteration.change(layer)
         if alteration is not None and alteration.call is not None:
             args, kwargs = alteration.call(args, kwargs)
-        with torch.random.fork_rng(devices=[]), plain_arithmetic(), torch.inference_mode():
+        around = alteration.around if alteration is not None and alteration.around is not None else nullcontext
+        with torch.random.fork_rng(devices=[]), plain_arithmetic(), torch.inference_mode(), around():
             return [to_numpy(tensor) for tensor in tensors_in(layer._call_past_masks(*args, **kwargs))]
 
     def altered(self, alteration: Alteration) -> tuple[float, float]:

@@ -14,9 +14,10 @@ from ..errors import KerasTorchError
 from ..models import Model
 from .explaining import Case
 from .measuring import Measured, measure
-from .reading import Call, Probe, Recording
+from .recorded import Call, Probe, Recording
 from .report import Row
 from .running import OurCall, Run, Variants, to_numpy
+from .states import is_recurrent
 
 
 def compare_outputs(recording: Recording, probe: Probe, runs: Sequence[Run]) -> list[Row]:
@@ -70,7 +71,7 @@ def compare_layers(
         elif len(ours[0]) != len(calls):
             found.gaps[f"layer {path}"] = f"it is called {len(ours[0])} times here, {len(calls)} times in the reference"
         else:
-            for call, number in zip(calls, _order(recording, calls, ours[0]), strict=True):
+            for call, number in zip(calls, in_order(recording, calls, ours[0]), strict=True):
                 beside = [each[number] for each in ours]
                 rows += _call(recording, probe, call, layer, beside, variants, found)
     for path in runs[0].calls:
@@ -83,7 +84,7 @@ def _is_mask(recording: Recording, call: Call) -> bool:
     return bool(call.outputs) and all(name and recording.array(name).dtype == np.bool_ for name in call.outputs)
 
 
-def _order(recording: Recording, calls: Sequence[Call], ours: Sequence[OurCall]) -> list[int]:
+def in_order(recording: Recording, calls: Sequence[Call], ours: Sequence[OurCall]) -> list[int]:
     """Which of our calls of a shared layer each call of the reference is: the one with the nearest inputs."""
     if len(calls) == 1:
         return [0]
@@ -118,7 +119,13 @@ def _call(
         return rows  # there was no room; the report says so
     references = [recording.array(name) for name in call.outputs if name is not None]
     rows += _rows("layer", call.layer, call.kind, probe.name, references, [each.outputs for each in ours])
-    why = _why_not_alone(recording, probe, call, layer, ours[0])
+    if call.states and None not in call.states:
+        states = [recording.array(name) for name in call.states if name is not None]
+        if is_recurrent(layer):
+            rows += _rows("state", call.layer, call.kind, probe.name, states, [each.states for each in ours])
+        else:
+            found.gaps[f"states of {call.layer}"] = "it is of somebody's own making"
+    why = why_not_alone(recording, probe, call, layer, ours[0])
     if why:
         found.gaps[f"layer {call.layer} alone"] = why
         return rows
@@ -142,7 +149,7 @@ def _call(
     return rows + alone
 
 
-def _why_not_alone(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: OurCall) -> str:
+def why_not_alone(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: OurCall) -> str:
     """Why a layer is not run on the reference's inputs; empty if it is."""
     if isinstance(layer, Model):
         return ""

@@ -8,7 +8,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,95 +22,12 @@ from ..errors import (
 )
 from ..files import Limits
 from ..files.strict_json import parse_json
+from .recorded import Call, Gradients, Probe, RecordedTraining, Recording, TrainedStep, WeightGradient
 from .recorder.storing import SCHEMA, TEXT
 
 MAX_BYTES = 2 << 30  # of all arrays together; a recorder keeps 256 MB unless it is told otherwise
 MAX_MEMBERS = 100_000
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer: the names of the arrays that went in, of the masks, and of what came out.
-
-    A name is None where there is no array: no mask, or one that the recording had no room for.
-    """
-
-    layer: str
-    kind: str
-    inputs: tuple[str | None, ...]
-    masks: tuple[str | None, ...]
-    outputs: tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One run of the reference.
-
-    Attributes:
-        name: What the report calls it.
-        what: What it holds, in words.
-        seed: Of its random weights.
-        weights: "own", or "random": those that `recorder.probes.random_weights` makes.
-        continues: Whether states were kept from the probe before.
-        error: Why Keras refused it; None if it did not.
-        inputs: Names of arrays.
-        outputs: Names of arrays.
-        predicted: What `predict` gave; empty where it was not asked.
-        calls: Of the layers, in the order in which they ran; empty where the layers were not recorded.
-    """
-
-    name: str
-    what: str
-    seed: int
-    weights: str
-    continues: bool
-    error: str | None
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    predicted: tuple[str, ...] = ()
-    calls: tuple[Call, ...] = ()
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a reference computed.
-
-    Attributes:
-        path: Where it comes from.
-        writer: `package`, `version`, `backend`, `python`, ... of what wrote it.
-        source: `name` and `sha256` of the model file; None for a live model.
-        specs: Of the inputs: `name`, `shape`, `dtype`, `ids`, `pad`.
-        stateful: Whether the model keeps states.
-        weights: For each layer with weights: `layer`, `names`, `shapes`, `dtypes`, `scales`, `sha256`.
-        layers: (path, class) of every layer of the reference.
-        complete: Whether there was room for everything.
-        seed: Of the first probe.
-        probes: What was run.
-    """
-
-    path: str
-    writer: Mapping[str, Any]
-    source: Mapping[str, str] | None
-    specs: tuple[Mapping[str, Any], ...]
-    stateful: bool
-    weights: tuple[Mapping[str, Any], ...]
-    layers: tuple[tuple[str, str], ...]
-    complete: bool
-    seed: int
-    probes: tuple[Probe, ...]
-    _array: Callable[[str], np.ndarray] = field(repr=False)
-
-    def array(self, name: str) -> np.ndarray:
-        """The array of this name, float, integer or bool."""
-        return self._array(name)
-
-    @property
-    def reference(self) -> str:
-        """What computed it: "keras 3.15.1 (tensorflow), Python 3.11.7"."""
-        said = self.writer
-        backend = f" ({said['backend']})" if said.get("backend") else ""
-        python = f", Python {said['python']}" if said.get("python") else ""
-        return f"{said['package']} {said['version']}{backend}{python}".strip()
+OLDEST = 1  # of the schemas that are read: 1 has neither gradients nor states nor a training
 
 
 def read_recording(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Recording:
@@ -212,10 +128,10 @@ def from_said(path: str, said: Mapping[str, Any], arrays: set[str], read: Callab
     schema = look.get(said, "schema", int)
     if said.get("kind") != "kerastorch recording" or not isinstance(schema, int):
         raise CorruptFileError(f"{path} is no recording of kerastorch.")
-    if schema != SCHEMA:
+    if not OLDEST <= schema <= SCHEMA:
         raise UnsupportedFileError(
-            f"{path}: a recording of schema {schema}, this version of kerastorch reads {SCHEMA}. Record again with "
-            "`kerastorch record`, or update kerastorch."
+            f"{path}: a recording of schema {schema}, this version of kerastorch reads {OLDEST} to {SCHEMA}. Record "
+            "again with `kerastorch record`, or update kerastorch."
         )
     model = look.get(said, "model", dict)
     writer = look.get(said, "writer", dict)
@@ -240,6 +156,7 @@ def from_said(path: str, said: Mapping[str, Any], arrays: set[str], read: Callab
         seed=look.get(said, "seed", int),
         probes=probes,
         _array=read,
+        training=None if said.get("training") is None else look.training(look.get(said, "training", dict)),
     )
 
 
@@ -249,11 +166,12 @@ class _Look:
     def __init__(self, path: str, arrays: set[str]) -> None:
         self.path, self.arrays = path, arrays
 
-    def get(self, held: Any, key: str, kind: type) -> Any:
+    def get(self, held: Any, key: str, kind: type | tuple[type, ...]) -> Any:
         value = held.get(key) if isinstance(held, dict) else None
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            expected = kind.__name__ if isinstance(kind, type) else " or ".join(item.__name__ for item in kind)
             raise CorruptFileError(
-                f"{self.path}: the recording's {key!r}: expected {kind.__name__}, got {quote(value, 60)}."
+                f"{self.path}: the recording's {key!r}: expected {expected}, got {quote(value, 60)}."
             )
         return value
 
@@ -291,9 +209,64 @@ class _Look:
                     self.get(call, "layer", str),
                     self.get(call, "class", str),
                     *(self.names(call, key, gaps=True) for key in ("inputs", "masks", "outputs")),
+                    states=self.names(call, "states", gaps=True) if "states" in call else (),
                 )
                 for call in (calls if isinstance(calls, list) else self.get(said, "calls", list))
             ),
+            begun=self.pairs(said, "begun", gaps=False) if "begun" in said else (),
+            gradients=None if said.get("gradients") is None else self.gradients(self.get(said, "gradients", dict)),
+        )
+
+    def pairs(self, said: Any, key: str, gaps: bool) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        """Names of arrays by the name of what has them."""
+        found = []
+        for item in self.lists(said, key, 2):
+            held = {"name": item[0], "arrays": item[1]}
+            found.append((self.get(held, "name", str), self.names(held, "arrays", gaps)))
+        return tuple(found)
+
+    def gradients(self, said: Any) -> Gradients:
+        if said.get("error") is not None:
+            return Gradients(error=str(said["error"]))
+        return Gradients(
+            factors=self.names(said, "factors", gaps=True),
+            inputs=self.names(said, "inputs", gaps=True),
+            weights=self.of_weights(said, "weights"),
+            calls=tuple(self.names({"call": call}, "call", gaps=True) for call in self.get(said, "calls", list)),
+        )
+
+    def of_weights(self, said: Any, key: str) -> tuple[WeightGradient, ...]:
+        return tuple(
+            WeightGradient(
+                self.get(item, "layer", str),
+                self.get(item, "place", int),
+                self.names({"array": [item.get("array")]}, "array", gaps=True)[0],
+                self.get(item, "flows", bool),
+            )
+            for item in self.get(said, key, list)
+        )
+
+    def training(self, said: Any) -> RecordedTraining:
+        return RecordedTraining(
+            optimizer=self.get(said, "optimizer", str),
+            settings=self.get(said, "settings", dict),
+            loss=said.get("loss"),
+            chosen_by=self.get(said, "chosen_by", str),
+            dropout=tuple(map(str, self.get(said, "dropout", list))),
+            kind=self.get(said, "kind", str),
+            steps=tuple(
+                TrainedStep(
+                    inputs=self.names(step, "inputs"),
+                    targets=self.names(step, "targets"),
+                    loss=float(self.get(step, "loss", (int, float))),
+                    gradients=self.of_weights(step, "gradients"),
+                    weights=self.pairs(step, "weights", gaps=True),
+                    slots=tuple((name, held[0]) for name, held in self.pairs(step, "slots", gaps=True) if held),
+                )
+                for step in self.get(said, "steps", list)
+            ),
+            error=None if said.get("error") is None else str(said["error"]),
+            summed=self.get(said, "summed", bool) if "summed" in said else False,
         )
 
     def spec(self, said: Any) -> Mapping[str, Any]:

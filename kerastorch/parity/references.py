@@ -13,7 +13,8 @@ from torch import nn
 from ..errors import ArgumentError
 from ..models import Model
 from .needs import specs_of
-from .reading import Probe, Recording, from_said
+from .reading import from_said
+from .recorded import Probe, Recording
 from .recorder.probes import arrays, plan
 from .recorder.recording import Recorder
 from .recorder.storing import SCHEMA
@@ -36,7 +37,7 @@ def _module_of(reference: Any) -> Any:
 
 def record_live(reference: Any, given: list[np.ndarray] | None, options: dict[str, Any]) -> Recording:
     """What a live model computes, in this process."""
-    recorder = Recorder(reference, _module_of(reference), options["seed"], layers=options["layers"])
+    recorder = Recorder(reference, _module_of(reference), **options)
     said = {**recorder.record(given), "schema": SCHEMA, "kind": "kerastorch recording"}
     name = f"a live model, {getattr(reference, 'name', '')}"
     return from_said(name, said, set(recorder.store.arrays), recorder.store.arrays.__getitem__)

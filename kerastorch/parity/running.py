@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import torch_private
 from ..base.layer import Layer
 from ..models import InputLayer, Model
 from ..structure import leaves, map_structure
+from .states import Begun, beginning_with, final_states, tensors_in
 
 MOVED = 2  # copies whose weights and inputs are moved by one unit in the last place, each in its own directions
 NOT_DATA = ("mask", "training", "with_masks", "return_attention_scores", "use_causal_mask")
@@ -22,11 +24,12 @@ NOT_DATA = ("mask", "training", "with_masks", "return_attention_scores", "use_ca
 
 @dataclass(frozen=True)
 class OurCall:
-    """One call of a layer: its arguments as they reached it, and its outputs in order."""
+    """One call of a layer: its arguments as they reached it, its outputs, and states that are none of these."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: list[Tensor]
+    states: list[Tensor] = field(default_factory=list)
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -76,15 +79,6 @@ def _is_data(name: str) -> bool:
     return name not in NOT_DATA and not name.endswith("_mask")
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """The tensors in nested lists, tuples and dicts, dicts by their keys, as a recording has them."""
-    if isinstance(value, dict):
-        return [leaf for key in sorted(value) for leaf in tensors_in(value[key])]
-    if isinstance(value, (list, tuple)):
-        return [leaf for part in value for leaf in tensors_in(part)]
-    return [value] if isinstance(value, Tensor) else []
-
-
 @dataclass
 class Run:
     """What a model has computed: its outputs, and by the path of each layer its calls."""
@@ -107,25 +101,44 @@ def layers_by_path(model: nn.Module, inside: str = "") -> dict[str, Layer]:
     return found
 
 
-def run(module: nn.Module, inputs: Sequence[Tensor], watched: Mapping[str, Layer]) -> Run:
-    """Run a model or a module on one batch, in inference, and keep the calls of the layers that are watched."""
+def run(
+    module: nn.Module, inputs: Sequence[Tensor], watched: Mapping[str, Layer], begun: Mapping[str, Begun] | None = None
+) -> Run:
+    """Run a model or a module on one batch, in inference, and keep the calls of the layers that are watched.
+
+    Args:
+        module: The module.
+        inputs: Its inputs.
+        watched: Layers by their paths.
+        begun: By the path of a layer the states that it begins with, where it is given none.
+    """
     found = Run()
 
     def keep(path: str) -> Any:
         def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
             made = outputs[0] if kwargs.get("with_masks") else outputs
-            found.calls.setdefault(path, []).append(OurCall(args, dict(kwargs), tensors_in(made)))
+            states = final_states(watched[path], args, kwargs)
+            found.calls.setdefault(path, []).append(OurCall(args, dict(kwargs), tensors_in(made), states))
 
         return hook
 
     handles = [layer.register_forward_hook(keep(path), with_kwargs=True) for path, layer in watched.items()]
     try:
-        with torch.inference_mode():
+        with beginning_with(begun or {}), torch.inference_mode():
             found.outputs = tensors_in(module(*inputs))
     finally:
         for handle in handles:
             handle.remove()
     return found
+
+
+def copied(module: nn.Module) -> Any:
+    """A copy of a module, with the hooks that change gradients of its parameters, which torch's copies lack."""
+    made = copy.deepcopy(module)
+    for own, other in zip(module.parameters(), made.parameters(), strict=True):
+        for hook in torch_private.tensor_hooks(own) if other.requires_grad else ():
+            other.register_hook(hook)
+    return made
 
 
 class Variants:
@@ -138,7 +151,7 @@ class Variants:
 
     def __init__(self, model: nn.Module, pads: Sequence[float]) -> None:
         self.pads = tuple(pads)
-        self.base = copy.deepcopy(model).eval()
+        self.base = copied(model).eval()
         self.exact = exactly(self.base)
         self.moved = [moved_copy(self.base, number) for number in range(MOVED)]
         self.all = [self.base, self.exact, *self.moved]
@@ -148,14 +161,37 @@ class Variants:
         """The same inputs for each of the variants."""
         return [moved_inputs(tensors, number, self.pads) for number in range(2 + MOVED)]
 
-    def run(self, arrays: Sequence[np.ndarray], device: torch.device, watch: bool) -> list[Run]:
-        """Run all variants on one batch, from whatever states they keep."""
-        tensors = [torch.from_numpy(np.array(array)).to(device) for array in arrays]
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        device: torch.device,
+        watch: bool,
+        begun: Mapping[str, Sequence[np.ndarray]] | None = None,
+    ) -> list[Run]:
+        """Run all variants on one batch, from whatever states they keep.
+
+        Args:
+            arrays: The inputs.
+            device: Where the model is.
+            watch: Whether calls of layers are kept.
+            begun: By the path of a layer the states that it begins with.
+        """
+        tensors = as_tensors(arrays, device)
         with plain_arithmetic():
             return [
-                run(module, given, layers if watch else {})
-                for module, given, layers in zip(self.all, self.inputs(tensors), self.layers, strict=True)
+                run(module, given, layers if watch else {}, states)
+                for module, given, layers, states in zip(
+                    self.all, self.inputs(tensors), self.layers, self.begun(begun or {}, device), strict=True
+                )
             ]
+
+    def begun(self, states: Mapping[str, Sequence[np.ndarray]], device: torch.device) -> list[dict[str, Begun]]:
+        """For each of the variants the layers that begin with given states, and these, moved as inputs are."""
+        made = {path: self.inputs(as_tensors(arrays, device)) for path, arrays in states.items()}
+        return [
+            {path: (layers[path], tensors[number]) for path, tensors in made.items() if path in layers}
+            for number, layers in enumerate(self.layers)
+        ]
 
     def reset_states(self) -> None:
         """Set what the variants keep between batches to zeros."""
@@ -174,7 +210,7 @@ class Variants:
             for layers, call, tensors in zip(self.layers, calls, self.inputs(given), strict=True):
                 layer = layers[path]
                 if layer._keeps_states:  # those of the chain stay as they are for the batch that follows
-                    layer = copy.deepcopy(layer)
+                    layer = copied(layer)
                     layer.reset_states()  # type: ignore[attr-defined]
                 args, kwargs = call.given(tensors, covers)
                 found.append(tensors_in(layer._call_past_masks(*args, **kwargs)))
@@ -183,12 +219,12 @@ class Variants:
 
 def exactly(module: nn.Module) -> Any:
     """A copy in float64."""
-    return copy.deepcopy(module).double()
+    return copied(module).double()
 
 
 def moved_copy(module: nn.Module, number: int) -> Any:
     """A copy whose weights are moved by one unit in the last place, in directions of its own."""
-    made = copy.deepcopy(module)
+    made = copied(module)
     generator = torch.Generator().manual_seed(number)
     with torch.no_grad():
         for tensor in (*made.parameters(), *made.buffers()):
@@ -205,6 +241,11 @@ def moved_inputs(tensors: Sequence[Tensor], number: int, pads: Sequence[float]) 
         return [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]
     generator = torch.Generator().manual_seed(98 + number)
     return [moved_input(tensor, generator, pads) for tensor in tensors]
+
+
+def as_tensors(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
+    """Tensors with the values of arrays, on a device."""
+    return [torch.from_numpy(np.array(array)).to(device) for array in arrays]
 
 
 def moved(tensor: Tensor, generator: torch.Generator) -> Tensor:

@@ -33,7 +33,7 @@ class Recordings:
 
     def of(self, packed: str, name: str) -> Recording:
         """The recording of a golden file."""
-        return self.of_file(FRAMEWORKS[packed], self.files / packed / name)
+        return self.of_file(FRAMEWORKS[packed], self.files / packed / name, steps=2)
 
     def of_file(self, framework: str, path: Path, **options: object) -> Recording:
         """The recording of any file."""
@@ -49,9 +49,9 @@ class Recordings:
         """The model of a golden file, read anew."""
         return kt.load_model(self.files / packed / name)
 
-    def report(self, packed: str, name: str, model: kt.Model | None = None) -> kt.ParityReport:
+    def report(self, packed: str, name: str, model: kt.Model | None = None, **options: bool) -> kt.ParityReport:
         """The comparison of a golden file with a model, that of the file if it is not given."""
-        return compare(self.of(packed, name), self.model(packed, name) if model is None else model)
+        return compare(self.of(packed, name), self.model(packed, name) if model is None else model, **options)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from _recordings import Recordings
 import kerastorch as kt
 from kerastorch.parity.report import LIMIT
 
+FORWARD = {"gradients": False, "training": False}
+
 
 def weights(layer: str, change: Callable[[list[np.ndarray]], Any]) -> Callable[[kt.Model], None]:
     """A fault in the arrays of a layer; `change` changes them in place."""
@@ -204,7 +206,7 @@ def test_planted_faults_are_found_where_they_are(recordings: Recordings, fault: 
     file, layer, plant = FAULTS[fault]
     model = recordings.model("keras3", file)
     plant(model)
-    report = recordings.report("keras3", file, model)
+    report = recordings.report("keras3", file, model, **FORWARD)
     assert not report.passed
     assert report.first is not None
     assert report.first.layer == layer, str(report)
@@ -223,7 +225,7 @@ def test_faults_without_a_name_end_in_the_smallest_piece(recordings: Recordings,
     file, layer, plant, piece = UNEXPLAINED[fault]
     model = recordings.model("keras3", file)
     plant(model)
-    report = recordings.report("keras3", file, model)
+    report = recordings.report("keras3", file, model, **FORWARD)
     assert not report.passed
     assert report.first is not None
     assert report.first.layer == layer
@@ -234,7 +236,7 @@ def test_faults_without_a_name_end_in_the_smallest_piece(recordings: Recordings,
 
 @pytest.mark.parametrize("name", ["recurrent.keras", "masking.keras", "bidirectional.keras", "shapes.keras"])
 def test_planted_faults_are_noticed_on_a_model_that_passes(recordings: Recordings, name: str) -> None:
-    report = recordings.report("tf_keras", name)
+    report = recordings.report("tf_keras", name, **FORWARD)
     assert report.passed
     assert report.missed == {}
     assert sum(map(len, report.noticed.values())) > 8
@@ -245,17 +247,17 @@ def test_planted_faults_are_noticed_on_a_model_that_passes(recordings: Recording
 
 def test_what_would_not_have_been_noticed_is_told(recordings: Recordings) -> None:
     """A Dense has no use for a mask, and one repeated vector is the same in both directions of time."""
-    report = recordings.report("keras3", "embedded.keras")
+    report = recordings.report("keras3", "embedded.keras", **FORWARD)
     assert set(report.missed) == {"tags"}
     assert "not noticed: tags: the mask left out, the mask one step late, the mask one step early" in str(report)
-    report = recordings.report("keras3", "encoder_decoder.keras")
+    report = recordings.report("keras3", "encoder_decoder.keras", **FORWARD)
     assert report.missed == {"lstm_1": ["the other direction of time"]}
 
 
 def test_a_mask_that_is_another_one_is_told_as_that(recordings: Recordings) -> None:
     model = recordings.model("keras3", "masking.keras")
     setting("masking", mask_value=7.0)(model)  # what it returns is the same: masked steps hold zeros
-    report = recordings.report("keras3", "masking.keras", model)
+    report = recordings.report("keras3", "masking.keras", model, **FORWARD)
     assert not report.passed
     assert report.first is not None
     assert report.first.where == "mask"
@@ -266,7 +268,7 @@ def test_a_mask_that_is_another_one_is_told_as_that(recordings: Recordings) -> N
 def test_a_fault_in_the_weights_is_told_as_that(recordings: Recordings) -> None:
     model = recordings.model("keras3", "recurrent.keras")
     FAULTS["no bias"][2](model)
-    report = recordings.report("keras3", "recurrent.keras", model)
+    report = recordings.report("keras3", "recurrent.keras", model, **FORWARD)
     assert report.explained_by == "the model here has other weights than the reference: lstm (bias)"
     # With the random weights of a probe, which both sides get, there is no difference.
     assert not [row for row in report.rows if row.differs and row.probe == "random weights"]
@@ -278,7 +280,7 @@ def test_dropout_that_is_left_on(recordings: Recordings) -> None:
     model.get_layer("dropout").register_forward_pre_hook(
         lambda _, args, kwargs: (args, {**kwargs, "training": True}), with_kwargs=True
     )
-    report = recordings.report("keras3", "shapes.keras", model)
+    report = recordings.report("keras3", "shapes.keras", model, **FORWARD)
     assert not report.passed
     assert report.verdict.startswith("NOT COMPARED: output 0: it is drawn at random")
     drawn = [row for row in report.rows if row.layer == "dropout" and row.where == "alone"]

@@ -64,8 +64,8 @@ def test_files_that_are_no_recordings(tmp_path: Path) -> None:
 def test_a_newer_recording_is_refused_by_name(tmp_path: Path) -> None:
     path = dense_recording(tmp_path / "r.npz")
     said = said_by(path)
-    said["schema"] = 2
-    with pytest.raises(UnsupportedFileError, match="schema 2, this version of kerastorch reads 1"):
+    said["schema"] = 3
+    with pytest.raises(UnsupportedFileError, match="schema 3, this version of kerastorch reads 1 to 2"):
         read_recording(written(tmp_path / "new.npz", said, {}))
 
 

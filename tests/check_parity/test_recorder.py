@@ -140,7 +140,8 @@ def test_the_plan_follows_the_inputs() -> None:
         return [probe["name"] for probe in plan(list(specs), stateful, 7, 0)]
 
     fixed = {"name": "x", "shape": [2, 5, 3], "dtype": "float32", "ids": None, "pad": None}
-    assert names(fixed, stateful=True) == ["normal", "again", "small", "large", "random weights"]
+    stateful = ["normal", "again", "small", "large", "random weights", "pieces", "second piece"]
+    assert names(fixed, stateful=True) == stateful
     assert "small" not in names(IDS)
     assert names(IDS)[1:5] == ["right", "left", "holes", "none"]
     assert {"one step", "longer", "one row", "small", "large"} <= set(names(VALUES))

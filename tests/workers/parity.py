@@ -18,7 +18,7 @@ def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> s
     arch = options.pop("arch", None)
     try:
         if arch is None:
-            model = k.models.load_model(path, compile=False)
+            model = k.models.load_model(path)
         else:
             with open(arch) as stream:
                 model = k.models.model_from_json(stream.read())

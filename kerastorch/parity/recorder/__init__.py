@@ -3,6 +3,7 @@
 These modules are written for every Python from 2.7 and every Keras from 1 to 3. `script()` puts them into one file,
 which is what the other Python gets. `probes.py`: arrays to feed, made from shapes. `wiring.py`: which input
 is looked up in a table, and where masks begin. `capture.py`: what each layer of a Keras model gets and returns.
+`differentiating.py`: gradients. `training.py`: some steps of a training.
 `storing.py`: the file that all this goes into. `recording.py`: a model through all probes. `main.py`: the command line;
 the one module that imports Keras, so kerastorch never imports it.
 """
@@ -11,7 +12,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PARTS = ("probes", "wiring", "capture", "storing", "recording", "main")  # each needs those before it alone
+PARTS = (
+    "probes",
+    "wiring",
+    "capture",
+    "differentiating",
+    "training",
+    "storing",
+    "recording",
+    "main",
+)  # each needs those before it alone
 _HEAD = '''#!/usr/bin/env python
 """Records what a Keras model computes, for a comparison elsewhere: `python recorder.py MODEL RECORDING.npz`.
 

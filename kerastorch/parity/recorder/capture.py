@@ -81,16 +81,54 @@ def masks_in(value):
     return [value]
 
 
-class Watch(object):
-    """While it is active, each call of a layer of an eager model is kept: what went in, the masks, what came out."""
+def is_recurrent(layer):
+    """Whether a layer of Keras's own goes through time with states."""
+    return isinstance(getattr(layer, "return_state", None), bool) and (
+        hasattr(layer, "get_initial_state") or hasattr(layer, "forward_layer")
+    )
 
-    def __init__(self, model, keep):
-        self.layers, self.keep, self.calls, self.real = layers_by_path(model), keep, [], []
+
+def directions_of(layer):
+    """The layers that hold the states of a recurrent one: both of a Bidirectional, else itself."""
+    return [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
+
+
+def random_states(layer, inputs, seed):
+    """Random tensors for the states that a recurrent layer would begin with as zeros."""
+    rng, made = np.random.RandomState(seed), []
+    for part in directions_of(layer):
+        code = part.get_initial_state.__code__
+        by_rows = "batch_size" in code.co_varnames[1 : code.co_argcount]
+        for zero in flat(part.get_initial_state(inputs.shape[0] if by_rows else inputs)):
+            array = rng.standard_normal([int(size) for size in zero.shape]).astype("float32")
+            made.append(zero.new_tensor(array) if hasattr(zero, "new_tensor") else zero + array)
+    return made
+
+
+class Watch(object):
+    """While it is active, each call of a layer of an eager model is kept: what went in, the masks, what came out.
+
+    Args:
+        model: The model.
+        keep: Keeps a value and gives its name; None if calls are not kept.
+        seed: Of random states that recurrent layers begin with where they are given none; None for zeros.
+        apart: Whether each output is a tensor of its own: one may be made of another, as the output of an LSTM is of
+            its state, and the gradient of a loss with respect to that would count what it does to both.
+
+    Attributes:
+        calls: What is kept.
+        made: For each of them the tensors that came out.
+        begun: The random states by the path of the layer.
+    """
+
+    def __init__(self, model, keep, seed=None, apart=False):
+        self.layers, self.keep, self.seed, self.apart = layers_by_path(model), keep, seed, apart
+        self.calls, self.made, self.begun, self.real = [], [], {}, []
 
     def __enter__(self):
-        for path, layer in self.layers:
+        for number, (path, layer) in enumerate(self.layers):
             self.real.append((layer, "call" in layer.__dict__, layer.call))
-            object.__setattr__(layer, "call", self._watched(path, layer, layer.call))
+            object.__setattr__(layer, "call", self._watched(path, layer, layer.call, number))
         return self
 
     def __exit__(self, *unused):
@@ -100,9 +138,17 @@ class Watch(object):
             else:
                 object.__delattr__(layer, "call")
 
-    def _watched(self, path, layer, call):
+    def _watched(self, path, layer, call, number):
         def watched(*args, **kwargs):
-            outputs = call(*args, **kwargs)
+            if self.seed is not None and _begins_with_zeros(layer, args, kwargs):
+                if path not in self.begun:
+                    self.begun[path] = random_states(layer, args[0], self.seed + number)
+                kwargs = dict(kwargs, initial_state=self.begun[path])
+            if self.keep is None:
+                return call(*args, **kwargs)
+            outputs, states = _with_states(layer, call, args, kwargs)
+            if self.apart:
+                outputs = _apart(outputs)
             named = [(name, kwargs[name]) for name in sorted(kwargs) if name not in NOT_DATA]
             data = [value for name, value in named if not name.endswith("_mask")]
             masks = [kwargs[name] for name in ["mask"] + [name for name, _ in named] if name.endswith("mask")
@@ -114,21 +160,62 @@ class Watch(object):
                     "inputs": [self.keep(value) for value in flat(args) + flat(data)],
                     "masks": [self.keep(mask) for mask in masks_in(masks)],
                     "outputs": [self.keep(value) for value in flat(outputs)],
+                    "states": [self.keep(value) for value in states],
                 }
             )
+            self.made.append(flat(outputs))
             return outputs
 
         return watched
 
 
-def run_eagerly(model, inputs, keep, layers):
-    """The outputs of an eager model, and the calls of its layers where they are wanted."""
+def _apart(value):
+    """The same values in tensors of their own, for gradients."""
+    if isinstance(value, (list, tuple)):
+        parts = [_apart(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if isinstance(value, dict):
+        return {key: _apart(value[key]) for key in value}
+    if not hasattr(value, "dtype") or "float" not in str(value.dtype) or hasattr(value, "to_tensor"):
+        return value
+    made = value.clone() if hasattr(value, "clone") else sys.modules["tensorflow"].identity(value)
+    if getattr(value, "_keras_mask", None) is not None:
+        made._keras_mask = value._keras_mask
+    return made
+
+
+def _begins_with_zeros(layer, args, kwargs):
+    """Whether a call of a recurrent layer is given no states."""
+    alone = len(args) == 1 and hasattr(args[0], "shape") and kwargs.get("initial_state") is None
+    return alone and is_recurrent(layer)
+
+
+def _with_states(layer, call, args, kwargs):
+    """What a call returns, and the states of a recurrent layer that does not return them."""
+    parts = []
+    if is_recurrent(layer) and not layer.return_state:
+        parts = [part for part in [layer] + directions_of(layer) if not part.return_state]
+    for part in parts:
+        object.__setattr__(part, "return_state", True)
+    try:
+        outputs = call(*args, **kwargs)
+    finally:
+        for part in parts:
+            object.__setattr__(part, "return_state", False)
+    if not parts or not isinstance(outputs, (list, tuple)):
+        return outputs, []
+    count = 2 if hasattr(layer, "forward_layer") and layer.merge_mode is None else 1
+    return (outputs[0] if count == 1 else type(outputs)(outputs[:count])), flat(list(outputs[count:]))
+
+
+def run_eagerly(model, inputs, keep, layers, seed=None):
+    """What an eager model returns, the calls of its layers where they are wanted, and states that they began with."""
     given = inputs if len(inputs) > 1 else inputs[0]
-    if not layers:
-        return [to_array(value) for value in flat(model(given, training=False))], []
-    with Watch(model, keep) as watch:
+    if not layers and seed is None:
+        return model(given, training=False), [], {}
+    with Watch(model, keep if layers else None, seed) as watch:
         outputs = model(given, training=False)
-    return [to_array(value) for value in flat(outputs)], watch.calls
+    return outputs, watch.calls, watch.begun
 
 
 class Graph(object):
@@ -165,6 +252,30 @@ class Graph(object):
             numbers.append(known[0] if known else len(self.tensors) - 1)
         return numbers
 
+    def gradients(self, inputs, weights, spread):
+        """Gradients of the sum of all outputs, each number times a factor: for the inputs, and for the weights.
+
+        Args:
+            inputs: Arrays.
+            weights: Those of the model.
+            spread: Makes the factors of what the outputs are.
+        """
+        outputs = as_list(self.model.outputs)
+        into = self.tensors[: self.given]
+        factors = spread(self.backend.function(into, outputs)(inputs))
+        if "gradients" not in self.functions:
+            feeds = [self.backend.placeholder(ndim=value.ndim) for value in factors]
+            sums = [self.backend.sum(output * feed) for output, feed in zip(outputs, feeds)]
+            floats = [tensor for tensor, array in zip(into, inputs) if array.dtype.kind == "f"]
+            found = self.backend.gradients(sum(sums[1:], sums[0]), floats + list(weights))
+            made = self.backend.function(into + feeds, [one for one in found if one is not None])
+            self.functions["gradients"] = (made, [one is not None for one in found])
+        made, there = self.functions["gradients"]
+        values = list(made(list(inputs) + factors))
+        found = [values.pop(0) if one else None for one in there]
+        of_inputs = [found.pop(0) if array.dtype.kind == "f" else None for array in inputs]
+        return of_inputs, found
+
     def run(self, inputs, keep, layers):
         """The outputs of the model, and the calls of its layers where they are wanted."""
         outputs = as_list(self.model.outputs)
@@ -182,4 +293,4 @@ class Graph(object):
             calls.append(
                 {"layer": layer.name, "class": class_of(layer), "inputs": kept[0], "masks": kept[1], "outputs": kept[2]}
             )
-        return [to_array(value) for value in made], calls
+        return made, calls

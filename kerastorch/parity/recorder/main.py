@@ -36,6 +36,10 @@ def parser():
     made.add_argument("--trust", action="store_true", help="let Keras run code that stands in the file (Lambda)")
     made.add_argument("--inputs", metavar="X.npz", help="arrays x0, x1, ... in the place of made ones")
     made.add_argument("--outputs-only", action="store_true", help="leave the layers out")
+    made.add_argument("--no-gradients", action="store_true", help="leave gradients out")
+    made.add_argument("--steps", type=int, default=5, help="of a training that is recorded; 0 for none")
+    made.add_argument("--optimizer", metavar="JSON", help="for the training: a name, or class_name and config")
+    made.add_argument("--loss", metavar="JSON", help="for the training: a name, or a list of names")
     made.add_argument("--seed", type=int, default=0, help="of the random inputs")
     made.add_argument("--max-mb", type=int, default=256, help="arrays that are kept, in MB; layers beyond are left out")
     made.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
@@ -99,8 +103,18 @@ def custom_objects(paths):
     return found
 
 
+def _from_json(text):
+    """A value of the command line; a plain name need not be quoted."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def load(options, keras):
-    """The model."""
+    """The model, compiled as its file says where it is to be trained and that can be had."""
     custom = custom_objects(options.custom)
     if options.arch:
         with open(options.arch) as stream:
@@ -110,6 +124,11 @@ def load(options, keras):
     extra = {}
     if version_of(keras) >= (3, 0) and options.trust:
         extra["safe_mode"] = False
+    if options.steps and options.optimizer is None:
+        try:
+            return keras.models.load_model(options.model, custom_objects=custom, **extra)
+        except Exception as error:  # noqa: BLE001 - the model itself may be read none the less
+            say("the model is read without how it was compiled: %s" % " ".join(str(error).split())[:300])
     try:
         return keras.models.load_model(options.model, custom_objects=custom, compile=False, **extra)
     except TypeError as error:
@@ -151,7 +170,8 @@ def main(arguments=None):
             keras.backend.set_learning_phase(0)  # pyright: ignore[reportAttributeAccessIssue]
         say("reading the model with %s %s" % (keras.__name__, keras.__version__))
         recorder = Recorder(load(options, keras), keras, options.seed, options.max_mb << 20,
-                            not options.outputs_only, say)  # fmt: skip
+                            not options.outputs_only, say, not options.no_gradients, options.steps,
+                            _from_json(options.optimizer), _from_json(options.loss))  # fmt: skip
         given = None
         if options.inputs:
             with np.load(options.inputs, allow_pickle=False) as stored:

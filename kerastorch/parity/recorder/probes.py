@@ -23,7 +23,10 @@ def open_rows(specs):
     return all(spec["shape"][0] is None for spec in specs)
 
 
-def plan(specs, stateful, length, seed):
+GRADIENTS = ("normal", "again", "holes", "none", "random weights", "random weights, masked", "states")
+
+
+def plan(specs, stateful, length, seed, states=False):
     """The probes for a model, each a dict that `arrays` makes the arrays of.
 
     Args:
@@ -32,6 +35,7 @@ def plan(specs, stateful, length, seed):
         stateful: Whether states are kept between batches.
         length: For sizes that are open.
         seed: Of the first probe; the others count on.
+        states: Whether recurrent layers can be given initial states.
     """
     floats = any(spec["ids"] is None and spec["dtype"].startswith(("float", "bfloat")) for spec in specs)
     masks = any(spec["pad"] is not None for spec in specs)
@@ -41,7 +45,7 @@ def plan(specs, stateful, length, seed):
     def add(name, what, **options):
         made = {"rows": ROWS, "length": length, "scale": 1.0, "pattern": None, "weights": "own", "continues": False}
         made.update(options)
-        made.update({"name": name, "what": what, "seed": seed + len(probes)})
+        made.update({"name": name, "what": what, "seed": seed + len(probes), "differentiated": name in GRADIENTS})
         probes.append(made)
 
     add("normal", "normally distributed values" if floats else "random words")
@@ -63,6 +67,11 @@ def plan(specs, stateful, length, seed):
     add("random weights", "random weights in the place of the model's", weights="random")
     if masks:
         add("random weights, masked", "the same with masked steps in between", weights="random", pattern="holes")
+    if states:
+        add("states", "recurrent layers begin with states that are not zero", states=True)
+    if stateful:
+        add("pieces", "a sequence in two pieces: the first")
+        add("second piece", "its second piece, of another length where that is open", continues=True, length=length + 2)
     return probes
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .probes import digest
 
-SCHEMA = 1  # raised where a reader of an older one would misread a file
+SCHEMA = 2  # raised where a reader of an older one would misread a file
 TEXT = "recording"  # the name of the JSON text among the arrays
 
 
@@ -29,7 +29,7 @@ class Store(object):
                 return None
             self.left -= array.nbytes
             self.names[known] = "a%d" % len(self.arrays)
-            self.arrays[self.names[known]] = array
+            self.arrays[self.names[known]] = np.array(array)  # a backend may go on writing into its own
         return self.names[known]
 
     def write(self, path, said):

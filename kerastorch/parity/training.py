@@ -1,0 +1,333 @@
+"""A training of both sides beside each other: the same batches in the same order, step by step.
+
+Each side goes on from its own step before. Beside that, the optimizer here runs alone: it gets the reference's
+gradients, so that what it does with them is seen by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..base.layer import Layer
+from ..base.variables import all_variables
+from ..errors import KerasTorchError
+from ..models import Model
+from ..optimizers import Optimizer
+from ..resuming import rule_of, written_state
+from .compiling import Moving, Untrained, compile_all
+from .gradients import filled, variable_at
+from .measuring import Measured, measure
+from .recorded import RecordedTraining, Recording
+from .report import Row, Training
+from .running import Variants, as_tensors, plain_arithmetic, to_numpy
+
+NOISE = ("rate", "dropout", "recurrent_dropout", "stddev")  # attributes that say how much is drawn at random
+
+
+@dataclass
+class Step:
+    """What one step of ours leaves.
+
+    Attributes:
+        loss: Before the update.
+        gradients: Of each weight that the reference has one of, in Keras's layout.
+        weights: After the step, by layer.
+        slots: The state of the optimizer after it, as the reference's Keras lists it.
+    """
+
+    loss: np.ndarray
+    gradients: list[np.ndarray]
+    weights: dict[str, list[np.ndarray]]
+    slots: list[np.ndarray]
+
+
+@dataclass
+class FoundTraining:
+    """What comparing a training leaves beside the rows.
+
+    Attributes:
+        gaps: What could not be compared, and why.
+        variants: The models before the training.
+        training: How both were trained; None where nothing was.
+    """
+
+    gaps: dict[str, str] = field(default_factory=dict)
+    variants: Variants | None = None
+    training: Training | None = None
+
+
+def compare_training(
+    recording: Recording,
+    model: nn.Module,
+    pads: Sequence[float],
+    device: torch.device,
+    chosen: Mapping[str, Any],
+    found: FoundTraining,
+) -> list[Row]:
+    """Train a model as the reference was.
+
+    Args:
+        recording: The reference.
+        model: The model; it is copied.
+        pads: See `Variants`.
+        device: Where it is.
+        chosen: `optimizer` and `loss` that the caller has given, in the place of those it was compiled with.
+        found: What is left beside the rows; this adds to it.
+    """
+    said = recording.training
+    if said is None:
+        found.gaps["training"] = "the reference has recorded none"
+        return []
+    if said.error is not None:
+        part = f"it ends after {len(said.steps)} steps" if said.steps else "there is none"
+        found.gaps["training"] = f"{part} in the reference: {said.error}"
+    if not said.steps:
+        return []
+    if said.summed:
+        found.gaps["repeated words in the optimizer"] = (
+            "Keras 3 on TensorFlow squares the gradient of each by itself; the reference was given their sums, as on "
+            "every other backend"
+        )
+    try:
+        if not isinstance(model, Model):
+            raise Untrained("a module of plain torch has neither Keras's weights nor its optimizers")
+        variants = Variants(model, pads)
+        moving = compile_all(variants, said, recording, chosen)
+        dropout = [name for module in variants.all for name in quieten(module)]
+        with plain_arithmetic():
+            made = [
+                _train(place, recording, said, variants, moving[place], device) for place in range(len(variants.all))
+            ]
+    except (Untrained, KerasTorchError) as error:
+        found.gaps["training"] = f"the model here is not trained: {error}"
+        return []
+    found.training = Training(
+        optimizer=said.optimizer,
+        settings=said.settings,
+        loss=json.dumps(said.loss) if not isinstance(said.loss, str) else said.loss,
+        chosen_by=said.chosen_by,
+        dropout=_told(dropout, said),
+        ours=tuple(float(step.loss) for step in made[0]),
+        reference=tuple(step.loss for step in said.steps),
+    )
+    rows: list[Row] = []
+    alone = _alone(recording, model, said, pads, chosen, found)
+    for number in range(len(said.steps)):
+        beside = [steps[number] for steps in made]
+        rows += _rows(recording, said, number, variants, beside, found)
+        rows += _updates(recording, number, variants, [steps[number] for steps in alone])
+    return rows
+
+
+def _told(dropout: Sequence[str], said: RecordedTraining) -> str:
+    names = list(dict.fromkeys([*said.dropout, *dropout]))
+    return f"dropout and noise are off on both sides ({', '.join(names)})" if names else "nothing is drawn at random"
+
+
+def quieten(module: nn.Module) -> list[str]:
+    """Turn dropout and noise off; the names of layers that had some."""
+    found = []
+    for owner in module.modules():
+        for name in NOISE:
+            value = owner.__dict__.get(name)
+            if isinstance(owner, Layer) and isinstance(value, (int, float)) and not isinstance(value, bool) and value:
+                setattr(owner, name, 0.0)
+                found.append(owner.name)
+    return found
+
+
+# ---------------------------------------------------------------------------- the training here
+
+
+def _train(
+    place: int,
+    recording: Recording,
+    said: RecordedTraining,
+    variants: Variants,
+    moving: Moving | None,
+    device: torch.device,
+) -> list[Step]:
+    """All steps by one of the variants."""
+    module: Any = variants.all[place]
+    if module.stateful:
+        module.reset_states()
+    module.train()
+    made = []
+    for step in said.steps:
+        inputs = variants.inputs(as_tensors([recording.array(name) for name in step.inputs], device))[place]
+        targets = as_tensors([recording.array(name) for name in step.targets], device)
+        targets = [target.double() if place == 1 and target.is_floating_point() else target for target in targets]
+        module._compiled.reset()
+        if moving is not None:
+            moving.begin_step()
+        y = _packed(module, targets)
+        module.train_step((inputs if len(inputs) > 1 else inputs[0], y))
+        gradients = []
+        for weight in step.gradients:
+            variable = variable_at(module, weight.layer, weight.place)
+            gradients.append(np.zeros(0) if variable is None else filled(variable.gradient(), variable.numpy()))
+        weights = {layer.name: layer.get_weights() for layer in module.layers if layer.variables}
+        loss = to_numpy(module._compiled.tracker.result().detach().reshape(()))
+        made.append(Step(loss, gradients, weights, _slots(module, said)))
+    module.eval()
+    return made
+
+
+def _packed(module: Any, targets: list[Tensor]) -> Any:
+    if len(targets) == 1:
+        return targets[0]
+    names = module._output_keys() if hasattr(module, "_output_keys") else None
+    return targets if names is None else dict(zip(names, targets, strict=True))
+
+
+def _slots(module: Any, said: RecordedTraining) -> list[np.ndarray]:
+    optimizer = module.optimizer
+    if not isinstance(optimizer, Optimizer) or not rule_of(optimizer):
+        return []
+    trained = [variable for variable in all_variables(module) if variable.is_trained()]
+    kind: Any = said.kind
+    return [np.array(array.read()) for _, array in written_state(optimizer, optimizer, trained, kind).arrays]
+
+
+def _alone(
+    recording: Recording,
+    model: nn.Module,
+    said: RecordedTraining,
+    pads: Sequence[float],
+    chosen: Mapping[str, Any],
+    found: FoundTraining,
+) -> list[list[dict[tuple[str, int], np.ndarray]]]:
+    """The weights after each step by the optimizer of each variant alone, which gets the reference's gradients."""
+    variants = Variants(model, pads)
+    found.variants = variants
+    moving = compile_all(variants, said, recording, chosen)
+    pairs = zip(variants.all, moving, strict=True)
+    return [optimizer_alone(module, recording, said, moved) for module, moved in pairs]
+
+
+def optimizer_alone(
+    module: Any, recording: Recording, said: RecordedTraining, moving: Moving | None = None
+) -> list[dict[tuple[str, int], np.ndarray]]:
+    """The weights that the optimizer of a model makes of the reference's gradients, after each step.
+
+    Args:
+        module: The model, which changes.
+        recording: The reference.
+        said: Its training.
+        moving: What moves the settings of its optimizer.
+    """
+    optimizer = module.optimizer
+    made: list[dict[tuple[str, int], np.ndarray]] = []
+    if not isinstance(optimizer, Optimizer) or any(not step.gradients for step in said.steps):
+        return [{} for _ in said.steps]
+    optimizer.build(module)
+    for step in said.steps:
+        pairs, places = [], []
+        for weight in step.gradients:
+            variable = variable_at(module, weight.layer, weight.place)
+            if variable is None or not variable.is_trained() or weight.array is None:
+                continue
+            gradient = torch.from_numpy(np.array(recording.array(weight.array)))
+            pairs.append((gradient.to(variable.device, variable.dtype), variable))
+            places.append((weight.layer, weight.place, variable))
+        if moving is not None:
+            moving.begin_step()
+        optimizer.apply_gradients(pairs)
+        made.append({(layer, at): variable.numpy() for layer, at, variable in places})
+    return made
+
+
+# ---------------------------------------------------------------------------- beside the reference's
+
+
+def _rows(
+    recording: Recording,
+    said: RecordedTraining,
+    number: int,
+    variants: Variants,
+    ours: Sequence[Step],
+    found: FoundTraining,
+) -> list[Row]:
+    """One step: loss, gradients, weights, state of the optimizer."""
+    step = said.steps[number]
+    at = number + 1
+    dtype = ours[0].loss.dtype
+    rows = [_row("loss", "", 0, at, "", np.asarray(step.loss, dtype), [each.loss for each in ours])]
+    for place, weight in enumerate(step.gradients):
+        variable = variable_at(variants.base, weight.layer, weight.place)
+        if variable is None or (weight.array is None and weight.flows):
+            continue
+        reference = np.zeros_like(variable.numpy()) if weight.array is None else recording.array(weight.array)
+        made = [each.gradients[place] for each in ours]
+        rows.append(_row("training gradient", weight.layer, weight.place, at, variable.path, reference, made))
+    for layer, names in step.weights:
+        held = ours[0].weights.get(layer)
+        if held is None or len(held) != len(names):
+            found.gaps[f"weights of {layer} in the training"] = "the model here has no such weights"
+            continue
+        for place, name in enumerate(names):
+            variable = variable_at(variants.base, layer, place)
+            if name is None or variable is None:
+                found.gaps[f"weights of {layer} in the training"] = "they had no room in the recording"
+                continue
+            made = [each.weights[layer][place] for each in ours]
+            rows.append(_row("weight", layer, place, at, variable.path, recording.array(name), made))
+    return rows + _of_slots(recording, step.slots, at, ours, found)
+
+
+def _of_slots(
+    recording: Recording,
+    slots: Sequence[tuple[str, str | None]],
+    at: int,
+    ours: Sequence[Step],
+    found: FoundTraining,
+) -> list[Row]:
+    theirs = [None if name is None else recording.array(name) for _, name in slots]
+    if any(array is None for array in theirs):
+        found.gaps["state of the optimizer"] = "it had no room in the recording"
+        return []
+    shapes = [array.shape for array in theirs if array is not None]
+    if [array.shape for array in ours[0].slots] != shapes:
+        found.gaps["state of the optimizer"] = (
+            f"it has {len(ours[0].slots)} arrays here, {len(shapes)} in the reference, or of other shapes"
+        )
+        return []
+    rows = []
+    for place, ((name, _), reference) in enumerate(zip(slots, theirs, strict=True)):
+        assert reference is not None
+        made = [each.slots[place] for each in ours]
+        rows.append(_row("slot", "", place, at, name, reference, made))
+    return rows
+
+
+def _updates(
+    recording: Recording,
+    number: int,
+    variants: Variants,
+    alone: Sequence[Mapping[tuple[str, int], np.ndarray]],
+) -> list[Row]:
+    assert recording.training is not None
+    weights = dict(recording.training.steps[number].weights)
+    rows = []
+    for (layer, place), _ in alone[0].items():
+        name = weights[layer][place] if layer in weights else None
+        variable = variable_at(variants.base, layer, place)
+        if name is not None and variable is not None:
+            made = [each[layer, place] for each in alone]
+            rows.append(_row("update", layer, place, number + 1, variable.path, recording.array(name), made))
+    return rows
+
+
+def _row(
+    where: str, layer: str, place: int, step: int, array: str, reference: np.ndarray, made: Sequence[np.ndarray]
+) -> Row:
+    ours, exact, *moved = made
+    measured: Measured = measure(ours, reference, exact, moved)
+    return Row(where, layer, "", place, "", measured, array, step)
