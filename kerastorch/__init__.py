@@ -45,6 +45,7 @@ from .regularizers import Regularizer as Regularizer
 if TYPE_CHECKING:
     from . import saving as saving
     from .leaving import to_source as to_source
+    from .load import Limits as Limits
     from .load import LoadReport as LoadReport
     from .load import load_model as load_model
     from .load import load_weights as load_weights
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from .saving import to_json as to_json
 
 # The readers and writers of files are a third of the import time: they come when they are asked for.
-_READERS = ("LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
+_READERS = ("Limits", "LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
 _LEAVING = ("to_source",)
 _CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from . import compat
+from . import compat, matching
 from .base.layer import Layer
-from .errors import KerasTorchError, quote
+from .errors import KerasTorchError, LoadError, quote
+from .files import Archive, LegacyWeights
 from .models import Model
 from .models.build import make_layer
-from .spec import LayerSpec, ModelSpec, Rule
+from .spec import LayerSpec, ModelSpec, Rule, Writer
 
 # Arguments that change no output of a trained model. Every other one does, or the shapes of the weights tell.
 _ONLY_IN_TRAINING = frozenset(
@@ -43,6 +44,23 @@ _CHANGED: Mapping[str, tuple[str, frozenset[str]]] = {
     "reset_after": ("reset_after", frozenset({"GRU", "GRUCell"})),  # with a bias the shapes tell
 }
 _SPELLED = {"hard_sigmoid_keras2": "hard_sigmoid of Keras 1 and 2", "hard_sigmoid": "hard_sigmoid of Keras 3"}
+
+
+def differences_from(
+    model: Layer, archive: Archive, writer: Writer, settled: matching.Settled, *, by_name: bool
+) -> list[Rule]:
+    """What the model computes otherwise than the file's; where that has no config, what its Keras did by default."""
+    if archive.config is None:
+        if not isinstance(archive.weights, LegacyWeights):  # no Keras of other defaults than today's writes a tree
+            return []
+        stated = writer if archive.keras_version is not None else Writer("keras1", "1.0")  # it noted no version
+        return of_old_defaults(model, compat.profiles_of(stated, {}))
+    try:
+        spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
+    except LoadError as error:
+        return [Rule(model.name, f"the configs of the file and of the model could not be compared: {error}")]
+    loaded = {id(pair.slot.variable.module) for pair in settled.pairs}
+    return differences(spec, model, loaded, by_name=by_name, whole=not (settled.unset or settled.unused))
 
 
 def differences(

@@ -100,6 +100,16 @@ def variable_dtype(policy: Any) -> torch.dtype:
     )
 
 
+def refuse_integers(policy: Any, owner: str) -> None:
+    """Raise if a layer whose weights are floats is given a dtype of whole numbers."""
+    name = dtype_name(policy) if isinstance(policy, torch.dtype) else None if policy is None else _policy_name(policy)
+    if name in _OTHERS:
+        raise ArgumentError(
+            f"dtype: the weights of {owner} are floats here: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch "
+            f"dtype of floats or None, got {quote(name)}."
+        )
+
+
 def weight_dtype(policy: Any) -> torch.dtype:
     """The dtype of one weight, which may be an integer's: of a count."""
     found = _OTHERS.get(policy) if isinstance(policy, str) else None

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 import torch
 
 from . import compat, matching
-from ._differences import differences, of_old_defaults
+from ._differences import differences_from
 from .base.layer import Layer
 from .base.variables import weights_on
 from .compat.training import stated_training
@@ -27,6 +27,7 @@ from .models.provided import Provided, provided
 from .models.sketch import sketch
 from .resuming import Resumed, resume, resume_state
 from .spec import LayerSpec, ModelSpec, Rule, Writer
+from .weights import weights_within
 
 _log = logging.getLogger("kerastorch")
 _T = TypeVar("_T")
@@ -40,6 +41,7 @@ def load_model(
     *,
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
+    limits: Limits | None = None,
 ) -> Model:
     """Read a Keras model file and return a model that computes the same numbers.
 
@@ -61,6 +63,7 @@ def load_model(
         replace: For layers by their name, or by `outer/inner` where that is not unique: a layer, a torch module, or a
             function on tensors that stands for the layer. Weights of the file go into it if they fit.
         device: Where the weights go; torch's default device if None.
+        limits: How much the file may ask of this process; `kt.Limits` says what that is by default.
 
     Returns:
         The model, in evaluation mode (as `predict` runs it); `model.train()` switches dropout and the like on.
@@ -74,7 +77,9 @@ def load_model(
     for key, value in (("compile", compile), ("safe_mode", safe_mode)):
         if not isinstance(value, bool):
             raise ArgumentError(f"load_model: {key}: expected True or False, got {quote(value)}.")
-    model, report = load_model_reported(filepath, custom_objects, compile, replace=replace, device=device)
+    model, report = load_model_reported(
+        filepath, custom_objects, compile, replace=replace, device=device, limits=limits
+    )
     _warn(report.rules, report.path)
     return model
 
@@ -86,11 +91,12 @@ def load_model_reported(
     *,
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
+    limits: Limits | None = None,
 ) -> tuple[Model, LoadReport]:
     """`load_model`, and what it did."""
     target = torch.get_default_device() if device is None else torch.device(device)
     given = provided(custom_objects, replace, target)
-    with open_archive(path) as archive:
+    with open_archive(path, limits) as archive:
         name = archive.path
         config = archive.config
         if config is None:
@@ -131,6 +137,7 @@ def load_weights(
     strict: bool = True,
     skip_mismatch: bool = False,
     sum_biases: bool = False,
+    limits: Limits | None = None,
 ) -> LoadReport:
     """Read the weights of a Keras file into a model that is built already.
 
@@ -152,6 +159,7 @@ def load_weights(
             the file. They are listed and logged in the same way.
         sum_biases: Load the sum of a CuDNNLSTM's two biases into an LSTM, which has one, as Keras 2 does: the outputs
             are the same, but in training the sum takes half the step, and the two cannot be told apart again.
+        limits: See `load_model`.
 
     Returns:
         What was loaded, what was converted, and what in the file or in the model was left out.
@@ -174,7 +182,7 @@ def load_weights(
             "out. To leave out layers that do not fit, pass skip_mismatch=True."
         )
     model._built_variables()  # raises where a layer is not built
-    with open_archive(filepath) as archive:
+    with open_archive(filepath, limits) as archive:
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
@@ -185,7 +193,7 @@ def load_weights(
         if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
             resumed = resume_state(model, archive.optimizer)
         report = _report(archive, writer, tuple(match.rules), settled, resumed)
-        other = _differences(model, archive, writer, settled, by_name=by_name)
+        other = differences_from(model, archive, writer, settled, by_name=by_name)
         report = replace(report, differences=tuple(other))
     worth = settled.unset or settled.unused or other or any(rule.warns for rule in report.rules)
     _log.log(logging.WARNING if worth else logging.INFO, "%s", report)
@@ -193,7 +201,11 @@ def load_weights(
 
 
 def model_from_json(
-    text: str, custom_objects: Mapping[str, Any] | None = None, *, replace: Mapping[str, Any] | None = None
+    text: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    replace: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
 ) -> Model:
     """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
 
@@ -201,6 +213,7 @@ def model_from_json(
         text: JSON; `keras_version` and `backend` in it say which Keras wrote it.
         custom_objects: See `load_model`.
         replace: See `load_model`.
+        limits: See `load_model`; of `parameters` a text may state any number.
 
     Returns:
         The model, with fresh weights, in evaluation mode; compiled, if the text says how, as Keras 3 writes it.
@@ -208,7 +221,7 @@ def model_from_json(
     Raises:
         LoadError: The text is no model config, or needs what kerastorch does not have.
     """
-    model, rules = model_from_json_reported(text, custom_objects, replace=replace)
+    model, rules = model_from_json_reported(text, custom_objects, replace=replace, limits=limits)
     _warn(rules, "model_from_json")
     return model
 
@@ -246,18 +259,24 @@ def model_from_config(
 
 
 def model_from_json_reported(
-    text: str, custom_objects: Mapping[str, Any] | None = None, *, replace: Mapping[str, Any] | None = None
+    text: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    replace: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
 ) -> tuple[Model, tuple[Rule, ...]]:
     """`model_from_json`, and what was translated."""
     if not isinstance(text, str):
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
-    config = parse_json(text, "model_from_json", Limits())
+    limits = limits or Limits()
+    config = parse_json(text, "model_from_json", limits)
     version, backend = config.get("keras_version"), config.get("backend")
     stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
     given = provided(custom_objects, replace)
     call = "kt.model_from_json(text"
     reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
-    model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
+    with weights_within(limits.parameters):
+        model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
     model.training_config = stated_training(config, None, reading.writer)
     resumed = resume(model, model.training_config, None, custom_objects)
     return model.eval(), (*reading.rules, *resumed.rules)
@@ -319,23 +338,6 @@ def _match(
         match = matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
     match.problems += matching.strange_layouts(match)
     return match
-
-
-def _differences(
-    model: Layer, archive: Archive, writer: Writer, settled: matching.Settled, *, by_name: bool
-) -> list[Rule]:
-    """What the model computes otherwise than the file's; where that has no config, what its Keras did by default."""
-    if archive.config is None:
-        if not isinstance(archive.weights, LegacyWeights):  # no Keras of other defaults than today's writes a tree
-            return []
-        stated = writer if archive.keras_version is not None else Writer("keras1", "1.0")  # it noted no version
-        return of_old_defaults(model, compat.profiles_of(stated, {}))
-    try:
-        spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
-    except LoadError as error:
-        return [Rule(model.name, f"the configs of the file and of the model could not be compared: {error}")]
-    loaded = {id(pair.slot.variable.module) for pair in settled.pairs}
-    return differences(spec, model, loaded, by_name=by_name, whole=not (settled.unset or settled.unused))
 
 
 def _refuse_theano(archive: Archive, weights: LegacyWeights) -> None:

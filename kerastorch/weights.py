@@ -9,19 +9,62 @@ A `Var` says, as data, which Keras variable lives in which parameters of a layer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from .errors import ShapeError
+from .errors import ShapeError, UnsupportedError, quote
 
 if TYPE_CHECKING:
     from .initializers import Initializer
 
 Tensors = tuple[Tensor, ...]
+
+_MOST = 1 << 60  # values in one weight: more than any memory holds, and safe in torch's own arithmetic
+_room: ContextVar[list[int] | None] = ContextVar("room", default=None)
+
+
+@contextmanager
+def weights_within(count: int) -> Iterator[None]:
+    """Weights that are made meanwhile may have so many values in all, and no more."""
+    token = _room.set([count, count])
+    try:
+        yield
+    finally:
+        _room.reset(token)
+
+
+def take_room(shape: Sequence[int], what: str) -> None:
+    """Raise before a weight is made that no memory holds, or that is more than `weights_within` allows.
+
+    Args:
+        shape: Of the weight.
+        what: What to call it in a message.
+
+    Raises:
+        ShapeError: No memory is large enough.
+        UnsupportedError: There are too many values with those that were made before.
+    """
+    size = math.prod(shape)
+    if size > _MOST:
+        raise ShapeError(
+            f"{what} would have the shape {quote(tuple(shape))}, which no memory holds. Check the sizes in the "
+            "arguments of the layer."
+        )
+    room = _room.get()
+    if room is not None and size >= 0:
+        room[1] -= size
+        if room[1] < 0:
+            raise UnsupportedError(
+                f"{what} would have the shape {quote(tuple(shape))}, and with it the weights more than {room[0]:,} "
+                "values, the limit. If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
+            )
 
 
 def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -198,10 +241,12 @@ class Var:
 
         What an initialiser does on `meta` takes time, and imports torch's compiler.
         """
+        shape = self.shape(layer, input_shape)
+        take_room(shape, f"{type(layer).__name__} {quote(getattr(layer, 'name', ''))}: its {self.name}")
         make = torch.empty
         if device.type != "meta":
             make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
-        return make(self.shape(layer, input_shape), dtype=self.dtype or dtype, device=device)
+        return make(shape, dtype=self.dtype or dtype, device=device)
 
     def option(self, layer: Any, kind: str) -> Any:
         """The layer's regularizer or constraint for this variable, or None."""

@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of the readers; pass your own to `open_archive` for a file that you trust and that needs more.
+    """The bounds of the readers; pass your own to `load_model` for a file that you trust and that needs more.
 
     Args:
         json_bytes: Size of `config.json`, `metadata.json`, `model_config` or `training_config`.
@@ -30,6 +30,8 @@ class Limits:
         chunk_ratio: How far a chunked dataset may have been compressed (1 MiB is free).
         steps: Structures parsed in one HDF5 file; small files get less, in proportion to their size.
         shards: Files that an index of sharded weights may name.
+        parameters: Values in the weights of a model that is made of a config alone, as `model_from_json` does; those of
+            a file that holds weights are as many as stand there.
     """
 
     json_bytes: int = 32 * MIB
@@ -49,3 +51,4 @@ class Limits:
     chunk_ratio: int = 200
     steps: int = 2_000_000
     shards: int = 10_000
+    parameters: int = 1 << 30

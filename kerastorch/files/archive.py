@@ -96,6 +96,8 @@ def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None 
         UnsupportedFileError: It is whole, but of a kind that is not read.
     """
     limits = limits or Limits()
+    if isinstance(path, bytes):  # a path of the system's
+        path = os.fsdecode(path)
     handle = _Handle(_short(os.fsdecode(path)) if isinstance(path, (str, os.PathLike)) else "")
     try:
         return _open(path, handle, limits)
@@ -109,7 +111,11 @@ def _open(path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limi
         shown = os.fsdecode(path)
         data = handle.open(shown)
     elif hasattr(path, "read"):
-        shown, data = str(getattr(path, "name", "<stream>")), path.read()
+        shown = str(getattr(path, "name", "<stream>"))
+        try:
+            data = path.read()
+        except (OSError, ValueError) as error:  # a closed file is a ValueError
+            raise UnreadableFileError(f"{_short(shown)}: the stream cannot be read ({error}).") from error
         if not isinstance(data, (bytes, bytearray)):
             raise ArgumentError(
                 f"a stream that yields bytes is needed, this one yields {type(data).__name__}: open it with 'rb'."

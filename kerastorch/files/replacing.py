@@ -21,16 +21,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     Raises:
         SaveError: The place cannot be written to, or holds something that is no regular file.
     """
-    target = os.path.realpath(os.fsdecode(path))
     shown = quote(os.fsdecode(path))
+    if "\0" in os.fsdecode(path):
+        raise SaveError(f"{shown}: cannot be written (a path holds no null bytes). Check the path.")
+    target = os.path.realpath(os.fsdecode(path))
     mode = _mode_for(target, shown)
     folder, name = os.path.split(target)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
     except OSError as error:
-        raise SaveError(
-            f"{shown}: cannot be written ({error.strerror or error}). Check that the folder exists."
-        ) from None
+        what = "the permissions of the folder" if isinstance(error, PermissionError) else "that the folder exists"
+        raise SaveError(f"{shown}: cannot be written ({error.strerror or error}). Check {what}.") from None
     os.close(descriptor)
     try:
         yield temporary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -50,6 +50,21 @@ class Visit:
     what: Literal["made", "used", "lost"] | None
 
 
+@dataclass(frozen=True)
+class _Walk:
+    """What is noted on the way.
+
+    Attributes:
+        visits: Every call, in order.
+        without: The output shapes of models, by what they are called on, that no mask goes into and none is made in:
+            called once more they need not be entered. Models of models of models, each called twice, would take twice
+            as long for each level.
+    """
+
+    visits: list[Visit] = field(default_factory=list)
+    without: dict[Any, list[Any]] = field(default_factory=dict)
+
+
 def mask_events(model: Model) -> list[MaskEvent]:
     """Follow the masks through a built model, without running it: on shapes alone, on the meta device."""
     return [
@@ -61,11 +76,11 @@ def mask_events(model: Model) -> list[MaskEvent]:
 
 def follow_masks(model: Model) -> list[Visit]:
     """Every call of a layer in a built model, in the order of the graph; models inside are entered."""
-    visits: list[Visit] = []
+    walk = _Walk()
     shapes: list[Any] = []
     map_shapes(shapes.append, model._in_shape)
-    _through(model, [Masked(_meta(shape), None) for shape in shapes], visits)
-    return visits
+    _through(model, [Masked(_meta(shape), None) for shape in shapes], walk)
+    return walk.visits
 
 
 def _meta(shape: Any) -> torch.Tensor:
@@ -76,12 +91,24 @@ def _meta(shape: Any) -> torch.Tensor:
     return tensor
 
 
-def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Masked]:
+def _through(model: Model, inputs: list[Masked], walk: _Walk) -> list[Masked]:
     """The edges that leave a model, for the edges that enter it."""
+    called = (id(model), *(edge.value.stated for edge in inputs))
+    masked = any(edge.mask is not None for edge in inputs)
+    if not masked and called in walk.without:
+        return [Masked(_meta(shape), None) for shape in walk.without[called]]
+    before = len(walk.visits)
+    edges = _entered(model, inputs, walk)
+    if not masked and all(visit.what is None for visit in walk.visits[before:]):
+        walk.without[called] = [edge.value.stated for edge in edges]
+    return edges
+
+
+def _entered(model: Model, inputs: list[Masked], walk: _Walk) -> list[Masked]:
     if isinstance(model, Sequential):
         edges = inputs
         for layer in model.layers:
-            edges = _at(model, None, layer, (edges[0] if len(edges) == 1 else edges,), {}, visits)  # type: ignore[arg-type]
+            edges = _at(model, None, layer, (edges[0] if len(edges) == 1 else edges,), {}, walk)  # type: ignore[arg-type]
         return edges
     plan, values = model._begin(lambda tensor: Masked(_meta(tensor.shape), None))
     for slot, edge in zip(slots_of(plan.inputs), inputs, strict=True):
@@ -89,7 +116,7 @@ def _through(model: Model, inputs: list[Masked], visits: list[Visit]) -> list[Ma
     numbers = {id(step): number for number, step in enumerate(plan.steps)}
 
     def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-        return _at(model, numbers[id(step)], model._layer_of(step), args, kwargs, visits)
+        return _at(model, numbers[id(step)], model._layer_of(step), args, kwargs, walk)
 
     run_plan(plan, call, values)
     return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
@@ -102,8 +129,8 @@ def leaves_of(value: Any) -> list[Masked]:
     return found
 
 
-def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, visits: list[Visit]) -> list[Masked]:
-    """The edges that leave a layer; the call is added to `visits`."""
+def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, walk: _Walk) -> list[Masked]:
+    """The edges that leave a layer; the call is added to the visits."""
     first, named = args[0], kwargs.get("mask")
     handed = map_masked(lambda edge: edge.mask, first)
     if "mask" in kwargs:  # the call says which mask it uses
@@ -112,7 +139,7 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
         if named is not None:  # else it uses none, and its output has the one that its input has
             handed = map_masked(lambda edge: edge.mask, first)
     if isinstance(layer, Model) and layer._carries_masks:
-        return _through(layer, leaves_of(first), visits)
+        return _through(layer, leaves_of(first), walk)
     inputs = map_masked(lambda edge: edge.value, first)
     masks = map_masked(lambda edge: edge.mask, first)
     arrives = any(mask is not None for mask in leaves(masks))
@@ -139,5 +166,5 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, vi
     elif leaves_one and not hands:
         what = "made"
     arriving = (*leaves(masks), *masked)
-    visits.append(Visit(model, step, layer, given, arriving, tuple(found), what))
+    walk.visits.append(Visit(model, step, layer, given, arriving, tuple(found), what))
     return [Masked(value, mask) for value, mask in zip(outputs, found, strict=True)]

@@ -26,6 +26,7 @@ from ._ends import WithEnds
 from ._files import OnDisk
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
 from ._layer_list import HeldLayers, LayerList
+from ._once import once
 from ._protocol import AnyModel
 from ._rows import follow_rows
 from ._running import Runs
@@ -312,9 +313,17 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._plan is None:
             return super().compute_output_shape(input_shape)
-        plan, values = self._begin(lambda tensor: tuple(tensor.shape))
         shapes: list[Any] = []
         map_shapes(shapes.append, input_shape)
+        with once() as known:
+            called = (id(self), *map(tuple, shapes))
+            if called not in known:
+                known[called] = self._shapes_behind(shapes)
+            return known[called]
+
+    def _shapes_behind(self, shapes: Sequence[Any]) -> Any:
+        """The shapes of the outputs, for those of the inputs."""
+        plan, values = self._begin(lambda tensor: tuple(tensor.shape))
         slots = slots_of(plan.inputs)
         if len(shapes) != len(slots):
             raise ShapeError(f"{repr_of(self)}: expected {len(slots)} input shape(s), got {len(shapes)}.")

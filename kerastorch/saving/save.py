@@ -272,7 +272,7 @@ def _model(what: str, model: Any) -> Model:
 
 
 def _path(what: str, path: str | os.PathLike[str]) -> str:
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, bytes, os.PathLike)):
         raise ArgumentError(f"{what}: expected a path, got {quote(type(path).__name__)}.")
     return os.fsdecode(path)
 

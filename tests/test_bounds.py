@@ -1,0 +1,164 @@
+"""What a few bytes may ask for is bounded: sizes, values in weights, models in models, dtypes, paths and streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import kerastorch as kt
+from kerastorch import layers
+from kerastorch.errors import ArgumentError, LoadError, SaveError, ShapeError, UnreadableFileError
+
+
+def text(class_name: str, shape: tuple[int | None, ...] = (None, 3, 4), **config: Any) -> str:
+    """A Sequential of one layer, as Keras 3 writes it."""
+    listed = [
+        {"class_name": "InputLayer", "config": {"batch_shape": shape, "name": "x"}},
+        {"class_name": class_name, "config": {**config, "name": "l"}},
+    ]
+    config = {"name": "s", "layers": [{**item, "module": "keras.layers", "registered_name": None} for item in listed]}
+    return json.dumps({"class_name": "Sequential", "module": "keras", "config": config, "keras_version": "3.15.1"})
+
+
+SIZES = [
+    ("Dense", (None, 4), "units"),
+    ("LSTM", (None, 3, 4), "units"),
+    ("GRU", (None, 3, 4), "units"),
+    ("SimpleRNN", (None, 3, 4), "units"),
+    ("Embedding", (None, 3), "input_dim"),
+    ("Conv1D", (None, 3, 4), "filters"),
+    ("ConvLSTM2D", (None, 3, 8, 8, 2), "filters"),
+]
+MORE = {"Embedding": {"output_dim": 3}, "Conv1D": {"kernel_size": 2}, "ConvLSTM2D": {"kernel_size": 2}}
+
+
+@pytest.mark.parametrize("size", [2**62, 2**63, 2**64])
+@pytest.mark.parametrize(("class_name", "shape", "key"), SIZES)
+def test_a_size_that_no_memory_holds(class_name: str, shape: tuple[int | None, ...], key: str, size: int) -> None:
+    config = {key: size, **MORE.get(class_name, {})}
+    with pytest.raises(LoadError, match=r"'l'.*no memory holds\. Check the sizes"):
+        kt.model_from_json(text(class_name, shape, **config))
+    layer = getattr(layers, class_name)(**config)
+    with pytest.raises(ShapeError, match="no memory holds"):
+        layer.build(shape)
+
+
+@pytest.mark.parametrize(("class_name", "shape", "key"), SIZES)
+def test_a_text_asks_for_a_bounded_number_of_weights(class_name: str, shape: tuple[int | None, ...], key: str) -> None:
+    config = {key: 10**10, **MORE.get(class_name, {})}
+    began = time.process_time()
+    with pytest.raises(LoadError, match=r"'l'.*more than 1,073,741,824 values, the limit.*kt\.Limits\(parameters="):
+        kt.model_from_json(text(class_name, shape, **config))
+    assert time.process_time() - began < 5  # it would be minutes
+
+
+def test_the_bound_counts_all_weights_and_is_adjustable() -> None:
+    model = kt.Sequential([kt.Input((3,)), layers.Dense(4), layers.Dense(5)])  # 16 + 25 values
+    made = kt.model_from_json(model.to_json(), limits=kt.Limits(parameters=41))
+    assert made.count_params() == 41
+    with pytest.raises(LoadError, match="more than 40 values, the limit"):
+        kt.model_from_json(model.to_json(), limits=kt.Limits(parameters=40))
+    made = kt.model_from_json(model.to_json())  # nothing is left of the bound
+    assert made.count_params() == 41
+
+
+def test_limits_reach_the_readers(tmp_path: Path) -> None:
+    model = kt.Sequential([kt.Input((3,)), layers.Dense(4)])
+    model.save(tmp_path / "m.keras")
+    small = kt.Limits(json_bytes=20)
+    for call in (kt.load_model, model.load_weights):
+        with pytest.raises(LoadError, match="the limit is 20"):
+            call(tmp_path / "m.keras", limits=small) if call is kt.load_model else kt.load_weights(
+                model, tmp_path / "m.keras", limits=small
+            )
+    with pytest.raises(LoadError, match="20"):
+        kt.model_from_json(model.to_json(), limits=small)
+
+
+def test_models_of_models_take_linear_time(tmp_path: Path) -> None:
+    """Each calls the one before twice: 2**28 calls of the innermost layer, which nothing but a run of it makes."""
+    began = time.process_time()
+    x = kt.Input((4,))
+    model = kt.Model(x, layers.Dense(4)(x))
+    for _ in range(27):
+        x = kt.Input((4,))
+        model = kt.Model(x, model(model(x)))
+    assert model.output_shape == (None, 4)
+    for name in ("m.keras", "m.h5"):
+        model.save(tmp_path / name)
+        loaded = kt.load_model(tmp_path / name)
+        assert loaded.count_params() == 20
+    kt.models.clone_model(model)
+    kt.model_from_json(model.to_json())
+    assert model.compute_output_shape((7, 4)) == (7, 4)
+    assert time.process_time() - began < 30
+
+
+def test_shapes_that_were_asked_before_are_not_kept() -> None:
+    inner = kt.Sequential([kt.Input((None, 3)), layers.Dense(4)])
+    x = kt.Input((None, 3))
+    model = kt.Model(x, inner(x))
+    assert model.compute_output_shape((2, 5, 3)) == (2, 5, 4)
+    assert model.compute_output_shape((2, 6, 3)) == (2, 6, 4)
+    inner.add(layers.GlobalAveragePooling1D())
+    assert model.compute_output_shape((2, 5, 3)) == (2, 4)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bool", "uint8", "int32", "int64"])
+@pytest.mark.parametrize("class_name", ["Dense", "LSTM", "Conv1D", "BatchNormalization"])
+def test_weights_are_floats(class_name: str, dtype: str) -> None:
+    config = {"Dense": {"units": 2}, "LSTM": {"units": 2}, "Conv1D": {"filters": 2, "kernel_size": 2}}.get(
+        class_name, {}
+    )
+    for given in (dtype, getattr(torch, dtype)):
+        with pytest.raises(ArgumentError, match=rf"the weights of {class_name} are floats here.*got '{dtype}'"):
+            getattr(layers, class_name)(**config, dtype=given)
+    with pytest.raises(LoadError, match=f"the weights of {class_name} are floats here"):
+        kt.model_from_json(text(class_name, **config, dtype=dtype))
+
+
+def test_an_embedding_of_keras_2_may_note_the_dtype_of_its_input() -> None:
+    assert layers.Embedding(5, 3, dtype="int32").dtype == torch.float32
+
+
+class Broken(io.BytesIO):
+    def read(self, *size: Any) -> bytes:
+        raise OSError("the line is cut")
+
+
+def test_streams_that_cannot_be_read() -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    for stream, says in ((Broken(), "the line is cut"), (closed, "closed file")):
+        with pytest.raises(UnreadableFileError, match=f"the stream cannot be read.*{says}"):
+            kt.load_model(stream)
+
+
+def test_paths_of_bytes_and_with_null_bytes(tmp_path: Path) -> None:
+    model = kt.Sequential([kt.Input((3,)), layers.Dense(4)])
+    path = bytes(tmp_path / "m.keras")
+    model.save(path)
+    for mine, theirs in zip(kt.load_model(path).get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for name in ("a\0b.keras", "a\0b.h5"):
+        with pytest.raises(SaveError, match="null bytes"):
+            model.save(str(tmp_path / name))
+        with pytest.raises(UnreadableFileError, match="null"):
+            kt.load_model(str(tmp_path / name))
+    assert [item.name for item in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(SaveError, match=r"Permission denied\)\. Check the permissions of the folder"):
+        kt.Sequential([kt.Input((3,)), layers.Dense(4)]).save(tmp_path / "m.keras")
