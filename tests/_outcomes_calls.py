@@ -228,12 +228,72 @@ def node_defs() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"json {value!r}", lambda value=value: read_node_def(value, "here")
 
 
+# ---------------------------------------------------------------- shared layers
+
+
+def shared() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Layers in several models and wrappers that are one object, with an id at each place, at some, or of another."""
+
+    def dense(number: Any, name: str = "one", units: int = 4) -> Config:
+        made = {"class_name": "Dense", "config": {"name": name, "units": units}, "module": "keras.layers"}
+        return {**made, "registered_name": None, **({} if number is None else {"shared_object_id": number})}
+
+    def of_one(inner: Config, name: str) -> Config:
+        return {"class_name": "Sequential", "name": name, "config": {"name": name, "layers": [inner]}}
+
+    def around(kind: str, inner: Config, name: str) -> Config:
+        layer = {"class_name": "GRU", "config": {"name": name, "units": 4}, **{k: inner[k] for k in inner if "id" in k}}
+        config: Any = {
+            "TimeDistributed": {"layer": inner},
+            "Bidirectional": {
+                "layer": layer,
+                "backward_layer": {**layer, "config": {**layer["config"], "go_backwards": True}},
+            },
+            "RNN": {"cell": {**layer, "class_name": "GRUCell"}},
+            "StackedRNNCells": {
+                "cell": {
+                    "class_name": "StackedRNNCells",
+                    "config": {"name": "s", "cells": [{**layer, "class_name": "GRUCell"}] * 2},
+                }
+            },
+        }[kind]
+        return {
+            "class_name": "RNN" if kind == "StackedRNNCells" else kind,
+            "config": {"name": f"{kind}_{name}".lower(), **config},
+        }
+
+    numbers: tuple[Any, ...] = (None, 1, 2, True, "1")
+    for first in numbers:
+        for second in numbers:
+            for other in ("the same", "other units", "another name"):
+                inner = [
+                    dense(first),
+                    dense(second, "two" if other == "another name" else "one", 5 if other == "other units" else 4),
+                ]
+                made = {
+                    "models": [of_one(inner[0], "a"), of_one(inner[1], "b")],
+                    "a model and the graph": [inner[0], of_one(inner[1], "b")],
+                    "deeper": [of_one(of_one(inner[0], "c"), "a"), of_one(inner[1], "b")],
+                    "three": [of_one(inner[0], "a"), of_one(inner[1], "b"), of_one(dense(1), "c")],
+                    **{
+                        kind: [around(kind, each, "abc"[at]) for at, each in enumerate(inner)]
+                        for kind in ("TimeDistributed", "Bidirectional", "RNN", "StackedRNNCells")
+                    },
+                }
+                for label, items in made.items():
+                    model = {"class_name": "Sequential", "config": {"name": "m", "layers": items}}
+                    yield (
+                        f"shared {first} and {second}, {other}: {label}",
+                        lambda model=model: read_config(model, NEW, None),
+                    )
+
+
 # ---------------------------------------------------------------- the cases
 
 
 @cache
 def in_calls() -> dict[str, Callable[[], Any]]:
     cases: dict[str, Callable[[], Any]] = {}
-    for some in (deep, masked, node_defs):
+    for some in (deep, masked, node_defs, shared):
         cases.update(some())
     return {key: told(lambda case=case: plain(case())) for key, case in cases.items()}

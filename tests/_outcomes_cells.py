@@ -198,6 +198,7 @@ def _cases() -> Iterator[tuple[str, Callable[[], Any]]]:
                 return [shown(found), shown(alone), plain(layer.compute_output_shape((None, T, F)))]
 
             yield f"{name} over time {label}", over_time
+    yield from autocast()
     for name, value in WRONG.items():
         for around in ("RNN", "StackedRNNCells"):
 
@@ -208,3 +209,42 @@ def _cases() -> Iterator[tuple[str, Callable[[], Any]]]:
                 return type(getattr(layers, around)(cell if around == "RNN" else [cell], name="l")).__name__
 
             yield f"{around} of {name}", refused
+
+
+def autocast() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Recurrent layers under torch's autocast: of which dtypes and shapes everything is, and whether it runs."""
+    kinds: dict[str, Callable[..., Any]] = {
+        "LSTM": layers.LSTM,
+        "GRU": layers.GRU,
+        "GRU reset before": lambda *units, **options: layers.GRU(*units, reset_after=False, **options),
+        "SimpleRNN": layers.SimpleRNN,
+        "Bidirectional": lambda units, **options: layers.Bidirectional(
+            layers.LSTM(units, **{**options, "name": "i"}), merge_mode="sum", name="l"
+        ),
+    }
+    ways: tuple[dict[str, Any], ...] = (
+        {},
+        {"activation": "relu"},
+        {"recurrent_dropout": 0.5},
+        {"use_bias": False, "activation": "relu6"},
+    )
+    for (name, make), options in ((each, way) for each in kinds.items() for way in ways):
+        for given in (torch.float32, torch.bfloat16):
+            for masked in (False, True):
+
+                def run(make: Any = make, options: Any = options, given: Any = given, masked: bool = masked) -> Any:
+                    layer = make(U, return_state=True, name="l", **options)
+                    x = numbers(B, T, F, at=1).to(given).requires_grad_()
+                    mask = torch.tensor([[1, 0, 1], [0, 1, 0]], dtype=torch.bool) if masked else None
+                    with torch.autocast("cpu", torch.bfloat16):
+                        found = [leaves(layer(x, mask=mask, training=training)) for training in (False, True)]
+                    torch.stack([each.float().sum() for each in found[0]]).sum().backward()
+                    every = [
+                        *found[0],
+                        *found[1],
+                        x.grad,
+                        *(each.grad for each in layer.parameters() if each.grad is not None),
+                    ]
+                    return [[str(each.dtype), list(each.shape)] for each in every]
+
+                yield f"autocast: {name} {options} on {given}, {'masked' if masked else 'whole'}", run

@@ -51,4 +51,7 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/matching/assign.py | _exact_in | let_go(flat[at:at + _PIECE]) | pass": (
         "nothing is let go, which costs memory and no value"
     ),
+    "kerastorch/kernels/attention.py | window_mask | rows.unsqueeze(1) - columns | (columns - rows.unsqueeze(1))": (
+        "how far away counts, without its sign"
+    ),
 }
