@@ -19,6 +19,7 @@ from ..errors import UnsupportedError
 from ..models import Model, Sequential
 from ..models.plan import map_template, run_plan, slots_of
 from ..structure import leaves, map_shapes, map_structure
+from .naming import reserved
 
 Translator = Callable[..., Any]
 TRANSLATORS: dict[type[Layer], Translator] = {}
@@ -102,12 +103,14 @@ class Builder:
         root: The modules, by the names that the class of the model will have as attributes.
         states: The state behind each stateful layer.
         behind: The mask behind the layer that is translated.
+        inside: The wrapper whose inner layer is translated: attributes have the wrapper's name.
     """
 
     def __init__(self) -> None:
         self.graph = fx.Graph()
         self.root = nn.Module()
         self.behind: Any = None
+        self.inside: Any = None
         self._tracer = _Tracer(self.graph)
         self._names: dict[Any, str] = {}
         self.states: dict[Layer, Any] = {}  # of the stateful layers
@@ -140,14 +143,18 @@ class Builder:
 
     def _made(self, key: Any, make: Callable[[], nn.Module]) -> nn.Module:
         layer = key[0] if isinstance(key, tuple) else key
-        return make().train(layer.training)
+        made = make()
+        return made if isinstance(made, fx.GraphModule) else made.train(layer.training)
 
     def _free(self, name: str) -> str:
         """A name that no attribute has yet."""
+        if self.inside is not None and name.startswith(self.inside.layer.name):
+            name = self.inside.name + name[len(self.inside.layer.name) :]
         own, number = identifier(name), 1
+        base = own
         while own in self.root._modules or own in self.root._buffers or own in self.root._parameters:
             number += 1
-            own = f"{identifier(name)}_{number}"
+            own = f"{base}_{number}"
         return own
 
     def put(self, name: str, module: nn.Module) -> str:
@@ -223,6 +230,11 @@ def to_torch(model: Model) -> fx.GraphModule:
         UnsupportedError: A layer, or a use of it, has no translation; it is named.
         NotBuiltError: There are no weights yet.
     """
+    return _graph_module(model)[0]
+
+
+def _graph_module(model: Model) -> tuple[fx.GraphModule, Any]:
+    """The module, and the outputs as `Value`s of its graph."""
     if not model._carries_masks or hasattr(type(model), "call"):
         raise refusal(model, "it runs code of its own, and only layers in a graph are translated")
     if not model._built:
@@ -234,12 +246,13 @@ def to_torch(model: Model) -> fx.GraphModule:
     values = [builder.input(name, tensor.shape) for name, tensor in zip(names, given, strict=True)]
     for value, tensor, looked_up in zip(values, given, _looked_up(model), strict=True):
         value.node.meta["dtype"] = torch.int64 if looked_up else tensor.dtype
-    results: Any = map_structure(lambda value: value.node, through(builder, model, values))
+    made = through(builder, model, values)
+    results: Any = map_structure(lambda value: value.node, made)
     if builder.states:
         results = (results, *(state.node for state in builder.states.values()))
     builder.graph.output(results)
     builder.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
-    return fx.GraphModule(builder.root, builder.graph, class_name=class_name(model.name))
+    return fx.GraphModule(builder.root, builder.graph, class_name=class_name(model.name)), made
 
 
 def class_name(name: str) -> str:
@@ -259,7 +272,7 @@ def _input_names(model: Model, count: int) -> list[str]:
             number += 1
             name = f"{identifier(layer.name)}_{number}"
         names.append(name)
-    return names
+    return [f"{name}_" if name in reserved() else name for name in names]
 
 
 def _looked_up(model: Model) -> list[bool]:
@@ -315,9 +328,21 @@ def call_layer(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapp
 
 
 def _nested(builder: Builder, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """A model inside is a module of its own class; where masks or states go through its walls its layers are called."""
     if kwargs or len(args) > 1:
         raise refusal(model, f"a call with {', '.join(map(repr, kwargs)) or 'several arguments'}")
-    return through(builder, model, leaves(args[0]))
+    inputs = leaves(args[0])
+    if model.stateful or any(value.mask is not None for value in inputs):
+        return through(builder, model, inputs)
+    module, made = _graph_module(model)
+    if any(value.mask is not None for value in leaves(made)):
+        return through(builder, model, inputs)
+    several = isinstance(made, (list, tuple, dict))
+    names = tuple(f"out_{index}" for index in range(len(made))) if isinstance(made, (list, tuple)) else None
+    if several and (names is None or any(isinstance(part, (list, tuple, dict)) for part in made)):
+        return through(builder, model, inputs)
+    result = builder.module(model, model.name, lambda: module, *inputs, returns=names)
+    return type(made)(result[index] for index in range(len(made))) if several else result
 
 
 def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

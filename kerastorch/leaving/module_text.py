@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from .naming import Names, constructor, helper_sources
+from .naming import Names, constructor, helper_sources, reserved
 from .printing import WIDTH, forward_lines, shape_text
 
 _LOAD = '''\
@@ -57,17 +59,29 @@ class ModuleText:
 
     def __init__(self, module: fx.GraphModule, name: str, origin: str | None, shapes: bool) -> None:
         self.module = module
-        self.name = name
         self.origin = origin
         self.shapes = shapes
         self.names = Names()
+        self.name = self._class_name(name)
+
+    def _class_name(self, wanted: str) -> str:
+        """The name of a class, which no other class, helper or import has."""
+        taken = {*reserved(), *self.names.classes.values()}
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}Model" if number == 2 and f"{wanted}Model" not in taken else f"{wanted}{number}"
+        return name
 
     def model(self) -> str:
         """All of `model.py`."""
-        body = self._class()
-        end = self._load()
-        helpers = helper_sources(self.names.helpers)
-        parts = [*helpers, body, end]
+        inner = [part for part in self.module.modules() if isinstance(part, fx.GraphModule) and part is not self.module]
+        self.names.classes[self.module] = self.name
+        for part in inner:
+            self.names.classes[part] = self._class_name(type(part).__name__)
+        # The inner ones first: a class stands above those that use it.
+        classes = [self._class(part) for part in [*reversed(inner), self.module]]
+        parts = [*helper_sources(self.names.helpers), *classes, self._load()]
         return "\n\n".join([self._head("\n".join(parts)), *(f"\n{part.rstrip()}" for part in parts)]) + "\n"
 
     def test(self) -> str:
@@ -75,78 +89,42 @@ class ModuleText:
         return _TEST
 
     def _head(self, rest: str) -> str:
+        used = {node.id for node in ast.walk(ast.parse(rest)) if isinstance(node, ast.Name)}
         lines = [f'"""{self.name}: a model in plain PyTorch.']
-        lines += ["", self.origin] if self.origin else []
-        lines += [
-            "",
-            "Written by kerastorch. `load()` makes the model with its weights, which are in model.safetensors;",
-        ]
-        lines += [
-            "running this file computes a recorded example again.",
-            '"""',
-            "",
-            "from __future__ import annotations",
-            "",
-        ]
-        used = [name for name in ("math",) if f"{name}." in rest]
-        lines += [f"import {name}" for name in used]
-        if "Callable[" in rest:
-            lines.append("from collections.abc import Callable")
-        if "partial(" in rest:
-            lines.append("from functools import partial")
-        lines.append("from pathlib import Path")
-        if "Any" in rest:
-            lines.append("from typing import Any")
-        lines += ["", "import torch", "from safetensors.torch import load_file", "from torch import Tensor, nn"]
-        if " F." in rest or "(F." in rest or "=F." in rest or "-F." in rest:
-            lines.append("from torch.nn import functional as F")
+        lines += ["", as_comment(self.origin)] if self.origin else []
+        lines += ["", *_ABOUT, '"""', "", "from __future__ import annotations", ""]
+        lines += ["import math"] if "math" in used else []
+        lines += ["from collections.abc import Callable"] if "Callable" in used else []
+        lines += ["from functools import partial"] if "partial" in used else []
+        lines += ["from pathlib import Path", *(["from typing import Any"] if "Any" in used else []), ""]
+        lines += ["import torch", "from safetensors.torch import load_file", "from torch import Tensor, nn"]
+        lines += ["from torch.nn import functional as F"] if "F" in used else []
         return "\n".join([*lines, "", "FOLDER = Path(__file__).resolve().parent"])
 
-    # ------------------------------------------------------------------ the class
+    # ------------------------------------------------------------------ the classes
 
-    def _class(self) -> str:
-        lines = [f"class {self.name}(nn.Module):", f'    """{self._summary()}"""', ""]
+    def _class(self, module: fx.GraphModule) -> str:
+        lines = [f"class {self.names.classes[module]}(nn.Module):", f'    """{_summary(module)}"""', ""]
         lines += ["    def __init__(self) -> None:", "        super().__init__()"]
-        for name, child in self.module.named_children():
-            lines += [
-                f"        {line}" for line in wrapped(f"self.{name} = {constructor(child, self.names)}", WIDTH - 8)
-            ]
-            lines += [f"        {line}" for line in _frozen(name, child)]
-        for name, value in self.module.named_parameters(recurse=False):
+        for name, child in module.named_children():
+            made = f"self.{name} = {constructor(child, self.names)}"
+            lines += [f"        {line}" for line in wrapped(made, WIDTH - 8)]
+            lines += [] if isinstance(child, fx.GraphModule) else [f"        {line}" for line in _frozen(name, child)]
+        for name, value in module.named_parameters(recurse=False):
             frozen = "" if value.requires_grad else ", requires_grad=False"
             lines.append(f"        self.{name} = nn.Parameter(torch.zeros({_sizes(value)}){frozen})")
-        for name, buffer in self.module.named_buffers(recurse=False):
+        for name, buffer in module.named_buffers(recurse=False):
             dtype = "" if buffer.dtype == torch.float32 else f", dtype={buffer.dtype}"
             lines.append(f'        self.register_buffer("{name}", torch.zeros({_sizes(buffer)}{dtype}))')
-        lines += ["", *(f"    {line}" for line in wrapped(self._signature(), WIDTH - 4))]
-        for line in forward_lines(self.module.graph, self.names, self.shapes):
+        lines += ["", *(f"    {line}" for line in wrapped(_signature(module), WIDTH - 4))]
+        for line in forward_lines(module.graph, self.names, self.shapes, reserved()):
             lines += [f"        {part}" for part in wrapped(line, WIDTH - 8)]
         return "\n".join(lines)
-
-    def _inputs(self) -> list[fx.Node]:
-        return [node for node in self.module.graph.nodes if node.op == "placeholder"]
-
-    def _output(self) -> Any:
-        return next(node for node in self.module.graph.nodes if node.op == "output").args[0]
-
-    def _signature(self) -> str:
-        arguments = ["self"]
-        for node in self._inputs():
-            arguments.append(f"{node.target}: Tensor" if not node.args else f"{node.target}: Any = None")
-        return f"def forward({', '.join(arguments)}) -> {_annotation(self._output())}:"
-
-    def _summary(self) -> str:
-        parts = []
-        for node in self._inputs():
-            if node.meta.get("shape") is not None:
-                kind = str(node.meta["dtype"]).removeprefix("torch.")
-                parts.append(f"{node.target}: {kind} {shape_text(node.meta['shape'])}")
-        return f"{'; '.join(parts)}."
 
     def _load(self) -> str:
         dtypes = {value.dtype for value in self.module.parameters() if value.is_floating_point()} - {torch.float32}
         dtype = f".to({next(iter(dtypes))})" if len(dtypes) == 1 else ""
-        count = sum(1 for node in self._inputs() if not node.args)
+        count = sum(1 for node in _inputs(self.module) if not node.args)
         given = ", ".join(f'example["input_{index}"]' for index in range(count))
         paths = list(_paths(self._result(), "output"))
         if len(paths) > 1 and paths == [f"output[{index}]" for index in range(len(paths))]:
@@ -158,10 +136,37 @@ class ModuleText:
 
     def _result(self) -> Any:
         """The outputs as the model returns them; states behind them are no part of the example."""
-        output = self._output()
+        output = _output(self.module)
         parts = output if isinstance(output, tuple) else ()
         states = any(isinstance(part, fx.Node) and part.meta.get("is_state") for part in parts)
         return (output[0],) if states else output
+
+
+def _inputs(module: fx.GraphModule) -> list[fx.Node]:
+    return [node for node in module.graph.nodes if node.op == "placeholder"]
+
+
+def _output(module: fx.GraphModule) -> Any:
+    return next(node for node in module.graph.nodes if node.op == "output").args[0]
+
+
+def _signature(module: fx.GraphModule) -> str:
+    inputs = (f"{node.target}: Any = None" if node.args else f"{node.target}: Tensor" for node in _inputs(module))
+    return f"def forward({', '.join(['self', *inputs])}) -> {_annotation(_output(module))}:"
+
+
+def _summary(module: fx.GraphModule) -> str:
+    parts = []
+    for node in _inputs(module):
+        if node.meta.get("shape") is not None:
+            kind = str(node.meta["dtype"]).removeprefix("torch.")
+            parts.append(f"{node.target}: {kind} {shape_text(node.meta['shape'])}")
+    return f"{'; '.join(parts)}."
+
+
+def as_comment(text: str) -> str:
+    """Text of a file, such as its name, as it may stand in a docstring: it can end none and escape nothing."""
+    return "".join(sign if sign.isprintable() and sign not in "\\\"'" else "?" for sign in text)
 
 
 def _sizes(tensor: torch.Tensor) -> str:
@@ -200,7 +205,7 @@ def _paths(value: Any, text: str) -> Iterator[str]:
         yield text
     elif isinstance(value, dict):
         for key in sorted(value):
-            yield from _paths(value[key], f'{text}["{key}"]')
+            yield from _paths(value[key], f"{text}[{json.dumps(key)}]")
     else:
         for index, item in enumerate(value):
             yield from _paths(item, f"{text}[{index}]")
@@ -248,10 +253,11 @@ def _split(inner: str) -> list[str]:
 
 def _signs(code: str) -> Iterator[tuple[int, str, int]]:
     """The signs outside of strings, each with its place and how many brackets are open behind it."""
-    depth, quote = 0, ""
+    depth, quote, escaped = 0, "", False
     for place, sign in enumerate(code):
         if quote:
-            quote = "" if sign == quote and code[place - 1] != "\\" else quote
+            quote = "" if sign == quote and not escaped else quote
+            escaped = sign == "\\" and not escaped
             continue
         if sign in "\"'":
             quote = sign

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import json
 import math
 from typing import Any
 
@@ -14,19 +15,22 @@ from torch.nn import functional as F
 
 from . import helpers
 
+_IMPORTED = (
+    *("Any", "Callable", "F", "FOLDER", "Path", "Tensor"),
+    *("load", "load_file", "math", "nn", "partial", "replay", "self", "torch"),
+)
+
 
 class Names:
     """The functions and classes that the text names: how each is written, and what must stand above for it."""
 
     def __init__(self) -> None:
         self.helpers: set[str] = set()
-        self.partial = False
-        self.functional = False
+        self.classes: dict[nn.Module, str] = {}  # of the models inside
 
     def of(self, function: Any) -> str:
         """How a function or class is written."""
         if isinstance(function, functools.partial):
-            self.partial = True
             options = [f"{key}={self.literal(value)}" for key, value in function.keywords.items()]
             return f"partial({', '.join([self.of(function.func), *options])})"
         name = function.__name__
@@ -34,7 +38,6 @@ class Names:
             self.helpers.add(name)
             return name
         if getattr(F, name, None) is function:
-            self.functional = True
             return f"F.{name}"
         if getattr(nn, name, None) is function:
             return f"nn.{name}"
@@ -61,12 +64,14 @@ class Names:
             return "torch.nan" if math.isnan(value) else "torch.inf" if value > 0 else "-torch.inf"
         if isinstance(value, float) and abs(value) >= 1e6 and float(f"{value:.0e}") == value:
             return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
-        return repr(value).replace("'", '"') if isinstance(value, str) and '"' not in value else repr(value)
+        return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def constructor(module: nn.Module, names: Names) -> str:
     """The call that makes a module like this one: positional arguments first, none that is the default."""
     kind = type(module)
+    if module in names.classes:
+        return f"{names.classes[module]}()"
     if type(module) in (nn.LSTM, nn.GRU, nn.RNN):
         return _recurrent(module, names)
     own = kind.__module__.startswith("torch.")
@@ -123,6 +128,11 @@ def helper_sources(names: set[str]) -> list[str]:
             wanted.add(name)
             left += _helpers()[name][1]
     return [text for name, (text, _) in _helpers().items() if name in wanted]
+
+
+def reserved() -> set[str]:
+    """The names that generated code uses, which no class, argument or variable of a model may take."""
+    return {*_IMPORTED, *_helpers()}
 
 
 @functools.cache

@@ -41,8 +41,9 @@ _ATOM = 9
 class _Forward:
     """The statements of one forward method."""
 
-    def __init__(self, graph: fx.Graph, names: Names, comments: bool) -> None:
+    def __init__(self, graph: fx.Graph, names: Names, comments: bool, reserved: set[str]) -> None:
         self.names = names
+        self.reserved = reserved
         self.comments = comments
         self.nodes = list(graph.nodes)
         self.written: dict[fx.Node, str] = {}  # node -> its variable
@@ -75,6 +76,8 @@ class _Forward:
     # ------------------------------------------------------------------ variables
 
     def _is_free(self, name: str, at: int) -> bool:
+        if name in self.reserved:
+            return False
         holder = self.holds.get(name)
         return holder is None or self.last_use[holder] <= at
 
@@ -264,6 +267,6 @@ def shape_text(shape: Sequence[Any]) -> str:
     return f"({', '.join(parts)})" if len(parts) != 1 else f"({parts[0]},)"
 
 
-def forward_lines(graph: fx.Graph, names: Names, comments: bool) -> list[str]:
-    """The statements of forward."""
-    return _Forward(graph, names, comments).statements()
+def forward_lines(graph: fx.Graph, names: Names, comments: bool, reserved: set[str]) -> list[str]:
+    """The statements of forward; no variable has a reserved name."""
+    return _Forward(graph, names, comments, reserved).statements()

@@ -29,8 +29,6 @@ class MultiHeadAttention(nn.Module):
         dropout: Fraction of the weights that are dropped while training.
         bias: Whether the projections have biases.
         gate: Whether the heads are multiplied by a sigmoid of a projection of the query.
-        hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that sees
-            nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
     """
 
     def __init__(
@@ -42,7 +40,6 @@ class MultiHeadAttention(nn.Module):
         dropout: float = 0.0,
         bias: bool = True,
         gate: bool = False,
-        hide: str = "fill",
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -52,7 +49,6 @@ class MultiHeadAttention(nn.Module):
         self.dropout = dropout
         self.bias = bias
         self.gate = gate
-        self.hide = hide
         self.query = nn.Linear(sizes[0], num_heads * key_dim, bias)
         self.value = nn.Linear(sizes[1], num_heads * value_dim, bias)
         self.key = nn.Linear(sizes[2], num_heads * key_dim, bias)
@@ -60,7 +56,9 @@ class MultiHeadAttention(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(num_heads * value_dim, sizes[3], bias)
 
-    def forward(self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None, hide: str = "fill"
+    ) -> tuple[Tensor, Tensor]:
         """Let each step of the query look at the values.
 
         Args:
@@ -68,6 +66,8 @@ class MultiHeadAttention(nn.Module):
             value: `(B, S, F)`.
             key: `(B, S, F)`.
             mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
+            hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
+                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
 
         Returns:
             `(B, T, output)`, and the weights `(B, N, T, S)`.
@@ -78,9 +78,9 @@ class MultiHeadAttention(nn.Module):
         )
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
         if mask is not None:
-            scores = scores - 1e9 * ~mask if self.hide == "add" else scores.masked_fill(~mask, -1e9)
+            scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
         weights = scores.softmax(-1)
-        if mask is not None and self.hide == "zero":
+        if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)
         heads = (self.drop(weights) @ v).transpose(1, 2).flatten(2)
         if self.opening is not None:

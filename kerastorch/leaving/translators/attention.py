@@ -104,12 +104,11 @@ def _multi_head(
     def make() -> nn.Module:
         with torch.device("meta"):
             module = helpers.MultiHeadAttention(
-                sizes, layer.num_heads, layer.key_dim, layer.value_dim, layer.dropout, layer.use_bias, layer.use_gate,
-                hide if allowed is not None else "fill",
-            )  # fmt: skip
+                sizes, layer.num_heads, layer.key_dim, layer.value_dim, layer.dropout, layer.use_bias, layer.use_gate
+            )
         return filled(module, layer, _tensors(layer))
 
-    given = {} if allowed is None else {"mask": allowed}
+    given = {} if allowed is None else {"mask": allowed} | ({} if hide == "fill" else {"hide": hide})
     result = t.module(layer, layer.name, make, query, value, key, returns=("out", "weights"), **given)
     return (result[0], result[1]) if return_attention_scores else result[0]
 

@@ -110,10 +110,12 @@ def _time_distributed(t: Builder, layer: Any, x: Value, mask: Any = None) -> Val
     translator = TRANSLATORS.get(type(inner))
     if translator is None:
         raise refusal(layer, f"no module or function of torch is known for {type(inner).__name__}")
-    if isinstance(inner, _POINTWISE):
-        return translator(t, inner, x)
-    flat = x.flatten(0, 1)
-    shape = x.shape_known
-    flat.node.meta["shape"] = (None, *shape[2:])
-    steps = x.shape[:2]
-    return translator(t, inner, flat).unflatten(0, steps)
+    t.inside = layer
+    try:
+        if isinstance(inner, _POINTWISE):
+            return translator(t, inner, x)
+        flat = x.flatten(0, 1)
+        flat.node.meta["shape"] = (None, *x.shape_known[2:])
+        return translator(t, inner, flat).unflatten(0, x.shape[:2])
+    finally:
+        t.inside = None

@@ -1,0 +1,86 @@
+"""Tagger: a model in plain PyTorch.
+
+From the tests.
+
+Written by kerastorch. `load()` makes the model with its weights, which are in model.safetensors;
+running this file computes a recorded example again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def run_masked(rnn: nn.Module, x: Tensor, mask: Tensor, state: Any = None) -> Tensor:
+    """All outputs of an nn.LSTM, nn.GRU or nn.RNN that skips the steps where the mask is False.
+
+    The steps of each row are moved together, run, and moved back; a skipped step repeats the output before it.
+
+    Args:
+        rnn: A module with `batch_first=True`, in one direction.
+        x: `(B, T, F)`.
+        mask: bool `(B, T)`, True = use the step.
+        state: The first state, as the module takes it.
+
+    Returns:
+        `(B, T, U)`; zeros before the first used step.
+    """
+    order = mask.logical_not().byte().argsort(dim=1, stable=True)  # used steps first
+    out, _ = rnn(x.gather(1, order[..., None].expand_as(x)), state)
+    used = mask.cumsum(1)  # so many steps until now
+    latest = (used - 1).clamp(min=0)[..., None].expand_as(out)
+    return out.gather(1, latest) * (used > 0)[..., None]
+
+
+class Tagger(nn.Module):
+    """x: int64 (B, T)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(50, 12)
+        self.context_forward = nn.LSTM(12, 8, batch_first=True)
+        self.context_forward.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.context_backward = nn.LSTM(12, 8, batch_first=True)
+        self.context_backward.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.tags = nn.Linear(16, 6)
+        self.sentence = nn.GRU(16, 4, batch_first=True)
+        self.score = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        mask = x != 0
+        x = self.embedding(x)  # (B, T, 12)
+        forward = run_masked(self.context_forward, x, mask) * mask[..., None]
+        reversed_mask = mask.flip(1)
+        backward = (run_masked(self.context_backward, x.flip(1), reversed_mask) * reversed_mask[..., None]).flip(1)
+        x = torch.cat([forward, backward], dim=-1)  # (B, T, 16)
+        tags = torch.softmax(self.tags(x), dim=-1)  # (B, T, 6)
+        x = run_masked(self.sentence, x, mask)[:, -1]  # (B, 4)
+        x = torch.sigmoid(self.score(x))  # (B, 1)
+        return [tags, x]
+
+
+def load(folder: str | Path = FOLDER) -> Tagger:
+    """The model with its trained weights, in evaluation mode."""
+    model = Tagger()
+    model.load_state_dict(load_file(Path(folder) / "model.safetensors"), strict=True)
+    return model.eval()
+
+
+def replay() -> list[tuple[Tensor, Tensor]]:
+    """The outputs for the recorded inputs, each beside the recorded one."""
+    example = load_file(FOLDER / "example.safetensors")
+    with torch.no_grad():
+        output = load()(example["input_0"])
+    return [(computed, example[f"output_{index}"]) for index, computed in enumerate(output)]
+
+
+if __name__ == "__main__":
+    for computed, recorded in replay():
+        print(f"{tuple(computed.shape)}: largest difference {(computed - recorded).abs().max():.1e}")

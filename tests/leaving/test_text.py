@@ -1,0 +1,114 @@
+"""What generated code looks like, and that no text of a file becomes code in it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kerastorch import Input, Model, Sequential, layers
+from kerastorch.leaving import to_source
+
+KEPT = Path(__file__).parent.parent / "goldens" / "source"
+
+
+def tagger() -> Model:
+    words = Input((None,), dtype="int64", name="words")
+    x = layers.Embedding(50, 12, mask_zero=True, name="embedding")(words)
+    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True, name="lstm"), name="context")(x)
+    tags = layers.Dense(6, activation="softmax", name="tags")(x)
+    score = layers.Dense(1, activation="sigmoid", name="score")(layers.GRU(4, name="sentence")(x))
+    return Model(words, [tags, score], name="tagger")
+
+
+def translator() -> Model:
+    source, target = Input((None, 4), name="source"), Input((None, 3), name="target")
+    y, h, c = layers.LSTM(5, return_sequences=True, return_state=True, name="encoder")(source)
+    x = layers.LSTM(5, return_sequences=True, name="decoder")(target, initial_state=[h, c])
+    x = layers.Concatenate(name="both")([x, layers.Attention(name="attention")([x, y])])
+    x = layers.MultiHeadAttention(2, 3, dropout=0.1, name="look_back")(x, x, use_causal_mask=True)
+    return Model([source, target], layers.TimeDistributed(layers.Dense(7), name="words")(x), name="translator")
+
+
+def hearing() -> Model:
+    return Sequential(
+        [
+            Input((16, 3)),
+            layers.Conv1D(4, 3, strides=2, padding="same", activation="relu", name="first"),
+            layers.BatchNormalization(name="norm"),
+            layers.Bidirectional(layers.GRU(4, return_sequences=True), merge_mode="sum", name="both_ways"),
+            layers.LSTM(3, activation="relu", recurrent_activation="hard_sigmoid", return_sequences=True, name="relu"),
+            layers.GRU(3, reset_after=False, dropout=0.2, go_backwards=True, name="backwards"),
+            layers.Dropout(0.3, name="dropout"),
+            layers.Dense(2, trainable=False, name="score"),
+        ],
+        name="hearing",
+    )
+
+
+def keeping() -> Model:
+    x = Input(batch_shape=(2, 5, 3), name="x")
+    inner = Sequential([Input((5, 4)), layers.Dense(3, activation="tanh", name="deep")], name="inner")
+    y = inner(layers.LSTM(4, return_sequences=True, stateful=True, recurrent_dropout=0.2, name="lstm")(x))
+    return Model(x, {"mean": layers.GlobalAveragePooling1D(name="mean")(y), "all": y}, name="keeping")
+
+
+MODELS = (tagger, translator, hearing, keeping)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_the_text_is_the_one_that_was_kept(make: object, tmp_path: Path) -> None:
+    """`python -m leaving.test_text` in `tests` writes them anew; they are read in review."""
+    to_source(make(), tmp_path, origin="From the tests.")  # type: ignore[operator]
+    name = make.__name__  # type: ignore[attr-defined]
+    assert (tmp_path / "model.py").read_text() == (KEPT / f"{name}.py").read_text()
+
+
+HOSTILE = '"""\nimport os; os.abort()\n"\\'
+
+
+def test_no_text_of_a_file_becomes_code(tmp_path: Path) -> None:
+    names = ["torch", "self", "load", "train", "class", "9 lives", "pad_same", HOSTILE]
+    inputs = [Input((3,), name=name) for name in names]
+    x = layers.Add(name="x")(
+        [layers.Dense(2, name=f"{name} {n}")(x) for n, (name, x) in enumerate(zip(names, inputs, strict=True))]
+    )
+    model = Model(inputs, {HOSTILE: x, "it's": x, "b": layers.ReLU(name="F")(x)}, name=HOSTILE).eval()
+    to_source(model, tmp_path / "out", origin=f"From {HOSTILE}.")
+    text = (tmp_path / "out" / "model.py").read_text()
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)]
+    assert not [node for node in calls if node.attr == "abort"]
+    assert not [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) and node.names[0].name == "os"
+    ]
+    done = subprocess.run([sys.executable, str(tmp_path / "out" / "model.py")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("largest difference") == 3
+
+
+@pytest.mark.parametrize("name", ["tensor", "nn", "torch", "batch norm", "path", "9", "class", ""])
+def test_a_class_has_a_name_of_its_own(name: str, tmp_path: Path) -> None:
+    model = Sequential([Input((3,)), layers.BatchNormalization(), layers.Dense(2)], name=name or None).eval()
+    to_source(model, tmp_path / "out")
+    text = (tmp_path / "out" / "model.py").read_text()
+    names = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert len(names) == len(set(names)) == 2
+    assert not {"Tensor", "Path"} & set(names)
+
+
+def write() -> None:
+    import tempfile
+
+    for make in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            to_source(make(), folder, origin="From the tests.")
+            (KEPT / f"{make.__name__}.py").write_text((Path(folder) / "model.py").read_text())
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    write()
