@@ -12,8 +12,9 @@ from .. import layers
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers.core.operation import apply
-from ._open import in_rows, lengthened, picked
-from ._size import Size, from_the_end, has_batch, same, unknown
+from ._open import in_rows, lengthened, picked, row_numbers
+from ._reads import READS
+from ._size import BATCH, Size, from_the_end, has_batch, same, symbol, unknown
 from ._value import OPEN, ORDER, Value, one_list
 
 if TYPE_CHECKING:
@@ -112,12 +113,13 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     keys = list(key) if isinstance(key, tuple) else [key]
     if isinstance(input, Tensor):
         return _of_constant(tracer, input, keys)
+    keys = [_row_numbers_in(input, item) for item in keys]
     if any(item is ORDER for item in keys):
         if keys.index(ORDER) == input.batch and all(item is ORDER or whole(item) for item in keys):
             return input
         raise UnsupportedError("rows in another order, in another way than x[order]")
     if any(isinstance(item, (Value, Tensor, list)) for item in keys):
-        return _place_of_each_row(input, keys)
+        return _place_of_each_row(tracer, input, keys)
     used = sum(item is not None and item is not Ellipsis for item in keys)
     rest = [slice(None)] * (input.rank - used)
     place = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
@@ -135,9 +137,26 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     return made
 
 
-def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
+def _row_numbers_in(input: Value, key: Any) -> Any:
+    """`range(len(x))`, also as a list, as what `arange(x.size(0))` is."""
+    if not isinstance(key, (range, list)) or input.batch is None or list(key) != list(range(len(key))):
+        return key
+    reads = READS.get()
+    read = [place for place, read in enumerate(reads or ()) if read.symbols == {BATCH} and read.holds is None]
+    if len(key) != input.sizes[input.batch] or reads is None or not read:
+        return list(key)
+    del reads[read[-1]]  # Python has made row numbers of it, and nothing else
+    return row_numbers()
+
+
+def _place_of_each_row(tracer: Tracer, input: Value, keys: list[Any]) -> Value:
     """`x[arange(B), places]`: of each row the place that a number says."""
+    if sum(item is Ellipsis for item in keys) == 1:
+        place = next(place for place, item in enumerate(keys) if item is Ellipsis)
+        keys = [*keys[:place], *[slice(None)] * (input.rank + 1 - len(keys)), *keys[place + 1 :]]
     keys = [*keys, *[slice(None)] * (input.rank - len(keys))]
+    if _names_every_row(input, keys):
+        return _getitem(tracer, input, tuple(slice(None) if isinstance(key, Value) else key for key in keys))
     picked = [dim for dim, key in enumerate(keys) if not isinstance(key, slice)]
     by_number = [dim for dim in picked if not isinstance(keys[dim], int)]
     if (
@@ -164,6 +183,21 @@ def _place_of_each_row(input: Value, keys: list[Any]) -> Value:
     return _sliced(made, [slice(None), *(keys[axis] for axis in rest)])
 
 
+def _names_every_row(input: Value, keys: list[Any]) -> bool:
+    """`x[arange(B), -1]`: numbers and slices beside all rows, with the axes where `x[:, -1]` has them."""
+    rows = [dim for dim, key in enumerate(keys) if isinstance(key, Value) and key.row_numbers]
+    others = [key for key in keys if not isinstance(key, Value)]
+    if (
+        rows != [input.batch]
+        or len(others) + 1 != len(keys)
+        or not all(_picks(key) or isinstance(key, slice) for key in others)
+    ):
+        return False
+    numbered = [dim for dim, key in enumerate(keys) if not isinstance(key, slice)]
+    together = numbered[-1] - numbered[0] == len(numbered) - 1
+    return together or not any(isinstance(key, slice) for key in keys[: rows[0]])
+
+
 def _of_constant(tracer: Tracer, constant: Tensor, keys: list[Any]) -> Value:
     """`table[:, :T]`: as many places of a constant as there are steps."""
     if any(isinstance(key, (Value, Tensor, list)) for key in keys):
@@ -186,7 +220,19 @@ def whole(key: Any) -> bool:
     return isinstance(key, slice) and key.start in (None, 0) and key.stop is None and key.step in (None, 1)
 
 
+def _all_rows(key: Any) -> bool:
+    """`x[:len(x)]`."""
+    return (
+        isinstance(key, slice)
+        and unknown(key.stop)
+        and same(key.stop, symbol(BATCH, 1))
+        and whole(slice(key.start, None, key.step))
+    )
+
+
 def _sliced(input: Value, per_axis: Sequence[Any]) -> Value:
+    if input.batch is not None and _all_rows(per_axis[input.batch]):
+        per_axis = [slice(None) if axis == input.batch else key for axis, key in enumerate(per_axis)]
     if all(map(whole, per_axis)):
         return input
     if input.batch is not None and not whole(per_axis[input.batch]):

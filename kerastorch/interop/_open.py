@@ -198,7 +198,7 @@ def _arange(tracer: Tracer, *bounds: Any, start: Any = 0, end: Any = None, step:
         raise UnsupportedError("arange of sizes with another step than 1 and -1, or of numbers that are no sizes")
     dtype = options.get("dtype") or torch.int64
     if not unknown(first) and same(last, symbol(BATCH, 1)) and not first and step == 1:
-        return Value((0,), _no_row_numbers, row_numbers=True)
+        return row_numbers()
     if has_batch(last) or has_batch(first):
         raise UnsupportedError(_NO_ROWS)
     count = (last - first) * step
@@ -220,6 +220,11 @@ def _arange(tracer: Tracer, *bounds: Any, start: Any = 0, end: Any = None, step:
 
 
 _NO_ROWS = "numbers of the rows: a constant must not depend on the batch size"
+
+
+def row_numbers() -> Value:
+    """The numbers of the rows, `arange(x.size(0))`: something for an index alone."""
+    return Value((0,), _no_row_numbers, row_numbers=True)
 
 
 def _no_row_numbers() -> SymbolicTensor:

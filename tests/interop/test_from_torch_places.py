@@ -12,6 +12,7 @@ from _close import assert_close
 from torch import Tensor, nn
 
 import kerastorch as kt
+from kerastorch.errors import UnsupportedError
 
 from ._helpers import of_model, of_module, randomize
 
@@ -40,6 +41,14 @@ def by_gather(m: Any, x: Tensor, n: Tensor) -> Tensor:
 OPEN: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "last": last,
     "gather": by_gather,
+    "range": lambda m, x, n: m.rnn(x)[0][range(len(x)), n - 1],
+    # Three columns: on TensorFlow Keras 3.15 takes (B, 1) for a bias where it adds that to (B, B), with 4 rows here.
+    "list of a range": lambda m, x, n: m.rnn(x)[0][list(range(x.size(0))), n - 1, 2:] + x[range(len(x)), 0, :1],
+    "len": lambda m, x, n: m.rnn(x)[0][torch.arange(len(x)), n - 1][: len(x)],
+    "rows by number": lambda m, x, n: m.rnn(x)[0][torch.arange(len(x)), -1],
+    "rows and the last place by its size": lambda m, x, n: m.rnn(x)[0][torch.arange(len(x)), x.size(1) - 1, 2],
+    "rows by number, and slices": lambda m, x, n: m.rnn(x)[0][torch.arange(len(x)), 1:, ..., 2],
+    "rows in the middle": lambda m, x, n: m.rnn(x)[0].transpose(0, 1)[-1, range(len(x)), 1:3],
     "gather of sizes": lambda m, x, n: m.rnn(x)[0].gather(1, (n - 1)[:, None, None].expand(x.size(0), 1, UNITS))[:, 0],
     "long": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0), device=x.device).long(), (n - 1).long(), :],
     "before it": lambda m, x, n: m.rnn(x)[0][torch.arange(x.shape[0]), n - 2],
@@ -164,13 +173,31 @@ def test_assigned_places(name: str) -> None:
             assert_close(of_model(model, (x, n)), of_module(module, (x, n)))
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m, x, n: m.rnn(x)[0][range(len(x)), n - 1] * len(range(len(x))),
+        lambda m, x, n: m.rnn(x)[0][[0, 1, 2], n - 1],
+        lambda m, x, n: m.rnn(x)[0][range(x.size(0) - 1), 0],
+        lambda m, x, n: m.rnn(x)[0][[2, 1, 0], 0] + 0 * int(x.size(0)),
+    ],
+)
+def test_rows_that_only_the_example_has(function: Any) -> None:
+    with pytest.raises(UnsupportedError, match=r"read as a plain number|with a tensor or a list, in another way"):
+        kt.from_torch(Places(function), example(3, 7, UNITS))
+
+
 def test_a_loop_that_assigns_is_joined_once() -> None:
     model: Any = kt.from_torch(randomize(Places(decoded)), example(3, 7))
     assert sum(layer._class_name == "Concatenate" for layer in model.layers) == 1
 
 
 @pytest.mark.parametrize(
-    "name", ["last", "gather", "time first", "of features", "masked", "decoder", "steps", "several times", "ends"]
+    "name",
+    [
+        *("last", "gather", "time first", "of features", "masked", "decoder", "steps", "several times", "ends"),
+        *("list of a range", "rows by number, and slices"),
+    ],
 )
 def test_keras_has_the_same_places(name: str, keras_worker: Any, tmp_path: Path) -> None:
     module = randomize(Places((FIXED | OPEN | ASSIGNED)[name]))
