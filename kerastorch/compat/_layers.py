@@ -210,6 +210,8 @@ def _input_layer(context: Context, given: dict[str, Any], name: str, form: Form)
     if boolean(given.get("ragged") or False, f"{where}, ragged"):
         made["ragged"] = True
         context.rule(name, "takes ragged tensors in Keras: pass a padded one, and mask= (batch, timesteps), here")
+    if boolean(given.get("optional") or False, f"{where}, optional"):
+        made["optional"] = True
     return LayerSpec("InputLayer", name, made, era=context.writer.era)
 
 

@@ -34,7 +34,7 @@ class Slices(Source):
     """Slices of arrays, which are not copied: a memory map is read batch by batch."""
 
     def __init__(self, arrays: Any, batch_size: int, where: str) -> None:
-        flat = leaves(arrays)
+        flat = [array for array in leaves(arrays) if array is not None]  # an optional input may be left out
         counts = {array.shape[0] if array.ndim else 0 for array in flat}
         if len(counts) != 1:
             raise ShapeError(f"{where}: the inputs have different numbers of rows: {sorted(counts)}.")
@@ -47,7 +47,7 @@ class Slices(Source):
     def draw(self, count: int | None) -> Iterator[Any]:
         for start in range(0, self.rows_of(count), self.batch_size):
             part = slice(start, start + self.batch_size)
-            yield map_structure(lambda array, part=part: array[part], self.arrays)
+            yield map_structure(lambda array, part=part: None if array is None else array[part], self.arrays)
 
     def rows_of(self, count: int | None) -> int:
         return self.rows if count is None else min(self.rows, count * self.batch_size)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ._protocol import AnyModel
 
 
-def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Tensor]:
-    """The given tensors in the order of the model's inputs, checked against the declared shapes, before any cast.
+def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
+    """The given tensors in the order of the model's inputs, checked against the declared shapes, before any cast;
+    None for an optional one that is left out.
 
     A declared batch size binds stateful models alone, as in Keras.
     """
@@ -39,13 +40,21 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Tensor]:
     if len(flat) != len(layers):
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
     for layer, tensor in zip(layers, flat, strict=True):
-        if not isinstance(tensor, Tensor) and not layer.is_text:
+        if tensor is None and not layer.optional:
+            raise ArgumentError(
+                f"{repr_of(model)}: input {layer.name!r} is not optional: expected a tensor of shape "
+                f"{layer.batch_shape}, got None; Input(..., optional=True) lets it be left out."
+            )
+        if tensor is not None and not isinstance(tensor, Tensor) and not layer.is_text:
             raise ArgumentError(
                 f"{repr_of(model)}: input {layer.name!r}: expected a tensor of shape {layer.batch_shape}, got "
                 f"{quote(tensor)}."
             )
-    flat = [in_rank(tensor, layer.batch_shape) for layer, tensor in zip(layers, flat, strict=True)]
+    pairs = list(zip(layers, flat, strict=True))
+    flat = [None if tensor is None else in_rank(tensor, layer.batch_shape) for layer, tensor in pairs]
     for layer, tensor in zip(layers, flat, strict=True):
+        if tensor is None:
+            continue
         wanted, got = layer.batch_shape, tuple(tensor.shape)
         differ = [place for place, size in enumerate(wanted) if size is not None and got[place : place + 1] != (size,)]
         if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
@@ -53,10 +62,10 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Tensor]:
     return flat
 
 
-def cast_inputs(model: AnyModel, tensors: list[Tensor]) -> list[Tensor]:
+def cast_inputs(model: AnyModel, tensors: list[Any]) -> list[Any]:
     """Inputs in the dtypes that the model's `Input`s state."""
     places = zip(model._input_layers, tensors, model._ids, strict=True)
-    return [layer._cast(tensor, ids) for layer, tensor, ids in places]
+    return [None if tensor is None else layer._cast(tensor, ids) for layer, tensor, ids in places]
 
 
 @overload

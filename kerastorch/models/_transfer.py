@@ -121,7 +121,7 @@ def transfer_to(model: AnyModel, batches: Iterator[Any]) -> Transfer:
 
 
 def _rows(batch: Any) -> int:
-    first = leaves(batch)[0]
+    first = next(leaf for leaf in leaves(batch) if leaf is not None)  # an optional input may be left out
     return first.shape[0] if first.ndim else 0
 
 
@@ -131,7 +131,7 @@ def _pinned(part: Any) -> Any:
 
 def _tensor(array: Any) -> Any:
     """A tensor on the array's memory; a copy of what torch cannot look at; texts as they are."""
-    if isinstance(array, Tensor) or is_text_array(array):
+    if array is None or isinstance(array, Tensor) or is_text_array(array):
         return array
     array = np.asarray(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)

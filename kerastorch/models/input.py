@@ -25,6 +25,7 @@ class InputLayer(Layer):
         shape: Without the batch axis, None where a size is not known.
         batch_size: Fixed batch size, or None.
         batch_shape: Shape with the batch axis, instead of the two.
+        optional: The model may get None for it, which goes to the layers that take the input.
         ragged: Rows have steps of their own number: a model takes a padded tensor for them, and must get `mask=`.
         dtype: Of the data: a name or a torch dtype. What a model is called with is cast to it, as in Keras; a floating
             one follows `.double()` and `.half()`. "string": arrays of text, for a layer such as
@@ -56,7 +57,7 @@ class InputLayer(Layer):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        for argument, value in dict(sparse=sparse, optional=optional, input_tensor=input_tensor).items():
+        for argument, value in dict(sparse=sparse, input_tensor=input_tensor).items():
             if value:
                 raise UnsupportedError(f"Input: {argument}={value!r} is not supported; pass dense tensors.")
         if (shape is None) == (batch_shape is None):
@@ -70,13 +71,14 @@ class InputLayer(Layer):
         self.is_text = dtype == "string"
         self.input_dtype = torch.int64 if self.is_text else any_dtype(dtype)  # of what is made of texts
         self.ragged = False if ragged is None else check.boolean("ragged", ragged)
+        self.optional = False if optional is None else check.boolean("optional", optional)
         self._follows = False  # whether `.double()` or the like has changed the dtype
         self._built, self._build_shape = True, self.batch_shape
 
     def get_config(self) -> dict[str, Any]:
         dtype = "string" if self.is_text else dtype_name(self.input_dtype)
         config = {"batch_shape": list(self.batch_shape), "dtype": dtype, "name": self.name}
-        return config | ({"ragged": True} if self.ragged else {})
+        return config | {key: True for key in ("ragged", "optional") if getattr(self, key)}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
@@ -141,7 +143,7 @@ def Input(
         dtype: Of the data: "float32", "int64", ... ; torch's default float if None. The model casts its inputs to it.
         batch_shape: Shape with the batch axis: `(32, 20, 5)`.
         name: Name of the input.
-        **options: `ragged`: see `InputLayer`; `sparse`, `optional`: accepted if they are None or False.
+        **options: `optional`, `ragged`: see `InputLayer`; `sparse`: accepted if it is None or False.
 
     Returns:
         A symbolic tensor of shape `(batch, *shape)`.

@@ -20,6 +20,7 @@ KERAS3_ONLY: Mapping[str, tuple[Any, ...]] = {
     "use_gate": (False,),
     "sliding_window": (None,),
     "rms_scaling": (False,),
+    "optional": (False,),
     "renorm": (False,),  # and the layer of TensorFlow 1, which tf-keras has beside its own
 }
 # Arguments that tf-keras does not take -> values with which they say nothing.

@@ -42,7 +42,6 @@ HARMLESS: dict[str, tuple[list[Any], Any]] = {
     "virtual_batch_size": ([None], 3),
     "adjustment": ([None], "f"),
     "sparse": ([False, None], True),
-    "optional": ([False, None], True),
 }
 
 
@@ -51,7 +50,7 @@ CLASSES: dict[str, tuple[str, dict[str, Any]]] = {
     **dict.fromkeys(("time_major", "enable_caching_device", "return_runtime"), ("LSTM", {"units": 2})),
     "reverse_state_order": ("StackedRNNCells", {"cells": [{"class_name": "GRUCell", "config": {"units": 2}}]}),
     **dict.fromkeys(("virtual_batch_size", "adjustment"), ("BatchNormalization", {"axis": [-1]})),
-    **dict.fromkeys(("sparse", "optional"), ("InputLayer", {"batch_input_shape": [None, 4, 3]})),
+    "sparse": ("InputLayer", {"batch_input_shape": [None, 4, 3]}),
 }
 
 

@@ -363,3 +363,23 @@ def test_masks_are_cut_as_the_rows_are(rng: np.random.Generator) -> None:
         model.predict(data, mask=[None, mask[:6]])
     with pytest.raises(ArgumentError, match=r"mask= goes with arrays, got 'list_iterator'; call predict_on_batch"):
         model.predict(iter([data]), mask=[None, mask])
+
+
+def test_an_optional_input_may_be_left_out() -> None:
+    class Maybe(layers.Layer):
+        def call(self, x: Any, y: Any = None) -> Any:
+            return x * 2 if y is None else x + y
+
+        def compute_output_shape(self, x_shape: Any, y_shape: Any = None) -> Any:
+            return x_shape
+
+    inputs = [Input((3,), name="x"), Input((3,), name="y", optional=True)]
+    model = Model(inputs, Maybe()(*inputs))
+    x = np.arange(15, dtype="float32").reshape(5, 3)
+    np.testing.assert_array_equal(model.predict([x, None], batch_size=2, verbose=0), x * 2)
+    np.testing.assert_array_equal(model.predict({"x": x, "y": None}, verbose=0), x * 2)
+    np.testing.assert_array_equal(model.predict([x, x + 1], verbose=0), 2 * x + 1)
+    with pytest.raises(
+        ArgumentError, match=r"input 'x' is not optional: expected a tensor of shape \(None, 3\), got None"
+    ):
+        model.predict([None, x], verbose=0)

@@ -259,3 +259,32 @@ def nesting_stays(k: Any, directory: str) -> Any:
     found += [kinds(k.layers.LSTM(2, return_state=True)(k.Input((4, 3))))]
     found += [kinds(k.layers.LSTM(2, return_state=True)(data(2, 4, 3)))]
     return found
+
+
+@case
+def optional_inputs(k: Any, directory: str) -> Any:
+    class Maybe(k.layers.Layer):
+        def call(self, x: Any, y: Any = None) -> Any:
+            return x * 2.0 if y is None else x + y
+
+        def compute_output_shape(self, x_shape: Any, y_shape: Any = None) -> Any:
+            return x_shape
+
+    first, second = k.Input((3,), name="first"), k.Input((3,), name="second", optional=True)
+    outputs = Maybe()(first, second)
+    model = k.Model([first, second], outputs)
+    named = k.Model({"first": first, "second": second}, outputs)
+    x, y = data(2, 3), data(2, 3) + 1
+    found = [value(model([x, None])), value(model([x, y]))]
+    found += [value(named({"first": x, "second": None})), value(named({"first": x, "second": y}))]
+    found.append(k.layers.InputLayer((3,), optional=True).get_config()["optional"])
+    path = os.path.join(directory, "optional.keras")
+    model.save(path)
+    again = k.models.load_model(path, custom_objects={"Maybe": Maybe})
+    found += [value(again([x, None])), again.get_layer("second").optional, again.get_layer("first").optional]
+    for wrong in ([None, y], [None, None]):
+        try:
+            model(wrong)
+        except ValueError as error:
+            found.append("not optional" in str(error))
+    return found

@@ -59,7 +59,6 @@ UNLESS: Mapping[str, Unless] = {
     "virtual_batch_size": Unless((None,), "statistics over parts of a batch are not supported; leave it out"),
     "adjustment": Unless((None,), "it is a Python function, which no file holds; leave it out"),
     "sparse": Unless((False, None), "sparse inputs are not supported; make the input dense"),
-    "optional": Unless((False, None), "optional inputs are not supported; make the input required"),
     "input_tensor": Unless((None,), "an input bound to a TensorFlow tensor is not supported; give it a shape"),
     "type_spec": Unless((None,), "an input made from a TypeSpec is not supported; give it a shape"),
     "quantization_config": Unless((None,), "quantized layers are not supported; save the model before quantizing it"),

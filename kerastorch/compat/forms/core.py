@@ -33,6 +33,6 @@ FORMS: Mapping[str, Form] = {
     "Permute": Form(keys("dims"), ("dims",)),
     "Operation": Form(keys("function arguments"), ("function", "arguments")),
     "InputLayer": Form(
-        keys("batch_shape dtype ragged"), old=keys("input_tensor type_spec"), unless=keys("sparse optional")
+        keys("batch_shape dtype optional ragged"), old=keys("input_tensor type_spec"), unless=keys("sparse")
     ),
 }
