@@ -112,3 +112,42 @@ def test_row_dtypes_of_attributes(keras_worker: KerasWorker) -> None:
     assert ours == {**theirs, **half, **dict.fromkeys(("layer", "weight", "symbol"), torch.float32)}
     for dtype in ("float64", torch.float64, kt.DTypePolicy("float64")):
         assert layers.Dense(2, dtype=dtype).dtype == torch.float64
+
+
+def test_row_adam_on_an_embedding(keras_worker: KerasWorker) -> None:
+    """Rows looked up once move alike; one that is looked up twice moves farther in Keras 3 on TensorFlow."""
+    table = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    words, slopes = np.array([0, 1, 1, 3]), np.ones((4, 2), "float32")
+    layer = layers.Embedding(4, 2)
+    layer.build((None,))
+    layer.set_weights([table])
+    optimizer = kt.optimizers.Adam(0.01, params=layer)
+    (layer(torch.tensor(words)) * torch.from_numpy(slopes)).sum().backward()
+    optimizer.step()
+    mine = layer.get_weights()[0] - table
+    for framework, farther in (("keras3", 2.0), ("keras2", 1.0)):
+        theirs = keras_worker.call(framework, "facts:adam_on_a_table", table, words, slopes) - table
+        floor = 2**-24 / 1e-3 / 2 + 2**-24 / 0.01  # of Keras's correction, 1 - 0.999; and of a sum with the table
+        assert_close(mine[[0, 2, 3]], theirs[[0, 2, 3]], floor)
+        assert_close(mine[1] * np.sqrt(np.float32(farther)), theirs[1], floor)
+
+
+def test_row_swapped_averages(keras_worker: KerasWorker) -> None:
+    """Keras on TensorFlow exchanges both by sums and differences, which round; here weights come back as they were."""
+    rng = np.random.default_rng(1)
+    weight, average = 1e-4 * rng.normal(size=(3, 2)).astype("float32"), rng.normal(size=(3, 2)).astype("float32")
+    theirs = keras_worker.call("keras3", "facts:swapped_averages", weight, average)
+    assert not np.array_equal(theirs["back"], weight)
+    assert_close(theirs["back"], weight, 2**-23, scale=1.0)  # a last place of the averages
+    assert_close(theirs["inside"], average, 2**-23)
+    model = Sequential([Input((3,)), layers.Dense(2, use_bias=False)])
+    model.compile(kt.optimizers.SGD(0.1, use_ema=True, params=model), "mse")
+    model.set_weights([weight])
+    (part,) = model.parameters()
+    model.optimizer.state[part]["average"] = torch.from_numpy(average.T.copy())
+    callback = kt.callbacks.SwapEMAWeights()
+    callback.set_model(model)
+    callback.on_test_begin()
+    assert np.array_equal(model.get_weights()[0], average)
+    callback.on_test_end()
+    assert np.array_equal(model.get_weights()[0], weight)

@@ -90,3 +90,34 @@ def public_names(keras: Any) -> list[str]:
     things += [keras.Sequential([keras.Input((4, 3)), lstm]), keras.layers.RNN(keras.layers.LSTMCell(2))]
     names = {name for thing in things for name in (*dir(type(thing)), *vars(thing))}
     return sorted(name for name in names if not name.startswith("_"))
+
+
+def adam_on_a_table(k: ModuleType, table: np.ndarray, words: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """The table of an Embedding after Adam's first step on `sum(slopes * table[words])`."""
+    import tensorflow as tf
+
+    layer = k.layers.Embedding(*table.shape)
+    layer.build((None,))
+    layer.set_weights([table])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(slopes * layer(words))
+    weights = layer.trainable_weights
+    held = [getattr(weight, "value", weight) for weight in weights] if k.__name__ == "keras" else weights
+    optimizer = k.optimizers.Adam(learning_rate=0.01)
+    optimizer.apply_gradients(zip(tape.gradient(loss, held), weights, strict=True))
+    return layer.get_weights()[0]
+
+
+def swapped_averages(k: ModuleType, weight: np.ndarray, average: np.ndarray) -> dict[str, np.ndarray]:
+    """A weight while SwapEMAWeights has its average in the model, and when it is back."""
+    model = k.Sequential([k.Input((weight.shape[0],)), k.layers.Dense(weight.shape[1], use_bias=False)])
+    model.compile(k.optimizers.SGD(0.1, use_ema=True), "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.set_weights([weight])
+    model.optimizer._model_variables_moving_average[0].assign(average)
+    callback = k.callbacks.SwapEMAWeights()
+    callback.set_model(model)
+    callback.on_test_begin()
+    inside = model.get_weights()[0]
+    callback.on_test_end()
+    return {"inside": inside, "back": model.get_weights()[0]}
