@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from ..errors import ArgumentError, quote
 
 NAMES = ("python", "keras", "backend", "custom", "trust", "seed", "timeout")
 
@@ -34,3 +37,22 @@ def show_progress() -> Callable[[str], None] | None:
     if not sys.stderr.isatty():
         return None
     return lambda text: print(f"kerastorch: {text}", file=sys.stderr, flush=True)
+
+
+def add_custom_here(parser: argparse.ArgumentParser) -> None:
+    """The option --custom-here."""
+    parser.add_argument(
+        "--custom-here", metavar="M.py", action="append", default=[], help="run here for custom objects of kerastorch"
+    )
+
+
+def custom_objects(paths: Sequence[str]) -> dict[str, Any] | None:
+    """The classes and functions of the Python files that the caller has named, by name; None where there are none."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        try:
+            names = runpy.run_path(path)
+        except (OSError, SyntaxError) as error:
+            raise ArgumentError(f"--custom-here {quote(path)} cannot be run: {error}") from error
+        found.update((name, value) for name, value in names.items() if callable(value) and not name.startswith("__"))
+    return found or None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, quote
 
@@ -22,24 +23,26 @@ def add_arch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arch", metavar="A.json", help="for a file of weights only: the model's to_json() text")
 
 
-def load(options: argparse.Namespace) -> Model:
+def load(options: argparse.Namespace, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model of FILE, or of --arch with the weights of FILE."""
-    return load_reported(options)[0]
+    return load_reported(options, custom_objects)[0]
 
 
-def load_reported(options: argparse.Namespace) -> tuple[Model, LoadReport]:
+def load_reported(
+    options: argparse.Namespace, custom_objects: Mapping[str, Any] | None = None
+) -> tuple[Model, LoadReport]:
     """The same, with what was done."""
     from dataclasses import replace
 
     from ..load import load_model_reported, load_weights, model_from_json_reported
 
     if options.arch is None:
-        return load_model_reported(options.file)
+        return load_model_reported(options.file, custom_objects)
     try:
         with open(options.arch, encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"--arch {quote(options.arch)} cannot be read as text: {error}") from error
-    model, rules = model_from_json_reported(text)
+    model, rules = model_from_json_reported(text, custom_objects)
     report = load_weights(model, options.file)
     return model, replace(report, rules=(*rules, *report.rules))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, quote
-from ._keras import add_keras, keras_options, show_progress
+from ._keras import add_custom_here, add_keras, custom_objects, keras_options, show_progress
 from ._loading import add_arch, add_file, load
 from ._printing import make_console, print_table, shown, write_json
 
@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     add_file(parser)
     add_arch(parser)
     add_keras(parser)
+    add_custom_here(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,10 +48,12 @@ def _run_parity(options: argparse.Namespace) -> int:
 
     if options.prefix is not None:
         raise ArgumentError("verify: --prefix belongs to --golden.")
+    own = custom_objects(options.custom_here)
     if options.recording is not None:
-        report = compare(read_recording(options.recording), load(options))
+        report = compare(read_recording(options.recording), load(options, own))
     else:
-        report = check_parity(options.file, arch=options.arch, progress=show_progress(), **keras_options(options))
+        again = {"arch": options.arch, "progress": show_progress(), **keras_options(options)}
+        report = check_parity(options.file, custom_objects=own, **again)
     if options.json is not None:
         write_json(report.to_dict(), options.json)
     if options.html is not None:
@@ -65,7 +68,8 @@ def _run_golden(options: argparse.Namespace) -> int:
 
     golden = _read_golden(options.golden)
     prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options.file, golden)
-    comparisons = compare_golden(load(options), golden, prefix)
+    own = custom_objects(options.custom_here)
+    comparisons = compare_golden(load(options, own), golden, prefix)
     console = make_console()
     print_table(console, TITLES, [item.cells for item in comparisons], right=(2, 3, 4))
     wrong = sum(item.verdict != "same" for item in comparisons)

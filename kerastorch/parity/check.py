@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,7 @@ def check_parity(
     keras: str = "auto",
     arch: str | os.PathLike[str] | None = None,
     custom: Sequence[str | os.PathLike[str]] = (),
+    custom_objects: Mapping[str, Any] | None = None,
     trust: bool = False,
     timeout: float = 600.0,
     self_check: bool = True,
@@ -73,6 +74,7 @@ def check_parity(
         keras: Which Keras: "auto", "keras", "tf_keras" or "tensorflow"; see `record`.
         arch: For a file of weights: a file with the model's `to_json()` text.
         custom: Python files that are run there; their classes and functions are the model's custom objects.
+        custom_objects: The same for the model here, where it is read from the file: see `load_model`.
         trust: Whether Keras may run a file that names more than Keras's own layers.
         timeout: Seconds for the process of Keras.
         self_check: Whether faults are planted, where there is parity, to see that they would have been noticed.
@@ -105,7 +107,8 @@ def check_parity(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerastorch-parity-")))
         if isinstance(reference, (str, os.PathLike)) and not _is_recording(reference):
-            loaded = load_checked(reference, arch, trust)
+            # A model that is given need not be in the file in words that are known here.
+            loaded = load_checked(reference, arch, trust, custom_objects) if model is None or not trust else model
             there = {"backend": backend, "python": python, "keras": keras, "arch": arch, "custom": custom}
             recording = record(
                 reference, folder / "recording.npz", inputs=given, trust=trust, timeout=timeout, progress=progress,
@@ -113,7 +116,7 @@ def check_parity(
             )  # fmt: skip
             recording = replace(recording, path=os.fspath(reference))
             _same_file(recording, reference)
-            if model is None and given is None and optimizer is None and loss is None:
+            if all(item is None for item in (model, given, optimizer, loss, custom_objects)):
                 again = _command(reference, there, seed, trust)
             model = loaded if model is None else model
         elif isinstance(reference, (str, os.PathLike, Recording)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, MissingLayersError, UnsafeFileError, quote
@@ -34,13 +34,19 @@ PARTS = {
 }
 
 
-def load_checked(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None, trust: bool) -> Model:
+def load_checked(
+    file: str | os.PathLike[str],
+    arch: str | os.PathLike[str] | None,
+    trust: bool,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Model:
     """The model of a file, read here, after a look at what Keras would run.
 
     Args:
         file: The model file, or with `arch` a file of weights.
         arch: A file with the model's `to_json()` text.
         trust: Whether that does not matter.
+        custom_objects: For classes and functions that are somebody's own: see `load_model`.
 
     Raises:
         UnsafeFileError: Keras would run what the file says, and it is not trusted.
@@ -53,8 +59,8 @@ def load_checked(file: str | os.PathLike[str], arch: str | os.PathLike[str] | No
         raise _refused(file, found)
     try:
         if arch is None:
-            return load_model(file)
-        model = model_from_json(_text(arch))
+            return load_model(file, custom_objects)
+        model = model_from_json(_text(arch), custom_objects)
         load_weights(model, file)
         return model
     except MissingLayersError as error:
