@@ -43,6 +43,7 @@ from .random import set_seed as set_seed
 from .regularizers import Regularizer as Regularizer
 
 if TYPE_CHECKING:
+    from . import export as export
     from . import saving as saving
     from .leaving import to_source as to_source
     from .load import Limits as Limits
@@ -77,7 +78,6 @@ _ABSENT = {
     "mixed_precision": "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
     "Function": "use Model(inputs, outputs).",
     "device": "use torch.device(...) as a context manager.",
-    "export": "use torch.export, as in docs/compile.md.",
     "name_scope": "give layers their names.",
     "tree": "use torch.utils._pytree, or optree.",
     "visualization": "pictures of models are not there yet; model.summary() shows layers, shapes and connections.",
@@ -106,6 +106,10 @@ def _fetch(name: str) -> _Any:
         from . import parity
 
         globals().update({item: getattr(parity, item) for item in _CHECKERS})
+        return globals()[name]
+    if name == "export":
+        from .export import export_model as _  # it sets `export`
+
         return globals()[name]
     if name == "__version__":
         return version()
@@ -167,6 +171,15 @@ _namespaces.fill(
 )
 
 
+def _export(*args: _Any, **options: _Any) -> None:
+    from .export import export_model
+
+    export_model(*args, **options)
+
+
+_outside.provide("export", _export)
+
+
 def _load_keras_state() -> _Any:
     from .resuming import load_keras_state
 
@@ -185,6 +198,7 @@ _MODULES = (
     "convert",
     "dtype_policies",
     "errors",
+    "export",
     "initializers",
     "layers",
     "losses",

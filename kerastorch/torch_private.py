@@ -11,6 +11,7 @@ operators torch keeps compatible. `tests/test_torch_private.py` finds every othe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -77,8 +78,20 @@ def is_exporting() -> bool:
 
 
 def is_exporting_to_onnx() -> bool:
-    """Whether `torch.onnx.export` takes the graph, by way of `torch.export`."""
-    return is_exporting() and torch.onnx.is_in_onnx_export()
+    """Whether `torch.onnx.export` takes the graph, by way of `torch.export`.
+
+    Dynamo takes torch's public function for one that says no. It must see the flag: where the way that runs the model
+    itself has ended in an error of ours, torch tries again with Dynamo, and an export there would not be ONNX's.
+    """
+    if not is_exporting():
+        return False
+    if torch.compiler.is_dynamo_compiling():
+        return bool(getattr(_onnx_flags(), "_is_onnx_exporting", False))
+    return torch.onnx.is_in_onnx_export()
+
+
+def _onnx_flags() -> Any:
+    return sys.modules.get("torch.onnx._internal.exporter._flags")
 
 
 def is_traced_to_onnx() -> bool:

@@ -93,8 +93,8 @@ class _Weight(Tensor):
             raise ArgumentError(f"{quote(self.name)} is not trained by gradients: torch keeps it in a buffer.")
         self.requires_grad_(bool(value))
 
-    def numpy(self) -> np.ndarray:  # type: ignore[override]
-        """A copy as a numpy array; bfloat16, which numpy does not have, becomes float32."""
+    def numpy(self, *, force: bool = False) -> np.ndarray:  # type: ignore[override]
+        """A copy as a numpy array; bfloat16, which numpy does not have, becomes float32. `force` is always done."""
         return to_numpy(self)
 
     def assign(self, value: Any) -> Tensor:

@@ -107,7 +107,7 @@ def masked(
     shortest, longest = _lengths(last, mask.shape[1])
     if shortest == mask.shape[1]:
         return kernel(x, states, weights)
-    if torch_private.is_traced_to_onnx():  # which has no stable sort
+    if torch_private.is_exporting() or torch_private.is_traced_to_onnx():  # ONNX has no stable sort
         packed = onnx_operators.to_front(x, mask, seen)
     elif shortest == longest and len(mask) == 1:
         packed = take_steps(x, mask.nonzero()[:, 1].unsqueeze(0))

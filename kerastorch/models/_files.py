@@ -94,6 +94,35 @@ class OnDisk:
             self, filepath, overwrite, max_shard_size, save_format=save_format, dialect=dialect
         )
 
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **options: Any,
+    ) -> None:
+        """Write the model for inference outside of Keras and kerastorch, as `keras.Model.export`.
+
+        Args:
+            filepath: Where to.
+            format: "onnx", which onnxruntime and others run, or "torch", a `.pt2` program of `torch.export` that needs
+                neither Keras nor kerastorch to load. Keras's others are refused, its default among them.
+            verbose: Whether to say more; False: nothing at all.
+            input_signature: Shapes and dtypes of the inputs, nested as they are: `InputSpec`s, tensors, or shapes, in
+                which None is any size. None: as the model was made or first called, its batch of any size.
+            **options: "onnx": `opset_version`. "torch": `standalone=False` keeps the operators of kerastorch, which
+                must then be imported to load the program, and with which it can be traced again; and those of
+                `torch.export.export` (`strict`, `dynamic_shapes`, ...).
+
+        The states of stateful layers become inputs and outputs of an ONNX model, `NAME_state_0` and
+        `NAME_state_0_out`; a program of torch keeps them itself, and begins with zeros.
+
+        Raises:
+            UnsupportedError: The format, or a layer of this model in it, is not supported.
+        """
+        outside("export")(self, filepath, format, verbose, input_signature, **options)
+
     def to_json(self, *, dialect: Any = "keras3") -> str:
         """The architecture as text, as Keras's `to_json`: `model_from_json` of Keras and of kerastorch read it."""
         return outside("to_json")(self, dialect=dialect)

@@ -31,6 +31,7 @@ from ._protocol import AnyModel
 from ._rows import follow_rows
 from ._running import Runs
 from ._training import Trains
+from .forward_signature import naming_inputs
 from .graph_config import GRAPH_KEYS, functional_config, takes_graph
 from .input import InputLayer
 from .outside import outside
@@ -260,6 +261,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         # Its inputs know their dtypes.
         return as_tensor(leaf, self._on_device) if self._carries_masks else super()._as_tensor(leaf)
 
+    @naming_inputs
     def forward(
         self,
         *inputs: Any,

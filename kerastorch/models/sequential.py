@@ -25,6 +25,7 @@ from ._edges import Masked, call_masked, map_masked
 from ._given import cast_inputs, flat_inputs, flat_masks, in_rank, mask_of
 from ._layer_list import HeldLayers
 from ._rows import rows_after
+from .forward_signature import naming_inputs
 from .graph_config import sequential_config
 from .input import InputLayer
 from .model import Model
@@ -222,6 +223,7 @@ class Sequential(Model):
     def _out_shape(self) -> Any:
         return self.compute_output_shape(self._in_shape)
 
+    @naming_inputs
     def forward(self, *inputs: Any, mask: Any = None, training: bool | None = None, with_masks: bool = False) -> Any:
         """Run the layers one after the other.
 

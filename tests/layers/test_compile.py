@@ -197,7 +197,7 @@ def test_a_program_holds_one_node_for_the_kernel_and_does_use_the_mask() -> None
 def test_a_model_with_masks_is_exported_saved_and_loaded() -> None:
     model = model_with_masks().eval()
     batch, time = torch.export.Dim("batch"), torch.export.Dim("time")
-    program = torch.export.export(model, tuple(tokens()), dynamic_shapes={"inputs": ({0: batch, 1: time}, {0: batch})})
+    program = torch.export.export(model, tuple(tokens()), dynamic_shapes=({0: batch, 1: time}, {0: batch}))
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own writer and reader

@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from _close import assert_close
@@ -179,6 +180,12 @@ class Around(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return x * self.inner.shift
+
+
+def test_numpy_takes_what_torch_s_own_takes() -> None:
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    assert np.array_equal(layer.bias.numpy(force=True), layer.bias.numpy())
 
 
 def test_torch_s_symbolic_trace_takes_it() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ... import torch_private
 from ...base import ragged
 from ...base.graph import SymbolicTensor
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...kernels.operators import wants_operator
 from ...kernels.types import States
 from ...structure import is_shape
@@ -167,8 +170,33 @@ def fits(shape: Sequence[int | None], wanted: Shape) -> bool:
 def stay_in_place(old: Tensor, new: Tensor) -> bool:
     """Whether a kept state is written in place: a captured CUDA graph reads and writes the same memory at each replay.
 
-    Not while gradients are recorded: a backward pass may need the state that the call began with.
+    Not while gradients are recorded: a backward pass may need the state that the call began with. Always in a program
+    of `torch.export`, which sees a buffer that a module inside of the model is given anew, and forgets it.
     """
+    if torch_private.is_exporting() and old.shape == new.shape and old.dtype == new.dtype:
+        return True
     if torch.is_grad_enabled() or wants_operator() or type(old) is not Tensor:
         return False
     return old.shape == new.shape and old.dtype == new.dtype and old.device == new.device and not old.is_inference()
+
+
+_hands_out: ContextVar[bool] = ContextVar("hands out states", default=False)
+
+
+@contextmanager
+def handing_out_states() -> Iterator[None]:
+    """Around a call whose caller takes the kept states of stateful layers, and brings them back for the next one."""
+    token = _hands_out.set(True)
+    try:
+        yield
+    finally:
+        _hands_out.reset(token)
+
+
+def refuse_in_onnx(layer: Layer) -> None:
+    """Raise if a stateful layer is exported to ONNX and nobody takes its states."""
+    if (torch_private.is_exporting_to_onnx() or torch_private.is_traced_to_onnx()) and not _hands_out.get():
+        raise UnsupportedError(
+            f"{repr_of(layer)} is stateful, and an ONNX model keeps nothing between two runs: "
+            'model.export(path, format="onnx") makes the states inputs and outputs.'
+        )

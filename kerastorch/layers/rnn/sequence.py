@@ -30,6 +30,7 @@ from .given_states import (
     given_states,
     in_dtype,
     parts_of,
+    refuse_in_onnx,
     states_by_name,
     stay_in_place,
 )
@@ -299,6 +300,7 @@ class SequenceLayer(Layer):
                 f"{repr_of(self)} is stateful: its states would keep tensors of torch.func beyond the transform. "
                 "Make it with stateful=False, and pass initial_state and take return_state instead."
             )
+        refuse_in_onnx(self)
         for index, state in enumerate(states):
             name, new = f"_state_{index}", state.detach()
             old = getattr(self, name, None)

@@ -288,7 +288,7 @@ def test_export_takes_any_batch_and_any_length(padding: str) -> None:
     model = Sequential([Input((None, 4)), layers.Conv1D(3, 3, padding=padding), layers.Activation("relu")])
     x = torch.randn(2, 9, 4)
     batch, time = torch.export.Dim("batch"), torch.export.Dim("time", min=4)
-    program = torch.export.export(model, (x,), dynamic_shapes=((({0: batch, 1: time}),),))
+    program = torch.export.export(model, (x,), dynamic_shapes=({0: batch, 1: time},))
     for shape in ((3, 7, 4), (5, 12, 4)):
         other = torch.randn(shape)
         assert_close(program.module()(other), model(other))

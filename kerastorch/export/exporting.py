@@ -1,0 +1,67 @@
+"""`model.export`: the formats, and what they share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
+from ._flat import Flat
+from ._signature import examples, signature_of
+from .onnx import write_onnx
+from .program import write_program
+
+FORMATS = ("onnx", "torch")
+_REFUSED = {
+    "tf_saved_model": 'a SavedModel is written by TensorFlow alone: write format="onnx" or "torch", or a .keras file '
+    "with model.save, which Keras itself exports",
+    "openvino": 'write format="onnx", which OpenVINO reads',
+    "litert": 'write format="torch" for litert_torch, or a .keras file with model.save, which Keras itself exports',
+}
+
+
+def export_model(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    format: str = "tf_saved_model",
+    verbose: bool | None = None,
+    input_signature: Any = None,
+    **options: Any,
+) -> None:
+    """Write a model for other systems; see `Model.export`."""
+    if format not in FORMATS:
+        if format in _REFUSED:
+            raise UnsupportedError(f"export: format={quote(format)} is not supported: {_REFUSED[format]}.")
+        known = (*FORMATS, *_REFUSED)
+        raise ArgumentError(
+            f"export: expected format 'onnx' or 'torch', got {quote(format)}.{did_you_mean(format, known)}"
+        )
+    specs = signature_of(model, input_signature)
+    write = write_onnx if format == "onnx" else write_program
+    flat = Flat(model, len(specs))
+    with _for_inference(flat), torch.no_grad():
+        inputs = examples(model, specs, flat.model)
+        for layer, name, state in flat.kept():
+            setattr(layer, name, torch.zeros_like(state))
+        write(flat, specs, inputs, filepath, bool(verbose), **options)
+    if verbose is not False:
+        print(f"Saved artifact at '{os.fspath(filepath)}'.")
+
+
+@contextlib.contextmanager
+def _for_inference(flat: Flat) -> Iterator[None]:
+    """Every module in evaluation mode; afterwards each is as it was, with the states that it kept."""
+    modes = [(module, module.training) for module in flat.modules()]
+    states = [(layer, name, state if state is None else state.clone()) for layer, name, state in flat.kept()]
+    flat.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for layer, name, state in states:
+            setattr(layer, name, state)
