@@ -1,5 +1,6 @@
 """Keras recurrent models, running on PyTorch, with nothing of Keras or TensorFlow installed."""
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
@@ -108,9 +109,7 @@ def _fetch(name: str) -> _Any:
         globals().update({item: getattr(parity, item) for item in _CHECKERS})
         return globals()[name]
     if name == "export":
-        from .export import export_model as _  # it sets `export`
-
-        return globals()[name]
+        return _import_module(".export", __name__)
     if name == "__version__":
         return version()
     if name in _ABSENT:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, quote
 from ._loading import add_arch, load_reported
+from ._places import refuse_place
 from ._printing import make_console, print_table, shown
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert; the exit status."""
     kind = _kind(options.out, options.to)
-    _look_at_out(options)
+    refuse_place(options.out, (options.file, options.arch), options.force)
     if kind == "torch" and options.check:
         raise ArgumentError(
             "--check reads the new file, and a .pt file is a pickle, which kerastorch never opens: write .safetensors."
@@ -106,18 +107,6 @@ def _kind(out: str, stated: str | None) -> str:
     if ending not in KINDS[stated]:
         raise ArgumentError(f"OUT {quote(out)}: --to {stated} writes {' or '.join(KINDS[stated])}.")
     return stated
-
-
-def _look_at_out(options: argparse.Namespace) -> None:
-    """Refuse a place that must not be written to, before anything is read."""
-    out = options.out
-    for known in filter(None, (options.file, options.arch)):
-        if os.path.realpath(known) == os.path.realpath(out) or (
-            os.path.exists(known) and os.path.exists(out) and os.path.samefile(known, out)
-        ):
-            raise ArgumentError(f"OUT {quote(out)} is what is read; give another name.")
-    if os.path.lexists(out) and not options.force:
-        raise ArgumentError(f"OUT {quote(out)} is there already; --force replaces it.")
 
 
 # ---------------------------------------------------------------------------- printing

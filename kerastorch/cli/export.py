@@ -1,4 +1,4 @@
-"""`kerastorch export FILE OUT --to source`: the model for a life without kerastorch."""
+"""`kerastorch export FILE OUT --to source|onnx|torch`: the model for a life without kerastorch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import hashlib
 import os
 from typing import Any, BinaryIO
 
+from ..errors import ArgumentError, quote
 from ._loading import add_arch, add_file, load_reported
+from ._places import refuse_place
 from ._printing import make_console, shown
 
 _DESCRIPTION = """\
 Write the model of a Keras file in a form that needs neither Keras nor kerastorch.
 
   source   OUT is a folder: model.py (torch only), model.safetensors, a recorded example, and a test
+  onnx     OUT.onnx, for onnxruntime and others; needs onnx and onnxscript (pip install "kerastorch[onnx]")
+  torch    OUT.pt2, a program that torch.export.load reads where there is no kerastorch
 
 What has no translation is refused by name, and nothing is written.
 """
@@ -24,7 +28,7 @@ def add(commands: Any) -> None:
     """The command's arguments."""
     parser = commands.add_parser(
         "export",
-        help="write it as plain PyTorch code",
+        help="write it as plain PyTorch code, for ONNX, or as a program of torch.export",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,6 +46,18 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export; the exit status."""
     return TARGETS[options.to](options)
+
+
+def _artifact(options: argparse.Namespace) -> int:
+    """An .onnx or a .pt2 file."""
+    ending = _ENDINGS[options.to]
+    refuse_place(options.out, (options.file, options.arch), options.force)
+    if not options.out.endswith(ending):
+        raise ArgumentError(f"OUT {quote(options.out)}: --to {options.to} writes {ending}.")
+    model, _ = load_reported(options)
+    model.export(options.out, format=options.to, verbose=False)
+    make_console().print(shown(options.out))
+    return 0
 
 
 def _source(options: argparse.Namespace) -> int:
@@ -74,4 +90,5 @@ def _digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-TARGETS = {"source": _source}
+_ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
+TARGETS = {"source": _source, **dict.fromkeys(_ENDINGS, _artifact)}

@@ -45,8 +45,8 @@ def export_model(
     flat = Flat(model, len(specs))
     with _for_inference(flat), torch.no_grad():
         inputs = examples(model, specs, flat.model)
-        for layer, name, state in flat.kept():
-            setattr(layer, name, torch.zeros_like(state))
+        for (layer, name, _), zeros in zip(flat.kept(), flat.states(), strict=True):
+            setattr(layer, name, zeros)
         write(flat, specs, inputs, filepath, bool(verbose), **options)
     if verbose is not False:
         print(f"Saved artifact at '{os.fspath(filepath)}'.")

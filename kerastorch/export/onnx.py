@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 import os
 import warnings
@@ -19,7 +18,6 @@ from ..structure import leaves
 from ._flat import Flat, unique
 from ._signature import Spec
 
-_NEEDED = ("onnx", "onnxscript")
 _ALONE = 2**31  # bytes: a larger model stands in two files, of which one holds the weights
 
 
@@ -53,9 +51,12 @@ def write_onnx(
             f'export: format="onnx" takes opset_version alone, got {", ".join(map(repr, sorted(unknown)))}.'
             f"{did_you_mean(min(unknown), known)}"
         )
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UnsupportedError(f'export: format="onnx" needs {" and ".join(missing)}: pip install "kerastorch[onnx]".')
+    try:
+        import onnxscript  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UnsupportedError(
+            'export: format="onnx" needs onnx and onnxscript: pip install "kerastorch[onnx]".'
+        ) from error
     states = flat.states() if flat.state_names else []
     outputs = _output_names(flat, flat.model(*inputs)[0])
     input_names = unique([*(spec.name for spec in specs), *flat.state_names])

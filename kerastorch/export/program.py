@@ -105,7 +105,7 @@ def _replace(graph: fx.Graph, node: fx.Node, theirs: Any) -> None:
         call = _call(graph, theirs, (x, hidden, weights, len(weights) == 4, 1, 0.0, False, False, True))
         call.meta["val"] = (values[0], *(value.unsqueeze(0) for value in values[1:]))
     for user in list(node.users):
-        index = user.args[1]
+        index: Any = user.args[1]
         if index == 0:
             user.args = (call, 0)
             continue

@@ -15,7 +15,7 @@ from _close import assert_close
 from torch import Tensor, nn
 
 from kerastorch.base.weight_tensors import WeightBuffer, WeightParameter
-from kerastorch.layers import Layer
+from kerastorch.layers import Dense, Layer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit.trace"),
@@ -183,7 +183,7 @@ class Around(nn.Module):
 
 
 def test_numpy_takes_what_torch_s_own_takes() -> None:
-    layer = layers.Dense(2)
+    layer = Dense(2)
     layer.build((None, 3))
     assert np.array_equal(layer.bias.numpy(force=True), layer.bias.numpy())
 
