@@ -1,6 +1,5 @@
 """Keras recurrent models, running on PyTorch, with nothing of Keras or TensorFlow installed."""
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
@@ -46,6 +45,7 @@ from .regularizers import Regularizer as Regularizer
 if TYPE_CHECKING:
     from . import export as export
     from . import saving as saving
+    from .export import onnx_translations as onnx_translations
     from .leaving import to_source as to_source
     from .load import Limits as Limits
     from .load import LoadReport as LoadReport
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("Limits", "LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
+_EXPORTERS = ("onnx_translations",)
 _LEAVING = ("to_source",)
 _CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")
 _ABSENT = {
@@ -108,8 +109,11 @@ def _fetch(name: str) -> _Any:
 
         globals().update({item: getattr(parity, item) for item in _CHECKERS})
         return globals()[name]
-    if name == "export":
-        return _import_module(".export", __name__)
+    if name in (*_EXPORTERS, "export"):
+        from .export import onnx_translations
+
+        globals().update(onnx_translations=onnx_translations)  # the import itself has set `export`
+        return globals()[name]
     if name == "__version__":
         return version()
     if name in _ABSENT:
@@ -217,5 +221,5 @@ _MODULES = (
 def __dir__() -> list[str]:
     modules = type(_namespaces)
     held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
-    names = {*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_CHECKERS, "__version__"}
+    names = {*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_EXPORTERS, *_CHECKERS, "__version__"}
     return sorted(names - {"TYPE_CHECKING"})
