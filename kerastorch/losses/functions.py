@@ -62,8 +62,9 @@ def widened(y_pred: Any) -> Tensor:
 
 
 def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    """Both as tensors, what is true in the dtype and on the device of what is predicted."""
+    """Both as tensors, what is true in the dtype and on the device of what is predicted; whole numbers as floats."""
     y_pred = torch.as_tensor(y_pred)
+    y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
     return torch.as_tensor(y_true).to(y_pred), y_pred
 
 

@@ -330,7 +330,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values, as Keras 3 writes them."""
-        rate = self._rate.serialized() if isinstance(self._rate, LearningRateSchedule) else self.learning_rate
+        rate = self._rate.serialized() if isinstance(self._rate, LearningRateSchedule) else float(self.learning_rate)
         config = {
             "name": self.name,
             "learning_rate": rate,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import activations, constraints, initializers, layers, registered, regularizers
+from .. import activations, constraints, initializers, layers, losses, metrics, optimizers, registered, regularizers
 from .._serial import read_value
 from ..dtypes import dtype_name
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
@@ -22,12 +22,21 @@ _KINDS = {
 }
 
 
+_TRAINING = {
+    "losses": (losses.Loss, losses),
+    "metrics": (metrics.Metric, metrics),
+    "optimizers": (optimizers.Optimizer, optimizers),
+    "schedules": (optimizers.schedules.LearningRateSchedule, optimizers.schedules),
+}
+
+
 def serialize_keras_object(obj: Any) -> Any:
     """An object as plain values, in Keras 3's form: `keras.saving.serialize_keras_object`.
 
     Args:
-        obj: A layer, model, initializer, regularizer, constraint or activation; an object of a registered class, a
-            registered function; a number, text, slice, array or tensor; lists, tuples and dicts of these.
+        obj: A layer, model, initializer, regularizer, constraint, activation, loss, metric, optimizer or schedule; an
+            object of a registered class, a registered function; a number, text, slice, array or tensor; lists, tuples
+            and dicts of these.
 
     Raises:
         UnsupportedError: No config can name it, because it is neither Keras's nor registered.
@@ -60,6 +69,9 @@ def serialize_keras_object(obj: Any) -> Any:
         if module.TABLE.has(obj):
             return module.serialize(obj)
     named = registered.form_of(obj)
+    kind = next((module for cls, module in _TRAINING.values() if isinstance(obj, cls)), None)
+    if named is None and kind is not None:
+        return kind.serialize(obj)
     if named is None:
         raise UnsupportedError(
             f"serialize_keras_object: no config can name {quote(obj)}; register its class or the function "
@@ -111,6 +123,8 @@ def _object(config: Any) -> Any:
     kind = str(config.get("module") or "").rpartition(".")[2]
     if kind in _KINDS:
         return _KINDS[kind].deserialize(config)
+    if kind in _TRAINING:
+        return _TRAINING[kind][1].deserialize(config)
     if name == "function":
         return _found(name, inner, config)
     return layers.deserialize(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ def same(ours: Any, theirs: Any) -> None:
     else:
         assert type(ours) is type(theirs)
         assert ours == theirs
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_registered() -> Iterator[None]:
+    """What other tests have registered stays theirs."""
+    objects = kt.saving.get_custom_objects()
+    kept = dict(objects)
+    objects.clear()
+    yield
+    objects.clear()
+    objects.update(kept)
 
 
 @pytest.mark.parametrize(("framework", "cases"), [("keras3", CASES), ("keras2", CASES2)], ids=["keras3", "keras2"])

@@ -15,6 +15,7 @@ VECTORS = [np.arange(6.0).reshape(2, 3), np.ones((1, 3)), np.zeros((0, 3)), -np.
 SERIES = np.sin(np.arange(40.0)).reshape(20, 2)
 FLOATS = SERIES.astype("float32")
 GOALS = np.cos(np.arange(20.0))
+WHOLE = np.array([[1, 2, 0], [0, 1, 3]]), np.array([[3, 2, 1], [0, 2, 2]])
 CLASSES = np.array([[1, 3], [0, 2]])
 
 
@@ -185,6 +186,19 @@ def _given(k: Any) -> Any:
     return k.layers.deserialize(config, custom_objects={"Twice": twice}).layer.factor
 
 
+def _of_a_training(k: Any) -> list[Any]:
+    rate = k.optimizers.schedules.ExponentialDecay(0.125, 2, 0.5)
+    return [
+        k.losses.MeanSquaredError(reduction="sum"),
+        k.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.25),
+        k.metrics.MeanAbsoluteError(name="mine"),
+        k.metrics.BinaryAccuracy(threshold=0.25),
+        k.optimizers.SGD(0.25, momentum=0.5),
+        k.optimizers.Adam(rate, beta_1=0.5),
+        rate,
+    ]
+
+
 CASES |= {
     "registered": lambda k: _round_trip(k, False),
     "scoped": lambda k: _round_trip(k, True),
@@ -206,6 +220,32 @@ CASES |= {
     "objects back": lambda k: [
         k.saving.deserialize_keras_object(k.saving.serialize_keras_object(thing)).get_config()
         for thing in (k.initializers.RandomNormal(0.5, 2.0, 3), k.regularizers.L1(0.25), k.constraints.MaxNorm(3))
+    ],
+    "objects of a training": lambda k: [
+        [_config(config), _config(k.saving.serialize_keras_object(k.saving.deserialize_keras_object(config)))]
+        for thing in _of_a_training(k)
+        for config in [k.saving.serialize_keras_object(thing)]
+    ],
+    "whole numbers in losses": lambda k: [
+        k.ops.convert_to_numpy(getattr(k.losses, name)()(WHOLE[0], WHOLE[1]))
+        for name in [
+            "MeanAbsoluteError",
+            "MeanSquaredError",
+            "MeanAbsolutePercentageError",
+            "MeanSquaredLogarithmicError",
+            "Huber",
+            "LogCosh",
+            "Hinge",
+            "SquaredHinge",
+            "CategoricalHinge",
+            "Poisson",
+            "CosineSimilarity",
+            "KLDivergence",
+        ]
+    ],
+    "whole numbers in functions of losses": lambda k: [
+        k.ops.convert_to_numpy(getattr(k.losses, name)(*WHOLE))
+        for name in ("mean_absolute_error", "mean_squared_error")
     ],
     "deserialize by kind": lambda k: [
         k.initializers.deserialize("ones").get_config(),
