@@ -40,6 +40,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--class-name", metavar="NAME", help="source: the name of the class")
     parser.add_argument("--no-shapes", action="store_true", help="source: no comments with shapes")
+    parser.add_argument("--inference", action="store_true", help="source: leave out dropout and noise")
+    parser.add_argument(
+        "--helpers",
+        choices=("inline", "import"),
+        default="inline",
+        help="source: copy what torch lacks into model.py, or import it from kerastorch",
+    )
     add_arch(parser)
 
 
@@ -74,6 +81,8 @@ def _source(options: argparse.Namespace) -> int:
         class_name=options.class_name,
         origin=origin,
         shapes=not options.no_shapes,
+        inference=options.inference,
+        import_helpers=options.helpers == "import",
         overwrite=options.force,
     )
     console = make_console()

@@ -19,7 +19,9 @@ from ..errors import UnsupportedError
 from ..models import Model, Sequential
 from ..models.plan import map_template, run_plan, slots_of
 from ..structure import leaves, map_shapes, map_structure
+from .inference import leave_out_training
 from .naming import reserved
+from .stacks import merge_stacks
 
 Translator = Callable[..., Any]
 TRANSLATORS: dict[type[Layer], Translator] = {}
@@ -100,13 +102,15 @@ class Builder:
     """A graph in the making, and the modules that it calls.
 
     Attributes:
+        inference: Whether what acts while training only is left out.
         root: The modules, by the names that the class of the model will have as attributes.
         states: The state behind each stateful layer.
         behind: The mask behind the layer that is translated.
         inside: The wrapper whose inner layer is translated: attributes have the wrapper's name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inference: bool) -> None:
+        self.inference = inference
         self.graph = fx.Graph()
         self.root = nn.Module()
         self.behind: Any = None
@@ -220,26 +224,30 @@ class Builder:
         return made
 
 
-def to_torch(model: Model) -> fx.GraphModule:
+def to_torch(model: Model, inference: bool = False) -> fx.GraphModule:
     """The model as an nn.Module of torch's own modules and the helpers of `kerastorch.leaving.helpers`.
 
     It computes what the model computes, trains as it does, and has copies of its weights, on its device and in its
     dtype. Its children are `nn.LSTM`, `nn.Linear`, ... by the names of the layers.
 
+    Args:
+        model: A built model.
+        inference: Whether dropout and noise, which act while training only, are left out.
+
     Raises:
         UnsupportedError: A layer, or a use of it, has no translation; it is named.
         NotBuiltError: There are no weights yet.
     """
-    return _graph_module(model)[0]
+    return _graph_module(model, inference)[0]
 
 
-def _graph_module(model: Model) -> tuple[fx.GraphModule, Any]:
+def _graph_module(model: Model, inference: bool) -> tuple[fx.GraphModule, Any]:
     """The module, and the outputs as `Value`s of its graph."""
     if not model._carries_masks or hasattr(type(model), "call"):
         raise refusal(model, "it runs code of its own, and only layers in a graph are translated")
     if not model._built:
         raise model._not_built("weights to copy")
-    builder = Builder()
+    builder = Builder(inference)
     builder.root.training = model.training
     given = symbolic_leaves(model.inputs)
     names = _input_names(model, len(given))
@@ -252,6 +260,9 @@ def _graph_module(model: Model) -> tuple[fx.GraphModule, Any]:
         results = (results, *(state.node for state in builder.states.values()))
     builder.graph.output(results)
     builder.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    if inference:
+        leave_out_training(builder.root, builder.graph)
+    merge_stacks(builder.root, builder.graph)
     return fx.GraphModule(builder.root, builder.graph, class_name=class_name(model.name)), made
 
 
@@ -334,7 +345,7 @@ def _nested(builder: Builder, model: Model, args: Sequence[Any], kwargs: Mapping
     inputs = leaves(args[0])
     if model.stateful or any(value.mask is not None for value in inputs):
         return through(builder, model, inputs)
-    module, made = _graph_module(model)
+    module, made = _graph_module(model, builder.inference)
     if any(value.mask is not None for value in leaves(made)):
         return through(builder, model, inputs)
     several = isinstance(made, (list, tuple, dict))

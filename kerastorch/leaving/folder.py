@@ -28,6 +28,8 @@ def to_source(
     class_name: str | None = None,
     origin: str | None = None,
     shapes: bool = True,
+    inference: bool = False,
+    import_helpers: bool = False,
     overwrite: bool = False,
 ) -> tuple[str, ...]:
     """Write a model as Python code that needs torch and safetensors only.
@@ -42,6 +44,8 @@ def to_source(
         class_name: The name of the class; made of the model's name if None.
         origin: A sentence for the head of the file: where the model comes from.
         shapes: Whether the shapes of values stand behind the lines as comments.
+        inference: Whether dropout and noise are left out of the code.
+        import_helpers: Whether the code imports what torch lacks from kerastorch, and has no copies of it.
         overwrite: Whether the four files are replaced where they stand.
 
     Returns:
@@ -60,9 +64,9 @@ def to_source(
         raise SaveError(f"{quote(str(target))} has {', '.join(there)} already; overwrite=True (--force) replaces them.")
     if os.path.lexists(target) and not target.is_dir():
         raise SaveError(f"{quote(str(target))}: this is no folder; give another name.")
-    module = to_torch(model)
+    module = to_torch(model, inference)
     inputs, outputs = recorded_example(model)
-    text = ModuleText(module, class_name or module.__class__.__name__, origin, shapes)
+    text = ModuleText(module, class_name or module.__class__.__name__, origin, shapes, import_helpers)
     files = {
         MODEL: text.model().encode(),
         TEST: text.test().encode(),

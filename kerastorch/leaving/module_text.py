@@ -57,8 +57,11 @@ def test_the_recorded_example_is_computed() -> None:
 class ModuleText:
     """The text of one model."""
 
-    def __init__(self, module: fx.GraphModule, name: str, origin: str | None, shapes: bool) -> None:
+    def __init__(
+        self, module: fx.GraphModule, name: str, origin: str | None, shapes: bool, import_helpers: bool
+    ) -> None:
         self.module = module
+        self.import_helpers = import_helpers
         self.origin = origin
         self.shapes = shapes
         self.names = Names()
@@ -81,7 +84,8 @@ class ModuleText:
             self.names.classes[part] = self._class_name(type(part).__name__)
         # The inner ones first: a class stands above those that use it.
         classes = [self._class(part) for part in [*reversed(inner), self.module]]
-        parts = [*helper_sources(self.names.helpers), *classes, self._load()]
+        copied = [] if self.import_helpers else helper_sources(self.names.helpers)
+        parts = [*copied, *classes, self._load()]
         return "\n\n".join([self._head("\n".join(parts)), *(f"\n{part.rstrip()}" for part in parts)]) + "\n"
 
     def test(self) -> str:
@@ -97,7 +101,10 @@ class ModuleText:
         lines += ["from collections.abc import Callable"] if "Callable" in used else []
         lines += ["from functools import partial"] if "partial" in used else []
         lines += ["from pathlib import Path", *(["from typing import Any"] if "Any" in used else []), ""]
-        lines += ["import torch", "from safetensors.torch import load_file", "from torch import Tensor, nn"]
+        imported = sorted(self.names.helpers, key=lambda name: (name.islower(), name)) if self.import_helpers else []
+        lines += ["import torch"]
+        lines += wrapped(f"from kerastorch.leaving.helpers import {', '.join(imported)}", WIDTH) if imported else []
+        lines += ["from safetensors.torch import load_file", "from torch import Tensor, nn"]
         lines += ["from torch.nn import functional as F"] if "F" in used else []
         return "\n".join([*lines, "", "FOLDER = Path(__file__).resolve().parent"])
 
@@ -107,7 +114,8 @@ class ModuleText:
         lines = [f"class {self.names.classes[module]}(nn.Module):", f'    """{_summary(module)}"""', ""]
         lines += ["    def __init__(self) -> None:", "        super().__init__()"]
         for name, child in module.named_children():
-            made = f"self.{name} = {constructor(child, self.names)}"
+            stack = getattr(child, "stack", None)
+            made = f"self.{name} = {constructor(child, self.names)}" + (f"  # {', '.join(stack)}" if stack else "")
             lines += [f"        {line}" for line in wrapped(made, WIDTH - 8)]
             lines += [] if isinstance(child, fx.GraphModule) else [f"        {line}" for line in _frozen(name, child)]
         for name, value in module.named_parameters(recurse=False):

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..errors import UnsupportedError
 from . import helpers
 
 _IMPORTED = (
@@ -43,9 +44,10 @@ class Names:
             return f"nn.{name}"
         if getattr(torch, name, None) is function:
             return f"torch.{name}"
-        if getattr(__builtins__, name, None) is function or function in (getattr, len):
-            return name
-        raise AssertionError(f"{function!r} has no place in generated code")
+        raise UnsupportedError(
+            f"{function!r} cannot be written as code that needs torch alone: it is neither torch's nor one of "
+            "kerastorch.leaving.helpers. Put a layer in its place."
+        )
 
     def literal(self, value: Any) -> str:
         """A plain value, or a function, as Python text."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from _close import apart
 
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.leaving import to_source
+from kerastorch.leaving import to_source, to_torch
 
 KEPT = Path(__file__).parent.parent / "goldens" / "source"
 
@@ -66,6 +67,39 @@ def test_the_text_is_the_one_that_was_kept(make: object, tmp_path: Path) -> None
     to_source(make(), tmp_path, origin="From the tests.")  # type: ignore[operator]
     name = make.__name__  # type: ignore[attr-defined]
     assert (tmp_path / "model.py").read_text() == (KEPT / f"{name}.py").read_text()
+
+
+def test_code_for_inference_has_no_dropout(tmp_path: Path) -> None:
+    x = Input((6, 4), name="x")
+    y = layers.LSTM(4, return_sequences=True, recurrent_dropout=0.2, name="first")(layers.Dropout(0.3)(x))
+    y = layers.Dropout(0.5)(layers.LSTM(4, return_sequences=True, name="second")(layers.GaussianNoise(0.1)(y)))
+    model = Model(x, layers.MultiHeadAttention(2, 3, dropout=0.4, name="look")(y, y), name="quiet")
+    module = to_torch(model, inference=True).train()
+    assert [type(part).__name__ for part in module.children()] == ["LSTM", "MultiHeadAttention"]
+    assert module.first.num_layers == 2
+    z = torch.randn(2, 6, 4)
+    assert apart(module(z), model.eval()(z)) is None
+    to_source(model, tmp_path / "out", inference=True)
+    text = (tmp_path / "out" / "model.py").read_text()
+    assert "Dropout(0" not in text
+    assert "dropout=0.4" not in text
+
+
+def test_helpers_can_be_imported(tmp_path: Path) -> None:
+    to_source(hearing().eval(), tmp_path / "out", import_helpers=True)
+    text = (tmp_path / "out" / "model.py").read_text()
+    classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert classes == ["Hearing"]
+    assert "from kerastorch.leaving.helpers import BatchNorm, ResetBeforeGRU, SharedDropout, StepLSTM, " in text
+    root = str(Path(__file__).parent.parent.parent)
+    code = f"import sys, runpy; sys.path.insert(0, {root!r}); runpy.run_path('model.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("largest difference") == 1
+    lint = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "-q", "--isolated", "--line-length", "120", "."], cwd=tmp_path / "out"
+    )
+    assert lint.returncode == 0
 
 
 HOSTILE = '"""\nimport os; os.abort()\n"\\'
