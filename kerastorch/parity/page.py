@@ -133,8 +133,11 @@ def _compared(body: Element, report: ParityReport) -> None:
             body, Table("", ("layer", "arrays"), tuple((k, ", ".join(names)) for k, names in report.weights.items()))
         )
     _add(body, "h2", "What was not compared")
-    missing = [("training", "nothing was trained")] if report.training is None else []
-    missing += [("gradients", "none were compared")] if not report.gradients else []
+    usual = {
+        "training": (report.training, "nothing was trained"),
+        "gradients": (report.gradients, "none were compared"),
+    }
+    missing = [(what, why) for what, (found, why) in usual.items() if not found and what not in report.gaps]
     _table(body, Table("", ("what", "why"), (*report.gaps.items(), *missing)))
     if not report.gaps and not missing:
         _add(body, "p", "Nothing was left out.")
