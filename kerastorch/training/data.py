@@ -105,6 +105,34 @@ def take(array: Any, which: slice | Tensor) -> Any:
     return result
 
 
+class _Rows:
+    """Some rows of a data set in a file, which stay there until a batch of them is taken.
+
+    Args:
+        data: What has the rows; slices of it are in memory.
+        start, stop: Which rows.
+    """
+
+    def __init__(self, data: Any, start: int, stop: int) -> None:
+        self.data, self.start = data, start
+        self.shape, self.dtype, self.ndim = (stop - start, *data.shape[1:]), data.dtype, data.ndim
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            first, last, _ = which.indices(self.shape[0])
+            return self.data[slice(self.start + first, self.start + last)]
+        return self.data[np.asarray(which) + self.start]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
+def _part(array: Any, start: int, stop: int) -> Any:
+    """Rows of an array: of one in memory a view, of one in a file what reads them when they are needed."""
+    in_memory = array is None or isinstance(array, (Tensor, np.ndarray))
+    return take(array, slice(start, stop)) if in_memory else _Rows(array, start, stop)
+
+
 class OfIterable(Batches):
     """Batches that somebody else makes: a `DataLoader`, a `PyDataset`, a generator.
 
@@ -326,5 +354,5 @@ def split(arrays: Triple, share: float, where: str) -> tuple[Triple, Triple]:
     at = int(np.floor(rows * (1.0 - share)))
     if at in (0, rows):
         raise ArgumentError(f"{where}: validation_split {share} of {rows} rows leaves one part empty.")
-    first = map_structure(lambda array: take(array, slice(0, at)), found)
-    return first, map_structure(lambda array: take(array, slice(at, rows)), found)
+    first = map_structure(lambda array: _part(array, 0, at), found)
+    return first, map_structure(lambda array: _part(array, at, rows), found)

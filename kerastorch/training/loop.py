@@ -120,6 +120,8 @@ def _tensor(array: Any, device: torch.device) -> Any:
     found = np.asarray(array)
     if found.dtype == np.float64:
         found = found.astype("float32")  # Keras's floatx
+    if not found.flags.writeable:  # of a memory map or a table; torch has no tensors that cannot be written to
+        found = found.copy()
     return torch.from_numpy(np.ascontiguousarray(found)).to(device)
 
 

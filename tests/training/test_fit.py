@@ -75,17 +75,6 @@ def test_kinds_of_data(kind: str) -> None:
     assert expected["loss"][-1] < expected["loss"][0]
 
 
-def test_a_data_set_in_a_file(tmp_path: Path) -> None:
-    import h5py
-
-    with h5py.File(tmp_path / "data.h5", "w") as file:
-        file["x"], file["y"] = X, Y
-        kt.set_seed(7)
-        expected = _model().fit(X, Y, batch_size=8, epochs=2, verbose=0).history
-        kt.set_seed(7)
-        assert _model().fit(file["x"], file["y"], batch_size=8, epochs=2, verbose=0).history == expected
-
-
 def test_shuffling() -> None:
     seen: list[list[float]] = []
 
