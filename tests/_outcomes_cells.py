@@ -151,6 +151,7 @@ USES: dict[str, Callable[[Any, Tensor], Any]] = {
     "output shape of another size": lambda cell, x: plain(cell.compute_output_shape((None, 7))),
     "config": lambda cell, x: cell.get_config(),
     "weights": lambda cell, x: [[each.path, list(each.shape), each.trainable] for each in cell.weights],
+    "state dict": lambda cell, x: [[name, list(each.shape)] for name, each in cell.state_dict().items()],
     "children": lambda cell, x: [name for name, _ in cell._keras_children()],
     "symbolic": lambda cell, x: [
         each.shape
