@@ -54,4 +54,5 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/kernels/attention.py | window_mask | rows.unsqueeze(1) - columns | (columns - rows.unsqueeze(1))": (
         "how far away counts, without its sign"
     ),
+    "kerastorch/layers/attention/attention.py | <module> | 7 | 6": "the shape of an example, which tests alone read",
 }
