@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .errors import ArgumentError, quote
@@ -80,3 +81,11 @@ def check_counts(where: str, **counts: Any) -> None:
     for name, value in counts.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
             raise ArgumentError(f"{where}: {name}: expected a positive integer or None, got {quote(value)}.")
+
+
+def tensor_of(x: Any) -> Tensor:
+    """What people give to a function on tensors: a tensor as it is, a variable's value, an array or a list as one."""
+    if isinstance(x, Tensor):
+        return x
+    value = getattr(x, "value", None)
+    return value if isinstance(value, Tensor) else torch.as_tensor(x)

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from ._serial import Configured, Table, classes
+from .arrays import tensor_of
 from .errors import ArgumentError
 from .namespaces import Namespace
 
@@ -24,7 +25,11 @@ _EPSILON = 1e-7
 class Constraint(Configured):
     """Base of the built-in constraints."""
 
-    def __call__(self, w: Tensor) -> Tensor:
+    def __call__(self, w: Any) -> Tensor:
+        """The allowed weight for a weight: a tensor, a variable such as `dense.kernel`, or an array, of any shape."""
+        return self._of(tensor_of(w))
+
+    def _of(self, w: Tensor) -> Tensor:
         raise NotImplementedError
 
 
@@ -32,7 +37,7 @@ class Constraint(Configured):
 class NonNeg(Constraint):
     """Negative weights become 0."""
 
-    def __call__(self, w: Tensor) -> Tensor:
+    def _of(self, w: Tensor) -> Tensor:
         return w.clamp(min=0)
 
 
@@ -47,7 +52,7 @@ class MaxNorm(Constraint):
         self._number("max_value", least=0)
         self._axes("axis")
 
-    def __call__(self, w: Tensor) -> Tensor:
+    def _of(self, w: Tensor) -> Tensor:
         norms = _norms(w, self.axis)
         return w * (norms.clamp(0, self.max_value) / (_EPSILON + norms))
 
@@ -61,7 +66,7 @@ class UnitNorm(Constraint):
     def __post_init__(self) -> None:
         self._axes("axis")
 
-    def __call__(self, w: Tensor) -> Tensor:
+    def _of(self, w: Tensor) -> Tensor:
         return w / (_EPSILON + _norms(w, self.axis))
 
 
@@ -79,7 +84,7 @@ class MinMaxNorm(Constraint):
             self._number(name, least=0)
         self._axes("axis")
 
-    def __call__(self, w: Tensor) -> Tensor:
+    def _of(self, w: Tensor) -> Tensor:
         norms = _norms(w, self.axis)
         desired = self.rate * norms.clamp(self.min_value, self.max_value) + (1 - self.rate) * norms
         return w * (desired / (_EPSILON + norms))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ._serial import Configured, Table, classes
+from .arrays import tensor_of
 from .errors import ShapeError
 from .namespaces import Namespace
 
@@ -17,7 +18,11 @@ from .namespaces import Namespace
 class Regularizer(Configured):
     """Base of the built-in regularizers."""
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Any) -> Tensor:
+        """The penalty, a scalar, on a tensor, a variable such as `dense.kernel`, or an array, of any shape."""
+        return self._of(tensor_of(x))
+
+    def _of(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
 
@@ -30,7 +35,7 @@ class L1(Regularizer):
     def __post_init__(self) -> None:
         _factor(self, "l1", 0.01)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _of(self, x: Tensor) -> Tensor:
         return self.l1 * x.abs().sum()
 
 
@@ -43,7 +48,7 @@ class L2(Regularizer):
     def __post_init__(self) -> None:
         _factor(self, "l2", 0.01)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _of(self, x: Tensor) -> Tensor:
         return self.l2 * x.square().sum()
 
 
@@ -58,7 +63,7 @@ class L1L2(Regularizer):
         _factor(self, "l1", 0.0)
         _factor(self, "l2", 0.0)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _of(self, x: Tensor) -> Tensor:
         penalty = x.new_zeros(())
         if self.l1:
             penalty = penalty + self.l1 * x.abs().sum()
@@ -78,7 +83,7 @@ class OrthogonalRegularizer(Regularizer):
         self._number("factor", least=0)
         self._one_of("mode", ("rows", "columns"))
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _of(self, x: Tensor) -> Tensor:
         if x.ndim != 2:
             raise ShapeError(
                 f"OrthogonalRegularizer: expected a matrix, got shape {tuple(x.shape)}; use it on a Dense kernel."

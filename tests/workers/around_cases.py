@@ -186,6 +186,13 @@ def _given(k: Any) -> Any:
     return k.layers.deserialize(config, custom_objects={"Twice": twice}).layer.factor
 
 
+def _kernel(k: Any) -> Any:
+    dense = k.layers.Dense(2)
+    dense.build((None, 20))
+    dense.set_weights([FLOATS, np.zeros(2)])
+    return dense.kernel
+
+
 def _of_a_training(k: Any) -> list[Any]:
     rate = k.optimizers.schedules.ExponentialDecay(0.125, 2, 0.5)
     return [
@@ -246,6 +253,15 @@ CASES |= {
     "whole numbers in functions of losses": lambda k: [
         k.ops.convert_to_numpy(getattr(k.losses, name)(*WHOLE))
         for name in ("mean_absolute_error", "mean_squared_error")
+    ],
+    "penalties and limits": lambda k: [
+        k.ops.convert_to_numpy(rule(value))
+        for rule in (
+            *(k.regularizers.L1(0.5), k.regularizers.L2(0.5), k.regularizers.L1L2(0.5, 0.25)),
+            *(k.regularizers.OrthogonalRegularizer(0.5), k.constraints.MaxNorm(0.5), k.constraints.UnitNorm()),
+            *(k.constraints.NonNeg(), k.constraints.MinMaxNorm(0.5, 0.75, 0.5)),
+        )
+        for value in (_kernel(k), FLOATS)
     ],
     "deserialize by kind": lambda k: [
         k.initializers.deserialize("ones").get_config(),
