@@ -20,10 +20,9 @@ from .explaining_training import Trained, explain_training
 from .gradients import FoundGradients, compare_gradients, derive_all
 from .layer_gradients import compare_gradients_alone
 from .layers import Found, compare_layers, compare_outputs
-from .measuring import UNCERTAIN
 from .recorded import Probe, Recording
 from .recorder.probes import digest, random_weights
-from .report import GRADIENTS, TRAINING, ParityReport
+from .report import GRADIENTS, TRAINING, ParityReport, Row
 from .running import Variants
 from .training import FoundTraining, compare_training
 
@@ -102,6 +101,7 @@ def compare(
         rows += compare_training(recording, model, pads, device, chosen or {}, trained)
         gaps |= trained.gaps
     report = ParityReport(
+        random=drawn_at_random(recording, model, device, trained.training is not None) or "",
         training=trained.training,
         rows=tuple(rows),
         probes=tuple(probes),
@@ -120,10 +120,14 @@ def compare(
         text, piece = explain_gradients(of_gradients.cases), smallest_gradient(of_gradients.cases)
     elif where in TRAINING and isinstance(model, Model):
         text = explain_training(Trained(recording, model, chosen or {}, report.trained))
-        piece = report.first.name if report.first is not None else None
-    if text is None and any(row.measured.note == UNCERTAIN for row in report.rows):
-        text = drawn_at_random(recording, model, device, training and trained.training is not None)
-    return replace(report, explained_by=text, smallest=piece)
+        piece = None if report.first is None else _place(report.first)
+    return replace(report, explained_by=text or report.random or None, smallest=piece)
+
+
+def _place(row: Row) -> str:
+    """One array that differs, with where it does most."""
+    measured = row.measured
+    return f"{row.name}: most at {list(measured.at)}, {measured.ours!r} here, {measured.reference!r} in the reference"
 
 
 def _explanation(report: ParityReport, recording: Recording, found: Found) -> str | None:

@@ -35,7 +35,8 @@ def explain_gradients(cases: Sequence[GradientCase]) -> str | None:
         pairs = zip(after, held, strict=True)
         if all(gap is not None and gap <= LIMIT * case.row.measured.rounding for gap, case in pairs):
             most = max(gap for gap in after if gap is not None)
-            return f"{where}: {text} (the difference falls from {before:.2g} to {most:.2g})"
+            names = ", ".join(dict.fromkeys(case.row.array for case in held))
+            return f"{where}: {text}, of {names} (the difference falls from {before:.2g} to {most:.2g})"
     return None
 
 

@@ -63,7 +63,7 @@ class Trained:
 
 def explain_training(trained: Trained) -> str | None:
     """What explains that a training goes apart; None if nothing does."""
-    for explain in (_optimizer, _normalization, _loss):
+    for explain in (_loss, _optimizer, _normalization):
         text = explain(trained)
         if text is not None:
             return text
@@ -196,7 +196,8 @@ def _apart(trained: Trained, change: Change, rows: Mapping[tuple[str, int, int],
 def _normalization(trained: Trained) -> str | None:
     """Another momentum, or the other variance, of layers that keep averages of batches."""
     found = []
-    layers = dict.fromkeys(row.layer for row in trained.of("weight") if "moving_" in row.array)
+    rows = [row for row in trained.of("weight") if row.step == 1 and "moving_" in row.array]
+    layers = dict.fromkeys(row.layer for row in rows)
     for name in layers:
         text = _of_layer(trained, name)
         if text is None:
@@ -274,8 +275,19 @@ def _loss(trained: Trained) -> str | None:
     measured = losses[0].measured
     if measured.ours and measured.reference is not None:
         factor = measured.reference / measured.ours
+        gradients = [row for row in first if row.where == "training gradient"]
+        if not gradients or not all(_is_times(row, factor) for row in gradients):
+            return None  # something was added to it
         return f"the loss is {factor:.6g} times as large in the reference: by another reduction, or another weight"
     return None
+
+
+def _is_times(row: Row, factor: float) -> bool:
+    """Whether the reference's largest difference is what a factor makes of ours."""
+    ours, theirs = row.measured.ours, row.measured.reference
+    if ours is None or theirs is None:
+        return False
+    return abs(theirs - factor * ours) <= 1e-4 * abs(theirs) + LIMIT * row.measured.rounding * max(1.0, abs(factor))
 
 
 def _plain(name: str) -> str:

@@ -139,6 +139,7 @@ class ParityReport:
         noticed: Faults that were planted where there is parity, and noticed, by the path of the layer.
         missed: Those that were not.
         training: How both sides were trained, and the losses; None where nothing was.
+        random: What the model here draws at random where the reference draws nothing; empty if nothing.
     """
 
     rows: tuple[Row, ...]
@@ -154,6 +155,7 @@ class ParityReport:
     missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = field(default=LIMIT)
     training: Training | None = None
+    random: str = ""
 
     @property
     def gradients(self) -> tuple[Row, ...]:
@@ -177,12 +179,14 @@ class ParityReport:
 
     @property
     def unjudged(self) -> tuple[str, ...]:
-        """The outputs that no probe could judge, each with the reason: nothing is known of them."""
+        """The outputs that no probe could judge, each with the reason, or what is random: nothing is known of them."""
         outputs = [row for row in self.rows if row.where == "output"]
         known = {row.place for row in outputs if row.judged}
         why = {row.place: row.measured.note for row in outputs if row.place not in known}
         if not outputs:
             return ("the outputs: no probe was compared",)
+        if self.random and not why:
+            return (self.random,)
         return tuple(f"output {place}: {note}" for place, note in sorted(why.items()))
 
     @property

@@ -103,7 +103,7 @@ def test_a_file_alone_is_compared_with_the_keras_that_is_here(recordings: Record
     command = [sys.executable, "-m", "kerastorch", "record", str(old), "--out", str(tmp_path / "r.npz")]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "5 probes, 3 layers, by\ntf_keras 2." in ended.stdout
+    assert "8 probes, 3 layers, by\ntf_keras 2." in ended.stdout
     assert kt.check_parity(tmp_path / "r.npz", kt.load_model(old)).passed
 
 

@@ -1,0 +1,206 @@
+"""Planted faults in gradients and in training, against real Keras: found, and named, or left with the smallest piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _recordings import Recordings
+
+import kerastorch as kt
+from kerastorch import layers, optimizers
+
+Plant = Callable[[Any], object]
+GRADIENTS = {"training": False, "self_check": False}
+TRAINING = {"layers": False, "states": False, "gradients": False, "self_check": False}
+
+
+def made() -> kt.Model:
+    """A small compiled model with every kind of part that a fault is planted in."""
+    parts = [
+        layers.GRU(4, return_sequences=True, name="gru"),
+        layers.SimpleRNN(4, return_sequences=True, name="rnn"),
+        layers.Dropout(0.3, name="drop"),
+        layers.LSTM(4, name="lstm"),
+        layers.BatchNormalization(name="norm"),
+        layers.Dense(2, name="dense"),
+    ]
+    model = kt.Sequential([kt.Input((6, 3)), *parts], name="chain")
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.1, 0.9, size=array.shape) for array in model.get_weights()])
+    model.compile(optimizers.Adam(0.01), "mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def compared(recordings: Recordings) -> Callable[..., kt.ParityReport]:
+    """The report on the small model with a fault planted in it."""
+    path = recordings.folder / "chain.keras"
+    kt.save_model(made(), path)
+
+    def compare(plant: Plant, **options: bool) -> kt.ParityReport:
+        model = kt.load_model(path)
+        plant(model)
+        return kt.parity.compare(recordings.of_file("keras3", path, steps=3), model, **options)
+
+    return compare
+
+
+def gradient(layer: str, weight: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Plant:
+    """A fault in the gradient of a weight of torch."""
+    return lambda model: getattr(model.get_layer(layer), weight).register_hook(change)
+
+
+def swap_z_and_r(model: kt.Model) -> None:
+    def change(grad: torch.Tensor) -> torch.Tensor:
+        r, z, n = grad.chunk(3)
+        return torch.cat([z, r, n])
+
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        gradient("gru", name, change)(model)
+
+
+def drop_again(model: kt.Model) -> None:
+    drop = model.get_layer("drop")
+    drop.register_forward_hook(lambda layer, _, out: torch.nn.functional.dropout(out, 0.3, layer.training))
+
+
+def leave_dropout_on(model: kt.Model) -> None:
+    drop = model.get_layer("drop")
+    drop.register_forward_pre_hook(lambda _, args, kwargs: (args, {**kwargs, "training": True}), with_kwargs=True)
+
+
+def optimizer(**settings: Any) -> Plant:
+    return lambda model: [setattr(model.optimizer, name, value) for name, value in settings.items()]
+
+
+def test_the_model_passes_without_a_fault(compared: Callable[..., kt.ParityReport]) -> None:
+    report = compared(lambda model: None)
+    assert report.passed, str(report)
+    assert report.explained_by is None
+
+
+OF_GRADIENTS: dict[str, tuple[Plant, str, str]] = {
+    "gates z and r": (swap_z_and_r, "gru", "gru: gates z and r exchanged in the gradients, of "),
+    "half a gradient": (
+        gradient("lstm", "bias_ih_l0", lambda grad: grad / 2),
+        "lstm",
+        "lstm: the gradients times 2, of chain/lstm/lstm_cell/bias ",
+    ),
+    "the sign": (gradient("rnn", "weight_hh_l0", torch.neg), "rnn", "rnn: the sign of the gradients turned, of "),
+    "a square transposed": (
+        gradient("rnn", "weight_hh_l0", lambda grad: grad.T),
+        "rnn",
+        "rnn: a square kernel transposed in the gradients, of ",
+    ),
+    "no gradient": (gradient("gru", "weight_hh_l0", torch.zeros_like), "gru", "gru: no gradient flows to "),
+    "clipped": (
+        gradient("rnn", "weight_ih_l0", lambda grad: grad.clamp(-0.01, 0.01)),
+        "rnn",
+        "rnn: the gradients clipped here, and not in the reference, of ",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", OF_GRADIENTS)
+def test_faults_in_gradients_are_named(compared: Callable[..., kt.ParityReport], fault: str) -> None:
+    plant, layer, name = OF_GRADIENTS[fault]
+    report = compared(plant, **GRADIENTS)
+    assert not report.passed
+    assert report.first is not None
+    assert (report.first.where, report.first.layer) == ("gradient alone", layer)
+    assert not [row for row in report.rows if row.differs and row not in report.gradients]
+    assert report.explained_by is not None
+    assert report.explained_by.startswith(name), report.explained_by
+
+
+def test_states_that_are_detached(recordings: Recordings) -> None:
+    model = recordings.model("keras3", "seq2seq.keras")
+
+    def detached(_: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return args, {**kwargs, "initial_state": [state.detach() for state in kwargs["initial_state"]]}
+
+    model.get_layer("decoder").register_forward_pre_hook(detached, with_kwargs=True)
+    report = recordings.report("keras3", "seq2seq.keras", model, **GRADIENTS)
+    assert not report.passed
+    told = "decoder: no gradient flows to input 1, input 2 (the initial states are detached)"
+    assert report.explained_by == told
+
+
+OF_TRAINING: dict[str, tuple[Plant, str]] = {
+    "epsilon": (optimizer(epsilon=1e-3), "the optimizer: epsilon 1e-07 in the place of 0.001 (the difference falls"),
+    "learning rate": (optimizer(learning_rate=0.011), "the optimizer: learning_rate 0.01 in the place of 0.011"),
+    "two settings": (
+        optimizer(beta_1=0.8, beta_2=0.99),
+        "the optimizer: beta_1 0.9, beta_2 0.999 in the place of 0.8, 0.99",
+    ),
+    "another optimizer": (
+        lambda model: model.compile(optimizers.RMSprop(0.01), "mse"),
+        "the optimizer: Adam in the place of RMSprop",
+    ),
+    "momentum": (
+        lambda model: setattr(model.get_layer("norm"), "momentum", 0.9),
+        "norm: momentum 0.99 in the place of 0.9",
+    ),
+    "another loss": (
+        lambda model: model.compile(model.optimizer, "mae"),
+        "the loss: mean_squared_error in the place of mae",
+    ),
+    "another reduction": (
+        lambda model: model.compile(model.optimizer, kt.losses.MeanSquaredError(reduction="sum")),
+        "the loss is 0.25 times as large in the reference",
+    ),
+    "dropout left on": (leave_dropout_on, "drop: its outputs are drawn at random in inference"),
+    "dropout twice": (drop_again, "drop: its outputs are drawn at random in training though its dropout is off"),
+}
+
+
+@pytest.mark.parametrize("fault", OF_TRAINING)
+def test_faults_in_training_are_named(compared: Callable[..., kt.ParityReport], fault: str) -> None:
+    plant, name = OF_TRAINING[fault]
+    report = compared(plant, **TRAINING)
+    assert not report.passed
+    assert report.explained_by is not None
+    assert report.explained_by.startswith(name), report.explained_by
+
+
+UNEXPLAINED: dict[str, tuple[Plant, dict[str, bool], str]] = {
+    "one row of a gradient": (
+        gradient("rnn", "weight_ih_l0", lambda grad: torch.cat([grad[:1], grad[1:] * 1.01])),
+        GRADIENTS,
+        "rnn: gradient of chain/rnn/simple_rnn_cell/kernel, alone, in the probe ",
+    ),
+    "an added constant": (
+        gradient("lstm", "bias_ih_l0", lambda grad: grad + 0.01),
+        GRADIENTS,
+        "lstm: gradient of chain/lstm/lstm_cell/bias, alone, in the probe ",
+    ),
+    "rounding to bfloat16": (
+        gradient("dense", "weight", lambda grad: grad.bfloat16().to(grad)),
+        GRADIENTS,
+        "dense: gradient of chain/dense/kernel, alone, in the probe ",
+    ),
+    "a constraint": (
+        lambda model: setattr(model.get_layer("dense"), "kernel_constraint", kt.constraints.MaxNorm(0.5)),
+        TRAINING,
+        "dense: weight chain/dense/kernel after step 1: most at ",
+    ),
+    "a penalty": (
+        lambda model: setattr(model.get_layer("dense"), "kernel_regularizer", kt.regularizers.L2(0.1)),
+        TRAINING,
+        "loss after step 1: most at ",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", UNEXPLAINED)
+def test_faults_without_a_name_end_in_the_smallest_piece(compared: Callable[..., kt.ParityReport], fault: str) -> None:
+    plant, options, piece = UNEXPLAINED[fault]
+    report = compared(plant, **options)
+    assert not report.passed
+    assert report.explained_by is None, report.explained_by
+    assert report.smallest is not None
+    assert report.smallest.startswith(piece), report.smallest
