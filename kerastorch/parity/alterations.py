@@ -6,6 +6,7 @@ that is, so the same list serves both: what must not go unnoticed, and what a di
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -278,15 +279,20 @@ def _is_float(leaf: Any) -> bool:
 class TF32(torch_private.DispatchMode):
     """Products of matrices as tensor cores have them in TF32: what goes in has ten bits behind its point."""
 
-    PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "matmul", "mkldnn_rnn_layer")
+    PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "matmul")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func).split(".")[1]
         if name in self.PRODUCTS:
             begin = 1 if name in ("addmm", "baddbmm") else 0  # what is added stays
-            end = begin + 2
-            args = tuple(_in_tf32(arg) if begin <= place < end else arg for place, arg in enumerate(args))
-        return func(*args, **(kwargs or {}))
+            args = tuple(_in_tf32(arg) if begin <= place < begin + 2 else arg for place, arg in enumerate(args))
+            return func(*args, **(kwargs or {}))
+        # A whole layer over time, say: its own products, and not those of oneDNN, which nobody sees.
+        with self, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch 2.13 warns of its own flag
+            with torch.backends.mkldnn.flags(enabled=False):
+                made = func.decompose(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {})) if made is NotImplemented else made
 
 
 def _in_tf32(value: Any) -> Any:

@@ -11,7 +11,7 @@ from _recordings import own_recording
 import kerastorch as kt
 from kerastorch import layers
 from kerastorch.parity import Recording, compare
-from kerastorch.parity.alterations import alterations_of
+from kerastorch.parity.alterations import TF32, alterations_of
 from kerastorch.parity.explaining import explain_mask
 
 LAYERS = {
@@ -119,3 +119,15 @@ def test_a_lost_mask_is_named(known: dict[str, Recording], tmp_path: Path) -> No
     assert report.explained_by.startswith("it: the mask, which does not arrive (the difference falls from ")
     text = str(report)
     assert "0 mask(s) here, 1 in the reference" in text
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru, before", "dense"])
+def test_a_reference_that_was_computed_in_tf32(tmp_path: Path, kind: str) -> None:
+    """Ten bits behind the point, in every product: also in those of torch's kernels."""
+    model = model_of(kind)
+    with TF32():
+        recording = own_recording(model, tmp_path / "r.npz")
+    report = compare(recording, model)
+    assert not report.passed
+    assert report.explained_by is not None
+    assert report.explained_by.startswith("it: products of matrices in TF32 (the difference falls from ")

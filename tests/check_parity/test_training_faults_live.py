@@ -1,4 +1,4 @@
-"""Planted faults in gradients and in training, against real Keras: found, and named, or left with the smallest piece."""
+"""Planted faults in gradients and in training: found, and named, or left with the smallest piece, by real Keras."""
 
 from __future__ import annotations
 
@@ -147,14 +147,14 @@ OF_TRAINING: dict[str, tuple[Plant, str]] = {
     ),
     "another loss": (
         lambda model: model.compile(model.optimizer, "mae"),
-        "the loss: mean_squared_error in the place of mae",
+        "the loss: mse in the place of mae",
     ),
     "another reduction": (
         lambda model: model.compile(model.optimizer, kt.losses.MeanSquaredError(reduction="sum")),
         "the loss is 0.25 times as large in the reference",
     ),
     "dropout left on": (leave_dropout_on, "drop: its outputs are drawn at random in inference"),
-    "dropout twice": (drop_again, "drop: its outputs are drawn at random in training though its dropout is off"),
+    "dropout twice": (drop_again, "drop: its outputs are drawn at random in training although its dropout is off"),
 }
 
 
