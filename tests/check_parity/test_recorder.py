@@ -16,7 +16,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from kerastorch.parity import recorder_script
-from kerastorch.parity.recorder.capture import to_array
+from kerastorch.parity.recorder.capture import is_of_rows, to_array
 from kerastorch.parity.recorder.probes import arrays, describe_weights, digest, plan, random_weights
 
 IDS = {"name": "ids", "shape": [None, None], "dtype": "int32", "ids": 9, "pad": 0}
@@ -177,6 +177,8 @@ def test_values_of_torch_are_arrays() -> None:
     assert narrow.dtype == "float32"
     assert_array_equal(narrow, values.detach().numpy())
     assert to_array(values.to_sparse()) is None
+    assert not is_of_rows(values), "a dense gradient: it has methods called indices and values"
+    assert is_of_rows(types.SimpleNamespace(indices=[0], values=[1.0]))
 
 
 def test_a_backend_is_that_of_keras_3(monkeypatch: pytest.MonkeyPatch) -> None:

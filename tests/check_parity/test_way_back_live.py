@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,9 @@ def test_the_command_with_classes_of_ones_own(
     text = run(*command, "--json", tmp_path / "r.json")
     assert text.startswith("PARITY: ")
     assert "scale  Scale" in text
+    said = json.loads((tmp_path / "r.json").read_text())
+    assert said["gradients"]
+    assert len(said["training"]["losses_reference"]) > 1, "the backend torch trains, too"
     assert "keras 3." in text
     with pytest.raises(MissingLayersError, match="Scale"):
         load_checked(path, None, trust=True)

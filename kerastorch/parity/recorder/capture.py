@@ -65,6 +65,11 @@ def to_array(value):
     return array
 
 
+def is_of_rows(value):
+    """Whether a gradient of a table is given as rows and their places; dense ones of torch have both methods, too."""
+    return hasattr(value, "indices") and hasattr(value, "values") and not hasattr(value, "detach")
+
+
 def flat(value):
     """The arrays in nested lists and dicts, in order."""
     if isinstance(value, (list, tuple)):

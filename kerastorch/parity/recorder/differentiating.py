@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from .capture import Watch, flat, run_eagerly, to_array, version_of
+from .capture import Watch, flat, is_of_rows, run_eagerly, to_array, version_of
 
 
 def framework_of(keras):
@@ -38,7 +38,7 @@ def trained_weights(layers):
 
 def dense(gradient):
     """A gradient as an array; None where there is none."""
-    if hasattr(gradient, "indices") and hasattr(gradient, "values"):  # of a table
+    if is_of_rows(gradient):
         gradient = sys.modules["tensorflow"].convert_to_tensor(gradient)
     return None if gradient is None else to_array(gradient)
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from .capture import flat, is_eager, reset_states, run_eagerly, to_array, version_of
+from .capture import flat, is_eager, is_of_rows, reset_states, run_eagerly, to_array, version_of
 from .differentiating import differentiate, framework_of
 from .probes import arrays
 from .wiring import as_list, sublayers
@@ -276,7 +276,7 @@ class Trainer(object):
         Keras 3 on TensorFlow hands its optimizers one for each time that a row was looked up, and they square each by
         itself. No other backend does that, and no other Keras.
         """
-        if not self.keras3 or not hasattr(gradient, "indices"):
+        if not self.keras3 or not is_of_rows(gradient):
             return gradient
         self.said["summed"] = True
         return sys.modules["tensorflow"].convert_to_tensor(gradient)
