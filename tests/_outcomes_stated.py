@@ -21,7 +21,7 @@ import torch
 import kerastorch
 
 PARTS = ("compat", "saving", "convert", "matching", "layers", "kernels", "models", "base", "cli", "gates", "weights")
-WITHOUT_TABLES = ("kernels",)  # where they say what is faster
+WITHOUT_TABLES = ("kernels", "cli")  # where they say what is faster, and what a command prints of itself
 # How fast something runs, or how much it prints, and no value: sizes of pieces, numbers of threads.
 OF_SPEED = re.compile(r"^_?(PIECE|THREADS|MOST_.*|LIMIT.*|.*_BYTES)$")
 
@@ -49,10 +49,8 @@ def shown(value: Any) -> Any:
     if isinstance(value, re.Pattern):
         return value.pattern
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [
-            type(value).__name__,
-            *([each.name, shown(getattr(value, each.name))] for each in dataclasses.fields(value)),
-        ]
+        given = [(each.name, getattr(value, each.name), each.default) for each in dataclasses.fields(value)]
+        return [type(value).__name__, *([name, shown(item)] for name, item, default in given if item is not default)]
     if isinstance(value, (type, FunctionType)) or callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
     return str(value) if isinstance(value, (torch.dtype, torch.Size)) else type(value).__name__
