@@ -126,8 +126,10 @@ class _Scaled(RandomInitializer):
 
     def __post_init__(self) -> None:
         self._seeded()
-        self._axes("input_axes", optional=True)
-        self._axes("output_axes", optional=True)
+        for name in ("input_axes", "output_axes"):
+            self._axes(name, optional=True)
+            if isinstance(getattr(self, name), int):
+                self._set(name, (getattr(self, name),))
 
     def check(self, to: Target) -> None:
         super().check(to)

@@ -99,6 +99,8 @@ class Configured:
         if not good or value < least or value <= above:
             bound = f" >= {least:g}" if math.isfinite(least) else f" > {above:g}" if math.isfinite(above) else ""
             self._refuse(name, f"a finite number{bound}")
+        if isinstance(value, int) and abs(value) >= 1 << 63:  # beyond torch's own integers
+            self._set(name, float(value))
 
     def _axes(self, name: str, optional: bool = False) -> None:
         """An axis, a list of them (kept as a tuple), or None where it may be left out."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ._random_initializers import GlorotUniform
 from .errors import ShapeError, UnsupportedError, quote
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ class Var:
         make = torch.empty
         if device.type != "meta":
             make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
+            make = make or GlorotUniform()  # as Keras's add_weight takes None
         return make(shape, dtype=self.dtype or dtype, device=device)
 
     def option(self, layer: Any, kind: str) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 from .._serial import read_value
 from ..errors import ArgumentError, did_you_mean, quote
 
+_MOST = 1 << 60  # more than any memory holds, and safe in torch's own arithmetic
+
 
 def integer(name: str, value: Any, least: int | None = None) -> int:
     """An int that is not a bool, at least `least`."""
@@ -18,8 +20,16 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
     return int(value)
 
 
+def size(name: str, value: Any, least: int) -> int:
+    """An integer that can be the size of a tensor."""
+    found = integer(name, value, least)
+    if type(found) is int and found > _MOST:
+        raise ArgumentError(f"{name}: expected a size that a memory holds, got {quote(value)}.")
+    return found
+
+
 def positive(name: str, value: Any) -> int:
-    return integer(name, value, 1)
+    return size(name, value, 1)
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -76,7 +86,7 @@ def shape(name: str, value: Any, least: int = 0) -> tuple[int | None, ...]:
     """A Keras shape: integers >= `least`, and None where the size is not known."""
     if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
         raise ArgumentError(f"{name}: expected a tuple such as (None, 20, 5), got {quote(value)}.")
-    return tuple(None if size is None else integer(f"{name}[{i}]", size, least) for i, size in enumerate(value))
+    return tuple(None if item is None else size(f"{name}[{i}]", item, least) for i, item in enumerate(value))
 
 
 def declared_shape(

@@ -76,9 +76,19 @@ def axis_in_bounds(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]
             )
 
 
+def mask_tensor(layer: Layer, mask: Any, device: torch.device | None = None) -> Tensor:
+    """A mask, or what torch makes a tensor of, where the data is."""
+    if isinstance(mask, Tensor):
+        return torch.as_tensor(mask, device=device)
+    try:
+        return torch.as_tensor(mask, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError(f"{repr_of(layer)}: mask: expected a tensor of bools, got {quote(mask)}.") from error
+
+
 def spreading_mask(layer: Layer, x: Tensor, mask: Any) -> Tensor:
     """A mask of single values, which must spread to the shape of x from its last axis on."""
-    mask = torch.as_tensor(mask, device=x.device)
+    mask = mask_tensor(layer, mask, x.device)
     pairs = zip(reversed(mask.shape), reversed(x.shape), strict=False)
     if mask.ndim > x.ndim or any(size not in (1, own) for size, own in pairs):
         raise ShapeError(

@@ -75,7 +75,7 @@ class Factor:
 
 def linear(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     """`F.linear`."""
-    if is_followed() or autocasts(x.device) or x.dtype != w.dtype or not pays(x.numel() // x.shape[-1], w):
+    if is_followed() or autocasts(x.device) or x.dtype != w.dtype or not pays(x.shape[:-1].numel(), w):
         return F.linear(x, w, bias)
     return _Linear.apply(x, w, bias) if torch.is_grad_enabled() else _times(x, w, bias)  # type: ignore[return-value]
 

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from ..base import check
+from ..base.graph import SymbolicTensor
 from ..base.layer import REGISTRY, Layer
 from ..base.shape_inference import infer_output_shape
 from ..dtypes import any_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..layers.core.operation import Operation
+from ..layers.core.wrapped import Lambda
 from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
 from ..structure import leaves, map_shapes
 from ._fitting import fitted
@@ -33,6 +36,7 @@ class Making:
     shared: dict[int, Layer] = field(default_factory=dict)  # the number in a spec -> the one layer
 
 
+_OF_TENSORS = frozenset({"initial_state", "states", "constants"})  # arguments of calls, beside masks
 # What layers of files before Keras 3 did differently and no argument of Keras's says.
 _OF_OLD: dict[str, dict[str, Any]] = {
     "keras1": {"keras2_masks": True},
@@ -217,6 +221,8 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
         for key, value in call.kwargs.items()
         if value is not None or (key.endswith("mask") and key in accepted.names)  # mask=None: the call shall use none
     }
+    if not given and not isinstance(layer, (Operation, Lambda)):
+        _check_tensors(layer, args, kwargs)
     if given:
         args, kwargs = fitted(layer, args, kwargs, call.first)
     unknown = [key for key in kwargs if key not in accepted.names and not accepted.others]
@@ -228,6 +234,18 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
         return layer(*args, **kwargs)
     except (ArgumentError, ShapeError) as error:
         raise type(error)(f"in the call of layer {quote(layer.name)}: {error}") from error
+
+
+def _check_tensors(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Raise where a call of a file states something else than the tensors that belong there: no run could follow it."""
+    stated = [("its input", args[0])] if args else []
+    stated += [(name, value) for name, value in kwargs.items() if name.endswith("mask") or name in _OF_TENSORS]
+    for name, value in stated:
+        wrong = [item for item in leaves(value) if item is not None and not isinstance(item, (SymbolicTensor, Tensor))]
+        nothing = isinstance(value, dict) or name == "its input"
+        if wrong or (nothing and not any(item is not None for item in leaves(value))):
+            shown = quote(wrong[0] if wrong else value)
+            raise ArgumentError(f"layer {quote(layer.name)} is called with {shown} as {name}: expected a tensor.")
 
 
 def _tensor(constant: Constant) -> Tensor:

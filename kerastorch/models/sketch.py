@@ -11,7 +11,7 @@ import torch
 from ..base import check
 from ..errors import KerasTorchError
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
-from ..structure import map_shapes
+from ..structure import leaves, map_shapes
 from ._order import NodeKey, in_order
 from ._texts import vectorized
 from .build import Making, make_layer
@@ -122,7 +122,8 @@ class _Drawing:
             shapes = [shape_of(ref) for ref in sources]
             first = map_refs(lambda constant: constant.shape, call.args[0], Constant)
             nested = map_refs(shape_of, first)
-            made[name, index] = self.outputs(place.spec, nested, shapes, place.path)
+            known = all(isinstance(leaf, (TensorRef, Constant)) for leaf in leaves(call.args[0]))
+            made[name, index] = self.outputs(place.spec, nested, shapes, place.path) if known else [None]
             for ref in sources:
                 user = self.places[_join(path, ref.layer)]
                 user.behind = tuple(dict.fromkeys((*user.behind, name)))

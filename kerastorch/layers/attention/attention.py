@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ... import initializers
 from ...base import check
-from ...base.input_checks import float_tensor
+from ...base.input_checks import float_tensor, mask_tensor
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
@@ -95,7 +95,7 @@ class _DenseAttention(Layer):
             raise ArgumentError(
                 f"{repr_of(self)}: mask: expected [query_mask, value_mask], with None for none, got {quote(mask)}."
             )
-        query, value = (None if item is None else torch.as_tensor(item) for item in mask[:2])
+        query, value = (None if item is None else mask_tensor(self, item) for item in mask[:2])
         return query, value
 
     # ------------------------------------------------------------------ running

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ...base import check
+from ...base.input_checks import mask_tensor
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
@@ -78,7 +78,7 @@ class Merge(Layer):
             raise ArgumentError(
                 f"{repr_of(self)}: expected a list of {len(inputs)} masks (None for an input without), got {got}."
             )
-        return [None if item is None else torch.as_tensor(item, dtype=torch.bool) for item in mask]
+        return [None if item is None else mask_tensor(self, item).bool() for item in mask]
 
 
 def distinct(sizes: Iterable[Any]) -> list[Any]:

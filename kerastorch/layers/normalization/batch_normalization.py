@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...base import check, to_torch
-from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ...base.input_checks import float_tensor, mask_tensor, one_shape, refuse, sizes_at
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
@@ -294,7 +294,7 @@ class BatchNormalization(Layer):
     def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
         if mask is None:
             return None
-        mask = torch.as_tensor(mask, device=x.device)
+        mask = mask_tensor(self, mask, x.device)
         sizes = tuple(x.shape[:-1])
         if mask.ndim == len(sizes) and all(
             size == own or size == 1 for size, own in zip(mask.shape, sizes, strict=True)

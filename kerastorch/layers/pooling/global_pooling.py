@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...base import check
 from ...base.image_layer import Spatial
-from ...base.input_checks import one_tensor
+from ...base.input_checks import mask_tensor, one_tensor
 from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...errors import ShapeError
@@ -216,7 +216,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
             return super().forward(x)
         x = self._checked(x)
         (time,) = self._image_axes
-        mask = torch.as_tensor(mask, dtype=torch.bool, device=x.device)
+        mask = mask_tensor(self, mask, x.device).bool()
         if tuple(mask.shape) != (x.shape[0], x.shape[time]):
             raise ShapeError(
                 f"{repr_of(self)}: expected a mask (batch, timesteps) = {(x.shape[0], x.shape[time])}, "

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ... import torch_private
 from ...base import check, ragged
+from ...base.input_checks import mask_tensor
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...dtypes import any_dtype, autocasts
@@ -390,7 +391,7 @@ class SequenceLayer(Layer):
             mask = mask[0]
         if mask is None:
             return None
-        mask = torch.as_tensor(mask, device=x.device)
+        mask = mask_tensor(self, mask, x.device)
         if mask.ndim == 3 and mask.shape[-1] == 1:
             mask = mask[..., 0]
         if tuple(mask.shape) != tuple(x.shape[:2]):
