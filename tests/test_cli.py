@@ -314,3 +314,48 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         process.wait(timeout=120)
+
+
+# ---------------------------------------------------------------------------- what next
+
+
+def test_info_ends_with_what_can_be_done_next(run: Terminal) -> None:
+    *_, first, source, onnx, train, save = run("info", DEMO).splitlines()
+    assert first.split() == ["kerastorch", "verify", "FILE", "compare", "every", "layer", "with", "real", "Keras"]
+    assert "export FILE FOLDER --to source" in source
+    assert "export FILE OUT.onnx --to onnx" in onnx
+    assert "kt.load_model(FILE), compile, fit" in train
+    assert "convert FILE OUT.keras" in save
+
+
+def test_a_file_of_weights_names_arch_and_what_to_do_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = Input((None,))
+    x = layers.Embedding(9, 3)(inputs)
+    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(x)
+    x = layers.GRU(5, reset_after=False, return_sequences=True)(layers.GRU(5, return_sequences=True)(x))
+    x = layers.BatchNormalization()(layers.Conv1D(6, 2)(layers.LayerNormalization()(x)))
+    path = tmp_path / "w.weights.h5"
+    Model(inputs, layers.Dense(2)(layers.SimpleRNN(3, use_bias=False)(x))).save_weights(path)
+    assert main(["summary", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "holds weights only" in said
+    assert "--arch model.json" in said
+    assert "kt.load_weights(model, path)" in said
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = [line.split(",  #")[0].strip() for line in lines if ",  #" in line]
+    assert sorted(found) == sorted(
+        [
+            "kt.layers.Embedding(9, 3)",
+            "kt.layers.Bidirectional(kt.layers.LSTM(4))",
+            "kt.layers.GRU(5)",
+            "kt.layers.GRU(5, reset_after=False)",
+            "kt.layers.LayerNormalization()",
+            "kt.layers.Conv1D(6, (2,))",
+            "kt.layers.BatchNormalization()",
+            "kt.layers.SimpleRNN(3, use_bias=False)",
+            "kt.layers.Dense(2)",
+        ]
+    )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, UnsupportedFileError, quote
 
 if TYPE_CHECKING:
     from ..load import LoadReport
@@ -28,6 +28,20 @@ def load(options: argparse.Namespace, custom_objects: Mapping[str, Any] | None =
     return load_reported(options, custom_objects)[0]
 
 
+def _refuse_weights(path: str) -> None:
+    """Say of a file of weights only what to do with it."""
+    from ..files import open_archive
+
+    with open_archive(path) as archive:
+        if archive.config is not None:
+            return
+        raise UnsupportedFileError(
+            f"{quote(path)}: this file holds weights only ({archive.format}), no model. Give its architecture: --arch "
+            "model.json, the text of the model's to_json(). Without one, build the model in Python and call "
+            f"kt.load_weights(model, path); kerastorch info {quote(path)} lists layers that fit the arrays."
+        )
+
+
 def load_reported(
     options: argparse.Namespace, custom_objects: Mapping[str, Any] | None = None
 ) -> tuple[Model, LoadReport]:
@@ -37,6 +51,7 @@ def load_reported(
     from ..load import load_model_reported, load_weights, model_from_json_reported
 
     if options.arch is None:
+        _refuse_weights(options.file)
         return load_model_reported(options.file, custom_objects)
     try:
         with open(options.arch, encoding="utf-8") as file:

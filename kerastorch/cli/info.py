@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import KerasTorchError
 from ._loading import add_file
 from ._printing import make_console, print_table, shown
+from ._skeleton import skeleton
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from ..files import Archive
     from ..layers import Layer
     from ..models import Model
+
+
+# What a person can do with a file that holds a model.
+NEXT = (
+    ("kerastorch verify FILE", "compare every layer with real Keras"),
+    ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
+    ("kerastorch export FILE OUT.onnx --to onnx", "for onnxruntime; --to torch: for torch.export.load"),
+    ("kt.load_model(FILE), compile, fit", "train it further"),
+    ("kerastorch convert FILE OUT.keras", "a file for today's Keras; OUT.safetensors: the weights"),
+)
 
 
 def add(commands: Any) -> None:
@@ -59,6 +70,10 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"state of the {shown(state.what)}")
     for item in skipped:
         console.print(f"not used: {shown(item.what)}: {shown(item.reason)}")
+    if archive.config is not None:
+        console.print("what next (FILE is this file):")
+        for command, what in NEXT:
+            console.print(f"  {command:<44} {what}", soft_wrap=True)
     return 0
 
 
@@ -136,3 +151,7 @@ def _print_arrays(console: Console, archive: Archive) -> None:
         rows.append((shown(owner), shown(name), str(tuple(array.shape)), array.dtype, f"{math.prod(array.shape):,}"))
     print_table(console, ("Of", "Array", "Shape", "Dtype", "Values"), rows, right=(4,))
     console.print(f"arrays: {len(rows)}, values: {total:,}. There is no architecture in this file.")
+    console.print("Layers with weights that fit these shapes, in the order of the file, to begin a model with:")
+    for line in skeleton(archive):
+        console.print(f"  {shown(line)}", soft_wrap=True)
+    console.print("Then kt.load_weights(model, FILE); or, with the to_json() text of the model, --arch model.json.")
