@@ -299,7 +299,10 @@ def through(builder: Builder, model: Model, values: Sequence[Value]) -> Any:
         shape: Any = leaves_of_shape(model._in_shape)[0]
         for layer in model._layer_list:
             shape = layer._output_shape(shape)
+            made = leaves(result)[0].node.meta.get("dtype", torch.float32)
             result = call_layer(builder, layer, (result,), {}, shape)
+            for value in leaves(result):
+                value.node.meta.setdefault("dtype", layer._output_dtypes(made)[0])
         return result
     plan, slots = model._begin(lambda tensor: builder.constant("constant", tensor))
     for slot, value in zip(slots_of(plan.inputs), values, strict=True):
@@ -383,6 +386,7 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
     unknown = [name for name in given if name not in taken]
     if unknown or len(args) > len(taken) - 2:
         raise refusal(layer, f"a call with {', '.join(map(repr, unknown)) or 'more arguments'} has no translation")
+    args = map_structure(lambda leaf: _in_dtype(layer, leaf), tuple(args))
     # First: behind the layer its input may be needed no longer.
     behind = _mask_behind(layer, args[0], masks if arrives else None)
     for mask in leaves(behind):
@@ -394,6 +398,18 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
     flat = leaves(behind) if isinstance(behind, (list, tuple, dict)) else [behind] + [None] * (len(values) - 1)
     made = iter([builder.alias(value, mask) for value, mask in zip(values, flat, strict=True)])
     return map_structure(lambda _: next(made), result)
+
+
+def _in_dtype(layer: Layer, value: Any) -> Any:
+    """A value in the dtype that a layer with weights computes in, to which it casts floats."""
+    dtype = value.node.meta.get("dtype") if isinstance(value, _Value) else None
+    if dtype is None or not dtype.is_floating_point or dtype == layer._computes_in or not layer.variables:
+        return value
+    made: Any = value.to(layer._computes_in)
+    made.node.meta.update({key: value.node.meta[key] for key in ("shape", "layer") if key in value.node.meta})
+    made.node.meta.update(dtype=layer._computes_in, label="x")
+    made.mask = value.mask
+    return made
 
 
 def _draws(layer: Layer) -> bool:

@@ -33,19 +33,32 @@ def leave_out_training(root: nn.Module, graph: fx.Graph) -> None:
             delattr(root, name)
         elif type(module) in _PLAIN:
             setattr(root, name, _plain(module))
+        elif isinstance(module, helpers.DropoutStepLSTM):
+            setattr(root, name, _without_dropout(module))
         elif isinstance(module, helpers.MultiHeadAttention):
             module.dropout = module.drop.p = 0.0
 
 
-@torch.no_grad()
 def _plain(module: Any) -> nn.RNNBase:
     """torch's own module with the weights of one that drops."""
     options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
-    some = next(module.parameters())
     with torch.device("meta"):
         made: Any = _PLAIN[type(module)](
             module.input_size, module.hidden_size, bias=module.bias, batch_first=True, **options
         )
+    return _with_weights(made, module)
+
+
+def _without_dropout(module: helpers.DropoutStepLSTM) -> nn.Module:
+    functions = module.activation, module.recurrent_activation
+    with torch.device("meta"):
+        made = helpers.StepLSTM(module.input_size, module.hidden_size, *functions, module.bias_ih_l0 is not None)
+    return _with_weights(made, module)
+
+
+@torch.no_grad()
+def _with_weights(made: Any, module: nn.Module) -> Any:
+    some = next(module.parameters())
     made = made.to(some.dtype).to_empty(device=some.device).train(module.training)
     made.load_state_dict(module.state_dict())
     for target, source in zip(made.parameters(), module.parameters(), strict=True):

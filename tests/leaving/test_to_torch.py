@@ -253,6 +253,37 @@ def test_it_trains_as_the_model_does() -> None:
     assert torch.equal(module.eval()(x), module(x))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **rates: layers.LSTM(4, **rates),
+        lambda **rates: layers.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", **rates),
+        lambda **rates: layers.SimpleRNN(4, return_sequences=True, **rates),
+    ],
+)
+def test_dropout_of_gates_is_that_of_the_model(make: Any) -> None:
+    """From one seed both draw the same masks; a GRU's gates stand in another order here."""
+    model = Sequential([Input((5, 3)), make(dropout=0.3, recurrent_dropout=0.4)]).train()
+    module = to_torch(model).train()
+    x = torch.randn(3, 5, 3)
+    found = []
+    for part in (module, model):
+        torch.manual_seed(4)
+        found.append(run(part, [x]))
+    (outputs, gradients), (expected, expected_gradients) = found
+    assert apart(outputs[0], expected[0]) is None
+    assert differences(by_value(module, gradients), by_value(model, expected_gradients)) == []
+    assert apart(run(module.eval(), [x])[0][0], outputs[0]) is not None
+
+
+def test_values_go_into_a_layer_in_its_dtype() -> None:
+    model = Sequential([Input((5, 3)), layers.LSTM(4, dtype="float64"), layers.Dense(2)]).eval()
+    x = torch.randn(2, 5, 3)
+    made = to_torch(model)(x)
+    assert made.dtype == torch.float32
+    assert apart(made, model(x)) is None
+
+
 def test_weights_are_copies() -> None:
     model = small()
     module = model.to_torch()

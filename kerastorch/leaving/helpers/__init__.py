@@ -26,6 +26,7 @@ from .dropout import SharedDropout as SharedDropout
 from .gates import DropoutGRU as DropoutGRU
 from .gates import DropoutLSTM as DropoutLSTM
 from .gates import DropoutRNN as DropoutRNN
+from .gates import DropoutStepLSTM as DropoutStepLSTM
 from .gates import dropped_linear as dropped_linear
 from .gates import gate_masks as gate_masks
 from .images import ConvLSTM as ConvLSTM

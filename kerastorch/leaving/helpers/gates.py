@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .steps import StepLSTM
 
 
 def gate_masks(like: Tensor, gates: int, p: float) -> Tensor:
@@ -137,3 +140,46 @@ class DropoutRNN(nn.RNN):
             h = activation(from_x + from_h)
             outputs.append(h)
         return torch.stack(outputs, dim=1), h[None]
+
+
+class DropoutStepLSTM(StepLSTM):
+    """A `StepLSTM` whose inputs and states are dropped while training, each gate by itself and all steps alike.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Features of the state.
+        input_dropout: Fraction of the inputs that become zero.
+        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
+        activation: Of the candidate, and of the cell on its way out.
+        recurrent_activation: Of the gates.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.h_masks: Tensor | None = None  # of the sequence that runs
+
+    def from_input(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.h_masks = None
+            return super().from_input(x)
+        masks = gate_masks(x[:, 0], 4, self.input_dropout)
+        zeros = x.new_zeros(x.shape[0], self.hidden_size)
+        self.h_masks = gate_masks(zeros, 4, self.recurrent_dropout)
+        return dropped_linear(x, self.weight_ih_l0, self.bias_ih_l0, masks[:, :, None])
+
+    def from_state(self, h: Tensor) -> Tensor:
+        if self.h_masks is None:
+            return super().from_state(h)
+        return dropped_linear(h, self.weight_hh_l0, None, self.h_masks)

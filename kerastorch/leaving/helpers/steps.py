@@ -39,6 +39,10 @@ class StepRNN(nn.Module):
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
         self.bias_ih_l0 = nn.Parameter(torch.zeros(rows)) if bias else None
 
+    def from_input(self, x: Tensor) -> Tensor:
+        """What the inputs `(B, T, F)` give to the gates of all steps."""
+        return F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
+
     def from_state(self, h: Tensor) -> Tensor:
         """What the state `(B, U)` gives to the gates of a step."""
         return F.linear(h, self.weight_hh_l0)
@@ -52,7 +56,7 @@ class StepRNN(nn.Module):
 
     def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
         """Run all steps of x `(B, T, F)`; where the mask `(B, T)` is False, states and output stay what they were."""
-        gates = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
+        gates = self.from_input(x)
         states = self.first_states(x, state)
         outputs = []
         for t in range(x.shape[1]):

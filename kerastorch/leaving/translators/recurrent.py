@@ -55,12 +55,15 @@ def kind_of(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
 
 
 def _dropping(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
-    if not is_fused(layer):
-        raise refusal(layer, "recurrent_dropout with other activations than torch's has no translation")
     rates = {
         "input_dropout": layer.dropout if drops(layer, layer.dropout) else 0.0,
         "recurrent_dropout": layer.recurrent_dropout if drops(layer, layer.recurrent_dropout) else 0.0,
     }
+    if not is_fused(layer):
+        if not has_cell(layer):
+            raise refusal(layer, "recurrent_dropout with other activations than torch's has no translation here")
+        names = ("activation", "recurrent_activation")
+        return helpers.DropoutStepLSTM, rates | {name: as_argument(layer, getattr(layer, name)) for name in names}
     if has_cell(layer):
         return helpers.DropoutLSTM, rates
     if not isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
