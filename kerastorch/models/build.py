@@ -239,7 +239,12 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
 def _check_tensors(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
     """Raise where a call of a file states something else than the tensors that belong there: no run could follow it."""
     stated = [("its input", args[0])] if args else []
-    stated += [(name, value) for name, value in kwargs.items() if name.endswith("mask") or name in _OF_TENSORS]
+    # Whether attention is causal is no tensor, and `mask=False` says that the output has none: see `Call`.
+    stated += [
+        (name, value)
+        for name, value in kwargs.items()
+        if name in _OF_TENSORS or (name.endswith("mask") and name != "use_causal_mask" and value is not False)
+    ]
     for name, value in stated:
         wrong = [item for item in leaves(value) if item is not None and not isinstance(item, (SymbolicTensor, Tensor))]
         nothing = isinstance(value, dict) or name == "its input"

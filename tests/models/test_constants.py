@@ -176,3 +176,16 @@ def test_what_stands_for_a_layer_gets_them() -> None:
         state = torch.as_tensor(STATE).float()
         inner = Model(model.input, model.layers[1].output)
         assert torch.equal(inner(X), by_name(X, state))
+
+
+def test_what_calls_of_a_file_state_beside_tensors() -> None:
+    """A causal attention, and a mask that tf.keras was told not to use, are no tensors and no faults of the file."""
+    x = kt.Input((4, 3), name="x")
+    attention = layers.Attention(name="a")([x, x], use_causal_mask=True)
+    heads = layers.MultiHeadAttention(2, 3, name="h")(x, x, use_causal_mask=True)
+    model = kt.Model(x, [attention, heads])
+    again = kt.model_from_json(kt.to_json(model))
+    again.set_weights(model.get_weights())
+    data = torch.randn(2, 4, 3)
+    for ours, theirs in zip(again.eval()(data), model.eval()(data), strict=True):
+        assert torch.equal(ours, theirs)

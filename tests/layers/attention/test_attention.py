@@ -218,3 +218,17 @@ def test_attention_compiles_and_exports() -> None:
     assert_close(exported.module()(Q, V), module(Q, V))
     compiled = torch.compile(module, backend="eager", fullgraph=True)
     assert_close(compiled(Q, V), module(Q, V))
+
+
+def test_a_mask_for_each_head_and_the_mask_of_the_values_hold_both() -> None:
+    layer = layers.MultiHeadAttention(2, 3).eval()
+    query, value = torch.randn(2, 4, 5), torch.randn(2, 6, 5)
+    heads = torch.rand(2, 2, 4, 6) > 0.4
+    heads[..., 0] = True
+    known = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 1, 1, 1, 0]], dtype=torch.bool)
+    options: dict[str, Any] = {"return_attention_scores": True}
+    found = layer(query, value, value_mask=known, attention_mask=heads, **options)
+    wanted = layer(query, value, attention_mask=heads & known[:, None, None], **options)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert torch.equal(ours, theirs)
+    assert not found[1][~(heads & known[:, None, None])].any()

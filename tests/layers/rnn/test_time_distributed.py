@@ -11,7 +11,7 @@ import torch
 from _close import BFLOAT16, OUTPUT, assert_close
 from torch import Tensor
 
-from kerastorch import Input, Sequential, layers
+from kerastorch import Input, Model, Sequential, layers
 from kerastorch.models.mask_flow import mask_events
 
 B, T, STEPS, F = 2, 3, 4, 5
@@ -152,3 +152,12 @@ def test_the_mask_of_a_model_inside_is_followed_without_data() -> None:
     x = torch.ones(3, 4, 5, 2)
     x[1, 2, 3:] = 0
     assert torch.equal(outer.compute_mask(x), (x != 0).any(-1))
+
+
+def test_of_a_model_with_two_outputs_the_mask_of_the_first_is_handed_on() -> None:
+    x = Input((3, 2))
+    inner = Model(x, [layers.Masking(1.0)(x), layers.Masking(2.0)(x)])
+    outer = layers.TimeDistributed(inner, keras2_masks=True)
+    data = torch.tensor([[[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], [[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]]]])
+    wanted = [[[False, True, True], [True, False, False]]]
+    assert outer.compute_mask(data, None).tolist() == wanted
