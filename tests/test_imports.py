@@ -202,8 +202,6 @@ def test_a_planted_violation_is_seen(tmp_path: Path, file: str, line: str) -> No
 
 # ---------------------------------------------------------------------------- modules inside the packages
 
-# No module may need itself, be it through others, inside a function or for a type alone; but for these packages.
-STILL_IN_RINGS = ("parity",)
 # A family of layers knows no other family, but for these.
 KNOWS = {"attention": {"core"}}
 
@@ -268,8 +266,9 @@ def between_families(root: Path) -> list[str]:
 def rings(root: Path) -> list[list[str]]:
     """The modules that need themselves, by way of others or not; each ring once."""
     imported = graph_of(root)
-    free = {name for name in imported if name.partition(".")[0] not in STILL_IN_RINGS}
-    graph = {name: [other for other in imported[name] if other in free and other != name] for name in free}
+    graph = {
+        name: [other for other in others if other in imported and other != name] for name, others in imported.items()
+    }
     reach: dict[str, set[str]] = {}
     for name in graph:
         seen: set[str] = set()

@@ -23,7 +23,19 @@ from .reading import read_recording as read_recording
 from .recorded import Recording as Recording
 from .recorder import script as recorder_script
 from .report import ParityReport as ParityReport
+from .report import show_as as _show_as
 from .safety import load_checked as load_checked
+from .text import as_text as _as_text
+
+
+def _as_html(report: ParityReport) -> str:
+    from .page import as_html  # on use: pictures and all
+
+    return as_html(report)
+
+
+_show_as("text", _as_text)
+_show_as("page", _as_html)
 
 __all__ = [
     "ParityReport",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, quote
+from ..files.replacing import replacing
 from .measuring import Measured, plain_number
 
 # How many times the measured rounding two implementations may lie apart. See docs/parity.md for what was seen.
@@ -265,19 +265,22 @@ class ParityReport:
             path: Where to; a file that is there is overwritten.
 
         Raises:
-            ArgumentError: It cannot be written there.
+            SaveError: It cannot be written there; what stood there is unchanged.
         """
-        from .page import as_html
-
-        try:
-            Path(path).write_text(as_html(self), encoding="utf-8")
-        except OSError as error:
-            raise ArgumentError(f"to_html: {quote(os.fspath(path))} cannot be written: {error}") from error
+        page = _forms["page"](self)
+        with replacing(path) as temporary:
+            Path(temporary).write_text(page, encoding="utf-8")
 
     def __str__(self) -> str:
-        from .text import as_text
+        return _forms["text"](self)
 
-        return as_text(self)
+
+_forms: dict[str, Callable[[ParityReport], str]] = {}
+
+
+def show_as(form: str, function: Callable[[ParityReport], str]) -> None:
+    """Say what makes a text, or a page, of a report: both know reports, so reports do not know them."""
+    _forms[form] = function
 
 
 def times(multiple: float) -> str:

@@ -13,7 +13,7 @@ from _recordings import dense_model, dense_recording, own_recording
 from _terminal import Terminal
 
 import kerastorch as kt
-from kerastorch.errors import ArgumentError
+from kerastorch.errors import SaveError
 from kerastorch.parity import ParityReport, compare
 from kerastorch.parity.measuring import STEPS, Measured, measure
 from kerastorch.parity.page import MOST_ARRAYS, as_html
@@ -218,9 +218,9 @@ def test_the_command_writes_it(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     command = ("verify", tmp_path / "small.keras", "--recording", recording, "--html")
     assert run(*command, tmp_path / "report.html").startswith("PARITY")
     assert Page((tmp_path / "report.html").read_text()).of("title")[0] == "Parity with Keras: passed"
-    assert "cannot be written" in run(*command, tmp_path, status=2)
+    assert "this is a folder" in run(*command, tmp_path, status=2)
     golden = ("verify", tmp_path / "small.keras", "--golden", recording)
     assert "--html do not go with it" in run(*golden, "--html", tmp_path / "x.html", status=2)
     report = kt.check_parity(recording, kt.load_model(tmp_path / "small.keras"))
-    with pytest.raises(ArgumentError, match=r"to_html: .* cannot be written"):
+    with pytest.raises(SaveError, match=r"this is a folder"):
         report.to_html(tmp_path)
