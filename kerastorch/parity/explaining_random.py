@@ -44,11 +44,10 @@ def drawn_at_random(recording: Recording, model: nn.Module, device: torch.device
 def _first(module: Any, inputs: list[torch.Tensor]) -> str | None:
     made = []
     for seed in (0, 1):
-        if module._keeps_states:
-            module.reset_states()
+        fresh = copied(module)  # what a run leaves, such as averages of batches, decides no other one
         with torch.random.fork_rng(devices=[]), plain_arithmetic():
             torch.manual_seed(seed)
-            made.append(run(module, inputs, layers_by_path(module)))
+            made.append(run(fresh, inputs, layers_by_path(fresh)))
     for path, calls in made[0].calls.items():
         if isinstance(layers_by_path(module)[path], Model):
             continue

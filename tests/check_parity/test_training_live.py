@@ -79,5 +79,5 @@ def test_twenty_steps_agree(recordings: Recordings, tmp_path: Path, name: str) -
     assert {row.where for row in rows} == {"loss", "training gradient", "weight", "slot", "update"}
     # The weights move by a tenth and more; float32 rounds them to 1e-7 of that, and each step adds some.
     far = [row.measured.difference / row.measured.largest for row in rows if row.where == "weight"]
-    assert max(far) < 1e-5
+    assert max(far) / np.finfo("float32").eps < 84  # that is 1e-5
     assert np.ptp(training.reference) > 0
