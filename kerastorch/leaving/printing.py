@@ -255,7 +255,7 @@ def _is_whole(node: fx.Node) -> bool:
 
 
 def _plain(name: str) -> str:
-    from .building import identifier
+    from .builder import identifier
 
     return identifier(name)
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ... import activations, layers
 from ...base.layer import Layer
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 
 # Ours -> torch's, or that of `helpers`, with the arguments that make them the same. Other values of ours in torch's own
 # function of that name: a kink's derivative, or the rounding in float64.

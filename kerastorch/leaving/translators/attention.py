@@ -9,7 +9,7 @@ from torch import nn
 
 from ... import layers
 from .. import helpers
-from ..building import Builder, Value, makes_mask, refusal, translates
+from ..builder import Builder, Value, makes_mask, refusal, translates
 from .recurrent import filled
 
 

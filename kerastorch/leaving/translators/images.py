@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ... import layers
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 from .activations import function_of
 
 _MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from ... import layers
-from ..building import Builder, Value, makes_mask, translates
+from ..builder import Builder, Value, makes_mask, translates
 
 _REDUCE: dict[type, Callable[[Any, Any], Any]] = {
     layers.Add: operator.add,

@@ -11,7 +11,7 @@ from ... import layers
 from ...base.to_torch import plain, with_constants
 from ...layers.normalization.batch_normalization import least_epsilon
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 from .recurrent import filled
 
 

@@ -11,7 +11,7 @@ import torch
 from ... import activations
 from ...functions.arguments import Place, map_arguments
 from ...layers.core.operation import Held, Operation
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 from .activations import activate
 
 _INFIX: dict[str, Callable[[Any, Any], Any]] = {

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ... import layers
 from ...base.to_torch import plain, with_constants
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 from .activations import activate
 
 

@@ -13,7 +13,7 @@ from ... import layers
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from .. import helpers
-from ..building import Builder, Value, identifier, refusal, translates
+from ..builder import Builder, Value, identifier, refusal, translates
 from .activations import as_argument
 
 CELLS = (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)

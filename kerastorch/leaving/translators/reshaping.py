@@ -7,7 +7,7 @@ from typing import Any
 from torch.nn import functional as F
 
 from ... import layers
-from ..building import Builder, Value, translates
+from ..builder import Builder, Value, translates
 
 
 @translates(layers.Flatten)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ... import layers
 from .. import helpers
-from ..building import Builder, Value, refusal, translates
+from ..builder import Builder, Value, refusal, translates
 from .activations import as_argument
 from .recurrent import CELLS, GATED, filled, flat_states, has_cell, reversed_in_time, run, steps_of
 

@@ -10,7 +10,7 @@ from torch import nn
 from ... import layers
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
-from ..building import TRANSLATORS, Builder, Value, makes_mask, refusal, translates
+from ..builder import TRANSLATORS, Builder, Value, makes_mask, refusal, translates
 from .recurrent import GATED, has_cell, is_fused, kind_of
 from .sequences import run_any
 

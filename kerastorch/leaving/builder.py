@@ -1,0 +1,216 @@
+"""What a graph of torch's own modules and functions is built with: its values, and what translators add to it."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.proxy import GraphAppendingTracer
+
+from ..base.layer import Layer
+from ..base.weighted import repr_of
+from ..errors import UnsupportedError
+
+Translator = Callable[..., Any]
+TRANSLATORS: dict[type[Layer], Translator] = {}
+MASKS: dict[type[Layer], Callable[..., Any]] = {}
+_ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports as it is."
+
+
+Value: TypeAlias = Any  # a `GraphValue`: to translators it is a tensor, with all that one has
+
+
+class GraphValue(fx.Proxy):
+    """A tensor of the graph that is made, with the mask that goes along with it."""
+
+    mask: Any = None
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, int) or "returns" not in self.node.meta:
+            return super().__getitem__(key)  # type: ignore[misc]  # fx adds it to the class
+        parts = self.node.meta.setdefault("parts", {})  # one node for each, however often it is asked for
+        if key not in parts:
+            parts[key] = super().__getitem__(key)  # type: ignore[misc]
+            inner = self.node.meta["returns"][key]
+            if isinstance(inner, tuple):
+                parts[key].node.meta["returns"] = inner
+        return parts[key]
+
+    @property
+    def shape_known(self) -> tuple[Any, ...]:
+        """The shape, with None where a size is open."""
+        return tuple(self.node.meta["shape"])
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape_known)
+
+
+class _Tracer(GraphAppendingTracer):
+    """What lets functions and operators of torch on `Value`s become nodes of the graph."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return GraphValue(node, self)
+
+
+def translates(*classes: type[Layer]) -> Callable[[Translator], Translator]:
+    """Register a function that translates calls of these layers: `(builder, layer, *args, **kwargs) -> values`."""
+
+    def keep(function: Translator) -> Translator:
+        TRANSLATORS.update(dict.fromkeys(classes, function))
+        return function
+
+    return keep
+
+
+def makes_mask(*classes: type[Layer]) -> Callable[[Translator], Translator]:
+    """Register a function that computes the mask behind these layers: `(layer, inputs, masks) -> mask`."""
+
+    def keep(function: Translator) -> Translator:
+        MASKS.update(dict.fromkeys(classes, function))
+        return function
+
+    return keep
+
+
+def refusal(layer: Layer, reason: str) -> UnsupportedError:
+    """The error for a layer, or a use of it, that no translator knows."""
+    return UnsupportedError(f"{repr_of(layer)} cannot become plain torch: {reason}. {_ADVICE}")
+
+
+def identifier(name: str) -> str:
+    """A name of Keras as a name of Python, for an attribute of an nn.Module."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "layer"
+    plain = f"layer_{plain}" if plain[0].isdigit() else plain
+    taken = keyword.iskeyword(plain) or keyword.issoftkeyword(plain) or hasattr(nn.Module(), plain)
+    return f"{plain}_" if taken else plain
+
+
+class Builder:
+    """A graph in the making, and the modules that it calls.
+
+    Attributes:
+        inference: Whether what acts while training only is left out.
+        root: The modules, by the names that the class of the model will have as attributes.
+        states: The state behind each stateful layer.
+        behind: The mask behind the layer that is translated.
+        inside: The wrapper whose inner layer is translated: attributes have the wrapper's name.
+    """
+
+    def __init__(self, inference: bool) -> None:
+        self.inference = inference
+        self.graph = fx.Graph()
+        self.root = nn.Module()
+        self.behind: Any = None
+        self.inside: Any = None
+        self._tracer = _Tracer(self.graph)
+        self._names: dict[Any, str] = {}
+        self.states: dict[Layer, Any] = {}  # of the stateful layers
+
+    def input(self, name: str, shape: Any = None) -> Value:
+        """An argument of the model."""
+        node = self.graph.create_node("placeholder", name, (), {}, name=name)
+        node.meta["shape"] = shape
+        return GraphValue(node, self._tracer)
+
+    def module(
+        self, key: Any, name: str, make: Callable[[], nn.Module], *args: Any, returns: Any = None, **kwargs: Any
+    ) -> Value:
+        """Call a module; it is made once for each key, under a name of its own.
+
+        Args:
+            key: What the module is made of: a layer, or a layer and a part of it.
+            name: The name of the attribute, if it is free.
+            make: Makes the module.
+            *args: Of the call.
+            returns: How a result of several parts is nested, by names: `("out", ("h", "c"))`.
+            **kwargs: Of the call.
+        """
+        if key not in self._names:
+            self._names[key] = self.put(name, self._made(key, make))
+        made = self._tracer.create_proxy("call_module", self._names[key], args, kwargs)
+        if returns is not None:
+            made.node.meta["returns"] = returns
+        return made
+
+    def _made(self, key: Any, make: Callable[[], nn.Module]) -> nn.Module:
+        layer = key[0] if isinstance(key, tuple) else key
+        made = make()
+        return made if isinstance(made, fx.GraphModule) else made.train(layer.training)
+
+    def _free(self, name: str) -> str:
+        """A name that no attribute has yet."""
+        if self.inside is not None and name.startswith(self.inside.layer.name):
+            name = self.inside.name + name[len(self.inside.layer.name) :]
+        own, number = identifier(name), 1
+        base = own
+        while own in self.root._modules or own in self.root._buffers or own in self.root._parameters:
+            number += 1
+            own = f"{base}_{number}"
+        return own
+
+    def put(self, name: str, module: nn.Module) -> str:
+        """Make a module an attribute; the name that it has then."""
+        own = self._free(name)
+        self.root.add_module(own, module)
+        return own
+
+    def constant(self, name: str, tensor: Tensor) -> Value:
+        """A tensor that is no parameter: a buffer."""
+        own = self._free(name)
+        self.root.register_buffer(own, tensor.detach().clone())
+        return self._tracer.create_proxy("get_attr", own, (), {})
+
+    def parameter(self, layer: Layer, name: str) -> Value:
+        """A copy of a layer's own weight: an attribute of the model."""
+        key = (layer, name)
+        if key not in self._names:
+            value = getattr(layer, name)
+            own = self._free(f"{layer.name}_{name}")
+            copied = value.detach().clone(memory_format=torch.contiguous_format)
+            if name in layer._parameters:
+                self.root.register_parameter(own, nn.Parameter(copied, requires_grad=value.requires_grad))
+            else:
+                self.root.register_buffer(own, copied)
+            self._names[key] = own
+        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
+
+    def call(self, function: Callable[..., Any], *args: Any, returns: Any = None, **kwargs: Any) -> Value:
+        """Call a function as a whole, as those of `helpers`."""
+        made = self._tracer.create_proxy("call_function", function, args, kwargs)
+        if returns is not None:
+            made.node.meta["returns"] = returns
+        return made
+
+    def attribute(self, key: Any, name: str, make: Callable[[], nn.Module]) -> Value:
+        """A module as a value, for a function that calls it."""
+        if key not in self._names:
+            self._names[key] = self.put(name, self._made(key, make))
+        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
+
+    def state_input(self, layer: Layer) -> Value:
+        """The state of a stateful layer: an argument of the model that may be left out."""
+        if layer in self.states:
+            raise refusal(layer, "stateful=True, and it is called more than once: the calls share one state")
+        name = f"{identifier(layer.name)}_state"
+        last = [node for node in self.graph.nodes if node.op == "placeholder"][-1]
+        with self.graph.inserting_after(last):
+            node = self.graph.create_node("placeholder", name, (None,), {}, name=name)
+        node.meta["is_state"] = True
+        self.states[layer] = None
+        return GraphValue(node, self._tracer)
+
+    def state_output(self, layer: Layer, state: Value) -> None:
+        """The state behind a stateful layer: the model returns it behind its outputs."""
+        state.node.meta.update(label=f"{identifier(layer.name)}_state", is_state=True)
+        self.states[layer] = state
+
+    def alias(self, value: Value, mask: Any) -> Value:
+        """The same value with another mask."""
+        made = GraphValue(value.node, self._tracer)
+        made.mask = mask
+        return made
