@@ -34,6 +34,10 @@ PARTS = {
 }
 
 
+# What Keras writes of Python's own: a function stands for one of Keras's, or is told of by its name.
+_OF_PYTHON = {("builtins", name) for name in ("function", "int", "float", "bool", "str", "slice", "tuple", "dtype")}
+
+
 def load_checked(
     file: str | os.PathLike[str],
     arch: str | os.PathLike[str] | None,
@@ -88,7 +92,8 @@ def concerns(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None =
         except (json.JSONDecodeError, RecursionError) as error:
             raise ArgumentError(f"--arch {quote(os.fspath(arch))} is no JSON text: {error}") from error
     with open_archive(file) as archive:
-        return list(dict.fromkeys(_in_config(archive.config or {})))
+        # Keras compiles a model that is trained for the comparison: a `.h5` says how beside its config.
+        return list(dict.fromkeys(_in_config([archive.config, archive.training_config])))
 
 
 def _text(path: str | os.PathLike[str]) -> str:
@@ -122,14 +127,12 @@ def _in_entry(entry: dict[str, Any]) -> Iterator[str]:
         yield f"a class of somebody's own, {shown}"
     elif isinstance(registered, str) and ">" in registered and not registered.startswith(("keras>", "Keras>")):
         yield f"a class of somebody's own, {quote(registered, 60)}"
-    if isinstance(name, str) and module is not None and not _is_known(module):
+    if isinstance(name, str) and module is not None and not (_is_known(module) or (module, name) in _OF_PYTHON):
         yield f"{shown} of the module {quote(module, 60)}"
 
 
 def _is_known(module: object) -> bool:
     parts = module.split(".") if isinstance(module, str) else []
-    if parts == ["builtins"]:
-        return True
     if not parts or parts[0] not in ("keras", "tf_keras"):
         return False
     inner = [part for part in parts[1:] if part != "src"]

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -161,11 +162,24 @@ def first_layer(config: dict[str, Any]) -> dict[str, Any]:
     return next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Dense")
 
 
+def test_how_a_file_was_compiled_is_looked_at(tmp_path: Path) -> None:
+    """Keras makes the optimizer and the losses too, where the comparison trains."""
+    hostile = {"module": "os", "class_name": "system", "config": {}, "registered_name": "system"}
+    path = changed(tmp_path / "m.keras", lambda config: config.update(compile_config={"optimizer": hostile}))
+    assert concerns(path) == ["'system' of the module 'os'"]
+    model = kt.Sequential([kt.Input((3,)), kt.layers.Dense(2)])
+    model.save(tmp_path / "m.h5", dialect="keras2")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.attrs["training_config"] = json.dumps({"loss": "mse", "optimizer_config": hostile})
+    assert concerns(tmp_path / "m.h5") == ["'system' of the module 'os'"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda layer: layer.update(class_name="Lambda"), "Python code of a Lambda"),
         (lambda layer: layer.update(module="os"), "'Dense' of the module 'os'"),
+        (lambda layer: layer.update(module="builtins"), "'Dense' of the module 'builtins'"),
         (lambda layer: layer.update(module="keras.src.utils.file_utils"), "of the module 'keras.src.utils"),
         (lambda layer: layer.update(module="keras.config"), "of the module 'keras.config'"),
         (lambda layer: layer.update(registered_name="mine>Dense"), "a class of somebody's own, 'mine>Dense'"),
