@@ -28,6 +28,10 @@ def add(commands: Any) -> None:
     parser.add_argument("--prefix", metavar="P", help="of the outputs in the golden file: keras3_ or tf_keras_, say")
     parser.add_argument("--json", metavar="PATH", help="write the report as JSON too; - prints that alone")
     parser.add_argument("--html", metavar="PATH", help="write the report as one HTML page too")
+    parser.add_argument(
+        "--what", metavar="W,W", help="of outputs, layers, states, gradients, training; all of them if left out"
+    )
+    parser.add_argument("--steps", metavar="N", type=int, help="of the training; 5 if left out")
     add_file(parser)
     add_arch(parser)
     add_keras(parser)
@@ -37,8 +41,10 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.golden is None:
         return _run_parity(options)
-    if options.recording is not None or options.json is not None or options.html is not None:
-        raise ArgumentError("verify: --golden stands alone: --recording, --json and --html do not go with it.")
+    if any(getattr(options, name) is not None for name in ("recording", "json", "html", "what", "steps")):
+        raise ArgumentError(
+            "verify: --golden stands alone: --recording, --json, --what, --steps and --html do not go with it."
+        )
     return _run_golden(options)
 
 
@@ -49,10 +55,17 @@ def _run_parity(options: argparse.Namespace) -> int:
     if options.prefix is not None:
         raise ArgumentError("verify: --prefix belongs to --golden.")
     own = custom_objects(options.custom_here)
+    chosen: dict[str, Any] = {}
+    if options.what is not None:
+        chosen["what"] = tuple(options.what.split(","))
+    if options.steps is not None:
+        chosen["steps"] = options.steps
     if options.recording is not None:
+        if chosen:
+            raise ArgumentError("verify: a recording holds what was compared: leave out --what and --steps.")
         report = compare(read_recording(options.recording), load(options, own))
     else:
-        again = {"arch": options.arch, "progress": show_progress(), **keras_options(options)}
+        again = {**chosen, "arch": options.arch, "progress": show_progress(), **keras_options(options)}
         report = check_parity(options.file, custom_objects=own, **again)
     if options.json is not None:
         write_json(report.to_dict(), options.json)

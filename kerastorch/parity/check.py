@@ -27,6 +27,7 @@ from .report import ParityReport
 from .safety import load_checked
 
 WHAT = ("outputs", "layers", "states", "gradients", "training")
+STEPS = 5  # of a training
 
 
 def check_parity(
@@ -36,7 +37,7 @@ def check_parity(
     inputs: Sequence[Any] | Any = None,
     backend: str = "tensorflow",
     what: Sequence[str] = WHAT,
-    steps: int = 5,
+    steps: int = STEPS,
     optimizer: Any = None,
     loss: Any = None,
     seed: int = 0,
@@ -117,7 +118,7 @@ def check_parity(
             recording = replace(recording, path=os.fspath(reference))
             _same_file(recording, reference)
             if all(item is None for item in (model, given, optimizer, loss, custom_objects)):
-                again = _command(reference, there, seed, trust)
+                again = _command(reference, there, seed, trust, what, steps)
             model = loaded if model is None else model
         elif isinstance(reference, (str, os.PathLike, Recording)):
             recording = reference if isinstance(reference, Recording) else read_recording(reference)
@@ -146,9 +147,20 @@ def check_parity(
         return compare(recording, model, **kinds, chosen=chosen, self_check=self_check, again=again)
 
 
-def _command(file: str | os.PathLike[str], there: dict[str, Any], seed: int, trust: bool) -> str:
+def _command(
+    file: str | os.PathLike[str],
+    there: dict[str, Any],
+    seed: int,
+    trust: bool,
+    what: Sequence[str],
+    steps: int,
+) -> str:
     """The command that does the same comparison."""
     words = ["kerastorch", "verify", os.fspath(file), "--seed", str(seed)]
+    if set(what) != set(WHAT):
+        words += ["--what", ",".join(what)]
+    if steps != STEPS:
+        words += ["--steps", str(steps)]
     for key, usual in (("backend", "tensorflow"), ("python", None), ("keras", "auto"), ("arch", None)):
         if there[key] != usual:
             words += [f"--{key}", str(there[key])]

@@ -20,6 +20,7 @@ from make_goldens import ROOT
 
 import kerastorch as kt
 from kerastorch.errors import ArgumentError, UnsafeFileError
+from kerastorch.parity.check import WHAT, _command
 from kerastorch.parity.safety import concerns, load_checked
 
 DEMO = ROOT / "demo" / "tagger.keras"
@@ -256,3 +257,29 @@ def test_the_model_stays_as_it_is(small: tuple[Path, Path]) -> None:
     assert model.training
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_what_is_compared_is_chosen(run: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def check(file: Any, **options: Any) -> Any:
+        given.update(options)
+        raise ArgumentError("that is enough")
+
+    monkeypatch.setattr("kerastorch.parity.check_parity", check)
+    run("verify", tmp_path / "m.keras", "--what", "outputs,gradients", "--steps", "2", status=2)
+    assert (given["what"], given["steps"]) == (("outputs", "gradients"), 2)
+    given.clear()
+    run("verify", tmp_path / "m.keras", status=2)
+    assert not {"what", "steps"} & set(given)
+    assert "leave out --what and --steps" in run(
+        "verify", tmp_path / "m.keras", "--recording", tmp_path / "r.npz", "--steps", "2", status=2
+    )
+
+
+def test_the_command_that_does_it_again_says_what_was_chosen() -> None:
+    there = {"backend": "torch", "python": None, "keras": "auto", "arch": None, "custom": ()}
+    assert _command("m.keras", there, 3, True, ("outputs", "layers"), 2) == (
+        "kerastorch verify m.keras --seed 3 --what outputs,layers --steps 2 --backend torch --trust"
+    )
+    assert _command("m.keras", there, 0, False, WHAT[::-1], 5) == "kerastorch verify m.keras --seed 0 --backend torch"
