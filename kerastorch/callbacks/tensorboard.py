@@ -179,22 +179,24 @@ class TensorBoard(Callback):
 
     def _write_graph(self) -> None:
         """The layers as Keras's JSON, which TensorBoard draws."""
-        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # pyright: ignore[reportMissingImports]
-        from tensorboard.compat.proto.tensor_pb2 import TensorProto  # pyright: ignore[reportMissingImports]
-        from tensorboard.compat.proto.types_pb2 import DT_STRING  # pyright: ignore[reportMissingImports]
+        from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2  # pyright: ignore[reportMissingImports]
 
+        # What protobuf makes, no type checker sees.
+        summaries: Any = summary_pb2
+        tensors: Any = tensor_pb2
+        types: Any = types_pb2
         try:
             text = self.model.to_json()
         except KerasTorchError as error:
             warnings.warn(f"TensorBoard: the model is not written: {error}", stacklevel=2)
             return
-        plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
-        value = Summary.Value(
+        plugin = summaries.SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
+        value = summaries.Summary.Value(
             tag="keras",
-            metadata=SummaryMetadata(plugin_data=plugin),
-            tensor=TensorProto(dtype=DT_STRING, string_val=[text.encode()]),
+            metadata=summaries.SummaryMetadata(plugin_data=plugin),
+            tensor=tensors.TensorProto(dtype=types.DT_STRING, string_val=[text.encode()]),
         )
-        self._writer("train").file_writer.add_summary(Summary(value=[value]), 0)
+        self._writer("train").file_writer.add_summary(summaries.Summary(value=[value]), 0)
 
     def _close(self) -> None:
         for writer in self._writers.values():

@@ -32,9 +32,10 @@ def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 def _translation(name: str) -> Callable[..., Any]:
     try:
-        from onnxscript import opset18 as op  # pyright: ignore[reportMissingImports]
+        from onnxscript import opset18  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UnsupportedError('onnx_translations needs onnxscript: pip install "kerastorch[onnx]".') from error
+    op: Any = opset18  # its types are those of the arrays, and here are nodes of a graph
     recurrence = KERNELS[name]
     cell = recurrence.cell
     options = {"linear_before_reset": 1} if recurrence.linear_before_reset else {}
