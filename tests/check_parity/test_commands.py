@@ -230,7 +230,7 @@ def test_arguments_of_check_parity(small: tuple[Path, Path], tmp_path: Path) -> 
     assert kt.check_parity(kt.read_recording(recording), model, what=("outputs",)).passed
     cases = {
         "what: expected some of": {"what": ("outputs", "weather")},
-        "what: expected some of ('outputs', 'layers'), got 'layers'": {"what": "layers"},
+        f"what: expected some of {WHAT}, got 'layers'": {"what": "layers"},
         "a recording has its own": {"inputs": np.zeros((2, 3))},
     }
     for message, options in cases.items():

@@ -57,12 +57,12 @@ def flat(value: Any) -> list[Tensor]:
 # ---------------------------------------------------------------- Bidirectional
 
 
-def directions(name: str, **config: Any) -> tuple[Any, Any, Any]:
+def directions(name: str, rows: int = B, **config: Any) -> tuple[Any, Any, Any]:
     """A Bidirectional that keeps states, and the two layers that it is made of, by themselves."""
     config = {"stateful": True, "return_sequences": True, **config}
-    both = made(layers.Bidirectional(RECURRENT[name](**config), merge_mode=None))
+    both = made(layers.Bidirectional(RECURRENT[name](**config), merge_mode=None), (rows, T, F))
     weights, half = both.get_weights(), len(both.get_weights()) // 2
-    alone = [made(RECURRENT[name](**config, go_backwards=backwards)) for backwards in (False, True)]
+    alone = [made(RECURRENT[name](**config, go_backwards=backwards), (rows, T, F)) for backwards in (False, True)]
     alone[0].set_weights(weights[:half])
     alone[1].set_weights(weights[half:])
     return both, *alone
@@ -100,7 +100,7 @@ def test_states_of_both_directions_are_set_forward_first(name: str, how: str) ->
 
 
 def test_states_of_a_batch_of_one_in_one_call_of_a_kernel() -> None:
-    both, forward, backward = directions("LSTM")
+    both, forward, backward = directions("LSTM", rows=1)
     x = random(1, T, F, seed=1)
     one, two = states_for(forward, 1), [state + 0.5 for state in states_for(backward, 1)]
     assert "both directions in one call" in both.kernel_choice(x).reason
