@@ -283,8 +283,9 @@ def _comparing(name: str, same: bool) -> Callable[[Any, Any], Any]:
     by_values = _binary(name)
 
     def apply(self: Variable, other: Any) -> Any:
-        # In Keras both are one object, and lists of them (layer.weights == [layer.w]) compare objects first.
-        return same if other is self or self.shows(other) else by_values(self, other)
+        # In Keras both are one object, and lists of them (layer.weights == [layer.w]) compare objects first. One that
+        # is compared with itself is compared by its values, as there.
+        return same if other is not self and self.shows(other) else by_values(self, other)
 
     apply.__name__ = name
     return apply

@@ -247,7 +247,7 @@ def _check_tensors(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
     ]
     for name, value in stated:
         wrong = [item for item in leaves(value) if item is not None and not isinstance(item, (SymbolicTensor, Tensor))]
-        nothing = isinstance(value, dict) or name == "its input"
+        nothing = value == {} or name == "its input"
         if wrong or (nothing and not any(item is not None for item in leaves(value))):
             shown = quote(wrong[0] if wrong else value)
             raise ArgumentError(f"layer {quote(layer.name)} is called with {shown} as {name}: expected a tensor.")

@@ -151,7 +151,7 @@ def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_arguments() -> None:
-    for wrong in (3, None, b"x.h5"):
+    for wrong in (3, None, ["x.h5"]):
         with pytest.raises(ArgumentError, match="a path or a binary stream is needed"):
             open_archive(wrong)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="open it with 'rb'"):

@@ -13,12 +13,6 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/matching/convert.py | converted | group[0] | (group[1]) | 2": (
         "both are variables of one layer, of which its class is asked"
     ),
-    "kerastorch/matching/assign.py | _exact_in | flat[at:at + _PIECE] | (flat[at:at + _PIECE + 1]) | 2": (
-        "one value more is let go, which is read from the file again where it is needed"
-    ),
-    "kerastorch/matching/assign.py | _exact_in | at + _PIECE | _PIECE | 2": (
-        "less is let go, which costs memory and no value"
-    ),
     "kerastorch/matching/assign.py | <module> | 4 | 5": "how many threads read changes no value",
     "kerastorch/convert/torch_state.py | gru_from_torch | False | True | 2": (
         "whether two biases may be summed is not asked for a GRU, which keeps both"
@@ -47,9 +41,6 @@ EQUIVALENT: dict[str, str] = {
     ),
     "kerastorch/saving/_absent.py | _finished | model.to(layer._on_device) | pass": (
         "the values that are written are the same on any device"
-    ),
-    "kerastorch/matching/assign.py | _exact_in | let_go(flat[at:at + _PIECE]) | pass": (
-        "nothing is let go, which costs memory and no value"
     ),
     "kerastorch/kernels/attention.py | window_mask | rows.unsqueeze(1) - columns | (columns - rows.unsqueeze(1))": (
         "how far away counts, without its sign"

@@ -14,7 +14,8 @@ from kerastorch.base.layer import REGISTRY
 
 NOT_IN_KERAS_3 = ("CuDNNGRU", "CuDNNLSTM", "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense")
 # Their inner layers are what counts: see `chains`. Cells run inside RNN. An Embedding's input has no mask.
-ELSEWHERE = ("RNN", "StackedRNNCells", "Bidirectional", "TimeDistributed", "Operation", "InputLayer", "Embedding")
+WRAPPERS = ("RNN", "StackedRNNCells", "Bidirectional", "TimeDistributed", "SpectralNormalization")
+ELSEWHERE = (*WRAPPERS, "Operation", "InputLayer", "Embedding")
 # Where a call on such a mask is refused in one of both, as ever.
 REFUSED: dict[str, str] = {}
 

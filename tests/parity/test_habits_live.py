@@ -20,7 +20,8 @@ from kerastorch.errors import NoConfigError
 
 NOT_IN_KERAS_3 = ("CuDNNGRU", "CuDNNLSTM", "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense")
 # Built from other layers, or from what only a file has; their inner layers are in the other cases.
-NOT_ALONE = ("RNN", "StackedRNNCells", "Bidirectional", "TimeDistributed", "Operation", "InputLayer", "ThresholdedReLU")
+WRAPPERS = ("RNN", "StackedRNNCells", "Bidirectional", "TimeDistributed", "SpectralNormalization")
+NOT_ALONE = (*WRAPPERS, "Operation", "InputLayer", "ThresholdedReLU")
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
 

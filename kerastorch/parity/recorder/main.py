@@ -113,9 +113,21 @@ def _from_json(text):
         return text
 
 
+def keep_what_loops_compute(keras):
+    """In graphs of TensorFlow 2 a loop over time keeps nothing for gradients that are asked for when it has run."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or is_eager(keras):
+        return
+    experimental = getattr(getattr(getattr(tensorflow, "compat", None), "v1", None), "experimental", None)
+    switch = getattr(experimental, "output_all_intermediates", None)
+    if switch is not None:
+        switch(True)
+
+
 def load(options, keras):
     """The model, compiled as its file says where it is to be trained and that can be had."""
     custom = custom_objects(options.custom)
+    keep_what_loops_compute(keras)
     if options.arch:
         with open(options.arch) as stream:
             model = keras.models.model_from_json(stream.read(), custom_objects=custom)

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from .capture import flat, is_eager, is_of_rows, reset_states, run_eagerly, to_array, version_of
+from .capture import flat, is_eager, is_of_rows, layers_by_path, reset_states, run_eagerly, to_array, version_of
 from .differentiating import differentiate, framework_of
 from .probes import arrays
 from .wiring import as_list, sublayers
@@ -200,6 +200,9 @@ class Trainer(object):
         try:
             if quiet and not self.eager:
                 raise Untrained("dropout cannot be turned off in a graph that is made already")
+            kinds = [type(layer).__name__ for _, layer in layers_by_path(self.model)]
+            if not self.eager and any("BatchNormalization" in kind for kind in kinds):
+                raise Untrained("a BatchNormalization takes its averages in a graph that is made for inference")
             for number in range(steps):
                 inputs = given if given is not None else arrays(specs, batch(specs, number, length, seed))
                 if not number:
