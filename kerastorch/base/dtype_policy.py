@@ -66,10 +66,43 @@ def state_dtype_beside(layer: Any, others: Iterable[Any]) -> None:
     In Keras every layer has a policy, so that a float32 layer gives float32 whatever stands beside it. Where nobody
     states anything, what comes in decides here.
     """
-    if not getattr(layer, "_has_policy", False) or layer._states_dtype:
-        return
-    own = (layer._dtype, layer._mixed)
-    if any(getattr(part, "_states_dtype", False) and (part._dtype, part._mixed) != own for part in others):
+    if any(_states(part) and _policy(part) != _policy(layer) for part in others):
+        state_dtype_of(layer)
+
+
+def state_dtypes_in(layers: Any, stated: set[tuple[Any, Any]]) -> None:
+    """`state_dtype_beside` of a chain, after its last layer was added.
+
+    Args:
+        layers: The chain.
+        stated: The dtypes that are stated in it, of weights and of a mixed policy; it grows. The other layers are
+            looked at only where it does, so that a long chain is made in linear time.
+    """
+    latest = layers[-1]
+    if not _states(latest):
+        if not stated - {_policy(latest)}:
+            return
+        state_dtype_of(latest)
+    fresh = {_policy(latest)} - stated if _states(latest) else set()
+    while fresh:
+        stated |= fresh
+        for part in layers:
+            if stated - {_policy(part)}:
+                state_dtype_of(part)
+        fresh = {_policy(part) for part in layers if _states(part)} - stated
+
+
+def _states(layer: Any) -> bool:
+    return getattr(layer, "_states_dtype", False)
+
+
+def _policy(layer: Any) -> tuple[Any, Any]:
+    return getattr(layer, "_dtype", None), getattr(layer, "_mixed", None)
+
+
+def state_dtype_of(layer: Any) -> None:
+    """Let a layer whose dtype nobody stated cast as if it were stated."""
+    if getattr(layer, "_has_policy", False) and not layer._states_dtype:
         layer._states_dtype = True
         layer.autocast = layer._autocast
 
@@ -79,8 +112,7 @@ def state_dtype_for(layer: Any, given: Iterable[Any]) -> None:
     if layer._has_policy and not layer._states_dtype and not layer._takes_ids:
         own = layer._dtype
         if any(leaf.dtype.is_floating_point and leaf.dtype != own for leaf in given):
-            layer._states_dtype = True
-            layer.autocast = layer._autocast
+            state_dtype_of(layer)
 
 
 def dtype_in_policy(layer: AnyLayer, dtype: torch.dtype) -> torch.dtype:

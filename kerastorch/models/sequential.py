@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import to_torch
-from ..base.dtype_policy import state_dtype_beside
+from ..base.dtype_policy import state_dtypes_in
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer, register
 from ..base.naming import inside
@@ -58,6 +58,7 @@ class Sequential(Model):
         super().__init__(name=name, **base)
         self._modules["layers"] = HeldLayers()
         self._input: InputLayer | None = None
+        self._stated: set[Any] = set()  # the dtypes that layers in it state
         self._ragged = False  # whether what the last layer makes is ragged in Keras
         self._extend(layers)
         if not trainable:
@@ -102,10 +103,9 @@ class Sequential(Model):
             if self._symbols is not None:
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))
-            for part in (*self._layer_list, layer):
-                state_dtype_beside(part, (*self._layer_list, layer))
             self._ragged = self._ragged and rows_after(layer)
             self._layer_list.put(layer)
+            state_dtypes_in(self._layer_list, self._stated)
             layer._hold(self)
             names.add(layer.name)
 
