@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,17 +146,20 @@ def _run(
     begin = time.monotonic()
     with log.open("wb") as output:
         try:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,  # the recorder ends itself when the other end is closed
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # so that all that it starts can be ended together
-            )
+            with _later_interrupts() as interrupted:
+                process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.PIPE,  # the recorder ends itself when the other end is closed
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,  # so that all that it starts can be ended together
+                )
         except OSError as error:
             raise ArgumentError(f"record: {quote(command[0])} cannot be started: {error}. Is it a Python?") from error
         try:
+            if interrupted:
+                raise KeyboardInterrupt
             said = ""
             while process.poll() is None:
                 if time.monotonic() - begin > timeout:
@@ -175,6 +179,20 @@ def _run(
         raise MissingKerasError(f"There is no such Keras there. {_last_lines(log)}")
     if process.returncode != 0:
         raise RecordingError(f"Keras has computed nothing: {_how_it_ended(process.returncode)}. {_last_lines(log)}")
+
+
+@contextlib.contextmanager
+def _later_interrupts() -> Iterator[list[int]]:
+    """Ctrl-C meanwhile is noted in the list: a process that is half started would be nobody's."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only there it arrives
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

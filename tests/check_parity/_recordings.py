@@ -37,7 +37,7 @@ class Recordings:
 
     def of_file(self, framework: str, path: Path, **options: object) -> Recording:
         """The recording of any file."""
-        key = f"{framework}-{path.name}"
+        key = f"{framework}-{path.parent.name}-{path.name}"
         if key not in self._known:
             out = self.folder / f"{key}.npz"
             refused = self.worker.call(framework, "parity:record", str(self.script), str(path), str(out), **options)
