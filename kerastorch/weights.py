@@ -31,6 +31,11 @@ _MOST = 1 << 60  # values in one weight: more than any memory holds, and safe in
 _room: ContextVar[list[int] | None] = ContextVar("room", default=None)
 
 
+def _would_have(owner: Any, name: str, shape: Sequence[int]) -> str:
+    kind, label = type(owner).__name__, quote(getattr(owner, "name", ""))
+    return f"{kind} {label}: its {name} would have the shape {quote(tuple(shape))}"
+
+
 @contextmanager
 def weights_within(count: int) -> Iterator[None]:
     """Weights that are made meanwhile may have so many values in all, and no more."""
@@ -41,12 +46,13 @@ def weights_within(count: int) -> Iterator[None]:
         _room.reset(token)
 
 
-def take_room(shape: Sequence[int], what: str) -> None:
+def take_room(shape: Sequence[int], owner: Any, name: str) -> None:
     """Raise before a weight is made that no memory holds, or that is more than `weights_within` allows.
 
     Args:
         shape: Of the weight.
-        what: What to call it in a message.
+        owner: The layer.
+        name: Of the weight.
 
     Raises:
         ShapeError: No memory is large enough.
@@ -54,17 +60,14 @@ def take_room(shape: Sequence[int], what: str) -> None:
     """
     size = math.prod(shape)
     if size > _MOST:
-        raise ShapeError(
-            f"{what} would have the shape {quote(tuple(shape))}, which no memory holds. Check the sizes in the "
-            "arguments of the layer."
-        )
+        raise ShapeError(f"{_would_have(owner, name, shape)}, which no memory holds. Check the sizes in its arguments.")
     room = _room.get()
     if room is not None and size >= 0:
         room[1] -= size
         if room[1] < 0:
             raise UnsupportedError(
-                f"{what} would have the shape {quote(tuple(shape))}, and with it the weights more than {room[0]:,} "
-                "values, the limit. If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
+                f"{_would_have(owner, name, shape)}, and with it the weights more than {room[0]:,} values, the limit. "
+                "If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
             )
 
 
@@ -243,7 +246,7 @@ class Var:
         What an initialiser does on `meta` takes time, and imports torch's compiler.
         """
         shape = self.shape(layer, input_shape)
-        take_room(shape, f"{type(layer).__name__} {quote(getattr(layer, 'name', ''))}: its {self.name}")
+        take_room(shape, layer, self.name)
         make = torch.empty
         if device.type != "meta":
             make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")

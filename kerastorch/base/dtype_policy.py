@@ -70,13 +70,18 @@ def state_dtype_beside(layer: Any, others: Iterable[Any]) -> None:
         state_dtype_of(layer)
 
 
+def stated_dtypes(layers: Iterable[Any]) -> set[tuple[Any, Any]]:
+    """The dtypes that layers state: of the weights, and what a mixed policy computes in."""
+    return {_policy(part) for part in layers if _states(part)}
+
+
 def state_dtypes_in(layers: Any, stated: set[tuple[Any, Any]]) -> None:
     """`state_dtype_beside` of a chain, after its last layer was added.
 
     Args:
         layers: The chain.
-        stated: The dtypes that are stated in it, of weights and of a mixed policy; it grows. The other layers are
-            looked at only where it does, so that a long chain is made in linear time.
+        stated: `stated_dtypes` of the others; it grows. They are looked at only where it does, so that a long chain is
+            made in linear time.
     """
     latest = layers[-1]
     if not _states(latest):
@@ -89,7 +94,7 @@ def state_dtypes_in(layers: Any, stated: set[tuple[Any, Any]]) -> None:
         for part in layers:
             if stated - {_policy(part)}:
                 state_dtype_of(part)
-        fresh = {_policy(part) for part in layers if _states(part)} - stated
+        fresh = stated_dtypes(layers) - stated
 
 
 def _states(layer: Any) -> bool:

@@ -89,7 +89,7 @@ class Weighted(Tracking):
         shape = check.shape("shape", (shape,) if isinstance(shape, int) else shape)
         if None in shape:
             raise ShapeError(f"{repr_of(self)}: add_weight needs known sizes, got shape {shape}.")
-        take_room([size for size in shape if size is not None], f"{repr_of(self)}: its weight {quote(name or '')}")
+        take_room([size for size in shape if size is not None], self, f"weight {quote(name or '')}")
         dtype = self.dtype if given["dtype"] is None else weight_dtype(given["dtype"])
         default = "glorot_uniform" if dtype.is_floating_point else "zeros"
         make = initializers.get(default if given["initializer"] is None else given["initializer"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -77,11 +78,12 @@ class OpenFile:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor
         self._state = _state_of(descriptor)
         self._blocks: dict[int, memoryview] = {}
         self._keeping = threading.Lock()
         self._turn = threading.Lock()  # where reading moves the one position of the file
+        self._closing = weakref.finalize(self, os.close, descriptor)  # once: by `close`, or with the object
 
     @property
     def size(self) -> int:
@@ -90,10 +92,8 @@ class OpenFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        descriptor, self._descriptor = self._descriptor, None
         self._blocks.clear()
-        if descriptor is not None:
-            os.close(descriptor)
+        self._closing()
 
     def check_unchanged(self) -> None:
         """Raise if anybody has written to the file since it was opened."""
@@ -138,7 +138,7 @@ class OpenFile:
         return len(found)
 
     def _open(self) -> int:
-        if self._descriptor is None:
+        if not self._closing.alive:
             raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
         return self._descriptor
 

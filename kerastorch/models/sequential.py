@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import to_torch
-from ..base.dtype_policy import state_dtypes_in
+from ..base.dtype_policy import state_dtypes_in, stated_dtypes
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer, register
 from ..base.naming import inside
@@ -58,7 +58,6 @@ class Sequential(Model):
         super().__init__(name=name, **base)
         self._modules["layers"] = HeldLayers()
         self._input: InputLayer | None = None
-        self._stated: set[Any] = set()  # the dtypes that layers in it state
         self._ragged = False  # whether what the last layer makes is ragged in Keras
         self._extend(layers)
         if not trainable:
@@ -70,7 +69,7 @@ class Sequential(Model):
 
     def _extend(self, layers: Iterable[Any]) -> None:
         """Add layers: names and shapes are walked once for all of them, so that a long model takes linear time."""
-        names = {layer.name for layer in self._layer_list}
+        names, stated = {layer.name for layer in self._layer_list}, stated_dtypes(self._layer_list)
         shape: Any = None  # that the latest layer was built for, once it is known
         for layer in layers:
             if isinstance(layer, SymbolicTensor):
@@ -105,7 +104,7 @@ class Sequential(Model):
                 self._symbols = (symbol, layer(value))
             self._ragged = self._ragged and rows_after(layer)
             self._layer_list.put(layer)
-            state_dtypes_in(self._layer_list, self._stated)
+            state_dtypes_in(self._layer_list, stated)
             layer._hold(self)
             names.add(layer.name)
 

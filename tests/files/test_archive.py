@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from _made_files import Maker, all_arrays, check
+from _made_files import Maker, all_arrays, check, open_files
 
 import kerastorch.files
 from kerastorch.errors import ArgumentError, CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError
@@ -168,12 +168,6 @@ def test_closing(make: Maker) -> None:
         with pytest.raises(LoadError, match="the archive is closed"):
             second.read()
         archive.close()
-
-
-def open_files() -> set[Path]:
-    """What this process has open, where the system says it."""
-    folder = Path("/proc/self/fd")
-    return {link.resolve() for link in folder.iterdir()} if folder.exists() else set()
 
 
 def test_closing_lets_go_of_the_file(make: Maker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from _made_files import open_files
 
 import kerastorch as kt
 from kerastorch.errors import LoadError
@@ -116,6 +118,14 @@ def test_blocks_are_those_of_the_file(tmp_path: Path) -> None:
         file.close()
     with pytest.raises(LoadError, match="closed"):
         part.read(0, 1)
+
+
+def test_a_file_that_nobody_closes_is_closed_with_what_reads_it(saved: Path) -> None:
+    archive = kt.files.open_archive(saved)
+    assert saved.resolve() in open_files()
+    del archive
+    gc.collect()
+    assert saved.resolve() not in open_files()
 
 
 FULL = """
