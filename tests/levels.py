@@ -6,6 +6,8 @@ SSE4.2, where MKL_ENABLE_INSTRUCTIONS ends. oneDNN ends at SSE4.1. Then the leve
 alone, and none, beside a torch that uses everything.
 
     python tests/levels.py [--live] [--level NAME]... [ARGUMENTS OF PYTEST]
+
+Files, folders or tests among the arguments are run in the place of all comparing ones.
 """
 
 from __future__ import annotations
@@ -68,6 +70,12 @@ def _imported(file: Path) -> set[Path]:
     return {path for path in paths if path.exists()}
 
 
+def arguments_of_pytest(live: bool, rest: list[str]) -> list[str]:
+    """What pytest is called with: all comparing files, unless `rest` names what to run."""
+    named = any(Path(argument.split("::")[0]).exists() for argument in rest if not argument.startswith("-"))
+    return [*([] if named else comparing()), *([] if live else ["-m", "not live"]), *rest]
+
+
 def run(switches: dict[str, str], arguments: list[str]) -> tuple[int, str]:
     """Run pytest in a process of that level; the exit status and what it printed."""
     # A level without compiled code lacks it on purpose: what needs it is skipped there, also where all is required.
@@ -91,7 +99,7 @@ def main() -> int:
     failed = 0
     for name in options.level or known:
         start = time.monotonic()
-        status, output = run(known[name], [*comparing(), *([] if options.live else ["-m", "not live"]), *rest])
+        status, output = run(known[name], arguments_of_pytest(options.live, rest))
         failed += status != 0
         lines = output.rstrip().splitlines()
         if status:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from levels import REQUIRES, SWITCHES, comparing, environments, run
+from levels import REQUIRES, SWITCHES, arguments_of_pytest, comparing, environments, run
 
 TESTS = Path(__file__).parent
 HERE = environments(torch.backends.cpu.get_cpu_capability())
@@ -76,3 +76,11 @@ def test_what_is_run() -> None:
     assert "layers/core/test_masking.py" not in files
     through_others = {"saving/test_operations.py", "parity/test_switches_live.py", "test_goldens.py", "test_corpus.py"}
     assert through_others <= files
+
+
+def test_named_files_are_run_in_the_place_of_all() -> None:
+    assert arguments_of_pytest(True, []) == comparing()
+    assert arguments_of_pytest(False, ["-k", "gru", "-x"]) == [*comparing(), "-m", "not live", "-k", "gru", "-x"]
+    named = [f"{__file__}::test_what_is_run", "--maxfail=1"]
+    assert arguments_of_pytest(False, named) == ["-m", "not live", *named]
+    assert arguments_of_pytest(True, [str(TESTS / "layers")]) == [str(TESTS / "layers")]
