@@ -15,6 +15,8 @@ from ._example import Example, Given, replaced
 # Of the largest number of the output. The sums are the same in another order.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 _COARSE = 2e-2
+# How many times what a move by one unit in the last place does: numbers that cancel are as far off as what they are of.
+_MOVES = 32.0
 # What code raises where it does not take an input.
 FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AssertionError, ArithmeticError)
 
@@ -96,12 +98,40 @@ def compare_on(
             )
         if not one.numel():
             continue
-        size = max(float(other.abs().max()), 1e-30) if other.is_floating_point() else 0.0
+        size = float(other.abs().max()) if other.is_floating_point() else 0.0
         far = float((one.double() - other.double()).abs().max())
-        allowed = TOLERANCES.get(other.dtype, _COARSE) * max(size, 1e-3)
-        if not far <= allowed and not torch.equal(one, other):
+        allowed = TOLERANCES.get(other.dtype, _COARSE) * size
+        if not far <= allowed and not torch.equal(one, other) and not far <= _rounding(module, example, tensors, place):
             raise UnsupportedError(
                 f"from_torch: output {place} differs by {far:.2g} from the module's (its largest number is {size:.2g}) "
                 f"on {shown}: its forward does something that is not seen, or that depends on the sizes of the "
                 "example. check=False gives the model all the same."
             )
+
+
+def _rounding(module: nn.Module, example: Example, tensors: Sequence[Tensor], place: int) -> float:
+    """How far rounding may move an output of the module: inputs and weights are moved by one unit in the last place.
+
+    Its weights are afterwards as before, bit by bit.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def moved(tensor: Tensor) -> Tensor:
+        signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor.device) * 2 - 1
+        return tensor * (1 + signs.to(tensor.dtype) * torch.finfo(tensor.dtype).eps)
+
+    runs: list[Tensor] = []
+    weights = [weight for weight in module.parameters() if weight.is_floating_point()]
+    kept = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        try:
+            for given in ([*tensors], [moved(tensor) if tensor.is_floating_point() else tensor for tensor in tensors]):
+                found: list[Tensor] = []
+                replaced(called(module, example, given), found.append)
+                runs.append(found[place].double())
+                for weight in weights:
+                    weight.copy_(moved(weight))
+        finally:
+            for weight, before in zip(weights, kept, strict=True):
+                weight.copy_(before)
+    return _MOVES * float((runs[0] - runs[1]).abs().max())

@@ -223,13 +223,18 @@ def exactly(module: nn.Module) -> Any:
 
 
 def moved_copy(module: nn.Module, number: int) -> Any:
-    """A copy whose weights are moved by one unit in the last place, in directions of its own."""
+    """A copy whose weights are moved by one unit in the last place, in directions of its own.
+
+    At least by half a unit of the narrowest dtype that a layer computes in, to which "mixed_float16" rounds them.
+    """
     made = copied(module)
     generator = torch.Generator().manual_seed(number)
+    computed = [layer._computes_in for layer in made.modules() if isinstance(layer, Layer)]
+    narrow = max((torch.finfo(dtype).eps / 2 for dtype in computed if dtype.is_floating_point), default=0.0)
     with torch.no_grad():
         for tensor in (*made.parameters(), *made.buffers()):
             if tensor.is_floating_point():
-                tensor.copy_(moved(tensor, generator))
+                tensor.copy_(moved(tensor, generator, narrow))
     return made
 
 
@@ -248,10 +253,10 @@ def as_tensors(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tenso
     return [torch.from_numpy(np.array(array)).to(device) for array in arrays]
 
 
-def moved(tensor: Tensor, generator: torch.Generator) -> Tensor:
-    """A tensor of floats moved by one unit in the last place, up or down; zeros stay."""
+def moved(tensor: Tensor, generator: torch.Generator, least: float = 0.0) -> Tensor:
+    """A tensor of floats moved by one unit in the last place, or by `least` of it, up or down; zeros stay."""
     signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor.device) * 2 - 1
-    return tensor * (1 + signs.to(tensor.dtype) * torch.finfo(tensor.dtype).eps)
+    return tensor * (1 + signs.to(tensor.dtype) * max(torch.finfo(tensor.dtype).eps, least))
 
 
 def moved_input(tensor: Tensor, generator: torch.Generator, pads: Sequence[float]) -> Tensor:

@@ -174,10 +174,17 @@ def _train(
             variable = variable_at(module, weight.layer, weight.place)
             gradients.append(np.zeros(0) if variable is None else filled(variable.gradient(), variable.numpy()))
         weights = {layer.name: layer.get_weights() for layer in module.layers if layer.variables}
-        loss = to_numpy(module._compiled.tracker.result().detach().reshape(()))
+        # A tracker adds in float64; what comes in is of the dtype that the model computes in, and rounded as that is.
+        loss = to_numpy(module._compiled.tracker.result().detach().reshape(()).to(_dtype_of(module)))
         made.append(Step(loss, gradients, weights, _slots(module, said)))
     module.eval()
     return made
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """The widest dtype of its weights."""
+    floats = [tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()]
+    return max(floats, key=lambda dtype: torch.finfo(dtype).bits, default=torch.float32)
 
 
 def _packed(module: Any, targets: list[Tensor]) -> Any:

@@ -3,23 +3,72 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
+from _recordings import dense_model, dense_recording
 
-from kerastorch.parity.measuring import measure
+import kerastorch as kt
+from kerastorch.parity.alterations import TF32
+from kerastorch.parity.measuring import MORE_THAN_MOVED, measure
 from kerastorch.parity.report import LIMIT, Row, times
+from kerastorch.parity.running import Variants, to_numpy
 
 
 def test_rounding_is_what_float64_and_moved_runs_show() -> None:
     ours = np.array([1.0, 2.0, 4.0], "float32")
-    measured = measure(ours, ours + np.array([0, 0.5, 0], "float32"), ours + np.array([0.125, 0, 0]), [])
-    assert (measured.difference, measured.rounding, measured.multiple) == (0.5, 0.125, 4.0)
-    assert (measured.at, measured.ours, measured.reference) == ((1,), 2.0, 2.5)
+    unit = 4 * 2.0**-24
+    measured = measure(ours, ours + np.array([0, 8 * unit, 0], "float32"), ours + np.array([2 * unit, 0, 0]), [])
+    assert (measured.difference, measured.rounding, measured.multiple) == (8 * unit, 2 * unit, 4.0)
+    assert (measured.at, measured.ours, measured.reference) == ((1,), 2.0, 2.0 + 8 * unit)
     moved = measure(ours, ours + np.float32(0.5), ours.astype("float64"), [ours - np.float32(0.25)])
     assert moved.rounding == 0.25
     # Nothing is nearer than half a unit in the last place of the largest value: 4 x 2**-24.
     least = measure(ours, ours, ours.astype("float64"), [])
     assert (least.rounding, least.multiple) == (4 * 2.0**-24, 0.0)
+
+
+def test_a_run_that_is_less_exact_than_its_dtype_excuses_nothing() -> None:
+    """Half the digits in float32, all of them in float64: what moves by one unit in the last place do is the judge."""
+    reference = np.array([1.0, 2.0, 4.0], "float32")
+    ours = reference * np.float32(1.0005)
+    moved = ours + np.float32(2.0**-21)
+    measured = measure(ours, reference, reference.astype("float64"), [moved])
+    assert measured.rounding == MORE_THAN_MOVED * np.abs(moved - ours).max()
+    assert measured.multiple > LIMIT
+
+
+class Coarse(torch.nn.Module):
+    """A product whose factors have ten bits behind their points in float32 alone, as tensor cores have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = dense_model()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.dtype == torch.float64:
+            return self.inner(x)
+        with TF32():
+            return self.inner(x)
+
+
+def test_a_model_that_is_less_exact_in_float32_alone_has_no_parity(tmp_path: Path) -> None:
+    recording = dense_recording(tmp_path / "small.npz")
+    assert kt.check_parity(recording, dense_model()).passed
+    report = kt.check_parity(recording, Coarse())
+    assert not report.passed, str(report)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
+def test_a_unit_in_the_last_place_is_one_of_what_is_computed_in(policy: str) -> None:
+    model = kt.Sequential([kt.Input((4,)), kt.layers.Dense(8, dtype=policy), kt.layers.Dense(3, dtype=policy)])
+    variants = Variants(model, [])
+    x = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+    ours, exact, *moved = (to_numpy(run.outputs[0]) for run in variants.run([x], torch.device("cpu"), False))
+    apart = [float(np.abs(ours.astype("float64") - other).max()) for other in (exact, *moved)]
+    assert 0 < apart[0] < MORE_THAN_MOVED * max(apart[1:])
 
 
 def test_ulps_are_counted_and_judge_nothing() -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,8 @@ from torch.nn.utils.parametrize import remove_parametrizations
 
 import kerastorch as kt
 from kerastorch.errors import ArgumentError, UnsupportedError
+from kerastorch.interop._comparing import compare_on, evaluating
+from kerastorch.interop._example import Example, Given
 
 from ._helpers import of_model, randomize, translated
 from ._zoo import FEATURES, LastOutput, Tagger, TimeFirst, series, words
@@ -81,10 +84,33 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "constant": (lambda m, x: torch.ones(3, 2), "the output: a tensor (3, 2) that does not depend on the input"),
     "size": (lambda m, x: x.size(1), "the output: 7, and a model returns tensors"),
     "baked branch": (lambda m, x: x * 2 if x.size(0) == 3 else x * 5, "output 0 differs by"),
+    "baked branch of small numbers": (lambda m, x: x * 1e-9 if x.size(0) == 3 else x * 1.001e-9, "output 0 differs by"),
     "baked rows": (lambda m, x: x + torch.arange(3.0)[:, None, None], "must not depend on the batch size"),
     "literal states": (lambda m, x: m.gru(x, torch.zeros(1, 3, 5))[0], "its initial states do not depend on the batch"),
     "in-place by index": (lambda m, x: x.index_fill(1, torch.tensor([0]), 0.0), "index_fill: it is not among"),
 }
+
+
+def test_what_rounding_alone_leaves_is_not_refused() -> None:
+    """Two large numbers of which one is taken from the other: nothing but their rounding is left, in another order."""
+
+    def cancelled(m: Any, x: Tensor) -> Tensor:
+        return m.one(x) - m.two(x)
+
+    one, two = nn.Linear(FEATURES, 5), nn.Sequential(nn.Linear(FEATURES, 3), nn.Linear(3, 5))
+    with torch.no_grad():
+        one.weight.copy_(two[1].weight @ two[0].weight)
+        one.bias.copy_(two[1].weight @ two[0].bias + two[1].bias)
+    module = Function(cancelled, one=one, two=two)
+    before = [weight.detach().clone() for weight in module.parameters()]
+    model = kt.from_torch(module, series())
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True))
+    other = kt.clone_model(model)
+    layer = next(layer for layer in other.layers if layer.variables)
+    layer.set_weights([array * np.float32(1.01) for array in layer.get_weights()])
+    given = Example((series(),), {}, (Given(series(), "x", 0),), False)
+    with evaluating(module), pytest.raises(UnsupportedError, match="output 0 differs by"):
+        compare_on(module, other, given, [0], [series()], "the example")
 
 
 @pytest.mark.parametrize("name", REFUSED)
