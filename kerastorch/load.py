@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
@@ -20,7 +20,7 @@ from .base.variables import weights_on
 from .compat.training import stated_training
 from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
 from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
-from .files.strict_json import parse_json
+from .files.strict_json import parse_model
 from .load_report import LoadReport
 from .models import Model, build_model
 from .models.provided import Provided, provided
@@ -80,7 +80,8 @@ def load_model(
     model, report = load_model_reported(
         filepath, custom_objects, compile, replace=replace, device=device, limits=limits
     )
-    _warn(report.rules, report.path)
+    _warn([rule.text for rule in report.rules if rule.warns], report.path)
+    _warn([f"not loaded: {item.what} ({item.reason})" for item in report.skipped if item.warns], report.path)
     return model
 
 
@@ -112,8 +113,9 @@ def load_model_reported(
         match = _match(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
-        matching.load_own(settled.own, name)
-        matching.assign(settled.pairs, archive.check_unchanged, target)
+        not_finite = matching.NotFinite()
+        matching.load_own(settled.own, name, not_finite)
+        matching.assign(settled.pairs, archive.check_unchanged, not_finite, target)
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
@@ -124,7 +126,8 @@ def load_model_reported(
             if isinstance(archive.weights, LegacyWeights) and compat.lists_state_by_names(reading.writer):
                 names = matching.names_in_file(settled.pairs, archive.weights)
             resumed = resume(model, model.training_config, archive.optimizer, custom_objects, names)
-        report = _report(archive, reading.writer, (*reading.rules, *match.rules), settled, resumed)
+        rules = (*reading.rules, *match.rules, *not_finite.rules(model.name))
+        report = _report(archive, reading.writer, rules, settled, resumed)
     _log.info("%s", report)
     return model.eval(), report
 
@@ -187,16 +190,19 @@ def load_weights(
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
-        matching.load_own(settled.own, archive.path)
-        matching.assign(settled.pairs, archive.check_unchanged)
+        not_finite = matching.NotFinite()
+        matching.load_own(settled.own, archive.path, not_finite)
+        matching.assign(settled.pairs, archive.check_unchanged, not_finite)
         resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
         if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
             resumed = resume_state(model, archive.optimizer)
-        report = _report(archive, writer, tuple(match.rules), settled, resumed)
+        unlike_numbers = not_finite.rules(model.name)
+        report = _report(archive, writer, (*match.rules, *unlike_numbers), settled, resumed)
         other = differences_from(model, archive, writer, settled, by_name=by_name)
         report = replace(report, differences=tuple(other))
     worth = settled.unset or settled.unused or other or any(rule.warns for rule in report.rules)
     _log.log(logging.WARNING if worth else logging.INFO, "%s", report)
+    _warn([rule.text for rule in unlike_numbers], report.path)
     return report
 
 
@@ -222,7 +228,7 @@ def model_from_json(
         LoadError: The text is no model config, or needs what kerastorch does not have.
     """
     model, rules = model_from_json_reported(text, custom_objects, replace=replace, limits=limits)
-    _warn(rules, "model_from_json")
+    _warn([rule.text for rule in rules if rule.warns], "model_from_json")
     return model
 
 
@@ -269,7 +275,7 @@ def model_from_json_reported(
     if not isinstance(text, str):
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
     limits = limits or Limits()
-    config = parse_json(text, "model_from_json", limits)
+    config, problem = parse_model(text, "model_from_json", limits)
     version, backend = config.get("keras_version"), config.get("backend")
     stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
     given = provided(custom_objects, replace)
@@ -279,13 +285,13 @@ def model_from_json_reported(
         model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
     model.training_config = stated_training(config, None, reading.writer)
     resumed = resume(model, model.training_config, None, custom_objects)
-    return model.eval(), (*reading.rules, *resumed.rules)
+    unread = () if problem is None else (Rule(model.name, f"how it is compiled is left out: {problem}", True),)
+    return model.eval(), (*reading.rules, *unread, *resumed.rules)
 
 
-def _warn(rules: tuple[Rule, ...], where: str) -> None:
-    for rule in rules:
-        if rule.warns:
-            warnings.warn(f"{where}: {rule.text}.", stacklevel=3)
+def _warn(texts: Sequence[str], where: str) -> None:
+    for text in texts:
+        warnings.warn(f"{where}: {text}.", stacklevel=3)
 
 
 def _read(

@@ -122,10 +122,11 @@ class OptimizerState:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A part of the file that was left alone, and why."""
+    """A part of the file that was left alone, why, and whether a load says so without being asked."""
 
     what: str
     reason: str
+    warns: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
 from ._values import Archive, Array, Format, Skipped
 from ._weights import MakeArray, read_legacy, read_state
-from .strict_json import parse_json
+from .strict_json import COMPILED, parse_json, parse_model
 
 _WEIGHTS = "model.weights.h5"
 
@@ -182,14 +182,13 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     refusal = describe_zip(name, members)
     if refusal:
         raise refusal
-    config = parse_json(archive.read("config.json", limits.json_bytes), f"{name}: config.json", limits)
+    config, problem = parse_model(archive.read("config.json", limits.json_bytes), f"{name}: config.json", limits)
     metadata: dict[str, Any] = {}
     if "metadata.json" in members:
         metadata = parse_json(archive.read("metadata.json", limits.json_bytes), f"{name}: metadata.json", limits)
     root = open_hdf5(archive.open(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
-    compiled = config.get("compile_config")
-    optimizer = describe_optimizer(compiled if isinstance(compiled, dict) else None)
-    weights, skipped, state = read_tree([(root, handle.make)], optimizer)
+    weights, skipped, state = read_tree([(root, handle.make)], describe_optimizer(config.get(COMPILED)))
+    skipped += _unread(COMPILED, problem)
     rest = sorted(m for m in members - {"config.json", "metadata.json", _WEIGHTS} if not m.endswith("/"))
     if rest:
         what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
@@ -272,15 +271,16 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
         text = root.attrs["model_config"]
         if not isinstance(text, str):
             raise source.corrupt("@model_config", f"it is {type(text).__name__}, expected JSON text")
-        config = parse_json(text, f"{name}: model_config", limits)
+        config, _ = parse_model(text, f"{name}: model_config", limits)
     weights, skipped = read_legacy(base, handle.make) if base else (None, [])
     training = None
     if "training_config" in root.attrs:
+        where = f"{name}: training_config"
         try:
             text = root.attrs["training_config"]
-            training = parse_json(text if isinstance(text, str) else "null", f"{name}: training_config", limits)
-        except LoadError as error:  # nothing that a model computes depends on it
-            skipped.append(Skipped("training_config", f"it cannot be read: {error}"))
+            training = parse_json(text if isinstance(text, str) else "null", where, limits, finite=False)
+        except LoadError as error:
+            skipped += _unread("training_config", error)
     optimizer = describe_optimizer(training)
     state = None
     if optimizer and "optimizer_weights" not in root:
@@ -310,6 +310,11 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
         state,
         handle.check_unchanged,
     )
+
+
+def _unread(what: str, problem: LoadError | None) -> list[Skipped]:
+    """What cannot be read of how a model was compiled; nothing that it computes depends on that."""
+    return [] if problem is None else [Skipped(what, f"it cannot be read: {problem}", warns=True)]
 
 
 def _text(group: Group, key: str) -> str | None:

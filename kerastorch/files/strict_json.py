@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastorch.errors import CorruptFileError, UnsafeFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, quote
 
 from ._limits import MIB, Limits
 from ._source import FOREIGN
@@ -20,14 +20,35 @@ _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_DIGITS = 20  # 2**64 has 20; much longer ones take quadratic time
 
+COMPILED = "compile_config"  # of a model, beside its class_name
 
-def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits) -> dict[str, Any]:
+
+class _Flaw:
+    """What stands where a value is refused."""
+
+    def __init__(self, error: LoadError) -> None:
+        self.error = error
+
+
+class _NotFinite(float):
+    """A number that most places refuse."""
+
+    error: LoadError
+
+    def __new__(cls, value: float, error: LoadError) -> _NotFinite:
+        made = super().__new__(cls, value)
+        made.error = error
+        return made
+
+
+def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits, *, finite: bool = True) -> dict[str, Any]:
     """Parse a JSON object.
 
     Args:
         raw: The text, or its UTF-8 bytes.
         where: What it is, for messages ("model.keras: config.json").
         limits: The bounds.
+        finite: Whether every number must be finite.
 
     Returns:
         The object.
@@ -36,34 +57,128 @@ def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits) -> dic
         UnsafeFileError: It is too large, too deep, or has two values for one key.
         CorruptFileError: It is not JSON, or not an object.
     """
+    found, flawed = _parse(raw, where, limits)
+    if flawed:
+        found = _settled(found, where, not finite)
+    return found
+
+
+def parse_model(raw: bytes | memoryview | str, where: str, limits: Limits) -> tuple[dict[str, Any], LoadError | None]:
+    """Parse the config of a model, which does not fail for how it was compiled: no output hangs on that.
+
+    As in Keras, numbers there need not be finite. What is wrong with one otherwise takes that one away.
+
+    Returns:
+        The object, and what is wrong with its own `compile_config`; those of the models inside are not used.
+
+    Raises:
+        UnsafeFileError, CorruptFileError: See `parse_json`.
+    """
+    found, flawed = _parse(raw, where, limits)
+    if flawed:
+        found = _settled(found, where, False)
+    compiled, problem = found.get(COMPILED), None
+    if isinstance(compiled, _Flaw):
+        found[COMPILED], problem = None, compiled.error
+    elif compiled is not None and not isinstance(compiled, dict):
+        found[COMPILED] = None
+        problem = CorruptFileError(f"{where}: {COMPILED} is a {type(compiled).__name__}, expected an object ({{...}}).")
+    return found, problem
+
+
+def _settled(value: Any, where: str, compiled: bool) -> Any:
+    """The value without flaws; the `compile_config` of a model that cannot do without stays one.
+
+    Args:
+        value: What was parsed.
+        where: What it is, for messages.
+        compiled: Whether it says how a model was compiled.
+
+    Raises:
+        LoadError: There is a flaw elsewhere.
+    """
+    if isinstance(value, _Flaw):
+        raise value.error
+    if isinstance(value, _NotFinite):
+        if not compiled:
+            raise value.error
+        return float(value)
+    if isinstance(value, str):
+        if not _is_text(value):
+            raise _no_text(where)
+        return value
+    if isinstance(value, list):
+        return [_settled(item, where, compiled) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    for key, item in value.items():
+        _settled(key, where, compiled)
+        if key == COMPILED and "class_name" in value:
+            try:
+                made[key] = _settled(item, where, True)
+            except LoadError as error:
+                made[key] = _Flaw(error)
+        else:
+            made[key] = _settled(item, where, compiled)
+    return made
+
+
+def _is_text(value: str) -> bool:
+    """Whether there is no half of a character in it, which no text can be made of."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _no_text(where: str) -> CorruptFileError:
+    return CorruptFileError(f"{where}: the JSON text is not UTF-8. Download or copy the file again.")
+
+
+def _parse(raw: bytes | memoryview | str, where: str, limits: Limits) -> tuple[dict[str, Any], bool]:
+    """The object, and whether there are flaws in it."""
+    flawed = False
+
+    def flaw(error: LoadError) -> _Flaw:
+        nonlocal flawed
+        flawed = True
+        return _Flaw(error)
+
+    def not_finite(value: float, error: LoadError) -> float:
+        nonlocal flawed
+        flawed = True
+        return _NotFinite(value, error)
 
     def refuse(problem: str) -> UnsafeFileError:
         return UnsafeFileError(f"{where}: the JSON text {problem}. {FOREIGN}")
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
         found = dict(pairs)
         if len(found) != len(pairs):
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-            raise refuse(f"has the key {quote(twice)} twice in one object")
+            return flaw(refuse(f"has the key {quote(twice)} twice in one object"))
         return found
 
-    def whole(text: str) -> int:
+    def whole(text: str) -> int | _Flaw:
         if len(text) > _MAX_DIGITS:
-            raise refuse(f"has a whole number of {len(text)} digits, the limit is {_MAX_DIGITS}")
+            return flaw(refuse(f"has a whole number of {len(text)} digits, the limit is {_MAX_DIGITS}"))
         return int(text)
 
     def real(text: str) -> float:
         value = float(text)
         if not math.isfinite(value):
-            raise refuse(f"has the number {quote(text, 40)}, which is too large for a float")
+            return not_finite(value, refuse(f"has the number {quote(text, 40)}, which is too large for a float"))
         return value
 
     def constant(text: str) -> float:
-        raise UnsafeFileError(
+        error = UnsafeFileError(
             f"{where}: the JSON text holds {text}, expected finite numbers. "
             "Find the layer argument that is not finite, change it and save the model again."
         )
+        return not_finite(float(text), error)
 
     try:
         data = raw.encode("utf-8") if isinstance(raw, str) else bytes(raw)
@@ -75,10 +190,8 @@ def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits) -> dic
         found = json.loads(
             str(data, "utf-8"), object_pairs_hook=unique, parse_int=whole, parse_float=real, parse_constant=constant
         )
-        if _SURROGATE.search(data):  # half a character, which no text can be made of
-            json.dumps(found, ensure_ascii=False).encode("utf-8")
-    except (UnicodeDecodeError, UnicodeEncodeError):
-        raise CorruptFileError(f"{where}: the JSON text is not UTF-8. Download or copy the file again.") from None
+    except UnicodeError:
+        raise _no_text(where) from None
     except json.JSONDecodeError as error:
         raise CorruptFileError(
             f"{where}: it is not JSON ({error.msg}, line {error.lineno}, column {error.colno}). "
@@ -86,9 +199,11 @@ def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits) -> dic
         ) from None
     except RecursionError:
         raise refuse("is nested too deeply") from None
+    if isinstance(found, _Flaw):
+        raise found.error
     if not isinstance(found, dict):
         raise CorruptFileError(f"{where}: the JSON text is a {type(found).__name__}, expected an object ({{...}}).")
-    return found
+    return found, flawed or _SURROGATE.search(data) is not None
 
 
 def _structure_problem(data: bytes, limits: Limits) -> str | None:

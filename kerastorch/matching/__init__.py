@@ -17,6 +17,7 @@ from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
 from .convert import named_by_theano as named_by_theano
+from .finite import NotFinite as NotFinite
 from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs

@@ -17,6 +17,7 @@ from ..errors import KerasTorchError, MismatchError
 from ..files import Array
 from ..weights import Step
 from ._match import Pair
+from .finite import NotFinite
 
 _PIECE = 1 << 20  # values compared at once
 _BLOCK = 2 << 20  # bytes of a large matrix that are copied at once: they fit the processor's cache
@@ -82,16 +83,19 @@ def as_tensor(array: np.ndarray, dtype: str) -> Tensor:
 
 
 @torch.no_grad()
-def assign(pairs: Iterable[Pair], check: Callable[[], None], device: torch.device | None = None) -> None:
+def assign(
+    pairs: Iterable[Pair], check: Callable[[], None], not_finite: NotFinite, device: torch.device | None = None
+) -> None:
     """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`).
 
     Args:
         pairs: What is set, and to what.
         check: Raises if the file has changed since it was opened. Values that somebody has are set after that alone, so
             they are read before: all of them are in memory at once.
+        not_finite: Takes note of values that are.
         device: Of fresh storage.
     """
-    listed = list(pairs)
+    listed = [(slot, not_finite.watch(slot.variable.path, array)) for slot, array in pairs]
     if not all(part.is_meta for slot, _ in listed for part in slot.variable.parts()):
         listed = [(slot, _read_before(array)) for slot, array in listed]
         check()

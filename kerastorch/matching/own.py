@@ -15,6 +15,7 @@ from ..errors import MismatchError
 from ..files import Array, TreeObject
 from ._match import OwnPart
 from .assign import as_tensor
+from .finite import NotFinite
 
 _OF_CODE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -30,8 +31,13 @@ def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
     return OwnPart(layer, label, dict(zip(names, arrays, strict=True)))
 
 
-def load_own(parts: Iterable[OwnPart], where: str) -> None:
+def load_own(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> None:
     """Hand every layer its arrays. If one of them fails, all have the values again that they had.
+
+    Args:
+        parts: The layers and their arrays.
+        where: The file, for messages.
+        not_finite: Takes note of values that are.
 
     Raises:
         MismatchError: What a layer's method raised.
@@ -41,7 +47,7 @@ def load_own(parts: Iterable[OwnPart], where: str) -> None:
     done = False
     try:
         for part in parts:
-            _load(part, where)
+            _load(part, where, not_finite)
         done = True
     finally:
         if not done:
@@ -50,8 +56,9 @@ def load_own(parts: Iterable[OwnPart], where: str) -> None:
                     tensor.copy_(values)
 
 
-def _load(part: OwnPart, where: str) -> None:
-    store = {name: _numpy(array) for name, array in part.arrays.items()}
+def _load(part: OwnPart, where: str, not_finite: NotFinite) -> None:
+    arrays = part.arrays.items()
+    store = {name: _numpy(not_finite.watch(f"{part.layer.name}/{name}", array)) for name, array in arrays}
     try:
         part.layer.load_own_variables(store)
     except _OF_CODE as error:

@@ -20,6 +20,7 @@ from ..base.weighted import repr_of
 from ..errors import SaveError, UnsupportedError
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
+from ..matching.finite import NotFinite
 from ..models import Model
 from ..models.graph_config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
 from ..models.mask_flow import Visit
@@ -133,6 +134,7 @@ class Forms:
         call_masks: Masks that calls must name, by the `id` of the functional model.
         rules: What was changed.
         own_classes: The classes that were written and are none of Keras's, by their names.
+        not_finite: The weights that hold NaN or infinity, when they are written.
     """
 
     dialect: Dialect
@@ -141,6 +143,7 @@ class Forms:
     call_masks: Mapping[int, CallMasks] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     own_classes: dict[str, type] = field(default_factory=dict)
+    not_finite: NotFinite = field(default_factory=NotFinite)
     _stand_ins: dict[int, Layer] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _inside_copy: bool = False

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..base.layer import Layer
 from ..base.naming import name_in_files
-from ..base.variable import plain_value
+from ..base.variable import Variable, plain_value
 from ..base.variables import listed_variables, own_variables
 from ..dtypes import dtype_name
 from ..errors import SaveError, quote
@@ -47,16 +47,16 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
         name, cell = getattr(module, "name", None) if stated else None, _cell(module)
         home = f"{path}/{cell[0]}" if cell else path
         variables = enumerate(listed_variables(module))
-        arrays = tuple(_array(f"{home}/vars/{index}", variable.value) for index, variable in variables)
+        arrays = tuple(_weight(f"{home}/vars/{index}", variable, forms) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
         if isinstance(module, Layer) and type(module).save_own_variables is not Layer.save_own_variables:
-            objects[path] = _own_part(module, path, name)
+            objects[path] = _own_part(module, path, name, forms)
         if cell:
             objects[home] = TreeObject(arrays, cell[1] if stated else None)
     return TreeWeights(objects)
 
 
-def _own_part(layer: Layer, path: str, name: str | None) -> TreeObject:
+def _own_part(layer: Layer, path: str, name: str | None, forms: Forms) -> TreeObject:
     """What a layer of a person's own class wants to be kept of it, under the names that it gives."""
     store: dict[str, Any] = {}
     layer.save_own_variables(store)
@@ -70,14 +70,14 @@ def _own_part(layer: Layer, path: str, name: str | None) -> TreeObject:
         if isinstance(held, np.ndarray) and held.dtype.kind not in "biuf":
             raise SaveError(f"{where}: {key}: expected numbers, got {quote(type(value).__name__)} of {held.dtype}.")
         tensor = held if isinstance(held, Tensor) else torch.from_numpy(np.array(held))
-        arrays.append(_array(f"{path}/vars/{key}", tensor))
+        arrays.append(forms.not_finite.watch(f"{layer.name}/{key}", _array(f"{path}/vars/{key}", tensor)))
     return TreeObject(tuple(arrays), name, tuple(store))
 
 
 def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
     """The weights of each layer in Keras's order: trained ones first, then the others."""
     layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
-    own = tuple((variable.name, _array(variable.name, variable.value)) for variable in own_variables(model))
+    own = tuple((variable.name, _weight(variable.name, variable, forms)) for variable in own_variables(model))
     return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms)) for layer in layers), own)
 
 
@@ -87,7 +87,7 @@ def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
         cell = _cell(owned.variable.module)
         parts = [layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name]
         name = "/".join(parts) + forms.dialect.weight_end
-        stored.append((name, _array(name, owned.variable.value)))
+        stored.append((name, _weight(name, owned.variable, forms)))
     return tuple(stored)
 
 
@@ -117,6 +117,10 @@ def _cell(module: nn.Module) -> tuple[str, str] | None:
     if not isinstance(module, Layer) or not type(module).VARS_PATH:
         return None
     return type(module).VARS_PATH, name_in_files(f"{module._class_name}Cell")
+
+
+def _weight(where: str, variable: Variable, forms: Forms) -> Array:
+    return forms.not_finite.watch(variable.path, _array(where, variable.value))
 
 
 def _array(where: str, value: Tensor) -> Array:

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def save_model(
     kind = model_format(shown, save_format)
     check_place("save_model", shown, overwrite, zipped)
     include = check.boolean("save_model: include_optimizer", include_optimizer)
-    return _save_model(model, shown, kind, target, include, lambda values: None)
+    return _told(_save_model(model, shown, kind, target, include, lambda values: None))
 
 
 def save_model_watched(
@@ -143,7 +144,7 @@ def _save_model(
         training_config=None if zipped else training,
         optimizer=state,
     )
-    return _write(archive, forms)
+    return _write(archive, forms, model)
 
 
 def save_weights(
@@ -205,7 +206,7 @@ def save_weights(
     archive = in_memory(
         shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights, optimizer=state
     )
-    return _write(archive, forms)
+    return _told(_write(archive, forms, model))
 
 
 def _kept_weights(model: Model, dialect: Dialect) -> list[Rule]:
@@ -310,8 +311,9 @@ def _used(visits: Sequence[Visit]) -> Counter[str]:
     return found
 
 
-def _write(archive: Archive, forms: Forms) -> SaveReport:
+def _write(archive: Archive, forms: Forms, model: Model) -> SaveReport:
     write_archive(archive, archive.path)
+    rules = (*forms.rules, *forms.not_finite.rules(model.name))
     if isinstance(archive.weights, LegacyWeights):
         arrays = [array for layer in archive.weights.layers for _, array in layer.weights]
         arrays += [array for _, array in archive.weights.top_level]
@@ -319,6 +321,14 @@ def _write(archive: Archive, forms: Forms) -> SaveReport:
         assert archive.weights is not None
         arrays = [array for item in archive.weights.objects.values() for array in item.arrays]
     values = sum(math.prod(array.shape) for array in arrays)
-    report = SaveReport(archive.path, archive.format, forms.dialect.name, tuple(forms.rules), len(arrays), values)
+    report = SaveReport(archive.path, archive.format, forms.dialect.name, rules, len(arrays), values)
     _log.info("%s", report)
+    return report
+
+
+def _told(report: SaveReport) -> SaveReport:
+    """The report; what warns in it is said."""
+    for rule in report.rules:
+        if rule.warns:
+            warnings.warn(f"{report.path}: {rule.text}.", stacklevel=3)
     return report
