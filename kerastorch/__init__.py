@@ -61,12 +61,15 @@ if TYPE_CHECKING:
     from .saving import save_model as save_model
     from .saving import save_weights as save_weights
     from .saving import to_json as to_json
+    from .scanning import ScanReport as ScanReport
+    from .scanning import scan as scan
 
 # The readers and writers of files are a third of the import time: they come when they are asked for.
 _READERS = ("Limits", "LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json")
 _WRITERS = ("SaveReport", "save_model", "save_weights", "to_json")
 _EXPORTERS = ("onnx_translations",)
 _LEAVING = ("to_source",)
+_SCANNERS = ("ScanReport", "scan")
 _CHECKERS = ("ParityReport", "assert_keras_parity", "check_parity", "read_recording")
 _ABSENT = {
     "applications": "use torchvision's, or load the model from a file of Keras.",
@@ -108,6 +111,11 @@ def _fetch(name: str) -> _Any:
         from . import parity
 
         globals().update({item: getattr(parity, item) for item in _CHECKERS})
+        return globals()[name]
+    if name in _SCANNERS:
+        from . import scanning
+
+        globals().update({item: getattr(scanning, item) for item in _SCANNERS})
         return globals()[name]
     if name in (*_EXPORTERS, "export"):
         from .export import onnx_translations
@@ -221,5 +229,6 @@ _MODULES = (
 def __dir__() -> list[str]:
     modules = type(_namespaces)
     held = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, modules)]
-    names = {*held, *_MODULES, *_READERS, *_WRITERS, *_LEAVING, *_EXPORTERS, *_CHECKERS, "__version__"}
+    fetched = {*_READERS, *_WRITERS, *_LEAVING, *_EXPORTERS, *_SCANNERS, *_CHECKERS}
+    names = {*held, *_MODULES, *fetched, "__version__"}
     return sorted(names - {"TYPE_CHECKING"})

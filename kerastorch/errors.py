@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from numbers import Number
-from typing import Any
+from typing import Any, Literal
 
 
 class KerasTorchError(Exception):
@@ -71,7 +71,19 @@ class CorruptFileError(OSError, LoadError):
 
 
 class UnsupportedFileError(LoadError, UnsupportedError):
-    """The file is whole, but it needs something that kerastorch does not have."""
+    """The file is whole, but it needs something that kerastorch does not have.
+
+    Attributes:
+        reason: "own code" where it names code of one's own that nobody has passed, "runs code" where it is of a kind
+            that runs code in the program that reads it, such as a pickle; "" otherwise.
+    """
+
+    reason: Literal["", "own code", "runs code"] = ""
+
+    def because(self, reason: Literal["own code", "runs code"]) -> UnsupportedFileError:
+        """The same error, with its reason."""
+        self.reason = reason
+        return self
 
 
 class MissingLayersError(UnsupportedFileError, TypeError):
@@ -80,6 +92,8 @@ class MissingLayersError(UnsupportedFileError, TypeError):
     Attributes:
         missing: What the file holds for each: `spec.Missing`.
     """
+
+    reason = "own code"
 
     def __init__(self, message: str, missing: tuple[Any, ...] = ()) -> None:
         super().__init__(message)

@@ -389,7 +389,10 @@ def _with_file(name: str, make: Callable[[], _T], kept: type[KerasTorchError] | 
     except LoadError as error:
         if str(error).startswith(name):
             raise
-        raise type(error)(f"{name}: {error}") from error
+        told = type(error)(f"{name}: {error}")
+        if isinstance(told, UnsupportedFileError):
+            told.reason = getattr(error, "reason", "")
+        raise told from error
     except KerasTorchError as error:
         kind = kept if kept is not None and isinstance(error, kept) else UnsupportedFileError
         raise kind(f"{name}: {error}") from error

@@ -100,7 +100,7 @@ ORDER = (
     ("resuming",),
     ("load_report",),
     ("load", "saving"),
-    ("training", "streaming", "export"),
+    ("training", "streaming", "export", "scanning"),
     ("parity",),
     ("leaving", "self_check"),
     ("cli", "pytest_plugin"),

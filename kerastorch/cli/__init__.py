@@ -1,8 +1,8 @@
-"""The command line: `kerastorch info|summary|verify|record|convert|export FILE` and `self-check`, a module for each.
+"""The command line: `kerastorch info|summary|verify|record|convert|export FILE`, `scan PATH...` and `self-check`.
 
 Exit status: 0 all right, 1 the numbers differ (`verify`, `convert --check`, `self-check`) or the model needs code that
-is not in the file (`info`), 2 wrong use, Keras that did not run, a file that cannot be read, or a model that cannot be
-written.
+is not in the file (`info`, `scan`), 2 wrong use, Keras that did not run, a file that cannot be read, or a model that
+cannot be written; of `scan` also 3 unsafe files, 4 files that are damaged or not supported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import KerasTorchError, RecordingError
-from . import convert, export, info, record, self_check, summary, verify
+from . import convert, export, info, record, scan, self_check, summary, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kerastorch", description="Keras recurrent model files on PyTorch.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (info, summary, verify, record, convert, export, self_check):
+    for command in (info, scan, summary, verify, record, convert, export, self_check):
         command.add(commands)
     return parser
 

@@ -15,6 +15,7 @@ from ._models import read_config as read_config
 from ._models import to_spec as to_spec
 from ._survey import snake as snake
 from ._survey import table_lacks as table_lacks
+from ._values import is_own as is_own
 from ._writer import detect_writer as detect_writer
 from ._writer import is_tf_keras_since as is_tf_keras_since
 from ._writer import lists_state_by_names as lists_state_by_names
@@ -26,6 +27,7 @@ __all__ = [
     "Reading",
     "detect_writer",
     "function_name",
+    "is_own",
     "profiles_of",
     "read_config",
     "table_lacks",

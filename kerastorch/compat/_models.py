@@ -129,7 +129,7 @@ def _refuse_class(config: Mapping[str, Any], offered: Offered) -> None:
         "Code of a class of your own is not in the file: write the class as a kerastorch.Model and pass "
         f"custom_objects={{{quote(bare)}: ...}} (kerastorch.Model itself if it only bears another name), or save the "
         "layers as a Functional model."
-    )
+    ).because("own code")
 
 
 def _built_for(config: Mapping[str, Any]) -> Any:

@@ -36,7 +36,7 @@ def activation(context: Context, value: Any, layer: str, key: str) -> str | dict
     if not knows_activation(context, value):
         raise UnsupportedFileError(
             f"{where}: {quote(value)} is no activation of {context.writer}. {how_to_give(value)}"
-        )
+        ).because("own code")
     if value == "hard_sigmoid":
         name = context.meant("hard_sigmoid", layer, f"{key} 'hard_sigmoid'")
         if name != value:
@@ -59,7 +59,7 @@ def _activation_name(context: Context, value: Mapping[str, Any], layer: str, key
     where = f"Layer {quote(layer)}, {key}"
     class_name, config = value.get("class_name"), value.get("config")
     if class_name == "__lambda__":
-        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.")
+        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.").because("own code")
     if class_name == "function" and isinstance(config, str):
         plain = value.get("registered_name") in ("function", config)
         refuse_custom({**value, "registered_name": None} if plain else value, where)
@@ -119,7 +119,7 @@ def small_object(context: Context, value: Any, layer: str, key: str) -> dict[str
         return {"class_name": _class_of(kind, value, where), "config": {}}
     item = mapping(value, where)
     if item.get("class_name") == "__lambda__":
-        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.")
+        raise UnsupportedFileError(f"{where} {_CODE} replace={{{quote(layer)}: ...}}.").because("own code")
     refuse_custom(item, where)
     name = _class_of(kind, item.get("class_name"), where)
     config = dict(mapping(item.get("config") or {}, where))
@@ -157,7 +157,7 @@ def _class_of(kind: Kind, name: Any, where: str) -> str:
     if not isinstance(name, str) or name not in kind.spellings:
         raise UnsupportedFileError(
             f"{where}: {quote(name)} is no {kind.name} of Keras. It has {', '.join(kind.classes)}. {how_to_give(name)}"
-        )
+        ).because("own code")
     return kind.spellings[name]
 
 

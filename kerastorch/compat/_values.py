@@ -107,7 +107,7 @@ def refuse_custom(item: Mapping[str, Any], where: str) -> None:
         raise UnsupportedFileError(
             f"{where}: {quote(item.get('class_name'))} is not Keras's own ({', '.join(told) or 'no module'}). "
             f"{how_to_give(item.get('config') if item.get('class_name') == 'function' else item.get('class_name'))}"
-        )
+        ).because("own code")
 
 
 def how_to_give(name: Any) -> str:

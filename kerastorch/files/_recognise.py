@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError
+from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, quote
 
 from ._hdf5 import SIGNATURE
 from ._source import DAMAGED
 
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
+_CONVERT = "Convert it with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras."
+_YAML = "Load it with the Keras that wrote it and write it with to_json()."
 _WEIGHTS = "model.weights.h5"
 
+_OBJECTS = rb"\x93NUMPY.{0,300}'descr': '\|O"
+# A pickle of protocol 2 and later; of 0, which is text: a global, a dict, a list, an instance; of 1: a list, a dict.
+_PICKLE = rb"\x80[\x02-\x05]|\(?[ci][A-Za-z_][\w.]*\n[A-Za-z_]\w*\n([()\]}]|p\d+\n|q\x00)|\([dl]p\d+\n|[\]}]q\x00"
+_PICKLED_NAME = re.compile(r"\.(pkl|pickle|joblib|dill)(\.(gz|bz2|xz|z|zip|lzma))?$", re.IGNORECASE)
+# What stands in the beginnings of files that run code in the program that reads them.
+_RUNS_CODE = ("a pickle, which", "a numpy array of Python objects", "YAML text with Python objects")
 # (pattern at the beginning of the file, what it is, what to do)
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
+    (_OBJECTS, "a numpy array of Python objects, which are pickled: they are never loaded here", _SAVE),
     (rb"\x93NUMPY", "a numpy array (.npy)", "Load it with numpy and pass the arrays to set_weights."),
     (rb"PK\x05\x06", "an empty zip archive", "Save the model again with Keras."),
     (rb"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file with `git lfs pull`."),
     (rb"\s*<(!DOCTYPE|!doctype|html|HTML|\?xml)", "a web page, not the file itself", "Download the raw file."),
-    (rb"\x80[\x02-\x05]", "a pickle, which runs code when it is loaded: it is never loaded here", _SAVE),
+    (_PICKLE, "a pickle, which runs code when it is loaded: it is never loaded here", _SAVE),
     (rb"....TFL3", "a TensorFlow Lite model", "Convert the Keras model that it was made from."),
     (rb"\x1f\x8b", "packed with gzip", "Unpack it first."),
     (rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "packed", "Unpack it first."),
+    (rb'\s*\{.{0,4000}"(modelTopology|weightsManifest)"', "a TensorFlow.js model", _CONVERT),
     (rb'\s*\{.{0,4000}"class_name"', "an architecture as JSON text, without weights", "Use model_from_json."),
     (rb"\s*\{", "JSON text", "Check that it is the file you meant."),
     (rb"\x08\x01\x12", "a TensorFlow graph (saved_model.pb)", _SAVE),
+    (rb"(?=.*!!python/)(---|\w+:|!!)", "YAML text with Python objects, which runs code when it is loaded", _YAML),
+    (rb"(---\s+)?(backend|class_name|config|keras_version):\s", "an architecture as YAML text", _YAML),
 )  # fmt: skip
 
 
@@ -33,7 +46,13 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
     head = bytes(data[:4096])
     for pattern, what, advice in _BEGINNINGS:
         if re.match(pattern, head, re.DOTALL):
-            return UnsupportedFileError(f"{name}: this is {what}. {advice}")
+            error = UnsupportedFileError(f"{name}: this is {what}. {advice}")
+            runs = what.startswith(_RUNS_CODE) or (_PICKLED_NAME.search(path) and "packed" in what)
+            return error.because("runs code") if runs else error
+    if _PICKLED_NAME.search(path):
+        return UnsupportedFileError(
+            f"{name}: by its name this is a pickle, which runs code when it is loaded: it is never loaded here. {_SAVE}"
+        ).because("runs code")
     if re.search(r"\.(index|data-\d+-of-\d+|ckpt)$", path):
         return UnsupportedFileError(f"{name}: this is a TensorFlow checkpoint, which holds no architecture. {_SAVE}")
     if path.endswith(".pb"):
@@ -62,30 +81,55 @@ def describe_folder(name: str, entries: set[str]) -> LoadError:
     return UnsupportedFileError(f"{name}: this is a directory, expected a Keras file (.keras, .h5, .weights.h5).")
 
 
-def describe_zip(name: str, members: set[str]) -> LoadError | None:
-    """The error for a zip archive that is not a .keras file with HDF5 weights; None for one that is."""
+def is_pickle(head: bytes, name: str = "") -> bool:
+    """Whether a file that begins so, or is called so, is loaded by unpickling."""
+    pickled = re.match(_PICKLE, head, re.DOTALL) or re.match(_OBJECTS, head, re.DOTALL)
+    return pickled is not None or _PICKLED_NAME.search(name) is not None
+
+
+def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]) -> LoadError | None:
+    """The error for a zip archive that is not a .keras file with HDF5 weights; None for one that is.
+
+    Args:
+        name: What to call it.
+        members: Their names.
+        head: The first bytes of a member.
+    """
+    members = set(members)
     if "config.json" in members and _WEIGHTS in members:
         return None
     if any(member.endswith("data.pkl") for member in members):
         return UnsupportedFileError(
             f"{name}: this is a PyTorch file, which runs code when it is loaded carelessly: it is never loaded here. "
             "Load it with torch.load(..., weights_only=True)."
-        )
+        ).because("runs code")
     if "config.json" in members and "model.weights.npz" in members:
         return UnsupportedFileError(
             f"{name}: its weights are pickled (model.weights.npz), which can run code: they are never loaded here. "
             "Load it with the Keras that wrote it and save it with weights_format='h5'."
-        )
+        ).because("runs code")
     if "config.json" in members and any(m.startswith("model") and m.endswith(".weights.json") for m in members):
         return UnsupportedFileError(
             f"{name}: its weights are sharded inside the archive, which no released Keras reads. {_SAVE}"
         )
     if members and all(member.endswith(".npy") for member in members):
+        pickled = sorted(member for member in members if is_pickle(head(member)))
+        if pickled:
+            return UnsupportedFileError(
+                f"{name}: this is a set of numpy arrays (.npz), of which {quote(pickled[0])} holds Python objects, "
+                f"which are pickled: they are never loaded here. {_SAVE}"
+            ).because("runs code")
         return UnsupportedFileError(
             f"{name}: this is a set of numpy arrays (.npz). Load it with numpy and pass the arrays to set_weights."
         )
     if any(member.endswith("saved_model.pb") for member in members):
         return UnsupportedFileError(f"{name}: this is a packed TensorFlow SavedModel, expected a Keras file. {_SAVE}")
+    pickled = sorted(member for member in members if _PICKLED_NAME.search(member))
+    if pickled:
+        return UnsupportedFileError(
+            f"{name}: this is a zip archive with a pickle in it ({quote(pickled[0])}), which runs code when it is "
+            f"loaded: it is never loaded here. {_SAVE}"
+        ).because("runs code")
     missing = " and ".join(sorted({"config.json", _WEIGHTS} - members))
     return CorruptFileError(
         f"{name}: this is a zip archive, but not a whole .keras file: it has no {missing}. {DAMAGED}"

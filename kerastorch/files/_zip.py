@@ -88,6 +88,17 @@ class Archive:
         content = self.open(name, limit)
         return content.read(0, content.size)
 
+    def head(self, name: str, size: int = 512) -> bytes:
+        """The first bytes of a member, unpacked; its checksum is not looked at."""
+        member = self.members[name]
+        raw = bytes(self._data.read(member.at, member.at + min(member.stored, size + 64)))
+        if member.method == _STORED:
+            return raw[:size]
+        try:
+            return zlib.decompressobj(-15).decompress(raw, size)
+        except zlib.error as error:
+            raise self._corrupt(f"{quote(name)} cannot be unpacked ({error})") from None
+
     def _unpack(self, raw: Bytes, member: Member) -> Held:
         unpacker, content = zlib.decompressobj(-15), bytearray()
         try:

@@ -43,7 +43,7 @@ class _Handle:
         self._open = True
 
     def open(self, path: str, follow: bool = True) -> Bytes:
-        file = _open_file(path, follow)
+        file = open_file(path, follow)
         self.files.append(file)
         return OnDisk(file, 0, file.size)
 
@@ -140,7 +140,7 @@ def _open(path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limi
     raise describe(name, shown, memoryview(head))
 
 
-def _open_file(path: str, follow: bool = True) -> OpenFile:
+def open_file(path: str, follow: bool = True) -> OpenFile:
     """Open a regular file; anything else that a path can lead to is refused without waiting for it.
 
     Args:
@@ -179,7 +179,7 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     name = handle.name
     archive = _zip.Archive(data, name, limits)
     members = set(archive.members)
-    refusal = describe_zip(name, members)
+    refusal = describe_zip(name, members, archive.head)
     if refusal:
         raise refusal
     config, problem = parse_model(archive.read("config.json", limits.json_bytes), f"{name}: config.json", limits)

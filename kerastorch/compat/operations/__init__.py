@@ -14,7 +14,7 @@ from ._expression import NotSupported as NotSupported
 from ._expression import bound, refuse
 from ._inverse import TensorFlowCall as TensorFlowCall
 from ._inverse import in_tensorflow as in_tensorflow
-from ._node_def import read_node_def
+from ._node_def import read_node_def as read_node_def
 
 # The layers that stand for a function in the graphs of tf.keras.
 TENSORFLOW_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})

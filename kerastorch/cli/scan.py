@@ -1,0 +1,33 @@
+"""`kerastorch scan PATH...`: what files would do to a program that loads them, without loading one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser(
+        "scan",
+        help="whether files are safe to load: nothing of them is run",
+        description="Look at files of models, and at all in folders, without loading one. Exit status: 0 all load as "
+        "they are, 1 some need code of your own, 3 some are unsafe (code, references, paths, URLs, pickles, links), "
+        "4 some are damaged or not supported, 2 wrong use; the highest counts.",
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all that is in it")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--strict", action="store_true", help="count code of one's own as unsafe")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..scanning import scan
+
+    report = scan(*options.paths, strict=options.strict)
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=1))
+    else:
+        report.print()
+    return report.status

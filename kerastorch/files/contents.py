@@ -1,0 +1,113 @@
+"""What stands in a file beside what a loader of models reads: for `kerastorch scan`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, TypeVar
+
+from kerastorch.errors import LoadError, UnsafeFileError, quote
+
+from . import _hdf5, _zip
+from ._bytes import Bytes, Held, OnDisk
+from ._hdf5 import Dataset, Group, open_hdf5
+from ._limits import Limits
+from ._recognise import is_pickle as is_pickle
+from .archive import open_file
+
+_WEIGHTS = "model.weights.h5"
+_READ = ("config.json", "metadata.json", _WEIGHTS)
+_T = TypeVar("_T")
+_KINDS = {_zip.SIGNATURE: "zip", _hdf5.SIGNATURE[:4]: "hdf5"}
+
+
+@contextmanager
+def open_bytes(path: str | bytes) -> Iterator[Bytes]:
+    """The bytes of a regular file, whatever it is.
+
+    Args:
+        path: The path, or the content of a file that is in memory.
+
+    Raises:
+        UnreadableFileError: It cannot be opened, or is a pipe or a device.
+        UnsupportedFileError: It is a folder.
+    """
+    if isinstance(path, bytes):
+        yield Held(path)
+        return
+    file = open_file(path)
+    try:
+        yield OnDisk(file, 0, file.size)
+    finally:
+        file.close()
+
+
+def kind_of(head: bytes) -> str:
+    """Tell a zip archive ("zip") and an HDF5 file ("hdf5") by how they begin; "" is any other file."""
+    return _KINDS.get(head[:4], "")
+
+
+def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str]]:
+    """What no Keras writes and no loader here looks at, in a zip archive or an HDF5 file that can be opened.
+
+    Args:
+        data: The content of the file.
+        name: What to call it in messages.
+        limits: The bounds.
+
+    Yields:
+        Where it stands, and what it is: links out of the file and arrays that stand in others, pickles.
+    """
+    if kind_of(bytes(data.read(0, min(data.size, 4)))) == "hdf5":
+        yield from _links(open_hdf5(data, name, limits), name, "")
+        return
+    archive = _zip.Archive(data, name, limits)
+    for member in sorted(set(archive.members) - set(_READ)):
+        if not member.endswith("/") and is_pickle(archive.head(member), member):
+            yield member, "a pickle, which runs code when it is loaded"
+    if _WEIGHTS in archive.members:
+        inner = f"{name}: {_WEIGHTS}"
+        yield from _links(open_hdf5(archive.open(_WEIGHTS), inner, limits), inner, f"{_WEIGHTS}: ")
+
+
+def _links(root: Group, name: str, before: str) -> Iterator[tuple[str, str]]:
+    """Every link and array of an HDF5 file that leads elsewhere. Iterative; each group is looked into once."""
+    stack, seen = [root], {root.address}
+    while stack:
+        group = stack.pop()
+        names, problem = _tried(group.keys)
+        if problem is not None:
+            yield f"{before}{group.path or '/'}", _bare(problem, name)
+        for key in names or ():
+            child, problem = _tried(lambda group=group, key=key: group.get(key))
+            if problem is None and isinstance(child, Dataset):
+                _, problem = _tried(lambda child=child: child.in_one_piece)
+            if problem is not None:
+                yield f"{before}{group.path}/{key}".replace(": /", ": "), _bare(problem, name)
+            if isinstance(child, Group) and child.address not in seen:
+                seen.add(child.address)
+                stack.append(child)
+
+
+def _tried(look: Callable[[], _T]) -> tuple[_T | None, UnsafeFileError | None]:
+    """What stands there, or why that is not safe; what is only damaged is left to the loader, which reads it or not."""
+    try:
+        return look(), None
+    except UnsafeFileError as error:
+        return None, error
+    except LoadError:
+        return None, None
+
+
+def _bare(error: LoadError, name: str) -> str:
+    """An error without the name of the file."""
+    return str(error).removeprefix(f"{name}: ")
+
+
+def shown_path(path: str | os.PathLike[str] | bytes | BinaryIO) -> str:
+    """A path, or the name of a stream, as text."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return os.fsdecode(path)
+    named = getattr(path, "name", "<stream>")
+    return named if isinstance(named, str) else quote(named)

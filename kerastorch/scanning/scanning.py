@@ -1,0 +1,323 @@
+"""Judge files: by what the loader decides, and by what their configs name."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from .. import compat
+from ..errors import (
+    ArgumentError,
+    KerasTorchError,
+    LoadError,
+    MissingFileError,
+    UnsafeFileError,
+    UnsupportedFileError,
+    quote,
+)
+from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
+from ..files.contents import foreign_parts, is_pickle, kind_of, open_bytes, shown_path
+from ..files.strict_json import parse_json
+from .folders import Walk, may_be_model
+from .other_files import in_folder, in_json, in_yaml, reason, refused
+from .references import Reference, references
+from .report import LOADS, OWN_CODE, REFUSED, UNSAFE, Finding, ScannedFile, ScanReport
+
+Path = str | bytes | os.PathLike[str]
+# Parts of a config that a model computes the same without: a loss of one's own keeps no model from loading.
+_BESIDE = ("compile_config", "build_config", "training_config")
+
+
+def scan(*paths: Path | BinaryIO, strict: bool = False, limits: Limits | None = None) -> ScanReport:
+    """Look at files of models without loading them: what each would do to a program that runs what it says.
+
+    Nothing of a file is run, imported, opened or fetched, whatever it names. A file that nothing speaks against is
+    matched with its own config as `load_model` would do it, on torch's `meta` device, where no weight is kept: what is
+    said to load does load.
+
+    Args:
+        paths: Files, folders, which are searched through and through, or binary streams. Links to folders are not
+            followed; of the files of a folder, those are looked at that may be models.
+        strict: Count a file that needs code of one's own as unsafe.
+        limits: How much a file may ask of this process; see `load_model`.
+
+    Returns:
+        The report. Its `status` is the exit status of `kerastorch scan`: 0 all load as they are, 1 some need code of
+        one's own (`custom_objects=`, `replace=`), 3 some are unsafe, 4 some are damaged or not supported; the highest
+        counts. Of one file, 3 counts more than 4.
+
+    Raises:
+        MissingFileError: There is nothing at a path.
+        ArgumentError: A path is none, or nothing is given.
+    """
+    if not isinstance(strict, bool):
+        raise ArgumentError(f"scan: strict: expected True or False, got {quote(strict)}.")
+    if not paths:
+        raise ArgumentError("scan: expected one path or more: files, folders or binary streams.")
+    for path in paths:
+        _check(path)
+    limits = limits or Limits()
+    files: list[ScannedFile] = []
+    walk, others = Walk(), 0
+    for path in paths:
+        for found in _scanned(path, walk, limits):
+            others += found is None
+            files += [] if found is None else [found]
+    for folder, why in walk.unreadable:
+        files.append(ScannedFile(folder, "folder", (Finding(REFUSED, "folder", "", f"it cannot be listed ({why})"),)))
+    return ScanReport(tuple(files), tuple(walk.passed_over), others, strict)
+
+
+def _check(path: Path | BinaryIO) -> None:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        if hasattr(path, "read"):
+            return
+        raise ArgumentError(f"scan: a path or a binary stream is needed, got {type(path).__name__}.")
+    try:
+        there = os.path.lexists(path)
+    except ValueError:  # a NUL
+        there = False
+    if not there:
+        raise MissingFileError(f"{shown_path(path)}: there is no such file or folder. Check the path.")
+
+
+def _scanned(path: Path | BinaryIO, walk: Walk, limits: Limits) -> Iterator[ScannedFile | None]:
+    """Every file at a path; None for one of a folder that is no model."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        content = path.read()
+        if not isinstance(content, bytes):
+            raise ArgumentError(
+                f"scan: a stream that yields bytes is needed, this one yields {type(content).__name__}."
+            )
+        yield _judged(shown_path(path), content, limits)
+        return
+    shown = shown_path(path)
+    if not os.path.isdir(shown):
+        yield _judged(shown, shown, limits)
+        return
+    for found, whole in walk.files(shown):
+        yield _folder(found, limits) if whole else _in_folder(found, limits)
+
+
+def _in_folder(path: str, limits: Limits) -> ScannedFile | None:
+    try:
+        with open_bytes(path) as data:
+            head = bytes(data.read(0, min(data.size, 4096)))
+    except LoadError:
+        head = b""
+    if not may_be_model(path, head, kind_of(head), is_pickle(head, path)):
+        return None
+    found = _judged(path, path, limits)
+    # Text is of any kind, and arrays are of any use; they are a model where they say so.
+    text = path.lower().endswith((".json", ".yaml", ".yml")) or "." not in os.path.basename(path)
+    return None if found.status == REFUSED and ((text and not found.format) or found.format == "numpy") else found
+
+
+def _folder(path: str, limits: Limits) -> ScannedFile:
+    """A folder that is one model."""
+    findings = list(in_folder(path, limits))
+    try:
+        open_archive(path, limits).close()
+    except LoadError as error:
+        findings.append(refused(error, path, "folder"))
+    return _made(path, "folder", findings)
+
+
+def _made(path: str, form: str, findings: Iterable[Finding]) -> ScannedFile:
+    """The file with its findings, the worst first: unsafe, refused, own code, notes."""
+    order = (UNSAFE, REFUSED, OWN_CODE, LOADS)
+    kept = dict.fromkeys(findings)
+    return ScannedFile(path, form, tuple(sorted(kept, key=lambda finding: order.index(finding.status))))
+
+
+def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
+    """One file: its path or its content."""
+
+    def stream() -> Any:
+        return source if isinstance(source, str) else _Named(source, name)
+
+    try:
+        with open_archive(stream(), limits) as archive:
+            findings = list(_beside(source, name, limits))
+            findings += _judge_archive(archive, stream, limits)
+            return _made(name, archive.format, findings)
+    except UnsupportedFileError as error:
+        if error.reason == "runs code":
+            what = "YAML" if "YAML" in str(error) else "pickle"
+            return _made(name, "", [Finding(UNSAFE, what, "", reason(error, name))])
+        return _judge_text(name, source, limits, error)
+    except UnsafeFileError as error:
+        return _made(name, "", [*_beside(source, name, limits), Finding(UNSAFE, "file", "", reason(error, name))])
+    except LoadError as error:
+        return _judge_text(name, source, limits, error)
+
+
+class _Named(io.BytesIO):
+    """A file in memory that has a name for messages."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]:
+    """What stands in an archive beside what is read."""
+    try:
+        with open_bytes(source) as data:
+            for where, why in foreign_parts(data, name, limits):
+                yield Finding(UNSAFE, "link" if "link" in why else "foreign part", where, why)
+    except LoadError:
+        return  # said by who opens it
+
+
+def _judge_archive(archive: Archive, stream: Any, limits: Limits) -> Iterator[Finding]:
+    """A file that the loader opens."""
+    where = "config.json" if isinstance(archive.weights, TreeWeights) else "model_config"
+    if archive.config is None:
+        yield from _judge_arrays(archive)
+        return
+    stated = (archive.keras_version, archive.backend)
+    named = [*references(archive.config, where)]
+    if archive.training_config is not None:
+        named += references(archive.training_config, "training_config")
+    found = list(_judge_config(archive.config, stated, named))
+    yield from found
+    if not any(finding.status for finding in found):
+        yield from _tried(archive.path, lambda load: load.load_model_reported(stream(), device="meta", limits=limits))
+
+
+def _judge_arrays(archive: Archive) -> Iterator[Finding]:
+    """A file of weights: whether every array can be read."""
+    weights = archive.weights
+    if isinstance(weights, LegacyWeights):
+        arrays = [array for layer in weights.layers for _, array in layer.weights]
+        arrays += [array for _, array in weights.top_level]
+    else:
+        arrays = [] if weights is None else [array for found in weights.objects.values() for array in found.arrays]
+    try:
+        for array in arrays:
+            if not array.in_rows:  # packed: whether it can be unpacked shows when it is read
+                array.read()
+        archive.check_unchanged()
+    except LoadError as error:
+        status = UNSAFE if isinstance(error, UnsafeFileError) else REFUSED
+        yield Finding(status, "array", "", reason(error, archive.path))
+
+
+def _judge_config(
+    config: Mapping[str, Any], stated: tuple[str | None, str | None], named: list[Reference]
+) -> Iterator[Finding]:
+    """A config: what it names, and what the loader would ask for."""
+    unsafe = [found for found in named if not found.own]
+    yield from (found.finding for found in unsafe)
+    owners = {found.owner for found in unsafe}
+    asked: set[int] = set()
+    try:
+        reading = compat.read_config(config, *stated, partly=True)
+        for item in reading.missing:
+            asked.add(id(item.item))
+            if id(item.item) not in owners:  # its code was named already
+                yield Finding(OWN_CODE, item.class_name, _layer(item.path), _why_missing(item.note, item.class_name))
+        status = OWN_CODE if reading.missing else LOADS
+    except UnsupportedFileError as error:
+        status = OWN_CODE if error.reason == "own code" else REFUSED
+        if not unsafe or status == REFUSED:
+            yield Finding(status, _class_of(config), "", reason(error, ""))
+    except UnsafeFileError as error:
+        yield Finding(UNSAFE, _class_of(config), "", reason(error, ""))
+        return
+    except KerasTorchError as error:
+        yield Finding(REFUSED, _class_of(config), "", reason(error, ""))
+        return
+    for found in named:
+        if found.own and found.owner not in asked | owners:
+            beside = any(f": {part}" in found.finding.where for part in _BESIDE)
+            level = LOADS if beside or status != OWN_CODE else OWN_CODE
+            note = f"{found.finding.why}; the model loads without it" if level == LOADS else found.finding.why
+            yield Finding(level, found.finding.what, found.finding.where, note)
+
+
+def _class_of(config: Mapping[str, Any]) -> str:
+    name = config.get("class_name")
+    return name if isinstance(name, str) else "config"
+
+
+def _layer(path: str) -> str:
+    return f"layer {quote(path)}" if path else "the model"
+
+
+def _why_missing(note: str, class_name: str) -> str:
+    if class_name == "Lambda":
+        return "a function of one's own, by its name; pass it in custom_objects="
+    return f"{note or 'a class that kerastorch does not have'}; pass it in custom_objects= or replace="
+
+
+def _tried(name: str, load: Any) -> Iterator[Finding]:
+    """What the loader says to a file that nothing else speaks against."""
+    from .. import load as loader  # only where a file comes so far
+
+    try:
+        load(loader)
+    except UnsupportedFileError as error:
+        status = {"own code": OWN_CODE, "runs code": UNSAFE}.get(error.reason, REFUSED)
+        yield Finding(status, "model", "", reason(error, name))
+    except UnsafeFileError as error:
+        yield Finding(UNSAFE, "model", "", reason(error, name))
+    except KerasTorchError as error:
+        yield Finding(REFUSED, "model", "", reason(error, name))
+
+
+def _judge_text(name: str, source: str | bytes, limits: Limits, error: LoadError) -> ScannedFile:
+    """A file that is neither a zip archive nor HDF5: an architecture, or nothing that is read."""
+    try:
+        with open_bytes(source) as data:
+            head = bytes(data.read(0, min(data.size, 4096)))
+            text = b"" if kind_of(head) else bytes(data.read(0, min(data.size, limits.json_bytes + 1)))
+    except LoadError:
+        head = text = b""
+    if text.lstrip()[:1] == b"{":
+        return _judge_json(name, text, limits, error)
+    said = str(error)
+    form = next((kind for word, kind in _FORMATS if word in said), "")
+    findings = [*in_yaml(text)] if form == "YAML" or b"!!python/" in text else []
+    return _made(name, form, [*findings, refused(error, name, form or "file")])
+
+
+# A word of the message about a file that is not read -> what is said of it in the report.
+_FORMATS = (
+    ("YAML", "YAML"),
+    ("numpy", "numpy"),
+    ("TensorFlow Lite", "TensorFlow Lite"),
+    ("SavedModel", "SavedModel"),
+    ("TensorFlow graph", "TensorFlow graph"),
+    ("checkpoint", "TensorFlow checkpoint"),
+)
+
+
+def _judge_json(name: str, text: bytes, limits: Limits, error: LoadError) -> ScannedFile:
+    """JSON text: an architecture, a model of TensorFlow.js, or something else."""
+    try:
+        config = parse_json(text, name, limits)
+    except UnsafeFileError as problem:
+        return _made(name, "JSON", [Finding(UNSAFE, "JSON", "", reason(problem, name))])
+    except LoadError as problem:
+        return _made(name, "", [refused(problem, name, "JSON")])
+    if "modelTopology" in config or "weightsManifest" in config:
+        return _made(name, "TensorFlow.js", [*in_json(text, "JSON", limits), refused(error, name, "TensorFlow.js")])
+    if not isinstance(config.get("class_name"), str) or "config" not in config:
+        return _made(name, "", [*in_json(text, "JSON", limits), refused(error, name, "JSON")])
+    version, backend = config.get("keras_version"), config.get("backend")
+    stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
+    found = list(_judge_config(config, stated, list(references(config, "JSON"))))
+    if not any(finding.status for finding in found):
+        found += _tried("model_from_json", lambda load: _model_of(load, text, limits))
+    return _made(name, "architecture as JSON", found)
+
+
+def _model_of(load: Any, text: bytes, limits: Limits) -> None:
+    from ..base.variables import weights_on
+
+    with weights_on("meta"):
+        load.model_from_json_reported(text.decode("utf-8"), limits=limits)

@@ -1,0 +1,204 @@
+"""`kt.scan`: what it says of every kind of file, and that the loader says the same."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from _cases import CASES, Case
+from _hostile import MARK, dense, members
+
+import kerastorch as kt
+from kerastorch.errors import ArgumentError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
+from kerastorch.files import LegacyWeights, TreeWeights, open_archive
+
+GOLDENS = Path(__file__).parents[1] / "goldens"
+
+
+def decided(path: Path) -> int:
+    """The status by the loader alone: 0 it loads, 1 it asks for code, 3 it says unsafe, 4 it refuses."""
+    try:
+        _load(path)
+    except UnsafeFileError:
+        return 3
+    except UnsupportedFileError as error:
+        return {"own code": 1, "runs code": 3}.get(error.reason, 4)
+    except (LoadError, ArgumentError):
+        return 4
+    return 0
+
+
+def _load(path: Path) -> None:
+    head = path.read_bytes()[:4000].lstrip()
+    if head[:1] == b"{" and b"weight_map" not in head and b"modelTopology" not in head:
+        kt.model_from_json(path.read_text())
+        return
+    with open_archive(path) as archive:
+        weights = archive.weights
+        if archive.config is None:
+            if isinstance(weights, LegacyWeights):
+                held = [array for layer in weights.layers for _, array in layer.weights]
+            else:
+                assert isinstance(weights, TreeWeights)
+                held = [array for found in weights.objects.values() for array in found.arrays]
+            for array in held:
+                array.read()
+            return
+    kt.load_model(path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_what_is_said_of_a_file(case: Case, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / case.name
+    path.write_bytes(case.make(path))
+    report = kt.scan(path)
+    (found,) = report.files
+    assert report.status == found.status == case.status, str(report)
+    assert (case.status == 0) == (not any(finding.status for finding in found.findings))
+    if case.says:
+        assert case.says in found.findings[0].why + found.findings[0].what, str(report)
+    for finding in found.findings:
+        assert finding.what
+        assert "\n" not in str(finding)
+    by_loader = decided(path)
+    assert by_loader != 0 or case.status in (0, 3)  # code in a part that is not read here
+    if case.status != 3:
+        assert by_loader == case.status
+    assert MARK not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES[::4] if case.name.count(".") == 1], ids=lambda case: case.name)
+def test_a_stream_is_judged_like_its_file(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / case.name
+    path.write_bytes(case.make(path))
+    (by_path,), (by_stream,) = kt.scan(path).files, kt.scan(io.BytesIO(path.read_bytes())).files
+    assert by_stream.status == by_path.status
+    assert by_stream.path == "<stream>"
+
+
+def _goldens(folder: Path) -> Iterator[Path]:
+    import zipfile
+
+    for packed in sorted(GOLDENS.rglob("*.zip")):
+        with zipfile.ZipFile(packed) as archive:
+            for name in archive.namelist():
+                if name.endswith((".keras", ".h5", ".hdf5")):
+                    path = folder / f"{packed.stem}-{name.replace('/', '-')}"
+                    path.write_bytes(archive.read(name))
+                    yield path
+
+
+def test_files_of_real_keras_are_judged_as_the_loader_does(tmp_path: Path) -> None:
+    paths = list(_goldens(tmp_path))[::3]
+    assert len(paths) > 20
+    assert {path.name: kt.scan(path).status for path in paths} == {path.name: decided(path) for path in paths}
+
+
+def test_the_report(tmp_path: Path) -> None:
+    (tmp_path / "good.keras").write_bytes(dense())
+    names = ("os.system.keras", "own layer.keras", "cut.keras")
+    for case in CASES:
+        if case.name in names:
+            (tmp_path / case.name).write_bytes(case.make(tmp_path / case.name))
+    report = kt.scan(tmp_path)
+    assert report.counts == {"loads": 1, "own code": 1, "unsafe": 1, "refused": 1}
+    assert report.status == 4
+    assert json.loads(json.dumps(report.to_dict())) == report.to_dict()
+    said = str(report).splitlines()
+    assert said[-1] == "4 files: 1 loads, 1 own code, 1 unsafe, 1 refused"
+    (line,) = [line for line in said if "os.system at" in line]
+    assert line.startswith("  os.system at config.json: config.layers[1].config.activation (layer 'd'): os is no part")
+    stream = io.StringIO()
+    report.print(stream)
+    assert stream.getvalue() == f"{report}\n"
+    own = kt.scan(tmp_path / "own layer.keras", strict=True)
+    assert (own.status, own.files[0].status) == (3, 1)
+    assert kt.scan(tmp_path / "own layer.keras", tmp_path / "good.keras").status == 1
+    with pytest.raises(AttributeError):
+        report.strict = True  # type: ignore[misc]
+
+
+def test_folders(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "m.keras").write_bytes(dense())
+    (inner / "renamed.bin").write_bytes(dense())
+    (inner / "README.md").write_text("words")
+    (inner / "settings.json").write_text('{"a": 1}')
+    (inner / "config.json").write_text('{"class_name": 3}')
+    (inner / "model.json").write_text('{"class_name": "Sequential", "config": []}')
+    (inner / "round").symlink_to(tmp_path)
+    (inner / "nothing.h5").symlink_to(tmp_path / "gone.h5")
+    (inner / "self.h5").symlink_to("self.h5")
+    (tmp_path / "linked.keras").symlink_to(inner / "m.keras")
+    report = kt.scan(tmp_path)
+    found = {str(Path(file.path).relative_to(tmp_path)): file.status for file in report.files}
+    expected = {"a/b/m.keras": 0, "a/b/renamed.bin": 0, "a/b/model.json": 0, "linked.keras": 0}
+    assert found == {**expected, "a/b/nothing.h5": 4, "a/b/self.h5": 4}
+    assert report.passed_over == (str(inner / "round"),)
+    assert report.others == 3
+    assert kt.scan(tmp_path / "linked.keras", inner / "round").counts["loads"] > 1  # what is named is followed
+
+
+def test_folders_that_are_one_model(tmp_path: Path) -> None:
+    saved, unpacked = tmp_path / "saved", tmp_path / "unpacked"
+    (saved / "variables").mkdir(parents=True)
+    unpacked.mkdir()
+    (saved / "saved_model.pb").write_bytes(b"\x08\x01\x12" + bytes(40))
+    (saved / "variables" / "variables.index").write_bytes(bytes(40))
+    for name, content in members().items():
+        (unpacked / name).write_bytes(content)
+    report = kt.scan(tmp_path)
+    assert {Path(file.path).name: file.status for file in report.files} == {"saved": 4, "unpacked": 4}
+    (saved / "keras_metadata.pb").write_bytes(b'\n\x10{"class_name": "Lambda", "config": {}}')
+    config = json.loads((unpacked / "config.json").read_text())
+    config["config"]["layers"][-1]["config"]["activation"] = {"module": "os", "class_name": "function", "config": "x"}
+    (unpacked / "config.json").write_text(json.dumps(config))
+    assert {file.status for file in kt.scan(saved, unpacked).files} == {3}
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("kerastorch.scanning.folders.os.scandir", denied)
+    report = kt.scan(tmp_path)
+    assert [(file.path, file.status) for file in report.files] == [(str(tmp_path), 4)]
+    assert "it cannot be listed (Permission denied)" in str(report)
+
+
+def test_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"gone: there is no such file or folder"):
+        kt.scan(tmp_path, tmp_path / "gone")
+    with pytest.raises(MissingFileError):
+        kt.scan("a\0b")
+    with pytest.raises(ArgumentError, match="one path or more"):
+        kt.scan()
+    with pytest.raises(ArgumentError, match="a path or a binary stream is needed, got int"):
+        kt.scan(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="strict: expected True or False, got 'yes'"):
+        kt.scan(tmp_path, strict="yes")  # type: ignore[arg-type]
+    (tmp_path / "m.keras").write_bytes(dense())
+    assert kt.scan(str(tmp_path / "m.keras").encode()).status == 0
+
+
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    """A Lambda is refused without sympy, h5py and the like, and a file that loads needs no more than a load does."""
+    for case in CASES:
+        if case.name in ("lambda.keras", "plain.keras", "old lambda.h5", "own layer.keras"):
+            (tmp_path / case.name).write_bytes(case.make(tmp_path / case.name))
+    code = f"""
+import sys, kerastorch as kt
+before = set(sys.modules)
+assert kt.scan({str(tmp_path)!r}).status == 3
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*sorted(new - set(sys.stdlib_module_names) - {{"kerastorch"}}))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []

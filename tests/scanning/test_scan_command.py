@@ -1,0 +1,61 @@
+"""`kerastorch scan`: exit status, lines, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from _cases import CASES
+from _hostile import dense
+
+from kerastorch.cli import main
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+def written(folder: Path, name: str) -> str:
+    path = folder / name
+    path.write_bytes(BY_NAME[name].make(path))
+    return str(path)
+
+
+def test_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, own, unsafe, bad = (
+        written(tmp_path, name) for name in ("plain.keras", "own layer.keras", "eval.keras", "cut.keras")
+    )
+    assert main(["scan", good]) == 0
+    assert main(["scan", good, own]) == 1
+    assert main(["scan", "--strict", good, own]) == 3
+    assert main(["scan", "--strict", good]) == 0
+    assert main(["scan", unsafe, own]) == 3
+    assert main(["scan", unsafe, bad]) == 4
+    assert main(["scan", str(tmp_path)]) == 4
+    capsys.readouterr()
+    assert main(["scan", good, str(tmp_path / "gone")]) == 2
+    assert "gone: there is no such file or folder. Check the path." in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["scan"])
+    assert stopped.value.code == 2
+
+
+def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, "eval.keras")
+    main(["scan", path])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"unsafe    {path} (Keras v3 .keras zip)"
+    assert lines[1].startswith("  eval at config.json: config.layers[1].config.activation (layer 'd'): a builtin of P")
+    assert lines[-1] == "1 file: 1 unsafe"
+    assert main(["scan", "--json", path]) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert (said["status"], said["counts"]["unsafe"]) == (3, 1)
+    assert said["files"][0]["findings"][0]["class"] == "eval"
+
+
+def test_names_that_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a\x1b[31m\nb.keras"
+    path.write_bytes(dense())
+    assert main(["scan", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) == 2
