@@ -6,8 +6,9 @@ know no masks. These work in any loop in torch:
     loss = kt.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss(y_true, model(x), sample_weight=weights, mask=mask).backward()
 
-`functions.py` has what each computes of a sample; `loss.py` how one number comes of them, in the three ways that Keras
-had over the years; `classes.py` the classes with their arguments. Nothing here knows a layer or a model.
+`functions.py` has what each computes of a sample, and `sets.py` what is computed of regions and batches; `loss.py` how
+one number comes of them, in the three ways that Keras had over the years; `classes.py` the classes.
+Nothing here knows a layer or a model.
 """
 
 from typing import TYPE_CHECKING
@@ -20,8 +21,11 @@ from .classes import (
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
     CategoricalHinge,
+    Circle,
     CosineSimilarity,
+    Dice,
     Hinge,
     Huber,
     KLDivergence,
@@ -33,12 +37,14 @@ from .classes import (
     Poisson,
     SparseCategoricalCrossentropy,
     SquaredHinge,
+    Tversky,
 )
 from .functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
     categorical_hinge,
     cosine_similarity,
     ctc,
@@ -55,8 +61,8 @@ from .functions import (
     squared_hinge,
 )
 from .loss import FunctionLoss, Loss, reduce
-from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
+from .sets import circle, dice, tversky
 
 __all__ = [
     "CTC",
@@ -64,8 +70,11 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "FunctionLoss",
     "Hinge",
     "Huber",
@@ -79,14 +88,18 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
     "ctc",
     "deserialize",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -101,10 +114,11 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]
 
 
-_namespace = _Namespace(__name__, globals(), absent=_ABSENT)
+_namespace = _Namespace(__name__, globals())
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that is there

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from . import functions
+from ..errors import ArgumentError, quote
+from . import functions, sets
 from .loss import FunctionLoss, Reduction
 
 _MEAN: Reduction = "sum_over_batch_size"
@@ -219,3 +220,68 @@ class CTC(_Plain):
     """`keras.losses.CTC`; see `ctc`, and `Loss` for the arguments."""
 
     FUNCTION = staticmethod(functions.ctc)
+
+
+class CategoricalGeneralizedCrossEntropy(FunctionLoss):
+    """`keras.losses.CategoricalGeneralizedCrossEntropy`; see `categorical_generalized_cross_entropy` and `Loss`."""
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: Reduction = _MEAN,
+        name: str = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        if not 0 < q < 1:
+            raise ArgumentError(f"CategoricalGeneralizedCrossEntropy: q is {quote(q)}, expected 0 < q < 1.")
+        super().__init__(functions.categorical_generalized_cross_entropy, reduction, name, dtype, q=q, **more)
+
+
+class Dice(FunctionLoss):
+    """`keras.losses.Dice`; see `dice`, and `Loss` for the arguments."""
+
+    def __init__(
+        self, reduction: Reduction = _MEAN, name: str = "dice", axis: Any = None, dtype: Any = None, **more: Any
+    ) -> None:
+        super().__init__(sets.dice, reduction, name, dtype, axis=axis, **more)
+
+
+class Tversky(FunctionLoss):
+    """`keras.losses.Tversky`; see `tversky`, and `Loss` for the arguments."""
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: Reduction = _MEAN,
+        name: str = "tversky",
+        axis: Any = None,
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(sets.tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis, **more)
+
+
+class Circle(FunctionLoss):
+    """`keras.losses.Circle`; see `circle`, and `Loss` for the arguments.
+
+    Samples that have no other of their label in the batch, and those whose loss is 0, are left out of the mean.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: Reduction = _MEAN,
+        name: str = "circle",
+        dtype: Any = None,
+        **more: Any,
+    ) -> None:
+        own = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}
+        super().__init__(sets.circle, reduction, name, dtype, **own, **more)
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor | None]:
+        losses = self.call(y_true, y_pred)
+        return losses, losses.detach() > 0

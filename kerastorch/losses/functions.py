@@ -24,6 +24,7 @@ LOSSES = (
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
     "ctc",
@@ -260,6 +261,28 @@ def sparse_categorical_crossentropy(
     logs = _log_probabilities(y_pred, from_logits, axis)
     losses = -logs.gather(axis, labels.unsqueeze(axis)).squeeze(axis)
     return losses if ignored is None else losses.masked_fill(ignored, 0)
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
+    """`(1 - p ** q) / q` of the probability `p` of the label, which wrong labels move little (Zhang and others, 2018).
+
+    Args:
+        y_true: `(...)`, the numbers of classes.
+        y_pred: `(..., C)`, probabilities.
+        q: From 0 (the cross entropy) to 1 (the absolute error), both left out.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+    """
+    y_pred = torch.as_tensor(y_pred)
+    labels = torch.as_tensor(y_true).to(y_pred.device).long()
+    if labels.shape != y_pred.shape[:-1]:
+        raise ShapeError(
+            f"categorical_generalized_cross_entropy: y_true has shape {tuple(labels.shape)}, expected "
+            f"{tuple(y_pred.shape[:-1])}: the number of a class for each row of y_pred {tuple(y_pred.shape)}."
+        )
+    chosen = labels.unsqueeze(-1) == torch.arange(y_pred.shape[-1], device=y_pred.device)
+    return (1 - (y_pred * chosen).sum(-1) ** q) / q
 
 
 def _binary(y_true: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:

@@ -6,23 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._serial import Table
-from . import classes, functions
+from . import classes, functions, sets
 from .loss import FunctionLoss, Loss
 
-# Names of Keras that are not here, and what to use.
-ABSENT: dict[str, str] = dict.fromkeys(
-    (
-        *("CategoricalGeneralizedCrossEntropy", "Circle", "Dice", "Tversky"),
-        *("categorical_generalized_cross_entropy", "circle", "dice", "tversky"),
-    ),
-    "write it as a function of (y_true, y_pred), or as a subclass of Loss.",
-)
 _CLASSES: dict[str, type[Loss]] = {
     name: value
     for name, value in vars(classes).items()
     if isinstance(value, type) and issubclass(value, FunctionLoss) and name[0].isupper() and value is not FunctionLoss
 }
-FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(functions, name) for name in functions.LOSSES}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(module, name) for module in (functions, sets) for name in module.LOSSES
+}
 _SHORT = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -40,7 +34,6 @@ _TABLE: Table[Any] = Table(
     "loss",
     {**FUNCTIONS, **_CLASSES, **{short: FUNCTIONS[name] for short, name in _SHORT.items()}},
     (Loss,),
-    refused={name: text.rstrip(".") for name, text in ABSENT.items()},
     module="keras.losses",
 )
 

@@ -6,8 +6,9 @@
     print(accuracy.result())
 
 `metric.py` has the base and the means; `functions.py` what accuracies compute of a sample; `means.py` the means of
-losses and accuracies, by their names; `confusion.py` what counts hits and misses: Precision, Recall, AUC. The state is
-kept on the device of what is predicted, in float64 where the device has it; `result` is what waits for it.
+losses, accuracies and correlations, by their names; `confusion.py` what counts hits and misses, `curves.py` the area
+under a curve of them; `scores.py` F-scores and R2; `overlap.py` intersection over union. The state is kept on the
+device of what is predicted, in float64 where the device has it; `result` is what waits for it.
 """
 
 from typing import TYPE_CHECKING
@@ -32,10 +33,24 @@ from ..losses.functions import (
     squared_hinge,
 )
 from ..namespaces import Namespace as _Namespace
-from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from .confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from .curves import AUC
 from .functions import (
     binary_accuracy,
     categorical_accuracy,
+    concordance_correlation,
+    pearson_correlation,
     sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
@@ -47,6 +62,7 @@ from .means import (
     CategoricalAccuracy,
     CategoricalCrossentropy,
     CategoricalHinge,
+    ConcordanceCorrelation,
     CosineSimilarity,
     Hinge,
     KLDivergence,
@@ -55,6 +71,7 @@ from .means import (
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
+    PearsonCorrelation,
     Poisson,
     RootMeanSquaredError,
     SparseCategoricalAccuracy,
@@ -64,37 +81,52 @@ from .means import (
     TopKCategoricalAccuracy,
 )
 from .metric import Mean, MeanMetricWrapper, Metric, Sum
-from .registry import ABSENT as _ABSENT
+from .overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .registry import deserialize, get, serialize
+from .scores import F1Score, FBetaScore, R2Score
 
 __all__ = [
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
     "FalseNegatives",
     "FalsePositives",
     "Hinge",
+    "IoU",
     "KLDivergence",
     "LogCoshError",
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
     "Poisson",
     "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
     "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
     "SquaredHinge",
     "Sum",
     "TopKCategoricalAccuracy",
@@ -107,6 +139,7 @@ __all__ = [
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "concordance_correlation",
     "deserialize",
     "get",
     "hinge",
@@ -117,6 +150,7 @@ __all__ = [
     "mean_absolute_percentage_error",
     "mean_squared_error",
     "mean_squared_logarithmic_error",
+    "pearson_correlation",
     "poisson",
     "serialize",
     "sparse_categorical_accuracy",
@@ -127,7 +161,7 @@ __all__ = [
 ]
 
 
-_namespace = _Namespace(__name__, globals(), absent=_ABSENT)
+_namespace = _Namespace(__name__, globals())
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that is there

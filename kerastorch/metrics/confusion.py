@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import EPSILON, same_rank, widened
+from ..losses.functions import same_rank, widened
 from .metric import Metric, over_nothing
 
-_KINDS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+HIT, WRONG, REJECTED, MISSED = "true_positives", "false_positives", "true_negatives", "false_negatives"
+_BELOW_ALL = -1e10  # where only the largest classes count, everything else is set to this, and it is the threshold
 
 
-class _Confusion(Metric):
-    """Counts of the four kinds at each threshold."""
+class Confusion(Metric):
+    """Base of metrics that count some of the four kinds at each threshold.
 
-    def __init__(self, thresholds: Sequence[float], name: str | None, dtype: Any) -> None:
+    Args:
+        thresholds: Above each of them counts as predicted.
+        name: Its name in logs.
+        dtype: See `Metric`.
+        top_k: Only the largest classes of each row count as predicted.
+        class_id: Only this class counts.
+    """
+
+    COUNTED: ClassVar[tuple[tuple[str, str], ...]] = tuple((kind, kind) for kind in (HIT, WRONG, REJECTED, MISSED))
+
+    def __init__(
+        self,
+        thresholds: Sequence[float],
+        name: str | None,
+        dtype: Any,
+        top_k: int | None = None,
+        class_id: int | None = None,
+    ) -> None:
         super().__init__(name, dtype)
         self.thresholds = list(thresholds)
+        for what, value, least in (("top_k", top_k, 1), ("class_id", class_id, 0)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise ArgumentError(
+                    f"{type(self).__name__}: {what} is {quote(value)}, expected an integer of at least {least}."
+                )
+        self.top_k, self.class_id = top_k, class_id
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: (len(self.thresholds),) for _, name in self.COUNTED}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in.
@@ -33,44 +60,96 @@ class _Confusion(Metric):
         Raises:
             ShapeError: The shapes differ.
         """
+        y_true, y_pred, weight = self._taken(y_true, y_pred, sample_weight)
+        self._count(y_true.reshape(-1), y_pred.reshape(-1), weight.reshape(-1))
+
+    def _taken(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """What is true and predicted of the classes that count, and the weight of each value, of one shape."""
         y_pred = widened(y_pred).detach()
         y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
                 f"{type(self).__name__}: y_true has shape {tuple(y_true.shape)}, y_pred {tuple(y_pred.shape)}."
             )
-        count = len(self.thresholds)
-        sums = [self.add_state(kind, y_pred, (count,)) for kind in _KINDS]
-        weight = torch.ones(y_pred.shape, dtype=sums[0].dtype, device=y_pred.device)
+        y_true, y_pred = self._chosen(y_true.bool(), y_pred)
+        dtype = torch.float32 if y_pred.device.type == "mps" else torch.float64
+        weight = torch.ones(y_pred.shape, dtype=dtype, device=y_pred.device)
         if sample_weight is not None:
             given = torch.as_tensor(sample_weight).to(weight)
             given = given.reshape(*given.shape, *[1] * (weight.ndim - given.ndim))
-            weight = given.broadcast_to(weight.shape)
+            if given.ndim > weight.ndim and given.shape[-1] == 1:
+                given = given.squeeze(-1)
+            try:
+                weight = given.broadcast_to(weight.shape)
+            except RuntimeError as error:
+                raise ShapeError(
+                    f"{type(self).__name__}: weights of shape {tuple(given.shape)} do not fit predictions of shape "
+                    f"{tuple(weight.shape)}."
+                ) from error
+        return y_true, y_pred, weight
+
+    def _chosen(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        if (self.top_k is not None or self.class_id is not None) and y_pred.ndim < 2:
+            raise ShapeError(
+                f"{type(self).__name__}: y_pred has shape {tuple(y_pred.shape)}, expected (batch, classes), of which "
+                "top_k and class_id choose."
+            )
+        if self.top_k is not None:
+            # Of equal ones the first, as in Keras.
+            order = y_pred.argsort(dim=-1, descending=True, stable=True)
+            if self.top_k > y_pred.shape[-1]:
+                raise ShapeError(
+                    f"{type(self).__name__}: top_k is {self.top_k}, and y_pred has {y_pred.shape[-1]} classes."
+                )
+            kept = torch.zeros_like(y_true).scatter(-1, order[..., : self.top_k], True)
+            y_pred = torch.where(kept, y_pred, _BELOW_ALL)
+        if self.class_id is not None:
+            if self.class_id >= y_pred.shape[-1]:
+                raise ShapeError(
+                    f"{type(self).__name__}: class_id is {self.class_id}, and y_pred has {y_pred.shape[-1]} classes."
+                )
+            at = slice(self.class_id, self.class_id + 1)
+            y_true, y_pred = y_true[..., at], y_pred[..., at]
+        return y_true, y_pred
+
+    def _count(self, y_true: Tensor, y_pred: Tensor, weight: Tensor) -> None:
+        """Add vectors, or columns of which each is counted by itself."""
         limits = torch.tensor(self.thresholds, dtype=y_pred.dtype, device=y_pred.device)
-        above = (y_pred.reshape(1, -1) > limits[:, None]).to(weight.dtype)
-        positive = y_true.reshape(-1).bool().to(weight.dtype) * weight.reshape(-1)
-        negative = weight.reshape(-1) - positive
-        for total, values in zip(
-            sums, (above @ positive, above @ negative, (1 - above) @ negative, (1 - above) @ positive), strict=True
-        ):
-            total.add_(values)
+        above = (y_pred.unsqueeze(0) > limits.reshape(-1, *[1] * y_pred.ndim)).to(weight.dtype)
+        positive = y_true.to(weight.dtype) * weight
+        of = {HIT: (above, positive), WRONG: (above, weight - positive)}
+        of |= {REJECTED: (1 - above, weight - positive), MISSED: (1 - above, positive)}
+        for kind, name in self.COUNTED:
+            predicted, true = of[kind]
+            total = torch.einsum("tn...,n...->t...", predicted, true)
+            self.add_state(name, y_pred, tuple(total.shape)).add_(total)
 
-    def _counts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _counts(self, *names: str) -> list[Tensor]:
         zeros = torch.zeros(len(self.thresholds), dtype=torch.float64)
-        return tuple(self._state.get(kind, zeros) for kind in _KINDS)  # type: ignore[return-value]
+        return [self._state.get(name, zeros).detach() for name in names]
 
 
-def _listed(thresholds: Any, owner: str) -> list[float]:
-    listed = (
-        [0.5] if thresholds is None else list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
-    )
-    for value in listed:
+def listed(thresholds: Any, owner: str, default: float = 0.5) -> list[float]:
+    """Thresholds as a list.
+
+    Args:
+        thresholds: A number, a list, or None.
+        owner: Whose they are, for messages.
+        default: What None stands for.
+
+    Raises:
+        ArgumentError: One of them is not between 0 and 1.
+    """
+    if thresholds is None:
+        return [default]
+    found = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    for value in found:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ArgumentError(f"{owner}: a threshold is {quote(value)}, expected a number from 0 to 1.")
-    return [float(value) for value in listed]
+    return [float(value) for value in found]
 
 
-class _AtThresholds(_Confusion):
+class _AtThresholds(Confusion):
     """Base of metrics with one value for each threshold; a scalar where there is one.
 
     Args:
@@ -80,11 +159,11 @@ class _AtThresholds(_Confusion):
     """
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(_listed(thresholds, type(self).__name__), name, dtype)
+        super().__init__(listed(thresholds, type(self).__name__), name, dtype)
         self._given = thresholds
 
     def _value(self) -> Tensor:
-        raise NotImplementedError
+        return self._counts("accumulator")[0].clone()
 
     def result(self) -> Tensor:
         """The value so far."""
@@ -99,126 +178,177 @@ class _AtThresholds(_Confusion):
 class TruePositives(_AtThresholds):
     """How many ones were predicted as ones."""
 
-    def _value(self) -> Tensor:
-        return self._counts()[0].clone()
+    COUNTED = ((HIT, "accumulator"),)
 
 
 class FalsePositives(_AtThresholds):
     """How many zeros were predicted as ones."""
 
-    def _value(self) -> Tensor:
-        return self._counts()[1].clone()
+    COUNTED = ((WRONG, "accumulator"),)
 
 
 class TrueNegatives(_AtThresholds):
     """How many zeros were predicted as zeros."""
 
-    def _value(self) -> Tensor:
-        return self._counts()[2].clone()
+    COUNTED = ((REJECTED, "accumulator"),)
 
 
 class FalseNegatives(_AtThresholds):
     """How many ones were predicted as zeros."""
 
-    def _value(self) -> Tensor:
-        return self._counts()[3].clone()
+    COUNTED = ((MISSED, "accumulator"),)
 
 
-class Precision(_AtThresholds):
-    """Of what was predicted as one, the share that is one (`keras.metrics.Precision`, without top_k and class_id)."""
-
-    _direction = "up"
-
-    def _value(self) -> Tensor:
-        hits, wrong, _, _ = self._counts()
-        return over_nothing(hits, hits + wrong)
-
-
-class Recall(_AtThresholds):
-    """Of what is one, the share that was predicted as one (`keras.metrics.Recall`, without top_k and class_id)."""
-
-    _direction = "up"
-
-    def _value(self) -> Tensor:
-        hits, _, _, missed = self._counts()
-        return over_nothing(hits, hits + missed)
-
-
-class AUC(_Confusion):
-    """The area under the ROC or the precision-recall curve (`keras.metrics.AUC`, for one label).
+class _OfClasses(_AtThresholds):
+    """Base of shares of two of the kinds.
 
     Args:
-        num_thresholds: How many points the curve has.
-        curve: "ROC" or "PR".
-        summation_method: "interpolation" (trapezoids; for PR the formula of Davis and Goadrich, 2006), "minoring" or
-            "majoring".
+        thresholds: A number from 0 to 1, or a list; above it counts as predicted. None: 0.5, and with `top_k` none.
+        top_k: Only the `top_k` largest classes of each row count as predicted.
+        class_id: Only this class counts.
         name: Its name in logs.
         dtype: See `Metric`.
-        thresholds: The inner points, from 0 to 1, in the place of `num_thresholds`.
-        from_logits: What is predicted are logits.
     """
 
     _direction = "up"
 
     def __init__(
         self,
-        num_thresholds: int = 200,
-        curve: str = "ROC",
-        summation_method: str = "interpolation",
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
         name: str | None = None,
         dtype: Any = None,
-        thresholds: Sequence[float] | None = None,
-        from_logits: bool = False,
     ) -> None:
-        if thresholds is None and (isinstance(num_thresholds, bool) or num_thresholds < 2):
-            raise ArgumentError(f"AUC: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 2.")
-        inner = [(at + 1) / (num_thresholds - 1) for at in range(num_thresholds - 2)]
-        if thresholds is not None:
-            inner = sorted(_listed(thresholds, "AUC"))
-        super().__init__([-EPSILON, *inner, 1 + EPSILON], name or "auc", dtype)
-        self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
-        for what, value, allowed in (
-            ("curve", self.curve, ("ROC", "PR")),
-            ("summation_method", self.summation_method, ("interpolation", "minoring", "majoring")),
-        ):
-            if value not in allowed:
-                raise ArgumentError(f"AUC: {what} is {quote(value)}, expected one of {', '.join(map(repr, allowed))}.")
-        self.from_logits, self._inner = from_logits, None if thresholds is None else inner
+        default = 0.5 if top_k is None else _BELOW_ALL
+        Confusion.__init__(self, listed(thresholds, type(self).__name__, default), name, dtype, top_k, class_id)
+        self._given = thresholds
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch in; see `Precision.update_state`."""
-        y_pred = widened(y_pred).detach()
-        super().update_state(y_true, y_pred.sigmoid() if self.from_logits else y_pred, sample_weight)
-
-    def result(self) -> Tensor:
-        """The area so far; 0 before the first batch."""
-        hits, wrong, rejected, missed = self._counts()
-        if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._interpolated(hits, hits + wrong, missed)
-        recall = over_nothing(hits, hits + missed)
-        if self.curve == "ROC":
-            x, y = over_nothing(wrong, wrong + rejected), recall
-        else:
-            x, y = recall, over_nothing(hits, hits + wrong)
-        ends = y[:-1], y[1:]
-        heights = {
-            "interpolation": (ends[0] + ends[1]) / 2,
-            "minoring": torch.minimum(*ends),
-            "majoring": torch.maximum(*ends),
-        }[self.summation_method]
-        return ((x[:-1] - x[1:]) * heights).sum()
-
-    @staticmethod
-    def _interpolated(hits: Tensor, predicted: Tensor, missed: Tensor) -> Tensor:
-        """Hits and predictions change linearly from threshold to threshold, and precision as their quotient."""
-        slope = over_nothing(hits[:-1] - hits[1:], (predicted[:-1] - predicted[1:]).clamp(min=0))
-        start = hits[1:] - slope * predicted[1:]
-        both = (predicted[:-1] > 0) & (predicted[1:] > 0)
-        ratio = torch.where(both, over_nothing(predicted[:-1], predicted[1:].clamp(min=0)), 1.0)
-        areas = slope * (hits[:-1] - hits[1:] + start * ratio.log())
-        return over_nothing(areas, (hits[1:] + missed[1:]).clamp(min=0)).sum()
+    def _value(self) -> Tensor:
+        hits, others = self._counts(*(name for _, name in self.COUNTED))
+        return over_nothing(hits, hits + others)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
-        own = {"num_thresholds": len(self.thresholds), "curve": self.curve, "summation_method": self.summation_method}
-        return {**super().get_config(), **own, "thresholds": self._inner, "from_logits": self.from_logits}
+        return {**super().get_config(), "top_k": self.top_k, "class_id": self.class_id}
+
+
+class Precision(_OfClasses):
+    """Of what was predicted as one, the share that is one (`keras.metrics.Precision`)."""
+
+    COUNTED = ((HIT, HIT), (WRONG, WRONG))
+
+
+class Recall(_OfClasses):
+    """Of what is one, the share that was predicted as one (`keras.metrics.Recall`)."""
+
+    COUNTED = ((HIT, HIT), (MISSED, MISSED))
+
+
+class _AtPoint(Confusion):
+    """Base of the best share of one kind where the share of another is at least a given one.
+
+    Args:
+        value: The share that is asked for.
+        what: Its name among the arguments.
+        num_thresholds: How many thresholds from 0 to 1 are tried; of one it is 0.5.
+        class_id: Only this class counts.
+        name: Its name in logs.
+        dtype: See `Metric`.
+    """
+
+    _direction = "up"
+    GIVEN: ClassVar[str]
+    # The kinds whose share is asked for, and those whose share is told: hits, and what they are a share of besides.
+    ASKED: ClassVar[tuple[str, str]]
+    TOLD: ClassVar[tuple[str, str]]
+
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+        owner = type(self).__name__
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ArgumentError(f"{owner}: {self.GIVEN} is {quote(value)}, expected a number from 0 to 1.")
+        if isinstance(num_thresholds, bool) or not isinstance(num_thresholds, int) or num_thresholds < 1:
+            raise ArgumentError(
+                f"{owner}: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 1."
+            )
+        points = [at / (num_thresholds - 1) for at in range(num_thresholds)] if num_thresholds > 1 else [0.5]
+        super().__init__(points, name, dtype, class_id=class_id)
+        self.value, self.num_thresholds = value, num_thresholds
+
+    def result(self) -> Tensor:
+        """The best share so far; 0 where no threshold reaches what is asked for."""
+        asked, told = (self._share(*kinds) for kinds in (self.ASKED, self.TOLD))
+        return torch.where(asked >= self.value, told, 0.0).max().clamp(min=0)
+
+    def _share(self, kind: str, other: str) -> Tensor:
+        part, rest = self._counts(kind, other)
+        return over_nothing(part, part + rest)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        own = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self.GIVEN: self.value}
+        return {**super().get_config(), **own}
+
+
+class SensitivityAtSpecificity(_AtPoint):
+    """The best share of ones predicted as ones where that of zeros predicted as zeros is at least `specificity`."""
+
+    GIVEN, ASKED, TOLD = "specificity", (REJECTED, WRONG), (HIT, MISSED)
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
+
+
+class SpecificityAtSensitivity(_AtPoint):
+    """The best share of zeros predicted as zeros where that of ones predicted as ones is at least `sensitivity`."""
+
+    GIVEN, ASKED, TOLD = "sensitivity", (HIT, MISSED), (REJECTED, WRONG)
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+
+
+class PrecisionAtRecall(_AtPoint):
+    """The best precision where the recall is at least `recall`."""
+
+    GIVEN, ASKED, TOLD = "recall", (HIT, MISSED), (HIT, WRONG)
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
+
+
+class RecallAtPrecision(_AtPoint):
+    """The best recall where the precision is at least `precision`."""
+
+    GIVEN, ASKED, TOLD = "precision", (HIT, WRONG), (HIT, MISSED)
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(precision, num_thresholds, class_id, name, dtype)

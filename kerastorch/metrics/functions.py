@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..losses.functions import same_rank
+from ..losses.functions import EPSILON, same_rank
 
 
 def _hits(right: Tensor) -> Tensor:
@@ -64,3 +64,27 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> T
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
     return _in_top(labels, y_pred, k)
+
+
+def _centred(y_true: Any, y_pred: Any, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Both as floats of one shape, and their means along an axis."""
+    y_pred = torch.as_tensor(y_pred)
+    y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
+    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
+    return y_true, y_pred, y_true.mean(axis, keepdim=True), y_pred.mean(axis, keepdim=True)
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """The correlation along an axis: from -1 to 1, not a number where one of both is constant."""
+    y_true, y_pred, true_mean, predicted_mean = _centred(y_true, y_pred, axis)
+    true, predicted = y_true - true_mean, y_pred - predicted_mean
+    true = true / true.std(axis, correction=0, keepdim=True)
+    return (true * (predicted / predicted.std(axis, correction=0, keepdim=True))).mean(axis)
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """The concordance correlation along an axis (Lin, 1989), which scale and offset lower."""
+    y_true, y_pred, true_mean, predicted_mean = _centred(y_true, y_pred, axis)
+    variances = [values.var(axis, correction=0, keepdim=True) for values in (y_true, y_pred)]
+    spread = variances[0] + variances[1] + (true_mean - predicted_mean).square()
+    return (2 * (y_true - predicted_mean) * (y_pred - predicted_mean) / (spread + EPSILON)).mean(axis)

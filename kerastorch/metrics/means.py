@@ -136,6 +136,27 @@ class CosineSimilarity(Named):
         super().__init__(name, dtype, axis=axis)
 
 
+class _Correlation(Named):
+    _direction = "up"
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(name, dtype, axis=axis)
+
+
+class PearsonCorrelation(_Correlation):
+    """The mean correlation of what is true and what is predicted, along an axis."""
+
+    FUNCTION = staticmethod(functions.pearson_correlation)
+    NAME = "pearson_correlation"
+
+
+class ConcordanceCorrelation(_Correlation):
+    """The mean concordance correlation of what is true and what is predicted, along an axis."""
+
+    FUNCTION = staticmethod(functions.concordance_correlation)
+    NAME = "concordance_correlation"
+
+
 class LogCoshError(Named):
     """The mean of the logarithms of the hyperbolic cosine of the errors."""
 

@@ -109,7 +109,7 @@ class Metric:
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else name
         self.dtype = dtype
-        self._state: dict[str, Tensor] = {}
+        self._state: dict[str, MetricVariable] = {}
         self._variables: list[MetricVariable] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -146,23 +146,34 @@ class Metric:
 
     @property
     def variables(self) -> list[MetricVariable]:
-        """What `add_variable` has made, in order."""
-        return list(self._variables)
+        """What the metric gathers in, and then what is gathered by the metrics that it is made of."""
+        for name, shape in self._shapes().items():
+            if name not in self._state:
+                self.add_state(name, torch.empty(0), shape)
+        inner = [item for value in vars(self).values() if isinstance(value, Metric) for item in value.variables]
+        return [*self._state.values(), *self._variables, *inner]
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """What a class of Keras's gathers in, by Keras's names: the shapes, as far as they do not wait for a batch."""
+        return {}
 
     def add_state(self, name: str, like: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
-        """A sum that starts from zero, on the device of a tensor; the same at every call until `reset_state`."""
-        if name not in self._state:
-            dtype = torch.float32 if like.device.type == "mps" else torch.float64
+        """A sum that starts from zero, on the device of a tensor; the same at every call."""
+        held, dtype = self._state.get(name), torch.float32 if like.device.type == "mps" else torch.float64
+        if held is None:
             with torch.inference_mode(False):  # `predict` may be the first to see it
-                self._state[name] = torch.zeros(shape, dtype=dtype, device=like.device)
-        return self._state[name]
+                held = MetricVariable(torch.zeros(shape, dtype=dtype, device=like.device), name)
+            self._state[name] = held
+        elif held.device != like.device:
+            held.data = held.data.to(like.device, dtype)
+        return held
 
     def _parts(self) -> list[Metric]:
         """The metrics that this one is made of, and itself."""
         inner = [part for value in vars(self).values() if isinstance(value, Metric) for part in value._parts()]
         return [self, *inner]
 
-    def _sums(self) -> list[Tensor]:
+    def _sums(self) -> list[MetricVariable]:
         """The tensors that batches are added to, without those of other parts."""
         return [*self._state.values(), *self._variables]
 
@@ -176,8 +187,7 @@ class Metric:
 
     def reset_state(self) -> None:
         """Forget all batches."""
-        self._state.clear()
-        for variable in self._variables:
+        for variable in self._sums():
             variable.zero_()
         for value in vars(self).values():
             if isinstance(value, Metric):  # a part of this one
@@ -235,6 +245,9 @@ def per_sample(
 class Mean(Metric):
     """The weighted mean of values (`keras.metrics.Mean`)."""
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"total": (), "count": ()}
+
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take values in.
 
@@ -259,6 +272,9 @@ class Mean(Metric):
 
 class Sum(Metric):
     """The weighted sum of values (`keras.metrics.Sum`)."""
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"total": ()}
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take values in; see `Mean.update_state`."""

@@ -6,28 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import registered
-from .._serial import Table
+from .._serial import Table, snake_case
 from ..losses.registry import FUNCTIONS
-from . import confusion, means, metric
+from . import confusion, curves, means, metric, overlap, scores
 from .metric import MeanMetricWrapper, Metric
 
-# Names of Keras that are not here, and what to use.
-ABSENT: dict[str, str] = dict.fromkeys(
-    (
-        *("BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU", "F1Score", "FBetaScore", "R2Score"),
-        *("PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
-        *("ConcordanceCorrelation", "PearsonCorrelation", "concordance_correlation", "pearson_correlation"),
-    ),
-    "compute it from the outputs of predict, or write a subclass of Metric.",
-)
 _CLASSES: dict[str, type[Metric]] = {
     name: value
-    for module in (means, confusion, metric)
+    for module in (means, confusion, curves, scores, overlap, metric)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, Metric) and name[0] != "_"
-    if value not in (Metric, MeanMetricWrapper, means.Named)  # these know no value by themselves
+    if value not in (Metric, MeanMetricWrapper, means.Named, confusion.Confusion)  # these know no value by themselves
 }
 _BY_NAME: dict[str, type[Metric]] = {
+    **{snake_case(name): cls for name, cls in _CLASSES.items()},
     **{cls.NAME: cls for cls in _CLASSES.values() if issubclass(cls, means.Named)},
     "mse": means.MeanSquaredError,
     "mae": means.MeanAbsoluteError,
@@ -37,16 +29,12 @@ _BY_NAME: dict[str, type[Metric]] = {
     "bce": means.BinaryCrossentropy,
     "kld": means.KLDivergence,
     "log_cosh": means.LogCoshError,
-    "auc": confusion.AUC,
-    "precision": confusion.Precision,
-    "recall": confusion.Recall,
 }
 _BY_NAME |= {name.upper(): _BY_NAME[name] for name in ("mse", "mae", "mape", "msle")}
 _TABLE: Table[Any] = Table(
     "metric",
     {**FUNCTIONS, **_CLASSES, **_BY_NAME},
     (Metric,),
-    refused={name: text.rstrip(".") for name, text in ABSENT.items()},
 )
 
 

@@ -106,8 +106,18 @@ def test_functions_as_configs() -> None:
 def test_messages() -> None:
     with pytest.raises(ArgumentError, match="Unknown loss 'mean_square_error'; did you mean 'mean_squared_error'"):
         losses.get("mean_square_error")
-    with pytest.raises(UnsupportedError, match="Loss 'dice' is not supported"):
-        losses.get("dice")
+    with pytest.raises(ArgumentError, match="CategoricalGeneralizedCrossEntropy: q is 1, expected 0 < q < 1"):
+        losses.CategoricalGeneralizedCrossEntropy(q=1)
+    with pytest.raises(
+        ShapeError, match=r"y_true has shape \(2, 1\), expected \(2,\): the number of a class for each row"
+    ):
+        losses.categorical_generalized_cross_entropy(torch.zeros(2, 1), torch.ones(2, 3), 0.5)
+    with pytest.raises(ShapeError, match=r"dice: y_true has shape \(2,\), y_pred \(2, 3\); expected the same shape"):
+        losses.dice(torch.zeros(2), torch.ones(2, 3))
+    with pytest.raises(
+        ShapeError, match=r"circle: y_pred has shape \(2, 3\), expected \(4, 3\): an embedding for each"
+    ):
+        losses.circle(torch.zeros(4), torch.ones(2, 3))
     with pytest.raises(ArgumentError, match="3 is no loss"):
         losses.get(3)
     with pytest.raises(ArgumentError, match="reduction is 'avg', expected one of 'sum_over_batch_size'"):

@@ -67,7 +67,17 @@ KINDS: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
     ("SparseCategoricalCrossentropy", {}, CLASSES[..., None], SHARES),
     ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 2}, CLASSES, OTHER),
     ("CTC", {}, TEXT, SPEECH),
+    ("CategoricalGeneralizedCrossEntropy", {}, CLASSES, SHARES),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.75}, CLASSES, SHARES),
+    ("Dice", {}, ZEROS_AND_ONES, CHANCES),
+    ("Dice", {"axis": -1}, ZEROS_AND_ONES, CHANCES),
+    ("Tversky", {}, ZEROS_AND_ONES, CHANCES),
+    ("Tversky", {"alpha": 0.25, "beta": 2.0, "axis": -1}, ZEROS_AND_ONES, CHANCES),
 ]
+# Embeddings of length 1.
+EMBEDDINGS = RNG.normal(size=(6, 5))
+EMBEDDINGS /= np.linalg.norm(EMBEDDINGS, axis=1, keepdims=True)
+LABELS = np.array([0, 1, 1, 2, 0, 2])
 REDUCED = [
     ("MeanSquaredError", REAL, OTHER),
     ("SparseCategoricalCrossentropy", CLASSES, SHARES),
@@ -91,6 +101,16 @@ def _cases() -> list[dict[str, Any]]:
             cases.append({"name": "Huber", "y_true": y_true, "y_pred": OTHER[:, 0, :1], "sample_weight": weight})
     ignoring = {"name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 2, "from_logits": True}}
     cases.append({**ignoring, "y_true": CLASSES, "y_pred": OTHER, "mask": MASK, "sample_weight": STEP_WEIGHTS})
+    circle = {"name": "Circle", "y_true": LABELS, "y_pred": EMBEDDINGS}
+    for config in ({}, {"gamma": 8.0, "margin": 0.25}, {"remove_diagonal": False, "gamma": 4.0}, {"reduction": None}):
+        cases.append({**circle, "config": config})
+    cases.append({**circle, "y_true": LABELS[:, None], "config": {"gamma": 2.0}})
+    beside = {"sample_weight": STEP_WEIGHTS.reshape(-1)[:6], "mask": np.array([1, 1, 0, 1, 0, 1], bool)}
+    cases.append({**circle, "config": {"gamma": 8.0}, **beside})
+    for name in ("Dice", "Tversky"):
+        region = {"name": name, "y_true": ZEROS_AND_ONES, "y_pred": CHANCES}
+        cases.append({**region, "config": {"axis": -1}, "sample_weight": STEP_WEIGHTS, "mask": MASK})
+        cases.append({**region, "sample_weight": STEP_WEIGHTS[:, 0]})
     return cases
 
 
@@ -120,10 +140,26 @@ def test_keras3(keras_worker: KerasWorker) -> None:
     assert len(_differences(reference, wrong)) > 0.9 * len(cases), "a fault of 0.1 % goes unseen"
 
 
+def test_a_label_that_stands_alone(keras_worker: KerasWorker) -> None:
+    """Its row has no loss, counts for nothing in the mean, and has a gradient through the others alone."""
+    labels = np.array([0, 1, 1, 2, 0, 0])
+    cases = [
+        {"name": "Circle", "y_true": labels, "y_pred": EMBEDDINGS, "config": {"reduction": reduction, "gamma": 8.0}}
+        for reduction in ("sum_over_batch_size", None)
+    ]
+    for case, expected in zip(cases, keras_worker.call("keras3", "losses:run", cases), strict=True):
+        y_pred = torch.tensor(EMBEDDINGS, requires_grad=True)
+        value = losses.Circle(**case["config"])(torch.tensor(labels), y_pred)
+        assert not apart(value.detach().numpy().astype("float32"), expected["value"].astype("float64"))
+        # Not against Keras: TensorFlow's gradient of a row without a pair is not a number.
+        assert torch.autograd.gradcheck(lambda y, c=case: losses.Circle(**c["config"])(torch.tensor(labels), y), y_pred)
+
+
+
 def test_halves_are_computed_in_float32(keras_worker: KerasWorker) -> None:
     """In float16 and bfloat16 1 - 1e-7 is 1: there the loss of a probability of 1 would be infinite."""
     sure = np.where(np.roll(ZEROS_AND_ONES, 1) < ZEROS_AND_ONES, np.round(CHANCES), CHANCES).astype("float16")
-    others = ("CTC", "SparseCategoricalCrossentropy")  # which want other labels
+    others = ("CTC", "SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")  # which want other labels
     names = [name for name, config, _, _ in KINDS if not config and name not in others]
     cases = [{"name": name, "y_true": ZEROS_AND_ONES, "y_pred": sure} for name in dict.fromkeys(names)]
     cases.append({"name": "SparseCategoricalCrossentropy", "y_true": CLASSES, "y_pred": SHARES.astype("float16")})

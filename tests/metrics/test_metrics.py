@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from _close import assert_close
@@ -12,15 +14,32 @@ from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
 CLASSES = [name for name in metrics.__all__ if name[0].isupper() and name not in ("Metric", "MeanMetricWrapper")]
 
 
+# What a metric cannot be made without, and what makes one number of F-scores.
+NEEDED: dict[str, dict[str, object]] = {
+    "IoU": {"num_classes": 2, "target_class_ids": [0, 1]},
+    "OneHotIoU": {"num_classes": 2, "target_class_ids": [0]},
+    "MeanIoU": {"num_classes": 2},
+    "OneHotMeanIoU": {"num_classes": 2},
+    "PrecisionAtRecall": {"recall": 0.25},
+    "RecallAtPrecision": {"precision": 0.25},
+    "SensitivityAtSpecificity": {"specificity": 0.25},
+    "SpecificityAtSensitivity": {"sensitivity": 0.25},
+    "F1Score": {"average": "macro"},
+    "FBetaScore": {"average": "micro", "beta": 2.0},
+}
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_configs_and_reset(name: str) -> None:
-    made = getattr(metrics, name)(name="mine")
+    made = getattr(metrics, name)(name="mine", **NEEDED.get(name, {}))
     again = metrics.deserialize(metrics.serialize(made))
     assert type(again) is type(made)
     assert again.get_config() == made.get_config()
     given = (torch.tensor([[0.25, 0.75]]),) * (1 if name in ("Mean", "Sum") else 2)
     if name.startswith("Sparse"):
         given = (torch.tensor([[1]]), torch.tensor([[0.25, 0.75]]))
+    if name in ("R2Score", "PearsonCorrelation", "ConcordanceCorrelation"):  # of one row there is no variance
+        given = (torch.tensor([[0.25, 0.75], [0.5, 0.125]]), torch.tensor([[0.5, 0.75], [0.625, 0.25]]))
     first = float(made(*given))
     made.update_state(*given)
     made.reset_state()
@@ -81,11 +100,9 @@ def test_what_is_masked_does_not_count() -> None:
 
 def test_names_that_are_not_here_say_what_to_use() -> None:
     from kerastorch.callbacks import RemoteMonitor
-    from kerastorch.losses import Dice
-    from kerastorch.metrics import F1Score
     from kerastorch.optimizers import Lamb
 
-    for absent, text in ((RemoteMonitor, "on_epoch_end"), (Dice, "Loss"), (F1Score, "Metric"), (Lamb, "AdamW")):
+    for absent, text in ((RemoteMonitor, "on_epoch_end"), (Lamb, "AdamW")):
         with pytest.raises(UnsupportedError, match=text):
             absent()
 
@@ -94,6 +111,58 @@ def test_names_that_are_not_here_say_what_to_use() -> None:
 
     with pytest.raises(UnsupportedError, match="is not one of the built-in metrics"):
         metrics.serialize(Own())
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: metrics.Precision(top_k=0), "Precision: top_k is 0, expected an integer of at least 1"),
+        (lambda: metrics.Recall(class_id=-1), "Recall: class_id is -1, expected an integer of at least 0"),
+        (lambda: metrics.PrecisionAtRecall(1.5), "PrecisionAtRecall: recall is 1.5, expected a number from 0 to 1"),
+        (lambda: metrics.RecallAtPrecision(0.5, 0), "num_thresholds is 0, expected an integer of at least 1"),
+        (lambda: metrics.AUC(num_labels=3), "AUC: num_labels is 3, and multi_label is not True"),
+        (lambda: metrics.AUC(curve="RCO"), "AUC: curve is 'RCO', expected one of 'ROC', 'PR', 'PRGAIN'"),
+        (lambda: metrics.F1Score("mean"), "F1Score: average is 'mean', expected None, 'micro', 'macro' or 'weighted'"),
+        (lambda: metrics.FBetaScore(beta=2), "FBetaScore: beta is 2, expected a float > 0"),
+        (lambda: metrics.F1Score(threshold=0.0), "threshold is 0.0, expected None or a float > 0 and <= 1"),
+        (lambda: metrics.R2Score("mean"), "R2Score: class_aggregation is 'mean', expected None, 'uniform_average' or"),
+        (lambda: metrics.R2Score(num_regressors=-1), "R2Score: num_regressors is -1, expected an integer >= 0"),
+        (lambda: metrics.MeanIoU(0), "MeanIoU: num_classes is 0, expected an integer >= 1"),
+        (lambda: metrics.IoU(2, [2]), r"IoU: target_class_ids is \[2\], expected classes from 0 to 1"),
+    ],
+)
+def test_arguments_that_are_refused(make: Callable[[], object], text: str) -> None:
+    with pytest.raises(ArgumentError, match=text):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("metric", "given", "text"),
+    [
+        (metrics.Precision(top_k=2), ((3,), (3,)), r"y_pred has shape \(3,\), expected \(batch, classes\)"),
+        (metrics.Precision(top_k=4), ((2, 3), (2, 3)), "top_k is 4, and y_pred has 3 classes"),
+        (metrics.Recall(class_id=3), ((2, 3), (2, 3)), "class_id is 3, and y_pred has 3 classes"),
+        (metrics.Recall(), ((2, 3), (2, 3), (4,)), r"weights of shape \(4, 1\) do not fit predictions of shape"),
+        (metrics.AUC(multi_label=True), ((4,), (4,)), r"y_pred has shape \(4,\), expected \(batch, labels\)"),
+        (metrics.AUC(multi_label=True, num_labels=2), ((4, 3), (4, 3)), r"expected \(batch, 2\)"),
+        (metrics.AUC(label_weights=[1, 2]), ((4, 3), (4, 3)), r"label_weights has shape \(2,\), expected \(3,\)"),
+        (metrics.F1Score(), ((3,), (3,)), r"F1Score: y_true has shape \(3,\), y_pred \(3,\); expected the same shape"),
+        (metrics.R2Score(), ((3, 2), (3, 2), (2,)), r"R2Score: weights of shape \(2, 1\) do not fit predictions"),
+        (metrics.MeanIoU(2), ((3,), (4,)), "MeanIoU: 3 classes are true and 4 predicted; expected as many"),
+        (metrics.MeanIoU(2), ((3,), (3,), (2,)), "MeanIoU: 2 weights do not fit 3 classes"),
+    ],
+)
+def test_shapes_that_are_refused(metric: metrics.Metric, given: tuple[tuple[int, ...], ...], text: str) -> None:
+    with pytest.raises(ShapeError, match=text):
+        metric.update_state(*map(torch.ones, given))
+    assert not any(item.numpy().any() for item in metric.variables)  # nothing was taken in
+
+
+def test_a_score_that_cannot_be_adjusted() -> None:
+    metric = metrics.R2Score(num_regressors=4)
+    metric.update_state(torch.tensor([[1.0, 2.0], [3.0, 5.0]]), torch.tensor([[1.5, 2.0], [3.0, 4.0]]))
+    with pytest.warns(UserWarning, match="4 regressors are too many for 4 values"):
+        assert_close(metric.result(), 0.5 * (1 - 0.25 / 2) + 0.5 * (1 - 1 / 4.5))
 
 
 def test_messages() -> None:

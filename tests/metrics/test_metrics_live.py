@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from _close import apart
 from _keras_worker import KerasWorker
@@ -13,6 +14,7 @@ from kerastorch import metrics
 
 RNG = np.random.default_rng(4)
 SIZES = (4, 4, 3)
+MORE = (12, 12, 9)  # of which something is hit
 SIGNED = ("Mean", "Sum", "CosineSimilarity")  # what is summed is larger than the sum
 
 
@@ -89,6 +91,95 @@ COUNTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+def _wide_numbers(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of which what is true and what is predicted go together, more or less."""
+    x = _normal(rows, 5, 6)
+    return x, (0.8 * x + 0.3 * _normal(rows, 5, 6) + 0.2).astype("float32")
+
+
+def _rows(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    true, predicted = _wide_numbers(rows)
+    return true[:, 0], predicted[:, 0]
+
+
+def _labels(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 2, size=(rows, 4)).astype("float32"), RNG.random((rows, 4)).astype("float32")
+
+
+def _one_class(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    labels, shares = _one_hot(rows)
+    return labels[:, 0], shares[:, 0]
+
+
+def _pixels(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 4, size=(rows, 6)), RNG.integers(-1, 5, size=(rows, 6))
+
+
+def _shares(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.integers(0, 2, size=(rows, 6)), RNG.random((rows, 6)).astype("float32")
+
+
+def _channels(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.eye(4, dtype="float32")[RNG.integers(0, 4, size=(rows, 6))], _normal(rows, 6, 4)
+
+
+def _mixed(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    labels, shares = _channels(rows)
+    return labels.argmax(-1), shares
+
+
+# Name, arguments, batches, and the shapes of weights behind the first axis.
+SCORES: list[tuple[str, dict[str, Any], Any, tuple[tuple[int, ...], ...]]] = [
+    ("Precision", {"top_k": 2}, _one_class, ((), (6,))),
+    ("Precision", {"top_k": 3, "thresholds": [0.125, 0.25]}, _one_class, ((),)),
+    ("Precision", {"class_id": 1}, _labels, ((),)),
+    ("Recall", {"top_k": 2, "class_id": 3}, _one_class, ((),)),
+    ("Recall", {"class_id": 0, "thresholds": [0.1, 0.3]}, _chances, ((5,),)),
+    ("SensitivityAtSpecificity", {"specificity": 0.4}, _labels, ((), (4,))),
+    ("SpecificityAtSensitivity", {"sensitivity": 0.6, "num_thresholds": 50}, _labels, ((),)),
+    ("PrecisionAtRecall", {"recall": 0.3, "class_id": 2}, _labels, ((),)),
+    ("RecallAtPrecision", {"precision": 0.3, "num_thresholds": 1}, _labels, ((),)),
+    ("AUC", {"multi_label": True}, _labels, ((),)),
+    ("AUC", {"multi_label": True, "num_labels": 4, "curve": "PR", "label_weights": [0.5, 2, 0, 1]}, _labels, ((),)),
+    ("AUC", {"multi_label": True, "thresholds": [0.25, 0.4, 0.75], "summation_method": "majoring"}, _labels, ((4,),)),
+    ("AUC", {"label_weights": [0.5, 2, 0, 1]}, _labels, ((),)),
+    ("AUC", {"curve": "PRGAIN"}, _labels, ((),)),
+    ("AUC", {"curve": "prgain", "summation_method": "minoring", "num_thresholds": 7}, _labels, ((),)),
+    ("F1Score", {}, _one_class, ((),)),
+    ("F1Score", {"average": "micro", "threshold": 0.25}, _one_class, ((),)),
+    ("FBetaScore", {"average": "macro", "beta": 2.0}, _one_class, ((),)),
+    ("FBetaScore", {"average": "weighted", "beta": 0.5, "threshold": 0.2}, _one_class, ((),)),
+    ("R2Score", {}, _rows, ((), (6,))),
+    ("R2Score", {"class_aggregation": None}, _rows, ((),)),
+    ("R2Score", {"class_aggregation": "variance_weighted_average", "num_regressors": 3}, _rows, ((),)),
+    ("PearsonCorrelation", {}, _wide_numbers, ((), (5,))),
+    ("PearsonCorrelation", {"axis": 1}, _wide_numbers, ((),)),
+    ("ConcordanceCorrelation", {}, _wide_numbers, ((), (5,))),
+    ("IoU", {"num_classes": 4, "target_class_ids": [1, 3], "dtype": "float32"}, _pixels, ((6,),)),
+    ("MeanIoU", {"num_classes": 4}, _pixels, ((6,),)),
+    ("MeanIoU", {"num_classes": 4, "ignore_class": 2, "dtype": "float32"}, _pixels, ((6,),)),
+    ("MeanIoU", {"num_classes": 4, "sparse_y_pred": False}, _mixed, ()),
+    ("BinaryIoU", {"threshold": 0.3, "dtype": "float32"}, _shares, ((6,),)),
+    ("BinaryIoU", {"target_class_ids": [1]}, _shares, ()),
+    ("OneHotIoU", {"num_classes": 4, "target_class_ids": [0, 2], "dtype": "float32"}, _channels, ((6,),)),
+    ("OneHotMeanIoU", {"num_classes": 4}, _channels, ()),
+]
+
+
+def _scores() -> list[dict[str, Any]]:
+    cases = []
+    for name, config, draw, shapes in SCORES:
+        for shape in (None, *shapes):
+            batches = [{"values": draw(rows)} for rows in MORE]
+            for rows, batch in zip(MORE, batches, strict=True):
+                drawn = RNG.uniform(0, 2, size=(rows, *(shape or ()))).astype("float32")
+                # Where Keras keeps integers, it keeps what is whole of the weights.
+                whole = name.endswith("IoU") and "dtype" not in config
+                batch["sample_weight"] = None if shape is None else np.ceil(drawn) if whole else drawn
+            cases.append({"name": name, "config": config, "batches": batches})
+    return cases
+
+
 def _mask(rows: int) -> np.ndarray:
     return RNG.random((rows, 5)) > 0.4
 
@@ -145,6 +236,49 @@ def test_keras3(keras_worker: KerasWorker) -> None:
     assert len(_differences(reference, cases, 1.001)) > 2.9 * len(cases), "a fault of 0.1 % goes unseen"
 
 
+def test_scores(keras_worker: KerasWorker) -> None:
+    cases = _scores()
+    reference = keras_worker.call("keras3", "metrics:run", cases)
+    found = _differences(reference, cases)
+    assert not found, "\n".join(found)
+    shown = sum(bool(np.any(value)) for values in reference for value in values)  # a thousandth of 0 is 0
+    assert shown > 2.9 * len(cases)
+    assert len(_differences(reference, cases, 1.001)) == shown, "a fault of 0.1 % goes unseen"
+
+
+def test_weights_that_are_taken_as_integers(keras_worker: KerasWorker) -> None:
+    """Keras's IoU has an integer dtype, which the fractions of weights do not fit into; both say so."""
+    batches = [{"values": _pixels(rows), "sample_weight": RNG.uniform(0, 3, size=(rows, 6))} for rows in SIZES]
+    case = {"name": "IoU", "config": {"num_classes": 4, "target_class_ids": [0, 1, 2]}, "batches": batches}
+    reference = keras_worker.call("keras3", "metrics:run", [case])
+    with pytest.warns(UserWarning, match="IoU: weights lose their fractions.*dtype='float32'"):
+        found = _differences(reference, [case])
+    assert not found, "\n".join(found)
+
+
+def test_variables(keras_worker: KerasWorker) -> None:
+    """A metric gathers in variables: Keras's, from the beginning where no batch is needed to know their shapes."""
+    firsts = {case["name"]: case for case in reversed([*_cases(), *_scores()])}
+    theirs = keras_worker.call("keras3", "metrics:variables", list(firsts.values()))
+    for (name, case), expected in zip(firsts.items(), theirs, strict=True):
+        metric = getattr(metrics, name)(**case.get("config", {}))
+        given = [torch.from_numpy(np.asarray(array)) for array in case["batches"][0]["values"]]
+        if name not in ("F1Score", "FBetaScore", "R2Score"):  # of which Keras's R2Score counts rows before the first
+            assert [tuple(item.shape) for item in metric.variables] == [shape for _, shape in expected["before"]], name
+        metric.update_state(*given)
+        held = metric.variables
+        assert [(item.name, tuple(item.shape)) for item in held] == expected["after"], name
+        for item, array in zip(held, expected["values"], strict=True):
+            scale = 100.0 if name in SIGNED else 0.0  # what is summed is larger than the sum
+            text = apart(item.numpy().astype("float32"), array.astype("float64"), 2e-6, scale=scale)
+            assert not text, f"{item.name} of {name}: {text}"
+        before = [item.numpy() for item in held]
+        metric.reset_state()
+        assert not any(item.numpy().any() for item in held), name
+        metric.update_state(*given)
+        assert all(np.array_equal(item.numpy(), array) for item, array in zip(held, before, strict=True)), name
+
+
 def _halves(rows: int) -> tuple[np.ndarray, np.ndarray]:
     labels, chances = _chances(rows)
     return labels, np.where(RNG.random(chances.shape) > 0.5, np.round(chances), chances).astype("float16")
@@ -188,6 +322,7 @@ def test_classes_beyond_the_dtype_of_the_labels() -> None:
 
 NAMES = ["mse", "MSE", "mae", "mape", "msle", "bce", "binary_accuracy", "sparse_categorical_accuracy"]
 NAMES += ["categorical_accuracy", "AUC", "Precision", "Recall", "MeanSquaredError", "cosine_similarity"]
+NAMES += ["f1_score", "f_beta_score", "r2_score", "binary_io_u", "true_negatives", "pearson_correlation", "mean"]
 
 
 def test_names(keras_worker: KerasWorker) -> None:

@@ -275,9 +275,8 @@ def _stated(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("loss", "dice", "its loss: Loss 'dice' is not supported: write it as a function"),
         ("loss", "mine", "'mine' is not a loss of Keras 3"),
-        ("metrics", [["F1Score"]], "its metrics: Metric 'F1Score' is not supported"),
+        ("metrics", [["F3Score"]], "'F3Score' is not a metric of Keras 3"),
         ("loss", 5, "5 is none"),
     ],
 )
