@@ -155,7 +155,6 @@ def test_a_label_that_stands_alone(keras_worker: KerasWorker) -> None:
         assert torch.autograd.gradcheck(lambda y, c=case: losses.Circle(**c["config"])(torch.tensor(labels), y), y_pred)
 
 
-
 def test_halves_are_computed_in_float32(keras_worker: KerasWorker) -> None:
     """In float16 and bfloat16 1 - 1e-7 is 1: there the loss of a probability of 1 would be infinite."""
     sure = np.where(np.roll(ZEROS_AND_ONES, 1) < ZEROS_AND_ONES, np.round(CHANCES), CHANCES).astype("float16")

@@ -116,19 +116,23 @@ class SpectralNormalization(Layer):
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self._computes_in if self._casts and input_dtype.is_floating_point else input_dtype
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Normalise the kernel, in training, and call the layer inside.
 
         Args:
             x: `(B, ..., F)`, what the layer inside takes.
+            training: Whether the kernel is normalised; `self.training` if None. It is handed on.
 
         Returns:
             What the layer inside returns, in the dtype of x.
         """
         self._check_input_shape(tuple(x.shape))
-        if self.training:
+        training = self.training if training is None else training
+        if training:
             self._normalise()
-        return self.layer(x).to(x.dtype)
+        # The layer inside has a dtype of its own, to which Keras casts what it is called on.
+        taken = x.to(self.layer._computes_in) if self._casts and x.is_floating_point() else x
+        return self.layer(taken, training=training).to(x.dtype)
 
     @torch.no_grad()
     def _normalise(self) -> None:
