@@ -162,8 +162,8 @@ class Metric:
         held, dtype = self._state.get(name), torch.float32 if like.device.type == "mps" else torch.float64
         if held is None:
             with torch.inference_mode(False):  # `predict` may be the first to see it
-                held = MetricVariable(torch.zeros(shape, dtype=dtype, device=like.device), name)
-            self._state[name] = held
+                held = MetricVariable(torch.zeros(shape, dtype=dtype, device=like.device))
+            self._state[name], held._called = held, name
         elif held.device != like.device:
             held.data = held.data.to(like.device, dtype)
         return held
