@@ -70,6 +70,10 @@ class CorruptFileError(OSError, LoadError):
     """The file is damaged, cut short, or not a Keras file."""
 
 
+class TimeLimitError(TimeoutError, LoadError):
+    """Reading took longer than `kt.Limits(seconds=)` allows."""
+
+
 class UnsupportedFileError(LoadError, UnsupportedError):
     """The file is whole, but it needs something that kerastorch does not have.
 

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import torch
 
-from . import compat, matching
+from . import compat, deadline, making, matching
 from ._differences import differences_from
 from .base.layer import Layer
-from .base.variables import weights_on
 from .compat.training import stated_training
-from .errors import ArgumentError, KerasTorchError, LoadError, MissingLayersError, UnsupportedFileError, quote
-from .files import Archive, LegacyWeights, Limits, Skipped, open_archive
+from .errors import ArgumentError, UnsafeFileError, UnsupportedFileError, quote
+from .files import OF_A_CONFIG, Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of, open_archive
 from .files.strict_json import parse_model
 from .load_report import LoadReport
-from .models import Model, build_model
-from .models.provided import Provided, provided
-from .models.sketch import sketch
+from .models import Model
+from .models.provided import provided
 from .resuming import Resumed, resume, resume_state
-from .spec import LayerSpec, ModelSpec, Rule, Writer
+from .spec import ModelSpec, Rule, Writer
 from .weights import weights_within
 
 _log = logging.getLogger("kerastorch")
-_T = TypeVar("_T")
+_STATED = ("keras_version", "backend")
 
 
 def load_model(
@@ -42,6 +40,7 @@ def load_model(
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
     limits: Limits | None = None,
+    expected_sha256: str | None = None,
 ) -> Model:
     """Read a Keras model file and return a model that computes the same numbers.
 
@@ -64,24 +63,33 @@ def load_model(
             function on tensors that stands for the layer. Weights of the file go into it if they fit.
         device: Where the weights go; torch's default device if None.
         limits: How much the file may ask of this process; `kt.Limits` says what that is by default.
+        expected_sha256: The SHA-256 that the file, or what is left of the stream, must have, as 64 hexadecimal digits.
+            Nothing is read of another file, and a file that is changed while it is read is refused.
 
     Returns:
         The model, in evaluation mode (as `predict` runs it); `model.train()` switches dropout and the like on.
 
     Raises:
-        LoadError: The file cannot be read (`CorruptFileError`), is not safe (`UnsafeFileError`), needs what kerastorch
-            does not have (`UnsupportedFileError`; `MissingLayersError` where you can give it), or its arrays do not
-            fit its own config (`MismatchError`).
+        LoadError: The file cannot be read (`CorruptFileError`), is not safe, has another SHA-256 or asks for more than
+            `limits` allow (`UnsafeFileError`; `TimeLimitError`), needs what kerastorch does not have
+            (`UnsupportedFileError`; `MissingLayersError` where you can give it), or its arrays do not fit its own
+            config (`MismatchError`).
         ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
     for key, value in (("compile", compile), ("safe_mode", safe_mode)):
         if not isinstance(value, bool):
             raise ArgumentError(f"load_model: {key}: expected True or False, got {quote(value)}.")
     model, report = load_model_reported(
-        filepath, custom_objects, compile, replace=replace, device=device, limits=limits
+        filepath,
+        custom_objects,
+        compile,
+        replace=replace,
+        device=device,
+        limits=limits,
+        expected_sha256=expected_sha256,
     )
-    _warn([rule.text for rule in report.rules if rule.warns], report.path)
-    _warn([f"not loaded: {item.what} ({item.reason})" for item in report.skipped if item.warns], report.path)
+    making.warn([rule.text for rule in report.rules if rule.warns], report.path)
+    making.warn([f"not loaded: {item.what} ({item.reason})" for item in report.skipped if item.warns], report.path)
     return model
 
 
@@ -93,11 +101,13 @@ def load_model_reported(
     replace: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
     limits: Limits | None = None,
+    expected_sha256: str | None = None,
 ) -> tuple[Model, LoadReport]:
     """`load_model`, and what it did."""
+    limits = making.limits_of(limits)
     target = torch.get_default_device() if device is None else torch.device(device)
     given = provided(custom_objects, replace, target)
-    with open_archive(path, limits) as archive:
+    with deadline.within(limits.seconds, name_of(path)), open_archive(path, limits, expected_sha256) as archive:
         name = archive.path
         config = archive.config
         if config is None:
@@ -107,15 +117,17 @@ def load_model_reported(
             )
         call = f"kt.load_model({name!r}"
         stated = (archive.keras_version, archive.backend)
-        reading = _with_file(name, lambda: _read(config, stated, given, call, archive), ArgumentError)
-        model = _with_file(name, lambda: _build(reading.spec, given, "meta"))
+        reading = making.with_file(
+            name, lambda: making.read(config, stated, given, limits, call, archive), ArgumentError
+        )
+        model = making.with_file(name, lambda: making.build(reading.spec, given, "meta"))
         # The constructor of somebody's class gives its layers names of their own.
         match = _match(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
         not_finite = matching.NotFinite()
-        matching.load_own(settled.own, name, not_finite)
-        matching.assign(settled.pairs, archive.check_unchanged, not_finite, target)
+        with matching.own_loaded(settled.own, name, not_finite):
+            matching.assign(settled.pairs, archive.check_unchanged, not_finite, target)
         matching.materialize_fillers(model, target)
         if custom_objects or replace:
             model.to(target)  # what the caller gave may be elsewhere
@@ -128,6 +140,7 @@ def load_model_reported(
             resumed = resume(model, model.training_config, archive.optimizer, custom_objects, names)
         rules = (*reading.rules, *match.rules, *not_finite.rules(model.name))
         report = _report(archive, reading.writer, rules, settled, resumed)
+        deadline.check("the model was finished")
     _log.info("%s", report)
     return model.eval(), report
 
@@ -141,6 +154,7 @@ def load_weights(
     skip_mismatch: bool = False,
     sum_biases: bool = False,
     limits: Limits | None = None,
+    expected_sha256: str | None = None,
 ) -> LoadReport:
     """Read the weights of a Keras file into a model that is built already.
 
@@ -163,6 +177,7 @@ def load_weights(
         sum_biases: Load the sum of a CuDNNLSTM's two biases into an LSTM, which has one, as Keras 2 does: the outputs
             are the same, but in training the sum takes half the step, and the two cannot be told apart again.
         limits: See `load_model`.
+        expected_sha256: See `load_model`; an index of sharded weights, of which it says nothing, is refused with it.
 
     Returns:
         What was loaded, what was converted, and what in the file or in the model was left out.
@@ -185,24 +200,26 @@ def load_weights(
             "out. To leave out layers that do not fit, pass skip_mismatch=True."
         )
     model._built_variables()  # raises where a layer is not built
-    with open_archive(filepath, limits) as archive:
+    limits = making.limits_of(limits)
+    with deadline.within(limits.seconds, name_of(filepath)), open_archive(filepath, limits, expected_sha256) as archive:
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
         match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
+        other = differences_from(model, archive, writer, settled, by_name=by_name)
         not_finite = matching.NotFinite()
-        matching.load_own(settled.own, archive.path, not_finite)
-        matching.assign(settled.pairs, archive.check_unchanged, not_finite)
+        with matching.own_loaded(settled.own, archive.path, not_finite):
+            matching.assign(settled.pairs, archive.check_unchanged, not_finite)
+        deadline.lift()  # nothing that fails now would leave the model as it was
         resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
         if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
             resumed = resume_state(model, archive.optimizer)
         unlike_numbers = not_finite.rules(model.name)
         report = _report(archive, writer, (*match.rules, *unlike_numbers), settled, resumed)
-        other = differences_from(model, archive, writer, settled, by_name=by_name)
         report = replace(report, differences=tuple(other))
     worth = settled.unset or settled.unused or other or any(rule.warns for rule in report.rules)
     _log.log(logging.WARNING if worth else logging.INFO, "%s", report)
-    _warn([rule.text for rule in unlike_numbers], report.path)
+    making.warn([rule.text for rule in unlike_numbers], report.path)
     return report
 
 
@@ -212,6 +229,7 @@ def model_from_json(
     *,
     replace: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
+    expected_sha256: str | None = None,
 ) -> Model:
     """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
 
@@ -220,15 +238,19 @@ def model_from_json(
         custom_objects: See `load_model`.
         replace: See `load_model`.
         limits: See `load_model`; of `parameters` a text may state any number.
+        expected_sha256: The SHA-256 that the text must have, in UTF-8.
 
     Returns:
         The model, with fresh weights, in evaluation mode; compiled, if the text says how, as Keras 3 writes it.
 
     Raises:
-        LoadError: The text is no model config, or needs what kerastorch does not have.
+        LoadError: The text is no model config, has another SHA-256, asks for more than `limits` allow, or needs what
+            kerastorch does not have.
     """
-    model, rules = model_from_json_reported(text, custom_objects, replace=replace, limits=limits)
-    _warn([rule.text for rule in rules if rule.warns], "model_from_json")
+    model, rules = model_from_json_reported(
+        text, custom_objects, replace=replace, limits=limits, expected_sha256=expected_sha256
+    )
+    making.warn([rule.text for rule in rules if rule.warns], "model_from_json")
     return model
 
 
@@ -270,56 +292,32 @@ def model_from_json_reported(
     *,
     replace: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
+    expected_sha256: str | None = None,
+    beside: Archive | None = None,
 ) -> tuple[Model, tuple[Rule, ...]]:
-    """`model_from_json`, and what was translated."""
+    """`model_from_json`, and what was translated. `beside` are weights that the model shall have: enough of them."""
     if not isinstance(text, str):
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
-    limits = limits or Limits()
-    config, problem = parse_model(text, "model_from_json", limits)
-    version, backend = config.get("keras_version"), config.get("backend")
-    stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
+    limits, expected = making.limits_of(limits), checked_sha256(expected_sha256)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if expected is not None else None
+    if digest != expected:
+        raise UnsafeFileError(f"model_from_json: the SHA-256 of the text is {digest}, expected {expected}.")
     given = provided(custom_objects, replace)
-    call = "kt.model_from_json(text"
-    reading = _with_file("model_from_json", lambda: _read(config, stated, given, call), ArgumentError)
-    with weights_within(limits.parameters):
-        model = _with_file("model_from_json", lambda: _build(reading.spec, given, None))
-    model.training_config = stated_training(config, None, reading.writer)
-    resumed = resume(model, model.training_config, None, custom_objects)
+    with deadline.within(limits.seconds, "model_from_json"):
+        config, problem = parse_model(text, "model_from_json", limits)
+        version, backend = (value if isinstance(value, str) else None for value in map(config.get, _STATED))
+        reading = making.with_file(
+            "model_from_json",
+            lambda: making.read(config, (version, backend), given, limits, "kt.model_from_json(text", beside),
+            ArgumentError,
+        )
+        with weights_within(OF_A_CONFIG if limits.parameters is None else limits.parameters):
+            model = making.with_file("model_from_json", lambda: making.build(reading.spec, given, None))
+        model.training_config = stated_training(config, None, reading.writer)
+        resumed = resume(model, model.training_config, None, custom_objects)
+        deadline.check("the model was finished")
     unread = () if problem is None else (Rule(model.name, f"how it is compiled is left out: {problem}", True),)
     return model.eval(), (*reading.rules, *unread, *resumed.rules)
-
-
-def _warn(texts: Sequence[str], where: str) -> None:
-    for text in texts:
-        warnings.warn(f"{where}: {text}.", stacklevel=3)
-
-
-def _read(
-    config: Mapping[str, Any],
-    stated: tuple[str | None, str | None],
-    given: Provided,
-    call: str,
-    archive: Archive | None = None,
-) -> compat.Reading:
-    """The model of a config; where a layer is missing, an error that says all that is known of it."""
-    try:
-        return compat.read_config(config, *stated, given.offered())
-    except MissingLayersError as error:
-        from .missing import explain  # only here: recipes and all
-
-        try:
-            spec = compat.read_config(config, *stated, given.offered(), partly=True).spec
-            places = sketch(spec, given)
-        except LoadError:  # something else is wrong, too: it comes next
-            spec, places = None, []
-        raise MissingLayersError(explain(error.missing, call, places, spec, archive), error.missing) from None
-
-
-def _build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:
-    if device is None:
-        return build_model(spec, given)
-    with weights_on(device):  # the layers' own: what somebody's code makes beside them has values
-        return build_model(spec, given)
 
 
 def _match(
@@ -378,21 +376,3 @@ def _report(
         settled.unused,
         optimizer=resumed.optimizer,
     )
-
-
-def _with_file(name: str, make: Callable[[], _T], kept: type[KerasTorchError] | None = None) -> _T:
-    """Run `make`; an error that does not know the file yet gets its name, and is about the file unless `kept`."""
-    try:
-        return make()
-    except MissingLayersError as error:
-        raise MissingLayersError(f"{name}: {error}", error.missing) from None
-    except LoadError as error:
-        if str(error).startswith(name):
-            raise
-        told = type(error)(f"{name}: {error}")
-        if isinstance(told, UnsupportedFileError):
-            told.reason = getattr(error, "reason", "")
-        raise told from error
-    except KerasTorchError as error:
-        kind = kept if kept is not None and isinstance(error, kept) else UnsupportedFileError
-        raise kind(f"{name}: {error}") from error

@@ -62,7 +62,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("namespaces", "registered", "size_rules"),
+    ("namespaces", "registered", "size_rules", "deadline"),
     ("old_paths",),
     (
         "spec",
@@ -99,6 +99,7 @@ ORDER = (
     ("missing", "_differences"),
     ("resuming",),
     ("load_report",),
+    ("making",),
     ("load", "saving"),
     ("training", "streaming", "export", "scanning"),
     ("parity",),

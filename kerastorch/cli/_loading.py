@@ -48,6 +48,7 @@ def load_reported(
     """The same, with what was done."""
     from dataclasses import replace
 
+    from ..files import open_archive
     from ..load import load_model_reported, load_weights, model_from_json_reported
 
     if options.arch is None:
@@ -58,6 +59,7 @@ def load_reported(
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"--arch {quote(options.arch)} cannot be read as text: {error}") from error
-    model, rules = model_from_json_reported(text, custom_objects)
+    with open_archive(options.file) as archive:  # before layers are made that it has no weights for
+        model, rules = model_from_json_reported(text, custom_objects, beside=archive)
     report = load_weights(model, options.file)
     return model, replace(report, rules=(*rules, *report.rules))

@@ -1,15 +1,17 @@
 """Spelling and meaning of each Keras version: the config of a file -> one `ModelSpec` in today's terms.
 
 `forms/` and `tables.py` hold what each version writes, as data; `_writer.py` finds out which version it is;
-`_survey.py` looks for what the tables do not have; `_objects.py` and `_layers.py` convert what stands in a layer,
-`_custom.py` in one of the caller's own, `calls.py`, `_graph.py` and `_depths.py` how layers are joined, `_models.py`
-the whole.
+`_first_look.py` counts layers, `_survey.py` looks for what the tables do not have; `_objects.py` and `_layers.py`
+convert what stands in a layer, `_custom.py` in one of the caller's own, `calls.py`, `_graph.py` and `_depths.py` how
+layers are joined, `_models.py` the whole.
 """
 
 from __future__ import annotations
 
 from ._custom import lambda_function as function_name
 from ._depths import depths as depths
+from ._first_look import FirstLook as FirstLook
+from ._first_look import first_look as first_look
 from ._models import Reading as Reading
 from ._models import read_config as read_config
 from ._models import to_spec as to_spec

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import deadline
 from ..errors import CorruptFileError, MissingLayersError, UnsupportedFileError, quote
 from ..spec import LayerSpec, Missing, ModelSpec, Offered, Rule, Writer, refs_of
 from . import tables
@@ -16,7 +17,7 @@ from ._keras1 import in_keras2_spelling
 from ._layers import Wrapped, implicit_input, layer_spec, name_of, refuse_reversed_states, showing_first_states
 from ._lost_masks import lost_masks
 from ._shared import WRAPPED, shared_layers
-from ._survey import inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
+from ._survey import MAX_LAYERS, inner_name, is_model_config, names_of, refuse_deep, snake, survey, table_lacks
 from ._values import boolean, mapping, sequence, shape
 from ._writer import Context, detect_writer, newer_than_tested, profiles_of
 from .calls import read_call, read_ends, with_constants
@@ -71,6 +72,7 @@ def read_config(
     *,
     partly: bool = False,
     own: bool = False,
+    most_layers: int = MAX_LAYERS,
 ) -> Reading:
     """`to_spec` for a model that may need what the caller gives.
 
@@ -81,6 +83,7 @@ def read_config(
         offered: What the caller gives.
         partly: Whether to read a model of which a layer is missing, too.
         own: As for `to_spec`.
+        most_layers: As many may stand in it.
 
     Raises:
         MissingLayersError: A layer is neither in the table nor given, and `partly` is false.
@@ -99,7 +102,7 @@ def read_config(
     _refuse_class(config, context.offered)
     if writer.era == "keras1":
         config, context.rules = in_keras2_spelling(config, context.offered.layers)
-    missing = survey(context, config)
+    missing = survey(context, config, most_layers)
     if missing and not partly:
         raise MissingLayersError(table_lacks(missing), missing)
     context.shared = shared_layers(config)
@@ -160,6 +163,7 @@ def _trainable(config: Mapping[str, Any], name: str) -> bool:
 
 
 def _read(context: Context, item: Mapping[str, Any], name: str) -> LayerSpec | ModelSpec:
+    deadline.check("the config of layer {} was read", name)
     shared = context.shared.get(id(item))
     spec = _read_one(context, item, name)
     return spec if shared is None else replace(spec, shared=shared)

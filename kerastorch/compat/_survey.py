@@ -56,7 +56,7 @@ def refuse_deep(config: Mapping[str, Any]) -> None:
     raise UnsupportedFileError(f"The config is nested more than {MAX_DEPTH} deep.")
 
 
-def survey(context: Context, config: Mapping[str, Any]) -> tuple[Missing, ...]:
+def survey(context: Context, config: Mapping[str, Any], most_layers: int = MAX_LAYERS) -> tuple[Missing, ...]:
     """Find what the caller gives, and what nobody has; note both in `context`.
 
     Returns:
@@ -77,8 +77,8 @@ def survey(context: Context, config: Mapping[str, Any]) -> tuple[Missing, ...]:
             raise UnsupportedFileError(f"Models and wrappers are nested more than {MAX_NESTING} deep.")
         index = len(found.entries)
         found.entries.append(_Entry(item, path, parent))
-        if index >= MAX_LAYERS:
-            raise UnsupportedFileError(f"The model has more than {MAX_LAYERS} layers.")
+        if index > most_layers:  # the model itself is none of them
+            raise UnsupportedFileError(f"The model has more than {most_layers} layers.")
         inside = list(_inside(context, item, path))
         stack.extend((part, (*path, name), index) for name, part in reversed(inside))
     _replace(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._limits import OF_A_CONFIG as OF_A_CONFIG
 from ._limits import Limits as Limits
 from ._values import Archive as Archive
 from ._values import Array as Array
@@ -13,3 +14,5 @@ from ._values import Skipped as Skipped
 from ._values import TreeObject as TreeObject
 from ._values import TreeWeights as TreeWeights
 from .archive import open_archive as open_archive
+from .opening import checked_sha256 as checked_sha256
+from .opening import name_of as name_of

@@ -115,7 +115,7 @@ class Group(_Node):
             UnsafeFileError: A component of the path is empty, "." or "..", or the path is too deep.
         """
         parts = path.split("/")
-        if any(part in ("", ".", "..") for part in parts) or len(parts) > self.source.limits.depth:
+        if any(part in ("", ".", "..") for part in parts) or len(parts) > self.source.limits.group_depth:
             raise self.source.unsafe(self.path, f"{quote(path)} is not a plain name below it")
         node: Group | Dataset = self
         for part in parts:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+
+from kerastorch.errors import ArgumentError, quote
 
 KIB = 1 << 10
 MIB = 1 << 20
+GIB = 1 << 30
+OF_A_CONFIG = 1 << 30  # values in the weights of a model that is made of a config alone
+_MAY_BE_NONE = frozenset({"parameters", "depth", "seconds", "memory"})
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of the readers; pass your own to `load_model` for a file that you trust and that needs more.
+    """The bounds of the readers; pass your own to `load_model` for a file that you trust and that needs more, or less
+    for one that you don't.
 
     Args:
+        bytes: Size of a file, with all its shards; of what is read from a stream.
+        layers: Layers and models in a config, at any depth.
+        parameters: Values in the weights. None: of a file that holds weights as many as stand there; of a model that is
+            made of a config alone, as `model_from_json` does, 2**30.
+        depth: Nesting of HDF5 groups, and of models and wrappers in one another. None: 64 of the former, 100 of the
+            latter, which are never more.
+        seconds: Time that reading and making the model may take, by the clock on the wall, looked at in the loops of
+            the reader and of what makes the model: no signals, so it holds in every thread. What stands between two
+            looks (one layer, 64 MiB of a file, the text of one config) is finished first. None: no bound; for a
+            process that reads by itself (`isolate=True`) two minutes and one second for every MiB of the file.
+        memory: Bytes that such a process may take, and hand back. None: 2 GiB, and four times the size of the file.
         json_bytes: Size of `config.json`, `metadata.json`, `model_config` or `training_config`.
         json_depth: Nesting of lists and objects in a JSON text.
         json_values: Number of values, and of strings, in a JSON text.
@@ -22,7 +40,6 @@ class Limits:
         allocation_bytes: Memory for one unpacked weights member or dataset, where `allocation_ratio` allows less.
         allocation_ratio: Memory for one unpacked weights member or dataset, as a multiple of the file's size.
         objects: HDF5 groups and datasets that are looked at.
-        depth: Nesting of HDF5 groups.
         attribute_bytes: Size of one attribute, and of one string in it.
         name_length: Length of one name, in bytes.
         decoded_ratio: Sum of all decoded attributes, as a multiple of the file's size.
@@ -30,10 +47,17 @@ class Limits:
         chunk_ratio: How far a chunked dataset may have been compressed (1 MiB is free).
         steps: Structures parsed in one HDF5 file; small files get less, in proportion to their size.
         shards: Files that an index of sharded weights may name.
-        parameters: Values in the weights of a model that is made of a config alone, as `model_from_json` does; those of
-            a file that holds weights are as many as stand there.
+
+    Raises:
+        ArgumentError: A bound is no number above 0; whole, but for `seconds`.
     """
 
+    bytes: int = 1 << 40
+    layers: int = 100_000
+    parameters: int | None = None
+    depth: int | None = None
+    seconds: float | None = None
+    memory: int | None = None
     json_bytes: int = 32 * MIB
     json_depth: int = 200
     json_values: int = 1_000_000
@@ -43,7 +67,6 @@ class Limits:
     allocation_bytes: int = 256 * MIB
     allocation_ratio: int = 32
     objects: int = 200_000
-    depth: int = 64
     attribute_bytes: int = 64 * KIB
     name_length: int = 1_024
     decoded_ratio: int = 4
@@ -51,4 +74,17 @@ class Limits:
     chunk_ratio: int = 200
     steps: int = 2_000_000
     shards: int = 10_000
-    parameters: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        for name, value in ((item.name, getattr(self, item.name)) for item in fields(self)):
+            if value is None and name in _MAY_BE_NONE:
+                continue
+            kinds = (int, float) if name == "seconds" else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+                wanted = "a number of seconds" if name == "seconds" else "a whole number"
+                raise ArgumentError(f"Limits: {name}: expected {wanted} above 0, got {quote(value)}.")
+
+    @property
+    def group_depth(self) -> int:
+        """Nesting of HDF5 groups."""
+        return 64 if self.depth is None else self.depth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from kerastorch import deadline
 from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
 
 from ._bytes import Buffer, Bytes, as_bytes
@@ -30,7 +31,7 @@ class Source:
         limits: The bounds.
     """
 
-    __slots__ = ("data", "decoded", "end", "limits", "name", "objects", "read", "steps")
+    __slots__ = ("data", "deadline", "decoded", "end", "limits", "name", "objects", "read", "steps")
 
     def __init__(self, data: Bytes | Buffer, name: str, limits: Limits) -> None:
         self.data = as_bytes(data)
@@ -38,6 +39,7 @@ class Source:
         self.name = name
         self.limits = limits
         self.end = self.data.size
+        self.deadline = deadline.current()
         # No group or array of h5py takes less than 200 bytes, so small files get less.
         self.objects = min(limits.objects, 100 + self.end // 200)
         self.steps = min(limits.steps, 10_000 + self.end // 2)
@@ -48,6 +50,8 @@ class Source:
         self.steps -= count
         if self.steps < 0:
             raise self.unsafe(where, "the file makes the reader parse far more than a file of its size can hold")
+        if self.deadline is not None:
+            self.deadline.check(f"{where_text(where)} was read")
 
     def cursor(self, at: int, size: int, where: str) -> Cursor:
         """A cursor over `size` bytes from `at`; both come from the file and are checked."""

@@ -140,7 +140,7 @@ def walk(group: Group) -> Iterator[Dataset]:
             seen.add(child.address)
             if isinstance(child, Dataset):
                 yield child
-            elif depth >= current.source.limits.depth:
+            elif depth >= current.source.limits.group_depth:
                 raise current.source.unsafe(child.path, "it stands too deep")
             else:
                 todo.append((child, depth + 1))

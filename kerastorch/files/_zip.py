@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kerastorch import deadline
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
 
 from ._bytes import Buffer, Bytes, Held, as_bytes
@@ -103,6 +104,7 @@ class Archive:
         unpacker, content = zlib.decompressobj(-15), bytearray()
         try:
             for at in range(0, raw.size, _PIECE):
+                deadline.check("the member {} was unpacked", member.name)
                 piece = raw.read(at, min(at + _PIECE, raw.size))
                 content += unpacker.decompress(piece, member.size + 1 - len(content))
                 if len(content) > member.size or unpacker.unused_data:
@@ -124,6 +126,7 @@ class Archive:
         records: list[tuple[int, int]] = []
         at = start
         for _ in range(count):
+            deadline.check("the directory of the zip archive was read")
             member, record, at = self._read_entry(at, start + size)
             if member.name.casefold() in folded:
                 raise self._unsafe(f"the member {quote(member.name)} stands twice")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
-import stat
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,10 +12,8 @@ import numpy as np
 from kerastorch.errors import (
     ArgumentError,
     CorruptFileError,
-    KerasTorchError,
     LoadError,
-    MissingFileError,
-    UnreadableFileError,
+    UnsafeFileError,
     UnsupportedFileError,
     quote,
 )
@@ -23,12 +22,13 @@ from . import _hdf5, _shards, _zip
 from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._limits import Limits
-from ._recognise import describe, describe_folder, describe_zip
+from ._recognise import describe, describe_zip
 from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
-from ._values import Archive, Array, Format, Skipped
+from ._values import Archive, Array, Format, LegacyWeights, Skipped
 from ._weights import MakeArray, read_legacy, read_state
+from .opening import check_size, checked_sha256, open_file, read_stream, shortened
 from .strict_json import COMPILED, parse_json, parse_model
 
 _WEIGHTS = "model.weights.h5"
@@ -37,14 +37,16 @@ _WEIGHTS = "model.weights.h5"
 class _Handle:
     """The files behind an archive, until it is closed."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name = name
         self.files: list[OpenFile] = []
         self._open = True
+        self._limits = limits
 
-    def open(self, path: str, follow: bool = True) -> Bytes:
+    def open(self, path: str, follow: bool = True) -> OnDisk:
         file = open_file(path, follow)
         self.files.append(file)
+        check_size(sum(file.size for file in self.files), self.name or file.name, self._limits)
         return OnDisk(file, 0, file.size)
 
     def make(self, dataset: Dataset, dtype: str = "", shard: str = "") -> Array:
@@ -78,13 +80,18 @@ class _Handle:
             file.close()
 
 
-def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Archive:
+def open_archive(
+    path: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None, expected_sha256: str | None = None
+) -> Archive:
     """Open a Keras file and check its structure; arrays are read later, one by one.
 
     Args:
         path: The file, or a binary stream, of which the rest is read into memory.
             Who changes the file while the archive is open gets an error, see `Archive.check_unchanged`.
         limits: How much the file may ask of us.
+        expected_sha256: The SHA-256 that the file has to have, 64 hexadecimal digits. It is computed of all bytes, and
+            every byte that is read afterwards is compared with those of which it was computed. Sharded weights are
+            several files, which no one digest says: they are refused then.
 
     Returns:
         The archive.
@@ -92,38 +99,46 @@ def open_archive(path: str | os.PathLike[str] | BinaryIO, limits: Limits | None 
     Raises:
         LoadError: It cannot be opened.
         CorruptFileError: It is damaged, cut short or not a Keras file.
-        UnsafeFileError: It holds something that no Keras writes.
+        UnsafeFileError: It holds something that no Keras writes, has another SHA-256, or is larger than `limits` allow.
         UnsupportedFileError: It is whole, but of a kind that is not read.
+        TimeLimitError: It takes longer than the `deadline` allows.
+        ArgumentError: `expected_sha256` is none.
     """
     limits = limits or Limits()
+    expected = checked_sha256(expected_sha256)
     if isinstance(path, bytes):  # a path of the system's
         path = os.fsdecode(path)
-    handle = _Handle(_short(os.fsdecode(path)) if isinstance(path, (str, os.PathLike)) else "")
+    handle = _Handle(shortened(os.fsdecode(path)) if isinstance(path, (str, os.PathLike)) else "", limits)
     try:
-        return _open(path, handle, limits)
+        archive = _open(path, handle, limits, expected)
+        _check_parameters(archive, handle.name, limits)
+        return archive
     except BaseException:
         handle.close()
         raise
 
 
-def _open(path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limits) -> Archive:
+def _open(
+    path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limits, expected: str | None = None
+) -> Archive:
+    digest = None
     if isinstance(path, (str, os.PathLike)):
         shown = os.fsdecode(path)
         data = handle.open(shown)
+        digest = data.file.seal() if expected is not None else None
     elif hasattr(path, "read"):
         shown = str(getattr(path, "name", "<stream>"))
-        try:
-            data = path.read()
-        except (OSError, ValueError) as error:  # a closed file is a ValueError
-            raise UnreadableFileError(f"{_short(shown)}: the stream cannot be read ({error}).") from error
-        if not isinstance(data, (bytes, bytearray)):
-            raise ArgumentError(
-                f"a stream that yields bytes is needed, this one yields {type(data).__name__}: open it with 'rb'."
-            )
-        data = Held(bytes(data))
+        held = read_stream(path, limits)
+        data = Held(held)
+        digest = hashlib.sha256(held).hexdigest() if expected is not None else None
     else:
         raise ArgumentError(f"a path or a binary stream is needed, got {type(path).__name__}.")
-    name = handle.name = _short(shown)
+    name = handle.name = shortened(shown)
+    if digest != expected:
+        raise UnsafeFileError(
+            f"{name}: its SHA-256 is {digest}, expected {expected}: these are other bytes, and nothing of them was "
+            "read. Get the file again from where the expected digest is from."
+        )
     if not data.size:
         raise CorruptFileError(f"{name}: the file is empty. {DAMAGED}")
     head = bytes(data.read(0, min(data.size, 4096)))
@@ -136,43 +151,31 @@ def _open(path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limi
             raise UnsupportedFileError(
                 f"{name}: this is the index of sharded weights, whose shards stand beside it: pass its path."
             )
+        if expected is not None:
+            raise UnsupportedFileError(
+                f"{name}: this is the index of sharded weights: expected_sha256 would say what it holds, and not what "
+                "the shards beside it hold. Compare the digests of all these files beforehand, and leave it out."
+            )
         return _open_shards(data.read(0, data.size), shown, handle, limits)
     raise describe(name, shown, memoryview(head))
 
 
-def open_file(path: str, follow: bool = True) -> OpenFile:
-    """Open a regular file; anything else that a path can lead to is refused without waiting for it.
-
-    Args:
-        follow: Whether the path may be a symbolic link.
-    """
-    name = _short(path)
-    try:
-        if os.path.isdir(path):
-            raise describe_folder(name, set(os.listdir(path)))
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        hint = "Only local files are read: download it first." if "://" in path else "Check the path."
-        raise MissingFileError(f"{name}: there is no such file. {hint}") from None
-    except KerasTorchError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UnreadableFileError(
-            f"{name}: the file cannot be opened ({reason}). Check the path and the permissions."
-        ) from None
-    try:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            raise UnreadableFileError(
-                f"{name}: this is a pipe or a device, expected a regular file. Save it to a file first."
-            )
-        return OpenFile(descriptor, name)
-    except BaseException:
-        os.close(descriptor)
-        raise
+def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
+    """Raise where the weights have more values than they may: before anything is made for them."""
+    weights, most = archive.weights, limits.parameters
+    if weights is None or most is None:
+        return
+    if isinstance(weights, LegacyWeights):
+        arrays = [array for layer in weights.layers for _, array in layer.weights]
+        arrays += [array for _, array in weights.top_level]
+    else:
+        arrays = [array for item in weights.objects.values() for array in item.arrays]
+    found = sum(math.prod(array.shape) for array in arrays)
+    if found > most:
+        raise UnsafeFileError(
+            f"{name}: its weights have {found:,} values, the limit is {most:,}. If the model is meant to be that "
+            "large, pass limits=kt.Limits(parameters=...)."
+        )
 
 
 def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -320,9 +323,3 @@ def _unread(what: str, problem: LoadError | None) -> list[Skipped]:
 def _text(group: Group, key: str) -> str | None:
     value = group.attrs.get(key)
     return value if isinstance(value, str) else None
-
-
-def _short(path: str) -> str:
-    """A path as it may stand in a message: no control characters, and its end, which tells files apart."""
-    shown = path if path.isprintable() else quote(path, 1000)
-    return shown if len(shown) <= 200 else "..." + shown[-197:]

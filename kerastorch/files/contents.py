@@ -14,7 +14,7 @@ from ._bytes import Bytes, Held, OnDisk
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._limits import Limits
 from ._recognise import is_pickle as is_pickle
-from .archive import open_file
+from .opening import open_file
 
 _WEIGHTS = "model.weights.h5"
 _READ = ("config.json", "metadata.json", _WEIGHTS)

@@ -16,12 +16,14 @@ from ._owners import inner_modules as inner_modules
 from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
+from .beforehand import is_weighted as is_weighted
+from .beforehand import refuse_few as refuse_few
 from .convert import named_by_theano as named_by_theano
 from .finite import NotFinite as NotFinite
 from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs
-from .own import load_own as load_own
+from .own import own_loaded as own_loaded
 from .tree import Placing as Placing
 from .tree import names_in_config as names_in_config
 from .tree import tree_pairs as tree_pairs

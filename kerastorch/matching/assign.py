@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import deadline
 from ..base import constants
 from ..base.variables import fillers, mark
 from ..errors import KerasTorchError, MismatchError
@@ -32,6 +33,7 @@ def verify(pairs: Iterable[Pair], where: str) -> None:
         MismatchError: A value would change; nothing is set.
     """
     for slot, array in pairs:
+        deadline.check(f"{slot.label} was looked at")
         held, wanted = _dtype_of(array), slot.variable.parts()[0].dtype
         narrower = torch.promote_types(held, wanted) != wanted
         if not array.in_rows:
@@ -99,6 +101,7 @@ def assign(
     if not all(part.is_meta for slot, _ in listed for part in slot.variable.parts()):
         listed = [(slot, _read_before(array)) for slot, array in listed]
         check()
+        deadline.check("the weights were to be set")  # the last time: from here on the model changes
     for slot, array in listed:
         module, var = slot.variable.module, slot.variable.var
         parts = [getattr(module, name) for name in var.params]

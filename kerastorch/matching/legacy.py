@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from .. import deadline
 from ..base.layer import REGISTRY, Layer
 from ..base.variables import own_variables
 from ..errors import quote
@@ -68,6 +69,7 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
         if match.problems:
             return match
     for (layer, owned), stored in _layer_pairs(match, ours, theirs, options.by_name):
+        deadline.check("the weights of layer {} were looked for", layer.name)
         _pair_group(match, layer, owned, stored, options)
     own = [Owned(variable, (), 0) for variable in own_variables(model)]
     if own or weights.top_level:

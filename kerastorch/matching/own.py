@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -31,8 +32,10 @@ def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
     return OwnPart(layer, label, dict(zip(names, arrays, strict=True)))
 
 
-def load_own(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> None:
-    """Hand every layer its arrays. If one of them fails, all have the values again that they had.
+@contextmanager
+def own_loaded(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> Iterator[None]:
+    """Hand every layer its arrays. If one of them fails, or what is done meanwhile, all have the values again that they
+    had.
 
     Args:
         parts: The layers and their arrays.
@@ -48,6 +51,7 @@ def load_own(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> Non
     try:
         for part in parts:
             _load(part, where, not_finite)
+        yield
         done = True
     finally:
         if not done:

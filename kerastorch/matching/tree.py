@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from .. import deadline
 from ..base.layer import Layer
 from ..base.naming import name_in_files
 from ..base.variables import listed_variables, own_variables
@@ -136,6 +137,7 @@ def tree_pairs(
     own: set[str] = set()
     nameless = _named_by_code(model)
     for path, unit, module, _ in walk(writer, match):
+        deadline.check("the weights of {} were looked for", unit)
         layer = module if isinstance(module, Layer) else None
         label = f"layer {layer.name!r}" if layer is not None else path or unit
         variables = listed_variables(module)

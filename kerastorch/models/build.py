@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import deadline
 from ..base import check
 from ..base.graph import SymbolicTensor
 from ..base.layer import REGISTRY, Layer
@@ -101,6 +102,7 @@ def make_layer(spec: LayerSpec | ModelSpec, making: Making | None = None, bare: 
 
 
 def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
+    deadline.check("layer {} was made", spec.name)
     if isinstance(spec, ModelSpec):
         return _model(spec, making)
     if spec.given is not None:
@@ -211,6 +213,8 @@ def _functional(spec: ModelSpec, making: Making) -> Model:
 
 
 def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bool) -> Any:
+    deadline.check("layer {} was called", layer.name)
+
     def place(leaf: Any) -> Any:
         return _tensor(leaf) if isinstance(leaf, Constant) else _resolve(leaf, made)
 

@@ -1,0 +1,112 @@
+"""From the config in a file, or in a text, to a model: how large it is, what it is, and then its layers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from . import compat, deadline, matching
+from .base.variables import weights_on
+from .errors import (
+    ArgumentError,
+    KerasTorchError,
+    LoadError,
+    MissingLayersError,
+    UnsafeFileError,
+    UnsupportedFileError,
+    quote,
+)
+from .files import Archive, Limits
+from .models import Model, build_model
+from .models.provided import Provided
+from .models.sketch import sketch
+from .spec import LayerSpec, ModelSpec
+
+_T = TypeVar("_T")
+
+
+def limits_of(limits: Limits | None) -> Limits:
+    """The bounds that a caller passes, or those that there are without.
+
+    Raises:
+        ArgumentError: These are none.
+    """
+    if limits is not None and not isinstance(limits, Limits):
+        raise ArgumentError(f"limits: expected kt.Limits(...), got {quote(limits)}.")
+    return limits or Limits()
+
+
+def warn(texts: Sequence[str], where: str) -> None:
+    """Warn the one who has called a function of this package, which has called this."""
+    for text in texts:
+        warnings.warn(f"{where}: {text}.", stacklevel=3)
+
+
+def read(
+    config: Mapping[str, Any],
+    stated: tuple[str | None, str | None],
+    given: Provided,
+    limits: Limits,
+    call: str,
+    archive: Archive | None = None,
+) -> compat.Reading:
+    """The model of a config; where a layer is missing, an error that says all that is known of it.
+
+    Args:
+        config: As it stands in the file.
+        stated: The version and the backend of the Keras that wrote it.
+        given: What the caller gives.
+        limits: How large the model may be.
+        call: What the caller has called, for advice.
+        archive: The file, where there is one with weights: it must hold enough of them.
+    """
+    look = compat.first_look(config, given.offered(), matching.is_weighted)
+    if look.layers - 1 > limits.layers:
+        raise _too_large(f"{look.layers - 1:,} layers", limits.layers, "layers")
+    if limits.depth is not None and look.depth > limits.depth:
+        raise _too_large(f"models and wrappers {look.depth} deep in one another", limits.depth, "depth")
+    if archive is not None:
+        matching.refuse_few(look, archive.weights, archive.path)
+    try:
+        return compat.read_config(config, *stated, given.offered(), most_layers=limits.layers)
+    except MissingLayersError as error:
+        from .missing import explain  # only here: recipes and all
+
+        try:
+            spec = compat.read_config(config, *stated, given.offered(), partly=True, most_layers=limits.layers).spec
+            places = sketch(spec, given)
+        except LoadError:  # something else is wrong, too: it comes next
+            spec, places = None, []
+        deadline.check("what is missing was looked for")
+        raise MissingLayersError(explain(error.missing, call, places, spec, archive), error.missing) from None
+
+
+def _too_large(has: str, most: int, name: str) -> UnsafeFileError:
+    return UnsafeFileError(
+        f"The model has {has}, the limit is {most:,}. If it is meant to be that large, pass "
+        f"limits=kt.Limits({name}=...)."
+    )
+
+
+def build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:
+    """Make the model; on a device, its own layers alone: what somebody's code makes beside them has values."""
+    if device is None:
+        return build_model(spec, given)
+    with weights_on(device):
+        return build_model(spec, given)
+
+
+def with_file(name: str, make: Callable[[], _T], kept: type[KerasTorchError] | None = None) -> _T:
+    """Run `make`; an error that does not know the file yet gets its name, and is about the file unless `kept`."""
+    try:
+        return make()
+    except MissingLayersError as error:
+        raise MissingLayersError(f"{name}: {error}", error.missing) from None
+    except LoadError as error:
+        if str(error).startswith(name):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+    except KerasTorchError as error:
+        kind = kept if kept is not None and isinstance(error, kept) else UnsupportedFileError
+        raise kind(f"{name}: {error}") from error
