@@ -18,6 +18,7 @@ from _outcomes_cells import in_cells
 from _outcomes_checks import checks
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
+from _outcomes_files import files
 from _outcomes_graphs import graphs
 from _outcomes_layers import called
 from _outcomes_matching import matched
@@ -54,6 +55,7 @@ def main() -> None:
             "matched": matched(),
             "own": own(),
             "saved": saved(),
+            "files": files(),
             "stated": stated(),
             "written": written(),
             "stored": stored(),

@@ -120,15 +120,18 @@ def _compare_names(match: Match, ours: Sequence[str], theirs: Sequence[str], ful
         ]
 
 
-def legacy_order(layer: Layer, inside: Inside = inner_modules, written: Written | None = None) -> list[Owned]:
+def legacy_order(
+    layer: Layer, inside: Inside = inner_modules, written: Written | None = None, copies: bool = False
+) -> list[Owned]:
     """A layer's variables as legacy files list them: trainable ones, then the others (frozen ones among them).
 
     Args:
         layer: The layer.
         inside: The modules inside a module, in the order of the file.
         written: What stands in the file for a module.
+        copies: Whether a layer that stands in several models or wrappers comes once for each.
     """
-    return sorted(owned_variables(layer, inside, written), key=lambda owned: not _trains(owned))
+    return sorted(owned_variables(layer, inside, written, copies), key=lambda owned: not _trains(owned))
 
 
 def _trains(owned: Owned) -> bool:

@@ -210,7 +210,7 @@ def _pair(match: Match, slots: list[Slot], found: TreeObject | None) -> None:
 
 def _same_depth(model: Model, index: _Index, match: Match) -> tuple[Model, str]:
     """Leave out models around the others that only the model or only the file has; return the model and its place."""
-    ours, theirs = model_chain(model), index.chain()
+    ours, theirs = model_chain(model, once=True), index.chain()
     if len(theirs) > len(ours):
         start = theirs[len(theirs) - len(ours) - 1]
         match.rules.append(Rule(model.name, f"its weights are taken from the model inside, at {quote(start)}"))

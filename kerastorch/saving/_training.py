@@ -55,7 +55,7 @@ def optimizer_state(
         return _left_out(model, forms, f"{type(optimizer).__name__} is no optimizer of Keras's")
     if theirs.kind == "legacy" and form == "keras":
         return _left_out(model, forms, "tf-keras keeps none of its older optimizers in .keras files; write an .h5 file")
-    return _state(model, optimizer, theirs.optimizer, theirs.kind, forms)
+    return _state(model, optimizer, theirs.optimizer, theirs.kind, forms, True)
 
 
 def state_beside_weights(model: Model, forms: Forms) -> OptimizerState | None:
@@ -63,10 +63,13 @@ def state_beside_weights(model: Model, forms: Forms) -> OptimizerState | None:
     optimizer = model.__dict__.get("optimizer")
     if not isinstance(optimizer, Optimizer) or not optimizer.built or forms.dialect.name != "keras3":
         return None
-    return _state(model, optimizer, optimizer, "keras3", forms)
+    return _state(model, optimizer, optimizer, "keras3", forms, False)
 
 
-def _state(model: Model, optimizer: Optimizer, theirs: Optimizer, kind: Kind, forms: Forms) -> OptimizerState | None:
+def _state(
+    model: Model, optimizer: Optimizer, theirs: Optimizer, kind: Kind, forms: Forms, copies: bool
+) -> OptimizerState | None:
+    """The state, with the variables in the order of the file; `copies` as in `tree_weights`."""
     if not rule_of(optimizer) or not rule_of(theirs):
         return _left_out(model, forms, f"{type(optimizer).__name__} is no optimizer of Keras's")
     for module in model.modules():
@@ -75,7 +78,10 @@ def _state(model: Model, optimizer: Optimizer, theirs: Optimizer, kind: Kind, fo
     variables = [variable for variable in own_variables(model) if variable.is_trained()]
     for layer in forms.listed(model):
         if isinstance(layer, Layer):
-            variables += [owned.variable for owned in legacy_order(layer, forms.listed) if owned.variable.is_trained()]
+            owned = legacy_order(layer, forms.listed, copies=copies)
+            variables += [each.variable for each in owned if each.variable.is_trained()]
+    if not copies:
+        variables = list({id(each.parts()[0]): each for each in variables}.values())
     if rule_of(theirs) == "Nadam" and kind == "tf":
         text = "tf-keras does not read the product of Nadam's momenta: it begins it anew"
         forms.rules.append(Rule(model.name, text))

@@ -74,16 +74,16 @@ def _own_part(layer: Layer, path: str, name: str | None, forms: Forms) -> TreeOb
     return TreeObject(tuple(arrays), name, tuple(store))
 
 
-def legacy_weights(model: Model, forms: Forms) -> LegacyWeights:
-    """The weights of each layer in Keras's order: trained ones first, then the others."""
+def legacy_weights(model: Model, forms: Forms, copies: bool) -> LegacyWeights:
+    """The weights of each layer in Keras's order, trained ones first; `copies` as in `tree_weights`."""
     layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
     own = tuple((variable.name, _weight(variable.name, variable, forms)) for variable in own_variables(model))
-    return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms)) for layer in layers), own)
+    return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms, copies)) for layer in layers), own)
 
 
-def _of_layer(layer: Layer, forms: Forms) -> tuple[tuple[str, Array], ...]:
+def _of_layer(layer: Layer, forms: Forms, copies: bool) -> tuple[tuple[str, Array], ...]:
     stored = []
-    for owned in legacy_order(layer, forms.listed, forms.written):
+    for owned in legacy_order(layer, forms.listed, forms.written, copies):
         cell = _cell(owned.variable.module)
         parts = [layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name]
         name = "/".join(parts) + forms.dialect.weight_end

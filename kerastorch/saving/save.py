@@ -118,7 +118,7 @@ def _save_model(
 ) -> SaveReport:
     config, forms = _config(model, target)
     zipped = kind == "Keras v3 .keras zip"
-    weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms)
+    weights = tree_weights(model, forms, True) if zipped else legacy_weights(model, forms, True)
     training, state = None, None
     if zipped or include_optimizer:
         form = "keras" if zipped else "h5"
@@ -201,7 +201,7 @@ def save_weights(
         kind: Format = "Keras v3 .weights.h5"
         weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
     else:
-        kind, weights = "legacy HDF5 weights", legacy_weights(model, forms)
+        kind, weights = "legacy HDF5 weights", legacy_weights(model, forms, False)
     version = target.version
     archive = in_memory(
         shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights, optimizer=state

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .copied import ROOT
 from .measure import Measurement
-from .run import ROOT, say
-from .subjects import SUBJECTS
+from .reached import say
+from .run import Runner
+from .subjects import SUBJECTS, modules
 from .table import page
 
 
@@ -22,8 +24,9 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=60.0, help="of tests for one mutant in one stage")
     arguments.add_argument("--minutes", type=float, default=120.0, help="after which no further mutant is judged")
     arguments.add_argument("--note", default="", help="a paragraph for the page: what was measured, and where")
+    arguments.add_argument("--unreached", choices=("by any", "by broad"), help="print what no test comes to, and end")
     given = arguments.parse_args()
-    run(given)
+    run(given) if given.unreached is None else unreached(given)
 
 
 def run(given: argparse.Namespace) -> None:
@@ -36,6 +39,17 @@ def run(given: argparse.Namespace) -> None:
     it.take_back_false_kills()
     (ROOT / "docs" / "mutants.md").write_text(page(it.drawn, it.results, it.reasons, given.seed, given.note))
     say("docs/mutants.md is written")
+
+
+def unreached(given: argparse.Namespace) -> None:
+    """Print the statements of the subjects that no test comes to, or no test that compares many kept outcomes."""
+    runner = Runner(given.folder.resolve(), given.seconds, lambda root: [])
+    runner.reached.learn()
+    for subject in given.only:
+        for module in modules(runner.copy.root, subject):
+            name = module.relative_to(runner.copy.root).as_posix()
+            for line, text in runner.reached.unreached(name, given.unreached == "by broad"):
+                print(f"{name}:{line} {text}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .equivalents import EQUIVALENT
-from .run import Runner, say
+from .reached import say
+from .run import Runner
 from .subjects import Mutant, draw
 from .table import ANEW, ENTER, REACH
 

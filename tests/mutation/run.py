@@ -4,89 +4,24 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import os
-import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from .child import CRASHES_OF_A_FILE, MOST_CRASHES, Judge, pytest_run, run_forked
+from .copied import Copy
 from .crashes import crash_of_import, lines_of, verdict
+from .reached import CASES, Reached, followed, is_broad
 from .subjects import SUBJECTS, Mutant, files_of_tests, modules
 from .warm import Warm
 
-ROOT = Path(__file__).resolve().parents[2]
 # Before a mutant counts as one that crashes at once: how many tests of one parametrized function, how long in all.
 SIBLINGS = 8
-# Cases of a parametrized test of which it is noted what they reach; the others are asked where one of these is.
-CASES = 4
-# Files whose tests compare what is kept of many cases: a crash is another outcome to them, not the end of the test.
-BROAD = ("outcomes.py", "_kept.py")
 # Tests that read tables and defaults of arguments, and enter no function for it.
 READING = "test_stated_outcomes.py"
 FOLLOW_SECONDS = 30.0
-
-
-class Copy:
-    """A copy of the working tree, in which one module at a time is another."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = (folder / "tree").resolve()
-        if self.root in (ROOT, *ROOT.parents):
-            raise SystemExit(f"{self.root} would be written over, and holds the checkout; give another --folder.")
-        shutil.rmtree(self.root, ignore_errors=True)
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-        compiled = [str(path.relative_to(ROOT)) for path in (ROOT / "kerastorch" / "native").glob("*.so")]
-        for name in (*names, *compiled):
-            if (ROOT / name).is_file():
-                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.root / name)
-        shared = folder / "shared"
-        if (ROOT.parent / "shared").is_dir() and not shared.exists():
-            shared.symlink_to((ROOT.parent / "shared").resolve())
-        self.functions: dict[str, list[tuple[int, int, str]]] = {}
-        self.texts: dict[str, str] = {}
-        self.package = ""
-
-    def text(self, module: str) -> str:
-        """A module as it is in the working tree."""
-        return self.texts.setdefault(module, (self.root / module).read_text())
-
-    def stamp(self, file: str) -> str:
-        """What changes with a test file, and with the package."""
-        if not self.package:
-            parts = [path.read_bytes() for path in sorted((self.root / "kerastorch").rglob("*.py"))]
-            self.package = hashlib.sha256(b"\0".join(parts)).hexdigest()
-        return f"{self.package} {hashlib.sha256((self.root / file).read_bytes()).hexdigest()}"
-
-    def write(self, module: str, text: str) -> None:
-        path = self.root / module
-        path.write_text(text)
-        for old in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-            old.unlink()  # two mutants of one second and one size have the same stamp
-
-    def function_at(self, module: str, line: int) -> str:
-        """The qualified name of the innermost function or class around a line."""
-        if module not in self.functions:
-            self.functions[module] = []
-            self._collect(ast.parse(self.text(module)), module, [])
-        around = [(last - first, name) for first, last, name in self.functions[module] if first <= line <= last]
-        return min(around)[1] if around else "<module>"
-
-    def _collect(self, node: ast.AST, module: str, names: list[str]) -> None:
-        for child in ast.iter_child_nodes(node):
-            inner = names
-            if isinstance(child, ast.FunctionDef | ast.ClassDef):
-                inner = [*names, child.name]
-                first = min([child.lineno, *(each.lineno for each in child.decorator_list)])
-                assert child.end_lineno is not None
-                self.functions[module].append((first, child.end_lineno, ".".join(inner)))
-            self._collect(child, module, inner)
 
 
 class Runner:
@@ -121,52 +56,11 @@ class Runner:
         self._cases: dict[str, list[str]] = {}  # test function -> its cases; the first ones are followed
         for name in sorted(self.warm.collected, key=_mixed):
             self._cases.setdefault(name.partition("[")[0], []).append(name)
-        self.seconds: dict[str, float] = {}  # of each test
-        self.reaching: dict[tuple[str, int], set[str]] = {}  # (module, line) -> tests; for lines of the mutants
-        self.entering: dict[str, set[str]] = {}  # "module:function" -> tests
-        self._learn()
-
-    def _learn(self) -> None:
-        """What each test reaches on the unchanged copy, kept as long as package and test file are what they were."""
-        wanted = {(each.module, line) for each in self.mutants for line in self._lines(each)}
-        of_file: dict[str, list[str]] = {}
-        for names in self._cases.values():
-            for name in names[: followed(names[0])]:
-                of_file.setdefault(name.partition("::")[0], []).append(name)
-        for file, tests in of_file.items():
-            stored = self.folder / "baseline" / f"{file.replace('/', '-')}.json"
-            stored.parent.mkdir(exist_ok=True)
-            stamp = self.copy.stamp(file)
-            known = json.loads(stored.read_text()) if stored.exists() else {}
-            if known.get("stamp") != stamp:
-                lines, how = self.warm.ask("baseline", tests, 900)
-                if how != "ended":
-                    say(f"  {file} {how}: the tests before that are used; see {self.folder / 'log.out'}")
-                known = {"stamp": stamp, "tests": lines}
-                stored.write_text(json.dumps(known))
-                bad = [each["test"] for each in lines if each["outcome"] == "failed"]
-                took = sum(each["seconds"] for each in lines)
-                say(f"  {file}: {len(lines)} tests, {took:.0f} s{', failing: ' + str(bad) if bad else ''}")
-            for each in known["tests"]:
-                if each["outcome"] == "passed":
-                    self._index(each, wanted)
-        for names in self._cases.values():
-            first = followed(names[0])
-            known_ones = [self.seconds[name] for name in names[:first] if name in self.seconds]
-            for name in names[first:] if known_ones else ():
-                self.seconds[name] = sum(known_ones) / len(known_ones)
-
-    def _index(self, test: dict[str, Any], wanted: set[tuple[str, int]]) -> None:
-        name = test["test"]
-        self.seconds[name] = test["seconds"]
-        for module, functions in test["entered"].items():
-            module = f"kerastorch/{module}"
-            for first, lines in functions.items():
-                place = f"{module}:{self.copy.function_at(module, int(first))}"
-                self.entering.setdefault(place, set()).add(name)
-                for line in lines:
-                    if (module, line) in wanted:
-                        self.reaching.setdefault((module, line), set()).add(name)
+        self.reached = Reached(folder, self.copy, self.warm, self._cases)
+        self.seconds = self.reached.seconds
+        self.reaching = self.reached.reaching
+        self.entering = self.reached.entering
+        self.reached.learn({(each.module, line) for each in self.mutants for line in self._lines(each)})
 
     def _lines(self, mutant: Mutant) -> range:
         return statement_lines(self.copy.text(mutant.module), mutant.site.line)
@@ -209,7 +103,7 @@ class Runner:
             function = name.partition("[")[0]
             rank[function] = rank.get(function, -1) + 1
             file = name.partition("::")[0]
-            far = -1 if file.endswith(BROAD) and rank[function] < CASES else rank[function] + 3 * (file not in own)
+            far = -1 if is_broad(name) and rank[function] < CASES else rank[function] + 3 * (file not in own)
             keys[name] = (-self.kills.get((mutant.module, name), 0), far, self.seconds[name])
         out, total = [], 0.0
         for name in sorted(keys, key=lambda name: (keys[name], name)):
@@ -324,11 +218,6 @@ class Runner:
         self.kills[module, test] = self.kills.get((module, test), 0) + 1
 
 
-def followed(test: str) -> int:
-    """How many cases of a parametrized test are followed: all of those that compare many outcomes each."""
-    return sys.maxsize if test.partition("::")[0].endswith(BROAD) else CASES
-
-
 def statement_lines(text: str, line: int) -> range:
     """The lines of the innermost statement around a line; of one that has a body, those before it."""
     best = range(line, line + 1)
@@ -351,7 +240,3 @@ def _mixed(name: str) -> str:
 def _is_in(place: str, entered: str) -> bool:
     """Whether a function that was entered is the changed one, or stands in the changed one, class or module."""
     return entered == place or entered.startswith(place if place.endswith(":") or not place else f"{place}.")
-
-
-def say(line: str) -> None:
-    print(time.strftime("%H:%M:%S"), line, flush=True)

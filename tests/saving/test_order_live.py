@@ -59,3 +59,39 @@ def test_every_layer_gets_its_own_weights(
     outputs, _ = keras_worker.call(framework, "saved:run", str(path), inputs)
     assert_close(outputs, wanted, KERAS)
     assert_close(outputs_of(kt.load_model(path), inputs), wanted)
+
+
+def sharing() -> kt.Model:
+    """A layer and a wrapper in two models, which both stand in a third, and one of them beside it."""
+    dense = L.Dense(4, name="shared")
+    both = L.Bidirectional(L.GRU(4, return_sequences=True, name="steps"), merge_mode="sum", name="both")
+    first = kt.Sequential([kt.Input((5, 4)), dense, both, L.Dense(4, name="own")], name="first")
+    second = kt.Sequential([kt.Input((5, 4)), both, dense], name="second")
+    x, z = kt.Input((5, 4), name="x"), kt.Input((5, 4), name="z")
+    inner = kt.Model(z, second(first(z)), name="inner")
+    return kt.Model(x, [L.Add(name="sum")([inner(x), first(x)]), dense(x)], name="outer").eval()
+
+
+@pytest.mark.parametrize("framework", ["keras3", "keras2"])
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_each_copy_of_a_shared_layer_gets_its_weights(
+    keras_worker: KerasWorker, tmp_path: Path, rng: np.random.Generator, ending: str, framework: str
+) -> None:
+    model, inputs = sharing(), [rng.normal(size=(3, 5, 4)).astype("float32")]
+    randomize(model, rng)
+    path = tmp_path / f"m{ending}"
+    kt.save_model(model, path, dialect=framework)  # type: ignore[arg-type]
+    wanted = outputs_of(model, inputs)
+    outputs, _ = keras_worker.call(framework, "saved:run", str(path), inputs)
+    assert_close(outputs, wanted, KERAS)
+    assert_close(outputs_of(kt.load_model(path), inputs), wanted)
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
+def test_weights_of_a_model_that_shares_layers_come_back(tmp_path: Path, rng: np.random.Generator, ending: str) -> None:
+    model, again = sharing(), sharing()
+    randomize(model, rng)
+    kt.save_weights(model, tmp_path / f"m{ending}")
+    kt.load_weights(again, tmp_path / f"m{ending}")
+    for mine, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
