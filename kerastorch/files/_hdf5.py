@@ -1,7 +1,7 @@
 """A read-only HDF5 reader in pure Python, for files that are not trusted.
 
-It knows the part of HDF5 that Keras writes, checks every address and every length, follows hard links only and
-refuses the rest by name. Nothing is read before it is asked for.
+It knows what Keras and h5py write, in the older structures and in the newer ones, checks every address, every length
+and every checksum, follows hard links only and refuses the rest by name. Nothing is read before it is asked for.
 The format: HDF5 File Format Specification, version 3.0.
 """
 
@@ -16,15 +16,16 @@ import numpy as np
 from kerastorch.errors import quote
 
 from ._bytes import Buffer, Bytes
-from ._hdf5_chunks import CHUNKED, read_chunks
-from ._hdf5_headers import UNDEFINED, Kind, Messages, read_header, read_link, read_symbol_table
-from ._hdf5_types import Attributes, DataType, GlobalHeap, as_array, read_dataspace, read_datatype
+from ._hdf5_attributes import Attributes, GlobalHeap, read_dense_attributes
+from ._hdf5_chunks import read_chunks
+from ._hdf5_headers import Kind, Messages, committed_type, read_header
+from ._hdf5_links import read_dense_links, read_link, read_symbol_table
+from ._hdf5_superblock import read_superblock
+from ._hdf5_types import DataType, as_array, read_dataspace, read_datatype, read_extent
 from ._limits import Limits
-from ._source import Cursor, Source, decode_name
+from ._source import UNDEFINED, Cursor, Source, decode_name
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-_CONTIGUOUS, _COMPACT = 1, 0
+_COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _OF_GROUPS = frozenset(map(int, (Kind.SYMBOL_TABLE, Kind.LINK_INFO, Kind.LINK)))
 _OF_DATASETS = frozenset(map(int, (Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL)))
 _LAYOUT_HEAD, _TWO_LENGTHS = Struct("<BB"), Struct("<QQ")
@@ -69,12 +70,10 @@ class _Node:
     def attrs(self) -> Attributes:
         """The attributes, decoded when asked for: str, list of str, number or array."""
         if self._attributes is None:
+            found = self._all(Kind.ATTRIBUTE)
             for cursor in self._all(Kind.ATTRIBUTE_INFO):
-                cursor.skip(1)
-                cursor.skip(2 if cursor.u(1) & 1 else 0)
-                if cursor.u(8) != UNDEFINED:
-                    raise cursor.unsupported("its attributes are stored in the dense form of newer HDF5 files")
-            self._attributes = Attributes(self.source, self._file.heap, self._all(Kind.ATTRIBUTE), self.path)
+                found += read_dense_attributes(cursor)
+            self._attributes = Attributes(self.source, self._file.heap, found, self.path)
         return self._attributes
 
     def _all(self, kind: int) -> list[Cursor]:
@@ -133,12 +132,8 @@ class Group(_Node):
 
     def _addresses(self) -> dict[str, int]:
         if self._links is None:
-            for cursor in self._all(Kind.LINK_INFO):
-                cursor.skip(1)
-                cursor.skip(8 if cursor.u(1) & 1 else 0)
-                if cursor.u(8) != UNDEFINED:
-                    raise cursor.unsupported("its links are stored in the dense form of newer HDF5 files")
             links = [link for cursor in self._all(Kind.SYMBOL_TABLE) for link in read_symbol_table(cursor)]
+            links += [link for cursor in self._all(Kind.LINK_INFO) for link in read_dense_links(cursor)]
             links += [read_link(cursor) for cursor in self._all(Kind.LINK)]
             self._links = {}
             here = self.source.cursor(0, 0, self.path)
@@ -178,19 +173,20 @@ class Dataset(_Node):
     def stored(self) -> tuple[int, int]:
         """First byte and number of bytes in the file; (0, 0) where the array is empty or in chunks."""
         _, _, layout, body = self._planned()
-        return (0, 0) if layout == CHUNKED else (body.at, body.left)
+        return (0, 0) if layout == _CHUNKED else (body.at, body.left)
 
     @property
     def in_one_piece(self) -> bool:
         """Whether parts of it can be read by themselves."""
-        return self._planned()[2] != CHUNKED
+        return self._planned()[2] != _CHUNKED
 
     def read(self) -> np.ndarray:
         """Return the array; "opaque2" as uint16 bits."""
         kind, shape, layout, body = self._planned()
-        if layout == CHUNKED:
+        if layout == _CHUNKED:
+            _, most = read_extent(self._one(Kind.DATASPACE, "dataspaces"))
             chunks = Cursor(self.source, body.at, body.end, self.path)
-            return as_array(read_chunks(chunks, self._all(Kind.FILTERS), kind.size, shape), kind, shape)
+            return as_array(read_chunks(chunks, self._all(Kind.FILTERS), kind.size, shape, most), kind, shape)
         return as_array(self.source.read(body.at, body.end), kind, shape)
 
     def read_rows(self, at: int, end: int) -> np.ndarray:
@@ -208,7 +204,8 @@ class Dataset(_Node):
         source = self.source
         if self._all(Kind.EXTERNAL):
             raise source.unsafe(self.path, "its data is said to stand in another file")
-        kind = read_datatype(self._one(Kind.DATATYPE, "datatypes"))
+        committed = self._all(Kind.COMMITTED_TYPE)
+        kind = read_datatype(committed_type(committed[0]) if committed else self._one(Kind.DATATYPE, "datatypes"))
         if kind.kind not in ("number", "opaque") or (kind.kind == "opaque" and kind.size != 2):
             raise source.unsupported(self.path, f"it holds {kind.name}, expected an array of numbers")
         shape = read_dataspace(self._one(Kind.DATASPACE, "dataspaces"))
@@ -219,10 +216,10 @@ class Dataset(_Node):
             nbytes *= size
         cursor = self._one(Kind.LAYOUT, "layouts")
         version, layout = cursor.fields(_LAYOUT_HEAD)
-        if version not in (3, 4) or (version == 4 and layout == CHUNKED):
-            raise cursor.unsupported(f"its data is stored in layout version {version}, class {layout}")
-        if layout == CHUNKED:
-            return kind, shape, layout, cursor
+        if version not in (3, 4):
+            raise cursor.unread(f"its data is stored in layout version {version}")
+        if layout == _CHUNKED:
+            return kind, shape, layout, self._one(Kind.LAYOUT, "layouts")
         if self._all(Kind.FILTERS):
             raise cursor.corrupt("it has filters, which only data in chunks can have")
         if layout == _COMPACT:
@@ -255,34 +252,8 @@ def open_hdf5(data: Bytes | Buffer, name: str, limits: Limits | None = None) -> 
         UnsafeFileError: It holds something that no Keras writes.
         UnsupportedFileError: It uses a part of HDF5 that this reader does not have.
     """
-    source = Source(data, name, limits or Limits())
-    cursor = source.cursor(0, source.end, "")
-    cursor.expect(SIGNATURE, "HDF5 signature")
-    version = cursor.u(1)
-    if version > 3:
-        raise source.unsupported("", f"the HDF5 superblock has version {version}, expected 0 to 3")
-    if version < 2:
-        cursor.skip(4)
-    sizes = cursor.u(1), cursor.u(1)
-    if version < 2:
-        cursor.skip(1 + 2 + 2 + 4 + (4 if version == 1 else 0))
-    elif cursor.u(1):
-        raise source.corrupt("", "the program that wrote the file did not close it")
-    if sizes != (8, 8):
-        raise source.unsupported("", f"addresses and lengths have {sizes} bytes, expected (8, 8)")
-    base, extra, end = cursor.u(8), cursor.u(8), cursor.u(8)
-    if base:
-        raise source.unsafe("", f"the HDF5 data begins {base} bytes into the file")
-    if end > source.end:
-        raise source.corrupt("", f"the file has {source.end} bytes, it says itself that it has {end}")
-    source.end = end
-    if version < 2:  # `extra` is the address of the free space: of no use to a reader
-        if cursor.u(8) != UNDEFINED:
-            raise source.unsafe("", "the file is said to be one part of several")
-        cursor.skip(8)
-    elif extra != UNDEFINED:
-        raise source.unsupported("", "the file has a superblock extension")
-    root = _File(source).node(cursor.u(8), "")
+    source, address = read_superblock(data, name, limits or Limits())
+    root = _File(source).node(address, "")
     if not isinstance(root, Group):
         raise source.corrupt("", "it is not a group")
     return root

@@ -1,15 +1,12 @@
-"""HDF5 object headers, and the links of groups in their old and their new form."""
+"""HDF5 object headers: the messages that say what an object is."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct
 
-from kerastorch.errors import quote
-
+from ._lookup3 import CHECKSUM, checked
 from ._source import Cursor, Source
-
-UNDEFINED = (1 << 64) - 1
 
 
 class Kind(IntEnum):
@@ -23,17 +20,20 @@ class Kind(IntEnum):
     LAYOUT = 8
     FILTERS = 11
     ATTRIBUTE = 12
+    SHARED_TABLE = 15
     CONTINUATION = 16
     SYMBOL_TABLE = 17
+    DRIVER_INFO = 20
     ATTRIBUTE_INFO = 21
+    CACHE_IMAGE = 24
+    COMMITTED_TYPE = 259  # DATATYPE, where it only says in which object the datatype stands
 
 
-_CONTINUATION = int(Kind.CONTINUATION)  # an enum takes its time to compare
-_IGNORED = frozenset((0, 4, 5, 10, 13, 14, 18, 22))  # padding, fill values, group info, comments, times, link counts
+_CONTINUATION, _DATATYPE = int(Kind.CONTINUATION), int(Kind.DATATYPE)  # an enum takes its time to compare
+# padding, fill values, group info, comments, times, sizes of B-trees, link counts, how free space is managed
+_IGNORED = frozenset((0, 4, 5, 10, 13, 14, 18, 19, 22, 23))
 _KNOWN = _IGNORED | frozenset(int(kind) for kind in Kind)
-_LINKS = {1: "a soft link", 64: "a link to another file"}
 _HEADER, _ANY_MESSAGE, _OLD_MESSAGE = Struct("<BxHII4x"), Struct("<BHB"), Struct("<HHB3x")
-_HEAP, _TREE, _NAMES, _NAME = Struct("<QQQ"), Struct("<BHQQQ"), Struct("<H"), Struct("<QQI20x")
 _TWO_LENGTHS = Struct("<QQ")
 
 
@@ -52,6 +52,7 @@ def read_header(source: Source, address: int, path: str) -> Messages:
         cursor.skip(6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0))
         size, head = cursor.u(1 << (flags & 3)), 6 if flags & 4 else 4
         start, expected = cursor.at, None
+        checked(source, address, start - address + size, path, b"OHDR", "an object header")
     else:
         version, expected, _, size = cursor.fields(_HEADER)
         if version != 1:
@@ -69,17 +70,21 @@ def read_header(source: Source, address: int, path: str) -> Messages:
             kind, length, flags = form.unpack_from(source.read(at, at + head))
             at += head  # 6: with the order of creation, where it is tracked
             if kind not in _KNOWN:
-                raise block.unsupported(f"it has a header message of unknown type {kind}")
+                raise block.unread(f"it has a header message of unknown type {kind}")
             if flags & 2 and kind not in _IGNORED:
-                raise block.unsupported("it shares a header message with another object")
+                if kind != _DATATYPE:
+                    raise block.unread("it shares a header message with another object")
+                kind = int(Kind.COMMITTED_TYPE)
             if at + length > end:
                 raise block.corrupt(f"a structure at byte {at} needs {length} bytes, {end - at} are left")
             if kind == _CONTINUATION:
                 offset, size = source.cursor(at, length, path).fields(_TWO_LENGTHS)
                 if modern:
-                    source.cursor(offset, 4, path).expect(b"OCHK", "continuation of an object header")
-                    offset, size = offset + 4, size - 8
-                if offset in seen or size < 0:
+                    if size < 4 + CHECKSUM:
+                        raise block.corrupt(f"its header continues in {size} bytes")
+                    checked(source, offset, size - CHECKSUM, path, b"OCHK", "the continuation of an object header")
+                    offset, size = offset + 4, size - 4 - CHECKSUM
+                if offset in seen:
                     raise block.corrupt("its header continues in a circle")
                 seen.add(offset)
                 blocks.append((offset, size))
@@ -95,66 +100,12 @@ def read_header(source: Source, address: int, path: str) -> Messages:
     return messages
 
 
-def read_symbol_table(cursor: Cursor) -> list[tuple[bytes, int]]:
-    """Read the links of a group of the old form: a B-tree of symbol nodes, and a heap of names."""
-    source, path = cursor.source, cursor.where
-    tree, heap_at = cursor.fields(_TWO_LENGTHS)
-    heap = source.cursor(heap_at, 32, path)
-    heap.expect(b"HEAP\0", "local heap")
-    heap.skip(3)
-    size, _, names_at = heap.fields(_HEAP)
-    names = source.cursor(names_at, size, path)
-    links: list[tuple[bytes, int]] = []
-    todo: list[tuple[int, int | None]] = [(tree, None)]
-    seen = {tree}
-    while todo:
-        at, expected = todo.pop()
-        source.step(path)
-        if expected == -1:
-            _read_symbol_node(source.cursor(at, source.end - at, path), names, links)
-            continue
-        node = source.cursor(at, source.end - at, path)
-        node.expect(b"TREE\0", "index of a group")
-        level, used, *_ = node.fields(_TREE)
-        if expected is not None and level != expected:
-            raise node.corrupt("the index of the group is out of order")
-        for child, _ in _TWO_LENGTHS.iter_unpack(node.take(used * _TWO_LENGTHS.size)):
-            if child in seen or child >= source.end:
-                raise node.corrupt("the index of the group runs in a circle or out of the file")
-            seen.add(child)
-            todo.append((child, level - 1))
-    return links
-
-
-def _read_symbol_node(node: Cursor, names: Cursor, links: list[tuple[bytes, int]]) -> None:
-    node.expect(b"SNOD\x01\0", "list of names")
-    (count,) = node.fields(_NAMES)
-    node.source.step(node.where, count)
-    limit = node.source.limits.name_length
-    for offset, address, cached in _NAME.iter_unpack(node.take(count * _NAME.size)):
-        if offset >= names.left:
-            raise node.corrupt("a name stands outside the heap of names")
-        raw = bytes(node.source.read(names.at + offset, min(names.at + offset + limit + 1, names.end)))
-        name, ended, _ = raw.partition(b"\0")
-        if not ended:
-            raise node.unsafe(f"a name has more than {limit} bytes, or no end")
-        if cached == 2 or address == UNDEFINED:
-            raise node.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is a soft link")
-        links.append((name, address))
-
-
-def read_link(cursor: Cursor) -> tuple[bytes, int]:
-    """Read a link message of the new form."""
-    version, flags = cursor.u(1), cursor.u(1)
-    if version != 1:
-        raise cursor.corrupt(f"a link has version {version}, expected 1")
-    kind = cursor.u(1) if flags & 8 else 0
-    cursor.skip(8 if flags & 4 else 0)
-    cursor.skip(1 if flags & 16 else 0)
-    size, limit = cursor.u(1 << (flags & 3)), cursor.source.limits.name_length
-    if size > limit:
-        raise cursor.unsafe(f"a name has {size} bytes, the limit is {limit}")
-    name = bytes(cursor.take(size))
-    if kind:
-        raise cursor.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is {_LINKS.get(kind, 'a link of unknown kind')}")
-    return name, cursor.u(8)
+def committed_type(cursor: Cursor) -> Cursor:
+    """The datatype message that a shared one leads to: that of a datatype which is an object of its own."""
+    version, kind = cursor.u(1), cursor.u(1)
+    if version not in (2, 3) or (version == 3 and kind != 2):
+        raise cursor.unread("its datatype stands in the file's table of shared messages")
+    found = read_header(cursor.source, cursor.u(8), cursor.where).get(_DATATYPE, ())
+    if len(found) != 1:
+        raise cursor.corrupt("its datatype is said to stand in an object that is none")
+    return Cursor(cursor.source, *found[0], cursor.where)

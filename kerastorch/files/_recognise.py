@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, quote
 
-from ._hdf5 import SIGNATURE
 from ._source import DAMAGED
 
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
@@ -57,13 +56,6 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
         return UnsupportedFileError(f"{name}: this is a TensorFlow checkpoint, which holds no architecture. {_SAVE}")
     if path.endswith(".pb"):
         return UnsupportedFileError(f"{name}: this is a TensorFlow graph. {_SAVE}")
-    offset = 512
-    while offset + 8 <= data.nbytes:
-        if data[offset : offset + 8] == SIGNATURE:
-            return UnsupportedFileError(
-                f"{name}: this is an HDF5 file with {offset} foreign bytes before it, which no Keras writes. {_SAVE}"
-            )
-        offset *= 2
     return CorruptFileError(
         f"{name}: this is not a Keras file: it is neither a zip archive (.keras) nor HDF5 (.h5). {DAMAGED}"
     )

@@ -15,6 +15,12 @@ DAMAGED = (
 )
 FOREIGN = "No Keras writes this, so the file is refused; save the model again with Keras."
 RESAVE = "Save the model again with Keras, which does not use this."
+REWRITE = (
+    'Rewrite the file with h5py: `with h5py.File("OLD") as old, h5py.File("NEW", "w") as new: '
+    "new.attrs.update(old.attrs); old.visititems(lambda name, item: (new.create_dataset(name, data=item[()]) "
+    'if hasattr(item, "shape") else new.require_group(name)).attrs.update(item.attrs))`.'
+)
+UNDEFINED = (1 << 64) - 1  # HDF5's address of what is not there
 
 
 def where_text(path: str) -> str:
@@ -68,6 +74,10 @@ class Source:
     def unsupported(self, where: str, problem: str, advice: str = RESAVE) -> UnsupportedFileError:
         return UnsupportedFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
 
+    def unread(self, where: str, problem: str) -> UnsupportedFileError:
+        """For a part of HDF5 that this reader does not have: the file can be written anew without it."""
+        return self.unsupported(where, problem, REWRITE)
+
 
 class Cursor:
     """Reads little-endian fields one after the other, never past its end."""
@@ -116,6 +126,10 @@ class Cursor:
         self.at = after
         return Cursor(self.source, at, after, self.where)
 
+    def again(self) -> Cursor:
+        """Another cursor at the same place."""
+        return Cursor(self.source, self.at, self.end, self.where)
+
     @property
     def left(self) -> int:
         return self.end - self.at
@@ -128,6 +142,9 @@ class Cursor:
 
     def unsupported(self, problem: str) -> UnsupportedFileError:
         return self.source.unsupported(self.where, problem)
+
+    def unread(self, problem: str) -> UnsupportedFileError:
+        return self.source.unread(self.where, problem)
 
 
 def decode_name(raw: bytes | memoryview, cursor: Cursor, what: str) -> str:

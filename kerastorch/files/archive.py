@@ -18,9 +18,10 @@ from kerastorch.errors import (
     quote,
 )
 
-from . import _hdf5, _shards, _zip
+from . import _shards, _zip
 from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
+from ._hdf5_superblock import find_hdf5
 from ._limits import Limits
 from ._recognise import describe, describe_zip
 from ._source import DAMAGED
@@ -144,7 +145,7 @@ def _open(
     head = bytes(data.read(0, min(data.size, 4096)))
     if head[:4] == _zip.SIGNATURE:
         return _open_zip(data, shown, handle, limits)
-    if head[:8] == _hdf5.SIGNATURE:
+    if find_hdf5(data) is not None:
         return _open_hdf5(open_hdf5(data, name, limits), shown, handle, limits)
     if _shards.is_index(head):
         if not isinstance(path, (str, os.PathLike)):

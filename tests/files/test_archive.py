@@ -87,7 +87,7 @@ def npy() -> bytes:
         (b'{"class_name": "Sequential"}', UnsupportedFileError, "architecture as JSON.*model_from_json"),
         (b'{"a": 1}', UnsupportedFileError, "JSON text"),
         (b"PK\x05\x06" + bytes(18), UnsupportedFileError, "an empty zip archive"),
-        (bytes(512) + b"\x89HDF\r\n\x1a\n", UnsupportedFileError, "512 foreign bytes before it"),
+        (bytes(512) + b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 bytes, 0 are left"),
         (b"\x89HDF\r\n\x1a\n\x09", UnsupportedFileError, "superblock has version 9"),
         (b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 bytes, 0 are left"),
     ],
@@ -114,10 +114,15 @@ def test_other_hdf5_files(tmp_path: Path) -> None:
         file["layer_0/param_0"] = np.zeros(3)
     with pytest.raises(UnsupportedFileError, match=r"weights of Keras 0\.x"):
         open_archive(path)
-    with h5py.File(path, "w", userblock_size=1024) as file:
-        file["layers/x/vars/0"] = np.zeros(3)
-    with pytest.raises(UnsupportedFileError, match="1024 foreign bytes before it"):
-        open_archive(path)
+
+
+def test_a_file_behind_a_user_block(make: Maker) -> None:
+    path, arrays = make.legacy(userblock_size=1024)
+    content = path.read_bytes()
+    path.write_bytes(b"somebody's own bytes" + content[20:])
+    for source in (path, io.BytesIO(path.read_bytes())):
+        with open_archive(source) as archive:
+            check(archive, arrays)
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:

@@ -1,0 +1,211 @@
+"""HDF5 attributes, few or many, and the heap of their strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from struct import Struct
+from typing import NamedTuple
+
+import numpy as np
+
+from kerastorch.errors import quote
+
+from ._hdf5_btree2 import read_records
+from ._hdf5_headers import committed_type
+from ._hdf5_heap import FractalHeap
+from ._hdf5_types import DataType, as_array, read_dataspace, read_datatype
+from ._lookup3 import lookup3
+from ._source import UNDEFINED, Cursor, Source, decode_name
+
+AttributeValue = str | list[str] | int | float | np.ndarray
+
+_ATTRIBUTE, _HEAP_OBJECT, _VLEN = Struct("<BB3H"), Struct("<H6xQ"), Struct("<IQI")
+_TWO_LENGTHS, _INDEXED = Struct("<QQ"), Struct("<BII")
+_JSON_ATTRIBUTES = ("model_config", "training_config")  # the only attributes that may be large
+
+
+class _Parts(NamedTuple):
+    """Where the parts of one attribute stand, and whether its datatype is an object of its own."""
+
+    name: str
+    type_at: int
+    space_at: int
+    data_at: int
+    end: int
+    committed: bool
+
+
+def read_dense_attributes(cursor: Cursor) -> list[Cursor]:
+    """The attribute messages of an object that has many: in a heap, with an index.
+
+    Args:
+        cursor: The attribute info message; an object with few attributes has it too, and no heap.
+    """
+    version, flags = cursor.u(1), cursor.u(1)
+    if version:
+        raise cursor.corrupt(f"the description of its attributes has version {version}, expected 0")
+    cursor.skip(2 if flags & 1 else 0)
+    heap_at, index = cursor.fields(_TWO_LENGTHS)
+    if heap_at == UNDEFINED:
+        return []
+    heap = FractalHeap(cursor.source, heap_at, cursor.where)
+    found = []
+    for record in read_records(cursor.source, index, (8,), cursor.where):
+        message = heap.find(record)
+        flags, _, stated = record.fields(_INDEXED)
+        if flags:
+            raise record.unread("it shares an attribute with another object")
+        if lookup3(_read_head(message.again()).name.encode()) != stated:
+            raise record.corrupt("the index of its attributes names another attribute than the heap")
+        found.append(message)
+    return found
+
+
+class GlobalHeap:
+    """Strings of varying length. A collection is indexed once; its objects are sliced, never copied."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._collections: dict[int, dict[int, tuple[int, int]]] = {}
+
+    def get(self, address: int, index: int, where: str) -> memoryview:
+        collection = self._collections.get(address)
+        if collection is None:
+            collection = self._collections[address] = self._index(address, where)
+        if index not in collection:
+            raise self._source.corrupt(where, f"the global heap has no object {index}")
+        at, size = collection[index]
+        return self._source.read(at, at + size)
+
+    def _index(self, address: int, where: str) -> dict[int, tuple[int, int]]:
+        head = self._source.cursor(address, 16, where)
+        head.expect(b"GCOL\x01", "global heap")
+        head.skip(3)
+        size = head.u(8)
+        if size < 16:
+            raise head.corrupt("a global heap is smaller than its own head")
+        cursor = self._source.cursor(address, size, where)
+        cursor.skip(16)
+        found: dict[int, tuple[int, int]] = {}
+        while cursor.left >= 16:
+            self._source.step(where)
+            index, length = cursor.fields(_HEAP_OBJECT)
+            if index == 0:  # the free rest of the collection
+                break
+            if index in found:
+                raise cursor.corrupt(f"the global heap has two objects {index}")
+            found[index] = (cursor.at, length)
+            cursor.skip(length)
+            cursor.skip(min(-length % 8, cursor.left))
+        return found
+
+
+class Attributes(Mapping[str, AttributeValue]):
+    """The attributes of one object, each decoded when it is asked for and then kept."""
+
+    def __init__(self, source: Source, heap: GlobalHeap, messages: list[Cursor], where: str) -> None:
+        self._source = source
+        self._heap = heap
+        self._where = where
+        self._raw: dict[str, _Parts] = {}
+        self._values: dict[str, AttributeValue] = {}
+        for message in messages:
+            parts = _read_head(message)
+            if parts.name in self._raw:
+                raise source.corrupt(where, f"the attribute {quote(parts.name)} stands twice")
+            self._raw[parts.name] = parts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __getitem__(self, name: str) -> AttributeValue:
+        if name not in self._values:
+            self._values[name] = self._decode(name)
+        return self._values[name]
+
+    def _decode(self, name: str) -> AttributeValue:
+        parts = self._raw[name]
+        where = f"{self._where}@{name}"
+        cursor = Cursor(self._source, parts.data_at, parts.end, where)
+        datatype = Cursor(self._source, parts.type_at, parts.space_at, where)
+        kind = read_datatype(committed_type(datatype) if parts.committed else datatype)
+        shape = read_dataspace(Cursor(self._source, parts.space_at, parts.data_at, where))
+        if shape is None or kind.kind in ("other", "opaque"):
+            raise cursor.unsupported(
+                f"the attribute holds {'nothing' if shape is None else kind.name}, expected text or numbers"
+            )
+        count = prod(shape)
+        if count * kind.size > cursor.left:
+            raise cursor.corrupt(f"the attribute needs {count * kind.size} bytes, {cursor.left} are there")
+        limit = self._source.limits.attribute_bytes
+        if count * kind.size > limit:
+            raise cursor.unsafe(f"the attribute has {count * kind.size} bytes, the limit is {limit}")
+        self._spend(count * kind.size, cursor)
+        if kind.kind == "number":
+            array = as_array(cursor.take(count * kind.size), kind, shape)
+            return array.copy() if shape else array.item()
+        if len(shape) > 1:
+            raise cursor.unsupported(f"the attribute holds strings of shape {shape}, expected a list")
+        read = self._vlen_string if kind.kind == "vlen string" else self._fixed_string
+        texts = [read(cursor, kind, name) for _ in range(count)]
+        return texts if shape else texts[0]
+
+    def _fixed_string(self, cursor: Cursor, kind: DataType, name: str) -> str:
+        raw = bytes(cursor.take(kind.size))
+        if kind.padding == 0:
+            raw = raw.split(b"\0", 1)[0]
+        return _text(raw.rstrip(b" " if kind.padding == 2 else b"\0"), cursor)
+
+    def _vlen_string(self, cursor: Cursor, kind: DataType, name: str) -> str:
+        self._source.step(cursor.where)
+        length, address, index = cursor.fields(_VLEN)
+        if length == 0:
+            return ""
+        limits = self._source.limits
+        limit = limits.json_bytes if name in _JSON_ATTRIBUTES else limits.attribute_bytes
+        if length > limit:
+            raise cursor.unsafe(f"a string has {length} bytes, the limit is {limit}")
+        self._spend(length, cursor)
+        raw = self._heap.get(address, index, cursor.where)
+        if length > len(raw):
+            raise cursor.corrupt(f"a string has {length} bytes, the heap holds {len(raw)}")
+        return _text(bytes(raw[:length]).rstrip(b"\0"), cursor)
+
+    def _spend(self, size: int, cursor: Cursor) -> None:
+        self._source.decoded -= size
+        if self._source.decoded < 0:
+            raise cursor.unsafe("the attributes together are several times larger than the file")
+
+
+def _text(raw: bytes, cursor: Cursor) -> str:
+    if b"\0" in raw:
+        raise cursor.corrupt("a string has a NUL inside")
+    return decode_name(raw, cursor, "string")
+
+
+def _read_head(cursor: Cursor) -> _Parts:
+    version, flags, *sizes = cursor.fields(_ATTRIBUTE)
+    if version not in (1, 2, 3):
+        raise cursor.corrupt(f"an attribute has version {version}, expected 1, 2 or 3")
+    if version > 1 and flags & ~1:
+        raise cursor.unread("an attribute shares its shape with other objects")
+    if version == 3:
+        cursor.skip(1)
+    limit = cursor.source.limits.name_length
+    if sizes[0] > limit:
+        raise cursor.unsafe(f"an attribute's name has {sizes[0]} bytes, the limit is {limit}")
+    padding = 7 if version == 1 else 0
+    raw = cursor.take(sizes[0])
+    name = decode_name(bytes(raw).rstrip(b"\0"), cursor, "name of an attribute")
+    if not name or "\0" in name:
+        raise cursor.corrupt("an attribute has no proper name")
+    cursor.skip(-sizes[0] & padding)
+    type_at = cursor.at
+    cursor.skip(sizes[1] + (-sizes[1] & padding))
+    space_at = cursor.at
+    cursor.skip(sizes[2] + (-sizes[2] & padding))
+    return _Parts(name, type_at, space_at, cursor.at, cursor.end, version > 1 and bool(flags & 1))
