@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeVar
 
 from kerastorch.errors import LoadError, UnsafeFileError, quote
 
-from . import _hdf5, _zip
+from . import _hdf5_superblock, _zip
 from ._bytes import Bytes, Held, OnDisk
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._limits import Limits
@@ -19,7 +19,7 @@ from .opening import open_file
 _WEIGHTS = "model.weights.h5"
 _READ = ("config.json", "metadata.json", _WEIGHTS)
 _T = TypeVar("_T")
-_KINDS = {_zip.SIGNATURE: "zip", _hdf5.SIGNATURE[:4]: "hdf5"}
+_KINDS = {_zip.SIGNATURE: "zip", _hdf5_superblock.SIGNATURE[:4]: "hdf5"}
 
 
 @contextmanager
