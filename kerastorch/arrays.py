@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +12,25 @@ from torch import Tensor
 
 from .errors import ArgumentError, quote
 from .structure import map_structure
+
+_NUMBERS = (np.ndarray, np.generic, list, tuple, int, float)
+_F = TypeVar("_F", bound=Callable[..., Tensor])
+
+
+def of_arrays_too(function: _F) -> _F:
+    """Let a function of a tensor take arrays, numbers and lists of them, as in Keras: they become tensors.
+
+    Args:
+        function: A function whose first argument is a tensor. Whatever else it is called on, it is handed on as it is.
+    """
+
+    @functools.wraps(function)
+    def taking(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if isinstance(x, _NUMBERS):
+            x = torch.as_tensor(x)
+        return function(x, *args, **kwargs)
+
+    return taking  # type: ignore[return-value]
 
 
 def without_table(x: Any, where: str) -> Any:

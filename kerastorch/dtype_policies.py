@@ -17,6 +17,7 @@ _namespace = _Namespace(
     globals(),
     absent={
         **dict.fromkeys(("QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "GPTQDTypePolicy"), _QUANTIZED),
+        **dict.fromkeys(("AWQDTypePolicy", "Int4DTypePolicy"), _QUANTIZED),
         "DTypePolicyMap": _MAPS,
     },
 )

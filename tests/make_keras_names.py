@@ -17,14 +17,14 @@ from kerastorch import namespaces
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "keras_names.md"
 NAMESPACES = (
     "layers", "models", "ops", "initializers", "regularizers", "constraints", "activations", "utils", "random",
-    "saving", "backend", "preprocessing",
+    "saving", "backend", "preprocessing", "losses", "metrics", "optimizers", "callbacks", "dtype_policies",
 )  # fmt: skip
 _HEAD = """# Keras's names
 
-Every public name of Keras {version} around layers and models, by namespace: those that are in kerastorch, under the
-same name and in the same place (`keras.layers.LSTM` is `kerastorch.layers.LSTM`), and those that are left out, with
-what to use. A name that is left out can be imported where the page says what to use; its use raises `UnsupportedError`
-with that text. [porting.md](porting.md) says what stands for functions of Keras 2 and TensorFlow.
+Every public name of Keras {version} around layers, models and trainings, by namespace: those that are in kerastorch,
+under the same name and in the same place (`keras.layers.LSTM` is `kerastorch.layers.LSTM`), and those that are left
+out, with what to use. A name that is left out can be imported where the page says what to use; its use raises
+`UnsupportedError` with that text. [porting.md](porting.md) says what stands for functions of Keras 2 and TensorFlow.
 `tests/make_keras_names.py` makes this page from the Keras that is installed, and a test holds it.
 
 {here} of {count} names are here.

@@ -98,6 +98,17 @@ def test_values_are_those_of_the_definition(name: str, rng: np.random.Generator)
     assert_each_close(single, FORMULAS[name](x))
 
 
+@pytest.mark.parametrize("name", sorted(FORMULAS))
+def test_arrays_and_lists(name: str, rng: np.random.Generator) -> None:
+    """What numpy holds becomes a tensor of its dtype, as in Keras; numbers of Python become float32."""
+    x, function = points(rng), activations.get(name)
+    for given, dtype in ((x, torch.float64), (x.astype("float32"), torch.float32), (x.tolist(), torch.float32)):
+        out = function(given)  # type: ignore[arg-type]
+        assert out.dtype == dtype
+        assert torch.equal(out, function(torch.tensor(x, dtype=dtype)))
+    assert torch.equal(activations.relu(np.array([-2, 3])), torch.tensor([0, 3]))  # type: ignore[arg-type]
+
+
 def test_the_two_meanings_of_hard_sigmoid_are_told_apart(rng: np.random.Generator) -> None:
     x = points(rng)
     with pytest.raises(AssertionError):

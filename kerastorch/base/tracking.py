@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor, nn
 
+from ..activations import linear
 from ..errors import ArgumentError, quote
 from .free_names import is_free, release, take
 from .torch_module import TorchModule
@@ -22,6 +23,8 @@ from .variable import Variable
 from .weight_tensors import WeightBuffer
 
 _clock = itertools.count()
+# Attributes of built-in layers that are called: None stands for no function there, as in Keras.
+_FUNCTIONS = ("activation", "recurrent_activation")
 
 
 class Container(nn.Module):
@@ -248,6 +251,8 @@ class Tracking(TorchModule):
         ):
             super().__setattr__(name, value)
         else:  # as torch does in the end, after many questions: a layer has dozens of these
+            if value is None and name in _FUNCTIONS and name in getattr(type(self), "CONFIG", ()):
+                value = linear
             object.__setattr__(self, name, value)
 
     def _track(self, name: str, value: Any) -> Any:

@@ -154,3 +154,42 @@ def test_a_built_in_layer_needs_a_shape() -> None:
     with pytest.raises(ShapeError, match=r"Dense .*: build: expected the shape of its input, .* got None"):
         layers.Dense(2).build(None)
     assert layers.Dense(2, dtype=np.float64).dtype == layers.Dense(2, dtype=np.dtype("float64")).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("Dense", {}),
+        ("EinsumDense", {"equation": "abc,cd->abd", "output_shape": (None, 3)}),
+        ("Conv1D", {"kernel_size": 2}),
+        *[(name, {}) for name in ("SimpleRNN", "LSTM", "GRU")],
+    ],
+)
+def test_an_activation_that_is_taken_away(name: str, config: dict[str, Any]) -> None:
+    """`layer.activation = None`, by which a model loses its softmax, is no activation, as in Keras."""
+    size: dict[str, Any] = {} if name == "EinsumDense" else {"filters" if name == "Conv1D" else "units": 3}
+    functions = {} if name in ("Dense", "EinsumDense", "Conv1D", "SimpleRNN") else {"recurrent_activation": None}
+    layer, x = getattr(layers, name)(**size, **config), torch.randn(2, 5, 4)
+    bare = getattr(layers, name)(**size, **config, activation=None, **functions)
+    layer.build((None, 5, 4))
+    bare.build((None, 5, 4))
+    bare.set_weights(layer.get_weights())
+    before = layer(x)
+    for attribute in ("activation", *functions):
+        setattr(layer, attribute, None)
+    assert torch.equal(layer(x), bare(x))
+    assert layer.get_config()["activation"] == "linear"
+    if name in ("SimpleRNN", "LSTM", "GRU"):
+        assert not torch.equal(layer(x), before)
+
+
+def test_an_activation_of_ones_own_layer_stays_none() -> None:
+    class Own(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.activation = None
+
+        def call(self, x: torch.Tensor) -> torch.Tensor:
+            return x if self.activation is None else x + 1
+
+    assert torch.equal(Own()(torch.ones(2)), torch.ones(2))
