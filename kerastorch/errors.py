@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from numbers import Number
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 
 class KerasTorchError(Exception):
@@ -118,6 +118,18 @@ class MissingKerasError(RecordingError):
 
 class SaveError(OSError, KerasTorchError, ValueError):
     """A file cannot be written; what stood there before is unchanged."""
+
+
+_E = TypeVar("_E", bound=KerasTorchError)
+
+
+def placed(error: _E, place: str) -> _E:
+    """The same error, of its class and with its attributes, whose message begins with the place that it is about."""
+    message = f"{place}: {error}"
+    made = type(error).__new__(type(error), message)
+    made.args = (message,)
+    made.__dict__.update(error.__dict__)
+    return made
 
 
 def attribute(getter: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -15,6 +15,7 @@ from .errors import (
     MissingLayersError,
     UnsafeFileError,
     UnsupportedFileError,
+    placed,
     quote,
 )
 from .files import Archive, Limits
@@ -101,12 +102,10 @@ def with_file(name: str, make: Callable[[], _T], kept: type[KerasTorchError] | N
     """Run `make`; an error that does not know the file yet gets its name, and is about the file unless `kept`."""
     try:
         return make()
-    except MissingLayersError as error:
-        raise MissingLayersError(f"{name}: {error}", error.missing) from None
     except LoadError as error:
         if str(error).startswith(name):
             raise
-        raise type(error)(f"{name}: {error}") from error
+        raise placed(error, name) from error
     except KerasTorchError as error:
         kind = kept if kept is not None and isinstance(error, kept) else UnsupportedFileError
         raise kind(f"{name}: {error}") from error

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..errors import KerasTorchError
+from ..errors import KerasTorchError, placed
 from ._loading import add_file
 from ._printing import make_console, print_table, shown
 from ._skeleton import skeleton
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             try:
                 reading = read_config(archive.config, archive.keras_version, archive.backend, partly=True)
             except KerasTorchError as error:
-                raise type(error)(f"{shown(options.file)}: {error}") from error
+                raise placed(error, shown(options.file)) from error
             console.print(f"  written by  {reading.writer}")
             for rule in reading.rules:
                 console.print(f"  rule        {shown(rule.layer)}: {shown(rule.text)}")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, placed, quote
 
 from ._hdf5 import Group
 from ._limits import Limits
@@ -108,7 +108,7 @@ def read_shards(
         try:
             parts[shard] = open_shard(shard)
         except LoadError as error:
-            raise type(error)(f"{name}: shard {quote(shard)} of {len(index.shards)} cannot be used: {error}") from error
+            raise placed(error, f"{name}: shard {quote(shard)} of {len(index.shards)} cannot be used") from error
     held: dict[str, set[str]] = {}
     total = 0
     for shard, (root, _) in parts.items():

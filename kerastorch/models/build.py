@@ -15,7 +15,7 @@ from ..base.graph import SymbolicTensor
 from ..base.layer import REGISTRY, Layer
 from ..base.shape_inference import infer_output_shape
 from ..dtypes import any_dtype
-from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, placed, quote
 from ..layers.core.operation import Operation
 from ..layers.core.wrapped import Lambda
 from ..spec import Call, Constant, GivenObject, LayerSpec, ModelSpec, TensorRef, map_refs
@@ -115,7 +115,7 @@ def _make(spec: LayerSpec | ModelSpec, making: Making, bare: bool) -> Any:
     try:
         layer = cls.from_config({**config, "name": spec.name})
     except (ArgumentError, UnsupportedError, ShapeError) as error:
-        raise type(error)(f"layer {quote(spec.name)} ({spec.class_name}): {error}") from error
+        raise placed(error, f"layer {quote(spec.name)} ({spec.class_name})") from error
     if not spec.trainable:
         layer.trainable = False
     return layer
@@ -138,7 +138,7 @@ def _given_layer(spec: LayerSpec, making: Making, bare: bool) -> Any:
     try:
         return making.given.layer_for(spec, config, bare)
     except (ArgumentError, UnsupportedError, ShapeError) as error:
-        raise type(error)(f"layer {quote(spec.name)} ({spec.class_name}): {error}") from error
+        raise placed(error, f"layer {quote(spec.name)} ({spec.class_name})") from error
 
 
 def _own_model(spec: LayerSpec, making: Making) -> Model:
@@ -237,7 +237,7 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
     try:
         return layer(*args, **kwargs)
     except (ArgumentError, ShapeError) as error:
-        raise type(error)(f"in the call of layer {quote(layer.name)}: {error}") from error
+        raise placed(error, f"in the call of layer {quote(layer.name)}") from error
 
 
 def _check_tensors(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
