@@ -19,6 +19,7 @@ from kerastorch.errors import (
 from ._bytes import OpenFile
 from ._limits import Limits
 from ._recognise import describe_folder
+from .permissions import read_advice
 
 _PIECE = 1 << 24  # bytes of a stream that are read at once
 
@@ -85,9 +86,8 @@ def open_file(path: str, follow: bool = True) -> OpenFile:
         raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UnreadableFileError(
-            f"{name}: the file cannot be opened ({reason}). Check the path and the permissions."
-        ) from None
+        advice = read_advice(error, path) if isinstance(error, OSError) else "Check the path."
+        raise UnreadableFileError(f"{name}: the file cannot be opened ({reason}). {advice}") from None
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):

@@ -5,46 +5,48 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 
 from kerastorch.errors import SaveError, quote
 
+from .permissions import is_protected, protected, write_advice
+from .unfinished import unfinished
+
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+def replacing(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[str]:
     """Yield the name of a new file beside `path`; when the block ends well, it takes the place of `path` in one step.
 
     Until then, and if the block fails or the process is killed, `path` is what it was. A link stays a link: what it
-    leads to is replaced.
+    leads to is replaced. What a killed process has left is taken away by the next one, see `unfinished`.
 
     Raises:
         SaveError: The place cannot be written to, or holds something that is no regular file.
     """
-    shown = quote(os.fsdecode(path))
-    if "\0" in os.fsdecode(path):
+    given = os.fsdecode(path)
+    shown = quote(given)
+    if "\0" in given:
         raise SaveError(f"{shown}: cannot be written (a path holds no null bytes). Check the path.")
-    target = os.path.realpath(os.fsdecode(path))
+    target = os.path.realpath(given)
     mode = _mode_for(target, shown)
-    folder, name = os.path.split(target)
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
-    except OSError as error:
-        what = "the permissions of the folder" if isinstance(error, PermissionError) else "that the folder exists"
-        raise SaveError(f"{shown}: cannot be written ({error.strerror or error}). Check {what}.") from None
-    os.close(descriptor)
-    try:
-        yield temporary
-        os.chmod(temporary, mode)
-        _to_disk(temporary)
-        os.replace(temporary, target)
-        _to_disk(folder)
-    except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise SaveError(f"{shown}: cannot be written ({error.strerror or error}); nothing was changed.") from error
-        raise
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(unfinished(target))
+        except OSError as error:
+            raise _refusal(shown, error, target) from None
+        try:
+            yield made.path
+            os.chmod(made.path, mode)
+            _to_disk(made.path)
+            made.move_to(target)
+            _to_disk(os.path.dirname(target))
+        except OSError as error:
+            raise _refusal(shown, error, target, "; nothing was changed") from error
+
+
+def _refusal(shown: str, error: OSError, target: str, outcome: str = "") -> SaveError:
+    reason = error.strerror or error
+    return SaveError(f"{shown}: cannot be written ({reason}){outcome}. {write_advice(error, target)}")
 
 
 def _mode_for(target: str, shown: str) -> int:
@@ -55,10 +57,14 @@ def _mode_for(target: str, shown: str) -> int:
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _refusal(shown, error, target) from None
+    except ValueError as error:
         raise SaveError(f"{shown}: cannot be written ({error}). Check the path.") from None
     if not stat.S_ISREG(state.st_mode):
         raise SaveError(f"{shown}: this is a folder, a pipe or a device; give the path of a file.")
+    if is_protected(target):
+        raise SaveError(f"{shown}: this file is protected from being written to. {protected(target)}")
     return stat.S_IMODE(state.st_mode)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ..errors import ArgumentError, SaveError, quote
+from ..files.permissions import write_advice
+from ..files.unfinished import unfinished
 from .building import to_torch
 from .example import recorded_example
 from .module_text import ModuleText
@@ -91,21 +91,20 @@ def _write(target: Path, files: dict[str, bytes]) -> None:
     """Write all files or none: into a new folder beside the target, which then takes its place."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent))
+        with unfinished(str(target), is_folder=True) as made:
+            temporary = Path(made.path)
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o777 & ~mask)
+            for name, content in files.items():
+                (temporary / name).write_bytes(content)
+            if target.is_dir():
+                for name in files:
+                    os.replace(temporary / name, target / name)
+            else:
+                made.move_to(str(target))
     except OSError as error:
-        raise SaveError(f"{quote(str(target))}: cannot be written ({error.strerror or error}).") from error
-    try:
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o777 & ~mask)
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
-        if target.is_dir():
-            for name in files:
-                os.replace(temporary / name, target / name)
-        else:
-            os.replace(temporary, target)
-    except OSError as error:
-        raise SaveError(f"{quote(str(target))}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        reason = error.strerror or error
+        raise SaveError(
+            f"{quote(str(target))}: cannot be written ({reason}). {write_advice(error, str(target))}"
+        ) from error
