@@ -71,6 +71,31 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
         yield from _links(open_hdf5(archive.open(_WEIGHTS), inner, limits), inner, f"{_WEIGHTS}: ")
 
 
+def configs_in(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    """The text of every config in a zip archive or an HDF5 file, also where nothing else of it can be read.
+
+    Other loaders make the layers of a config before they come to the weights.
+
+    Args:
+        data: The content of the file.
+        name: What to call it in messages.
+        limits: The bounds.
+
+    Yields:
+        Where it stands, and its text.
+    """
+    if kind_of(bytes(data.read(0, min(data.size, 4)))) == "zip":
+        archive = _zip.Archive(data, name, limits)
+        if "config.json" in archive.members:
+            yield "config.json", bytes(archive.read("config.json", limits.json_bytes))
+        return
+    attributes = open_hdf5(data, name, limits).attrs
+    for key in ("model_config", "training_config"):
+        text = attributes.get(key)
+        if isinstance(text, str):
+            yield key, text.encode("utf-8", "surrogatepass")
+
+
 def _links(root: Group, name: str, before: str) -> Iterator[tuple[str, str]]:
     """Every link and array of an HDF5 file that leads elsewhere. Iterative; each group is looked into once."""
     stack, seen = [root], {root.address}

@@ -33,6 +33,8 @@ _LIBRARIES = frozenset(
     tensorflow tensorflow_core numpy torch torchvision jax jaxlib flax scipy h5py absl pandas sklearn joblib dill
     cloudpickle pip setuptools pkg_resources wheel distutils yaml requests urllib3 google grpc tensorboard optree
     rich namex ml_dtypes IPython nt posix imp commands urllib2 cPickle PIL cv2 six psutil ray mlflow wandb
+    __builtin__ asynchat asyncore smtpd aifc audioop cgi cgitb chunk crypt imghdr mailcap msilib nis nntplib ossaudiodev
+    pipes sndhdr spwd sunau telnetlib uu xdrlib lib2to3 binhex formatter macpath popen2 md5 sha
     """.split()  # noqa: SIM905
 )
 _OLD_BUILTINS = frozenset({"execfile", "apply", "reload", "file", "raw_input", "unicode"})
@@ -227,21 +229,22 @@ def _danger(name: str, module: Any, function: bool) -> str | None:
     """Why it is not safe to take that name out of that module; None if it is, or is left to the caller's own code."""
     if isinstance(module, str) and _PATH_MODULE.search(module):
         return "its module is a path"
-    parts = module.split(".") if isinstance(module, str) and module else []
-    if not parts or parts == ["builtins"]:
-        if _DOTTED.fullmatch(name) and not compat.is_own({"module": name}):
-            parts = name.split(".")
-        elif parts and (hasattr(builtins, name) or name in _OLD_BUILTINS):
+    stated = module.split(".") if isinstance(module, str) and module else []
+    dotted = name.split(".") if _DOTTED.fullmatch(name) else [name]
+    if stated in ([], ["builtins"], ["__builtin__"]):
+        if stated and (hasattr(builtins, name) or name in _OLD_BUILTINS):
             return "a builtin of Python, which a loader would call"
-    if not parts or parts == ["builtins"]:
-        return None
-    if compat.is_own({"module": ".".join(parts)}):
+        stated = []
+    for parts in ([*stated, *dotted[:-1]], dotted[:-1]):
+        if not parts:
+            continue
+        if not compat.is_own({"module": parts[0]}) and not compat.is_own({"module": ".".join(parts)}):
+            if parts[0] in sys.stdlib_module_names or parts[0] in _LIBRARIES:
+                return f"{parts[0]} is no part of Keras: a loader would import it and take that name out of it"
+            continue
         utility = not _UTILITIES.isdisjoint(parts[1:])
         if function:
-            utility = utility or name in _FUNCTIONS or not _LOADERS.isdisjoint(parts[1:])
-        if utility and name not in _IN_UTILITIES:
+            utility = utility or dotted[-1] in _FUNCTIONS or not _LOADERS.isdisjoint(parts[1:])
+        if utility and dotted[-1] not in _IN_UTILITIES:
             return "a utility of Keras, which is no layer: a loader would call it"
-        return None
-    if parts[0] in sys.stdlib_module_names or parts[0] in _LIBRARIES:
-        return f"{parts[0]} is no part of Keras: a loader would import it and take that name out of it"
     return None

@@ -18,7 +18,7 @@ from ..errors import (
     quote,
 )
 from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
-from ..files.contents import foreign_parts, is_pickle, kind_of, open_bytes, shown_path
+from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, open_bytes, shown_path
 from ..files.strict_json import parse_json
 from .folders import Walk, may_be_model
 from .other_files import in_folder, in_json, in_yaml, reason, refused
@@ -149,7 +149,8 @@ def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
             return _made(name, "", [Finding(UNSAFE, what, "", reason(error, name))])
         return _judge_text(name, source, limits, error)
     except UnsafeFileError as error:
-        return _made(name, "", [*_beside(source, name, limits), Finding(UNSAFE, "file", "", reason(error, name))])
+        said = [Finding(UNSAFE, "file", "", reason(error, name))]
+        return _made(name, "", [*_beside(source, name, limits), *_in_configs(source, name, limits), *said])
     except LoadError as error:
         return _judge_text(name, source, limits, error)
 
@@ -170,6 +171,18 @@ def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]
                 yield Finding(UNSAFE, "link" if "link" in why else "foreign part", where, why)
     except LoadError:
         return  # said by who opens it
+
+
+def _in_configs(source: str | bytes, name: str, limits: Limits) -> list[Finding]:
+    """What is not safe in the configs of a file that the loader does not open."""
+    found: list[Finding] = []
+    try:
+        with open_bytes(source) as data:
+            for where, text in configs_in(data, name, limits):
+                found += in_json(text, where, limits)
+    except LoadError:
+        pass  # said by who opens it
+    return found
 
 
 def _judge_archive(archive: Archive, stream: Any, limits: Limits) -> Iterator[Finding]:
@@ -281,7 +294,8 @@ def _judge_text(name: str, source: str | bytes, limits: Limits, error: LoadError
         return _judge_json(name, text, limits, error)
     said = str(error)
     form = next((kind for word, kind in _FORMATS if word in said), "")
-    findings = [*in_yaml(text)] if form == "YAML" or b"!!python/" in text else []
+    findings = _in_configs(source, name, limits) if kind_of(head) else []
+    findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []
     return _made(name, form, [*findings, refused(error, name, form or "file")])
 
 

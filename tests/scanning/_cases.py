@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 from _hostile import (
     CODE,
@@ -51,6 +54,22 @@ def _old(name: str, says: str, status: int = 3, **config: object) -> Case:
 
 
 _NESTED = layer("TimeDistributed", layer=layer("Lambda", function=LAMBDA))
+
+
+def with_layer_text() -> bytes:
+    """The config of a model with a Lambda."""
+    with zipfile.ZipFile(io.BytesIO(with_layer(layer("Lambda", function=LAMBDA)))) as archive:
+        return archive.read("config.json")
+
+
+def bad_legacy(path: Path) -> bytes:
+    """A full-model .h5 file with a Lambda, of which the weights are not there."""
+    legacy(old_lambda(function=[CODE], function_type="lambda"), path)
+    with h5py.File(path, "a") as file:
+        file["model_weights"].attrs["layer_names"] = [b"gone"]
+    return path.read_bytes()
+
+
 _MODEL = layer("Sequential", "keras", layers=[layer("Dense", units=2, kernel_initializer=LAMBDA)])
 _PY_FUNC = {"name": "evil", "op": "PyFunc", "input": ["x"], "attr": {}}
 
@@ -87,6 +106,12 @@ REFERENCES = [
     _keras("a dtype", lambda: dense(dtype=layer("run", "runpy", path_name="x")), 3, "runpy is no part"),
     _keras("a dotted class", lambda: with_layer(layer("os.system", None)), 3, "os is no part"),
     _keras("a registered name", lambda: with_layer(layer("A", "b", "posix.system")), 3, "posix is no part"),
+    _keras(
+        "a dotted function", lambda: dense(activation=_function("keras", "utils.get_file")), 3, "a utility of Keras"
+    ),
+    _keras("a dotted builtin", lambda: dense(activation=_function("builtins", "os.system")), 3, "os is no part"),
+    _keras("keras around os", lambda: dense(activation=_function("keras.layers", "os.system")), 3, "os is no part"),
+    _keras("an old module", lambda: with_layer(layer("A", "telnetlib")), 3, "telnetlib is no part"),
     _keras("a path", lambda: with_layer(layer("A", "../evil")), 3, "its module is a path"),
     _keras("a loss", lambda: compiled(loss=OS_SYSTEM), 3, "os is no part"),
     _keras("a metric", lambda: compiled(metrics=[OS_SYSTEM]), 3, "os is no part"),
@@ -138,6 +163,14 @@ PATHS = [
     _keras("a URL of one's own", lambda: with_layer(layer("KerasLayer", "hub", handle="https://a.b/c")), 3, "a URL"),
 ]
 FILES = [
+    _keras("no weights", lambda: packed({"config.json": with_layer_text()}), 3, "Python code"),
+    _keras(
+        "bad weights",
+        lambda: packed({**members(), "model.weights.h5": b"x", "config.json": with_layer_text()}),
+        3,
+        "Python code",
+    ),
+    Case("bad weights.h5", bad_legacy, 3, "Python code"),
     Case("link.keras", lambda path: zipped_link(), 3, "is a link or a device"),
     Case("up.keras", lambda path: packed({**members(), "../x": b"x"}), 3, "a member is called '../x'"),
     Case("absolute.keras", lambda path: packed({**members(), "/x": b"x"}), 3, "a member is called '/x'"),
