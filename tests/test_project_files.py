@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Files that say what is there now; `docs/mutants.md` and the changelog tell of a past day.
-NOW = ["Makefile", "README.md", "CONTRIBUTING.md", "pyproject.toml"]
+NOW = ["Makefile", "README.md", "CONTRIBUTING.md", "SECURITY.md", "pyproject.toml"]
 NOW += sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md") if page.name != "mutants.md")
 # What a command writes on a machine with a GPU.
 WRITTEN_LATER = {"benchmarks/results/gpu-check.md", "benchmarks/results/speed-cuda.json"}

@@ -17,7 +17,7 @@ from .report import REFUSED, UNSAFE, Finding
 _LONGEST = 400  # characters of a reason
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 # Operations in the graph of a SavedModel that touch files, or run Python.
-_OPERATIONS = re.compile(rb"\n[\x01-\x40]?[^\n\x00-\x1f]{0,200}(EagerPyFunc|PyFuncStateless|PyFunc|ReadFile|WriteFile)")
+_OPERATIONS = re.compile(rb"\x12.(EagerPyFunc|PyFuncStateless|PyFunc|ReadFile|WriteFile)", re.DOTALL)
 _CODE = re.compile(rb'"class_name": ?"(Lambda|__lambda__|TFSMLayer|TorchModuleWrapper)"')
 _YAML = re.compile(rb"!!python/[\w/:.]+")
 _YAML_CODE = re.compile(rb"class_name:\s*['\"]?(Lambda|__lambda__)\b|function_type:\s*['\"]?lambda\b")

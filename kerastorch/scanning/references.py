@@ -61,6 +61,7 @@ _URL = re.compile(
     r"(https?|ftps?|file|gs|s3|hdfs|hf|gcs|az|abfss?|webhdfs|viewfs|smb|kaggle|data)://?[^\s]", re.IGNORECASE
 )
 _PATH_MODULE = re.compile(r"[/\\:~]|\.\.|\0")
+_NAMED_PATH = re.compile(r"^[/~]|^[A-Za-z]:|\\|(^|/)\.\.(/|$)|\0")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _OWN = "a class or function of one's own"
 _CODE = "Python code that stands in the file"
@@ -136,6 +137,9 @@ def _judge(value: Mapping[str, Any], where: str, owner: Mapping[str, Any]) -> It
     name, module, config = value.get("class_name"), value.get("module"), value.get("config")
     if isinstance(name, str):
         yield from _judge_class(value, name, module, config, where, owner)
+    called = _layer(value)
+    if isinstance(name, str) and _NAMED_PATH.search(called):
+        yield _unsafe(called, where, "a name that is a path, under which Keras puts files of a layer", owner)
     for key, kind in value.items():
         # Keras 1 and 2 say beside a function what it is: code, or a name and a module.
         if not isinstance(key, str) or not key.endswith("_type") or not isinstance(kind, str):

@@ -158,6 +158,8 @@ PATHS = [
     _keras("words", lambda: with_layer(layer("StringLookup", vocabulary="/etc/passwd")), 3, "vocabulary is a path"),
     _keras("whole words", lambda: with_layer(layer("IntegerLookup", vocabulary="../x")), 3, "vocabulary is a path"),
     _keras("text", lambda: with_layer(layer("TextVectorization", idf_weights="/etc/x")), 3, "idf_weights is a path"),
+    _keras("a name", lambda: dense(name="../../x"), 3, "a name that is a path"),
+    _keras("an absolute name", lambda: with_layer(layer("Dense", name="/tmp/x", units=1)), 3, "a name that is a path"),
     _keras("a URL", lambda: with_layer(layer("StringLookup", vocabulary="http://a.b/c")), 3, "a URL"),
     _keras("a bucket", lambda: dense(units="gs://a/b"), 3, "a URL"),
     _keras("a URL of one's own", lambda: with_layer(layer("KerasLayer", "hub", handle="https://a.b/c")), 3, "a URL"),

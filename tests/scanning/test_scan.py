@@ -155,6 +155,8 @@ def test_folders_that_are_one_model(tmp_path: Path) -> None:
         (unpacked / name).write_bytes(content)
     report = kt.scan(tmp_path)
     assert {Path(file.path).name: file.status for file in report.files} == {"saved": 4, "unpacked": 4}
+    (saved / "saved_model.pb").write_bytes(b"\x08\x01\x12\x0a\x0a\x01f\x12\x08ReadFile")
+    assert "ReadFile at saved_model.pb: an operation of TensorFlow" in str(kt.scan(saved))
     (saved / "keras_metadata.pb").write_bytes(b'\n\x10{"class_name": "Lambda", "config": {}}')
     config = json.loads((unpacked / "config.json").read_text())
     config["config"]["layers"][-1]["config"]["activation"] = {"module": "os", "class_name": "function", "config": "x"}

@@ -1,0 +1,78 @@
+"""Neither a scan nor a load runs, imports, opens or fetches what a file names: Python's own audit of the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from _cases import CASES
+
+# What a process does under the eyes of `sys.addaudithook`, once every module that the errors need is imported.
+AUDITED = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from pathlib import Path
+import kerastorch as kt
+from kerastorch.errors import KerasTorchError
+
+folder = Path(sys.argv[1])
+files = sorted(folder.iterdir())
+
+def use(path):
+    for call in (kt.scan, kt.load_model, lambda p: kt.model_from_json(p.read_text())):
+        if call in (kt.scan, kt.load_model) or path.suffix == ".json":
+            try:
+                call(path)
+            except KerasTorchError:
+                pass
+
+def use_all():
+    kt.scan(folder)
+    for path in files:
+        use(path)
+
+use_all()  # imports what comes with the first error of each kind
+seen, watching = [], True
+FORBIDDEN = ("import", "exec", "compile", "marshal.", "pickle.", "os.system", "os.exec", "os.fork", "os.posix_spawn",
+             "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate",
+             "subprocess.", "socket.", "urllib.", "http.", "ftplib.", "shutil.", "tempfile.", "webbrowser.",
+             "ctypes.dlopen")
+
+def hook(event, arguments):
+    if not watching:
+        return
+    if event == "open":
+        path = str(arguments[0])
+        if not path.startswith(str(folder)) or (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")):
+            seen.append([event, path])
+    elif event.startswith(FORBIDDEN):
+        seen.append([event, repr(arguments)[:200]])
+
+sys.addaudithook(hook)
+use_all()
+watching = False
+print(json.dumps(seen))
+if len(sys.argv) > 2:  # a planted fault is seen
+    watching = True
+    open("/etc/hostname").close(); exec("pass")
+    watching = False
+    print(len(seen))
+"""
+
+
+def audited(folder: Path, *more: str) -> list[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", AUDITED, str(folder), *more], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split("\n")[:-1]
+
+
+def test_nothing_of_any_hostile_file_is_run(tmp_path: Path) -> None:
+    for number, case in enumerate(CASES):
+        path = tmp_path / f"{number:03} {case.name}"
+        path.write_bytes(case.make(path))
+    seen, planted = audited(tmp_path, "plant")
+    assert seen == "[]"
+    assert int(planted) >= 2
