@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
-from kerastorch.errors import LoadError, UnsafeFileError, quote
+from kerastorch.errors import LoadError, UnsafeFileError
 
-from . import _hdf5_superblock, _zip
+from . import _zip
 from ._bytes import Bytes, Held, OnDisk
 from ._hdf5 import Dataset, Group, open_hdf5
+from ._hdf5_superblock import find_hdf5
 from ._limits import Limits
 from ._recognise import is_pickle as is_pickle
+from .opening import name_of as name_of
 from .opening import open_file
+from .opening import read_stream as read_stream
 
 _WEIGHTS = "model.weights.h5"
 _READ = ("config.json", "metadata.json", _WEIGHTS)
 _T = TypeVar("_T")
-_KINDS = {_zip.SIGNATURE: "zip", _hdf5_superblock.SIGNATURE[:4]: "hdf5"}
 
 
 @contextmanager
@@ -43,9 +44,11 @@ def open_bytes(path: str | bytes) -> Iterator[Bytes]:
         file.close()
 
 
-def kind_of(head: bytes) -> str:
-    """Tell a zip archive ("zip") and an HDF5 file ("hdf5") by how they begin; "" is any other file."""
-    return _KINDS.get(head[:4], "")
+def kind_of(data: Bytes) -> str:
+    """Tell a zip archive ("zip") and an HDF5 file ("hdf5") by their beginnings; "" is any other file."""
+    if data.size >= 4 and bytes(data.read(0, 4)) == _zip.SIGNATURE:
+        return "zip"
+    return "" if find_hdf5(data) is None else "hdf5"
 
 
 def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str]]:
@@ -59,7 +62,7 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
     Yields:
         Where it stands, and what it is: links out of the file and arrays that stand in others, pickles.
     """
-    if kind_of(bytes(data.read(0, min(data.size, 4)))) == "hdf5":
+    if kind_of(data) == "hdf5":
         yield from _links(open_hdf5(data, name, limits), name, "")
         return
     archive = _zip.Archive(data, name, limits)
@@ -84,7 +87,7 @@ def configs_in(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, by
     Yields:
         Where it stands, and its text.
     """
-    if kind_of(bytes(data.read(0, min(data.size, 4)))) == "zip":
+    if kind_of(data) == "zip":
         archive = _zip.Archive(data, name, limits)
         if "config.json" in archive.members:
             yield "config.json", bytes(archive.read("config.json", limits.json_bytes))
@@ -128,11 +131,3 @@ def _tried(look: Callable[[], _T]) -> tuple[_T | None, UnsafeFileError | None]:
 def _bare(error: LoadError, name: str) -> str:
     """An error without the name of the file."""
     return str(error).removeprefix(f"{name}: ")
-
-
-def shown_path(path: str | os.PathLike[str] | bytes | BinaryIO) -> str:
-    """A path, or the name of a stream, as text."""
-    if isinstance(path, (str, bytes, os.PathLike)):
-        return os.fsdecode(path)
-    named = getattr(path, "name", "<stream>")
-    return named if isinstance(named, str) else quote(named)

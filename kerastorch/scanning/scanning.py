@@ -18,7 +18,7 @@ from ..errors import (
     quote,
 )
 from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
-from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, open_bytes, shown_path
+from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
 from .folders import Walk, may_be_model
 from .other_files import in_folder, in_json, in_yaml, reason, refused
@@ -80,20 +80,15 @@ def _check(path: Path | BinaryIO) -> None:
     except ValueError:  # a NUL
         there = False
     if not there:
-        raise MissingFileError(f"{shown_path(path)}: there is no such file or folder. Check the path.")
+        raise MissingFileError(f"{name_of(path)}: there is no such file or folder. Check the path.")
 
 
 def _scanned(path: Path | BinaryIO, walk: Walk, limits: Limits) -> Iterator[ScannedFile | None]:
     """Every file at a path; None for one of a folder that is no model."""
     if not isinstance(path, (str, bytes, os.PathLike)):
-        content = path.read()
-        if not isinstance(content, bytes):
-            raise ArgumentError(
-                f"scan: a stream that yields bytes is needed, this one yields {type(content).__name__}."
-            )
-        yield _judged(shown_path(path), content, limits)
+        yield _judged(name_of(path), bytes(read_stream(path, limits)), limits)
         return
-    shown = shown_path(path)
+    shown = os.fsdecode(path)
     if not os.path.isdir(shown):
         yield _judged(shown, shown, limits)
         return
@@ -104,10 +99,10 @@ def _scanned(path: Path | BinaryIO, walk: Walk, limits: Limits) -> Iterator[Scan
 def _in_folder(path: str, limits: Limits) -> ScannedFile | None:
     try:
         with open_bytes(path) as data:
-            head = bytes(data.read(0, min(data.size, 4096)))
+            head, kind = bytes(data.read(0, min(data.size, 4096))), kind_of(data)
     except LoadError:
-        head = b""
-    if not may_be_model(path, head, kind_of(head), is_pickle(head, path)):
+        head, kind = b"", ""
+    if not may_be_model(path, head, kind, is_pickle(head, path)):
         return None
     found = _judged(path, path, limits)
     # Text is of any kind, and arrays are of any use; they are a model where they say so.
@@ -286,15 +281,15 @@ def _judge_text(name: str, source: str | bytes, limits: Limits, error: LoadError
     """A file that is neither a zip archive nor HDF5: an architecture, or nothing that is read."""
     try:
         with open_bytes(source) as data:
-            head = bytes(data.read(0, min(data.size, 4096)))
-            text = b"" if kind_of(head) else bytes(data.read(0, min(data.size, limits.json_bytes + 1)))
+            kind = kind_of(data)
+            text = b"" if kind else bytes(data.read(0, min(data.size, limits.json_bytes + 1)))
     except LoadError:
-        head = text = b""
+        kind, text = "", b""
     if text.lstrip()[:1] == b"{":
         return _judge_json(name, text, limits, error)
     said = str(error)
     form = next((kind for word, kind in _FORMATS if word in said), "")
-    findings = _in_configs(source, name, limits) if kind_of(head) else []
+    findings = _in_configs(source, name, limits) if kind else []
     findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []
     return _made(name, form, [*findings, refused(error, name, form or "file")])
 
