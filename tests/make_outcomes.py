@@ -19,6 +19,7 @@ from _outcomes_checks import checks
 from _outcomes_convert import compiled_with, converted, summaries
 from _outcomes_examples import changed, constructed, examples
 from _outcomes_files import files
+from _outcomes_given import given
 from _outcomes_graphs import graphs
 from _outcomes_layers import called
 from _outcomes_matching import matched
@@ -38,6 +39,7 @@ def main() -> None:
             "readings": readings(),
             "operations": operations(),
             "graphs": graphs(),
+            "given": given(),
             "arguments": arguments(),
             "serialized": serialized(),
             "in_calls": in_calls(),
