@@ -28,6 +28,7 @@ from _outcomes_own import own
 from _outcomes_saved import saved
 from _outcomes_stated import stated
 from _outcomes_tables import operations
+from _outcomes_trained import in_training
 from _outcomes_wrappers import wrapped
 from make_goldens import pack
 
@@ -46,6 +47,7 @@ def main() -> None:
             "checks": checks(),
             "attention": attention(),
             "called": called(),
+            "in_training": in_training(),
             "wrapped": wrapped(),
             "in_cells": in_cells(),
             "changed": changed(),
