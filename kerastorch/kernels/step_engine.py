@@ -49,19 +49,29 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
     elements = weights[1].numel()
     if may_read(x) and compiled.pays(weights[1]):
         if kernel is fused_lstm:
-            return rows * elements <= _lstm_work()
+            outputs = rows * steps * weights[1].shape[1]
+            return rows * elements <= _lstm_work() and (outputs <= _lstm_outputs() or _trains(x, weights))
         if steps >= size_rules.COMPILED_STEPS and elements <= size_rules.WEIGHTS_OF_A_STEP * steps:
             most = _loop_work()
             return most is None or rows * weights[1].shape[1] ** 2 <= most
     if kernel is fused_lstm or steps < size_rules.LOOP_STEPS:
         return False
-    if torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights)):
+    if _trains(x, weights):
         return 0 < rows <= size_rules.LOOP_ROWS
     return rows * weights[1].shape[1] >= size_rules.LOOP_STATE or matrix_products.pays(rows, weights[1])
 
 
+def _trains(x: Tensor, weights: Sequence[Tensor]) -> bool:
+    return torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights))
+
+
 def _lstm_work() -> int:
     return size_rules.LSTM_WORK.get(native.level or "DEFAULT", size_rules.LSTM_WORK["DEFAULT"])
+
+
+def _lstm_outputs() -> int:
+    """The most numbers that compiled inference returns in all steps, where it is the faster one."""
+    return size_rules.LSTM_OUTPUTS.get(native.level or "DEFAULT", size_rules.LSTM_OUTPUTS["DEFAULT"])
 
 
 def _loop_work() -> int | None:
@@ -73,7 +83,8 @@ def where_faster(kernel: Kernel) -> str | None:
     """For which sizes the engine runs in the place of a kernel of torch; None for none."""
     if native.available and kernel is fused_lstm:
         return _with_shortfall(
-            f"on the CPU, in float32 and up to {_lstm_work()} multiplications a step, the compiled step loop is faster"
+            f"on the CPU, in float32 and up to {_lstm_work()} multiplications a step, in inference also up to "
+            f"{_lstm_outputs()} outputs (rows, steps and units multiplied), the compiled step loop is faster"
         )
     if native.available:
         return _with_shortfall(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 @pytest.fixture(autouse=True)
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 0)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", dict.fromkeys(size_rules.PRODUCT_WORK, 0))
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -95,7 +96,7 @@ def test_layers(cls: Any, config: dict[str, Any], recurrent_dropout: float, monk
 
 
 def test_small_products_and_other_dtypes_stay_with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 2**21)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", {matrix_products.BLAS: 2**21})
     assert matrix_products.pays(32, random(512, 128))
     assert not matrix_products.pays(31, random(512, 128))
     assert not matrix_products.pays(32, random(512, 128).double())
@@ -104,3 +105,30 @@ def test_small_products_and_other_dtypes_stay_with_torch(monkeypatch: pytest.Mon
         assert not matrix_products.pays(32, random(512, 128))
     finally:
         torch._C._set_mkldnn_enabled(True)
+
+
+@pytest.mark.parametrize(
+    ("mkl", "cpus", "identifier", "blas"),
+    [
+        (True, "processor\t: 0\nvendor_id\t: GenuineIntel\n", None, "MKL on Intel"),
+        (True, "processor\t: 0\nvendor_id\t: AuthenticAMD\n", None, "other"),
+        (False, "processor\t: 0\nvendor_id\t: GenuineIntel\n", None, "other"),
+        (True, None, "Intel64 Family 6 Model 167 Stepping 1, GenuineIntel", "MKL on Intel"),
+        (True, None, "AMD64 Family 25 Model 17 Stepping 1, AuthenticAMD", "other"),
+        (True, None, None, "other"),
+    ],
+)
+def test_whose_product_it_competes_with(
+    mkl: bool, cpus: str | None, identifier: str | None, blas: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """MKL takes all vector units of Intel's processors alone."""
+    file = tmp_path / "cpuinfo"
+    if cpus is not None:
+        file.write_text(cpus)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    monkeypatch.setattr(matrix_products, "CPUS", file)
+    monkeypatch.delenv("PROCESSOR_IDENTIFIER", raising=False)
+    if identifier is not None:
+        monkeypatch.setenv("PROCESSOR_IDENTIFIER", identifier)
+    assert matrix_products._blas() == blas
+    assert set(size_rules.PRODUCT_WORK) == {"MKL on Intel", "other"}

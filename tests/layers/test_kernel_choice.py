@@ -111,7 +111,7 @@ def test_where_it_runs(name: str, runs: list[str], without_compiled_code: None) 
 def test_where_it_runs_in_inference(monkeypatch: pytest.MonkeyPatch, without_compiled_code: None) -> None:
     layer = layers.GRU(4)
     layer(inputs())
-    monkeypatch.setattr(size_rules, "PRODUCT_WORK", 3 * 4 * 4 * 3)
+    monkeypatch.setattr(size_rules, "PRODUCT_WORK", {matrix_products.BLAS: 3 * 4 * 4 * 3})
     if torch.backends.mkldnn.is_available():
         with torch.no_grad():
             assert layer.kernel_choice(inputs(3)).path == "step loop"

@@ -193,6 +193,10 @@ def test_where_it_runs(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     most = size_rules.LSTM_WORK[level] // (4 * units * units)
     assert path(layers.LSTM(units), torch.zeros(most, 1, 3)) == "step loop"
     assert path(layers.LSTM(units), torch.zeros(most + 1, 1, 3)) == "fused"
+    steps = size_rules.LSTM_OUTPUTS[level] // (2 * units)
+    assert path(layers.LSTM(units), torch.zeros(2, steps, 3)) == "step loop"
+    assert path(layer := layers.LSTM(units), x := torch.zeros(2, steps + 1, 3)) == "fused"
+    assert layer.kernel_choice(x).path == "step loop"  # in training
     for cls in (layers.GRU, layers.SimpleRNN):
         assert path(cls(units), torch.zeros(2, size_rules.COMPILED_STEPS, 3)) == "step loop"
         assert path(cls(units), torch.zeros(2, size_rules.COMPILED_STEPS - 1, 3)) == "fused"
@@ -210,6 +214,7 @@ def test_where_it_runs(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_choice_says_up_to_where(level: str) -> None:
     assert f" up to {size_rules.LSTM_WORK[level]} multiplications a step" in layers.LSTM(4).kernel_choice().reason
+    assert f" up to {size_rules.LSTM_OUTPUTS[level]} outputs (" in layers.LSTM(4).kernel_choice().reason
     limit = f" and {size_rules.LOOP_WORK.get(level)} multiplications of a gate a step"
     assert (limit in layers.GRU(4).kernel_choice().reason) == (level == "DEFAULT")
 
