@@ -61,8 +61,13 @@ def _assign(tracer: Tracer, input: Any, key: Any, value: Any) -> Value:
         place = keys.index(Ellipsis)
         keys[place : place + 1] = [slice(None)] * (input.rank - len(keys) + 1)
     keys += [slice(None)] * (input.rank - len(keys))
+    listed = _indexing.by_list(keys)
+    if listed is not None:
+        keys[listed[1]] = _in_a_row(listed[2])
     chosen = [dim for dim, item in enumerate(keys) if not _indexing.whole(item)]
-    if len(keys) != input.rank or not all(isinstance(keys[dim], (int, slice)) or unknown(keys[dim]) for dim in chosen):
+    if len(keys) != input.rank or not all(
+        isinstance(keys[dim], (int, slice)) or unknown(keys[dim]) or (listed and dim == listed[1]) for dim in chosen
+    ):
         raise UnsupportedError(f"{_REASON}is written for places by number, and for a mask: build it with torch.cat")
     for dim in chosen:
         input.axis(dim, "is assigned")
@@ -70,7 +75,7 @@ def _assign(tracer: Tracer, input: Any, key: Any, value: Any) -> Value:
         return _like(tracer, input, value)
     if len(chosen) > 1:  # a part of what the first key picks
         part = _indexing.FUNCTIONS["__getitem__"](tracer, input, tuple(keys[: chosen[0] + 1]))
-        picked = not isinstance(keys[chosen[0]], slice)
+        picked = not isinstance(keys[chosen[0]], (slice, list))
         inner = [*keys[: chosen[0]], *([] if picked else [slice(None)]), *keys[chosen[0] + 1 :]]
         value, keys[chosen[0] + 1 :] = (
             _assign(tracer, part, tuple(inner), value),
@@ -86,7 +91,7 @@ def _along_one(tracer: Tracer, input: Value, keys: list[Any], dim: int, value: A
     size = input.tensor.shape[axis]
     if size is None:
         return _along_open(tracer, input, keys, dim, filled)
-    places: Any = range(size)[read_as_numbers(item)]
+    places: Any = [place % size for place in item] if isinstance(item, list) else range(size)[read_as_numbers(item)]
     if isinstance(places, int):
         filled, places = _shaping.unsqueeze(tracer, filled, dim), range(places, places + 1)
     ordered = filled.arranged(input.axes)
@@ -100,6 +105,8 @@ def _along_one(tracer: Tracer, input: Value, keys: list[Any], dim: int, value: A
 
 def _along_open(tracer: Tracer, input: Value, keys: list[Any], dim: int, filled: Value) -> Value:
     """Places that are counted from the ends of an axis whose size is not known."""
+    if isinstance(keys[dim], list):
+        raise UnsupportedError(f"{_REASON}by a list along an axis whose size is not known: build it with torch.cat")
     axis, item = input.axis(dim, "is assigned"), _indexing.without_sizes(input, dim, keys[dim])
     if not isinstance(item, slice):
         filled = _shaping.unsqueeze(tracer, filled, dim)
@@ -113,6 +120,13 @@ def _along_open(tracer: Tracer, input: Value, keys: list[Any], dim: int, filled:
     if item.stop is not None:
         pieces.append(input.tensor[(*[slice(None)] * axis, behind)])
     return input.with_tensor(layers.Concatenate(axis if axis < len(input.order) - 1 else -1)(pieces))
+
+
+def _in_a_row(places: list[int]) -> list[int] | slice:
+    """A list of places as a slice, where it is one."""
+    if places and places[0] >= 0 and places == list(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[-1] + 1)
+    return places
 
 
 def _like(tracer: Tracer, target: Value, value: Any) -> Value:

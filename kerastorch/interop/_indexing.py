@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .. import layers
@@ -14,8 +15,8 @@ from ..errors import UnsupportedError
 from ..layers.core.operation import apply
 from ._open import in_rows, lengthened, picked, row_numbers
 from ._reads import READS
-from ._size import BATCH, Size, from_the_end, has_batch, same, symbol, unknown
-from ._value import OPEN, ORDER, Value, one_list
+from ._size import BATCH, Size, from_the_end, has_batch, read_as_numbers, same, symbol, unknown
+from ._value import OPEN, ORDER, ROWS, OneRow, Value, one_list
 
 if TYPE_CHECKING:
     from ._protocol import Tracer
@@ -119,7 +120,12 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
             return input
         raise UnsupportedError("rows in another order, in another way than x[order]")
     if any(isinstance(item, (Value, Tensor, list)) for item in keys):
-        return _place_of_each_row(tracer, input, keys)
+        if sum(item is Ellipsis for item in keys) == 1:
+            place = next(place for place, item in enumerate(keys) if item is Ellipsis)
+            rest = [slice(None)] * (input.rank - sum(item is not None for item in keys) + 1)
+            keys = [*keys[:place], *rest, *keys[place + 1 :]]
+        chosen = by_list(keys)
+        return _place_of_each_row(tracer, input, keys) if chosen is None else _listed(tracer, input, *chosen)
     used = sum(item is not None and item is not Ellipsis for item in keys)
     rest = [slice(None)] * (input.rank - used)
     place = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
@@ -137,6 +143,38 @@ def _getitem(tracer: Tracer, input: Any, key: Any) -> Value:
     return made
 
 
+def by_list(keys: Sequence[Any]) -> tuple[list[Any], int, list[int]] | None:
+    """`x[:, [0, 2]]`: places of one axis in a list, or a constant of integers or booleans, beside numbers and slices.
+
+    Returns:
+        The keys with all places in its place, its place among them, and the places; None if it is something else.
+    """
+    listed = [place for place, key in enumerate(keys) if isinstance(key, (list, Tensor, Value))]
+    if len(listed) != 1 or isinstance(keys[listed[0]], Value):
+        return None
+    (place,) = listed
+    if isinstance(keys[place], list) and not all(map(_picks, keys[place])):
+        return None
+    places = torch.as_tensor(read_as_numbers(keys[place]))
+    if places.ndim != 1 or places.is_floating_point() or places.is_complex():
+        return None
+    numbered = [other for other, key in enumerate(keys) if other == place or _picks(key)]
+    if len(numbered) > 1 and numbered[-1] - numbered[0] >= len(numbered):
+        return None  # torch puts the axis in front
+    places = places.nonzero()[:, 0] if places.dtype == torch.bool else places
+    return [*keys[:place], slice(None), *keys[place + 1 :]], place, places.tolist()
+
+
+def _listed(tracer: Tracer, input: Value, keys: list[Any], place: int, places: list[int]) -> Value:
+    left, dim = _getitem(tracer, input, tuple(keys)), sum(not _picks(key) for key in keys[:place])
+    size = left.tensor.shape[left.axis(dim, "is picked from")]
+    if size is not None:
+        places = [number % size for number in places]
+    elif any(number < 0 for number in places):  # counted from an end that is elsewhere for every input
+        return _stack(tracer, [_select(tracer, left, dim, number) for number in places], dim)
+    return _index_select(tracer, left, dim, torch.tensor(places))
+
+
 def _row_numbers_in(input: Value, key: Any) -> Any:
     """`range(len(x))`, also as a list, as what `arange(x.size(0))` is."""
     if not isinstance(key, (range, list)) or input.batch is None or list(key) != list(range(len(key))):
@@ -151,9 +189,6 @@ def _row_numbers_in(input: Value, key: Any) -> Any:
 
 def _place_of_each_row(tracer: Tracer, input: Value, keys: list[Any]) -> Value:
     """`x[arange(B), places]`: of each row the place that a number says."""
-    if sum(item is Ellipsis for item in keys) == 1:
-        place = next(place for place, item in enumerate(keys) if item is Ellipsis)
-        keys = [*keys[:place], *[slice(None)] * (input.rank + 1 - len(keys)), *keys[place + 1 :]]
     keys = [*keys, *[slice(None)] * (input.rank - len(keys))]
     if _names_every_row(input, keys):
         return _getitem(tracer, input, tuple(slice(None) if isinstance(key, Value) else key for key in keys))
@@ -236,7 +271,10 @@ def _sliced(input: Value, per_axis: Sequence[Any]) -> Value:
     if all(map(whole, per_axis)):
         return input
     if input.batch is not None and not whole(per_axis[input.batch]):
-        raise UnsupportedError("rows of the batch are picked, and a Keras model sees every row by itself")
+        others = [key for axis, key in enumerate(per_axis) if axis != input.batch]
+        if _picks(per_axis[input.batch]) and all(map(whole, others)):
+            return OneRow(input)
+        raise UnsupportedError(ROWS)
     item = [slice(None), *(without_sizes(input, axis, per_axis[axis]) for axis in input.axes)]
     # The first or last step alone, as a slice of an open axis: one place, and not a size that is not known.
     single = [place for place, size in enumerate(input.tensor.shape) if size is None and _at_an_end(item[place])]

@@ -35,7 +35,7 @@ from ._reads import READS, Reads
 from ._size import plain, read_as_numbers, unknown
 from ._spelling import spelled
 from ._tied import Uses, alone, homes, uses_of
-from ._value import OPEN, ORDER, POISON, Joined, OpenAxes, Value
+from ._value import OPEN, ORDER, POISON, ROWS, Joined, OneRow, OpenAxes, Value
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -235,10 +235,13 @@ class ModuleTracer(Tracer, TorchFunctionMode):
             mine, own = self._mapped(args), self._mapped(kwargs)
             if any(leaf is POISON for leaf in leaves((mine, own))):
                 return POISON
+            if any(isinstance(leaf, OneRow) for leaf in leaves((mine, own))):
+                raise UnsupportedError(ROWS)
             if handler is None:
                 raise UnsupportedError(unknown)
             if not sized:
                 mine, own = read_as_numbers(mine), read_as_numbers(own)
+            name = unknown.partition(":")[0]
             try:
                 signature = inspect.signature(handler)
                 mine, own = (mine, own) if where else spelled(signature, mine, own)
@@ -247,12 +250,10 @@ class ModuleTracer(Tracer, TorchFunctionMode):
                 first = next(iter(signature.parameters.values()), None)
                 constant = mine and not isinstance(mine[0], (Value, Joined, packed.Packed))
                 if constant and first is not None and first.annotation == "Value":
-                    name = unknown.partition(":")[0] or "its call"
-                    raise UnsupportedError(f"{name} of a constant, with tensors that depend on the input")
+                    raise UnsupportedError(f"{name or 'its call'} of a constant, with tensors that depend on the input")
             except TypeError as error:
-                name = unknown.partition(":")[0] or "its call"
-                raise UnsupportedError(f"{name}: {error}: what Keras has takes other arguments") from error
-            name = unknown.partition(":")[0] or where.rpartition("(")[2].rstrip("): ")
+                raise UnsupportedError(f"{name or 'it'}: {error}: what Keras has takes other arguments") from error
+            name = name or where.rpartition("(")[2].rstrip("): ")
             if not packs and any(isinstance(leaf, packed.Packed) for leaf in leaves((mine, own))):
                 return packed.through(handler, name, mine, own)
             if any(isinstance(leaf, Joined) for leaf in leaves((mine, own))):
@@ -302,11 +303,7 @@ class ModuleTracer(Tracer, TorchFunctionMode):
     # ------------------------------------------------------------------ parameters
 
     def take(self, module: nn.Module) -> str:
-        """The path of the layer that a module is, as one that holds its parameters.
-
-        Raises:
-            UnsupportedError: A parameter of it stands elsewhere too.
-        """
+        """The path of the layer that a module is, as one that holds its parameters; an error if others have one."""
         path = self.homes[id(module)]
         for name, parameter, use in uses_of(self, module, path):
             self.uses.add(parameter, use, f"as {name} of {self._where(module)}".removesuffix(": "))

@@ -185,6 +185,18 @@ class Value:
         return Value(order, apply("ExpandDims", self.tensor, place), rows=self.rows)
 
 
+class OneRow(Value):
+    """A row of the batch, `x[0]`: it has sizes, and no tensor in a model."""
+
+    def __init__(self, rows: Value) -> None:
+        super().__init__((None, *range(rows.rank - 1)), _no_row)
+        self.its_rows = rows
+
+    def size(self, dim: int) -> int | Size:
+        dim = self.dim(dim)
+        return self.its_rows.size(dim + (dim >= (self.its_rows.batch or 0)))
+
+
 class Joined:
     """A tensor whose first axis joins the batch with another axis, `x.view(T * B, F)`: in Keras both stay as they are.
 
@@ -207,6 +219,7 @@ class Joined:
         return self.shape()[dim]
 
 
+ROWS = "rows of the batch are picked, and a Keras model sees every row by itself"
 POISON = Value((0,), lambda: _no_tensor())
 # The places of rows in an order by a number of each; in a model the rows stay where they are.
 ORDER = Value((0,), lambda: _no_rows())
@@ -214,6 +227,10 @@ ORDER = Value((0,), lambda: _no_rows())
 
 def _no_tensor() -> SymbolicTensor:
     raise UnsupportedError("it depends on something that is refused")
+
+
+def _no_row() -> SymbolicTensor:
+    raise UnsupportedError(ROWS)
 
 
 def _no_rows() -> SymbolicTensor:

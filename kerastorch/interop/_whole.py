@@ -22,7 +22,7 @@ from ._packed import INSIDE, Packed
 from ._reads import Read
 from ._size import BATCH, same, unknown
 from ._tracer import ModuleTracer
-from ._value import POISON, Joined, Value
+from ._value import POISON, ROWS, Joined, OneRow, Value
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **_pointwise.FUNCTIONS,
@@ -219,8 +219,9 @@ def _outputs(tracer: ModuleTracer, result: Any) -> tuple[Any, list[int]]:
         value = tracer.value(leaf) if isinstance(leaf, Tensor) else None
         if value is POISON:
             return None
-        if isinstance(value, (Joined, Packed)):
-            tracer.refused.append(_JOINED if isinstance(value, Joined) else f"the output: {INSIDE}")
+        if isinstance(value, (Joined, Packed, OneRow)):
+            why = ROWS if isinstance(value, OneRow) else INSIDE
+            tracer.refused.append(_JOINED if isinstance(value, Joined) else f"the output: {why}")
             return None
         if value is None or value.batch is None:
             tracer.refused.append(f"the output: {_without_rows(leaf)}; leave it out of what forward returns")

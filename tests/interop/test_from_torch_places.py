@@ -58,6 +58,13 @@ OPEN: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "some features": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0)), n - 1, 1:3],
     "one feature": lambda m, x, n: m.rnn(x)[0][torch.arange(x.size(0)), n - 1, 2] * 2,
     "one of the last axis": lambda m, x, n: m.rnn(x)[0].unflatten(2, (1, 5))[torch.arange(x.size(0)), n - 1, :, 2],
+    "places in a list": lambda m, x, n: m.rnn(x)[0][:, [3, 1, 1]],
+    "places from the end": lambda m, x, n: m.rnn(x)[0][:, [-1, 0, -2], 1:] * 3,
+    "a constant of places": lambda m, x, n: m.rnn(x)[0][..., torch.tensor([4, 0, -2])],
+    "a constant that is true or not": lambda m, x, n: m.rnn(x)[0][:, :, torch.arange(UNITS) > 2],
+    "places beside a number": lambda m, x, n: m.rnn(x)[0][:, -1, [0, 2]],
+    "places behind a new axis": lambda m, x, n: m.rnn(x)[0][:, None, :, [2, 0]].sum(1),
+    "the size of a row": lambda m, x, n: m.rnn(x)[0].sum(1) / len(x[0]) + x[0].shape[1] - x[1].size(0),
     "masked": lambda m, x, n: masked(m.rnn(x)[0], torch.arange(x.size(1))[None, :] >= n[:, None], -1.0),
     "masked by a constant": lambda m, x, n: masked(x, x > 0.5, torch.tensor(0.25)),  # type: ignore[arg-type]
     "masked by numbers": lambda m, x, n: masked(m.rnn(x)[0], x[:, :, :1].expand(-1, -1, UNITS) > 0, 0),
@@ -136,7 +143,13 @@ def ends(m: Any, x: Tensor, n: Tensor) -> Tensor:
 
 
 # Places that are counted from the ends of an axis that stays open.
-ASSIGNED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {"shifted": shifted, "ends": ends}
+ASSIGNED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
+    "shifted": shifted,
+    "ends": ends,
+    "a row of places": changed((every, torch.arange(1, 4)), lambda o: o[:, [0, 1, -1]] * 2),
+    "features in a list": changed((..., [3, 0]), lambda o: o[..., [1, 2]] + 1),
+    "features and steps": changed((every, slice(1, 3), [-1, 2]), 0.25),
+}
 FIXED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "decoder": decoded,
     "time first": time_first,
@@ -144,6 +157,10 @@ FIXED: dict[str, Callable[[Any, Tensor, Tensor], Any]] = {
     "last step": changed((every, -1), lambda o: o[:, 0] + 1),
     "steps": changed((every, slice(1, 4)), lambda o: o[:, 3:6] + 1),
     "every other step": changed((every, slice(None, None, 2)), 3),
+    "steps in a list": changed((every, [4, 0, -1]), lambda o: o[:, 1:4] * 2),
+    "a constant of steps": changed((every, torch.arange(0, 7, 2)), 0.5),
+    "steps that are true": changed((every, torch.tensor([True, False] * 3 + [True])), lambda o: o[:, :4] * 2),
+    "a list of steps and a feature": changed((every, [2, 0], 1), lambda o: o[:, 3:5, 2] + 1),
     "a row for all": changed((every, slice(2, 5)), lambda o: o[:, :1]),
     "a constant for each": changed((every, slice(0, 3)), lambda o: torch.arange(15.0).view(3, 5)),
     "features": changed((..., 2), lambda o: o[..., 0]),
@@ -179,11 +196,17 @@ def test_assigned_places(name: str) -> None:
         lambda m, x, n: m.rnn(x)[0][range(len(x)), n - 1] * len(range(len(x))),
         lambda m, x, n: m.rnn(x)[0][[0, 1, 2], n - 1],
         lambda m, x, n: m.rnn(x)[0][range(x.size(0) - 1), 0],
+        lambda m, x, n: m.rnn(x)[0][[0, 1, 2]],
+        lambda m, x, n: m.rnn(x)[0][0],
+        lambda m, x, n: m.rnn(x)[0] + x[0].mean(),
         lambda m, x, n: m.rnn(x)[0][[2, 1, 0], 0] + 0 * int(x.size(0)),
     ],
 )
 def test_rows_that_only_the_example_has(function: Any) -> None:
-    with pytest.raises(UnsupportedError, match=r"read as a plain number|with a tensor or a list, in another way"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"read as a plain number|with a tensor or a list, in another way|along the batch axis|rows of the batch",
+    ):
         kt.from_torch(Places(function), example(3, 7, UNITS))
 
 
@@ -196,7 +219,8 @@ def test_a_loop_that_assigns_is_joined_once() -> None:
     "name",
     [
         *("last", "gather", "time first", "of features", "masked", "decoder", "steps", "several times", "ends"),
-        *("list of a range", "rows by number, and slices"),
+        *("list of a range", "rows by number, and slices", "places from the end", "a constant of places"),
+        *("features and steps", "steps in a list"),
     ],
 )
 def test_keras_has_the_same_places(name: str, keras_worker: Any, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "unknown function": (lambda m, x: torch.fft.rfft(x).abs(), "fft_rfft: it is not among the functions"),
     "batch mean": (lambda m, x: x - x.mean(0), "reduced along the batch axis, and a Keras model sees every row"),
     "all axes": (lambda m, x: x.mean(), "mean over all axes: the batch axis stays"),
-    "one row": (lambda m, x: x[0], "rows of the batch are picked"),
+    "one row": (lambda m, x: x[0], "the output: rows of the batch are picked"),
     "numbers decide": (lambda m, x: x if bool((x > 0).any(1).all(1)[0]) else -x, "rows of the batch are picked"),
     "a number is read": (lambda m, x: x * float(x[:, 0, 0].max(0)[0]), "along the batch axis"),
     "list": (lambda m, x: x * torch.tensor(x.tolist()), "tolist: the numbers of a tensor decide"),
