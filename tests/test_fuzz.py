@@ -1,22 +1,39 @@
-"""Wrong values in real configs are refused by errors of kerastorch's own; see `tests/fuzz`."""
+"""Wrong files and configs are refused by errors of kerastorch's own; see `tests/fuzz`."""
 
 from __future__ import annotations
 
+import io
+import os
 import random
+import secrets
 import signal
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
 
+import h5py
 import pytest
-from fuzz import judging, mutating
+from fuzz import atheris_harness, judging, mutants, mutating, running
+from fuzz.bytes_of import wrong_structure
+from fuzz.fields import checksums, fields, lookup3, repaired
+from fuzz.seeds import Seed, all_seeds, inner
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers of processor time")
+EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "inside": 60}
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_mutants_of_configs(seed: int) -> None:
-    rng, real = random.Random(seed), mutating.configs()
-    assert len(real) > 90
-    found = [text for _ in range(200) if (text := judging.fault(mutating.mutant(rng.choice(real), rng))) is not None]
-    assert found == []
+@pytest.mark.parametrize("kind", mutants.KINDS)
+def test_mutants_of_a_fixed_seed(kind: str) -> None:
+    assert len(mutating.configs()) > 90
+    found = [judging.fault_of(mutants.mutant(0, number, (kind,))) for number in range(EACH[kind])]
+    assert [text for text in found if text is not None] == []
+
+
+def test_mutants_of_a_fresh_seed() -> None:
+    seed = secrets.token_hex(4)
+    found = {number: judging.fault_of(mutants.mutant(seed, number)) for number in range(120)}
+    assert {number: text for number, text in found.items() if text is not None} == {}, f"seed {seed}"
 
 
 def test_a_fault_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +53,107 @@ def test_a_fault_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging.kt, "model_from_json", endless)
     monkeypatch.setattr(judging, "SECONDS", 0.2)
     assert "more than 0.2 s" in (judging.fault(config) or "")
+
+
+def test_a_load_that_changes_something_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = next(seed for seed in all_seeds() if seed.name == "w.weights.h5")
+    assert judging.file_fault(seed.content, seed.model) is None
+
+    def half(model: judging.kt.Model, file: object) -> None:
+        model.set_weights([2 * array + 1 for array in model.get_weights()])
+        raise judging.kt.errors.LoadError("f: it is damaged")
+
+    monkeypatch.setattr(judging.kt, "load_weights", half)
+    assert "unchanged: AssertionError" in (judging.file_fault(seed.content, seed.model) or "")
+
+
+def dies(number: int) -> str | None:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if number == 5:
+        bytearray(2 * running.MEMORY)
+    return "read: KeyError at a: b" if number == 6 else None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is asked of Linux")
+def test_a_process_that_dies_is_a_fault() -> None:
+    found = running.run(dies, range(8), 8)
+    assert [(item.number, item.text) for item in found] == [
+        (3, "process: it ends by SIGSEGV"),
+        (5, "process: it ends by an error"),
+        (6, "read: KeyError at a: b"),
+    ]
+
+
+# ---------------------------------------------------------------------- the mutants are what they should be
+
+
+@pytest.mark.parametrize("kind", mutants.KINDS)
+def test_a_number_makes_the_same_mutant_again(kind: str) -> None:
+    first, second = (mutants.mutant(7, 11, (kind,)) for _ in range(2))
+    assert repr(first) == repr(second)
+    assert repr(first) != repr(mutants.mutant(8, 11, (kind,)))
+
+
+@pytest.mark.parametrize("seed", all_seeds(), ids=lambda seed: seed.name)
+def test_seeds_are_whole_or_refused(seed: Seed) -> None:
+    """What h5py writes with its newest structures need not be read, but then it is refused."""
+    assert judging.file_fault(seed.content, seed.model) is None
+    known = {field.kind for field in fields(inner(seed))}
+    newest = inner(seed)[8] >= 2
+    assert ({"OHDR", "superblock"} if newest else {"TREE", "SNOD", "HEAP", "message 3", "message 8"}) <= known
+
+
+def test_checksums_are_found_and_repaired() -> None:
+    assert lookup3(b"Four score and seven years ago") == 0x17770551  # as its author says
+    assert lookup3(b"") == 0xDEADBEEF
+    content = inner(next(seed for seed in all_seeds() if seed.name == "latest.h5"))
+    ranges = checksums(content)
+    assert ranges[0] == (0, 44)
+    assert len(ranges) > 10
+    made = bytearray(content)
+    start = next(start for start, end in ranges if b"cell" in content[start:end])
+    made[content.index(b"cell", start)] = ord("C")
+    with pytest.raises(KeyError), h5py.File(io.BytesIO(made)) as file:
+        _ = file["layers/lstm/Cell/vars"]
+    repaired(made, content)
+    with h5py.File(io.BytesIO(made)) as file:
+        assert file["layers/lstm/Cell/vars"].attrs["name"] == "lstm_cell"
+
+
+def survivors(make: Callable[[random.Random], bytes], opens: Callable[[bytes], object]) -> int:
+    count = 0
+    for number in range(100):
+        try:
+            opens(make(random.Random(number)))
+        except (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            continue
+        count += 1
+    return count
+
+
+def test_many_mutants_come_past_the_first_look() -> None:
+    """A mutant that every reader refuses at once tests nothing but that."""
+    content = inner(next(seed for seed in all_seeds() if seed.name == "latest.h5"))
+    assert 20 < survivors(lambda rng: wrong_structure(content, rng), lambda made: h5py.File(io.BytesIO(made))) < 100
+    zipped = next(seed for seed in all_seeds() if seed.zipped).content
+    opens = survivors(
+        lambda rng: mutants.wrong_zip(zipped, rng), lambda made: zipfile.ZipFile(io.BytesIO(made)).read("config.json")
+    )
+    assert 20 < opens < 100
+
+
+def test_what_atheris_calls() -> None:
+    for seed in all_seeds():
+        atheris_harness.one_input(seed.content)
+        atheris_harness.one_input(seed.content[: len(seed.content) // 2])
+    atheris_harness.one_input(b"")
+
+
+def test_what_atheris_calls_sees_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise IndexError("index out of range")
+
+    monkeypatch.setattr(judging, "open_archive", broken)
+    with pytest.raises(AssertionError, match="read: IndexError"):
+        atheris_harness.one_input(b"x")

@@ -1,5 +1,12 @@
-"""Configs of models with wrong values in them: each is read or refused, and no other error, crash or hang may come.
+"""Files and texts with faults in them: each is read or refused, and no other error, crash or hang may come.
 
-`test_fuzz.py` runs a few with a fixed seed; `python -m fuzz --seed 7 --count 50000`, in the folder `tests`, runs many.
-`mutating.py` makes them, `judging.py` says what became of each.
+`seeds.py` has the whole files; `mutating.py` puts wrong values into JSON, `bytes_of.py` into bytes, `zips.py` into zip
+archives, `structures.py` into HDF5 files, where `fields.py` finds what stands where and repairs checksums. `judging.py`
+says what became of each mutant, `differential.py` whether h5py reads the same values; `running.py` does many in
+processes of their own. `test_fuzz.py` runs a few with fixed seeds. Many, from the root of the checkout:
+
+    python -m tests.fuzz --count 100000 --seed random
+    python -m tests.fuzz --differential --count 6000 --seed random
+
+`atheris_harness.py` lets atheris choose the bytes, where that is installed.
 """

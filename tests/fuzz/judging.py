@@ -1,22 +1,27 @@
-"""What becomes of a config: read and run, refused, or a fault."""
+"""What becomes of a mutant: read and run, refused, or a fault."""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import signal
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 
 import kerastorch as kt
+from kerastorch.files import Archive, LegacyWeights, TreeWeights, open_archive
 
-SECONDS = 10  # of processor time, for one config
+from .mutants import Mutant
+
+SECONDS = 10  # of processor time, for one mutant
 LARGEST = 200_000  # values in the inputs of a model that is run
 
 
@@ -38,26 +43,90 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def fault(config: dict[str, Any]) -> str | None:
-    """What is wrong with how a config is treated, as a sentence; None where it is read or refused."""
-    stage = "read"
+def _judged(work: Callable[[list[str]], None]) -> str | None:
+    """What is wrong with how something is treated; `work` says in its list how far it is."""
+    stage = ["read"]
     try:
         with _within(SECONDS), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            model = kt.model_from_json(json.dumps(config))
-            stage = "run"
-            shapes = [tuple(2 if size is None else size for size in symbol.shape) for symbol in model.inputs]
-            if sum(map(math.prod, shapes)) < LARGEST:
-                given = [torch.ones(shape, dtype=x.dtype) for shape, x in zip(shapes, model.inputs, strict=True)]
-                model(given[0] if len(given) == 1 else given)
-            stage = "written"
-            model.to_json()
+            work(stage)
     except kt.errors.KerasTorchError:
         return None
     except TooLongError:
-        return f"{stage}: it takes more than {SECONDS} s"
+        return f"{stage[-1]}: it takes more than {SECONDS} s"
     except Exception as error:  # noqa: BLE001
         # Any error that nobody meant is what is looked for.
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return f"{stage}: {type(error).__name__} at {last.filename}:{last.lineno}: {error}"
+        return f"{stage[-1]}: {type(error).__name__} at {last.filename}:{last.lineno}: {error}"
     return None
+
+
+def _run(model: kt.Model, stage: list[str]) -> None:
+    stage.append("run")
+    shapes = [tuple(2 if size is None else size for size in symbol.shape) for symbol in model.inputs]
+    if sum(map(math.prod, shapes)) < LARGEST:
+        given = [torch.ones(shape, dtype=x.dtype) for shape, x in zip(shapes, model.inputs, strict=True)]
+        model(given[0] if len(given) == 1 else given)
+    stage.append("written")
+    model.to_json()
+
+
+def fault(config: dict[str, Any] | str) -> str | None:
+    """What is wrong with how a config is treated, as a sentence; None where it is read or refused."""
+
+    def work(stage: list[str]) -> None:
+        _run(kt.model_from_json(config if isinstance(config, str) else json.dumps(config)), stage)
+
+    return _judged(work)
+
+
+def file_fault(content: bytes, make: Callable[[], kt.Model] | None) -> str | None:
+    """The same of a file.
+
+    Args:
+        content: Its bytes.
+        make: The model for it, where it should hold weights alone.
+    """
+
+    def work(stage: list[str]) -> None:
+        with open_archive(io.BytesIO(content)) as archive:
+            for array in arrays(archive):
+                array.read()
+            whole = archive.config is not None
+        stage.append("load")
+        if whole:
+            _run(kt.load_model(io.BytesIO(content)), stage)
+        if make is not None:
+            model = make()
+            before = model.get_weights()
+            try:
+                kt.load_weights(model, io.BytesIO(content))
+            except kt.errors.KerasTorchError:
+                stage.append("unchanged")
+                for old, new in zip(before, model.get_weights(), strict=True):
+                    np.testing.assert_array_equal(old, new)
+                raise
+
+    return _judged(work)
+
+
+def fault_of(made: Mutant) -> str | None:
+    """What is wrong with how a mutant is treated."""
+    if made.config is not None:
+        return fault(made.config)
+    assert made.seed is not None
+    return file_fault(made.content, made.seed.model)
+
+
+def arrays(archive: Archive) -> Iterator[Any]:
+    """Every array of an archive, of the optimizer, too."""
+    weights = archive.weights
+    if isinstance(weights, LegacyWeights):
+        for layer in weights.layers:
+            yield from (array for _, array in layer.weights)
+        yield from (array for _, array in weights.top_level)
+    elif isinstance(weights, TreeWeights):
+        for found in weights.objects.values():
+            yield from found.arrays
+    if archive.optimizer is not None:
+        yield from (array for _, array in archive.optimizer.arrays)

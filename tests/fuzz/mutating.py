@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import json
 import random
@@ -39,6 +40,12 @@ def configs() -> list[dict[str, Any]]:
                 if name.endswith((".keras", ".h5")) and (config := _config_of(archive.read(name))) is not None:
                     found.append(config)
     return [config for config in found if len(json.dumps(config)) < LONGEST]
+
+
+@functools.cache
+def all_configs() -> tuple[dict[str, Any], ...]:
+    """`configs`, kept."""
+    return tuple(configs())
 
 
 def _config_of(content: bytes) -> dict[str, Any] | None:
