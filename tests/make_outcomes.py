@@ -12,6 +12,7 @@ from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
 from _outcomes_arguments import arguments
+from _outcomes_assigned import assigned
 from _outcomes_attention import attention
 from _outcomes_calls import in_calls
 from _outcomes_cells import in_cells
@@ -57,6 +58,7 @@ def main() -> None:
             "examples": examples(),
             "summaries": summaries(),
             "matched": matched(),
+            "assigned": assigned(),
             "own": own(),
             "saved": saved(),
             "files": files(),
