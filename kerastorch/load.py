@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -23,6 +22,7 @@ from .files.strict_json import parse_model
 from .load_report import LoadReport
 from .models import Model
 from .models.provided import provided
+from .paths import AnyPath
 from .resuming import Resumed, resume, resume_state
 from .spec import ModelSpec, Rule, Writer
 from .weights import weights_within
@@ -32,7 +32,7 @@ _STATED = ("keras_version", "backend")
 
 
 def load_model(
-    filepath: str | os.PathLike[str] | BinaryIO,
+    filepath: AnyPath | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -94,7 +94,7 @@ def load_model(
 
 
 def load_model_reported(
-    path: str | os.PathLike[str] | BinaryIO,
+    path: AnyPath | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     *,
@@ -147,7 +147,7 @@ def load_model_reported(
 
 def load_weights(
     model: Model,
-    filepath: str | os.PathLike[str] | BinaryIO,
+    filepath: AnyPath | BinaryIO,
     *,
     by_name: bool = False,
     strict: bool = True,

@@ -62,7 +62,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("namespaces", "registered", "size_rules", "deadline"),
+    ("namespaces", "registered", "size_rules", "deadline", "paths"),
     ("old_paths",),
     (
         "spec",

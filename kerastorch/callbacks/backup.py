@@ -9,6 +9,7 @@ import torch
 
 from ..distributed import pack, unpack
 from ..errors import ArgumentError, quote
+from ..paths import text_of
 from .base import Callback
 
 _FILE = "latest.npz"
@@ -35,7 +36,11 @@ class BackupAndRestore(Callback):
             raise ArgumentError(
                 f"BackupAndRestore: save_freq is {quote(save_freq)}, expected 'epoch' or a number of batches."
             )
-        self.backup_dir, self.save_freq, self.delete_checkpoint = os.fspath(backup_dir), save_freq, delete_checkpoint
+        self.backup_dir, self.save_freq, self.delete_checkpoint = (
+            text_of(backup_dir, "BackupAndRestore: backup_dir"),
+            save_freq,
+            delete_checkpoint,
+        )
         self.follows_batches = save_freq != "epoch"
         self._epoch, self._batches = 0, 0
 

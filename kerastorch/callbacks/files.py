@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ..errors import ArgumentError, quote
+from ..paths import text_of
 from .base import Callback
 from .monitoring import Monitoring
 
@@ -40,7 +41,7 @@ class ModelCheckpoint(Monitoring):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        self.filepath = os.fspath(filepath)
+        self.filepath = text_of(filepath, "ModelCheckpoint: filepath")
         if save_weights_only and not self.filepath.endswith(".weights.h5"):
             raise ArgumentError(
                 "ModelCheckpoint: with save_weights_only the name must end with .weights.h5, got "
@@ -100,7 +101,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self.filename, self.separator, self.append = text_of(filename, "CSVLogger: filename"), separator, append
         self._file: Any = None
         self._names: list[str] = []
 

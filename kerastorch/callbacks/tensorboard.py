@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
+from ..paths import text_of
 from .base import Callback
 from .rates import rate_of
 
@@ -66,7 +67,7 @@ class TensorBoard(Callback):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 words = '"epoch", "batch" or a positive integer' if name == "update_freq" else "an integer from 0"
                 raise ArgumentError(f"TensorBoard: {name} is {quote(value)}, expected {words}.")
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = text_of(log_dir, "TensorBoard: log_dir")
         self.update_freq: Any = every
         self.histogram_freq, self.write_graph, self.write_images = histogram_freq, write_graph, write_images
         self.write_steps_per_second = write_steps_per_second

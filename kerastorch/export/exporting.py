@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
+from ..paths import AnyPath
 from ._flat import Flat
 from ._signature import examples, signature_of
 from .onnx import write_onnx
@@ -26,7 +27,7 @@ _REFUSED = {
 
 def export_model(
     model: Any,
-    filepath: str | os.PathLike[str],
+    filepath: AnyPath,
     format: str = "tf_saved_model",
     verbose: bool | None = None,
     input_signature: Any = None,
@@ -49,7 +50,7 @@ def export_model(
             setattr(layer, name, zeros)
         write(flat, specs, inputs, filepath, bool(verbose), **options)
     if verbose is not False:
-        print(f"Saved artifact at '{os.fspath(filepath)}'.")
+        print(f"Saved artifact at '{os.fsdecode(filepath)}'.")
 
 
 @contextlib.contextmanager

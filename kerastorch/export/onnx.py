@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, UnsupportedError, did_you_mean
 from ..files.replacing import replacing
+from ..paths import AnyPath
 from ..structure import leaves
 from ._flat import Flat, unique
 from ._signature import Spec
@@ -25,7 +26,7 @@ def write_onnx(
     flat: Flat,
     specs: Sequence[Spec],
     inputs: Sequence[Tensor],
-    filepath: str | os.PathLike[str],
+    filepath: AnyPath,
     verbose: bool,
     *,
     opset_version: int | None = None,
@@ -77,7 +78,7 @@ def write_onnx(
     assert program is not None
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*flat.parameters(), *flat.buffers()))
     if size > _ALONE:
-        program.save(os.fspath(filepath), external_data=True)
+        program.save(os.fsdecode(filepath), external_data=True)
         return
     with replacing(filepath) as temporary:
         program.save(temporary, external_data=False)

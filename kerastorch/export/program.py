@@ -14,6 +14,7 @@ from torch import Tensor, fx
 
 from ..errors import ArgumentError, did_you_mean, quote
 from ..files.replacing import replacing
+from ..paths import AnyPath
 from ..structure import map_structure
 from ._flat import Flat
 from ._signature import Spec
@@ -26,7 +27,7 @@ def write_program(
     flat: Flat,
     specs: Sequence[Spec],
     inputs: Sequence[Tensor],
-    filepath: str | os.PathLike[str],
+    filepath: AnyPath,
     verbose: bool,
     *,
     standalone: bool = True,
@@ -43,8 +44,8 @@ def write_program(
         standalone: Whether the file shall load where there is no kerastorch.
         **options: Those of `torch.export.export`: `strict`, `dynamic_shapes`, ...
     """
-    if not os.fspath(filepath).endswith(".pt2"):
-        raise ArgumentError(f'export: format="torch" writes .pt2 files, got {quote(os.fspath(filepath))}.')
+    if not os.fsdecode(filepath).endswith(".pt2"):
+        raise ArgumentError(f'export: format="torch" writes .pt2 files, got {quote(os.fsdecode(filepath))}.')
     known = [
         name for name in inspect.signature(torch.export.export).parameters if name not in ("mod", "args", "kwargs")
     ]

@@ -17,6 +17,7 @@ from kerastorch.errors import (
     UnsupportedFileError,
     quote,
 )
+from kerastorch.paths import AnyPath
 
 from . import _shards, _zip
 from ._bytes import Bytes, Held, OnDisk, OpenFile
@@ -81,9 +82,7 @@ class _Handle:
             file.close()
 
 
-def open_archive(
-    path: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None, expected_sha256: str | None = None
-) -> Archive:
+def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expected_sha256: str | None = None) -> Archive:
     """Open a Keras file and check its structure; arrays are read later, one by one.
 
     Args:
@@ -109,7 +108,7 @@ def open_archive(
     expected = checked_sha256(expected_sha256)
     if isinstance(path, bytes):  # a path of the system's
         path = os.fsdecode(path)
-    handle = _Handle(shortened(os.fsdecode(path)) if isinstance(path, (str, os.PathLike)) else "", limits)
+    handle = _Handle(shortened(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else "", limits)
     try:
         archive = _open(path, handle, limits, expected)
         _check_parameters(archive, handle.name, limits)
@@ -119,11 +118,9 @@ def open_archive(
         raise
 
 
-def _open(
-    path: str | os.PathLike[str] | BinaryIO, handle: _Handle, limits: Limits, expected: str | None = None
-) -> Archive:
+def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: str | None = None) -> Archive:
     digest = None
-    if isinstance(path, (str, os.PathLike)):
+    if isinstance(path, (str, bytes, os.PathLike)):
         shown = os.fsdecode(path)
         data = handle.open(shown)
         digest = data.file.seal() if expected is not None else None
@@ -148,7 +145,7 @@ def _open(
     if find_hdf5(data) is not None:
         return _open_hdf5(open_hdf5(data, name, limits), shown, handle, limits)
     if _shards.is_index(head):
-        if not isinstance(path, (str, os.PathLike)):
+        if not isinstance(path, (str, bytes, os.PathLike)):
             raise UnsupportedFileError(
                 f"{name}: this is the index of sharded weights, whose shards stand beside it: pass its path."
             )

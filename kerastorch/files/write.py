@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerastorch.errors import SaveError, quote
+from kerastorch.paths import AnyPath
 
 from ._sink import new_hdf5
 from ._values import Archive, Array, LegacyWeights, OptimizerState, TreeWeights
@@ -29,7 +30,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive knows; Ker
 _COPY = 1 << 20
 
 
-def write_archive(archive: Archive, path: str | os.PathLike[str]) -> None:
+def write_archive(archive: Archive, path: AnyPath) -> None:
     """Write an archive to `path`, in its format. The file that stood there stays whole until the new one is.
 
     Args:

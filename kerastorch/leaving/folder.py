@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, SaveError, quote
 from ..files.permissions import write_advice
 from ..files.unfinished import unfinished
+from ..paths import AnyPath
 from .building import to_torch
 from .example import recorded_example
 from .module_text import ModuleText
@@ -23,7 +24,7 @@ MODEL, WEIGHTS, EXAMPLE, TEST = "model.py", "model.safetensors", "example.safete
 
 def to_source(
     model: Model,
-    folder: str | os.PathLike[str],
+    folder: AnyPath,
     *,
     class_name: str | None = None,
     origin: str | None = None,

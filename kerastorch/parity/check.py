@@ -17,6 +17,7 @@ from torch import nn
 from .. import optimizers
 from ..arrays import check_counts
 from ..errors import ArgumentError, quote
+from ..paths import AnyPath, is_path
 from .child import record
 from .compare import compare
 from .reading import read_recording
@@ -41,10 +42,10 @@ def check_parity(
     optimizer: Any = None,
     loss: Any = None,
     seed: int = 0,
-    python: str | os.PathLike[str] | None = None,
+    python: AnyPath | None = None,
     keras: str = "auto",
-    arch: str | os.PathLike[str] | None = None,
-    custom: Sequence[str | os.PathLike[str]] = (),
+    arch: AnyPath | None = None,
+    custom: Sequence[AnyPath] = (),
     custom_objects: Mapping[str, Any] | None = None,
     trust: bool = False,
     timeout: float = 600.0,
@@ -107,7 +108,7 @@ def check_parity(
     again = ""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerastorch-parity-")))
-        if isinstance(reference, (str, os.PathLike)) and not _is_recording(reference):
+        if is_path(reference) and not _is_recording(reference):
             # A model that is given need not be in the file in words that are known here.
             loaded = load_checked(reference, arch, trust, custom_objects) if model is None or not trust else model
             there = {"backend": backend, "python": python, "keras": keras, "arch": arch, "custom": custom}
@@ -115,12 +116,12 @@ def check_parity(
                 reference, folder / "recording.npz", inputs=given, trust=trust, timeout=timeout, progress=progress,
                 **there, **options,
             )  # fmt: skip
-            recording = replace(recording, path=os.fspath(reference))
+            recording = replace(recording, path=os.fsdecode(reference))
             _same_file(recording, reference)
             if all(item is None for item in (model, given, optimizer, loss, custom_objects)):
                 again = _command(reference, there, seed, trust, what, steps)
             model = loaded if model is None else model
-        elif isinstance(reference, (str, os.PathLike, Recording)):
+        elif is_path(reference) or isinstance(reference, Recording):
             recording = reference if isinstance(reference, Recording) else read_recording(reference)
             if given is not None:
                 raise ArgumentError("check_parity: inputs: a recording has its own; leave them out.")
@@ -148,7 +149,7 @@ def check_parity(
 
 
 def _command(
-    file: str | os.PathLike[str],
+    file: AnyPath,
     there: dict[str, Any],
     seed: int,
     trust: bool,
@@ -156,7 +157,7 @@ def _command(
     steps: int,
 ) -> str:
     """The command that does the same comparison."""
-    words = ["kerastorch", "verify", os.fspath(file), "--seed", str(seed)]
+    words = ["kerastorch", "verify", os.fsdecode(file), "--seed", str(seed)]
     if set(what) != set(WHAT):
         words += ["--what", ",".join(what)]
     if steps != STEPS:
@@ -165,7 +166,7 @@ def _command(
         if there[key] != usual:
             words += [f"--{key}", str(there[key])]
     for path in there["custom"]:
-        words += ["--custom", os.fspath(path)]
+        words += ["--custom", os.fsdecode(path)]
     return shlex.join([*words, *(["--trust"] if trust else [])])
 
 
@@ -191,10 +192,10 @@ def _given(inputs: Any) -> list[np.ndarray] | None:
     return [np.asarray(item) for item in items]
 
 
-def _is_recording(path: str | os.PathLike[str]) -> bool:
-    return os.fspath(path).lower().endswith(".npz")
+def _is_recording(path: AnyPath) -> bool:
+    return os.fsdecode(path).lower().endswith(".npz")
 
 
-def _same_file(recording: Recording, path: str | os.PathLike[str]) -> None:
-    if recording.source is None or recording.source["sha256"] != hash_of_file(os.fspath(path)):
-        raise ArgumentError(f"{os.fspath(path)} has changed while it was compared; try again.")
+def _same_file(recording: Recording, path: AnyPath) -> None:
+    if recording.source is None or recording.source["sha256"] != hash_of_file(os.fsdecode(path)):
+        raise ArgumentError(f"{os.fsdecode(path)} has changed while it was compared; try again.")

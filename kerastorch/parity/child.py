@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, MissingKerasError, RecordingError, quote
+from ..paths import AnyPath
 from .reading import read_recording
 from .recorded import Recording
 from .recorder import script
@@ -30,14 +31,14 @@ _NO_KERAS = 4  # as in recorder/main.py, which is never imported
 
 
 def record(
-    file: str | os.PathLike[str],
-    recording: str | os.PathLike[str],
+    file: AnyPath,
+    recording: AnyPath,
     *,
-    python: str | os.PathLike[str] | None = None,
+    python: AnyPath | None = None,
     keras: str = "auto",
     backend: str = "tensorflow",
-    arch: str | os.PathLike[str] | None = None,
-    custom: Sequence[str | os.PathLike[str]] = (),
+    arch: AnyPath | None = None,
+    custom: Sequence[AnyPath] = (),
     inputs: Sequence[np.ndarray] | None = None,
     layers: bool = True,
     gradients: bool = True,
@@ -88,15 +89,23 @@ def record(
             raise ArgumentError(f"record: {name}: expected one of {', '.join(known)}, got {quote(value)}.")
     if timeout <= 0:
         raise ArgumentError(f"record: timeout: expected seconds, more than 0, got {quote(timeout)}.")
-    program = os.fspath(python or sys.executable)
+    program = os.fsdecode(python or sys.executable)
     with tempfile.TemporaryDirectory(prefix="kerastorch-record-") as folder:
         source, out = Path(folder, "recorder.py"), Path(folder, "recording.npz")
         source.write_text(script(), encoding="utf-8")
-        arguments = [os.path.abspath(os.fspath(file)), str(out), "--keras", keras, "--seed", str(seed), "--with-parent"]
+        arguments = [
+            os.path.abspath(os.fsdecode(file)),
+            str(out),
+            "--keras",
+            keras,
+            "--seed",
+            str(seed),
+            "--with-parent",
+        ]
         arguments += ["--max-mb", str(max_mb)]
-        arguments += ["--arch", os.path.abspath(os.fspath(arch))] if arch is not None else []
+        arguments += ["--arch", os.path.abspath(os.fsdecode(arch))] if arch is not None else []
         for path in custom:
-            arguments += ["--custom", os.path.abspath(os.fspath(path))]
+            arguments += ["--custom", os.path.abspath(os.fsdecode(path))]
         arguments += ["--trust"] if trust else []
         arguments += ["--backend", backend] if backend != BACKENDS[0] else []
         arguments += [] if layers else ["--outputs-only"]
@@ -113,7 +122,7 @@ def record(
         if not out.exists():
             raise RecordingError(f"{program}: the recorder ended without a word and wrote nothing.")
         read_recording(out)  # what cannot be read is not put anywhere
-        to = Path(recording)
+        to = Path(os.fsdecode(recording))
         part = to.with_name(f"{to.name}.part")
         try:
             part.write_bytes(out.read_bytes())

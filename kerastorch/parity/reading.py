@@ -22,6 +22,7 @@ from ..errors import (
 )
 from ..files import Limits
 from ..files.strict_json import parse_json
+from ..paths import AnyPath
 from .recorded import Call, Gradients, Probe, RecordedTraining, Recording, TrainedStep, WeightGradient
 from .recorder.storing import SCHEMA, TEXT
 
@@ -30,7 +31,7 @@ MAX_MEMBERS = 100_000
 OLDEST = 1  # of the schemas that are read: 1 has neither gradients nor states nor a training
 
 
-def read_recording(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Recording:
+def read_recording(path: AnyPath, *, max_bytes: int = MAX_BYTES) -> Recording:
     """Read what a recorder wrote.
 
     Nothing in it is run. Arrays are read one by one when they are asked for.
@@ -43,7 +44,7 @@ def read_recording(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) 
         LoadError: There is no such file, it is no recording or a damaged one, larger than `max_bytes`, or of a
             recorder that is newer than this reader.
     """
-    where = os.fspath(path)
+    where = os.fsdecode(path)
     file = _File(where, max_bytes)
     said = parse_json(file.text(), f"{where}: {TEXT}", Limits())
     return from_said(where, said, set(file.members) - {TEXT}, file.array)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..files.replacing import replacing
+from ..paths import AnyPath
 from .measuring import Measured, plain_number
 
 # How many times the measured rounding two implementations may lie apart. See docs/parity.md for what was seen.
@@ -258,7 +258,7 @@ class ParityReport:
             else {**self.training.to_dict(), "arrays": [row.to_dict() for row in self.trained]},
         }
 
-    def to_html(self, path: str | os.PathLike[str]) -> None:
+    def to_html(self, path: AnyPath) -> None:
         """Write the report as one HTML page: verdict, pictures, tables. It needs nothing but a browser.
 
         Args:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, MissingLayersError, UnsafeFileError, quote
+from ..paths import AnyPath
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -39,8 +40,8 @@ _OF_PYTHON = {("builtins", name) for name in ("function", "int", "float", "bool"
 
 
 def load_checked(
-    file: str | os.PathLike[str],
-    arch: str | os.PathLike[str] | None,
+    file: AnyPath,
+    arch: AnyPath | None,
     trust: bool,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Model:
@@ -73,16 +74,16 @@ def load_checked(
         raise _refused(file, ["layers of somebody's own, or Lambda layers"], error) from error
 
 
-def _refused(file: str | os.PathLike[str], found: list[str], cause: Exception | None = None) -> UnsafeFileError:
+def _refused(file: AnyPath, found: list[str], cause: Exception | None = None) -> UnsafeFileError:
     shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
     why = f" Here: {cause}" if cause else ""
     return UnsafeFileError(
-        f"{os.fspath(file)}: to compare it, Keras would run what the file says: {shown}. If you know where it is from, "
-        f"allow it by --trust (check_parity: trust=True).{why}"
+        f"{os.fsdecode(file)}: to compare it, Keras would run what the file says: {shown}. If you know where it is "
+        f"from, allow it by --trust (check_parity: trust=True).{why}"
     )
 
 
-def concerns(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None = None) -> list[str]:
+def concerns(file: AnyPath, arch: AnyPath | None = None) -> list[str]:
     """What in a file Keras would look up or run and is not plainly a part of Keras's models; empty if all is."""
     from ..files import open_archive
 
@@ -90,18 +91,18 @@ def concerns(file: str | os.PathLike[str], arch: str | os.PathLike[str] | None =
         try:
             return list(dict.fromkeys(_in_config(json.loads(_text(arch)))))
         except (json.JSONDecodeError, RecursionError) as error:
-            raise ArgumentError(f"--arch {quote(os.fspath(arch))} is no JSON text: {error}") from error
+            raise ArgumentError(f"--arch {quote(os.fsdecode(arch))} is no JSON text: {error}") from error
     with open_archive(file) as archive:
         # Keras compiles a model that is trained for the comparison: a `.h5` says how beside its config.
         return list(dict.fromkeys(_in_config([archive.config, archive.training_config])))
 
 
-def _text(path: str | os.PathLike[str]) -> str:
+def _text(path: AnyPath) -> str:
     try:
         with open(path, encoding="utf-8") as stream:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"--arch {quote(os.fspath(path))} cannot be read as text: {error}") from error
+        raise ArgumentError(f"--arch {quote(os.fsdecode(path))} cannot be read as text: {error}") from error
 
 
 def _in_config(value: Any) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -19,6 +18,7 @@ from ..errors import ArgumentError, MismatchError, UnsupportedFileError
 from ..files import Archive, LegacyWeights, open_archive
 from ..models import Model
 from ..optimizers import Optimizer
+from ..paths import AnyPath
 from ..spec import TrainingConfig
 from .compiling import Uncompilable, make_optimizer
 from .forms import PRODUCT, rule_of
@@ -149,7 +149,7 @@ class StateReport:
 def load_keras_state(
     model: Model,
     optimizer: optim.Optimizer,
-    filepath: str | os.PathLike[str] | BinaryIO,
+    filepath: AnyPath | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> StateReport:
     """Fill an optimizer of `torch.optim`, or of `kt.optimizers`, with the state in a file of Keras.

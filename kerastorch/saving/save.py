@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from ..models import Model, build_model
 from ..models.graph_config import is_functional, lists_layers
 from ..models.mask_flow import Visit, follow_masks
 from ..models.provided import provided
+from ..paths import AnyPath, text_of
 from ..spec import Rule
 from . import _keras2, _keras3
 from ._forms import Dialect, Entry, Forms
@@ -65,7 +65,7 @@ class SaveReport:
 
 def save_model(
     model: Model,
-    filepath: str | os.PathLike[str],
+    filepath: AnyPath,
     overwrite: bool = True,
     zipped: bool | None = None,
     *,
@@ -97,18 +97,16 @@ def save_model(
         NotBuiltError: The model has no weights yet.
         ArgumentError: `filepath` or `model` is of another kind.
     """
-    model, shown, target = _model("save_model", model), _path("save_model", filepath), _dialect("save_model", dialect)
+    model, shown, target = _model("save_model", model), text_of(filepath, "save_model"), _dialect("save_model", dialect)
     kind = model_format(shown, save_format)
     check_place("save_model", shown, overwrite, zipped)
     include = check.boolean("save_model: include_optimizer", include_optimizer)
     return _told(_save_model(model, shown, kind, target, include, lambda values: None))
 
 
-def save_model_watched(
-    model: Model, path: str | os.PathLike[str], dialect: DialectName, wrote: Callable[[int], None]
-) -> SaveReport:
+def save_model_watched(model: Model, path: AnyPath, dialect: DialectName, wrote: Callable[[int], None]) -> SaveReport:
     """`save_model`, which calls `wrote` with the number of values of each array on its way into the file."""
-    shown = _path("save_model", path)
+    shown = text_of(path, "save_model")
     kind = model_format(shown, None)
     return _save_model(_model("save_model", model), shown, kind, _dialect("save_model", dialect), True, wrote)
 
@@ -149,7 +147,7 @@ def _save_model(
 
 def save_weights(
     model: Model,
-    filepath: str | os.PathLike[str],
+    filepath: AnyPath,
     overwrite: bool = True,
     max_shard_size: float | None = None,
     *,
@@ -177,7 +175,7 @@ def save_weights(
         NotBuiltError: The model has no weights yet.
         ArgumentError: `filepath` or `model` is of another kind.
     """
-    model, shown = _model("save_weights", model), _path("save_weights", filepath)
+    model, shown = _model("save_weights", model), text_of(filepath, "save_weights")
     target = _dialect("save_weights", dialect)
     if max_shard_size is not None:
         raise UnsupportedError(
@@ -270,12 +268,6 @@ def _model(what: str, model: Any) -> Model:
             "For a torch module use kt.from_torch first."
         )
     return model
-
-
-def _path(what: str, path: str | os.PathLike[str]) -> str:
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        raise ArgumentError(f"{what}: expected a path, got {quote(type(path).__name__)}.")
-    return os.fsdecode(path)
 
 
 def _check_masks(visits: Sequence[Visit], config: dict[str, Any], forms: Forms) -> None:

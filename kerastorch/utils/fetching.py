@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ..errors import ArgumentError, CorruptFileError, LoadError, UnsafeFileError, quote
+from ..paths import AnyPath, text_of
 
 _log = logging.getLogger("kerastorch")
 _FORMATS = ("tar", "zip")
@@ -31,7 +32,7 @@ _Entry = tuple[str, "Callable[[], IO[bytes]] | None"]
 
 
 def get_file(
-    fname: str | os.PathLike[str] | None = None,
+    fname: AnyPath | None = None,
     origin: str | None = None,
     untar: bool = False,
     md5_hash: str | None = None,
@@ -40,7 +41,7 @@ def get_file(
     hash_algorithm: str = "auto",
     extract: bool = False,
     archive_format: str | Sequence[str] | None = "auto",
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: AnyPath | None = None,
     force_download: bool = False,
 ) -> str:
     """Fetch a file, unless it is in the cache already, as `keras.utils.get_file`.
@@ -75,7 +76,7 @@ def get_file(
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
     formats = ("tar",) if untar else _formats(archive_format)
-    name = "" if fname is None else os.fspath(fname)
+    name = "" if fname is None else text_of(fname, "get_file: fname")
     given = bool(name)
     name = name or os.path.basename(urllib.parse.urlsplit(origin).path)
     if not name or name in (".", "..") or os.path.basename(name) != name:
@@ -83,7 +84,7 @@ def get_file(
             f"get_file: fname: expected the name of a file without folders (those are cache_dir and cache_subdir), "
             f"got {quote(name)}."
         )
-    folder = _home(cache_dir) / cache_subdir
+    folder = _home(cache_dir) / text_of(cache_subdir, "get_file: cache_subdir")
     target, opened = folder / name, folder / name
     if extract or untar:
         if given and "." in name:
@@ -107,7 +108,11 @@ def _formats(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _home(cache_dir: Any) -> Path:
-    given = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras") if cache_dir is None else os.fspath(cache_dir)
+    given = (
+        os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
+        if cache_dir is None
+        else text_of(cache_dir, "get_file: cache_dir")
+    )
     return Path(given).expanduser()
 
 

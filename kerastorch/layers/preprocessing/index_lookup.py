@@ -16,6 +16,7 @@ from ...base import check
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, NotBuiltError, UnsupportedError, quote
+from ...paths import is_path
 from ...weights import Shape
 from .hashes import bucket
 
@@ -168,7 +169,7 @@ class IndexLookup(Layer):
         where = f"{repr_of(self)}: vocabulary"
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ArgumentError(f"{where}: idf_weights are needed with output_mode 'tf_idf', and only then.")
-        if isinstance(vocabulary, str):
+        if is_path(vocabulary):
             with open(vocabulary, encoding="utf-8") as file:
                 vocabulary = [line.rstrip("\n") for line in file]
         listed = [self._key_of(word) for word in np.asarray(vocabulary, dtype=object).reshape(-1).tolist()]
