@@ -42,12 +42,15 @@ HARMLESS: dict[str, tuple[list[Any], Any]] = {
     "virtual_batch_size": ([None], 3),
     "adjustment": ([None], "f"),
     "sparse": ([False, None], True),
+    "rng_type": ([None, "stateful", "stateless", "legacy_stateful"], "philox"),
 }
 
 
+CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 # Of these the arguments are; the others are given to a Masking, which has none of them.
 CLASSES: dict[str, tuple[str, dict[str, Any]]] = {
     **dict.fromkeys(("time_major", "enable_caching_device", "return_runtime"), ("LSTM", {"units": 2})),
+    "rng_type": ("Dropout", {"rate": 0.5}),
     "reverse_state_order": ("StackedRNNCells", {"cells": [{"class_name": "GRUCell", "config": {"units": 2}}]}),
     **dict.fromkeys(("virtual_batch_size", "adjustment"), ("BatchNormalization", {"axis": [-1]})),
     "sparse": ("InputLayer", {"batch_input_shape": [None, 4, 3]}),
@@ -79,3 +82,25 @@ def test_what_says_something_is_refused(key: str) -> None:
     class_name, arguments = CLASSES.get(key, ("Masking", {"mask_value": 0.5}))
     with pytest.raises(LoadError, match=key):
         config_of(class_name, {**arguments, key: HARMLESS[key][1]})
+
+
+@pytest.mark.parametrize(
+    ("class_name", "arguments"),
+    [
+        *((name, {"units": 2}) for name in ("LSTM", "GRU")),
+        *(("RNN", {"cell": {"class_name": name, "config": {"units": 2}}}) for name in CELLS),
+        *((name, {"rate": 0.5}) for name in ("Dropout", "SpatialDropout1D", "GaussianDropout", "AlphaDropout")),
+        ("GaussianNoise", {"stddev": 0.5}),
+    ],
+)
+def test_the_kind_of_random_numbers_is_dropped_from_every_layer_that_draws_some(
+    class_name: str, arguments: dict[str, Any]
+) -> None:
+    """tf.keras writes it where its newer generator is switched on."""
+    kind: dict[str, Any] = {"rng_type": "stateful"}
+    if class_name == "RNN":
+        cell = arguments["cell"]
+        told = {"cell": {**cell, "config": {**cell["config"], **kind}}}
+    else:
+        told = {**arguments, **kind}
+    assert config_of(class_name, told) == config_of(class_name, arguments)

@@ -42,6 +42,9 @@ ELIDED: Mapping[str, tuple[Any, ...]] = {
 }
 
 
+GENERATORS = ("legacy_stateful", "stateful", "stateless")  # of TensorFlow: what numbers they draw is of training alone
+
+
 @dataclass(frozen=True)
 class Unless:
     """A key that is dropped while it has one of the harmless values, and refused with the reason otherwise."""
@@ -54,6 +57,7 @@ UNLESS: Mapping[str, Unless] = {
     "time_major": Unless((False, None), "inputs (timesteps, batch, features) are not supported; put the batch first"),
     "num_constants": Unless((None, 0), "no cell of Keras's own takes constants; run your cell in an RNN"),
     "enable_caching_device": Unless((False, True, None), ""),
+    "rng_type": Unless((None, *GENERATORS), f"expected one of {', '.join(GENERATORS)}"),
     "return_runtime": Unless((False, None), "it is a switch of TensorFlow's own tests"),
     "reverse_state_order": Unless((False, None), "the states are in the order of the cells; save without it"),
     "virtual_batch_size": Unless((None,), "statistics over parts of a batch are not supported; leave it out"),

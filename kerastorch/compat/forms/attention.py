@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...spec import Era
-from .form import LORA, WEIGHT, Form, keys
+from .form import LORA, RANDOM, WEIGHT, Form, keys
 
 _TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})
 _KERAS3: frozenset[Era] = frozenset({"keras3"})
@@ -35,8 +35,8 @@ _GROUPS = Form(
 )
 
 FORMS: Mapping[str, Form] = {
-    "Attention": Form(keys("use_scale score_mode dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL),
-    "AdditiveAttention": Form(keys("use_scale dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL),
+    "Attention": Form(keys("use_scale score_mode dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL, old=RANDOM),
+    "AdditiveAttention": Form(keys("use_scale dropout seed causal"), eras=_TF_ON, call=_DENSE_CALL, old=RANDOM),
     "MultiHeadAttention": Form(
         keys("num_heads key_dim value_dim output_shape attention_axes softmax_robust_masking", _HEADS),
         ("num_heads", "key_dim"),

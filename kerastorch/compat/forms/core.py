@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .form import LORA, TF_ON, WEIGHT, Form, keys
+from .form import LORA, RANDOM, TF_ON, WEIGHT, Form, keys
+
+
+def _spatial_dropout(extra: str) -> Form:
+    ignored = keys("noise_shape")
+    return Form(keys("rate seed", extra), ("rate",), call=("training",), ignored=ignored, old=RANDOM, keeps_mask=True)
+
 
 FORMS: Mapping[str, Form] = {
     "Embedding": Form(
@@ -15,16 +21,9 @@ FORMS: Mapping[str, Form] = {
     ),
     "Masking": Form(keys("mask_value")),
     "Dense": Form(keys("units activation use_bias", WEIGHT, LORA), ("units",), keeps_mask=True),
-    "Dropout": Form(keys("rate noise_shape seed"), ("rate",), call=("training",), keeps_mask=True),
-    "SpatialDropout1D": Form(
-        keys("rate seed"), ("rate",), call=("training",), ignored=keys("noise_shape"), keeps_mask=True
-    ),
-    **dict.fromkeys(
-        ("SpatialDropout2D", "SpatialDropout3D"),
-        Form(
-            keys("rate data_format seed"), ("rate",), call=("training",), ignored=keys("noise_shape"), keeps_mask=True
-        ),
-    ),
+    "Dropout": Form(keys("rate noise_shape seed"), ("rate",), call=("training",), keeps_mask=True, old=RANDOM),
+    "SpatialDropout1D": _spatial_dropout(""),
+    **dict.fromkeys(("SpatialDropout2D", "SpatialDropout3D"), _spatial_dropout("data_format")),
     "Activation": Form(keys("activation"), ("activation",), keeps_mask=True),
     "Identity": Form(frozenset(), eras=TF_ON, keeps_mask=True),
     "RepeatVector": Form(keys("n"), ("n",)),

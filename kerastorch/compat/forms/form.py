@@ -44,6 +44,7 @@ def keys(*groups: str) -> frozenset[str]:
 
 WEIGHT = "kernel_initializer bias_initializer kernel_regularizer bias_regularizer kernel_constraint bias_constraint"
 LORA = "lora_rank lora_alpha quantization_config"
+RANDOM = keys("rng_type")  # of every layer of tf.keras that draws numbers
 KERAS2: frozenset[Era] = frozenset({"keras2", "tf.keras"})
 STANDALONE: frozenset[Era] = frozenset({"keras2"})  # of Keras 1 too, in the spelling of Keras 2
 TF_ON: frozenset[Era] = frozenset({"tf.keras", "keras3"})

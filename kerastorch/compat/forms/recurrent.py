@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...spec import Era
-from .form import KERAS2, WEIGHT, Form, keys
+from .form import KERAS2, RANDOM, WEIGHT, Form, keys
 
 _RECURRENT_WEIGHT = "recurrent_initializer recurrent_regularizer recurrent_constraint"
 SEQUENCE = "return_sequences return_state go_backwards stateful"
@@ -18,14 +18,14 @@ _RNN_CALL = ("initial_state", "mask", "training")
 
 
 def _rnn(extra: str = "") -> Form:
-    return Form(keys(_RNN, extra), ("units",), call=_RNN_CALL, ignored=keys("use_cudnn"), old=_RNN_OLD)
+    return Form(keys(_RNN, extra), ("units",), call=_RNN_CALL, ignored=keys("use_cudnn"), old=_RNN_OLD | RANDOM)
 
 
 def _cell(extra: str = "") -> Form:
     taken = keys(
         f"units activation use_bias {WEIGHT} {_RECURRENT_WEIGHT} dropout recurrent_dropout seed implementation", extra
     )
-    return Form(taken, ("units",), call=("states", "training"), old=keys("enable_caching_device"))
+    return Form(taken, ("units",), call=("states", "training"), old=keys("enable_caching_device") | RANDOM)
 
 
 def _cudnn(extra: str = "") -> Form:
