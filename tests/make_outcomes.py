@@ -24,6 +24,7 @@ from _outcomes_given import given
 from _outcomes_graphs import graphs
 from _outcomes_layers import called
 from _outcomes_matching import matched
+from _outcomes_modules import as_modules
 from _outcomes_objects import serialized
 from _outcomes_own import own
 from _outcomes_saved import saved
@@ -50,6 +51,7 @@ def main() -> None:
             "called": called(),
             "in_training": in_training(),
             "wrapped": wrapped(),
+            "as_modules": as_modules(),
             "in_cells": in_cells(),
             "changed": changed(),
             "constructed": constructed(),
