@@ -16,7 +16,7 @@ from .call_arguments import inputs_of
 from .dtype_policy import state_dtype_for
 from .free_names import yielding
 from .graph import Node, SymbolicTensor, shapes_of, symbolic_leaves
-from .shape_inference import stands_for
+from .shape_inference import build_what_is_inside, stands_for
 from .weighted import Weighted, repr_of
 
 Ends = tuple[list[SymbolicTensor], list[SymbolicTensor]]  # of one call: what goes in, what comes out
@@ -46,6 +46,7 @@ class Connected(Weighted):
             self._check_input_shape(shapes)
         node = Node(self, args, kwargs)
         self._called_on = stands_for((args, kwargs))
+        build_what_is_inside(self, shapes)
         output_shapes = self._shape_of_call(*map_structure(_shape_for, (args, kwargs)))
         dtypes = self._output_dtypes(symbolic_leaves((args, kwargs))[0].dtype)
 

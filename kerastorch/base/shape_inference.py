@@ -66,6 +66,12 @@ def build_inside(layer: AnyLayer, input_shape: Any) -> None:
         _with_dtypes(layer, input_shape, None, _run_once)
 
 
+def build_what_is_inside(layer: AnyLayer, input_shape: Any) -> None:
+    """`build_inside` in a graph: what does not run on zeros builds what is inside in its first call."""
+    with contextlib.suppress(ArgumentError):
+        build_inside(layer, input_shape)
+
+
 def _with_dtypes(layer: AnyLayer, input_shape: Any, input_dtype: torch.dtype | None, run: Callable[..., Any]) -> Any:
     """`run` with the call that is known, and with dtypes of the inputs with which the layer runs."""
     args, kwargs = layer._called_on or ((None,), {})

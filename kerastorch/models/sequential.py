@@ -13,6 +13,7 @@ from ..base.dtype_policy import state_dtypes_in, stated_dtypes
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer, register
 from ..base.naming import inside
+from ..base.shape_inference import build_what_is_inside
 from ..base.weighted import repr_of
 from ..dtypes import autocasts
 from ..errors import ArgumentError, ShapeError, UnsupportedError, attribute, quote
@@ -99,6 +100,7 @@ class Sequential(Model):
                 shape = self._shape_after(shape)
                 with inside(self):
                     layer.build(shape)
+                    build_what_is_inside(layer, shape)
             if self._symbols is not None:
                 symbol, value = self._symbols
                 self._symbols = (symbol, layer(value))
@@ -176,6 +178,7 @@ class Sequential(Model):
     def build(self, input_shape: Any) -> None:
         for layer in self._layer_list:
             layer.build(input_shape)
+            build_what_is_inside(layer, input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
     def _makes_weights(self) -> bool:

@@ -17,7 +17,7 @@ from ..base.inner_layers import own_form, written_as
 from ..base.layer import REGISTRY, Layer
 from ..base.variables import all_variables
 from ..base.weighted import repr_of
-from ..errors import SaveError, UnsupportedError
+from ..errors import SaveError, UnsupportedError, quote
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
 from ..matching.finite import NotFinite
@@ -25,6 +25,7 @@ from ..models import Model
 from ..models.graph_config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
 from ..models.mask_flow import Visit
 from ..spec import Rule
+from .objects import serialize_keras_object
 
 
 @dataclass
@@ -239,6 +240,10 @@ class Forms:
             text = f"{name} is not a class of Keras: it needs custom_objects to open the file"
             self.rules.append(Rule(getattr(layer, "name", name), text))
             self.own_classes[name] = type(layer)
+            try:  # what a person's get_config returns may be objects: Keras writes their configs
+                made["config"] = serialize_keras_object(made["config"])
+            except UnsupportedError as error:
+                raise SaveError(f"{name} {quote(getattr(layer, 'name', name))}: its get_config: {error}") from error
         return made
 
     def _model(self, model: Model) -> dict[str, Any]:

@@ -106,6 +106,8 @@ def _object(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return type(config)(map(_object, config))
     if not isinstance(config, Mapping):
+        if _is_made(config):  # by `load_model`, before it hands the config to a class of one's own
+            return config
         raise ArgumentError(f"deserialize_keras_object: expected a config, got {quote(config)}.")
     name, inner = config.get("class_name"), config.get("config")
     if "class_name" not in config or "config" not in config:
@@ -147,3 +149,11 @@ _PLAIN = {
     "__ellipsis__": lambda config: Ellipsis,
     "__slice__": lambda config: slice(*(_object(config.get(key)) for key in ("start", "stop", "step"))),
 }
+
+
+def _is_made(value: Any) -> bool:
+    """Whether a value is one of those that a config stands for."""
+    kinds = (layers.Layer, *(cls for cls, _ in _TRAINING.values()))
+    if isinstance(value, kinds) or registered.name_of(value if callable(value) else type(value)) is not None:
+        return True
+    return any(module.TABLE.has(value) or isinstance(value, module.TABLE.base) for module in _KINDS.values())
