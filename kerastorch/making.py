@@ -62,13 +62,7 @@ def read(
         call: What the caller has called, for advice.
         archive: The file, where there is one with weights: it must hold enough of them.
     """
-    look = compat.first_look(config, given.offered(), matching.is_weighted)
-    if look.layers - 1 > limits.layers:
-        raise _too_large(f"{look.layers - 1:,} layers", limits.layers, "layers")
-    if limits.depth is not None and look.depth > limits.depth:
-        raise _too_large(f"models and wrappers {look.depth} deep in one another", limits.depth, "depth")
-    if archive is not None:
-        matching.refuse_few(look, archive.weights, archive.path)
+    check_size(config, given, limits, archive)
     try:
         return compat.read_config(config, *stated, given.offered(), most_layers=limits.layers)
     except MissingLayersError as error:
@@ -81,6 +75,17 @@ def read(
             spec, places = None, []
         deadline.check("what is missing was looked for")
         raise MissingLayersError(explain(error.missing, call, places, spec, archive), error.missing) from None
+
+
+def check_size(config: Mapping[str, Any], given: Provided, limits: Limits, archive: Archive | None = None) -> None:
+    """Raise where a model is larger than it may be, or than the weights in its file: before anything of it is made."""
+    look = compat.first_look(config, given.offered(), matching.is_weighted)
+    if look.layers - 1 > limits.layers:
+        raise _too_large(f"{look.layers - 1:,} layers", limits.layers, "layers")
+    if limits.depth is not None and look.depth > limits.depth:
+        raise _too_large(f"models and wrappers {look.depth} deep in one another", limits.depth, "depth")
+    if archive is not None:
+        matching.refuse_few(look, archive.weights, archive.path)
 
 
 def _too_large(has: str, most: int, name: str) -> UnsafeFileError:

@@ -67,7 +67,7 @@ def first_look(
         if not isinstance(class_name, str):
             continue
         name = item.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
-        counts = counts and name not in given and offered_name(offered, item) is None
+        counts = counts and not (isinstance(name, str) and name in given) and offered_name(offered, item) is None
         if class_name in tables.MODELS:
             inside = inner.get("layers") if isinstance(inner, dict) else inner
             stack.extend((part, depth + 1, counts) for part in (inside if isinstance(inside, list) else ())[::-1])

@@ -11,7 +11,7 @@ import torch
 from ..base import check
 from ..errors import KerasTorchError
 from ..spec import Constant, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
-from ..structure import leaves, map_shapes
+from ..structure import is_shape, leaves, map_shapes
 from ._order import NodeKey, in_order
 from ._texts import vectorized
 from .build import Making, make_layer
@@ -170,7 +170,7 @@ def _is_missing_or_lacks(spec: LayerSpec) -> bool:
 
 def _stated(spec: LayerSpec | ModelSpec) -> Any:
     shape = spec.config.get("batch_shape") if isinstance(spec, LayerSpec) else None
-    return None if shape is None else tuple(shape)
+    return tuple(shape) if is_shape(shape) else None  # of a class that nobody has, anything may stand there
 
 
 def _promised(spec: LayerSpec, shapes: Shapes) -> Any:

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from .. import compat
+from .. import compat, deadline, making
 from ..errors import (
     ArgumentError,
     KerasTorchError,
     LoadError,
     MissingFileError,
+    MissingLayersError,
     UnsafeFileError,
     UnsupportedFileError,
     quote,
@@ -20,6 +21,7 @@ from ..errors import (
 from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
+from ..models.provided import NOTHING
 from .folders import Walk, may_be_model
 from .other_files import in_folder, in_json, in_yaml, reason, refused
 from .references import Reference, references
@@ -86,7 +88,9 @@ def _check(path: Path | BinaryIO) -> None:
 def _scanned(path: Path | BinaryIO, walk: Walk, limits: Limits) -> Iterator[ScannedFile | None]:
     """Every file at a path; None for one of a folder that is no model."""
     if not isinstance(path, (str, bytes, os.PathLike)):
-        yield _judged(name_of(path), bytes(read_stream(path, limits)), limits)
+        with deadline.within(limits.seconds, name_of(path)):
+            content = bytes(read_stream(path, limits))
+        yield _judged(name_of(path), content, limits)
         return
     shown = os.fsdecode(path)
     if not os.path.isdir(shown):
@@ -134,7 +138,7 @@ def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
         return source if isinstance(source, str) else _Named(source, name)
 
     try:
-        with open_archive(stream(), limits) as archive:
+        with deadline.within(limits.seconds, name), open_archive(stream(), limits) as archive:
             findings = list(_beside(source, name, limits))
             findings += _judge_archive(archive, stream, limits)
             return _made(name, archive.format, findings)
@@ -190,7 +194,7 @@ def _judge_archive(archive: Archive, stream: Any, limits: Limits) -> Iterator[Fi
     named = [*references(archive.config, where)]
     if archive.training_config is not None:
         named += references(archive.training_config, "training_config")
-    found = list(_judge_config(archive.config, stated, named))
+    found = list(_judge_config(archive.config, stated, named, limits, archive))
     yield from found
     if not any(finding.status for finding in found):
         yield from _tried(archive.path, lambda load: load.load_model_reported(stream(), device="meta", limits=limits))
@@ -215,20 +219,27 @@ def _judge_arrays(archive: Archive) -> Iterator[Finding]:
 
 
 def _judge_config(
-    config: Mapping[str, Any], stated: tuple[str | None, str | None], named: list[Reference]
+    config: Mapping[str, Any],
+    stated: tuple[str | None, str | None],
+    named: list[Reference],
+    limits: Limits,
+    archive: Archive | None = None,
 ) -> Iterator[Finding]:
     """A config: what it names, and what the loader would ask for."""
     unsafe = [found for found in named if not found.own]
     yield from (found.finding for found in unsafe)
     owners = {found.owner for found in unsafe}
     asked: set[int] = set()
+    status = LOADS
     try:
-        reading = compat.read_config(config, *stated, partly=True)
-        for item in reading.missing:
+        making.check_size(config, NOTHING, limits, archive)
+        compat.read_config(config, *stated, most_layers=limits.layers)
+    except MissingLayersError as error:
+        status = OWN_CODE
+        for item in error.missing:
             asked.add(id(item.item))
             if id(item.item) not in owners:  # its code was named already
                 yield Finding(OWN_CODE, item.class_name, _layer(item.path), _why_missing(item.note, item.class_name))
-        status = OWN_CODE if reading.missing else LOADS
     except UnsupportedFileError as error:
         status = OWN_CODE if error.reason == "own code" else REFUSED
         if not unsafe or status == REFUSED:
@@ -319,7 +330,7 @@ def _judge_json(name: str, text: bytes, limits: Limits, error: LoadError) -> Sca
         return _made(name, "", [*in_json(text, "JSON", limits), refused(error, name, "JSON")])
     version, backend = config.get("keras_version"), config.get("backend")
     stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
-    found = list(_judge_config(config, stated, list(references(config, "JSON"))))
+    found = list(_judge_config(config, stated, list(references(config, "JSON")), limits))
     if not any(finding.status for finding in found):
         found += _tried("model_from_json", lambda load: _model_of(load, text, limits))
     return _made(name, "architecture as JSON", found)

@@ -7,7 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -68,6 +68,18 @@ def bad_legacy(path: Path) -> bytes:
     with h5py.File(path, "a") as file:
         file["model_weights"].attrs["layer_names"] = [b"gone"]
     return path.read_bytes()
+
+
+def _own_input(config: dict[str, Any]) -> None:
+    layers = config["config"]["layers"]
+    layers[0]["module"], layers[0]["config"]["batch_shape"] = "lab", [[], 3]
+    layers.append(layer("Capsule", "lab", "Capsule"))
+
+
+def _own_and_damaged(config: dict[str, Any]) -> None:
+    layers = config["config"]["layers"]
+    layers[-1]["config"]["units"] = "two"
+    layers.append(layer("Capsule", "lab", "Capsule"))
 
 
 _MODEL = layer("Sequential", "keras", layers=[layer("Dense", units=2, kernel_initializer=LAMBDA)])
@@ -238,6 +250,9 @@ REFUSED = [
     _keras("empty", lambda: b"", 4, "the file is empty"),
     _keras("no json", lambda: packed({**members(), "config.json": b"{"}), 4, "not JSON"),
     _keras("other shape", lambda: dense(units=5), 4, "(3, 5)"),
+    _keras("a name that is none", lambda: dense(name={"a": 1}), 4, "expected a name"),
+    _keras("own input", lambda: changed(_own_input), 1, "a class of one's own"),
+    _keras("own and damaged", lambda: changed(_own_and_damaged), 1, "a class of one's own"),
     _keras("unknown argument", lambda: dense(sparkle=1), 4, "sparkle"),
     _keras("a number", lambda: dense(units="two"), 4, "whole number"),
     _keras("quantized", lambda: dense(dtype=layer("QuantizedDTypePolicy", "keras", mode="int8")), 4, "quantized"),

@@ -36,7 +36,7 @@ def decided(path: Path) -> int:
 def _load(path: Path) -> None:
     head = path.read_bytes()[:4000].lstrip()
     if head[:1] == b"{" and b"weight_map" not in head and b"modelTopology" not in head:
-        kt.model_from_json(path.read_text())
+        kt.model_from_json(path.read_text("utf-8"))
         return
     with open_archive(path) as archive:
         weights = archive.weights
