@@ -170,7 +170,8 @@ def _is_missing_or_lacks(spec: LayerSpec) -> bool:
 
 def _stated(spec: LayerSpec | ModelSpec) -> Any:
     shape = spec.config.get("batch_shape") if isinstance(spec, LayerSpec) else None
-    return tuple(shape) if is_shape(shape) else None  # of a class that nobody has, anything may stand there
+    # Of a class that nobody has, anything may stand there.
+    return tuple(shape) if isinstance(shape, (list, tuple)) and is_shape(shape) else None
 
 
 def _promised(spec: LayerSpec, shapes: Shapes) -> Any:
