@@ -3,16 +3,17 @@
 `recorder/`: what runs where Keras is, one script for every Python and Keras, and what it writes: a recording.
 `reading.py`: recordings that come from elsewhere, checked. `child.py`: the recorder in a process of its own, with an
 end. `safety.py`: what a file would make Keras run. `references.py`: what computes a reference in this process.
-`needs.py`: what the inputs of a model must hold. `running.py`: a model of ours on the same inputs, layer by layer, also
-in float64 and moved by one unit in the last place; `states.py`: states that are no outputs, and those to begin with.
-`measuring.py`: how far two arrays are apart, in multiples of what rounding does. `layers.py`: the layers of both beside
-each other; `gradients.py`: gradients, `layer_gradients.py`: of each layer alone; `training.py`: a training, step by
-step, `compiling.py`: models compiled for it. `compare.py`: all probes. `alterations.py`: ways in which layers differ;
-`explaining.py`: which of them explains a difference, and which would have been noticed; `explaining_gradients.py`,
-`explaining_training.py`, `explaining_random.py`: the same of gradients, of a training, of what is drawn at random.
-`report.py`: what is found; `tables.py`, `text.py`, and `page.py` with `pictures.py`: how it is shown. `golden.py`:
-outputs that somebody else has recorded. `check.py`: `check_parity`, which does all this; `asserting.py`: the same as an
-assertion. What a recording says is in `recorded.py`.
+`needs.py`: what the inputs of a model must hold. `running.py`: a model of ours on the same inputs, layer by layer,
+also in float64 and moved by one unit in the last place; `states.py`: states that are no outputs, and those to begin
+with. `measuring.py`: how far two arrays are apart, in multiples of what rounding does. `layers.py`: the layers of both
+beside each other; `gradients.py`: gradients, `layer_gradients.py`: of each layer alone, `kinks.py`: where a function
+has two slopes; `training.py`: a training, step by step, `training_rows.py`: its arrays, `compiling.py`: models
+compiled for it. `compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of
+them explains a difference, and which would have been noticed; `explaining_gradients.py`, `explaining_training.py`,
+`explaining_random.py`: the same of gradients, of a training, of what is drawn at random. `report.py`: what is found;
+`tables.py`, `text.py`, and `page.py` with `pictures.py`: how it is shown. `golden.py`: outputs that somebody else has
+recorded. `check.py`: `check_parity`, which does all this; `asserting.py`: the same as an assertion. What a recording
+says is in `recorded.py`.
 """
 
 from .asserting import assert_keras_parity as assert_keras_parity

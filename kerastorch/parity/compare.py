@@ -87,7 +87,7 @@ def compare(
             kinds = {"state"} if not layers else {"layer", "alone", "mask"} | ({"state"} if states else set())
             rows += [row for row in compare_layers(recording, probe, runs, models, found) if row.where in kinds]
         if derived is not None:
-            rows += compare_gradients(recording, probe, derived, models, of_gradients)
+            rows += compare_gradients(recording, probe, derived, models, device, of_gradients)
             rows += compare_gradients_alone(recording, probe, runs, models, of_gradients)
     if not recording.complete:
         gaps["some layers"] = "their arrays had no room in the recording"

@@ -5,7 +5,7 @@ The loss is the sum of all numbers of the outputs, each times a factor that the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..base.layer import Layer
 from ..base.variable import Variable
 from ..models import Model
+from .kinks import settled
 from .measuring import measure
 from .recorded import Gradients, Probe, Recording, WeightGradient
 from .report import Row
@@ -58,7 +59,7 @@ class FoundGradients:
 
     Attributes:
         gaps: What could not be compared, and why.
-        cases: Gradients that differ.
+        cases: Gradients that differ, and not by a choice of slopes at kinks.
     """
 
     gaps: dict[str, str] = field(default_factory=dict)
@@ -66,7 +67,12 @@ class FoundGradients:
 
 
 def derive_all(
-    recording: Recording, probe: Probe, variants: Variants, device: torch.device, found: FoundGradients
+    recording: Recording,
+    probe: Probe,
+    variants: Variants,
+    device: torch.device,
+    found: FoundGradients,
+    only: nn.Module | None = None,
 ) -> list[Derived] | None:
     """The gradients of a probe by every variant of the model, as the chain runs; None where the reference has none.
 
@@ -76,6 +82,7 @@ def derive_all(
         variants: The models; the states that they keep stay as they are.
         device: Where they are.
         found: What is left beside the rows; this adds to it.
+        only: The one of the variants that is run; all if None.
     """
     said = probe.gradients
     if said is None:
@@ -91,6 +98,8 @@ def derive_all(
     made = []
     with plain_arithmetic():
         for module, given, start in zip(variants.all, inputs, begun, strict=True):
+            if only is not None and module is not only:
+                continue
             found_here = [variable_at(module, weight.layer, weight.place) for weight in weights]
             held = [variable for variable in found_here if variable is not None]
             with KeptAsTheyAre(module), beginning_with(start):
@@ -103,6 +112,7 @@ def compare_gradients(
     probe: Probe,
     derived: Sequence[Derived],
     variants: Variants,
+    device: torch.device,
     found: FoundGradients,
 ) -> list[Row]:
     """The gradients of a probe beside the reference's, as the chain runs.
@@ -112,12 +122,19 @@ def compare_gradients(
         probe: Which of its runs.
         derived: What `derive_all` gave.
         variants: The models.
+        device: Where they are.
         found: What is left beside the rows; this adds to it.
     """
     said = probe.gradients
     assert said is not None
     weights = trained_here(said.weights, variants, found)
-    return _whole(recording, probe, said, weights, variants, derived, found)
+    places = _whole(recording, probe, said, weights, variants, derived)
+
+    def again() -> list[np.ndarray]:
+        made = derive_all(recording, probe, variants, device, FoundGradients(), variants.exact)
+        return [beside.ours for beside in _whole(recording, probe, said, weights, variants, (made or []) * 2)]
+
+    return judged_at_kinks(places, again, variants.exact, found)
 
 
 def trained_here(given: Sequence[WeightGradient], variants: Variants, found: FoundGradients) -> list[WeightGradient]:
@@ -191,6 +208,17 @@ def weighted_sum(factors: Sequence[Tensor]) -> Any:
     return loss_of
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Gradients of one array, by both sides."""
+
+    row: Row
+    layer: Layer | None
+    ours: np.ndarray
+    reference: np.ndarray
+    value: np.ndarray
+
+
 def _whole(
     recording: Recording,
     probe: Probe,
@@ -198,17 +226,16 @@ def _whole(
     weights: Sequence[WeightGradient],
     variants: Variants,
     made: Sequence[Derived],
-    found: FoundGradients,
-) -> list[Row]:
+) -> list[Beside]:
     """Gradients as the chain runs."""
     arrays = [recording.array(name) for name in probe.inputs]
-    rows = []
+    found = []
     for place, (array, name) in enumerate(zip(arrays, said.inputs, strict=True)):
         if array.dtype.kind == "f":
             reference = np.zeros_like(array) if name is None else recording.array(name)
             ours = [filled(derived.inputs[place], array) for derived in made]
             row = row_of("gradient", "", "", place, probe.name, f"input {place}", reference, ours)
-            rows.append(noted(row, found, None, ours[0], reference, array))
+            found.append(Beside(row, None, ours[0], reference, array))
     for number, weight in enumerate(weights):
         variable = variable_at(variants.base, weight.layer, weight.place)
         assert variable is not None
@@ -218,7 +245,27 @@ def _whole(
         layer = variants.layers[0].get(weight.layer)
         kind = "" if layer is None else layer._class_name
         row = row_of("gradient", weight.layer, kind, weight.place, probe.name, variable.path, reference, ours)
-        rows.append(noted(row, found, layer, ours[0], reference, value))
+        found.append(Beside(row, layer, ours[0], reference, value))
+    return found
+
+
+def judged_at_kinks(
+    places: Sequence[Beside], again: Callable[[], list[np.ndarray]], module: nn.Module, found: FoundGradients
+) -> list[Row]:
+    """The rows; those that differ by a choice of slopes alone are not judged, the others are noted.
+
+    Args:
+        places: Gradients by both sides.
+        again: Gives ours of each, in float64.
+        module: What is run by that.
+        found: What is left beside the rows; this adds to it.
+    """
+    rows = [beside.row for beside in places]
+    if not found.cases:  # a difference that is none leaves no parity, whatever the others are
+        rows = settled(rows, [beside.reference for beside in places], again, module)
+    for row, beside in zip(rows, places, strict=True):
+        if row.differs:
+            found.cases.append(GradientCase(beside.layer, row, beside.ours, beside.reference, beside.value))
     return rows
 
 
@@ -234,14 +281,6 @@ def row_of(
 ) -> Row:
     ours, exact, *moved = made
     return Row(where, layer, kind, place, probe, measure(ours, reference, exact, moved), array)
-
-
-def noted(
-    row: Row, found: FoundGradients, layer: Layer | None, ours: np.ndarray, reference: np.ndarray, value: np.ndarray
-) -> Row:
-    if row.differs:
-        found.cases.append(GradientCase(layer, row, ours, reference, value))
-    return row
 
 
 def filled(gradient: Tensor | None, like: np.ndarray) -> np.ndarray:

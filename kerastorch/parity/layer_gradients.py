@@ -16,7 +16,18 @@ from torch import Tensor
 from ..base.layer import Layer
 from ..base.variable import Variable
 from ..models import Model
-from .gradients import Derived, FoundGradients, Place, derive, filled, noted, row_of, trained_here, variable_at
+from .gradients import (
+    Beside,
+    Derived,
+    FoundGradients,
+    Place,
+    derive,
+    filled,
+    judged_at_kinks,
+    row_of,
+    trained_here,
+    variable_at,
+)
 from .layers import in_order, why_not_alone
 from .recorded import Call, Gradients, Probe, Recording, WeightGradient
 from .report import Row
@@ -61,6 +72,8 @@ class _Alone:
         self.sums: list[dict[Place, Tensor]] = [{} for _ in variants.all]
         self.spoilt: set[str] = set()  # layers of the model of which a call cannot be repeated
         self.done: list[tuple[Call, Layer, list[np.ndarray], list[Derived]]] = []
+        self.called: list[tuple[Call, Layer, Sequence[OurCall], Sequence[str | None]]] = []
+        self.numbers = range(len(variants.all))
 
     def rows(self) -> list[Row]:
         theirs: dict[str, list[tuple[Call, Sequence[str | None]]]] = {}
@@ -80,20 +93,33 @@ class _Alone:
                 if None in call.inputs or why_not_alone(self.recording, self.probe, call, layer, beside[0]):
                     self.spoilt.add(path.partition("/")[0])
                 else:
-                    self._call(path, call, layer, beside, gradients)
-        return [*self._of_inputs(), *self._of_weights()]
+                    self._call(call, layer, beside, gradients)
+        places = [*self._of_inputs(), *self._of_weights()]
+        return judged_at_kinks(places, self._again, self.variants.exact, self.found)
 
-    def _call(
-        self, path: str, call: Call, layer: Layer, ours: Sequence[OurCall], gradients: Sequence[str | None]
-    ) -> None:
+    def _again(self) -> list[np.ndarray]:
+        """The gradients of all rows once more, in float64."""
+        weights = list(self.weights.values())
+        once = _Alone(self.recording, self.probe, self.said, self.runs, self.variants, weights, self.found)
+        once.numbers, once.spoilt = range(1, 2), self.spoilt
+        for call in self.called:
+            once._call(*call)
+        once.sums = [once.sums[1]] * 2
+        once.done = [(*held, made * 2) for *held, made in once.done]  # type: ignore[misc]
+        return [beside.ours for beside in (*once._of_inputs(), *once._of_weights())]
+
+    def _call(self, call: Call, layer: Layer, ours: Sequence[OurCall], gradients: Sequence[str | None]) -> None:
+        self.called.append((call, layer, ours, gradients))
+        path = call.layer
         arrays = [self.recording.array(str(name)) for name in call.inputs]
         masks = [None if name is None else self.recording.array(name) for name in call.masks]
         masks = masks if len(masks) == len(ours[0].masks) else []
         tensors = self.variants.inputs(as_tensors(arrays, torch.device("cpu")))
         made = []
         with plain_arithmetic():
-            for number, (layers, own, given) in enumerate(zip(self.variants.layers, ours, tensors, strict=True)):
-                made.append(self._derived(layers[path], own, given, masks, gradients))
+            for number in self.numbers:
+                layers = self.variants.layers[number]
+                made.append(self._derived(layers[path], ours[number], tensors[number], masks, gradients))
                 places = self._places(number)
                 for variable, gradient in zip(layers[path].variables, made[-1].weights, strict=True):
                     place = places.get(_key(variable))
@@ -136,8 +162,8 @@ class _Alone:
             for place, variable in enumerate(layer.variables)
         }
 
-    def _of_weights(self) -> list[Row]:
-        rows = []
+    def _of_weights(self) -> list[Beside]:
+        found = []
         for (name, place), weight in self.weights.items():
             variable = variable_at(self.variants.base, name, place)
             if variable is None or name in self.spoilt or not any((name, place) in sums for sums in self.sums):
@@ -148,10 +174,10 @@ class _Alone:
             layer = self.variants.layers[0].get(name)
             kind = "" if layer is None else layer._class_name
             row = row_of("gradient alone", name, kind, place, self.probe.name, variable.path, reference, ours)
-            rows.append(noted(row, self.found, layer, ours[0], reference, value))
-        return rows
+            found.append(Beside(row, layer, ours[0], reference, value))
+        return found
 
-    def _of_inputs(self) -> list[Row]:
+    def _of_inputs(self) -> list[Beside]:
         """Gradients of those inputs of layers that are outputs of one layer and go into one call alone."""
         models = {path for path, layer in self.variants.layers[0].items() if isinstance(layer, Model)}
         calls = [call for call in self.probe.calls if call.layer not in models]
@@ -160,7 +186,7 @@ class _Alone:
         known: dict[str, str | None] = {}
         for call, gradients in zip(self.probe.calls, self.said.calls, strict=True):
             known.update((name, gradient) for name, gradient in zip(call.outputs, gradients, strict=False) if name)
-        rows = []
+        found = []
         for call, layer, arrays, made in self.done:
             for place, (name, array) in enumerate(zip(call.inputs, arrays, strict=True)):
                 theirs = known.get(str(name))
@@ -171,8 +197,8 @@ class _Alone:
                 row = row_of(
                     "gradient alone", call.layer, call.kind, place, self.probe.name, f"input {place}", reference, ours
                 )
-                rows.append(noted(row, self.found, layer, ours[0], reference, array))
-        return rows
+                found.append(Beside(row, layer, ours[0], reference, array))
+        return found
 
 
 def _key(variable: Variable) -> tuple[int, str, tuple[str, ...]]:

@@ -139,7 +139,11 @@ def _compared(body: Element, report: ParityReport) -> None:
     }
     missing = [(what, why) for what, (found, why) in usual.items() if not found and what not in report.gaps]
     _table(body, Table("", ("what", "why"), (*report.gaps.items(), *missing)))
-    if not report.gaps and not missing:
+    unjudged = tables.unjudged(report)
+    if unjudged:
+        _add(body, "h3", "Compared, and not judged")
+        _table(body, Table("", (), tuple((why,) for why in unjudged)))
+    if not report.gaps and not missing and not unjudged:
         _add(body, "p", "Nothing was left out.")
 
 

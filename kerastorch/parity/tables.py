@@ -95,6 +95,17 @@ def _most(rows: Sequence[Row]) -> str:
     return times(most.measured.multiple) + (f" DIFFERS{where}" if most.differs else "")
 
 
+def unjudged(report: ParityReport) -> list[str]:
+    """Why arrays that differ, or might, are not judged: each reason with how many there are and the first of them."""
+    by_reason: dict[str, list[Row]] = {}
+    for row in report.rows:
+        if row.measured.note:
+            by_reason.setdefault(row.measured.note, []).append(row)
+    return [
+        f"{len(rows)} array{'s' * (len(rows) > 1)}, first {rows[0].name}: {note}" for note, rows in by_reason.items()
+    ]
+
+
 def line(said: object) -> str:
     """What computed one side, in a line."""
     items = dict(said).items() if hasattr(said, "items") else ()  # type: ignore[call-overload]

@@ -26,6 +26,8 @@ def as_text(report: ParityReport) -> str:
     lines += _largest(report)
     for made in (tables.probes, tables.layers, tables.gradients, tables.training):
         lines += _table(made(report))
+    if unjudged := tables.unjudged(report):
+        lines += ["", "Not judged:", *(f"  {why}" for why in unjudged)]
     if report.gaps:
         lines += ["", "Not compared:", *(f"  {what}: {why}" for what, why in report.gaps.items())]
     if planted := tables.planted(report):

@@ -7,8 +7,8 @@ gradients, so that what it does with them is seen by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,29 +23,13 @@ from ..optimizers import Optimizer
 from ..resuming import rule_of, written_state
 from .compiling import Moving, Untrained, compile_all
 from .gradients import filled, variable_at
-from .measuring import Measured, measure
+from .kinks import KINK, settled
 from .recorded import RecordedTraining, Recording
 from .report import Row, Training
 from .running import Variants, as_tensors, plain_arithmetic, to_numpy
+from .training_rows import Step, rows_of, updates_of
 
 NOISE = ("rate", "dropout", "recurrent_dropout", "stddev")  # attributes that say how much is drawn at random
-
-
-@dataclass
-class Step:
-    """What one step of ours leaves.
-
-    Attributes:
-        loss: Before the update.
-        gradients: Of each weight that the reference has one of, in Keras's layout.
-        weights: After the step, by layer.
-        slots: The state of the optimizer after it, as the reference's Keras lists it.
-    """
-
-    loss: np.ndarray
-    gradients: list[np.ndarray]
-    weights: dict[str, list[np.ndarray]]
-    slots: list[np.ndarray]
 
 
 @dataclass
@@ -118,11 +102,19 @@ def compare_training(
         reference=tuple(step.loss for step in said.steps),
     )
     rows: list[Row] = []
+    kink = ""
     alone = _alone(recording, model, said, pads, chosen, found)
     for number in range(len(said.steps)):
         beside = [steps[number] for steps in made]
-        rows += _rows(recording, said, number, variants, beside, found)
-        rows += _updates(recording, number, variants, [steps[number] for steps in alone])
+        made_rows = rows_of(recording, said, number, variants, beside, found.gaps)
+        if kink:
+            made_rows = [_unjudged(row, f"behind {kink}") for row in made_rows]
+        elif any(row.where == "training gradient" and row.differs for row in made_rows):
+            kink = _kink(recording, said, number, model, pads, chosen, device, made_rows)
+            if kink:
+                made_rows = [row if row.where == "loss" else _unjudged(row, kink) for row in made_rows]
+        rows += made_rows
+        rows += updates_of(recording, number, variants, [steps[number] for steps in alone])
     return rows
 
 
@@ -153,8 +145,9 @@ def _train(
     variants: Variants,
     moving: Moving | None,
     device: torch.device,
+    at_last: Callable[[Any, list[Tensor], Any], None] | None = None,
 ) -> list[Step]:
-    """All steps by one of the variants."""
+    """All steps by one of the variants; `at_last` is called in the place of the last one."""
     module: Any = variants.all[place]
     if module.stateful:
         module.reset_states()
@@ -168,6 +161,9 @@ def _train(
         if moving is not None:
             moving.begin_step()
         y = _packed(module, targets)
+        if at_last is not None and step is said.steps[-1]:
+            at_last(module, inputs, y)
+            break
         module.train_step((inputs if len(inputs) > 1 else inputs[0], y))
         gradients = []
         for weight in step.gradients:
@@ -251,90 +247,51 @@ def optimizer_alone(
     return made
 
 
-# ---------------------------------------------------------------------------- beside the reference's
+# ---------------------------------------------------------------------------- at kinks
 
 
-def _rows(
+def _unjudged(row: Row, note: str) -> Row:
+    return replace(row, measured=replace(row.measured, note=note)) if row.differs else row
+
+
+def _kink(
     recording: Recording,
     said: RecordedTraining,
     number: int,
-    variants: Variants,
-    ours: Sequence[Step],
-    found: FoundTraining,
-) -> list[Row]:
-    """One step: loss, gradients, weights, state of the optimizer."""
-    step = said.steps[number]
-    at = number + 1
-    dtype = ours[0].loss.dtype
-    rows = [_row("loss", "", 0, at, "", np.asarray(step.loss, dtype), [each.loss for each in ours])]
-    for place, weight in enumerate(step.gradients):
-        variable = variable_at(variants.base, weight.layer, weight.place)
-        if variable is None or (weight.array is None and weight.flows):
-            continue
-        reference = np.zeros_like(variable.numpy()) if weight.array is None else recording.array(weight.array)
-        made = [each.gradients[place] for each in ours]
-        rows.append(_row("training gradient", weight.layer, weight.place, at, variable.path, reference, made))
-    for layer, names in step.weights:
-        held = ours[0].weights.get(layer)
-        if held is None or len(held) != len(names):
-            found.gaps[f"weights of {layer} in the training"] = "the model here has no such weights"
-            continue
-        for place, name in enumerate(names):
-            variable = variable_at(variants.base, layer, place)
-            if name is None or variable is None:
-                found.gaps[f"weights of {layer} in the training"] = "they had no room in the recording"
-                continue
-            made = [each.weights[layer][place] for each in ours]
-            rows.append(_row("weight", layer, place, at, variable.path, recording.array(name), made))
-    return rows + _of_slots(recording, step.slots, at, ours, found)
+    model: Model,
+    pads: Sequence[float],
+    chosen: Mapping[str, Any],
+    device: torch.device,
+    rows: Sequence[Row],
+) -> str:
+    """Whether gradients of a step differ by a choice of slopes at kinks: which, in words; empty if they do not."""
+    held = [row for row in rows if row.where == "training gradient"]
+    variants = Variants(model, pads)
+    moving = compile_all(variants, said, recording, chosen)
+    quieten(variants.exact)
+    found: list[Row] = []
 
+    def at_last(module: Any, inputs: list[Tensor], y: Any) -> None:
+        weights = {(weight.layer, weight.place): weight.array for weight in said.steps[number].gradients}
+        variables: list[Any] = [variable_at(module, row.layer, row.place) for row in held]
+        references = [
+            np.zeros_like(variable.numpy())
+            if (name := weights[row.layer, row.place]) is None
+            else recording.array(name)
+            for row, variable in zip(held, variables, strict=True)
+        ]
 
-def _of_slots(
-    recording: Recording,
-    slots: Sequence[tuple[str, str | None]],
-    at: int,
-    ours: Sequence[Step],
-    found: FoundTraining,
-) -> list[Row]:
-    theirs = [None if name is None else recording.array(name) for _, name in slots]
-    if any(array is None for array in theirs):
-        found.gaps["state of the optimizer"] = "it had no room in the recording"
-        return []
-    shapes = [array.shape for array in theirs if array is not None]
-    if [array.shape for array in ours[0].slots] != shapes:
-        found.gaps["state of the optimizer"] = (
-            f"it has {len(ours[0].slots)} arrays here, {len(shapes)} in the reference, or of other shapes"
-        )
-        return []
-    rows = []
-    for place, ((name, _), reference) in enumerate(zip(slots, theirs, strict=True)):
-        assert reference is not None
-        made = [each.slots[place] for each in ours]
-        rows.append(_row("slot", "", place, at, name, reference, made))
-    return rows
+        def again() -> list[np.ndarray]:
+            module.zero_grad()
+            with torch.enable_grad():
+                outputs = module(inputs if len(inputs) > 1 else inputs[0])
+                module.compute_loss(y=y, y_pred=outputs).backward()
+            return [filled(variable.gradient(), variable.numpy()) for variable in variables]
 
+        found.extend(settled(held, references, again, module))
 
-def _updates(
-    recording: Recording,
-    number: int,
-    variants: Variants,
-    alone: Sequence[Mapping[tuple[str, int], np.ndarray]],
-) -> list[Row]:
-    assert recording.training is not None
-    weights = dict(recording.training.steps[number].weights)
-    rows = []
-    for (layer, place), _ in alone[0].items():
-        name = weights[layer][place] if layer in weights else None
-        variable = variable_at(variants.base, layer, place)
-        if name is not None and variable is not None:
-            made = [each[layer, place] for each in alone]
-            rows.append(_row("update", layer, place, number + 1, variable.path, recording.array(name), made))
-    return rows
-
-
-def _row(
-    where: str, layer: str, place: int, step: int, array: str, reference: np.ndarray, made: Sequence[np.ndarray]
-) -> Row:
-    ours, exact, *moved = made
-    measured: Measured = measure(ours, reference, exact, moved)
-    return Row(where, layer, "", place, "", measured, array, step)
+    steps = replace(said, steps=said.steps[: number + 1])
+    with plain_arithmetic():
+        _train(1, recording, steps, variants, moving[1], device, at_last)
+    notes = [row.measured.note for row in found if row.measured.note.startswith(KINK)]
+    return notes[0] if notes and not any(row.differs for row in found) else ""

@@ -1,0 +1,73 @@
+"""Twenty steps of every recurrent family by every optimizer, beside Keras 3.15: in float64, and in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _keras_worker import KerasWorker
+from workers.families import FAMILIES, STEPS, model_of, weights_of
+
+import kerastorch as kt
+
+from .test_optimizers_live import _with_exact_numbers
+
+NAMES = ("SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl", "Lion")
+# With all numbers that float32 holds exactly; and gradients so small that an epsilon in another place is as good as
+# another optimizer.
+CASES = [(*_with_exact_numbers((name, {"momentum": 0.875} if name == "SGD" else {})), 1.0) for name in NAMES]
+CASES.append((*_with_exact_numbers(("RMSprop", {"epsilon": 1e-7})), 1e-5))
+# Of the largest value of each array of weights. 3e-15 and 9e-7 were seen.
+BOUNDS = {"float64": 1e-9, "float32": 1e-5}
+IN_FLOAT32 = {"Nadam": 1e-8}  # on TensorFlow Keras rounds its 0.96 to float32 in one of two places: 1.6e-9
+
+
+def ours(family: str, dtype: str, given: list[list[list[np.ndarray]] | None]) -> list[dict[str, Any]]:
+    """The same here. `given` has, for each case, gradients of another's in the place of our own, or None."""
+    left = iter(given)
+
+    def gradients_of(model: Any, loss: Any) -> Callable[..., list[Any]]:
+        stated: list[Any] = [None]
+
+        def gradients(inputs: Any, target: np.ndarray, factor: float, at: tuple[str, int]) -> list[Any]:
+            if at[1] == 0:
+                stated[0] = next(left)
+            if stated[0] is not None:
+                return [torch.from_numpy(array.copy()) for array in stated[0][at[1]]]
+            tensors = [torch.from_numpy(array) for array in (inputs if isinstance(inputs, list) else [inputs])]
+            found = loss(torch.from_numpy(target), model(tensors if len(tensors) > 1 else tensors[0])) * factor
+            model.zero_grad()
+            found.backward()
+            return [variable.gradient() for variable in model.trainable_weights]
+
+        model.train()
+        return gradients
+
+    return weights_of(kt, family, dtype, CASES, gradients_of)  # type: ignore[arg-type]
+
+
+def apart(mine: dict[str, Any], theirs: dict[str, Any]) -> float:
+    pairs = zip(mine["weights"], theirs["weights"], strict=True)
+    return max(float(np.abs(a.astype("float64") - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("dtype", BOUNDS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_twenty_steps_by_every_optimizer(keras_worker: KerasWorker, family: str, dtype: str) -> None:
+    theirs = keras_worker.call("keras3", "families:trained", family, dtype, CASES)
+    # The sign of a number near zero is Lion's step: rounding turns it in float32, so it gets Keras's gradients there.
+    kept = [name == "Lion" and dtype == "float32" for name, *_ in CASES]
+    given = [case["gradients"] if keep else None for keep, case in zip(kept, theirs, strict=True)]
+    mine = ours(family, dtype, given)
+    assert all(len(case["gradients"]) == STEPS for case in theirs)
+    names = [f"{name}, gradients times {factor:g}" for name, _, factor in CASES]
+    gaps = {name: apart(*both) for name, *both in zip(names, mine, theirs, strict=True)}
+    bounds = {name: max(BOUNDS[dtype], IN_FLOAT32.get(name.partition(",")[0], 0.0)) for name in names}
+    assert {name: gap for name, gap in gaps.items() if not gap <= bounds[name]} == {}
+    begun = model_of(kt, family, dtype).get_weights()  # type: ignore[arg-type]
+    for name, case in zip(names, theirs, strict=True):
+        moved = max(float(np.abs(a - b).max()) for a, b in zip(case["weights"], begun, strict=True))
+        assert moved > (1e-5 if name.startswith("Adadelta") else 1e-3), name
