@@ -22,6 +22,7 @@ from .clipping import clip
 from .errors import ArgumentError, quote
 
 Shape = tuple[Any, ...]  # of int | None
+_CLASSES = 1 << 20  # at most, where `one_hot` is tried: it makes a number for each
 
 
 @dataclass(frozen=True)
@@ -361,23 +362,27 @@ def _candidates(inputs: Sequence[Shape], output: Shape) -> Iterator[Recipe]:
     yield from (make(axis) for axis in range(1, rank) for make in reductions)
     yield from (expand_dims(axis) for axis in range(1, rank + 1))
     yield from (squeeze(axis) for axis in range(1, rank) if inputs[0][axis] == 1)
-    if output and isinstance(output[-1], int):
+    if output and isinstance(output[-1], int) and output[-1] <= _CLASSES:
         yield one_hot(output[-1])
     yield from (permute((0, *order)) for order in list(itertools.permutations(range(1, rank)))[1:] if rank == 3)
     yield from (identity(), softmax(), l2_normalize(), *((reverse(),) if rank > 2 else ()))
 
 
 def _fits(recipe: Recipe, inputs: Sequence[Shape], output: Shape) -> bool:
+    """Tried on tensors without a row: they take no memory, and tensors on torch's meta device take sympy to import."""
     found = []
     for unknown in (7, 11):
-        shapes = [[unknown if size is None else size for size in shape] for shape in inputs]
-        tensors = [torch.empty(shape, device="meta") for shape in shapes]
+        shapes = [[0, *(unknown if size is None else size for size in shape[1:])] for shape in inputs]
         try:
+            tensors = [torch.empty(shape) for shape in shapes]
             made = recipe(tensors if len(tensors) > 1 else tensors[0])
         except (RuntimeError, IndexError, ArgumentError):
             return False
         found.append(tuple(made.shape))
+    if not found[0] or found[0][0] != 0:
+        return False
     sizes = [size if size == other else None for size, other in zip(*found, strict=True)]
+    sizes[0] = inputs[0][0]
     wanted = list(output)
     if wanted and wanted[0] is ...:
         wanted = wanted[1:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,42 @@ def message_of(path: Path, **options: Any) -> str:
     with pytest.raises(MissingLayersError) as caught:
         kt.load_model(path, **options)
     return str(caught.value)
+
+
+# What else the refusal imports, where only the package was imported before.
+_REFUSED = """
+import sys
+import kerastorch as kt
+before = set(sys.modules)
+for path in sys.argv[1:]:
+    try:
+        kt.load_model(path)
+    except kt.errors.MissingLayersError as error:
+        print("kt.recipes." in str(error))
+print(*(name for name in set(sys.modules) - before if not name.startswith("kerastorch.")))
+"""
+
+
+def test_a_refusal_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Files that are not trusted are refused cheaply: no sympy, nothing of torch's compiler."""
+    two = graph(
+        item("InputLayer", "x", batch_input_shape=[None, 7, 4]),
+        item("LSTM", "rnn", "x", units=6, return_sequences=True),
+        item("LSTM", "other", "x", units=6, return_sequences=True),
+        item("Lambda", "merge", "rnn", "other", function=CODE, function_type="lambda"),
+        item("Lambda", "last", "rnn", function=CODE, function_type="lambda"),
+        item("Lambda", "hot", "x", function=CODE, function_type="lambda"),
+        item("Dense", "head", "merge", units=2),
+        output="head",
+    )
+    paths = [written(tmp_path / "a.h5"), written(tmp_path / "b.h5", two)]
+    command = [sys.executable, "-c", _REFUSED, *map(str, paths)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    *said, imported = result.stdout.split("\n")[:-1]
+    assert said == ["True", "True"]  # the recipes were tried
+    heavy = {"sympy", "mpmath", "h5py", "torch.fx.experimental", "torch._dynamo", "torch._inductor"}
+    assert heavy.isdisjoint(imported.split())
+    assert len(imported.split()) < 20
 
 
 def test_everything_is_said_at_once(tmp_path: Path) -> None:
