@@ -74,6 +74,10 @@ class TimeLimitError(TimeoutError, LoadError):
     """Reading took longer than `kt.Limits(seconds=)` allows."""
 
 
+class ReaderProcessError(LoadError):
+    """The process that read a file for this one (`isolate=True`) ended before it was done; the message says how."""
+
+
 class UnsupportedFileError(LoadError, UnsupportedError):
     """The file is whole, but it needs something that kerastorch does not have.
 

@@ -17,7 +17,7 @@ from ._differences import differences_from
 from .base.layer import Layer
 from .compat.training import stated_training
 from .errors import ArgumentError, UnsafeFileError, UnsupportedFileError, quote
-from .files import OF_A_CONFIG, Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of, open_archive
+from .files import OF_A_CONFIG, Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of
 from .files.strict_json import parse_model
 from .load_report import LoadReport
 from .models import Model
@@ -41,6 +41,7 @@ def load_model(
     device: torch.device | str | None = None,
     limits: Limits | None = None,
     expected_sha256: str | None = None,
+    isolate: bool = False,
 ) -> Model:
     """Read a Keras model file and return a model that computes the same numbers.
 
@@ -65,6 +66,8 @@ def load_model(
         limits: How much the file may ask of this process; `kt.Limits` says what that is by default.
         expected_sha256: The SHA-256 that the file, or what is left of the stream, must have, as 64 hexadecimal digits.
             Nothing is read of another file, and a file that is changed while it is read is refused.
+        isolate: Whether another process reads the file, within the `memory` and `seconds` of `limits`, and hands its
+            values over: what takes that process down is an error here. The model is made here, of the same values.
 
     Returns:
         The model, in evaluation mode (as `predict` runs it); `model.train()` switches dropout and the like on.
@@ -72,8 +75,8 @@ def load_model(
     Raises:
         LoadError: The file cannot be read (`CorruptFileError`), is not safe, has another SHA-256 or asks for more than
             `limits` allow (`UnsafeFileError`; `TimeLimitError`), needs what kerastorch does not have
-            (`UnsupportedFileError`; `MissingLayersError` where you can give it), or its arrays do not fit its own
-            config (`MismatchError`).
+            (`UnsupportedFileError`; `MissingLayersError` where you can give it), its arrays do not fit its own config
+            (`MismatchError`), or the process that read it died (`ReaderProcessError`).
         ArgumentError: What you give is none of the above, or names a layer that is not there.
     """
     for key, value in (("compile", compile), ("safe_mode", safe_mode)):
@@ -87,6 +90,7 @@ def load_model(
         device=device,
         limits=limits,
         expected_sha256=expected_sha256,
+        isolate=isolate,
     )
     making.warn([rule.text for rule in report.rules if rule.warns], report.path)
     making.warn([f"not loaded: {item.what} ({item.reason})" for item in report.skipped if item.warns], report.path)
@@ -102,12 +106,16 @@ def load_model_reported(
     device: torch.device | str | None = None,
     limits: Limits | None = None,
     expected_sha256: str | None = None,
+    isolate: bool = False,
 ) -> tuple[Model, LoadReport]:
     """`load_model`, and what it did."""
     limits = making.limits_of(limits)
     target = torch.get_default_device() if device is None else torch.device(device)
     given = provided(custom_objects, replace, target)
-    with deadline.within(limits.seconds, name_of(path)), open_archive(path, limits, expected_sha256) as archive:
+    with (
+        deadline.within(limits.seconds, name_of(path)),
+        making.opened(path, limits, expected_sha256, isolate, state=compile) as archive,
+    ):
         name = archive.path
         config = archive.config
         if config is None:
@@ -122,7 +130,7 @@ def load_model_reported(
         )
         model = making.with_file(name, lambda: making.build(reading.spec, given, "meta"))
         # The constructor of somebody's class gives its layers names of their own.
-        match = _match(model, archive, full_model=isinstance(reading.spec, ModelSpec))
+        match = matching.match_archive(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
         not_finite = matching.NotFinite()
@@ -155,6 +163,7 @@ def load_weights(
     sum_biases: bool = False,
     limits: Limits | None = None,
     expected_sha256: str | None = None,
+    isolate: bool = False,
 ) -> LoadReport:
     """Read the weights of a Keras file into a model that is built already.
 
@@ -178,6 +187,7 @@ def load_weights(
             are the same, but in training the sum takes half the step, and the two cannot be told apart again.
         limits: See `load_model`.
         expected_sha256: See `load_model`; an index of sharded weights, of which it says nothing, is refused with it.
+        isolate: See `load_model`.
 
     Returns:
         What was loaded, what was converted, and what in the file or in the model was left out.
@@ -201,9 +211,12 @@ def load_weights(
         )
     model._built_variables()  # raises where a layer is not built
     limits = making.limits_of(limits)
-    with deadline.within(limits.seconds, name_of(filepath)), open_archive(filepath, limits, expected_sha256) as archive:
+    with (
+        deadline.within(limits.seconds, name_of(filepath)),
+        making.opened(filepath, limits, expected_sha256, isolate) as archive,
+    ):
         writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
-        match = _match(model, archive, by_name=by_name, sum_biases=sum_biases)
+        match = matching.match_archive(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
         other = differences_from(model, archive, writer, settled, by_name=by_name)
@@ -230,6 +243,7 @@ def model_from_json(
     replace: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     expected_sha256: str | None = None,
+    isolate: bool = False,
 ) -> Model:
     """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
 
@@ -239,6 +253,7 @@ def model_from_json(
         replace: See `load_model`.
         limits: See `load_model`; of `parameters` a text may state any number.
         expected_sha256: The SHA-256 that the text must have, in UTF-8.
+        isolate: Must be False: a text is not read from a file, and the model is made in this process in any case.
 
     Returns:
         The model, with fresh weights, in evaluation mode; compiled, if the text says how, as Keras 3 writes it.
@@ -248,7 +263,7 @@ def model_from_json(
             kerastorch does not have.
     """
     model, rules = model_from_json_reported(
-        text, custom_objects, replace=replace, limits=limits, expected_sha256=expected_sha256
+        text, custom_objects, replace=replace, limits=limits, expected_sha256=expected_sha256, isolate=isolate
     )
     making.warn([rule.text for rule in rules if rule.warns], "model_from_json")
     return model
@@ -293,11 +308,17 @@ def model_from_json_reported(
     replace: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     expected_sha256: str | None = None,
+    isolate: bool = False,
     beside: Archive | None = None,
 ) -> tuple[Model, tuple[Rule, ...]]:
     """`model_from_json`, and what was translated. `beside` are weights that the model shall have: enough of them."""
     if not isinstance(text, str):
         raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
+    if isolate is not False:
+        raise ArgumentError(
+            "model_from_json: isolate=True reads a file in another process; here is a text, which is read already. "
+            "limits= bounds what it may ask for."
+        )
     limits, expected = making.limits_of(limits), checked_sha256(expected_sha256)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if expected is not None else None
     if digest != expected:
@@ -318,40 +339,6 @@ def model_from_json_reported(
         deadline.check("the model was finished")
     unread = () if problem is None else (Rule(model.name, f"how it is compiled is left out: {problem}", True),)
     return model.eval(), (*reading.rules, *unread, *resumed.rules)
-
-
-def _match(
-    model: Model, archive: Archive, *, full_model: bool = False, by_name: bool = False, sum_biases: bool = False
-) -> matching.Match:
-    """Which array of the file each variable of the model takes."""
-    where = archive.path
-    if archive.weights is None:
-        raise UnsupportedFileError(f"{where}: this file holds no weights ({archive.format}).")
-    if isinstance(archive.weights, LegacyWeights):
-        if any(variable.var.convolved for variable in model.variables):
-            _refuse_theano(archive, archive.weights)
-        keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
-        in_place = keras1 or not (archive.keras_version or "").startswith("3.")
-        options = matching.Options(full_model, by_name, keras1, in_place, sum_biases)
-        match = matching.legacy_pairs(model, archive.weights, options)
-    else:
-        names = None
-        if by_name and archive.config is not None:
-            spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
-            names = matching.names_in_config(spec, archive.weights) if isinstance(spec, ModelSpec) else None
-        match = matching.tree_pairs(model, archive.weights, full_model=full_model, by_name=by_name, names=names)
-    match.problems += matching.strange_layouts(match)
-    return match
-
-
-def _refuse_theano(archive: Archive, weights: LegacyWeights) -> None:
-    """Raise if Theano wrote the file: it kept the kernels of convolutions rotated."""
-    unsaid = archive.backend is None and matching.named_by_theano(weights)
-    if archive.backend == "theano" or unsaid:
-        raise UnsupportedFileError(
-            f"{archive.path}: Theano wrote this file{' (its names have no :0)' if unsaid else ''}, which rotated the "
-            "kernels of convolutions; that is not supported. Load it in Keras 2 on TensorFlow and save it there."
-        )
 
 
 def _unused(archive: Archive, why: str) -> tuple[Skipped, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from . import compat, deadline, matching
 from .base.variables import weights_on
@@ -18,10 +18,11 @@ from .errors import (
     placed,
     quote,
 )
-from .files import Archive, Limits
+from .files import Archive, Limits, open_archive
 from .models import Model, build_model
 from .models.provided import Provided
 from .models.sketch import sketch
+from .paths import AnyPath
 from .spec import LayerSpec, ModelSpec
 
 _T = TypeVar("_T")
@@ -36,6 +37,25 @@ def limits_of(limits: Limits | None) -> Limits:
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits: expected kt.Limits(...), got {quote(limits)}.")
     return limits or Limits()
+
+
+def opened(
+    path: AnyPath | BinaryIO,
+    limits: Limits,
+    expected_sha256: str | None,
+    isolate: bool,
+    *,
+    arrays: bool = True,
+    state: bool = True,
+) -> Archive:
+    """The file, opened here or by another process, which need not hand on all values: see `isolation.open_isolated`."""
+    if not isinstance(isolate, bool):
+        raise ArgumentError(f"isolate: expected True or False, got {quote(isolate)}.")
+    if not isolate:
+        return open_archive(path, limits, expected_sha256)
+    from .isolation import open_isolated  # what starts processes: on use
+
+    return open_isolated(path, limits, expected_sha256, arrays=arrays, state=state)
 
 
 def warn(texts: Sequence[str], where: str) -> None:

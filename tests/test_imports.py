@@ -62,7 +62,7 @@ begin = time.process_time(); import kerastorch; print(time.process_time() - begi
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("namespaces", "registered", "size_rules", "deadline", "paths"),
+    ("namespaces", "registered", "size_rules", "deadline", "paths", "processes"),
     ("old_paths",),
     (
         "spec",
@@ -87,7 +87,7 @@ ORDER = (
     ),
     ("distributed",),
     ("files", "compat", "convert", "optimizers", "losses"),
-    ("metrics", "callbacks"),
+    ("metrics", "callbacks", "isolation"),
     ("kernels",),
     ("functions",),
     ("base",),

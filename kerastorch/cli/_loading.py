@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, UnsupportedFileError, quote
+from ..errors import ArgumentError, UnsupportedFileError, did_you_mean, quote
 
 if TYPE_CHECKING:
+    from ..files import Archive
     from ..load import LoadReport
     from ..models import Model
 
@@ -23,16 +24,66 @@ def add_arch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arch", metavar="A.json", help="for a file of weights only: the model's to_json() text")
 
 
+def add_bounds(parser: argparse.ArgumentParser) -> None:
+    """What a file may ask for, which one it has to be, and who reads it."""
+    parser.add_argument(
+        "--limit",
+        metavar="NAME=N",
+        action="append",
+        default=[],
+        help="bytes, layers, parameters, depth, seconds, memory or another bound of kt.Limits; may stand several times",
+    )
+    parser.add_argument("--sha256", metavar="HEX", help="the SHA-256 that FILE must have")
+    parser.add_argument("--isolate", action="store_true", help="read FILE in a process of its own")
+
+
+def bounded(options: argparse.Namespace) -> bool:
+    """Whether any of these options is given."""
+    return bool(options.limit or options.sha256 is not None or options.isolate)
+
+
+def bounds(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of these options, as `load_model` takes them.
+
+    Raises:
+        ArgumentError: There is no such bound, or it is no number.
+    """
+    from dataclasses import fields
+
+    from ..files import Limits
+
+    known, given = {item.name for item in fields(Limits)}, {}
+    for text in options.limit:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise ArgumentError(f"--limit {quote(text)}: there is no bound {quote(name)}.{did_you_mean(name, known)}")
+        try:
+            given[name] = float(value) if name == "seconds" else int(value)
+        except ValueError:
+            raise ArgumentError(f"--limit {quote(text)}: expected {name}= and a number.") from None
+    return {"limits": Limits(**given), "expected_sha256": options.sha256, "isolate": options.isolate}
+
+
+def opened(options: argparse.Namespace) -> Archive:
+    """FILE, of which what it says is wanted and no values of arrays."""
+    from ..files import open_archive
+    from ..isolation import open_isolated
+
+    given = bounds(options)
+    if given.pop("isolate"):
+        return open_isolated(options.file, **given, arrays=False)
+    return open_archive(options.file, **given)
+
+
 def load(options: argparse.Namespace, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model of FILE, or of --arch with the weights of FILE."""
     return load_reported(options, custom_objects)[0]
 
 
-def _refuse_weights(path: str) -> None:
+def _refuse_weights(options: argparse.Namespace) -> None:
     """Say of a file of weights only what to do with it."""
-    from ..files import open_archive
-
-    with open_archive(path) as archive:
+    path = options.file
+    with opened(options) as archive:
         if archive.config is not None:
             return
         raise UnsupportedFileError(
@@ -48,18 +99,18 @@ def load_reported(
     """The same, with what was done."""
     from dataclasses import replace
 
-    from ..files import open_archive
     from ..load import load_model_reported, load_weights, model_from_json_reported
 
     if options.arch is None:
-        _refuse_weights(options.file)
-        return load_model_reported(options.file, custom_objects)
+        _refuse_weights(options)
+        return load_model_reported(options.file, custom_objects, **bounds(options))
     try:
         with open(options.arch, encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"--arch {quote(options.arch)} cannot be read as text: {error}") from error
-    with open_archive(options.file) as archive:  # before layers are made that it has no weights for
-        model, rules = model_from_json_reported(text, custom_objects, beside=archive)
-    report = load_weights(model, options.file)
+    given = bounds(options)
+    with opened(options) as archive:  # before layers are made that it has no weights for
+        model, rules = model_from_json_reported(text, custom_objects, limits=given["limits"], beside=archive)
+    report = load_weights(model, options.file, **given)
     return model, replace(report, rules=(*rules, *report.rules))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, quote
-from ._loading import add_arch, load_reported
+from ._loading import add_arch, add_bounds, load_reported
 from ._places import refuse_place
 from ._printing import make_console, print_table, shown
 
@@ -62,6 +62,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
     parser.add_argument("--check", action="store_true", help="read OUT again and compare outputs on random inputs")
     add_arch(parser)
+    add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import os
 from typing import Any, BinaryIO
 
 from ..errors import ArgumentError, quote
-from ._loading import add_arch, add_file, load_reported
+from ._loading import add_arch, add_bounds, add_file, load_reported
 from ._places import refuse_place
 from ._printing import make_console, shown
 
@@ -48,6 +48,7 @@ def add(commands: Any) -> None:
         help="source: copy what torch lacks into model.py, or import it from kerastorch",
     )
     add_arch(parser)
+    add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,8 +72,10 @@ def _source(options: argparse.Namespace) -> int:
     from ..leaving import to_source
 
     model, report = load_reported(options)
-    with open(options.file, "rb") as file:
-        digest = _digest(file)
+    digest = options.sha256
+    if digest is None:
+        with open(options.file, "rb") as file:
+            digest = _digest(file)
     name = os.path.basename(options.file)
     origin = f"From {name} (SHA-256 {digest}), written by {report.writer}."
     paths = to_source(

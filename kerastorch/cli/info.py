@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..errors import KerasTorchError, placed
-from ._loading import add_file
+from ._loading import add_bounds, add_file, bounds, opened
 from ._printing import make_console, print_table, shown
 from ._skeleton import skeleton
 
@@ -35,14 +35,14 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("info", help="what a file holds, and on which kernels it will run")
     parser.set_defaults(run=run)
     add_file(parser)
+    add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..compat import read_config
-    from ..files import open_archive
 
     console = make_console()
-    with open_archive(options.file) as archive:
+    with opened(options) as archive:
         console.print(shown(options.file))
         console.print(f"  format      {archive.format}")
         if archive.config is None:
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if archive.config is not None:
         from ..load import load_model_reported  # its warnings stand among the rules
 
-        _print_layers(console, load_model_reported(options.file)[0])
+        _print_layers(console, load_model_reported(options.file, **bounds(options))[0])
     if state is not None:
         console.print(f"state of the {shown(state.what)}")
     for item in skipped:

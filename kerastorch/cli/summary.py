@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._loading import add_arch, add_file, load
+from ._loading import add_arch, add_bounds, add_file, load
 
 
 def add(commands: Any) -> None:
@@ -14,6 +14,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
     add_file(parser)
     add_arch(parser)
+    add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:

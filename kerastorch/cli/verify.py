@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, quote
 from ._keras import add_custom_here, add_keras, custom_objects, keras_options, show_progress
-from ._loading import add_arch, add_file, load
+from ._loading import add_arch, add_bounds, add_file, bounded, bounds, load, opened
 from ._printing import make_console, print_table, shown, write_json
 
 
@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--steps", metavar="N", type=int, help="of the training; 5 if left out")
     add_file(parser)
     add_arch(parser)
+    add_bounds(parser)
     add_keras(parser)
     add_custom_here(parser)
 
@@ -65,8 +66,10 @@ def _run_parity(options: argparse.Namespace) -> int:
             raise ArgumentError("verify: a recording holds what was compared: leave out --what and --steps.")
         report = compare(read_recording(options.recording), load(options, own))
     else:
-        again = {**chosen, "arch": options.arch, "progress": show_progress(), **keras_options(options)}
-        report = check_parity(options.file, custom_objects=own, **again)
+        again: dict[str, Any] = {**chosen, "arch": options.arch, "progress": show_progress(), **keras_options(options)}
+        report = check_parity(
+            options.file, custom_objects=own, reading=bounds(options) if bounded(options) else None, **again
+        )
     if options.json is not None:
         write_json(report.to_dict(), options.json)
     if options.html is not None:
@@ -80,7 +83,7 @@ def _run_golden(options: argparse.Namespace) -> int:
     from ..parity.golden import TITLES, compare_golden
 
     golden = _read_golden(options.golden)
-    prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options.file, golden)
+    prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options, golden)
     own = custom_objects(options.custom_here)
     comparisons = compare_golden(load(options, own), golden, prefix)
     console = make_console()
@@ -106,12 +109,11 @@ def _read_golden(path: str) -> dict[str, np.ndarray]:
     raise ArgumentError(f"{where}: expected an .npz file (named arrays), got a single array.")
 
 
-def _prefix_of_writer(path: str, golden: Mapping[str, np.ndarray]) -> str:
+def _prefix_of_writer(options: argparse.Namespace, golden: Mapping[str, np.ndarray]) -> str:
     """The outputs of the Keras that gives the file its meaning; plain `y0` where the golden file has only these."""
     from ..compat import detect_writer
-    from ..files import open_archive
 
-    with open_archive(path) as archive:
+    with opened(options) as archive:
         if archive.config is not None:
             keras3 = detect_writer(archive.config, archive.keras_version, archive.backend).era == "keras3"
         else:

@@ -47,6 +47,7 @@ def check_parity(
     arch: AnyPath | None = None,
     custom: Sequence[AnyPath] = (),
     custom_objects: Mapping[str, Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
     trust: bool = False,
     timeout: float = 600.0,
     self_check: bool = True,
@@ -77,6 +78,8 @@ def check_parity(
         arch: For a file of weights: a file with the model's `to_json()` text.
         custom: Python files that are run there; their classes and functions are the model's custom objects.
         custom_objects: The same for the model here, where it is read from the file: see `load_model`.
+        reading: `limits`, `expected_sha256` and `isolate` for the model here, where it is read from the file: see
+            `load_model`. Keras reads it as ever.
         trust: Whether Keras may run a file that names more than Keras's own layers.
         timeout: Seconds for the process of Keras.
         self_check: Whether faults are planted, where there is parity, to see that they would have been noticed.
@@ -110,7 +113,9 @@ def check_parity(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerastorch-parity-")))
         if is_path(reference) and not _is_recording(reference):
             # A model that is given need not be in the file in words that are known here.
-            loaded = load_checked(reference, arch, trust, custom_objects) if model is None or not trust else model
+            loaded = (
+                load_checked(reference, arch, trust, custom_objects, reading) if model is None or not trust else model
+            )
             there = {"backend": backend, "python": python, "keras": keras, "arch": arch, "custom": custom}
             recording = record(
                 reference, folder / "recording.npz", inputs=given, trust=trust, timeout=timeout, progress=progress,
@@ -118,7 +123,7 @@ def check_parity(
             )  # fmt: skip
             recording = replace(recording, path=os.fsdecode(reference))
             _same_file(recording, reference)
-            if all(item is None for item in (model, given, optimizer, loss, custom_objects)):
+            if all(item is None for item in (model, given, optimizer, loss, custom_objects, reading)):
                 again = _command(reference, there, seed, trust, what, steps)
             model = loaded if model is None else model
         elif is_path(reference) or isinstance(reference, Recording):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from ..errors import ArgumentError, MissingKerasError, RecordingError, quote
 from ..paths import AnyPath
+from ..processes import end, how_it_ended, last_lines, later_interrupts, lines_of
 from .reading import read_recording
 from .recorded import Recording
 from .recorder import script
@@ -155,7 +154,7 @@ def _run(
     begin = time.monotonic()
     with log.open("wb") as output:
         try:
-            with _later_interrupts() as interrupted:
+            with later_interrupts() as interrupted:
                 process = subprocess.Popen(
                     command,
                     env=environment,
@@ -172,7 +171,7 @@ def _run(
             said = ""
             while process.poll() is None:
                 if time.monotonic() - begin > timeout:
-                    _end(process)
+                    end(process)
                     raise RecordingError(
                         f"Keras took longer than {timeout:g} s and was ended; --timeout gives it more. "
                         f"{_last_lines(log)}"
@@ -183,55 +182,16 @@ def _run(
                 if progress is not None and latest and latest != said:
                     progress(said := latest)
         finally:
-            _end(process)
+            end(process)
     if process.returncode == _NO_KERAS:
         raise MissingKerasError(f"There is no such Keras there. {_last_lines(log)}")
     if process.returncode != 0:
-        raise RecordingError(f"Keras has computed nothing: {_how_it_ended(process.returncode)}. {_last_lines(log)}")
-
-
-@contextlib.contextmanager
-def _later_interrupts() -> Iterator[list[int]]:
-    """Ctrl-C meanwhile is noted in the list: a process that is half started would be nobody's."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only there it arrives
-        yield noted
-        return
-    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and what it has started."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
-
-
-def _how_it_ended(status: int) -> str:
-    if status >= 0:
-        return f"its process ended with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = ", as where the memory is full" if name == "SIGKILL" else ""
-    return f"its process was ended by {name}{hint}"
+        raise RecordingError(f"Keras has computed nothing: {how_it_ended(process.returncode)}. {_last_lines(log)}")
 
 
 def _text(log: Path) -> list[str]:
     with log.open("rb") as stream:
-        stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, stream.tell() - 20_000))
-        return [line.rstrip() for line in stream.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines_of(stream)
 
 
 def _latest(log: Path) -> str:
@@ -240,5 +200,4 @@ def _latest(log: Path) -> str:
 
 
 def _last_lines(log: Path) -> str:
-    lines = _text(log)[-_LINES:]
-    return "Its last lines:\n" + "\n".join(f"  {line}" for line in lines) if lines else "It has printed nothing."
+    return last_lines(_text(log), _LINES)

@@ -44,6 +44,7 @@ def load_checked(
     arch: AnyPath | None,
     trust: bool,
     custom_objects: Mapping[str, Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> Model:
     """The model of a file, read here, after a look at what Keras would run.
 
@@ -52,6 +53,7 @@ def load_checked(
         arch: A file with the model's `to_json()` text.
         trust: Whether that does not matter.
         custom_objects: For classes and functions that are somebody's own: see `load_model`.
+        reading: `limits`, `expected_sha256` and `isolate`: likewise.
 
     Raises:
         UnsafeFileError: Keras would run what the file says, and it is not trusted.
@@ -59,14 +61,15 @@ def load_checked(
     """
     from ..load import load_model, load_weights, model_from_json
 
-    found = [] if trust else concerns(file, arch)
+    reading = reading or {}
+    found = [] if trust else concerns(file, arch, reading)
     if found:
         raise _refused(file, found)
     try:
         if arch is None:
-            return load_model(file, custom_objects)
-        model = model_from_json(_text(arch), custom_objects)
-        load_weights(model, file)
+            return load_model(file, custom_objects, **reading)
+        model = model_from_json(_text(arch), custom_objects, limits=reading.get("limits"))
+        load_weights(model, file, **reading)
         return model
     except MissingLayersError as error:
         if trust:
@@ -83,16 +86,17 @@ def _refused(file: AnyPath, found: list[str], cause: Exception | None = None) ->
     )
 
 
-def concerns(file: AnyPath, arch: AnyPath | None = None) -> list[str]:
+def concerns(file: AnyPath, arch: AnyPath | None = None, reading: Mapping[str, Any] | None = None) -> list[str]:
     """What in a file Keras would look up or run and is not plainly a part of Keras's models; empty if all is."""
-    from ..files import open_archive
+    from ..making import limits_of, opened
 
     if arch is not None:
         try:
             return list(dict.fromkeys(_in_config(json.loads(_text(arch)))))
         except (json.JSONDecodeError, RecursionError) as error:
             raise ArgumentError(f"--arch {quote(os.fsdecode(arch))} is no JSON text: {error}") from error
-    with open_archive(file) as archive:
+    reading = {"limits": None, "expected_sha256": None, "isolate": False, **(reading or {})}
+    with opened(file, limits_of(reading.pop("limits")), **reading, arrays=False) as archive:
         # Keras compiles a model that is trained for the comparison: a `.h5` says how beside its config.
         return list(dict.fromkeys(_in_config([archive.config, archive.training_config])))
 
