@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import resource
 import signal
 import tempfile
@@ -27,7 +28,8 @@ class Found(NamedTuple):
     @property
     def kind(self) -> str:
         """What faults of one origin have in common."""
-        return self.text.partition(": ")[2][:160]
+        text = re.sub(r"\([^()]*\)$", "", self.text.partition(": ")[2])  # the place in the file
+        return re.sub(r"\d+", "N", text)[:160]
 
 
 def _limit_seconds() -> None:
