@@ -21,7 +21,7 @@ from ._hdf5_chunks import read_chunks
 from ._hdf5_headers import Kind, Messages, committed_type, read_header
 from ._hdf5_links import read_dense_links, read_link, read_symbol_table
 from ._hdf5_superblock import read_superblock
-from ._hdf5_types import DataType, as_array, read_dataspace, read_datatype, read_extent
+from ._hdf5_types import DataType, as_array, check_fill_value, read_dataspace, read_datatype, read_extent
 from ._limits import Limits
 from ._source import UNDEFINED, Cursor, Source, decode_name
 
@@ -141,7 +141,7 @@ class Group(_Node):
                 name = decode_name(raw, here, "name")
                 if name in self._links:
                     raise self.source.corrupt(self.path, f"the name {quote(name)} stands twice")
-                if not name or "/" in name or name in (".", ".."):
+                if not name or "/" in name or "\0" in name or name in (".", ".."):
                     raise self.source.unsafe(self.path, f"it holds an object called {quote(name)}")
                 self._links[name] = address
         return self._links
@@ -211,6 +211,10 @@ class Dataset(_Node):
         shape = read_dataspace(self._one(Kind.DATASPACE, "dataspaces"))
         if shape is None:
             raise source.unsupported(self.path, "it holds nothing, expected an array of numbers")
+        for cursor in self._all(Kind.FILL):
+            check_fill_value(cursor, kind.size)
+        for cursor in self._all(Kind.OLD_FILL):
+            cursor.skip(cursor.u(4))
         nbytes = kind.size
         for size in shape:
             nbytes *= size
@@ -228,6 +232,8 @@ class Dataset(_Node):
             address, size = cursor.fields(_TWO_LENGTHS)
             if address == UNDEFINED and nbytes:
                 raise cursor.corrupt("its data was never written")
+            if not nbytes and size:
+                raise cursor.corrupt(f"its shape {shape} needs no bytes, {size} are stored")
             body = source.cursor(address, size, self.path) if nbytes else Cursor(source, 0, 0, self.path)
         else:
             raise cursor.unsafe("its data is virtual: said to stand in other files")

@@ -22,6 +22,7 @@ AttributeValue = str | list[str] | int | float | np.ndarray
 
 _ATTRIBUTE, _HEAP_OBJECT, _VLEN = Struct("<BB3H"), Struct("<H6xQ"), Struct("<IQI")
 _TWO_LENGTHS, _INDEXED = Struct("<QQ"), Struct("<BII")
+_LEAST_HEAP = 4096
 _JSON_ATTRIBUTES = ("model_config", "training_config")  # the only attributes that may be large
 
 
@@ -83,8 +84,8 @@ class GlobalHeap:
         head.expect(b"GCOL\x01", "global heap")
         head.skip(3)
         size = head.u(8)
-        if size < 16:
-            raise head.corrupt("a global heap is smaller than its own head")
+        if size < _LEAST_HEAP:
+            raise head.corrupt(f"a global heap has {size} bytes, expected at least {_LEAST_HEAP}")
         cursor = self._source.cursor(address, size, where)
         cursor.skip(16)
         found: dict[int, tuple[int, int]] = {}
@@ -92,6 +93,8 @@ class GlobalHeap:
             self._source.step(where)
             index, length = cursor.fields(_HEAP_OBJECT)
             if index == 0:  # the free rest of the collection
+                if length != cursor.left + _HEAP_OBJECT.size:
+                    raise cursor.corrupt("the free rest of a global heap has another size than it says")
                 break
             if index in found:
                 raise cursor.corrupt(f"the global heap has two objects {index}")
@@ -114,6 +117,9 @@ class Attributes(Mapping[str, AttributeValue]):
             parts = _read_head(message)
             if parts.name in self._raw:
                 raise source.corrupt(where, f"the attribute {quote(parts.name)} stands twice")
+            if not parts.committed:  # a damaged one shows that the object is damaged, whether it is of use or not
+                read_datatype(Cursor(source, parts.type_at, parts.space_at, where))
+            read_dataspace(Cursor(source, parts.space_at, parts.data_at, where))
             self._raw[parts.name] = parts
 
     def __iter__(self) -> Iterator[str]:
@@ -171,9 +177,9 @@ class Attributes(Mapping[str, AttributeValue]):
             raise cursor.unsafe(f"a string has {length} bytes, the limit is {limit}")
         self._spend(length, cursor)
         raw = self._heap.get(address, index, cursor.where)
-        if length > len(raw):
+        if length != len(raw):
             raise cursor.corrupt(f"a string has {length} bytes, the heap holds {len(raw)}")
-        return _text(bytes(raw[:length]).rstrip(b"\0"), cursor)
+        return _text(bytes(raw).rstrip(b"\0"), cursor)
 
     def _spend(self, size: int, cursor: Cursor) -> None:
         self._source.decoded -= size
@@ -199,10 +205,10 @@ def _read_head(cursor: Cursor) -> _Parts:
     if sizes[0] > limit:
         raise cursor.unsafe(f"an attribute's name has {sizes[0]} bytes, the limit is {limit}")
     padding = 7 if version == 1 else 0
-    raw = cursor.take(sizes[0])
-    name = decode_name(bytes(raw).rstrip(b"\0"), cursor, "name of an attribute")
-    if not name or "\0" in name:
+    raw, _, rest = bytes(cursor.take(sizes[0])).partition(b"\0")
+    if not raw or rest or len(raw) == sizes[0]:
         raise cursor.corrupt("an attribute has no proper name")
+    name = decode_name(raw, cursor, "name of an attribute")
     cursor.skip(-sizes[0] & padding)
     type_at = cursor.at
     cursor.skip(sizes[1] + (-sizes[1] & padding))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
+from struct import Struct
 from typing import NamedTuple
 
 from ._hdf5_btree2 import read_records
@@ -14,6 +16,7 @@ from ._source import UNDEFINED, Cursor
 _SINGLE, _IMPLICIT, _FIXED, _EXTENSIBLE, _TREE2 = 1, 2, 3, 4, 5
 _PARAMETERS = {_SINGLE: 0, _IMPLICIT: 0, _FIXED: 1, _EXTENSIBLE: 5, _TREE2: 6}  # bytes in front of the address
 _PLAIN_EDGES, _PACKED = 1, 2  # flags of the layout
+_TREE_HEAD = 24
 
 Number = tuple[int, ...]  # of a chunk along each axis
 
@@ -85,7 +88,7 @@ def read_index(cursor: Cursor, chunks: Chunks, counts: Number, size: int) -> dic
     if chunks.address == UNDEFINED:
         return {}
     if chunks.kind == 0:
-        return _old_tree(cursor, chunks)
+        return _old_tree(cursor, chunks, size // prod(chunks.shape))
     if chunks.kind == _TREE2:
         return _new_tree(cursor, chunks, size)
     if chunks.kind == _SINGLE:
@@ -135,35 +138,42 @@ def _new_tree(cursor: Cursor, chunks: Chunks, size: int) -> dict[Number, Place]:
     return found
 
 
-def _old_tree(cursor: Cursor, chunks: Chunks) -> dict[Number, Place]:
+def _old_tree(cursor: Cursor, chunks: Chunks, itemsize: int) -> dict[Number, Place]:
     source, where = cursor.source, cursor.where
+    _, _, rank = source.ranks
+    key = Struct(f"<II{len(chunks.shape) + 1}Q")
+    room = _TREE_HEAD + 2 * rank * (key.size + 8) + key.size
     found: dict[Number, Place] = {}
-    todo: list[tuple[int, int | None]] = [(chunks.address, None)]
+    # Each node has the chunks from its first bound on, up to its last one: who looks for a chunk relies on that.
+    todo: list[tuple[int, int | None, tuple[Number, Number] | None]] = [(chunks.address, None, None)]
     seen = {chunks.address}
     while todo:
-        at, expected = todo.pop()
-        if at >= source.end:
-            raise cursor.corrupt("the index of its chunks runs out of the file")
-        node = source.cursor(at, source.end - at, where)
+        at, expected, bounds = todo.pop()
+        node = source.cursor(at, room, where)
         node.expect(b"TREE\x01", "index of chunks")
         level, used = node.u(1), node.u(2)
-        if expected is not None and level != expected:
+        if (expected is not None and level != expected) or used > 2 * rank:
             raise node.corrupt("the index of its chunks is out of order")
         node.skip(16)
         source.step(where, 1 + used)
-        for _ in range(used):
-            size, mask = node.u(4), node.u(4)
-            start = tuple(node.u(8) for _ in chunks.shape)
-            node.skip(8)
-            child = node.u(8)
+        limits, children = [], []
+        for index in range(used + 1):
+            size, mask, *start, item = node.fields(key)
+            aside = item % itemsize or (item and index < used)
+            if aside or any(place % part for place, part in zip(start, chunks.shape, strict=True)):
+                raise node.corrupt(f"one of its chunks is said to begin at {start}, where none begins")
+            limits.append((*(place // part for place, part in zip(start, chunks.shape, strict=True)), item))
+            if index < used:
+                children.append((node.u(8), size, mask))
+        inside = bounds is None or (bounds[0] <= limits[0] and limits[-1] <= bounds[1])
+        if not inside or any(first >= second for first, second in pairwise(limits)):
+            raise node.corrupt("the index of its chunks is out of order")
+        for (child, size, mask), pair in zip(children, pairwise(limits), strict=True):
             if child in seen:
                 raise node.corrupt("the index of its chunks runs in a circle")
             seen.add(child)
             if level:
-                todo.append((child, level - 1))
-                continue
-            number = tuple(place // part for place, part in zip(start, chunks.shape, strict=True))
-            if number in found or any(place % part for place, part in zip(start, chunks.shape, strict=True)):
-                raise node.corrupt(f"its chunk at {start} stands twice, or where none begins")
-            found[number] = Place(child, size, mask)
+                todo.append((child, level - 1, pair))
+            else:
+                found[pair[0][:-1]] = Place(child, size, mask)
     return found

@@ -36,7 +36,7 @@ def read_chunks(
         return memoryview(b"")
     if size > min(limits.chunk_bytes, 4 * nbytes + 4096):
         raise cursor.unsafe(f"one of its chunks has {size} bytes, far more than it needs")
-    pipeline = read_filters(filters[0]) if filters else []
+    pipeline = read_filters(filters[0], itemsize) if filters else []
     counts = tuple(-(-whole // part) for whole, part in zip(shape, chunks.shape, strict=True))
     source.step(cursor.where, _STEPS * prod(counts))
     found = read_index(cursor, chunks, counts, size)

@@ -13,8 +13,13 @@ _READ = (_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF)
 _NAMES = {4: "szip", 5: "n-bit", 6: "scale-offset"}
 
 
-def read_filters(cursor: Cursor) -> list[int]:
-    """The filters of a dataset, in the order in which they were applied."""
+def read_filters(cursor: Cursor, itemsize: int) -> list[int]:
+    """The filters of a dataset, in the order in which they were applied.
+
+    Args:
+        cursor: The filter message.
+        itemsize: Bytes of one element.
+    """
     version, count = cursor.u(1), cursor.u(1)
     if version not in (1, 2) or count > 32:
         raise cursor.corrupt("its list of filters is not one that HDF5 knows")
@@ -25,9 +30,9 @@ def read_filters(cursor: Cursor) -> list[int]:
         named = cursor.u(2) if version == 1 or number >= 256 else 0
         cursor.skip(2)
         values = cursor.u(2)
-        cursor.skip(
-            named + (-named % 8 if version == 1 else 0) + 4 * values + (4 * (values % 2) if version == 1 else 0)
-        )
+        cursor.skip(named + (-named % 8 if version == 1 else 0))
+        settings = [cursor.u(4) for _ in range(values)]
+        cursor.skip(4 * (values % 2) if version == 1 else 0)
         if number not in _READ:
             name = f" ({_NAMES[number]})" if number in _NAMES else ""
             raise cursor.unread(
@@ -35,6 +40,8 @@ def read_filters(cursor: Cursor) -> list[int]:
             )
         if number in pipeline:
             raise cursor.unsafe("a filter is applied twice")
+        if number == _SHUFFLE and settings != [itemsize]:
+            raise cursor.corrupt(f"the bytes of elements of {itemsize} bytes were sorted by {settings}")
         pipeline.append(number)
     return pipeline
 

@@ -15,6 +15,8 @@ class Kind(IntEnum):
     DATASPACE = 1
     LINK_INFO = 2
     DATATYPE = 3
+    OLD_FILL = 4
+    FILL = 5
     LINK = 6
     EXTERNAL = 7
     LAYOUT = 8
@@ -29,9 +31,10 @@ class Kind(IntEnum):
     COMMITTED_TYPE = 259  # DATATYPE, where it only says in which object the datatype stands
 
 
+_RARE_FLAGS = 0x26
 _CONTINUATION, _DATATYPE = int(Kind.CONTINUATION), int(Kind.DATATYPE)  # an enum takes its time to compare
-# padding, fill values, group info, comments, times, sizes of B-trees, link counts, how free space is managed
-_IGNORED = frozenset((0, 4, 5, 10, 13, 14, 18, 19, 22, 23))
+# padding, group info, comments, times, sizes of B-trees, link counts, how free space is managed
+_IGNORED = frozenset((0, 10, 13, 14, 18, 19, 22, 23))
 _KNOWN = _IGNORED | frozenset(int(kind) for kind in Kind)
 _HEADER, _ANY_MESSAGE, _OLD_MESSAGE = Struct("<BxHII4x"), Struct("<BHB"), Struct("<HHB3x")
 _TWO_LENGTHS = Struct("<QQ")
@@ -64,13 +67,15 @@ def read_header(source: Source, address: int, path: str) -> Messages:
     form = _ANY_MESSAGE if modern else _OLD_MESSAGE
     for at, size in blocks:  # grows while it is walked
         block = source.cursor(at, size, path)
-        end = block.end
+        end, padded = block.end, False
         while at + head <= end:  # without a cursor for each message: this is what opening a file takes longest for
             count += 1
             kind, length, flags = form.unpack_from(source.read(at, at + head))
             at += head  # 6: with the order of creation, where it is tracked
             if kind not in _KNOWN:
                 raise block.unread(f"it has a header message of unknown type {kind}")
+            if flags & _RARE_FLAGS and (flags & 6 == 6 or flags & 0x28 == 0x28 or flags & 0x30 == 0x20):
+                raise block.corrupt(f"a header message has flags ({flags:#x}) that contradict each other")
             if flags & 2 and kind not in _IGNORED:
                 if kind != _DATATYPE:
                     raise block.unread("it shares a header message with another object")
@@ -88,12 +93,14 @@ def read_header(source: Source, address: int, path: str) -> Messages:
                     raise block.corrupt("its header continues in a circle")
                 seen.add(offset)
                 blocks.append((offset, size))
+            elif not kind:
+                padded = True
             elif kind not in _IGNORED:
                 messages.setdefault(kind, []).append((at, at + length))
             at += length
         source.step(path, count - stepped)
         stepped = count
-        if at != end and not modern:
+        if at != end and (not modern or padded):
             raise block.corrupt("its header does not end with a message")
     if expected is not None and count != expected:
         raise source.corrupt(path, f"its header has {count} messages, it says itself that it has {expected}")

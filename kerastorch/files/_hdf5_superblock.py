@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from ._bytes import Buffer, Bytes, as_bytes
 from ._hdf5_headers import Kind, read_header
 from ._limits import Limits
@@ -10,6 +12,8 @@ from ._source import UNDEFINED, Source
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
+_VERSIONS, _RANKS, _ROOT = Struct("<4B"), Struct("<HHI"), Struct("<QQI")
+_FLAGS = 0b111
 _WRITING = 0b101  # of the flags of version 3: open for writing, and so for one writer with many readers
 
 
@@ -36,25 +40,42 @@ def read_superblock(data: Bytes | Buffer, name: str, limits: Limits) -> tuple[So
     if version >= 2:
         checked(source, 0, 44, "", SIGNATURE, "the beginning of the file")
     else:
-        cursor.skip(4)
+        free_space, root, _, shared = cursor.fields(_VERSIONS)
+        if free_space or root or shared:
+            raise source.corrupt("", "parts of the file have versions that there are not")
     sizes = cursor.u(1), cursor.u(1)
     if sizes != (8, 8):
         raise source.unread("", f"addresses and lengths have {sizes} bytes, expected (8, 8)")
     if version < 2:
-        cursor.skip(1 + 2 + 2 + 4 + (4 if version == 1 else 0))
-    elif cursor.u(1) & _WRITING:
-        raise source.corrupt("", "the program that wrote the file did not close it")
+        cursor.skip(1)
+        leaf, inner, flags = cursor.fields(_RANKS)
+        chunks = cursor.u(2) if version == 1 else 32
+        cursor.skip(2 if version == 1 else 0)
+        if not (leaf and inner and chunks):
+            raise source.corrupt("", "the indexes of its groups have no room for anything")
+        source.ranks = leaf, inner, chunks
+    else:
+        flags = cursor.u(1)
+        if flags & _WRITING:
+            raise source.corrupt("", "the program that wrote the file did not close it")
+    if flags and (version < 3 or flags & ~_FLAGS):
+        raise source.corrupt("", f"the file has flags ({flags:#x}) that there are not")
     # All addresses count from the base; the library takes the place of the signature, and so do we.
     base, extra, end = cursor.u(8), cursor.u(8), cursor.u(8)
     end -= base
     if not 0 <= end <= source.end:
         raise source.corrupt("", f"the file has {source.end} bytes, it says itself that it has {end}")
     source.end = end
-    if version < 2:  # `extra` is the address of the free space: of no use to a reader
+    if version < 2:
+        if extra != UNDEFINED:
+            raise source.corrupt("", "the file has an index of its free space, which files of its version have not")
         if cursor.u(8) != UNDEFINED:
             raise source.unsafe("", "the file is said to be one part of several")
-        cursor.skip(8)
-    elif extra != UNDEFINED:
+        _, address, cached = cursor.fields(_ROOT)
+        if cached > 1:
+            raise source.corrupt("", f"the root group has a link of kind {cached}")
+        return source, address
+    if extra != UNDEFINED:
         _check_extension(source, extra)
     return source, cursor.u(8)
 

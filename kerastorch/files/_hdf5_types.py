@@ -13,6 +13,7 @@ from kerastorch.errors import quote
 from ._source import Cursor
 
 _SPACE, _TYPE, _FLOAT = Struct("<BBB"), Struct("<II"), Struct("<HH4BI")
+_FILL = Struct("<BBB")
 _MAX_RANK = 32
 _SIZES = tuple(Struct(f"<{rank}Q") for rank in range(_MAX_RANK + 1))
 _MAX_ELEMENTS = 1 << 48  # more than any memory holds, and safe inside numpy's own arithmetic
@@ -97,8 +98,10 @@ def read_datatype(cursor: Cursor) -> DataType:
         raise cursor.corrupt("a datatype is not one that HDF5 knows")
     kind = _CLASSES[number]
     if kind == "integer":
-        whole = cursor.u(2) == 0 and cursor.u(2) == 8 * size
-        if not whole or size not in (1, 2, 4, 8):
+        offset, precision = cursor.u(2), cursor.u(2)
+        if not precision or offset + precision > 8 * size or size > 2 * -(-precision // 8):
+            raise cursor.corrupt(f"integers of {size} bytes are said to have {precision} bits from bit {offset} on")
+        if offset or precision != 8 * size or size not in (1, 2, 4, 8):
             return DataType("other", "integers with unused bits", size)
         return DataType("number", f"{'int' if bits & 8 else 'uint'}{8 * size}", size, ">" if bits & 1 else "<")
     if kind == "float":
@@ -119,9 +122,14 @@ def read_datatype(cursor: Cursor) -> DataType:
     if kind == "string":
         if bits & 15 > 2:
             raise cursor.corrupt("a string datatype has an unknown padding")
+        if bits >> 4 & 15 > 1:
+            raise cursor.corrupt("a string datatype has an unknown encoding")
         return DataType("string", "strings", size, padding=bits & 15)
     if kind == "vlen":
+        base = read_datatype(cursor)
         if bits & 15 == 1 and size == 16:
+            if base.size != 1 or bits >> 4 & 15 > 2 or bits >> 8 & 15 > 1:
+                raise cursor.corrupt("strings are said to be made of something else than characters")
             return DataType("vlen string", "strings", size)
         return DataType("other", "sequences of varying length", size)
     return DataType("other", kind, size)
@@ -134,3 +142,29 @@ def as_array(raw: memoryview, kind: DataType, shape: tuple[int, ...]) -> np.ndar
         return np.empty(shape, dtype.newbyteorder("="))
     array = np.frombuffer(raw, dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def check_fill_value(cursor: Cursor, itemsize: int) -> None:
+    """Look at what stands for values that were never written; all of those that are read were.
+
+    Args:
+        cursor: The fill value message.
+        itemsize: Bytes of one element.
+    """
+    version = cursor.u(1)
+    if version in (1, 2):
+        early, when, defined = cursor.fields(_FILL)
+    elif version == 3:
+        flags = cursor.u(1)
+        early, when, defined = flags & 3, flags >> 2 & 3, flags >> 5 & 1
+        if flags >> 6 or flags & 0x30 == 0x30:
+            raise cursor.corrupt("its fill value has flags that there are not")
+    else:
+        raise cursor.corrupt(f"its fill value has version {version}, expected 1 to 3")
+    if not 1 <= early <= 3 or when > 2 or defined > 1:
+        raise cursor.corrupt("its fill value is described in numbers that mean nothing")
+    size = cursor.u(4) if version == 1 or defined else 0
+    if size not in (0, itemsize) and not (version == 1 and not defined):
+        raise cursor.corrupt(f"its fill value has {size} bytes, its elements have {itemsize}")
+    if defined:
+        cursor.skip(size)

@@ -37,7 +37,7 @@ class Source:
         limits: The bounds.
     """
 
-    __slots__ = ("data", "deadline", "decoded", "end", "limits", "name", "objects", "read", "steps")
+    __slots__ = ("data", "deadline", "decoded", "end", "limits", "name", "objects", "ranks", "read", "steps")
 
     def __init__(self, data: Bytes | Buffer, name: str, limits: Limits) -> None:
         self.data = as_bytes(data)
@@ -45,6 +45,7 @@ class Source:
         self.name = name
         self.limits = limits
         self.end = self.data.size
+        self.ranks = 4, 16, 32  # half of what a list of names, an index of a group and one of chunks have room for
         self.deadline = deadline.current()
         # No group or array of h5py takes less than 200 bytes, so small files get less.
         self.objects = min(limits.objects, 100 + self.end // 200)

@@ -69,12 +69,13 @@ def test_legacy_parts_beside_the_weights(make: Maker, rng: np.random.Generator) 
 def test_a_broken_training_config_is_reported(make: Maker) -> None:
     path, arrays = make.legacy()
     with h5py.File(path, "a") as file:
-        file.attrs["training_config"] = '{"loss": NaN}'
+        file.attrs["training_config"] = '{"loss": NaN, "loss": NaN}'
     archive = open_archive(path)
     check(archive, arrays)
     assert archive.training_config is None
     assert [skipped.what for skipped in archive.skipped] == ["training_config"]
-    assert "holds NaN" in archive.skipped[0].reason
+    assert "has the key 'loss' twice" in archive.skipped[0].reason
+    assert archive.skipped[0].warns
 
 
 def test_legacy_weights_at_the_root(make: Maker, tmp_path: Path) -> None:
