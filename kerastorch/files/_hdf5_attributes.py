@@ -30,10 +30,9 @@ class _Parts(NamedTuple):
     """Where the parts of one attribute stand, and whether its datatype is an object of its own."""
 
     name: str
-    type_at: int
-    space_at: int
-    data_at: int
-    end: int
+    datatype: tuple[int, int]
+    dataspace: tuple[int, int]
+    data: tuple[int, int]
     committed: bool
 
 
@@ -44,8 +43,8 @@ def read_dense_attributes(cursor: Cursor) -> list[Cursor]:
         cursor: The attribute info message; an object with few attributes has it too, and no heap.
     """
     version, flags = cursor.u(1), cursor.u(1)
-    if version:
-        raise cursor.corrupt(f"the description of its attributes has version {version}, expected 0")
+    if version or flags & ~3:
+        raise cursor.corrupt(f"the description of its attributes has version {version} and flags {flags:#x}")
     cursor.skip(2 if flags & 1 else 0)
     heap_at, index = cursor.fields(_TWO_LENGTHS)
     if heap_at == UNDEFINED:
@@ -118,8 +117,8 @@ class Attributes(Mapping[str, AttributeValue]):
             if parts.name in self._raw:
                 raise source.corrupt(where, f"the attribute {quote(parts.name)} stands twice")
             if not parts.committed:  # a damaged one shows that the object is damaged, whether it is of use or not
-                read_datatype(Cursor(source, parts.type_at, parts.space_at, where))
-            read_dataspace(Cursor(source, parts.space_at, parts.data_at, where))
+                read_datatype(Cursor(source, *parts.datatype, where))
+            read_dataspace(Cursor(source, *parts.dataspace, where))
             self._raw[parts.name] = parts
 
     def __iter__(self) -> Iterator[str]:
@@ -136,10 +135,10 @@ class Attributes(Mapping[str, AttributeValue]):
     def _decode(self, name: str) -> AttributeValue:
         parts = self._raw[name]
         where = f"{self._where}@{name}"
-        cursor = Cursor(self._source, parts.data_at, parts.end, where)
-        datatype = Cursor(self._source, parts.type_at, parts.space_at, where)
+        cursor = Cursor(self._source, *parts.data, where)
+        datatype = Cursor(self._source, *parts.datatype, where)
         kind = read_datatype(committed_type(datatype) if parts.committed else datatype)
-        shape = read_dataspace(Cursor(self._source, parts.space_at, parts.data_at, where))
+        shape = read_dataspace(Cursor(self._source, *parts.dataspace, where))
         if shape is None or kind.kind in ("other", "opaque"):
             raise cursor.unsupported(
                 f"the attribute holds {'nothing' if shape is None else kind.name}, expected text or numbers"
@@ -169,7 +168,7 @@ class Attributes(Mapping[str, AttributeValue]):
     def _vlen_string(self, cursor: Cursor, kind: DataType, name: str) -> str:
         self._source.step(cursor.where)
         length, address, index = cursor.fields(_VLEN)
-        if length == 0:
+        if length == 0 and address in (0, UNDEFINED):
             return ""
         limits = self._source.limits
         limit = limits.json_bytes if name in _JSON_ATTRIBUTES else limits.attribute_bytes
@@ -210,8 +209,8 @@ def _read_head(cursor: Cursor) -> _Parts:
         raise cursor.corrupt("an attribute has no proper name")
     name = decode_name(raw, cursor, "name of an attribute")
     cursor.skip(-sizes[0] & padding)
-    type_at = cursor.at
+    datatype = cursor.at, cursor.at + sizes[1]
     cursor.skip(sizes[1] + (-sizes[1] & padding))
-    space_at = cursor.at
+    dataspace = cursor.at, cursor.at + sizes[2]
     cursor.skip(sizes[2] + (-sizes[2] & padding))
-    return _Parts(name, type_at, space_at, cursor.at, cursor.end, version > 1 and bool(flags & 1))
+    return _Parts(name, datatype, dataspace, (cursor.at, cursor.end), version > 1 and bool(flags & 1))

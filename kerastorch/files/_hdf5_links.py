@@ -25,8 +25,8 @@ def read_dense_links(cursor: Cursor) -> list[tuple[bytes, int]]:
         cursor: The link info message; a group with few links has it too, and no heap.
     """
     version, flags = cursor.u(1), cursor.u(1)
-    if version:
-        raise cursor.corrupt(f"the description of its links has version {version}, expected 0")
+    if version or flags & ~3:
+        raise cursor.corrupt(f"the description of its links has version {version} and flags {flags:#x}")
     cursor.skip(8 if flags & 1 else 0)
     heap_at, index = cursor.fields(_TWO_LENGTHS)
     if heap_at == UNDEFINED:

@@ -128,7 +128,7 @@ def read_datatype(cursor: Cursor) -> DataType:
     if kind == "vlen":
         base = read_datatype(cursor)
         if bits & 15 == 1 and size == 16:
-            if base.size != 1 or bits >> 4 & 15 > 2 or bits >> 8 & 15 > 1:
+            if base.kind not in ("number", "string") or base.size != 1 or bits >> 4 & 15 > 2 or bits >> 8 & 15 > 1:
                 raise cursor.corrupt("strings are said to be made of something else than characters")
             return DataType("vlen string", "strings", size)
         return DataType("other", "sequences of varying length", size)

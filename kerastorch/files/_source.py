@@ -45,7 +45,11 @@ class Source:
         self.name = name
         self.limits = limits
         self.end = self.data.size
-        self.ranks = 4, 16, 32  # half of what a list of names, an index of a group and one of chunks have room for
+        self.ranks: tuple[int, int, int] = (
+            4,
+            16,
+            32,
+        )  # half of what a list of names, an index of a group and one of chunks have room for
         self.deadline = deadline.current()
         # No group or array of h5py takes less than 200 bytes, so small files get less.
         self.objects = min(limits.objects, 100 + self.end // 200)
