@@ -64,7 +64,9 @@ _PATH_MODULE = re.compile(r"[/\\:~]|\.\.|\0")
 _NAMED_PATH = re.compile(r"^[/~]|^[A-Za-z]:|\\|(^|/)\.\.(/|$)|\0")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _OWN = "a class or function of one's own"
-_CODE = "Python code that stands in the file"
+_CODE = "Python code that stands in the file, compiled and packed"
+# How packed code begins, in base64 and as Keras 1 wrote it: a code object, then a small number of arguments.
+_PACKED = re.compile(r"\s*(4w|Yw)[AEIMQUYcgkosw048]AAA|[\xe3c][\x00-\x0f]\x00{3}")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def references(config: Any, source: str) -> Iterator[Reference]:
         source: Where it stands ("config.json").
     """
     stack: list[tuple[Any, str, str, Mapping[str, Any]]] = [(config, "", "", {})]
+    coded: set[int] = set()  # objects whose code was named already
     while stack:
         value, path, layer, owner = stack.pop()
         inside: list[tuple[Any, str, str, Mapping[str, Any]]] = []
@@ -101,11 +104,16 @@ def references(config: Any, source: str) -> Iterator[Reference]:
             name = value.get("class_name")
             if isinstance(name, str) and name != "function" and not name.startswith("__"):
                 owner, layer = value, _layer(value) or layer
-            yield from _judge(value, _place(source, path, layer), owner)
+            for found in _judge(value, _place(source, path, layer), owner):
+                coded |= {found.owner} if found.finding.why == _CODE else set()
+                yield found
             for key, item in value.items():
                 words = key == "vocabulary" and isinstance(item, list)  # may look like anything
                 if isinstance(item, (list, dict, str)) and key != "name" and not words:
                     inside.append((item, f"{path}.{_key(key)}" if path else _key(key), layer, owner))
+        elif _PACKED.match(value):
+            if id(owner) not in coded:
+                yield _unsafe("code", _place(source, path, layer), _CODE, owner)
         elif _URL.match(value):
             yield _unsafe(
                 value, _place(source, path, layer), "a URL, which a loader that takes paths would fetch", owner
@@ -147,7 +155,7 @@ def _judge(value: Mapping[str, Any], where: str, owner: Mapping[str, Any]) -> It
         argument = key.removesuffix("_type")
         given = value.get(argument)
         if kind == "lambda" and given is not None:
-            yield _unsafe("Lambda", f"{where}, {argument}", f"{_CODE}, compiled and packed", owner)
+            yield _unsafe("Lambda", f"{where}, {argument}", _CODE, owner)
         elif kind == "function" and isinstance(given, str):
             stated = value.get("module" if argument == "function" else f"{argument}_module", value.get("module"))
             yield from _judge_name(given, stated, f"{where}, {argument}", owner)
@@ -170,7 +178,7 @@ def _judge_class(
 ) -> Iterator[Reference]:
     bare = name.rpartition(">")[2].rpartition(".")[2]
     if name == "__lambda__":
-        yield _unsafe("__lambda__", where, f"{_CODE}, compiled and packed", owner)
+        yield _unsafe("__lambda__", where, _CODE, owner)
         return
     if name == "function":
         called = config if isinstance(config, str) else value.get("registered_name")
@@ -184,7 +192,7 @@ def _judge_class(
         function = config.get("function")
         plain = isinstance(function, str) or (isinstance(function, dict) and "class_name" in function)
         if function is not None and not plain and config.get("function_type") != "lambda":
-            yield _unsafe(name, where, f"{_CODE}, compiled and packed", owner)
+            yield _unsafe(name, where, _CODE, owner)
         elif isinstance(function, str) and "function_type" not in config:
             yield from _judge_name(function, config.get("module"), f"{where}, function", owner)
     if bare in _RUNS:

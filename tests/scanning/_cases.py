@@ -94,6 +94,9 @@ CODE_IN_CONFIGS = [
         _keras(f"lambda as {key}", lambda key=key: dense(**{key: LAMBDA}), 3, "Python code")
         for key in ("activation", "kernel_initializer", "bias_regularizer", "kernel_constraint", "dtype", "units")
     ),
+    _keras("lambda of tf-keras", lambda: dense(activation={"value": [CODE, None, None]}), 3, "Python code"),
+    _keras("two lambdas", lambda: dense(activation={"value": [CODE]}, bias_initializer={"value": [CODE]}), 3, "code"),
+    _keras("bare code", lambda: compiled(loss=["4wEAAAAAAAAAAAAAAAEAAAATAAAA8wYAAACXAHwAUwCp"]), 3, "Python code"),
     _keras("lambda as a loss", lambda: compiled(loss=LAMBDA), 3, "Python code"),
     _keras("lambda as a metric", lambda: compiled(metrics=[["mae", LAMBDA]]), 3, "Python code"),
     _keras(

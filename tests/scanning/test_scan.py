@@ -123,6 +123,17 @@ def test_the_report(tmp_path: Path) -> None:
         report.strict = True  # type: ignore[misc]
 
 
+def test_code_is_named_once_for_each_place(tmp_path: Path) -> None:
+    expected = {"two lambdas.keras": 2, "lambda.keras": 1, "old lambda.h5": 1, "old lambda of a shape.h5": 1}
+    found = {}
+    for case in CASES:
+        if case.name in expected:
+            path = tmp_path / case.name
+            path.write_bytes(case.make(path))
+            found[case.name] = sum(finding.status == 3 for finding in kt.scan(path).files[0].findings)
+    assert found == expected
+
+
 def test_folders(tmp_path: Path) -> None:
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
