@@ -18,6 +18,7 @@ from .errors import UnsupportedError, closest
 _NOT_NAMES = ("annotations", "TYPE_CHECKING")  # what imports leave in a module
 _FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
 _OLD: dict[str, dict[str, ModuleType]] = {}
+_WHEN_THERE: dict[str, Callable[[], None]] = {}
 
 
 def fill(namespace: str, **names: Callable[[], Any]) -> None:
@@ -28,6 +29,11 @@ def fill(namespace: str, **names: Callable[[], Any]) -> None:
         **names: Name -> what returns the object.
     """
     _FILLED.setdefault(namespace, {}).update(names)
+
+
+def when_there(namespace: str, function: Callable[[], None]) -> None:
+    """Have a function called, without arguments, when the module of a namespace has been read."""
+    _WHEN_THERE[namespace] = function
 
 
 def keep(namespace: str, name: str, module: ModuleType) -> None:
@@ -106,6 +112,8 @@ class Namespace:
         self.absent = dict(absent or {})
         self._hidden = frozenset(hidden)
         self._homes = frozenset(f"kerastorch.{home}" for home in homes)
+        if self._place in _WHEN_THERE:
+            _WHEN_THERE[self._place]()
 
     def get(self, name: str) -> Any:
         """An attribute that the module itself does not hold.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,11 @@ PATHS: dict[str, tuple[str, ...]] = {
     "backend.tensorflow_backend": ("backend",),
     "models.sequential": ("models",),
 }
+# Those that are modules of kerastorch as well, without names of their own; the rest is made here.
+_THERE = (
+    *(f"layers.{name}" for name in ("convolutional", "core", "normalization", "pooling", "preprocessing", "rnn")),
+    "models.sequential",
+)
 # Modules none of whose names are here -> what to use.
 _NOT_HERE = {
     "datasets": "load the arrays with numpy from the files in ~/.keras/datasets, or use torchvision.datasets.",
@@ -69,18 +75,23 @@ def _refusing(path: str, instead: str) -> Callable[[str], Any]:
 
 
 def register() -> None:
-    """Put the modules where Python's imports find them."""
-    getters = {path: _getter(path, targets) for path, targets in PATHS.items()}
+    """Put the modules where Python's imports find them, before any module of kerastorch that has their names."""
+    getters = {path: _getter(path, targets) for path, targets in PATHS.items() if path not in _THERE}
     getters |= {path: _refusing(path, instead) for path, instead in _NOT_HERE.items()}
     for path, get in getters.items():
         name = f"kerastorch.{path}"
-        there = sys.modules.get(name)
-        if there is None:
-            there = sys.modules[name] = OldPath(name, get)
-        else:  # a package of kerastorch, without names of its own
-            there.__dict__.setdefault("__getattr__", get)
+        made = sys.modules[name] = OldPath(name, get)
         parent, _, last = path.rpartition(".")
         if isinstance(holder := sys.modules.get(f"kerastorch.{parent}"), OldPath):
-            holder.__dict__[last] = there
-        elif parent and not isinstance(there.__dict__.get("__file__"), str):
-            namespaces.keep(parent, last, there)
+            holder.__dict__[last] = made
+        elif parent:
+            namespaces.keep(parent, last, made)
+    for namespace in {path.partition(".")[0] for path in _THERE}:
+        namespaces.when_there(namespace, partial(_join, namespace))
+
+
+def _join(namespace: str) -> None:
+    """Let the modules of a namespace that are there have the names that Keras had in them."""
+    for path in _THERE:
+        if path.startswith(f"{namespace}."):
+            sys.modules[f"kerastorch.{path}"].__dict__.setdefault("__getattr__", _getter(path, PATHS[path]))

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
+from ..outside import provide as _provide
 from .build import build_model as build_model
 from .build import model_from_config as _from_config
 from .clone import clone_model as clone_model
 from .input import Input as Input
 from .input import InputLayer as InputLayer
 from .model import Model as Model
-from .outside import provide as _provide
 from .sequential import Sequential as Sequential
 
 

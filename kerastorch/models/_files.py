@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
-from .outside import outside
+from ..outside import outside
 
 
 class OnDisk:

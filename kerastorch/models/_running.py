@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..outside import outside
 from ._predict import predict, predict_on_batch
-from .outside import outside
 
 
 class Runs:

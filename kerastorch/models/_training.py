@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..base.free_names import yielding
+from ..outside import outside
 from ..spec import TrainingConfig
-from .outside import outside
 
 
 class Trains:

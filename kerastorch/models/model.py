@@ -19,6 +19,7 @@ from ..base.layer import REGISTRY, Layer, register
 from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, did_you_mean, quote
+from ..outside import outside
 from ..spec import TrainingConfig
 from ..structure import leaves, map_shapes, map_structure
 from ._edges import Masked, call_masked, edges_of
@@ -34,7 +35,6 @@ from ._training import Trains
 from .forward_signature import naming_inputs
 from .graph_config import GRAPH_KEYS, functional_config, takes_graph
 from .input import InputLayer
-from .outside import outside
 from .plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
 
 

@@ -1,8 +1,8 @@
 """What a model's methods do that stands above models: each is handed in under its name.
 
-Models know no file and no training, and `Model` does not know what makes models: `models/__init__.py` and
-`kerastorch/__init__.py`, which know both sides, hand the functions in. So imports point one way, and the readers,
-writers, tables and loops are imported when they are first used.
+Models know no file and no training, and `Model` does not know what makes models: `models/__init__.py` and `wiring.py`,
+which know both sides, hand the functions in. So imports point one way, and the readers, writers, tables and loops are
+imported when they are first used.
 """
 
 from __future__ import annotations
