@@ -14,17 +14,20 @@ from torch import nn
 from ..errors import ArgumentError, quote
 from ..models import Model
 from .explaining import explain, explain_mask, plant, smallest
-from .explaining_gradients import explain_gradients, smallest_gradient
+from .explaining_gradients import explain_gradients, plant_gradients, smallest_gradient
 from .explaining_random import drawn_at_random
 from .explaining_training import Trained, explain_training
 from .gradients import FoundGradients, compare_gradients, derive_all
 from .layer_gradients import compare_gradients_alone
 from .layers import Found, compare_layers, compare_outputs
+from .planting_training import plant_training
 from .recorded import Probe, Recording
 from .recorder.probes import digest, random_weights
 from .report import GRADIENTS, TRAINING, ParityReport, Row
 from .running import Variants
 from .training import FoundTraining, compare_training
+
+TRAINED = "the training"  # in the place of the path of a layer, of faults that were planted there
 
 
 def compare(
@@ -112,7 +115,16 @@ def compare(
         again=again,
     )
     if report.passed:
-        noticed, missed = plant(found.cases) if self_check else ({}, {})
+        if not self_check:
+            return report
+        noticed, missed = plant(found.cases)
+        for into, more in zip((noticed, missed), plant_gradients(of_gradients.compared), strict=True):
+            for path, texts in more.items():
+                into.setdefault(path, []).extend(texts)
+        if report.training is not None and isinstance(model, Model):
+            trainings = plant_training(Trained(recording, model, chosen or {}, report.trained))
+            for into, texts in zip((noticed, missed), trainings, strict=True):
+                into.update({TRAINED: texts} if texts else {})
         return replace(report, noticed=noticed, missed=missed)
     text, piece = _explanation(report, recording, found), _smallest(report, found)
     where = None if report.first is None else report.first.where

@@ -123,3 +123,57 @@ def _clipped(case: GradientCase) -> np.ndarray | None:
         return None
     held = np.abs(np.abs(case.ours[beyond]) - bound) <= 1e-6 * bound
     return np.where(beyond, case.reference, case.ours) if held.all() else None
+
+
+# ---------------------------------------------------------------------------- would a fault have been noticed?
+
+
+def plant_gradients(compared: Sequence[GradientCase]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Change our gradients of one layer after the other as a fault would, and see whether the comparison notices.
+
+    Args:
+        compared: All gradients that are judged.
+
+    Returns:
+        The faults that were noticed and those that were not, by the path of the layer.
+    """
+    noticed: dict[str, list[str]] = {}
+    missed: dict[str, list[str]] = {}
+    layers: dict[str, list[GradientCase]] = {}
+    for case in compared:
+        if case.row.layer:
+            layers.setdefault(case.row.layer, []).append(case)
+    for path, held in layers.items():
+        for text, change in _faults(held):
+            caught = any(
+                (after := _after(case, change)) is not None and after > LIMIT * case.row.measured.rounding
+                for case in held
+            )
+            (noticed if caught else missed).setdefault(path, []).append(text)
+    return noticed, missed
+
+
+def _faults(held: Sequence[GradientCase]) -> Iterator[tuple[str, Change]]:
+    layer = next((case.layer for case in held if case.layer is not None), None)
+    gates = GATES.get(layer._class_name, "") if layer is not None else ""
+    for one, other in {"ifco": ("if", "co"), "zrh": ("zr", "zh")}.get(gates, ()):
+        yield f"gates {one} and {other} exchanged in the gradients", _on_weights(_exchange(gates, one, other))
+    if any(case.ours.ndim == 2 and case.ours.shape[0] == case.ours.shape[1] > 1 for case in held):
+        yield "a square kernel transposed in the gradients", _transpose
+    weights = [case for case in held if not case.row.array.startswith("input ")]
+    if weights:
+        yield (
+            "half the gradients of the weights",
+            _on_weights(lambda case: case.ours * np.asarray(0.5, case.ours.dtype)),
+        )
+        yield "no gradients of the weights", _on_weights(lambda case: np.zeros_like(case.ours))
+    if any(_of_states(case) for case in held):
+        yield (
+            "the initial states detached",
+            lambda case: np.zeros_like(case.ours) if _of_states(case) else case.ours,
+        )
+
+
+def _of_states(case: GradientCase) -> bool:
+    """Whether it is of the initial states of a recurrent layer."""
+    return _is_recurrent(case) and case.row.array.startswith("input ") and case.row.array != "input 0"

@@ -81,7 +81,7 @@ def _optimizer(trained: Trained) -> str | None:
     assert said is not None
     rows = {(row.layer, row.place, row.step): row for row in trained.rows if row.where == "update"}
     before = max(row.measured.difference for row in rows.values())
-    own = _compiled(trained).optimizer
+    own = compiled(trained).optimizer
     if not isinstance(own, Optimizer):
         return None
     begun = _begun(trained)
@@ -97,7 +97,8 @@ def _optimizer(trained: Trained) -> str | None:
     return None
 
 
-def _compiled(trained: Trained) -> Any:
+def compiled(trained: Trained) -> Any:
+    """A copy of the model, compiled as it is trained."""
     model = copied(trained.model)
     assert trained.recording.training is not None
     compile_as(model, trained.recording.training, trained.recording, trained.chosen)
@@ -113,7 +114,7 @@ def _begun(trained: Trained) -> str | None:
     assert said is not None
     theirs = next(name for array, name in said.steps[0].slots if array == counts[0].array)
     steps = int(trained.recording.array(str(theirs))) - 1
-    optimizer = _compiled(trained).optimizer
+    optimizer = compiled(trained).optimizer
     return (
         f"the optimizer: the reference goes on from {steps} steps that were done before, and here "
         f"{optimizer.iterations} were: its state is another one"
@@ -172,11 +173,17 @@ def _exchange(model: Any, optimizer: Optimizer) -> None:
     model.optimizer = optimizer
 
 
+def apart_alone(trained: Trained, change: Change) -> float | None:
+    """How far the optimizer alone, changed, is from the reference; None if that is too far."""
+    rows = {(row.layer, row.place, row.step): row for row in trained.rows if row.where == "update"}
+    return _apart(trained, change, rows)
+
+
 def _apart(trained: Trained, change: Change, rows: Mapping[tuple[str, int, int], Row]) -> float | None:
     """How far the optimizer alone, changed, is from the reference; None if that is too far."""
     said = trained.recording.training
     assert said is not None
-    model = _compiled(trained)
+    model = compiled(trained)
     change(model)
     with plain_arithmetic():
         made = optimizer_alone(model, trained.recording, said)
@@ -216,7 +223,7 @@ def _of_layer(trained: Trained, name: str) -> str | None:
     if not isinstance(momentum, float):
         return None
     implied, factors = [], []
-    after = _first_step(trained)
+    after = first_step(trained)
     for row in rows:
         variable = variable_at(trained.model, name, row.place)
         assert variable is not None
@@ -241,10 +248,13 @@ def _of_layer(trained: Trained, name: str) -> str | None:
     return None
 
 
-def _first_step(trained: Trained) -> dict[str, list[np.ndarray]]:
-    """Our weights after the first step."""
-    model = _compiled(trained)
-    quieten(model)
+def first_step(trained: Trained, change: Change | None = None, quiet: bool = True) -> dict[str, list[np.ndarray]]:
+    """Our weights after the first step, of a model that is changed before, with dropout off or on."""
+    model = compiled(trained)
+    if quiet:
+        quieten(model)
+    if change is not None:
+        change(model)
     said = trained.recording.training
     assert said is not None
     step = said.steps[0]

@@ -60,10 +60,12 @@ class FoundGradients:
     Attributes:
         gaps: What could not be compared, and why.
         cases: Gradients that differ, and not by a choice of slopes at kinks.
+        compared: All gradients that are judged.
     """
 
     gaps: dict[str, str] = field(default_factory=dict)
     cases: list[GradientCase] = field(default_factory=list)
+    compared: list[GradientCase] = field(default_factory=list)
 
 
 def derive_all(
@@ -264,8 +266,9 @@ def judged_at_kinks(
     if not found.cases:  # a difference that is none leaves no parity, whatever the others are
         rows = settled(rows, [beside.reference for beside in places], again, module)
     for row, beside in zip(rows, places, strict=True):
-        if row.differs:
-            found.cases.append(GradientCase(beside.layer, row, beside.ours, beside.reference, beside.value))
+        case = GradientCase(beside.layer, row, beside.ours, beside.reference, beside.value)
+        found.compared += [case] if row.judged else []
+        found.cases += [case] if row.differs else []
     return rows
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from . import pictures, tables
-from .report import times
+from .report import GRADIENTS, times
 from .tables import Table, printable
 
 if TYPE_CHECKING:
@@ -148,9 +148,11 @@ def _compared(body: Element, report: ParityReport) -> None:
 
 
 def _pictures(body: Element, report: ParityReport) -> None:
-    layers = pictures.by_layer(report)
-    if layers is not None:
-        _add(body, "h2", "By layer")
+    for heading, kinds in (("Outputs by layer", ("layer", "alone")), ("Gradients by layer", GRADIENTS)):
+        layers = pictures.by_layer(report, *kinds)
+        if layers is None:
+            continue
+        _add(body, "h2", heading)
         legend = _add(body, "p", "Distance in multiples of rounding, the most of all inputs.", "note")
         for color, text in (
             ("#3b76c4", "in the chain, as the model runs"),

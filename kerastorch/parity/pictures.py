@@ -20,13 +20,20 @@ MOST_LAYERS = 200
 LEAST = 0.1  # multiples below this are drawn as this; 0 has no logarithm
 
 
-def by_layer(report: ParityReport) -> Element | None:
-    """The largest multiple of each layer, in the chain and alone, on a scale of powers of ten."""
+def by_layer(report: ParityReport, chain: str, alone: str) -> Element | None:
+    """The largest multiple of each layer, in the chain and alone, on a scale of powers of ten.
+
+    Args:
+        report: The report.
+        chain: The kind of row, `Row.where`, that counts as in the chain.
+        alone: That which counts as alone.
+    """
     found: dict[str, dict[str, float]] = {}
     for row in report.judged:
-        if row.where in ("layer", "alone"):
-            most = found.setdefault(row.layer, {})
-            most[row.where] = max(row.measured.multiple, most.get(row.where, 0.0))
+        if row.where in (chain, alone):
+            where = "layer" if row.where == chain else "alone"
+            most = found.setdefault(row.layer or "the inputs", {})
+            most[where] = max(row.measured.multiple, most.get(where, 0.0))
     if not found:
         return None
     scale = _Scale([value for most in found.values() for value in most.values()], report.limit, LEFT, WIDTH - RIGHT)

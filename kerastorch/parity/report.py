@@ -136,7 +136,8 @@ class ParityReport:
         again: The command that does it again; empty where there is none.
         explained_by: What explains a difference, if anything that is known does.
         smallest: The smallest piece that differs: a layer, a row, a step.
-        noticed: Faults that were planted where there is parity, and noticed, by the path of the layer.
+        noticed: Faults that were planted where there is parity, and noticed, by the path of the layer; those of the
+            training under "the training".
         missed: Those that were not.
         training: How both sides were trained, and the losses; None where nothing was.
         random: What the model here draws at random where the reference draws nothing; empty if nothing.

@@ -118,7 +118,7 @@ def planted(report: ParityReport) -> str:
     missed = sum(map(len, report.missed.values()))
     if not noticed + missed:
         return ""
-    return f"Faults planted in the layers, one at a time: {noticed} of {noticed + missed} noticed."
+    return f"Faults planted, one at a time: {noticed} of {noticed + missed} noticed."
 
 
 def printable(text: str) -> str:

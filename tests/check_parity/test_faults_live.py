@@ -242,7 +242,7 @@ def test_planted_faults_are_noticed_on_a_model_that_passes(recordings: Recording
     assert sum(map(len, report.noticed.values())) > 8
     text = str(report)
     count = sum(map(len, report.noticed.values()))
-    assert f"Faults planted in the layers, one at a time: {count} of {count} noticed." in text
+    assert f"Faults planted, one at a time: {count} of {count} noticed." in text
 
 
 def test_what_would_not_have_been_noticed_is_told(recordings: Recordings) -> None:

@@ -75,7 +75,7 @@ def test_a_page_that_passes(tagger: tuple[ParityReport, ParityReport]) -> None:
     assert page.of("title")[0] == "Parity with Keras: passed"
     assert report.verdict in page.of("p")
     assert page.of("h2") == [
-        "The largest difference", "What was compared", "What was not compared", "By layer", "By time step",
+        "The largest difference", "What was compared", "What was not compared", "Outputs by layer", "By time step",
         "Values of the outputs", "Layers", "Would a fault have been noticed?", "Do it again",
     ]  # fmt: skip
     assert report.again in page.of("pre")
@@ -84,7 +84,7 @@ def test_a_page_that_passes(tagger: tuple[ParityReport, ParityReport]) -> None:
     assert cells.count("training") == cells.count("gradients") == 1, "each gap is told once"
     assert report.worst is not None
     assert repr(report.worst.measured.ours) in cells
-    assert [text for text in page.of("p") if text.startswith("Faults planted in the layers")]
+    assert [text for text in page.of("p") if text.startswith("Faults planted, one at a time")]
     assert "no bias, the bias twice" in " ".join(cells)
 
 

@@ -81,6 +81,45 @@ def test_the_model_passes_without_a_fault(compared: Callable[..., kt.ParityRepor
     report = compared(lambda model: None)
     assert report.passed, str(report)
     assert report.explained_by is None
+    # In gradients and in the training faults are planted, too, and all are noticed.
+    assert report.missed == {}
+    gates = {"gru": ("z and r", "z and h"), "lstm": ("i and f", "c and o"), "rnn": (), "norm": (), "dense": ()}
+    for layer, pairs in gates.items():
+        wanted = {"half the gradients of the weights", "no gradients of the weights"}
+        wanted |= {f"gates {pair} exchanged in the gradients" for pair in pairs}
+        wanted |= {"a square kernel transposed in the gradients"} if layer == "rnn" else set()
+        assert wanted <= set(report.noticed[layer]), layer
+    assert report.noticed["the training"] == [
+        "the optimizer: the learning rate twice",
+        "the optimizer: an epsilon of 0.001 more",
+        "the optimizer: beta_1 0.5 in the place of 0.9",
+        "chain/gru/gru_cell/bias not updated",
+        "chain/rnn/simple_rnn_cell/bias not updated",
+        "chain/lstm/lstm_cell/bias not updated",
+        "chain/norm/beta not updated",
+        "chain/dense/bias not updated",
+        "norm: momentum 0.9 in the place of 0.99",
+        "dropout and noise left on",
+    ]
+
+
+def test_what_a_training_would_not_have_shown_is_told(recordings: Recordings) -> None:
+    """A learning rate so small that no weight moves: what else is planted in the optimizer moves none either."""
+    path = recordings.folder / "still.keras"
+    model = made()
+    model.compile(optimizers.SGD(1e-12), "mse")
+    kt.save_model(model, path)
+    report = kt.parity.compare(recordings.of_file("keras3", path, steps=1), kt.load_model(path))
+    assert report.passed
+    told = set(report.missed["the training"])
+    assert {"the optimizer: the learning rate twice", "chain/dense/bias not updated"} <= told
+    assert "norm: momentum 0.9 in the place of 0.99" in report.noticed["the training"]
+    assert "not noticed: the training: the optimizer: the learning rate twice, " in str(report)
+
+
+def test_initial_states_that_are_detached_would_have_been_noticed(recordings: Recordings) -> None:
+    report = recordings.report("keras3", "seq2seq.keras", training=False)
+    assert "the initial states detached" in report.noticed["decoder"]
 
 
 OF_GRADIENTS: dict[str, tuple[Plant, str, str]] = {
