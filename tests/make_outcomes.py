@@ -22,6 +22,7 @@ from _outcomes_examples import changed, constructed, examples
 from _outcomes_files import files
 from _outcomes_given import given
 from _outcomes_graphs import graphs
+from _outcomes_info import said_of_files
 from _outcomes_layers import called
 from _outcomes_matching import matched
 from _outcomes_modules import as_modules
@@ -68,6 +69,7 @@ def main() -> None:
             "written": written(),
             "stored": stored(),
             "printed": printed(Path(folder)),
+            "said_of_files": said_of_files(),
         }
         for name in sys.argv[1:] or every:
             cases = every[name]
