@@ -17,7 +17,7 @@ from torch import nn
 
 from .. import registered
 from ..base.layer import REGISTRY, Layer
-from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
+from ..errors import ArgumentError, KerasTorchError, UnsafeFileError, UnsupportedError, quote
 from ..layers.core.wrapped import Lambda, TorchModuleWrapper
 from ..spec import GivenObject, LayerSpec, ModelSpec, Offered
 
@@ -205,6 +205,8 @@ def _named(where: str, config: Mapping[str, Any]) -> Iterator[None]:
     """Say whose code it was that did not take the config of the file."""
     try:
         yield
+    except UnsafeFileError:  # that is said of the file, and not of the caller's class
+        raise
     except KerasTorchError as error:
         raise ArgumentError(f"{where}: {error}") from error
     except TypeError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from torch import Tensor
 from ...base import check
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, NotBuiltError, UnsupportedError, quote
-from ...paths import is_path
+from ...errors import ArgumentError, NotBuiltError, UnsafeFileError, UnsupportedError, quote
+from ...paths import AnyPath, is_path
 from ...weights import Shape
 from .hashes import bucket
 
@@ -103,7 +104,7 @@ class IndexLookup(Layer):
             raise ArgumentError(f"{what}: a vocabulary with output_mode 'tf_idf' needs its idf_weights.")
         self.mask_token, self.oov_token, self.oov_method = mask_token, oov_token, oov_method
         self.sparse, self.salt = False, _key(salt)
-        self.input_vocabulary = None if isinstance(vocabulary, str) else vocabulary
+        self.input_vocabulary = None if is_path(vocabulary) else vocabulary
         self.input_idf_weights = idf_weights
         self._given = bool(given)
         self._known = Known([], {})
@@ -170,8 +171,7 @@ class IndexLookup(Layer):
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ArgumentError(f"{where}: idf_weights are needed with output_mode 'tf_idf', and only then.")
         if is_path(vocabulary):
-            with open(vocabulary, encoding="utf-8") as file:
-                vocabulary = [line.rstrip("\n") for line in file]
+            vocabulary = _lines(vocabulary, where)
         listed = [self._key_of(word) for word in np.asarray(vocabulary, dtype=object).reshape(-1).tolist()]
         if not listed:
             raise ArgumentError(f"{where}: expected at least one word, got none.")
@@ -352,6 +352,28 @@ class IndexLookup(Layer):
             config[name] = value.tolist() if isinstance(value, (np.ndarray, Tensor)) else value
         return {**super().get_config(), **config, "vocabulary_size": self._frozen_size}
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a layer from `get_config()`'s result.
+
+        Raises:
+            UnsafeFileError: The vocabulary is a path: a config makes nothing be read.
+            ArgumentError: A key is not one of this class, or a value has the wrong type.
+        """
+        without_paths(config, cls.__name__)
+        return super().from_config(config)
+
+
+def without_paths(config: Mapping[str, Any], class_name: str) -> None:
+    """Raise where a config, which may be anybody's, names a file of this machine as the vocabulary."""
+    for key in ("vocabulary", "idf_weights"):
+        value, name = config.get(key), quote(config.get("name"))
+        if is_path(value):
+            raise UnsafeFileError(
+                f"layer {name} ({class_name}): its config names a file as its {key}, {quote(value)}. No file is read "
+                f"because another one says so: pass the layer with its words, as replace={{{name}: {class_name}(...)}}."
+            )
+
 
 _PLAIN = (
     *("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse"),
@@ -373,3 +395,15 @@ def _rows(array: np.ndarray) -> list[list[Any]]:
     if array.ndim < 2:
         return [array.reshape(-1).tolist()]
     return array.reshape(len(array), -1).tolist()
+
+
+def _lines(path: AnyPath, where: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.rstrip("\n") for line in file]
+    except (OSError, ValueError) as error:  # a path with a NUL, or what is no UTF-8 text
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArgumentError(
+            f"{where}: the file {quote(os.fsdecode(path))} cannot be read ({reason}); expected UTF-8 text with one "
+            "word on each line, or a list of words."
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...registered import register_own
 from ...weights import Shape
-from .index_lookup import MODES
+from .index_lookup import MODES, without_paths
 from .lookups import StringLookup
 from .texts import as_bytes, mapped
 
@@ -246,3 +246,9 @@ class TextVectorization(Layer):
         own = {name: getattr(self, name) for name in ("standardize", "split", "output_mode", "output_sequence_length")}
         config = {**own, "ngrams": self._given_ngrams, "ragged": False, **{name: inner[name] for name in same}}
         return {**super().get_config(), **config, "vocabulary_size": self.vocabulary_size()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Make a layer from `get_config()`'s result; see `StringLookup.from_config`."""
+        without_paths(config, cls.__name__)
+        return super().from_config(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 
 import kerastorch as kt
 from kerastorch import layers
-from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError, UnsupportedError
+from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError, UnsafeFileError, UnsupportedError
 
 TEXT = kt.Input((1,), dtype="string")
 
@@ -100,3 +102,33 @@ def test_integers_in_graphs_and_compiled() -> None:
 def test_what_is_said(call: Callable[[], Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.StringLookup(vocabulary=["a"], name="l"),
+        layers.IntegerLookup(vocabulary=[3], name="l"),
+        layers.TextVectorization(vocabulary=["a"], name="l"),
+    ],
+)
+@pytest.mark.parametrize("key", ["vocabulary", "idf_weights"])
+def test_no_config_makes_a_file_be_read(tmp_path: Path, layer: Any, key: str) -> None:
+    """A file that names another one would read it on the machine of who loads it."""
+    secret = tmp_path / "secret"
+    secret.write_text("12345\n")
+    kind = "int64" if isinstance(layer, layers.IntegerLookup) else "string"
+    model = kt.Sequential([kt.Input((1,), dtype=kind), layer])
+    config = json.loads(model.to_json())
+    config["config"]["layers"][-1]["config"][key] = str(secret)
+    message = f"layer 'l' .*its config names a file as its {key}, '{secret}'.*replace="
+    with pytest.raises(UnsafeFileError, match=message):
+        kt.model_from_json(json.dumps(config))
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as packed, zipfile.ZipFile(tmp_path / "n.keras", "w") as changed:
+        for name in packed.namelist():
+            changed.writestr(name, json.dumps(config) if name == "config.json" else packed.read(name))
+    with pytest.raises(UnsafeFileError, match=message):
+        kt.load_model(tmp_path / "n.keras")
+    with pytest.raises(UnsafeFileError, match=message):
+        type(layer).from_config({**layer.get_config(), key: str(secret)})
