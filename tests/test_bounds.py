@@ -165,8 +165,10 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest
     def refuse(*args: Any, **options: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(SaveError, match=r"Permission denied\)\. Check the permissions of the folder"):
+    monkeypatch.setattr("kerastorch.files.unfinished._made_and_locked", refuse)
+    with pytest.raises(
+        SaveError, match=r"Permission denied\)\. The folder .* Save to a folder of your own, or ask for"
+    ):
         kt.Sequential([kt.Input((3,)), layers.Dense(4)]).save(tmp_path / "m.keras")
 
 

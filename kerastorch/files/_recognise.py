@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, quote
 
-from ._source import DAMAGED
+from ._source import DAMAGED, UNWRITTEN
 
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
 _CONVERT = "Convert it with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras."
@@ -56,6 +56,10 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
         return UnsupportedFileError(f"{name}: this is a TensorFlow checkpoint, which holds no architecture. {_SAVE}")
     if path.endswith(".pb"):
         return UnsupportedFileError(f"{name}: this is a TensorFlow graph. {_SAVE}")
+    if head.count(0) == len(head):
+        return CorruptFileError(
+            f"{name}: this is not a Keras file: nothing but zeros stands in its first {len(head)} bytes. {UNWRITTEN}"
+        )
     return CorruptFileError(
         f"{name}: this is not a Keras file: it is neither a zip archive (.keras) nor HDF5 (.h5). {DAMAGED}"
     )

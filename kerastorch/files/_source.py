@@ -13,6 +13,10 @@ from ._limits import MIB, Limits
 DAMAGED = (
     "The file is damaged or cut short: download or copy it again, and compare its size or checksum with the original."
 )
+UNWRITTEN = (
+    "The space of the file was reserved and not filled, as where a download or a copy was broken off: download or copy "
+    "it again, and compare its checksum with the original. Its size proves nothing."
+)
 FOREIGN = "No Keras writes this, so the file is refused; save the model again with Keras."
 RESAVE = "Save the model again with Keras, which does not use this."
 REWRITE = (
@@ -73,6 +77,9 @@ class Source:
     def corrupt(self, where: str, problem: str) -> CorruptFileError:
         return CorruptFileError(f"{self.name}: {where_text(where)}: {problem}. {DAMAGED}")
 
+    def unwritten(self, where: str, problem: str) -> CorruptFileError:
+        return CorruptFileError(f"{self.name}: {where_text(where)}: {problem}. {UNWRITTEN}")
+
     def unsafe(self, where: str, problem: str) -> UnsafeFileError:
         return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {FOREIGN}")
 
@@ -119,8 +126,10 @@ class Cursor:
         self.take(size)
 
     def expect(self, magic: bytes, what: str) -> None:
-        if self.take(len(magic)) != magic:
-            raise self.corrupt(f"no {what} stands at byte {self.at - len(magic)}, where the file says that one is")
+        found = self.take(len(magic))
+        if found != magic:
+            problem = f"no {what} stands at byte {self.at - len(magic)}, where the file says that one is"
+            raise self.corrupt(problem) if any(found) else self.unwritten(f"{problem}, but zeros")
 
     def cut(self, size: int) -> Cursor:
         """A cursor over the next `size` bytes, which this one passes over."""
@@ -141,6 +150,9 @@ class Cursor:
 
     def corrupt(self, problem: str) -> CorruptFileError:
         return self.source.corrupt(self.where, problem)
+
+    def unwritten(self, problem: str) -> CorruptFileError:
+        return self.source.unwritten(self.where, problem)
 
     def unsafe(self, problem: str) -> UnsafeFileError:
         return self.source.unsafe(self.where, problem)

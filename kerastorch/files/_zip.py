@@ -17,7 +17,7 @@ from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, Unsu
 from ._bytes import Buffer, Bytes, Held, as_bytes
 from ._checksum import crc32
 from ._limits import Limits
-from ._source import DAMAGED, FOREIGN
+from ._source import DAMAGED, FOREIGN, UNWRITTEN
 
 SIGNATURE = b"PK\x03\x04"
 _END_MAGIC = b"PK\x05\x06"
@@ -31,6 +31,7 @@ _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _FULL = 0xFFFFFFFF  # "the number stands in the zip64 field"
 _PIECE = 1 << 20  # bytes
+_ZEROS = 64  # so many at the end were never written
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ class Archive:
                 break
             found = tail.rfind(_END_MAGIC, 0, found)
         else:
+            if tail.endswith(bytes(_ZEROS)):
+                raise self._corrupt("zeros stand at its end, where its directory belongs", UNWRITTEN)
             raise self._corrupt("its directory is missing at the end")
         _, disk, start_disk, here, count, size, start, _ = _END.unpack(self._data.read(at, at + _END.size))
         if disk or start_disk or here != count:
@@ -278,8 +281,8 @@ class Archive:
             raise self._unsafe(f"the member {quote(name)} is a link or a device")
         return name
 
-    def _corrupt(self, problem: str) -> LoadError:
-        return CorruptFileError(f"{self._name}: the zip archive cannot be read: {problem}. {DAMAGED}")
+    def _corrupt(self, problem: str, advice: str = DAMAGED) -> LoadError:
+        return CorruptFileError(f"{self._name}: the zip archive cannot be read: {problem}. {advice}")
 
     def _unsafe(self, problem: str) -> LoadError:
         return UnsafeFileError(f"{self._name}: the zip archive is refused: {problem}. {FOREIGN}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
 import stat
 from typing import BinaryIO
@@ -50,20 +52,52 @@ def check_size(size: int, name: str, limits: Limits) -> None:
 def read_stream(stream: BinaryIO, limits: Limits) -> bytearray:
     """The rest of a binary stream, in pieces: as much as there may be, and no more."""
     data, name = bytearray(), name_of(stream)
+    _check_memory(_size_of(stream), name)
     while True:
         deadline.check("the stream was read")
         try:
             piece = stream.read(_PIECE)
-        except (OSError, ValueError) as error:  # a closed file is a ValueError
-            raise UnreadableFileError(f"{name}: the stream cannot be read ({error}).") from error
+        except Exception as error:  # a stream is anybody's code: of requests, of gzip, of a cloud's client
+            raise UnreadableFileError(
+                f"{name}: the stream cannot be read ({type(error).__name__}: {error}). Pass one that is open and has a "
+                "method read(size), or the path of a file."
+            ) from error
         if not isinstance(piece, (bytes, bytearray)):
             raise ArgumentError(
                 f"a stream that yields bytes is needed, this one yields {type(piece).__name__}: open it with 'rb'."
             )
         if not piece:
             return data
+        _check_memory(len(data) + len(piece), name)
         data += piece
         check_size(len(data), name, limits)
+
+
+def _size_of(stream: BinaryIO) -> int:
+    """The bytes of the file behind a stream that `open` has made, else 0: nobody knows."""
+    if not isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.FileIO)) or stream.closed:
+        return 0
+    try:
+        return os.fstat(stream.fileno()).st_size
+    except OSError:
+        return 0
+
+
+def _check_memory(size: int, name: str) -> None:
+    if size > _memory():
+        raise UnreadableFileError(
+            f"{name}: a stream is read into memory, and {size:,} bytes are more than the {_memory():,} that this "
+            "machine has. Pass the path of the file: of that no more is read than is needed."
+        )
+
+
+@functools.cache
+def _memory() -> int:
+    """The bytes of memory of this machine; as many as there may ever be where the system does not say it."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 1 << 63
 
 
 def open_file(path: str, follow: bool = True) -> OpenFile:

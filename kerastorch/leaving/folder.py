@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, SaveError, quote
 from ..files.permissions import write_advice
 from ..files.unfinished import unfinished
-from ..paths import AnyPath
+from ..paths import AnyPath, text_of
 from .building import to_torch
 from .example import recorded_example
 from .module_text import ModuleText
@@ -58,7 +58,10 @@ def to_source(
     """
     if class_name is not None and not class_name.isidentifier():
         raise ArgumentError(f"class_name {quote(class_name)}: expected a name of Python, such as Tagger.")
-    target = Path(os.path.realpath(os.fsdecode(folder)))
+    given = text_of(folder, "to_source")
+    if "\0" in given:
+        raise SaveError(f"{quote(given)}: cannot be written (a path holds no null bytes). Check the path.")
+    target = Path(os.path.realpath(given))
     names = (MODEL, WEIGHTS, EXAMPLE, TEST)
     there = [name for name in names if os.path.lexists(target / name)]
     if there and not overwrite:
