@@ -439,3 +439,12 @@ def test_what_reads_itself_gets_its_values_back(tmp_path: Path, monkeypatch: pyt
     assert same(before, weights_of(target))
     kt.load_weights(target, tmp_path / "m.weights.h5")
     assert same(weights_of(source), weights_of(target))
+
+
+@pytest.mark.parametrize("name", [[1], {"a": 1}, 5])
+def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    """Looking for a limit comes before what refuses it."""
+    config = config_of(dense, 2)
+    config["config"]["layers"][1]["config"]["name"] = name
+    with pytest.raises(kt.errors.LoadError, match="name"):
+        kt.model_from_json(json.dumps(config))

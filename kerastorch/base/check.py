@@ -69,6 +69,22 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def initializer(layer: Any, name: str, asking: str) -> Any:
+    """An initializer of a layer that another argument of it asks for values: None, Keras's choice by dtype, gives none.
+
+    Args:
+        layer: The layer.
+        name: The argument.
+        asking: The other argument.
+    """
+    found = getattr(layer, name)
+    if found is None:
+        raise ArgumentError(
+            f"{type(layer).__name__} {layer.name!r}: {name} is None, but {asking} needs its values; give one."
+        )
+    return found
+
+
 def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if not any(value is item or (type(value) is type(item) and value == item) for item in allowed):
         near = did_you_mean(value, filter(_is_text, allowed)) if isinstance(value, str) else ""

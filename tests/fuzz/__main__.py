@@ -32,7 +32,7 @@ def main() -> int:
         return judging.fault_of(mutants.mutant(seed, number, kinds))
 
     begin = time.monotonic()
-    found = running.run(judge, range(given.first, given.first + given.count))
+    found = running.run(judge, range(given.first, given.first + given.count), progress=True)
     by_kind = collections.defaultdict(list)
     for item in found:
         by_kind[item.kind].append(item)

@@ -16,7 +16,7 @@ import torch
 
 MEMORY = 1 << 30  # bytes that mutants may take beyond what is there before the first
 SECONDS = 12  # of processor time until the system ends a process, where Python's own signal has not come through
-BATCH = 2_000  # mutants in one process
+BATCH = 5_000  # mutants in one process
 
 
 class Found(NamedTuple):
@@ -60,13 +60,14 @@ def _work(judge: Callable[[int], str | None], numbers: range, report: Path) -> N
                 lines.write(f"={' '.join(text.split())}\n")
 
 
-def run(judge: Callable[[int], str | None], numbers: range, batch: int = BATCH) -> list[Found]:
+def run(judge: Callable[[int], str | None], numbers: range, batch: int = BATCH, progress: bool = False) -> list[Found]:
     """Judge all numbers; a process that ends early is a fault of the number that it was at.
 
     Args:
         judge: What is wrong with the mutant of this number, or None.
         numbers: Which ones.
         batch: How many in one process.
+        progress: Whether to print after each process how far it is.
     """
     found: list[Found] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -95,4 +96,6 @@ def run(judge: Callable[[int], str | None], numbers: range, batch: int = BATCH) 
                 at = number - numbers[0] + 1
             else:
                 at += batch
+            if progress:
+                print(f"{min(at, len(numbers))} judged, {len(found)} faults", flush=True)
     return found

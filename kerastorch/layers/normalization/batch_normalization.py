@@ -199,7 +199,7 @@ class BatchNormalization(Layer):
         return {**config, "fused": True} if self.fused else config
 
     def _initial_deviation(self, shape: Any, **options: Any) -> Tensor:
-        return self.moving_variance_initializer(shape, **options).sqrt()
+        return check.initializer(self, "moving_variance_initializer", "renorm=True")(shape, **options).sqrt()
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")

@@ -64,9 +64,10 @@ def _bias_with_open_forget_gate(layer: Any) -> Callable[..., Tensor]:
     """Ones for the forget gate, so that a fresh layer remembers (Jozefowicz et al. 2015)."""
     if not layer.unit_forget_bias:
         return layer.bias_initializer
+    initializer = check.initializer(layer, "bias_initializer", "unit_forget_bias=True")
 
     def init(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Tensor:
-        bias = layer.bias_initializer(shape, dtype=dtype, device=device)
+        bias = initializer(shape, dtype=dtype, device=device)
         i, f, c, o = bias.chunk(GATES)
         return torch.cat([i, torch.ones_like(f), c, o])
 

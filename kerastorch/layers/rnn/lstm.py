@@ -31,10 +31,10 @@ def _bias_with_open_forget_gate(layer: Any) -> Callable[..., Tensor]:
     """Ones for the forget gate, so that a fresh layer remembers (Jozefowicz et al. 2015)."""
     if not layer.unit_forget_bias:
         return layer.bias_initializer
-    units = layer.units
+    initializer, units = check.initializer(layer, "bias_initializer", "unit_forget_bias=True"), layer.units
 
     def init(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Tensor:
-        bias = layer.bias_initializer(shape, dtype=dtype, device=device)
+        bias = initializer(shape, dtype=dtype, device=device)
         forget = slice(units, 2 * units)  # i f c o
         return torch.cat([bias[:units], torch.ones_like(bias[forget]), bias[2 * units : 4 * units], bias[4 * units :]])
 

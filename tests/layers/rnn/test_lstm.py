@@ -11,6 +11,7 @@ from _by_hand import MASKS, check, lstm_step, run
 from _close import FLOAT64, assert_close
 
 from kerastorch import layers
+from kerastorch.errors import ArgumentError
 
 F, U = 3, 5
 RNG = np.random.default_rng(5)
@@ -113,3 +114,17 @@ def test_a_fresh_forget_gate_is_open(cls: Any) -> None:
         np.testing.assert_array_equal(forget, np.full(U, value, "float32"))
         for gate in (i, candidate, o):
             np.testing.assert_array_equal(gate, np.full(U, 0.25, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "says"),
+    [
+        (layers.LSTM(2, bias_initializer=None), (None, 4, 3), "unit_forget_bias=True"),
+        (layers.ConvLSTM1D(2, 3, bias_initializer=None), (None, 4, 6, 3), "unit_forget_bias=True"),
+        (layers.BatchNormalization(renorm=True, moving_variance_initializer=None), (None, 3), "renorm=True"),
+    ],
+)
+def test_an_initializer_whose_values_are_needed_is_given(layer: layers.Layer, shape: tuple, says: str) -> None:
+    """Keras calls None then, a TypeError."""
+    with pytest.raises(ArgumentError, match=f"_initializer is None, but {says} needs its values"):
+        layer.build(shape)
