@@ -13,7 +13,6 @@ from .errors import (
     KerasTorchError,
     LoadError,
     MissingLayersError,
-    UnsafeFileError,
     UnsupportedFileError,
     placed,
     quote,
@@ -100,19 +99,9 @@ def read(
 def check_size(config: Mapping[str, Any], given: Provided, limits: Limits, archive: Archive | None = None) -> None:
     """Raise where a model is larger than it may be, or than the weights in its file: before anything of it is made."""
     look = compat.first_look(config, given.offered(), matching.is_weighted)
-    if look.layers - 1 > limits.layers:
-        raise _too_large(f"{look.layers - 1:,} layers", limits.layers, "layers")
-    if limits.depth is not None and look.depth > limits.depth:
-        raise _too_large(f"models and wrappers {look.depth} deep in one another", limits.depth, "depth")
+    look.refuse_large(limits.layers, limits.depth)
     if archive is not None:
         matching.refuse_few(look, archive.weights, archive.path)
-
-
-def _too_large(has: str, most: int, name: str) -> UnsafeFileError:
-    return UnsafeFileError(
-        f"The model has {has}, the limit is {most:,}. If it is meant to be that large, pass "
-        f"limits=kt.Limits({name}=...)."
-    )
 
 
 def build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:

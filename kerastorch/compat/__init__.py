@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ._custom import lambda_function as function_name
 from ._depths import depths as depths
+from ._first_look import MADE_ANYWAY as MADE_ANYWAY
 from ._first_look import FirstLook as FirstLook
 from ._first_look import first_look as first_look
 from ._models import Reading as Reading

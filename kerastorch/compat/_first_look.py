@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import deadline
+from ..errors import UnsafeFileError
 from ..spec import Offered
 from . import tables
 from ._custom import offered_name
 from ._shared import parts
 from ._values import is_own
 
+# A model that lacks fewer arrays is made all the same, in a tenth of a second: then everything that does not fit can be
+# listed by its layer and shape.
+MADE_ANYWAY = 64
 _NAMED = 20  # layers that are named
 _BETWEEN = 1_000  # layers between two looks at the clock
 
@@ -38,6 +42,24 @@ class FirstLook:
     depth: int
     weighted: int
     names: tuple[str, ...]
+
+    def refuse_large(self, layers: int, depth: int | None) -> None:
+        """Raise where the model has more layers than `layers`, or more models and wrappers in one another than `depth`.
+
+        Raises:
+            UnsafeFileError: It is larger than the caller allows.
+        """
+        if self.layers - 1 > layers:
+            raise _too_large(f"{self.layers - 1:,} layers", layers, "layers")
+        if depth is not None and self.depth > depth:
+            raise _too_large(f"models and wrappers {self.depth} deep in one another", depth, "depth")
+
+
+def _too_large(has: str, most: int, name: str) -> UnsafeFileError:
+    return UnsafeFileError(
+        f"The model has {has}, the limit is {most:,}. If it is meant to be that large, pass "
+        f"limits=kt.Limits({name}=...)."
+    )
 
 
 def first_look(

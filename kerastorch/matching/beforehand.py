@@ -7,14 +7,11 @@ from functools import cache
 from typing import Any
 
 from ..base.layer import REGISTRY
-from ..compat import FirstLook
+from ..compat import MADE_ANYWAY, FirstLook
 from ..errors import MismatchError, quote
 from ..files import LegacyWeights, TreeWeights
 from ..weights import always
 
-# A model that lacks fewer arrays is made all the same, in a tenth of a second: then everything that does not fit can be
-# listed by its layer and shape.
-_MADE_ANYWAY = 64
 # Classes whose weights are those of layers inside them, which they make whatever their arguments are.
 _MADE_OF_OTHERS = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
 # Classes that have weights unless each of these arguments is False.
@@ -42,13 +39,13 @@ def refuse_few(look: FirstLook, weights: LegacyWeights | TreeWeights | None, whe
     Raises:
         MismatchError: They cannot fit; no layer has been made.
     """
-    if weights is None or look.weighted <= _MADE_ANYWAY:
+    if weights is None or look.weighted <= MADE_ANYWAY:
         return
     if isinstance(weights, LegacyWeights):
         held = sum(len(layer.weights) for layer in weights.layers) + len(weights.top_level)
     else:
         held = sum(len(item.arrays) for item in weights.objects.values())
-    if look.weighted > held + _MADE_ANYWAY:
+    if look.weighted > held + MADE_ANYWAY:
         shown = ", ".join(map(quote, look.names))
         raise MismatchError(
             f"{where}: the weights do not fit the model, nothing was changed: at least {look.weighted:,} of its layers "

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from .. import compat, deadline, making
+from .. import compat, deadline
 from ..errors import (
     ArgumentError,
     KerasTorchError,
@@ -21,7 +21,7 @@ from ..errors import (
 from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
-from ..models.provided import NOTHING
+from ..spec import Offered
 from .folders import Walk, may_be_model
 from .other_files import in_folder, in_json, in_yaml, reason, refused
 from .references import Reference, references
@@ -140,7 +140,7 @@ def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
     try:
         with deadline.within(limits.seconds, name), open_archive(stream(), limits) as archive:
             findings = list(_beside(source, name, limits))
-            findings += _judge_archive(archive, stream, limits)
+            findings += _judge_archive(archive, stream, limits, bool(findings))
             return _made(name, archive.format, findings)
     except UnsupportedFileError as error:
         if error.reason == "runs code":
@@ -184,8 +184,8 @@ def _in_configs(source: str | bytes, name: str, limits: Limits) -> list[Finding]
     return found
 
 
-def _judge_archive(archive: Archive, stream: Any, limits: Limits) -> Iterator[Finding]:
-    """A file that the loader opens."""
+def _judge_archive(archive: Archive, stream: Any, limits: Limits, judged: bool) -> Iterator[Finding]:
+    """A file that the loader opens; `judged`: something speaks against it already, so it need not be tried."""
     where = "config.json" if isinstance(archive.weights, TreeWeights) else "model_config"
     if archive.config is None:
         yield from _judge_arrays(archive)
@@ -196,7 +196,7 @@ def _judge_archive(archive: Archive, stream: Any, limits: Limits) -> Iterator[Fi
         named += references(archive.training_config, "training_config")
     found = list(_judge_config(archive.config, stated, named, limits, archive))
     yield from found
-    if not any(finding.status for finding in found):
+    if not judged and not any(finding.status for finding in found):
         yield from _tried(archive.path, lambda load: load.load_model_reported(stream(), device="meta", limits=limits))
 
 
@@ -232,7 +232,7 @@ def _judge_config(
     asked: set[int] = set()
     status = LOADS
     try:
-        making.check_size(config, NOTHING, limits, archive)
+        _check_size(config, limits, archive)
         compat.read_config(config, *stated, most_layers=limits.layers)
     except MissingLayersError as error:
         status = OWN_CODE
@@ -256,6 +256,17 @@ def _judge_config(
             level = LOADS if beside or status != OWN_CODE else OWN_CODE
             note = f"{found.finding.why}; the model loads without it" if level == LOADS else found.finding.why
             yield Finding(level, found.finding.what, found.finding.where, note)
+
+
+def _check_size(config: Mapping[str, Any], limits: Limits, archive: Archive | None) -> None:
+    """`making.check_size`, which needs torch where the weights may be far too few."""
+    look = compat.first_look(config, Offered(), lambda *layer: True)
+    look.refuse_large(limits.layers, limits.depth)
+    if archive is not None and look.weighted > compat.MADE_ANYWAY:
+        from .. import making
+        from ..models.provided import NOTHING
+
+        making.check_size(config, NOTHING, limits, archive)
 
 
 def _class_of(config: Mapping[str, Any]) -> str:

@@ -76,3 +76,25 @@ def test_nothing_of_any_hostile_file_is_run(tmp_path: Path) -> None:
     seen, planted = audited(tmp_path, "plant")
     assert seen == "[]"
     assert int(planted) >= 2
+
+
+WITHOUT_TORCH = """
+import sys, kerastorch as kt
+report = kt.scan(sys.argv[1])
+print(len(report.files), *sorted({file.status for file in report.files}), "torch" in sys.modules)
+"""
+
+
+def test_what_speaks_against_a_file_is_found_without_torch(tmp_path: Path) -> None:
+    """torch is imported for a file that nothing speaks against so far, which is tried as `load_model` would do it."""
+    cases = [case for case in CASES if case.status and case.name != "other shape.keras"]
+    for number, case in enumerate(cases):
+        (tmp_path / str(number)).mkdir()
+        path = tmp_path / str(number) / case.name
+        path.write_bytes(case.make(path))
+    run = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)], capture_output=True, text=True)
+    assert run.stderr == ""
+    count, *statuses, torch = run.stdout.split()
+    assert int(count) > 0.9 * len(cases)  # arrays and text in a folder need not be models
+    assert statuses == ["1", "3", "4"]
+    assert torch == "False"
