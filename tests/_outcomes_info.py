@@ -18,7 +18,7 @@ from unittest import mock
 
 import torch
 from _outcomes import plain
-from _outcomes_files import COMPILED, compiled, content, shared, valued
+from _outcomes_files import COMPILED, compiled, content, saved_as, shared, valued
 from _outcomes_layers import told
 from _outcomes_models import models
 from _outcomes_saved import quietly
@@ -53,6 +53,18 @@ class Model(kt.Model):
         return self.rows[1](self.rows[0](self.first(x)))
 
 
+class Graph(kt.Model):
+    """A graph that the constructor makes, so that the config says nothing of layers."""
+
+    def __init__(self, units: int, **base: Any) -> None:
+        x = kt.Input((5, 3), name="x")
+        super().__init__(x, layers.GRU(units, name="g")(layers.Dense(3, name="d")(x)), **base)
+        self.units = units
+
+    def get_config(self) -> dict[str, Any]:
+        return {"units": self.units, "name": self.name}
+
+
 def made() -> dict[str, Callable[[], Any]]:
     def chain(*inner: Any, name: str = "model") -> Any:
         return valued(kt.Sequential([kt.Input((5, 3), name="x"), *inner], name=name))
@@ -68,6 +80,9 @@ def made() -> dict[str, Callable[[], Any]]:
         inner = chain(layers.Dense(3, name="deep"), Mine(3, name="mine"), name="inner")
         return chain(inner, Wrapped(layers.GRU(2, name="g"), name="around"), layers.Dense(1, name="last"), name="outer")
 
+    def graph() -> Any:
+        return valued(Graph(3, name="graph of mine"))
+
     def own() -> Any:
         model = Model(name="own")
         model(torch.zeros(1, 5, 3))
@@ -78,6 +93,7 @@ def made() -> dict[str, Callable[[], Any]]:
         "nested": nested,
         "mine": lambda: chain(Mine(3, name="mine"), layers.Dense(3, name="plain"), Mine(2, name="again")),
         "own": own,
+        "a graph of mine": graph,
         "shared": shared,
         "compiled": lambda: compiled(COMPILED["adam"], 3),
     }
@@ -136,6 +152,20 @@ def infos() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 # ---------------------------------------------------------------- what stood for a layer, written again
 
+
+def of_mine() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Models with classes of one's own: what is written, and what is read again."""
+    known = {"Mine": Mine, "Wrapped": Wrapped, "Model": Model, "Graph": Graph}
+    endings, dialects = (".keras", ".h5", ".weights.h5"), ("keras3", "keras2")
+    for name, ending, dialect in product(("nested", "mine", "own", "a graph of mine"), endings, dialects):
+        given = (made()[name], ending, dialect, known)
+        yield f"{name} as {ending} for {dialect}", lambda given=given: [saved_as(*given), config_of(given[0]())]
+
+
+def config_of(model: Any) -> Any:
+    return json.loads(kt.to_json(model))
+
+
 GIVEN: dict[str, dict[str, Any]] = {
     "Dense of mine": {"custom_objects": {"Dense": Mine}},
     "by name": {"replace": {"d": Mine}},
@@ -165,6 +195,6 @@ def again() -> Iterator[tuple[str, Callable[[], Any]]]:
 @cache
 def said_of_files() -> dict[str, Callable[[], Any]]:
     cases: dict[str, Callable[[], Any]] = {}
-    for some in (infos, again):
+    for some in (infos, of_mine, again):
         cases.update(some())
     return {key: told(lambda case=case: plain(quietly(case))) for key, case in cases.items()}
