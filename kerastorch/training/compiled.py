@@ -225,6 +225,8 @@ class _TorchLoss:
 
 
 def _loss(identifier: Any, y_true: Any, y_pred: Tensor) -> Any:
+    if isinstance(identifier, (list, tuple)) and len(identifier) == 1:  # of one output, as metrics are written
+        (identifier,) = identifier
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
         kinds = ("binary_crossentropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
         return losses.FunctionLoss(losses.get(kinds[kind_by_shape(y_true, y_pred)]), name=identifier)

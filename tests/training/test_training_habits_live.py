@@ -37,6 +37,8 @@ def same(ours: Any, theirs: Any) -> bool:
         ("own_metric", "keras3"),
         ("relies_on_its_mask", "keras3"),
         ("windows_in_part", "keras3"),
+        ("losses_in_lists", "keras3"),
+        ("inputs_left_out", "keras3"),
     ],
 )
 def test_the_same_code_does_the_same(keras_worker: KerasWorker, name: str, framework: str) -> None:

@@ -136,3 +136,38 @@ def windows_in_part(k: ModuleType) -> list[Any]:
     parts = [made.take(2), made.take(-1), made.skip(3), made.take(3).skip(1), made.skip(1).take(2), made.take(99)]
     parts += [made.skip(99), made.skip(-1), made.take(0), made.cache().prefetch(2).skip(4)]
     return [[[np.asarray(item) for item in batch] for batch in part] + [len(part)] for part in parts]
+
+
+def losses_in_lists(k: ModuleType) -> list[Any]:
+    """The loss of each output in a list of its own, as its metrics are written."""
+    x, y, z = numbers(8, 3), numbers(8, 1, seed=1), numbers(8, 2, seed=2)
+    found = []
+    for loss in ({"a": ["mse"], "b": ["mae"]}, [["mse"], "mae"], [("mse",), ["mae"]], {"a": ["mse"], "b": "mae"}):
+        inputs = k.Input((3,))
+        ends = [k.layers.Dense(1, name="a")(inputs), k.layers.Dense(2, name="b")(inputs)]
+        model = k.Model(inputs, ends)
+        model.set_weights([numbers(*w.shape, seed=at) for at, w in enumerate(model.get_weights())])
+        model.compile("sgd", loss=loss, loss_weights=[1.0, 0.5])
+        found.append(model.fit(x, [y, z], batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+    return found
+
+
+def inputs_left_out(k: ModuleType) -> list[Any]:
+    """An optional input in fit, evaluate and predict: given, and left out, in dicts whose first name it is or not."""
+
+    class Added(k.layers.Layer):  # type: ignore[name-defined]
+        def call(self, x: Any, other: Any = None) -> Any:
+            return x if other is None else x + other
+
+    found: list[Any] = []
+    for names in (("x", "o"), ("o", "x")):
+        main, other = k.Input((3,), name=names[0]), k.Input((3,), name=names[1], optional=True)
+        model = k.Model({names[0]: main, names[1]: other}, k.layers.Dense(1)(Added()(main, other)))
+        model.set_weights([numbers(*w.shape, seed=at) for at, w in enumerate(model.get_weights())])
+        model.compile("sgd", "mse")
+        for second in (numbers(8, 3, seed=3), None):
+            x, y = {names[0]: numbers(8, 3), names[1]: second}, numbers(8, 1, seed=1)
+            found.append(model.fit(x, y, batch_size=3, epochs=2, shuffle=False, verbose=0).history["loss"])
+            found.append(model.evaluate(x, y, batch_size=3, verbose=0))
+            found.append(model.predict(x, batch_size=3, verbose=0))
+    return found
