@@ -12,7 +12,7 @@ from typing import Any
 
 from . import namespaces, outside
 
-# The methods of models -> the module and the function that does their work.
+# The methods of models, and what optimizers list -> the module and the function that does their work.
 _METHODS = {
     "load_weights": ("load", "load_weights"),
     "save_model": ("saving", "save_model"),
@@ -20,6 +20,7 @@ _METHODS = {
     "to_json": ("saving", "to_json"),
     "to_torch": ("leaving", "to_torch"),
     "export": ("export", "export_model"),
+    "optimizer_variables": ("resuming", "optimizer_variables"),
 }
 # The names in a namespace of Keras -> the module that has them here.
 _NAMES = {

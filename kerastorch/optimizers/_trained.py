@@ -27,10 +27,12 @@ class Trained:
     Attributes:
         name: Its path or name; "" for a tensor without one.
         parts: The tensors that hold it.
+        variable: The object of `model.trainable_variables`; None for a tensor.
     """
 
     name: str
     parts: tuple[Tensor, ...]
+    variable: Any = None
 
 
 def groups_of(variables: Any) -> list[tuple[dict[str, Any], list[Any]]]:
@@ -62,5 +64,5 @@ def trained_of(item: Any, owner: str) -> Trained:
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Tensor):
         return Trained(item[0], (item[1],))
     if isinstance(item, _Variable):
-        return Trained(str(getattr(item, "path", "") or getattr(item, "name", "")), tuple(item.parts()))
+        return Trained(str(getattr(item, "path", "") or getattr(item, "name", "")), tuple(item.parts()), item)
     raise ArgumentError(f"{owner} trains tensors, got {quote(item)} of class {type(item).__name__}.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .._serial import snake_case
 from ..distributed import gradients_joined
 from ..errors import ArgumentError, NotBuiltError, quote
+from ..outside import outside
 from ..torch_private import foreach
 from ._arguments import Arguments
 from ._clips import clipped
@@ -100,6 +101,18 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     def built(self) -> bool:
         """Whether the optimizer knows what it trains."""
         return bool(self._trained)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The state in Keras's order and layout; of one that scales losses, that of the optimizer inside.
+
+        Each has `name`, `path`, `shape`, `dtype`, `value`, `numpy()` and `assign(array)`. Before `build` there are the
+        count of steps and the learning rate, unless a schedule or a function gives it.
+
+        Raises:
+            UnsupportedError: The optimizer is of a class of your own, or was built for plain tensors.
+        """
+        return outside("optimizer_variables")(self)
 
     def build(self, variables: nn.Module | Iterable[Any]) -> None:
         """Say what is trained. A second call does nothing, as in Keras.

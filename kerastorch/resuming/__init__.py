@@ -3,7 +3,8 @@
 `forms.py` says, as data, in which order each Keras lists the state of each optimizer, and makes of it the list of
 places that a model's optimizer has. `state.py` reads arrays into those places and writes them; `compiling.py` makes of
 a file's words what `Model.compile` takes, `stating.py` words of what it was given; `resume.py` does both for a model.
-`torch_state.py` fills the optimizers of `torch.optim`. Read in this order. Nothing here reads or writes a file itself.
+`torch_state.py` fills the optimizers of `torch.optim`; `variables.py` lists the state of one that lives. Read in this
+order. Nothing here reads or writes a file itself.
 """
 
 from .compiling import Uncompilable as Uncompilable
@@ -18,3 +19,5 @@ from .stating import Stated as Stated
 from .stating import state_compiled as state_compiled
 from .torch_state import StateReport as StateReport
 from .torch_state import load_keras_state as load_keras_state
+from .variables import OptimizerVariable as OptimizerVariable
+from .variables import optimizer_variables as optimizer_variables

@@ -222,11 +222,11 @@ def _numbered(name: str, count: int) -> str:
 
 def _array(optimizer: Optimizer, theirs: Optimizer, place: Place, name: str) -> Array:
     if place.variable is None:
-        return _number(name, place.slot, _scalar(optimizer, theirs, place.slot))
+        return _number(name, place.slot, scalar_of(optimizer, theirs, place.slot))
     variable, slot = place.variable, str(place.slot)
 
     def read() -> np.ndarray:
-        held = [_held(optimizer, theirs, part, slot) for part in variable.parts()]
+        held = [held_of(optimizer, theirs, part, slot) for part in variable.parts()]
         dense = variable.var.to_keras(held).detach().cpu().contiguous()
         return dense.view(torch.int16).numpy().view("uint16") if dense.dtype == torch.bfloat16 else dense.numpy()
 
@@ -239,7 +239,8 @@ def _number(name: str, slot: str | None, value: Any) -> Array:
     return Array(name, (), dtype, lambda: scalar)
 
 
-def _scalar(optimizer: Optimizer, theirs: Optimizer, slot: str | None) -> Any:
+def scalar_of(optimizer: Optimizer, theirs: Optimizer, slot: str | None) -> Any:
+    """A number of the state, as an optimizer with the settings of `theirs` counts it."""
     if slot == "iterations":  # of which those that only gather gradients are some
         every = theirs.gradient_accumulation_steps
         return optimizer.iterations * every + _gathered(optimizer) if every else optimizer.iterations
@@ -247,11 +248,10 @@ def _scalar(optimizer: Optimizer, theirs: Optimizer, slot: str | None) -> Any:
 
 
 def _gathered(optimizer: Optimizer) -> int:
-    steps = optimizer.param_groups[0]["iterations"]
-    return steps - optimizer.iterations * (optimizer.gradient_accumulation_steps or 1)
+    return optimizer._steps - optimizer.iterations * (optimizer.gradient_accumulation_steps or 1)
 
 
-def _held(optimizer: Optimizer, theirs: Optimizer, part: Tensor, slot: str) -> Tensor:
+def held_of(optimizer: Optimizer, theirs: Optimizer, part: Tensor, slot: str) -> Tensor:
     """A tensor of state; what it would start from, where no step has made it yet."""
     state = optimizer.state.get(part, {})
     if slot in state:

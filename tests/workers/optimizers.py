@@ -50,3 +50,23 @@ def rates(k: ModuleType, cases: list[tuple[str, dict[str, Any]]], steps: list[in
     """The learning rates of each schedule at each step."""
     made = [getattr(k.optimizers.schedules, name)(**arguments) for name, arguments in cases]
     return [[float(np.array(schedule(step))) for step in steps] for schedule in made]
+
+
+def trained_model(k: ModuleType, name: str, config: dict[str, Any]) -> Any:
+    """A small recurrent model after two steps with an optimizer, from given weights."""
+    layers = [k.Input((4, 3)), k.layers.GRU(2, name="gru"), k.layers.Dense(1, name="dense")]
+    model, rng = k.Sequential(layers, name="net"), np.random.default_rng(5)
+    model.set_weights([0.5 * rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
+    model.compile(getattr(k.optimizers, name)(**config), "mse")
+    x, y = rng.normal(size=(4, 4, 3)).astype("float32"), rng.normal(size=(4, 1)).astype("float32")
+    model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+    return model
+
+
+def variables(k: ModuleType, name: str, config: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Names, shapes and values of the variables of an optimizer, before it is built and after two steps."""
+
+    def listed(optimizer: Any) -> list[Any]:
+        return [(v.name, v.path, tuple(v.shape), np.asarray(v.numpy())) for v in optimizer.variables]
+
+    return listed(getattr(k.optimizers, name)(**config)), listed(trained_model(k, name, config).optimizer)
