@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from typing import Any
 
 from ..errors import ArgumentError
@@ -50,4 +52,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"{shown(recording.reference)}.")
     if not recording.complete:
         console.print("Some layers had no room; --max-mb makes more.")
+    command = ["kerastorch", "verify", options.file, *(["--arch", options.arch] if options.arch else [])]
+    command = shlex.join([*command, "--recording", os.fspath(recording.path)])
+    console.print(f"Compare: {shown(command)}", soft_wrap=True)
     return 0

@@ -87,6 +87,9 @@ def _optimizer(trained: Trained) -> str | None:
     begun = _begun(trained)
     if begun is not None:
         return begun
+    still = _not_updated(trained)
+    if still is not None:
+        return still
     for text, change in _optimizers(trained, own):
         try:
             after = _apart(trained, change, rows)
@@ -119,6 +122,21 @@ def _begun(trained: Trained) -> str | None:
         f"the optimizer: the reference goes on from {steps} steps that were done before, and here "
         f"{optimizer.iterations} were: its state is another one"
     )
+
+
+def _not_updated(trained: Trained) -> str | None:
+    """All that differs after the first step is what the optimizer here has left as it was."""
+    said = trained.recording.training
+    assert said is not None
+    wrong = [row for row in trained.of("update") if row.step == 1]
+    model = compiled(trained)
+    with plain_arithmetic():
+        made = optimizer_alone(model, trained.recording, said)[0]
+    begin = {(row.layer, row.place): variable_at(trained.model, row.layer, row.place) for row in wrong}
+    same = [variable is not None and np.array_equal(made[place], variable.numpy()) for place, variable in begin.items()]
+    if not wrong or not all(same):
+        return None
+    return f"the optimizer: it does not update {', '.join(row.array for row in wrong)}"
 
 
 Change = Callable[[Any], None]  # of a compiled model

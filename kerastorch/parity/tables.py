@@ -77,7 +77,9 @@ def training(report: ParityReport) -> Table:
     how = report.training
     if how is None:
         return Table("", titles, ())
-    by = "" if how.chosen_by == "the file" else f", chosen by {how.chosen_by}"
+    by = {"the file": "", "nobody": " (the usual ones: the file names none)"}.get(
+        how.chosen_by, f", chosen by {how.chosen_by}"
+    )
     cells = []
     for step, (ours, theirs) in enumerate(zip(how.ours, how.reference, strict=True), 1):
         rows = [row for row in report.trained if row.step == step]

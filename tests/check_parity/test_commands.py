@@ -126,7 +126,8 @@ def test_record_by_another_python(run: Terminal, small: tuple[Path, Path], tmp_p
     python.write_text(f"#!/bin/sh\ncp {recording} $3\n")
     python.chmod(0o755)
     text = run("record", file, "--python", python)
-    assert text == f"{file}.recording.npz: 1 probes, 1 layers, by\nkeras 3.15.1 (tensorflow).\n"
+    compare = f"Compare: kerastorch verify {file} --recording {file}.recording.npz\n"
+    assert text == f"{file}.recording.npz: 1 probes, 1 layers, by\nkeras 3.15.1 (tensorflow).\n{compare}"
     assert (tmp_path / "small.keras.recording.npz").exists()
 
 

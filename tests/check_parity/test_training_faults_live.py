@@ -73,6 +73,14 @@ def leave_dropout_on(model: kt.Model) -> None:
     drop.register_forward_pre_hook(lambda _, args, kwargs: (args, {**kwargs, "training": True}), with_kwargs=True)
 
 
+class WithoutBiases(optimizers.Adam):
+    """Leaves biases as they are."""
+
+    def _update(self, grads: Any) -> None:
+        names = {part: item.name for item in self._trained for part in item.parts}
+        super()._update({part: grad for part, grad in grads.items() if "bias" not in names[part]})
+
+
 def optimizer(**settings: Any) -> Plant:
     return lambda model: [setattr(model.optimizer, name, value) for name, value in settings.items()]
 
@@ -175,6 +183,14 @@ OF_TRAINING: dict[str, tuple[Plant, str]] = {
     "two settings": (
         optimizer(beta_1=0.8, beta_2=0.99),
         "the optimizer: beta_1 0.9, beta_2 0.999 in the place of 0.8, 0.99",
+    ),
+    "a doubled learning rate": (
+        optimizer(learning_rate=0.02),
+        "the optimizer: learning_rate 0.01 in the place of 0.02",
+    ),
+    "biases that are not updated": (
+        lambda model: model.compile(WithoutBiases(0.01), "mse"),
+        "the optimizer: it does not update chain/gru/gru_cell/bias, chain/rnn/simple_rnn_cell/bias, ",
     ),
     "another optimizer": (
         lambda model: model.compile(optimizers.RMSprop(0.01), "mse"),

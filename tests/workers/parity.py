@@ -18,7 +18,7 @@ def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> s
     arch = options.pop("arch", None)
     try:
         if arch is None:
-            model = k.models.load_model(path)
+            model = k.models.load_model(path, compile=options.get("steps") != 0)  # as the script itself does
         else:
             with open(arch) as stream:
                 model = k.models.model_from_json(stream.read())
