@@ -120,7 +120,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
         )
     if any(member.endswith("saved_model.pb") for member in members):
         return UnsupportedFileError(f"{name}: this is a packed TensorFlow SavedModel, expected a Keras file. {_SAVE}")
-    pickled = sorted(member for member in members if _PICKLED_NAME.search(member))
+    pickled = sorted(member for member in members if not member.endswith("/") and is_pickle(head(member), member))
     if pickled:
         return UnsupportedFileError(
             f"{name}: this is a zip archive with a pickle in it ({quote(pickled[0])}), which runs code when it is "

@@ -62,6 +62,10 @@ _URL = re.compile(
 )
 _PATH_MODULE = re.compile(r"[/\\:~]|\.\.|\0")
 _NAMED_PATH = re.compile(r"^[/~]|^[A-Za-z]:|\\|(^|/)\.\.(/|$)|\0")
+# Arguments whose text is the name of a function or a class.
+_CALLED = re.compile(
+    r"(activation|initializer|regularizer|constraint|loss|metrics|optimizer|standardize|split)(\.\w+)?(\[\d+\])*$"
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _OWN = "a class or function of one's own"
 _CODE = "Python code that stands in the file, compiled and packed"
@@ -114,6 +118,8 @@ def references(config: Any, source: str) -> Iterator[Reference]:
         elif _PACKED.match(value):
             if id(owner) not in coded:
                 yield _unsafe("code", _place(source, path, layer), _CODE, owner)
+        elif _CALLED.search(path) and _DOTTED.fullmatch(value):
+            yield from _judge_name(value, None, _place(source, path, layer), owner)
         elif _URL.match(value):
             yield _unsafe(
                 value, _place(source, path, layer), "a URL, which a loader that takes paths would fetch", owner

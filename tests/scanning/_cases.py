@@ -127,6 +127,9 @@ REFERENCES = [
     _keras("a dotted builtin", lambda: dense(activation=_function("builtins", "os.system")), 3, "os is no part"),
     _keras("keras around os", lambda: dense(activation=_function("keras.layers", "os.system")), 3, "os is no part"),
     _keras("an old module", lambda: with_layer(layer("A", "telnetlib")), 3, "telnetlib is no part"),
+    _keras("a dotted activation", lambda: dense(activation="os.system"), 3, "os is no part"),
+    _keras("a dotted loss", lambda: compiled(loss={"d": "os.system"}), 3, "os is no part"),
+    _keras("a dotted metric", lambda: compiled(metrics=[["mae", "keras.utils.get_file"]]), 3, "a utility of Keras"),
     _keras("a path", lambda: with_layer(layer("A", "../evil")), 3, "its module is a path"),
     _keras("a loss", lambda: compiled(loss=OS_SYSTEM), 3, "os is no part"),
     _keras("a metric", lambda: compiled(metrics=[OS_SYSTEM]), 3, "os is no part"),
@@ -213,6 +216,7 @@ FILES = [
     Case("objects.npy", lambda path: array(np.array([{}], dtype=object)), 3, "are pickled"),
     Case("objects.npz", lambda path: arrays(a=np.zeros(3), b=np.array([{}], dtype=object)), 3, "'b.npy' holds Python"),
     Case("state.pt", lambda path: packed({"state/data.pkl": pickled(2)}), 3, "PyTorch file"),
+    Case("renamed.zip", lambda path: packed({"weights": pickled(2), "a/": b""}), 3, "a pickle in it ('weights')"),
     Case("bundle.zip", lambda path: packed({"model.pickle": pickled(2)}), 3, "a pickle in it"),
     Case(
         "index.weights.json",
