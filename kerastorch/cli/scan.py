@@ -20,12 +20,13 @@ def add(commands: Any) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all that is in it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--strict", action="store_true", help="count code of one's own as unsafe")
+    parser.add_argument("--quick", action="store_true", help="do not try whether arrays fit: that alone needs torch")
 
 
 def run(options: argparse.Namespace) -> int:
     from ..scanning import scan
 
-    report = scan(*options.paths, strict=options.strict)
+    report = scan(*options.paths, strict=options.strict, fit=not options.quick)
     if options.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from .. import compat, deadline
@@ -32,7 +33,7 @@ Path = str | bytes | os.PathLike[str]
 _BESIDE = ("compile_config", "build_config", "training_config")
 
 
-def scan(*paths: Path | BinaryIO, strict: bool = False, limits: Limits | None = None) -> ScanReport:
+def scan(*paths: Path | BinaryIO, strict: bool = False, fit: bool = True, limits: Limits | None = None) -> ScanReport:
     """Look at files of models without loading them: what each would do to a program that runs what it says.
 
     Nothing of a file is run, imported, opened or fetched, whatever it names. A file that nothing speaks against is
@@ -43,6 +44,8 @@ def scan(*paths: Path | BinaryIO, strict: bool = False, limits: Limits | None = 
         paths: Files, folders, which are searched through and through, or binary streams. Links to folders are not
             followed; of the files of a folder, those are looked at that may be models.
         strict: Count a file that needs code of one's own as unsafe.
+        fit: Whether to try, of a model that nothing else speaks against, whether its arrays fit its config. It needs
+            torch, which nothing else here does.
         limits: How much a file may ask of this process; see `load_model`.
 
     Returns:
@@ -54,22 +57,30 @@ def scan(*paths: Path | BinaryIO, strict: bool = False, limits: Limits | None = 
         MissingFileError: There is nothing at a path.
         ArgumentError: A path is none, or nothing is given.
     """
-    if not isinstance(strict, bool):
-        raise ArgumentError(f"scan: strict: expected True or False, got {quote(strict)}.")
+    for key, value in (("strict", strict), ("fit", fit)):
+        if not isinstance(value, bool):
+            raise ArgumentError(f"scan: {key}: expected True or False, got {quote(value)}.")
     if not paths:
         raise ArgumentError("scan: expected one path or more: files, folders or binary streams.")
     for path in paths:
         _check(path)
-    limits = limits or Limits()
     files: list[ScannedFile] = []
     walk, others = Walk(), 0
     for path in paths:
-        for found in _scanned(path, walk, limits):
+        for found in _scanned(path, walk, _How(limits or Limits(), fit)):
             others += found is None
             files += [] if found is None else [found]
     for folder, why in walk.unreadable:
         files.append(ScannedFile(folder, "folder", (Finding(REFUSED, "folder", "", f"it cannot be listed ({why})"),)))
     return ScanReport(tuple(files), tuple(walk.passed_over), others, strict)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How files are looked at: within which limits, and whether their arrays are tried on their model."""
+
+    limits: Limits
+    fit: bool
 
 
 def _check(path: Path | BinaryIO) -> None:
@@ -85,22 +96,22 @@ def _check(path: Path | BinaryIO) -> None:
         raise MissingFileError(f"{name_of(path)}: there is no such file or folder. Check the path.")
 
 
-def _scanned(path: Path | BinaryIO, walk: Walk, limits: Limits) -> Iterator[ScannedFile | None]:
+def _scanned(path: Path | BinaryIO, walk: Walk, how: _How) -> Iterator[ScannedFile | None]:
     """Every file at a path; None for one of a folder that is no model."""
     if not isinstance(path, (str, bytes, os.PathLike)):
-        with deadline.within(limits.seconds, name_of(path)):
-            content = bytes(read_stream(path, limits))
-        yield _judged(name_of(path), content, limits)
+        with deadline.within(how.limits.seconds, name_of(path)):
+            content = bytes(read_stream(path, how.limits))
+        yield _judged(name_of(path), content, how)
         return
     shown = os.fsdecode(path)
     if not os.path.isdir(shown):
-        yield _judged(shown, shown, limits)
+        yield _judged(shown, shown, how)
         return
     for found, whole in walk.files(shown):
-        yield _folder(found, limits) if whole else _in_folder(found, limits)
+        yield _folder(found, how.limits) if whole else _in_folder(found, how)
 
 
-def _in_folder(path: str, limits: Limits) -> ScannedFile | None:
+def _in_folder(path: str, how: _How) -> ScannedFile | None:
     try:
         with open_bytes(path) as data:
             head, kind = bytes(data.read(0, min(data.size, 4096))), kind_of(data)
@@ -108,7 +119,7 @@ def _in_folder(path: str, limits: Limits) -> ScannedFile | None:
         head, kind = b"", ""
     if not may_be_model(path, head, kind, is_pickle(head, path)):
         return None
-    found = _judged(path, path, limits)
+    found = _judged(path, path, how)
     # Text is of any kind, and arrays are of any use; they are a model where they say so.
     text = path.lower().endswith((".json", ".yaml", ".yml")) or "." not in os.path.basename(path)
     return None if found.status == REFUSED and ((text and not found.format) or found.format == "numpy") else found
@@ -131,8 +142,9 @@ def _made(path: str, form: str, findings: Iterable[Finding]) -> ScannedFile:
     return ScannedFile(path, form, tuple(sorted(kept, key=lambda finding: order.index(finding.status))))
 
 
-def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
+def _judged(name: str, source: str | bytes, how: _How) -> ScannedFile:
     """One file: its path or its content."""
+    limits = how.limits
 
     def stream() -> Any:
         return source if isinstance(source, str) else _Named(source, name)
@@ -140,18 +152,18 @@ def _judged(name: str, source: str | bytes, limits: Limits) -> ScannedFile:
     try:
         with deadline.within(limits.seconds, name), open_archive(stream(), limits) as archive:
             findings = list(_beside(source, name, limits))
-            findings += _judge_archive(archive, stream, limits, bool(findings))
+            findings += _judge_archive(archive, stream, how, bool(findings))
             return _made(name, archive.format, findings)
     except UnsupportedFileError as error:
         if error.reason == "runs code":
             what = "YAML" if "YAML" in str(error) else "pickle"
             return _made(name, "", [Finding(UNSAFE, what, "", reason(error, name))])
-        return _judge_text(name, source, limits, error)
+        return _judge_text(name, source, how, error)
     except UnsafeFileError as error:
         said = [Finding(UNSAFE, "file", "", reason(error, name))]
         return _made(name, "", [*_beside(source, name, limits), *_in_configs(source, name, limits), *said])
     except LoadError as error:
-        return _judge_text(name, source, limits, error)
+        return _judge_text(name, source, how, error)
 
 
 class _Named(io.BytesIO):
@@ -184,7 +196,7 @@ def _in_configs(source: str | bytes, name: str, limits: Limits) -> list[Finding]
     return found
 
 
-def _judge_archive(archive: Archive, stream: Any, limits: Limits, judged: bool) -> Iterator[Finding]:
+def _judge_archive(archive: Archive, stream: Any, how: _How, judged: bool) -> Iterator[Finding]:
     """A file that the loader opens; `judged`: something speaks against it already, so it need not be tried."""
     where = "config.json" if isinstance(archive.weights, TreeWeights) else "model_config"
     if archive.config is None:
@@ -194,9 +206,10 @@ def _judge_archive(archive: Archive, stream: Any, limits: Limits, judged: bool) 
     named = [*references(archive.config, where)]
     if archive.training_config is not None:
         named += references(archive.training_config, "training_config")
-    found = list(_judge_config(archive.config, stated, named, limits, archive))
+    found = list(_judge_config(archive.config, stated, named, how, archive))
     yield from found
-    if not judged and not any(finding.status for finding in found):
+    if how.fit and not judged and not any(finding.status for finding in found):
+        limits = how.limits
         yield from _tried(archive.path, lambda load: load.load_model_reported(stream(), device="meta", limits=limits))
 
 
@@ -222,7 +235,7 @@ def _judge_config(
     config: Mapping[str, Any],
     stated: tuple[str | None, str | None],
     named: list[Reference],
-    limits: Limits,
+    how: _How,
     archive: Archive | None = None,
 ) -> Iterator[Finding]:
     """A config: what it names, and what the loader would ask for."""
@@ -232,8 +245,8 @@ def _judge_config(
     asked: set[int] = set()
     status = LOADS
     try:
-        _check_size(config, limits, archive)
-        compat.read_config(config, *stated, most_layers=limits.layers)
+        _check_size(config, how, archive)
+        compat.read_config(config, *stated, most_layers=how.limits.layers)
     except MissingLayersError as error:
         status = OWN_CODE
         for item in error.missing:
@@ -258,17 +271,6 @@ def _judge_config(
             yield Finding(level, found.finding.what, found.finding.where, note)
 
 
-def _check_size(config: Mapping[str, Any], limits: Limits, archive: Archive | None) -> None:
-    """`making.check_size`, which needs torch where the weights may be far too few."""
-    look = compat.first_look(config, Offered(), lambda *layer: True)
-    look.refuse_large(limits.layers, limits.depth)
-    if archive is not None and look.weighted > compat.MADE_ANYWAY:
-        from .. import making
-        from ..models.provided import NOTHING
-
-        making.check_size(config, NOTHING, limits, archive)
-
-
 def _class_of(config: Mapping[str, Any]) -> str:
     name = config.get("class_name")
     return name if isinstance(name, str) else "config"
@@ -282,6 +284,17 @@ def _why_missing(note: str, class_name: str) -> str:
     if class_name == "Lambda":
         return "a function of one's own, by its name; pass it in custom_objects="
     return f"{note or 'a class that kerastorch does not have'}; pass it in custom_objects= or replace="
+
+
+def _check_size(config: Mapping[str, Any], how: _How, archive: Archive | None) -> None:
+    """`making.check_size`, which needs torch where the weights may be far too few."""
+    look = compat.first_look(config, Offered(), lambda *layer: True)
+    look.refuse_large(how.limits.layers, how.limits.depth)
+    if how.fit and archive is not None and look.weighted > compat.MADE_ANYWAY:
+        from .. import making
+        from ..models.provided import NOTHING
+
+        making.check_size(config, NOTHING, how.limits, archive)
 
 
 def _tried(name: str, load: Any) -> Iterator[Finding]:
@@ -299,8 +312,9 @@ def _tried(name: str, load: Any) -> Iterator[Finding]:
         yield Finding(REFUSED, "model", "", reason(error, name))
 
 
-def _judge_text(name: str, source: str | bytes, limits: Limits, error: LoadError) -> ScannedFile:
+def _judge_text(name: str, source: str | bytes, how: _How, error: LoadError) -> ScannedFile:
     """A file that is neither a zip archive nor HDF5: an architecture, or nothing that is read."""
+    limits = how.limits
     try:
         with open_bytes(source) as data:
             kind = kind_of(data)
@@ -308,7 +322,7 @@ def _judge_text(name: str, source: str | bytes, limits: Limits, error: LoadError
     except LoadError:
         kind, text = "", b""
     if text.lstrip()[:1] == b"{":
-        return _judge_json(name, text, limits, error)
+        return _judge_json(name, text, how, error)
     said = str(error)
     form = next((kind for word, kind in _FORMATS if word in said), "")
     findings = _in_configs(source, name, limits) if kind else []
@@ -327,8 +341,9 @@ _FORMATS = (
 )
 
 
-def _judge_json(name: str, text: bytes, limits: Limits, error: LoadError) -> ScannedFile:
+def _judge_json(name: str, text: bytes, how: _How, error: LoadError) -> ScannedFile:
     """JSON text: an architecture, a model of TensorFlow.js, or something else."""
+    limits = how.limits
     try:
         config = parse_json(text, name, limits)
     except UnsafeFileError as problem:
@@ -341,8 +356,8 @@ def _judge_json(name: str, text: bytes, limits: Limits, error: LoadError) -> Sca
         return _made(name, "", [*in_json(text, "JSON", limits), refused(error, name, "JSON")])
     version, backend = config.get("keras_version"), config.get("backend")
     stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
-    found = list(_judge_config(config, stated, list(references(config, "JSON")), limits))
-    if not any(finding.status for finding in found):
+    found = list(_judge_config(config, stated, list(references(config, "JSON")), how))
+    if how.fit and not any(finding.status for finding in found):
         found += _tried("model_from_json", lambda load: _model_of(load, text, limits))
     return _made(name, "architecture as JSON", found)
 
