@@ -17,7 +17,7 @@ from ._differences import differences_from
 from .base.layer import Layer
 from .compat.training import stated_training
 from .errors import ArgumentError, UnsafeFileError, UnsupportedFileError, quote
-from .files import OF_A_CONFIG, Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of
+from .files import Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of
 from .files.strict_json import parse_model
 from .load_report import LoadReport
 from .models import Model
@@ -25,7 +25,6 @@ from .models.provided import provided
 from .paths import AnyPath
 from .resuming import Resumed, resume, resume_state
 from .spec import ModelSpec, Rule, Writer
-from .weights import weights_within
 
 _log = logging.getLogger("kerastorch")
 _STATED = ("keras_version", "backend")
@@ -128,7 +127,8 @@ def load_model_reported(
         reading = making.with_file(
             name, lambda: making.read(config, stated, given, limits, call, archive), ArgumentError
         )
-        model = making.with_file(name, lambda: making.build(reading.spec, given, "meta"))
+        with making.room(limits, of_file=True):
+            model = making.with_file(name, lambda: making.build(reading.spec, given, "meta"))
         # The constructor of somebody's class gives its layers names of their own.
         match = matching.match_archive(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
@@ -145,7 +145,8 @@ def load_model_reported(
             names = None
             if isinstance(archive.weights, LegacyWeights) and compat.lists_state_by_names(reading.writer):
                 names = matching.names_in_file(settled.pairs, archive.weights)
-            resumed = resume(model, model.training_config, archive.optimizer, custom_objects, names)
+            with making.room_of_metrics(limits):
+                resumed = resume(model, model.training_config, archive.optimizer, custom_objects, names)
         rules = (*reading.rules, *match.rules, *not_finite.rules(model.name))
         report = _report(archive, reading.writer, rules, settled, resumed)
         deadline.check("the model was finished")
@@ -332,10 +333,11 @@ def model_from_json_reported(
             lambda: making.read(config, (version, backend), given, limits, "kt.model_from_json(text", beside),
             ArgumentError,
         )
-        with weights_within(OF_A_CONFIG if limits.parameters is None else limits.parameters):
+        with making.room(limits):
             model = making.with_file("model_from_json", lambda: making.build(reading.spec, given, None))
         model.training_config = stated_training(config, None, reading.writer)
-        resumed = resume(model, model.training_config, None, custom_objects)
+        with making.room_of_metrics(limits):
+            resumed = resume(model, model.training_config, None, custom_objects)
         deadline.check("the model was finished")
     unread = () if problem is None else (Rule(model.name, f"how it is compiled is left out: {problem}", True),)
     return model.eval(), (*reading.rules, *unread, *resumed.rules)

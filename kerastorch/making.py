@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, TypeVar
 
 from . import compat, deadline, matching
@@ -17,14 +18,16 @@ from .errors import (
     placed,
     quote,
 )
-from .files import Archive, Limits, open_archive
+from .files import OF_A_CONFIG, Archive, Limits, open_archive
 from .models import Model, build_model
 from .models.provided import Provided
 from .models.sketch import sketch
 from .paths import AnyPath
 from .spec import LayerSpec, ModelSpec
+from .weights import weights_within
 
 _T = TypeVar("_T")
+_OF_METRICS = 1 << 24  # thresholds; each is a number of Python's, of 32 bytes
 
 
 def limits_of(limits: Limits | None) -> Limits:
@@ -55,6 +58,17 @@ def opened(
     from .isolation import open_isolated  # what starts processes: on use
 
     return open_isolated(path, limits, expected_sha256, arrays=arrays, state=state)
+
+
+def room(limits: Limits, of_file: bool = False) -> AbstractContextManager[None]:
+    """While a model is made: the values that it may have, which of a file that holds weights are as many as there."""
+    of_a_config = OF_A_CONFIG if limits.parameters is None else limits.parameters
+    return weights_within(limits.parameters if of_file else of_a_config, of_a_config)
+
+
+def room_of_metrics(limits: Limits) -> AbstractContextManager[None]:
+    """While a model is compiled as a file says: the values that metrics may have."""
+    return weights_within(None, _OF_METRICS if limits.parameters is None else limits.parameters)
 
 
 def warn(texts: Sequence[str], where: str) -> None:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Tensors = tuple[Tensor, ...]
 
 _MOST = 1 << 60  # values in one weight: more than any memory holds, and safe in torch's own arithmetic
-_room: ContextVar[list[int] | None] = ContextVar("room", default=None)
+# How many values weights, and what stands beside them, may have in all, and how many are left.
+_room: ContextVar[list[tuple[int, int]] | None] = ContextVar("room", default=None)
 
 
 def _would_have(owner: Any, name: str, shape: Sequence[int]) -> str:
@@ -37,22 +38,30 @@ def _would_have(owner: Any, name: str, shape: Sequence[int]) -> str:
 
 
 @contextmanager
-def weights_within(count: int) -> Iterator[None]:
-    """Weights that are made meanwhile may have so many values in all, and no more."""
-    token = _room.set([count, count])
+def weights_within(count: int | None, others: int | None = None) -> Iterator[None]:
+    """Weights that are made meanwhile may have so many values in all, and no more.
+
+    Args:
+        count: Of weights; None for any number.
+        others: Of what stands beside them and follows from arguments alone (`Filler`, thresholds of a metric), of which
+            no file holds the values; as many as of weights if None.
+    """
+    most = _MOST if count is None else count
+    token = _room.set([(most, most), (most, most)] if others is None else [(most, most), (others, others)])
     try:
         yield
     finally:
         _room.reset(token)
 
 
-def take_room(shape: Sequence[int], owner: Any, name: str) -> None:
+def take_room(shape: Sequence[int], owner: Any, name: str, *, beside: bool = False) -> None:
     """Raise before a weight is made that no memory holds, or that is more than `weights_within` allows.
 
     Args:
         shape: Of the weight.
-        owner: The layer.
+        owner: The layer, or the metric.
         name: Of the weight.
+        beside: Whether it is none, but stands beside them and follows from arguments.
 
     Raises:
         ShapeError: No memory is large enough.
@@ -63,10 +72,12 @@ def take_room(shape: Sequence[int], owner: Any, name: str) -> None:
         raise ShapeError(f"{_would_have(owner, name, shape)}, which no memory holds. Check the sizes in its arguments.")
     room = _room.get()
     if room is not None and size >= 0:
-        room[1] -= size
-        if room[1] < 0:
+        most, left = room[beside]
+        room[beside] = (most, left - size)
+        if size > left:
+            what = "what no file holds" if beside else "the weights"
             raise UnsupportedError(
-                f"{_would_have(owner, name, shape)}, and with it the weights more than {room[0]:,} values, the limit. "
+                f"{_would_have(owner, name, shape)}, and with it {what} more than {most:,} values, the limit. "
                 "If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
             )
 
@@ -283,9 +294,11 @@ class Filler:
     value: Callable[[Any], Any] | None = None
 
     def make(self, layer: Any, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+        shape = self.shape(layer)
+        take_room(shape, layer, self.name, beside=True)
         if self.value is None:
-            return torch.zeros(self.shape(layer), dtype=dtype, device=device)
-        return torch.tensor(self.value(layer), dtype=dtype, device=device).expand(self.shape(layer)).contiguous()
+            return torch.zeros(shape, dtype=dtype, device=device)
+        return torch.tensor(self.value(layer), dtype=dtype, device=device).expand(shape).contiguous()
 
 
 def check_shapes(where: str, wanted: Sequence[tuple[str, tuple[int, ...]]], got: Sequence[tuple[int, ...]]) -> None:

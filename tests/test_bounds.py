@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,36 @@ def test_the_bound_counts_all_weights_and_is_adjustable() -> None:
         kt.model_from_json(model.to_json(), limits=kt.Limits(parameters=40))
     made = kt.model_from_json(model.to_json())  # nothing is left of the bound
     assert made.count_params() == 41
+
+
+def test_what_follows_from_arguments_alone_is_bounded_too(tmp_path: Path) -> None:
+    """No file holds the values: 8 GB of zeros and ones came of this text."""
+    wide = text("Normalization", (None, 2**31), mean=0.0, variance=1.0)
+    says = "its mean would .* what no file holds more than 1,073,741,824 values, the limit"
+    with pytest.raises(LoadError, match=rf"'l'.*{says}.*kt\.Limits\(parameters="):
+        kt.model_from_json(wide)
+    model = kt.Sequential([kt.Input((50,)), layers.Normalization(mean=0.0, variance=1.0)])
+    model.save(tmp_path / "m.keras")
+    kt.load_model(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as old, zipfile.ZipFile(tmp_path / "w.keras", "w") as packed:
+        for member in old.namelist():
+            packed.writestr(member, old.read(member).replace(b"50]", b"2147483648]"))
+    with pytest.raises(LoadError, match=says):
+        kt.load_model(tmp_path / "w.keras")
+
+
+@pytest.mark.parametrize("metric", ["AUC", "PrecisionAtRecall"])
+def test_thresholds_of_metrics_are_bounded(metric: str, tmp_path: Path) -> None:
+    """In a model that is compiled as a file says, whose metrics are left out then; 30 GB of numbers were made."""
+    model = kt.Sequential([kt.Input((3,)), layers.Dense(1)])
+    given = {"recall": 0.5} if metric == "PrecisionAtRecall" else {}
+    model.compile("adam", "mse", metrics=[getattr(kt.metrics, metric)(num_thresholds=4321, **given)])
+    whole = model.to_json()
+    assert "4321" in whole
+    made = kt.model_from_json(whole.replace("4321", "1000000000"))
+    with pytest.raises(ArgumentError, match=r"thresholds would .* more than 16,777,216 values, the limit"):
+        made.fit(np.ones((2, 3), "f4"), np.ones((2, 1), "f4"))
+    assert kt.model_from_json(whole, limits=kt.Limits(parameters=5000)).compiled
 
 
 def test_limits_reach_the_readers(tmp_path: Path) -> None:

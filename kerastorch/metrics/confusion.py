@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import same_rank, widened
+from ..weights import take_room
 from .metric import Metric, over_nothing
 
 HIT, WRONG, REJECTED, MISSED = "true_positives", "false_positives", "true_negatives", "false_negatives"
@@ -271,6 +272,7 @@ class _AtPoint(Confusion):
             raise ArgumentError(
                 f"{owner}: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 1."
             )
+        take_room((num_thresholds,), self, "thresholds", beside=True)
         points = [at / (num_thresholds - 1) for at in range(num_thresholds)] if num_thresholds > 1 else [0.5]
         super().__init__(points, name, dtype, class_id=class_id)
         self.value, self.num_thresholds = value, num_thresholds

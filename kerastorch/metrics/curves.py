@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON, widened
+from ..weights import take_room
 from .confusion import HIT, MISSED, REJECTED, WRONG, Confusion, listed
 from .metric import over_nothing
 
@@ -48,6 +49,7 @@ class AUC(Confusion):
     ) -> None:
         if thresholds is None and (isinstance(num_thresholds, bool) or num_thresholds < 2):
             raise ArgumentError(f"AUC: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 2.")
+        take_room((num_thresholds,), self, "thresholds", beside=True)
         inner = [(at + 1) / (num_thresholds - 1) for at in range(num_thresholds - 2)]
         if thresholds is not None:
             inner = sorted(listed(thresholds, "AUC"))

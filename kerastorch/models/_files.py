@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
 from ..outside import outside
 
+_BOUNDS = ("limits", "expected_sha256", "isolate")
+
 
 class OnDisk:
     """The part of `Model` that reads and writes files; abstract."""
@@ -21,8 +23,11 @@ class OnDisk:
         *,
         strict: bool = True,
         sum_biases: bool = False,
+        **bounds: Any,
     ) -> Any:
         """Read the weights of a Keras file into this model: `kerastorch.load_weights(model, filepath, ...)`.
+
+        `bounds` are `limits`, `expected_sha256` and `isolate`.
 
         `options` is TensorFlow's for its own format, None here.
 
@@ -30,8 +35,10 @@ class OnDisk:
             A `LoadReport`: what was loaded, and what was not.
         """
         _refuse_options("load_weights", options)
+        for name in bounds.keys() - {*_BOUNDS}:
+            raise ArgumentError(f"load_weights has no argument {name!r}.{did_you_mean(name, _BOUNDS)}")
         given = {"by_name": by_name, "strict": strict, "skip_mismatch": skip_mismatch, "sum_biases": sum_biases}
-        return outside("load_weights")(self, filepath, **given)
+        return outside("load_weights")(self, filepath, **given, **bounds)
 
     def save(
         self,
