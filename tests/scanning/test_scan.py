@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from _cases import CASES, Case
 from _hostile import MARK, dense, members
+from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
 from kerastorch.errors import ArgumentError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
 from kerastorch.files import LegacyWeights, TreeWeights, open_archive
 
+SHARED = Path(__file__).parents[2].parent / "shared"
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
@@ -97,6 +99,19 @@ def test_files_of_real_keras_are_judged_as_the_loader_does(tmp_path: Path) -> No
     paths = list(_goldens(tmp_path))[::3]
     assert len(paths) > 20
     assert {path.name: kt.scan(path).status for path in paths} == {path.name: decided(path) for path in paths}
+
+
+CODED = "CodeDogandCat__ChineseGrammarErrorDiagnose__addition_rnn.h5"  # five Lambdas
+
+
+@needs(SHARED.exists(), SHARED_FILES)
+def test_real_files_of_people_are_judged_as_the_loader_does() -> None:
+    found = [*SHARED.glob("corpus/files/*"), *SHARED.glob("layouts/*/*")]
+    paths = sorted(path for path in found if path.suffix in (".h5", ".hdf5", ".keras", ".json"))
+    few = [path for index, path in enumerate(paths) if index % 7 == 0 or path.name == CODED]
+    assert len(few) > 20
+    expected = {path.name: 3 if path.name == CODED else decided(path) for path in few}
+    assert {path.name: kt.scan(path).status for path in few} == expected
 
 
 def test_the_report(tmp_path: Path) -> None:
