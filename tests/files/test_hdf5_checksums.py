@@ -11,8 +11,8 @@ import pytest
 from _against_h5py import disagreement, of_h5py, of_ours
 from _made_files import values
 
-from kerastorch.errors import CorruptFileError, UnsafeFileError
-from kerastorch.files import Limits, _lookup3
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError
+from kerastorch.files import Limits, _hdf5_heap, _lookup3
 from kerastorch.files._hdf5 import open_hdf5
 
 RUN = 24  # zeros in a row: the unused end of a structure
@@ -180,3 +180,27 @@ def test_structures_that_are_summed_again_and_again_run_out_of_steps(rng: np.ran
     content = made(many_links)
     with pytest.raises(UnsafeFileError, match="parse far more"):
         of_ours(content, Limits(steps=60))
+
+
+def test_what_stands_behind_right_checksums_is_not_trusted_either(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who makes a file to do harm makes the checksums right: with none verified it is read or refused all the same."""
+    monkeypatch.setattr(
+        _lookup3, "check", lambda source, raw, expected, where, what: source.step(where, len(raw) // 12)
+    )
+    monkeypatch.setattr(_hdf5_heap, "check", _lookup3.check)
+    contents, outcomes = [made(write) for write in WRITERS], [0, 0]
+    for _ in range(1500):
+        changed = bytearray(contents[int(rng.integers(len(contents)))])
+        at, width = int(rng.integers(len(changed) - 8)), int(rng.choice([1, 2, 4, 8]))
+        numbers = (0, 1, 2, 255, len(changed) - 9, 2**63, 2**64 - 1)
+        number = numbers[int(rng.integers(len(numbers)))]
+        changed[at : at + width] = number.to_bytes(8, "little")[:width]
+        try:
+            of_ours(bytes(changed))
+        except LoadError:
+            outcomes[0] += 1
+        else:
+            outcomes[1] += 1
+    assert min(outcomes) > 100
