@@ -86,6 +86,23 @@ def test_files_that_are_not_there(tmp_path: Path, form: Callable[[Path], Any], m
             call(form(tmp_path / f"{NAME}.keras"))
 
 
+@pytest.mark.parametrize("path", ["a\0b.keras", b"a\0b.keras"])
+def test_a_nul_in_a_path(path: Any, model: kt.Model) -> None:
+    calls: list[Callable[[Any], Any]] = [
+        kt.load_model,
+        lambda path: kt.load_model(path, isolate=True),
+        lambda path: kt.load_weights(model, path),
+        lambda path: kt.save_model(model, path),
+        lambda path: kt.to_source(model, path),
+        lambda path: layers.StringLookup(vocabulary=path),
+        kt.scan,
+        kt.check_parity,
+    ]
+    for call in calls:
+        with pytest.raises(kt.KerasTorchError, match=r"a\\x00b"):
+            call(path)
+
+
 def test_what_is_no_path_is_told() -> None:
     for call in (callbacks.ModelCheckpoint, callbacks.CSVLogger, callbacks.BackupAndRestore):
         with pytest.raises(ArgumentError, match=f"{call.__name__}: .*: expected a path, got 'int'"):

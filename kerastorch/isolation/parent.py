@@ -107,7 +107,7 @@ def _size_of(path: str) -> int:
         size = os.path.getsize(path)
         if path.endswith(".json"):
             size += sum(item.stat().st_size for item in Path(path).parent.glob("*.weights.h5"))
-    except OSError:  # the reader says what is wrong
+    except (OSError, ValueError):  # the reader says what is wrong; a path with a NUL is a ValueError
         return 0
     return size
 
