@@ -50,6 +50,35 @@ def test_a_size_that_no_memory_holds(class_name: str, shape: tuple[int | None, .
         getattr(layers, class_name)(**config)
 
 
+WINDOWS = [
+    ("Conv1D", (None, 3, 4), ("kernel_size", "strides", "dilation_rate"), {"filters": 2}),
+    ("Conv2DTranspose", (None, 8, 8, 2), ("kernel_size", "strides", "dilation_rate"), {"filters": 2}),
+    ("DepthwiseConv2D", (None, 8, 8, 2), ("kernel_size", "strides", "dilation_rate"), {}),
+    ("ConvLSTM2D", (None, 3, 8, 8, 2), ("kernel_size", "strides", "dilation_rate"), {"filters": 2}),
+    ("MaxPooling1D", (None, 3, 4), ("pool_size", "strides"), {"padding": "same"}),
+    ("AveragePooling2D", (None, 8, 8, 2), ("pool_size", "strides"), {"padding": "same"}),
+    ("UpSampling2D", (None, 8, 8, 2), ("size",), {}),
+    ("UpSampling1D", (None, 3, 4), ("size",), {}),
+    ("ZeroPadding1D", (None, 3, 4), ("padding",), {}),
+    ("ZeroPadding2D", (None, 8, 8, 2), ("padding",), {}),
+    ("Cropping1D", (None, 3, 4), ("cropping",), {}),
+    ("Reshape", (None, 3, 4), ("target_shape",), {}),
+    ("RepeatVector", (None, 4), ("n",), {}),
+]
+
+
+@pytest.mark.parametrize("size", [2**61, 2**62, 2**63, 2**64])
+@pytest.mark.parametrize(("class_name", "shape", "keys", "more"), WINDOWS)
+def test_a_window_that_no_memory_holds(
+    class_name: str, shape: tuple[int | None, ...], keys: tuple[str, ...], more: dict[str, Any], size: int
+) -> None:
+    for key in keys:
+        needed = {"kernel_size": 2, "padding": "same"} if "kernel_size" in keys else {}
+        value = [size] if key == "target_shape" else size
+        with pytest.raises(LoadError, match=r"expected a size that a memory holds|has 12 values|no memory holds"):
+            kt.model_from_json(text(class_name, shape, **{**needed, **more, key: value}))
+
+
 def test_a_product_of_sizes_that_no_memory_holds() -> None:
     with pytest.raises(ShapeError, match=r"its kernel would have the shape .* no memory holds\. Check the sizes"):
         layers.Dense(2**40).build((None, 2**40))

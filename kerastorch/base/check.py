@@ -20,10 +20,10 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
     return int(value)
 
 
-def size(name: str, value: Any, least: int) -> int:
-    """An integer that can be the size of a tensor."""
+def size(name: str, value: Any, least: int | None, most: int = _MOST) -> int:
+    """An integer that can be the size of a tensor, or count from its end."""
     found = integer(name, value, least)
-    if type(found) is int and found > _MOST:
+    if type(found) is int and abs(found) > most:
         raise ArgumentError(f"{name}: expected a size that a memory holds, got {quote(value)}.")
     return found
 
@@ -92,10 +92,10 @@ def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
-def integers(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+def integers(name: str, value: Any, least: int | None = None, most: int = _MOST) -> tuple[int, ...]:
     if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
         raise ArgumentError(f"{name}: expected a sequence of integers, got {quote(value)}.")
-    return tuple(integer(f"{name}[{i}]", item, least) for i, item in enumerate(value))
+    return tuple(size(f"{name}[{i}]", item, least, most) for i, item in enumerate(value))
 
 
 def shape(name: str, value: Any, least: int = 0) -> tuple[int | None, ...]:

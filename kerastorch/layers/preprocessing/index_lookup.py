@@ -83,8 +83,8 @@ class IndexLookup(Layer):
         self.register_buffer("_index_device", torch.empty(0), persistent=False)  # follows .to(device)
         self._built = True
         what = type(self).__name__
-        self.max_tokens = None if max_tokens is None else check.integer("max_tokens", max_tokens, 2)
-        self.num_oov_indices = check.integer("num_oov_indices", num_oov_indices, 0)
+        self.max_tokens = None if max_tokens is None else check.size("max_tokens", max_tokens, 2)
+        self.num_oov_indices = check.size("num_oov_indices", num_oov_indices, 0)
         self.pad_to_max_tokens = check.boolean("pad_to_max_tokens", pad_to_max_tokens)
         self.invert = check.boolean("invert", invert)
         self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)

@@ -104,9 +104,7 @@ class TextVectorization(Layer):
         self._given_ngrams = ngrams
         self.standardize, self.split, self.encoding = standardize, split, encoding
         self.output_sequence_length = (
-            None
-            if output_sequence_length is None
-            else check.integer("output_sequence_length", output_sequence_length, 0)
+            None if output_sequence_length is None else check.size("output_sequence_length", output_sequence_length, 0)
         )
         self._lookup_layer = StringLookup(
             max_tokens=max_tokens,
