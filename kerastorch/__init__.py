@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from . import saving as saving
     from . import utils as utils
     from .backend import Variable as Variable
+    from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy
     from .dtypes import DTypePolicy as DTypePolicy
     from .errors import KerasTorchError as KerasTorchError
     from .export import onnx_translations as onnx_translations
     from .initializers import Initializer as Initializer
     from .interop import from_torch as from_torch
+    from .layers import InputSpec as InputSpec
     from .layers import Layer as Layer
     from .leaving import to_source as to_source
     from .load import Limits as Limits
@@ -74,12 +76,13 @@ _MODULES = (
 # The modules, and what of them stands here as well.
 _NAMES = {
     "backend": ("Variable",),
+    "dtype_policies": ("FloatDTypePolicy",),
     "dtypes": ("DTypePolicy",),
     "errors": ("KerasTorchError",),
     "export": ("onnx_translations",),
     "initializers": ("Initializer",),
     "interop": ("from_torch",),
-    "layers": ("Layer",),
+    "layers": ("InputSpec", "Layer"),
     "leaving": ("to_source",),
     "load": ("Limits", "LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json"),
     "losses": ("Loss",),
@@ -101,7 +104,11 @@ _ABSENT = {
     **dict.fromkeys(("distribution", "distillation"), "use torch.distributed, or a loop in torch."),
     **dict.fromkeys(("RematScope", "remat"), "use torch.utils.checkpoint."),
     **dict.fromkeys(("StatelessScope", "SymbolicScope"), "torch.func.functional_call computes without changing state."),
-    "FloatDTypePolicy": "use kerastorch.DTypePolicy.",
+    "KerasTensor": "Input(shape) makes one, and utils.is_keras_tensor(x) knows one.",
+    "Operation": "write a subclass of Layer.",
+    "config": "backend has floatx, epsilon, image_data_format and what sets them.",
+    "legacy": "saving has serialize_keras_object and deserialize_keras_object.",
+    "src": "these are Keras's inner modules: import the name from its public place.",
     "mixed_precision": "give a layer its dtype, dtype='mixed_float16', or use torch.autocast.",
     "Function": "use Model(inputs, outputs).",
     "device": "use torch.device(...) as a context manager.",

@@ -16,7 +16,7 @@ from kerastorch import namespaces
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "keras_names.md"
 NAMESPACES = (
-    "layers", "models", "ops", "initializers", "regularizers", "constraints", "activations", "utils", "random",
+    "keras", "layers", "models", "ops", "initializers", "regularizers", "constraints", "activations", "utils", "random",
     "saving", "backend", "preprocessing", "losses", "metrics", "optimizers", "callbacks", "dtype_policies",
 )  # fmt: skip
 _HEAD = """# Keras's names
@@ -43,7 +43,7 @@ def page(theirs: Mapping[str, list[str]], version: str) -> str:
     """
     rows, parts, here, count = [], [], 0, 0
     for name in NAMESPACES:
-        module = importlib.import_module(f"kerastorch.{name}")
+        module = importlib.import_module("kerastorch" if name == "keras" else f"kerastorch.{name}")
         found = {item: getattr(module, item, None) for item in theirs[name]}
         present = [item for item, value in found.items() if value is not None and not namespaces.is_absent(value)]
         here, count = here + len(present), count + len(found)

@@ -13,7 +13,7 @@ def test_the_page_is_current(keras_worker: KerasWorker) -> None:
 def test_a_planted_name_is_seen() -> None:
     theirs = {name: [] for name in ("models", "ops", "initializers", "regularizers", "constraints", "activations")}
     theirs |= {name: [] for name in ("utils", "random", "saving", "backend", "preprocessing")}
-    theirs |= {name: [] for name in ("losses", "metrics", "optimizers", "callbacks", "dtype_policies")}
+    theirs |= {name: [] for name in ("keras", "losses", "metrics", "optimizers", "callbacks", "dtype_policies")}
     theirs |= {"layers": ["LSTM", "Explosion", "Discretization"]}
     text = page(theirs, "9.9")
     assert "| [layers](#layers) | 1 | 3 |" in text

@@ -91,5 +91,6 @@ def backend(k: ModuleType) -> dict[str, Any]:
 
 def public_names(k: ModuleType, namespaces: list[str]) -> tuple[dict[str, list[str]], str]:
     """The public names of some namespaces, and Keras's version."""
-    names = {name: [item for item in dir(getattr(k, name)) if not item.startswith("_")] for name in namespaces}
+    modules = {name: k if name == "keras" else getattr(k, name) for name in namespaces}
+    names = {name: [item for item in dir(module) if not item.startswith("_")] for name, module in modules.items()}
     return names, k.__version__
