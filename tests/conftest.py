@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterator
 
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         workers = {name for name in getattr(item, "fixturenames", ()) if name.endswith("_worker")}
         if workers or item.path.name in ("test_corpus_saved.py", "test_keras_worker.py"):
             item.add_marker("live")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of Python off some 26,000 tests, which it would look through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import kerastorch as kt
 Case = tuple[str, dict[str, Any]]
 RNG = np.random.default_rng(7)
 X, Y = RNG.normal(size=(8, 2, 3)).astype("float32"), RNG.normal(size=(8, 2)).astype("float32")
-FIRST, MORE = 5, 20
+FIRST, MORE = 5, 10
 BOUND = 1e-5  # of the largest weight
 
 NEW: list[Case] = [
