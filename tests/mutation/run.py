@@ -13,7 +13,7 @@ from typing import Any
 from .child import CRASHES_OF_A_FILE, MOST_CRASHES, Judge, pytest_run, run_forked
 from .copied import Copy
 from .crashes import crash_of_import, lines_of, verdict
-from .reached import CASES, Reached, followed, is_broad
+from .reached import Reached, followed, is_broad
 from .subjects import SUBJECTS, Mutant, files_of_tests, modules
 from .warm import Warm
 
@@ -92,7 +92,7 @@ class Runner:
     def ordered(self, mutant: Mutant, tests: Iterable[str], most: float) -> list[str]:
         """Tests in the order in which they are asked, as many as `most` seconds allow.
 
-        First those that have killed in this module; then those that compare the outcomes of many cases, errors among
+        First those that have killed in this module; then all that compare the outcomes of many cases, errors among
         them; then those of the subject's files; of a parametrized test one case, then a second: a fault is rather seen
         by another test than by the hundredth case of one.
         """
@@ -103,7 +103,7 @@ class Runner:
             function = name.partition("[")[0]
             rank[function] = rank.get(function, -1) + 1
             file = name.partition("::")[0]
-            far = -1 if is_broad(name) and rank[function] < CASES else rank[function] + 3 * (file not in own)
+            far = -1 if is_broad(name) else rank[function] + 3 * (file not in own)
             keys[name] = (-self.kills.get((mutant.module, name), 0), far, self.seconds[name])
         out, total = [], 0.0
         for name in sorted(keys, key=lambda name: (keys[name], name)):
@@ -126,7 +126,7 @@ class Runner:
         """
         text = self.copy.text(mutant.module)
         after = mutant.site.apply(text)
-        limit = 60 + 4 * sum(self.seconds[name] for name in tests)
+        limit = 60 + 15 * sum(self.seconds[name] for name in tests)  # they are seconds of a processor
         how = "unplanted"
         lines: list[dict[str, Any]] = []
         if not anew:
