@@ -7,9 +7,10 @@ from typing import Any
 
 from ..errors import ArgumentError, quote
 from ..weights import Shape
+from . import check
 from .input_checks import one_shape
 from .layer import Layer
-from .windows import axes_named, data_format_of, sizes
+from .windows import FARTHEST, axes_named, data_format_of, sizes
 
 
 class Spatial(Layer):
@@ -56,7 +57,7 @@ class Spatial(Layer):
 def sides(name: str, value: Any, rank: int) -> tuple[tuple[int, int], ...]:
     """How much goes before and behind each of `rank` axes, from any of Keras's ways to write it."""
     if not hasattr(value, "__iter__") or isinstance(value, (str, dict)):
-        [side] = sizes(name, value, 1, 0)
+        side = check.size(name, value, 0, FARTHEST)
         return ((side, side),) * rank
     entries = [value] if rank == 1 else list(value)
     if len(entries) != rank:

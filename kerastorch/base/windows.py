@@ -8,14 +8,14 @@ from ..errors import ArgumentError
 from . import check
 from .weighted import repr_of
 
-_FARTHEST = 1 << 31  # a product of two, as of a kernel and the distance of what it sees, is safe in torch's arithmetic
+FARTHEST = 1 << 31  # a product of two, as of a kernel and the distance of what it sees, is safe in torch's arithmetic
 _FORMATS = ("channels_last", "channels_first")
 _AXES = {1: ("steps",), 2: ("rows", "columns"), 3: ("rows", "columns", "depth")}
 
 
 def sizes(name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """One number for each of `rank` axes; a single one stands for all."""
-    found = check.integers(name, value if hasattr(value, "__iter__") else (value,) * rank, least, _FARTHEST)
+    found = check.integers(name, value if hasattr(value, "__iter__") else (value,) * rank, least, FARTHEST)
     if len(found) != rank:
         raise ArgumentError(f"{name}: expected an integer or {rank} of them, got {len(found)}: {found}.")
     return found
