@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError, UnsupportedFileError, did_you_mean, quote
 
 if TYPE_CHECKING:
-    from ..files import Archive
+    from ..files import Archive, Limits
     from ..load import LoadReport
     from ..models import Model
 
@@ -26,6 +26,13 @@ def add_arch(parser: argparse.ArgumentParser) -> None:
 
 def add_bounds(parser: argparse.ArgumentParser) -> None:
     """What a file may ask for, which one it has to be, and who reads it."""
+    add_limit(parser)
+    parser.add_argument("--sha256", metavar="HEX", help="the SHA-256 that FILE must have")
+    parser.add_argument("--isolate", action="store_true", help="read FILE in a process of its own")
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """What a file may ask for."""
     parser.add_argument(
         "--limit",
         metavar="NAME=N",
@@ -33,8 +40,6 @@ def add_bounds(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="bytes, layers, parameters, depth, seconds, memory or another bound of kt.Limits; may stand several times",
     )
-    parser.add_argument("--sha256", metavar="HEX", help="the SHA-256 that FILE must have")
-    parser.add_argument("--isolate", action="store_true", help="read FILE in a process of its own")
 
 
 def bounded(options: argparse.Namespace) -> bool:
@@ -43,7 +48,12 @@ def bounded(options: argparse.Namespace) -> bool:
 
 
 def bounds(options: argparse.Namespace) -> dict[str, Any]:
-    """The values of these options, as `load_model` takes them.
+    """The values of these options, as `load_model` takes them; raises as `limits_of`."""
+    return {"limits": limits_of(options), "expected_sha256": options.sha256, "isolate": options.isolate}
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """What a file may ask for.
 
     Raises:
         ArgumentError: There is no such bound, or it is no number.
@@ -61,7 +71,7 @@ def bounds(options: argparse.Namespace) -> dict[str, Any]:
             given[name] = float(value) if name == "seconds" else int(value)
         except ValueError:
             raise ArgumentError(f"--limit {quote(text)}: expected {name}= and a number.") from None
-    return {"limits": Limits(**given), "expected_sha256": options.sha256, "isolate": options.isolate}
+    return Limits(**given)
 
 
 def opened(options: argparse.Namespace) -> Archive:

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from ._loading import add_limit, limits_of
+
 
 def add(commands: Any) -> None:
     """The command's arguments."""
@@ -21,12 +23,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--strict", action="store_true", help="count code of one's own as unsafe")
     parser.add_argument("--quick", action="store_true", help="do not try whether arrays fit: that alone needs torch")
+    add_limit(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..scanning import scan
 
-    report = scan(*options.paths, strict=options.strict, fit=not options.quick)
+    report = scan(*options.paths, strict=options.strict, fit=not options.quick, limits=limits_of(options))
     if options.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:

@@ -52,6 +52,15 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert said["files"][0]["findings"][0]["class"] == "eval"
 
 
+def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, "plain.keras")
+    assert main(["scan", path, "--limit", "bytes=100", "--quick"]) == 3
+    assert "the limit is 100" in capsys.readouterr().out
+    assert main(["scan", path, "--limit", "layers=50", "--limit", "seconds=60"]) == 0
+    assert main(["scan", path, "--limit", "byte=100"]) == 2
+    assert "there is no bound 'byte'" in capsys.readouterr().err
+
+
 def test_names_that_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a\x1b[31m\nb.keras"
     path.write_bytes(dense())
