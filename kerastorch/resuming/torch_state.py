@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, optim
 
-from .. import matching, registered
+from .. import deadline, matching, registered
 from ..base.variables import all_variables
 from ..compat import lists_state_by_names
 from ..compat.training import training_in
 from ..errors import ArgumentError, MismatchError, UnsupportedFileError
-from ..files import Archive, LegacyWeights, open_archive
+from ..files import Archive, LegacyWeights, Limits, name_of, open_archive
+from ..isolation import open_isolated
 from ..models import Model
 from ..optimizers import Optimizer
 from ..paths import AnyPath
@@ -151,6 +152,10 @@ def load_keras_state(
     optimizer: optim.Optimizer,
     filepath: AnyPath | BinaryIO,
     custom_objects: Mapping[str, Any] | None = None,
+    *,
+    limits: Limits | None = None,
+    expected_sha256: str | None = None,
+    isolate: bool = False,
 ) -> StateReport:
     """Fill an optimizer of `torch.optim`, or of `kt.optimizers`, with the state in a file of Keras.
 
@@ -162,6 +167,9 @@ def load_keras_state(
             Adagrad and Adadelta that fit the file's.
         filepath: A `.keras` or `.h5` file of a whole model.
         custom_objects: See `load_model`.
+        limits: See `load_model`; of `seconds` those until the state is set.
+        expected_sha256: See `load_model`.
+        isolate: See `load_model`.
 
     Returns:
         What was set, and how the next steps differ from Keras's.
@@ -179,7 +187,12 @@ def load_keras_state(
         raise ArgumentError(
             "load_keras_state: expected a model and an optimizer: load_keras_state(model, optimizer, path)."
         )
-    with open_archive(filepath) as archive, registered.custom_object_scope(custom_objects):
+    seconds = None if limits is None else limits.seconds
+    with (
+        deadline.within(seconds, name_of(filepath)),
+        (open_isolated if isolate else open_archive)(filepath, limits, expected_sha256) as archive,
+        registered.custom_object_scope(custom_objects),
+    ):
         name = archive.path
         known = training_in(archive.config, archive.training_config, archive.keras_version, archive.backend)
         if known is None or archive.optimizer is None:

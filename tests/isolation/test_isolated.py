@@ -139,6 +139,28 @@ def test_weights(saved: dict[str, Path], tmp_path: Path) -> None:
     assert main([*run, "--limit", "seconds=300", "--limit", "bytes=1000000"]) == 0
 
 
+def test_the_other_ways_to_a_file(saved: dict[str, Path]) -> None:
+    """The method of a model, and the state for an optimizer of torch."""
+    target = model()
+    target.load_weights(saved["m.weights.h5"], isolate=True, limits=kt.Limits(bytes=10**6))
+    for options, says in (({"limits": kt.Limits(bytes=9)}, "limit is 9"), ({"expected_sha256": "0" * 64}, "SHA-256")):
+        with pytest.raises(LoadError, match=says):
+            target.load_weights(saved["m.weights.h5"], **options)
+        adam = torch.optim.Adam(target.parameters())
+        with pytest.raises(LoadError, match=says):
+            kt.optimizers.load_keras_state(target, adam, saved["m.keras"], isolate=True, **options)
+        assert not adam.state
+    with pytest.raises(ArgumentError, match=r"load_weights has no argument 'isolated'. Did you mean 'isolate'\?"):
+        target.load_weights(saved["m.weights.h5"], isolated=True)
+    loaded = kt.load_model(saved["m.keras"])
+    reports = []
+    for isolate in (False, True):
+        adam = torch.optim.Adam(loaded.parameters())
+        reports.append(kt.optimizers.load_keras_state(loaded, adam, saved["m.keras"], isolate=isolate))
+        reports.append([value.tolist() for part in adam.state.values() for value in part.values()])
+    assert reports[:2] == reports[2:]
+
+
 def damaged_chunk(path: Path) -> Path:
     """An array in pieces, of which one is damaged, of a layer that another array fits only half."""
     with h5py.File(path, "w") as file:
