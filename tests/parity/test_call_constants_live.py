@@ -23,12 +23,17 @@ BUILDERS = {
     "first": STEPS,
     "attended": STEPS,
     "nested": STEPS,
+    "wrapped": [STEPS, RNG.normal(size=(2, 3, 4, 2)).astype("float32")],
+    "more_masks": [STEPS, RNG.normal(size=(2, 5)).astype("float32")],
+    "inside": [STEPS, np.array([[1, 2, 0, 3, 0], [0, 4, 1, 0, 2]], "int32")],
 }
 
 
 # What Keras says of its own files. tf-keras reads none with constants, but for an operation or an Attention.
 UNREAD = {
     ("keras3", "attended"): {".h5": "deserializing class 'Attention'"},
+    ("keras3", "more_masks"): {".h5": "deserializing class 'Attention'"},
+    ("keras3", "inside"): {".h5": "too many positional arguments"},
     **{("keras2", builder): dict.fromkeys((".keras", ".h5", ".json"), "") for builder in BUILDERS},
 }
 # What they do not take at all.

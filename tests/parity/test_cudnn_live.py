@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _close import assert_close
 from _keras_worker import KerasWorker
 
 import kerastorch as kt
@@ -25,6 +26,19 @@ def test_their_weights_stand_at_the_layer_in_every_file(keras_worker: KerasWorke
             np.testing.assert_array_equal(array, wanted)
         for one, other in zip(found, outputs[0], strict=True):
             assert torch.equal(one, other)
+
+
+def test_every_wrapper_and_model_around_them(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    for name, (inputs, outputs) in keras_worker.call("keras2", "cudnn:write", str(tmp_path)).items():
+        given = [torch.as_tensor(array) for array in inputs]
+        kept = kt.load_model(tmp_path / f"{name}.h5")
+        kept.set_weights([np.zeros_like(array) for array in kept.get_weights()])
+        kt.load_weights(kept, tmp_path / f"{name}_weights.h5")
+        for model in (kept, kt.load_model(tmp_path / f"{name}.keras"), kt.load_model(tmp_path / f"{name}.h5")):
+            with torch.no_grad():
+                found = model(given if len(given) > 1 else given[0])
+            for one, wanted in zip(found if isinstance(found, list) else [found], outputs, strict=True):
+                assert_close(one, wanted)
 
 
 def test_they_are_written_and_read_here(tmp_path: Path) -> None:

@@ -115,3 +115,34 @@ def nested(k: ModuleType) -> Any:
     lay, a, b, x = k.layers, _input(k, 5, 3), _input(k, 5, 3), _input(k, 5, 3)
     inner = k.Model([a, b], lay.Dense(2)(lay.Subtract()([a, b])))
     return k.Model(x, inner([x, _tensor(k, _values(1, ROWS, 5, 3))]))
+
+
+def wrapped(k: ModuleType) -> Any:
+    """States of cells that are stacked, of an image's cells, and of both directions of an LSTM, which has two each."""
+    lay, x, image = k.layers, _input(k, 5, 3), _input(k, 3, 4, 2)
+    cells = lay.StackedRNNCells([lay.GRUCell(4), lay.GRUCell(3)])
+    y = lay.RNN(cells, return_sequences=True)(x, initial_state=[_state(k, 4, 1), _state(k, 3, 2)])
+    y = lay.Bidirectional(lay.LSTM(2))(y, initial_state=[_state(k, 2, seed) for seed in range(3, 7)])
+    state = [_tensor(k, _values(seed, ROWS, 4, 2)) for seed in (7, 8)]
+    return k.Model([x, image], [y, lay.ConvLSTM1D(2, 2, padding="same")(image, initial_state=state)])
+
+
+def more_masks(k: ModuleType) -> Any:
+    """Masks of layers that compute with one, and of a wrapper whose steps have several axes."""
+    lay, x, z = k.layers, _input(k, 5, 3), _input(k, 5)
+    mask = _tensor(k, MASK)
+    y = lay.BatchNormalization()(x, mask=mask)
+    steps = lay.Reshape((5, 1, 3))(y)
+    steps = lay.TimeDistributed(lay.Dense(2))(steps, mask=_tensor(k, ~MASK))
+    query = lay.Attention()([y, x], mask=[None, mask])
+    return k.Model([x, z], [steps, query, lay.Softmax()(z, mask=_tensor(k, ~MASK))])
+
+
+def inside(k: ModuleType) -> Any:
+    """Constants inside of a model that is called twice, between operations, and in numbers of words."""
+    lay, a, x, words = k.layers, _input(k, 5, 3), _input(k, 5, 3), k.Input((5,), batch_size=ROWS, dtype="int32")
+    y = lay.GRU(3, return_sequences=True)(a, initial_state=_state(k, 3, 1))
+    inner = k.Model(a, lay.AdditiveAttention()([y, _tensor(k, _values(2, ROWS, 4, 3))]))
+    y = inner(inner(x)) * _tensor(k, _values(3, 1, 1, 3)) + _tensor(k, _values(4, 1, 3))
+    table = lay.Embedding(9, 3)(words + _tensor(k, np.arange(5, dtype="int32")))
+    return k.Model([x, words], [lay.Subtract()([y, _tensor(k, _values(5, ROWS, 5, 3))]), table])
