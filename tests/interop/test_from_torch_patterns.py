@@ -18,9 +18,10 @@ from kerastorch.errors import UnsupportedError
 
 from ._helpers import DTYPES, arrays, in_dtype, inputs_of, of_model, of_module, randomize
 from ._patterns import WORDS_IN, words
+from ._patterns_pooled import POOLED_IN
 from ._patterns_signals import SIGNALS_IN
 
-PATTERNS = {**WORDS_IN, **SIGNALS_IN}
+PATTERNS = {**WORDS_IN, **SIGNALS_IN, **POOLED_IN}
 
 
 def made(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, Any, Any]:
