@@ -31,7 +31,7 @@ class Kind(IntEnum):
     COMMITTED_TYPE = 259  # DATATYPE, where it only says in which object the datatype stands
 
 
-_RARE_FLAGS = 0x26
+_RARE_FLAGS, _SHAREABLE = 0x66, (1, 3, 4, 5, 11, 12)
 _CONTINUATION, _DATATYPE = int(Kind.CONTINUATION), int(Kind.DATATYPE)  # an enum takes its time to compare
 # padding, group info, comments, times, sizes of B-trees, link counts, how free space is managed
 _IGNORED = frozenset((0, 10, 13, 14, 18, 19, 22, 23))
@@ -74,7 +74,7 @@ def read_header(source: Source, address: int, path: str) -> Messages:
             at += head  # 6: with the order of creation, where it is tracked
             if kind not in _KNOWN:
                 raise block.unread(f"it has a header message of unknown type {kind}")
-            if flags & _RARE_FLAGS and (flags & 6 == 6 or flags & 0x28 == 0x28 or flags & 0x30 == 0x20):
+            if flags & _RARE_FLAGS and _contradicts(flags, kind):
                 raise block.corrupt(f"a header message has flags ({flags:#x}) that contradict each other")
             if flags & 2 and kind not in _IGNORED:
                 if kind != _DATATYPE:
@@ -105,6 +105,12 @@ def read_header(source: Source, address: int, path: str) -> Messages:
     if expected is not None and count != expected:
         raise source.corrupt(path, f"its header has {count} messages, it says itself that it has {expected}")
     return messages
+
+
+def _contradicts(flags: int, kind: int) -> bool:
+    """Shared and never to be shared; not known and refused then, or known; shareable where its kind is not."""
+    unlike = flags & 6 == 6 or flags & 0x28 == 0x28 or flags & 0x30 == 0x20
+    return unlike or (bool(flags & 0x40) and kind not in _SHAREABLE)
 
 
 def committed_type(cursor: Cursor) -> Cursor:

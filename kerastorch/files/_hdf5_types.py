@@ -127,7 +127,9 @@ def read_datatype(cursor: Cursor) -> DataType:
         return DataType("string", "strings", size, padding=bits & 15)
     if kind == "vlen":
         base = read_datatype(cursor)
-        if bits & 15 == 1 and size == 16:
+        if size != 16 or bits & 15 > 1:
+            raise cursor.corrupt(f"sequences are said to be of kind {bits & 15} and to take {size} bytes, expected 16")
+        if bits & 15 == 1:
             if base.kind not in ("number", "string") or base.size != 1 or bits >> 4 & 15 > 2 or bits >> 8 & 15 > 1:
                 raise cursor.corrupt("strings are said to be made of something else than characters")
             return DataType("vlen string", "strings", size)
