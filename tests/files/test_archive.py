@@ -116,8 +116,9 @@ def test_other_hdf5_files(tmp_path: Path) -> None:
         open_archive(path)
 
 
-def test_a_file_behind_a_user_block(make: Maker) -> None:
-    path, arrays = make.legacy(userblock_size=1024)
+@pytest.mark.parametrize("options", [{}, {"libver": "latest", "track_order": True}])
+def test_a_file_behind_a_user_block(make: Maker, options: dict[str, Any]) -> None:
+    path, arrays = make.legacy(userblock_size=1024, **options)
     content = path.read_bytes()
     path.write_bytes(b"somebody's own bytes" + content[20:])
     for source in (path, io.BytesIO(path.read_bytes())):
