@@ -45,6 +45,10 @@ class Recordings:
             self._known[key] = read_recording(out)
         return self._known[key]
 
+    def forget(self) -> None:
+        """Files of the same names are recorded anew."""
+        self._known.clear()
+
     def model(self, packed: str, name: str) -> kt.Model:
         """The model of a golden file, read anew."""
         return kt.load_model(self.files / packed / name)

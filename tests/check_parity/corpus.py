@@ -1,8 +1,10 @@
-"""Every real file beside the checkout, compared with the Keras of its era: which pass, and which cannot be recorded.
+"""Every real file beside the checkout, or every example of every layer, compared with Keras by `check_parity`'s rules.
+
+Which pass, which cannot be recorded and why, and which are false alarms: of these there are none.
 
 By hand, with `.`, `tests` and `tests/check_parity` in `PYTHONPATH`; `test_parity_live.py` takes a part of the files.
 
-    python tests/check_parity/corpus.py [--most-mb 20] [WORD ...]
+    python tests/check_parity/corpus.py [--examples] [WORD ...]
 """
 
 from __future__ import annotations
@@ -11,15 +13,19 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from _keras_worker import KerasWorker, KerasWorkerError
 from _recordings import Recordings
 from make_goldens import ROOT
 
+import kerastorch as kt
 from kerastorch.errors import KerasTorchError
 from kerastorch.parity import compare
 from kerastorch.parity.safety import load_checked
+from kerastorch.self_check.trials import Trial, trials
 
 CORPUS = ROOT.parent / "shared" / "corpus"
 
@@ -36,7 +42,28 @@ def outcome(recordings: Recordings, path: Path, framework: str) -> str:
         recording = recordings.of_file(framework, path, gradients=False, steps=0, **given)
     except KerasWorkerError as error:
         return f"not compared: Keras: {str(error).strip().splitlines()[-1]}"
-    report = compare(recording, model, gradients=False, training=False, self_check=False)
+    return told(compare(recording, model, gradients=False, training=False, self_check=False))
+
+
+def of_example(recordings: Recordings, trial: Trial) -> str:
+    """The same of an example of a layer, by Keras 3, or by tf-keras where it has no such; gradients included."""
+    why = ""
+    for framework in ("keras3", "keras2"):
+        path = recordings.folder / f"example-{framework}.keras"
+        try:
+            kt.save_model(trial.model(), path, dialect=framework)
+            recording = recordings.of_file(framework, path, steps=0)
+        except (KerasTorchError, KerasWorkerError) as error:
+            why = why or f"not compared: {str(error).strip().splitlines()[-1]}"
+            continue
+        finally:
+            recordings.forget()
+        return told(compare(recording, kt.load_model(path), training=False, self_check=False))
+    return why
+
+
+def told(report: kt.ParityReport) -> str:
+    """A report in a line, or all of it if it has failed."""
     if report.unjudged and not any(row.differs for row in report.rows):
         return f"not compared: {'; '.join(report.unjudged)}"
     if not report.passed:
@@ -45,25 +72,34 @@ def outcome(recordings: Recordings, path: Path, framework: str) -> str:
     return f"passed: {len(report.judged)} arrays, {report.worst.measured.multiple:.1f} times rounding"
 
 
+def _files(recordings: Recordings) -> Iterator[tuple[str, Callable[[], str]]]:
+    for entry in json.loads((CORPUS / "manifest.json").read_text()):
+        framework = "keras3" if str(entry["keras_version"]).startswith("3") else "keras2"
+        yield entry["file"], partial(outcome, recordings, CORPUS / "files" / entry["file"], framework)
+
+
+def _examples(recordings: Recordings) -> Iterator[tuple[str, Callable[[], str]]]:
+    for trial in trials():
+        yield trial.key, partial(of_example, recordings, trial)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--most-mb", type=float, default=20.0)
-    parser.add_argument("words", nargs="*", help="parts of the names of files; all if none are given")
+    parser.add_argument("--examples", action="store_true", help="of layers, in the place of files")
+    parser.add_argument("words", nargs="*", help="parts of names; all if none are given")
     given = parser.parse_args()
     found: dict[str, list[str]] = {"passed": [], "not compared": [], "FAILED": []}
     with tempfile.TemporaryDirectory() as folder:
         worker = KerasWorker(call_timeout=180.0)
         recordings = Recordings(worker, Path(folder))
-        for entry in json.loads((CORPUS / "manifest.json").read_text()):
-            path = CORPUS / "files" / entry["file"]
-            if given.words and not any(word in path.name for word in given.words):
+        cases = _examples(recordings) if given.examples else _files(recordings)
+        for name, run in cases:
+            if given.words and not any(word in name for word in given.words):
                 continue
             begin = time.monotonic()
-            size = path.stat().st_size / 2**20
-            framework = "keras3" if str(entry["keras_version"]).startswith("3") else "keras2"
-            told = f"not compared: {size:.0f} MB" if size > given.most_mb else outcome(recordings, path, framework)
-            found[told.partition(":")[0]].append(told)
-            print(f"{path.name} ({time.monotonic() - begin:.0f} s): {told}", flush=True)
+            line = run()
+            found[line.partition(":")[0]].append(name)
+            print(f"{name} ({time.monotonic() - begin:.0f} s): {line}", flush=True)
         worker.close()
     print(", ".join(f"{len(told)} {kind}" for kind, told in found.items()))
 
