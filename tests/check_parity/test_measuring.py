@@ -61,6 +61,21 @@ def test_a_model_that_is_less_exact_in_float32_alone_has_no_parity(tmp_path: Pat
     assert not report.passed, str(report)
 
 
+@pytest.mark.parametrize("name", ["elu", "selu", "the layer"])
+def test_a_reference_that_takes_1_from_exp(name: str) -> None:
+    """TensorFlow's ELU: near 0 it rounds as numbers of 1 do, and no fault is hidden by that."""
+    layer = kt.layers.ELU(0.5) if name == "the layer" else kt.layers.Activation(name)
+    model = kt.Sequential([kt.Input((3,)), layer])
+    alpha, scale = {"elu": (1.0, 1.0), "selu": (1.6732632, 1.050701), "the layer": (0.5, 1.0)}[name]
+
+    def reference(x: np.ndarray, alpha: float = alpha) -> np.ndarray:
+        below = np.float32(alpha) * (np.exp(np.minimum(x, np.float32(0))) - np.float32(1))
+        return np.float32(scale) * np.where(x > 0, x, below)
+
+    assert kt.check_parity(reference, model).passed, str(kt.check_parity(reference, model))
+    assert not kt.check_parity(lambda x: reference(x, alpha * 1.001), model).passed
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
 def test_a_unit_in_the_last_place_is_one_of_what_is_computed_in(policy: str) -> None:
     model = kt.Sequential([kt.Input((4,)), kt.layers.Dense(8, dtype=policy), kt.layers.Dense(3, dtype=policy)])

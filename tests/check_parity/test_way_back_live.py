@@ -96,6 +96,19 @@ def test_what_save_model_writes(
     assert not compare(recording, model).passed
 
 
+def test_weights_that_a_layer_has_taken_in_before(recordings: Recordings, tmp_path: Path) -> None:
+    """Keras's Normalization goes on with the mean that it has read until it is told: also in the random weights."""
+    x = kt.Input((3,))
+    made = L.Dense(2, name="out")(L.ELU(name="elu")(L.Normalization(name="norm")(x)))
+    model = randomized(kt.Model(x, made, name="normalized"))
+    model.get_layer("norm").set_weights([np.float32([1, 2, 3]), np.float32([0.5, 2, 4]), np.int64(0)])
+    path = tmp_path / "normalized.keras"
+    kt.save_model(model, path)
+    report = compare(recordings.of_file("keras3", path, steps=0), model)
+    assert report.passed, str(report)
+    assert {"random weights", "small"} <= {row.probe for row in report.rows}
+
+
 class Reader(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()

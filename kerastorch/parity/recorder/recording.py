@@ -10,7 +10,7 @@ from .capture import Graph, flat, is_eager, is_recurrent, layers_by_path, reset_
 from .differentiating import Differentiated, Factors, dense, run_with_gradients, trained_weights
 from .probes import LENGTHS, arrays, describe_weights, open_length, plan, random_weights
 from .storing import Store
-from .training import Trainer
+from .training import Trainer, all_layers
 from .wiring import as_list, class_of, needs_of_model
 
 
@@ -198,6 +198,9 @@ class Recorder(object):
                 made = random_weights(self.weights[number], probe["seed"] + 1000 + number)
                 values = [old if new is None else new for old, new in zip(own, made)]
             layer.set_weights(values)
+            for inner in all_layers(layer):
+                if hasattr(inner, "adapt_mean"):  # a Normalization goes on with what it has made of the weights before
+                    inner.finalize_state()
 
     def _predict(self, inputs):
         """The same inputs by `predict`, which compiles the model."""
