@@ -69,7 +69,7 @@ def test_a_load_that_changes_something_is_seen(monkeypatch: pytest.MonkeyPatch) 
 
 def dies(number: int) -> str | None:
     if number == 3:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        os.kill(os.getpid(), signal.SIGKILL)
     if number == 5:
         bytearray(2 * running.MEMORY)
     return "read: KeyError at a: b" if number == 6 else None
@@ -79,7 +79,7 @@ def dies(number: int) -> str | None:
 def test_a_process_that_dies_is_a_fault() -> None:
     found = running.run(dies, range(8), 8)
     assert [(item.number, item.text) for item in found] == [
-        (3, "process: it ends by SIGSEGV"),
+        (3, "process: it ends by SIGKILL"),
         (5, "process: it ends by an error"),
         (6, "read: KeyError at a: b"),
     ]
