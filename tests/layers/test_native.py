@@ -221,7 +221,10 @@ def test_the_choice_says_up_to_where(level: str) -> None:
 
 def test_the_choice_says_that_it_is_compiled() -> None:
     assert "compiled" in layers.LSTM(4).kernel_choice().reason
-    assert layers.LSTM(4, activation="relu").kernel_choice().reason.endswith("the steps run in compiled code")
+    reason = layers.LSTM(4, activation="relu").kernel_choice().reason
+    if native.shortfall:  # a lower level runs
+        reason = reason.removesuffix(f"; slower compiled code runs: {native.shortfall}")
+    assert reason.endswith("the steps run in compiled code")
     assert "compiled" not in layers.LSTM(4, activation="gelu").kernel_choice().reason
 
 
