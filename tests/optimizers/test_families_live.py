@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _close import MARGIN
 from _keras_worker import KerasWorker
 from workers.families import FAMILIES, STEPS, model_of, weights_of
 
@@ -65,7 +66,13 @@ def test_twenty_steps_by_every_optimizer(keras_worker: KerasWorker, family: str,
     assert all(len(case["gradients"]) == STEPS for case in theirs)
     names = [f"{name}, gradients times {factor:g}" for name, _, factor in CASES]
     gaps = {name: apart(*both) for name, *both in zip(names, mine, theirs, strict=True)}
-    bounds = {name: max(BOUNDS[dtype], IN_FLOAT32.get(name.partition(",")[0], 0.0)) for name in names}
+    bounds = dict.fromkeys(names, BOUNDS[dtype])
+    if dtype == "float64":
+        bounds |= {name: IN_FLOAT32["Nadam"] for name in names if name.startswith("Nadam")}
+    else:  # Ftrl subtracts sums that are nearly equal: in float32 it lies 1e-5 from its own float64, as Keras does
+        exact = ours(family, "float64", [None] * len(CASES))
+        floors = {name: apart(*both) for name, *both in zip(names, mine, exact, strict=True)}
+        bounds |= {name: max(bounds[name], MARGIN * gap) for name, gap in floors.items() if name.startswith("Ftrl")}
     assert {name: gap for name, gap in gaps.items() if not gap <= bounds[name]} == {}
     begun = model_of(kt, family, dtype).get_weights()  # type: ignore[arg-type]
     for name, case in zip(names, theirs, strict=True):
