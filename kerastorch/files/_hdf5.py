@@ -26,8 +26,10 @@ from ._limits import Limits
 from ._source import UNDEFINED, Cursor, Source, decode_name
 
 _COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
-_OF_GROUPS = frozenset(map(int, (Kind.SYMBOL_TABLE, Kind.LINK_INFO, Kind.LINK)))
+# What makes an object a group, and what a group has not. HDF5 itself looks at no more.
+_OF_GROUPS = frozenset(map(int, (Kind.SYMBOL_TABLE, Kind.LINK_INFO)))
 _OF_DATASETS = frozenset(map(int, (Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL)))
+_DATATYPES = frozenset(map(int, (Kind.DATATYPE, Kind.COMMITTED_TYPE)))
 _LAYOUT_HEAD, _TWO_LENGTHS = Struct("<BB"), Struct("<QQ")
 
 
@@ -45,10 +47,10 @@ class _File:
         if source.objects < 0:
             raise source.unsafe(path, f"the file has more than {source.limits.objects} objects")
         messages = read_header(source, address, path)
-        group, dataset = not _OF_GROUPS.isdisjoint(messages), not _OF_DATASETS.isdisjoint(messages)
-        if group and not dataset:
+        group, typed = not _OF_GROUPS.isdisjoint(messages), not _DATATYPES.isdisjoint(messages)
+        if group and _OF_DATASETS.isdisjoint(messages):
             return Group(self, address, path, messages)
-        if dataset and not group:
+        if typed and Kind.DATASPACE in messages and not group:
             return Dataset(self, address, path, messages)
         if Kind.DATATYPE in messages and not group:
             raise source.unsupported(path, "it is a stored datatype, expected a group or an array")

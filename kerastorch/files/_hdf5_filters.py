@@ -28,9 +28,11 @@ def read_filters(cursor: Cursor, itemsize: int) -> list[int]:
     for _ in range(count):
         number = cursor.u(2)
         named = cursor.u(2) if version == 1 or number >= 256 else 0
+        if version == 1 and named % 8:
+            raise cursor.corrupt(f"the name of a filter has {named} bytes, which is no multiple of eight")
         cursor.skip(2)
         values = cursor.u(2)
-        cursor.skip(named + (-named % 8 if version == 1 else 0))
+        cursor.skip(named)
         settings = [cursor.u(4) for _ in range(values)]
         cursor.skip(4 * (values % 2) if version == 1 else 0)
         if number not in _READ:
@@ -42,6 +44,8 @@ def read_filters(cursor: Cursor, itemsize: int) -> list[int]:
             raise cursor.unsafe("a filter is applied twice")
         if number == _SHUFFLE and settings != [itemsize]:
             raise cursor.corrupt(f"the bytes of elements of {itemsize} bytes were sorted by {settings}")
+        if number == _DEFLATE and (len(settings) != 1 or settings[0] > 9):
+            raise cursor.corrupt(f"its data is said to be packed with gzip at level {settings}, expected one of 0 to 9")
         pipeline.append(number)
     return pipeline
 

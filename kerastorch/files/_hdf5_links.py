@@ -131,6 +131,8 @@ def read_link(cursor: Cursor) -> tuple[bytes, int]:
     version, flags = cursor.u(1), cursor.u(1)
     if version != 1:
         raise cursor.corrupt(f"a link has version {version}, expected 1")
+    if flags & ~31:
+        raise cursor.corrupt(f"a link has flags ({flags:#x}) that there are not")
     kind = cursor.u(1) if flags & 8 else 0
     cursor.skip(8 if flags & 4 else 0)
     cursor.skip(1 if flags & 16 else 0)

@@ -20,14 +20,14 @@ Values = dict[str, Any]
 
 
 def ours(content: bytes) -> Values:
-    """What our reader reads: arrays and attributes by their place; an object that it refuses is left out."""
+    """What our reader reads: arrays and attributes by their place, a path and maybe a NUL and a name; an object that it refuses is left out."""
     found: Values = {}
 
     def visit(node: Group | Dataset, path: str) -> None:
         try:
             for name in node.attrs:
                 with contextlib.suppress(LoadError):
-                    found[f"{path}@{name}"] = node.attrs[name]
+                    found[f"{path}\0{name}"] = node.attrs[name]
         except LoadError:
             pass
         try:
@@ -64,7 +64,7 @@ def theirs(content: bytes, places: list[str]) -> Values:
         return dict.fromkeys(places, error)
     with file:
         for place in places:
-            path, _, name = place.partition("@")
+            path, _, name = place.partition("\0")
             try:
                 node = file[path or "/"]
                 found[place] = node.attrs[name] if name else node[()]
@@ -104,7 +104,7 @@ def compared(content: bytes) -> str | None:
         return None
     others = theirs(content, list(mine))
     for place, value in mine.items():
-        other = others[place]
+        other, place = others[place], place.replace("\0", "@")
         if isinstance(other, Exception):
             return f"refused: h5py does not read what we read: {other} ({place})"
         if not _same(value, other):
