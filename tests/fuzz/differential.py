@@ -20,7 +20,7 @@ Values = dict[str, Any]
 
 
 def ours(content: bytes) -> Values:
-    """What our reader reads: arrays and attributes by their place, a path and maybe a NUL and a name; an object that it refuses is left out."""
+    """What our reader reads, by place: a path, or a path, a NUL and a name; an object that it refuses is left out."""
     found: Values = {}
 
     def visit(node: Group | Dataset, path: str) -> None:
