@@ -252,8 +252,13 @@ def test_bounds_of_a_text() -> None:
 
 def test_depth_of_groups(tmp_path: Path) -> None:
     model().save(tmp_path / "m.keras")
-    with pytest.raises(UnsafeFileError, match="too deep"):  # layers/lstm/cell/vars
+    # layers/lstm/cell/vars
+    with pytest.raises(UnsafeFileError, match=r"too deep, the limit is 3\. .*kt\.Limits\(depth="):
         kt.load_weights(model(), tmp_path / "m.keras", limits=kt.Limits(depth=3))
+    wrapped = kt.Sequential([kt.Input((None, 1)), kt.layers.Bidirectional(kt.layers.LSTM(2))])
+    wrapped.save(tmp_path / "m.h5")
+    with pytest.raises(UnsafeFileError, match=r"'model_weights/.*/kernel': it stands too deep, the limit is 3\. If"):
+        kt.load_model(tmp_path / "m.h5", limits=kt.Limits(depth=3))
 
 
 @pytest.mark.parametrize("name", ["bytes", "layers", "parameters", "depth", "seconds", "memory", "json_bytes"])

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import KerasTorchError, RecordingError
 from . import convert, export, info, record, scan, self_check, summary, verify
+from ._loading import by_option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RecordingError as error:  # with the last lines of another process, which stay lines
             status, message = 2, f"kerastorch: {error}"
         except KerasTorchError as error:
-            status, message = 2, f"kerastorch: {' '.join(str(error).split())}"
+            text = " ".join(str(error).split())
+            status, message = 2, f"kerastorch: {by_option(text) if hasattr(options, 'limit') else text}"
         sys.stdout.flush()  # what was printed before an error stands before it
     except BrokenPipeError:
         # The reader (head, less) has gone; Python would complain once more when it closes stdout at exit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,16 +63,22 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
     from ..files import Limits
 
-    known, given = {item.name for item in fields(Limits)}, {}
+    known, given = [item.name for item in fields(Limits)], {}
     for text in options.limit:
         name, _, value = text.partition("=")
         if name not in known:
-            raise ArgumentError(f"--limit {quote(text)}: there is no bound {quote(name)}.{did_you_mean(name, known)}")
+            near = did_you_mean(name, known) or f" There are {', '.join(known)}."
+            raise ArgumentError(f"--limit {quote(text)}: there is no bound {quote(name)}.{near}")
         try:
             given[name] = float(value) if name == "seconds" else int(value)
         except ValueError:
             raise ArgumentError(f"--limit {quote(text)}: expected {name}= and a number.") from None
     return Limits(**given)
+
+
+def by_option(message: str) -> str:
+    """A message that names an argument of Python, for the command line."""
+    return re.sub(r"pass limits=kt\.Limits\((\w+)=\.\.\.\)", r"give --limit \1=N", message)
 
 
 def opened(options: argparse.Namespace) -> Archive:

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from ._loading import add_limit, limits_of
+from ._loading import add_limit, by_option, limits_of
 
 
 def add(commands: Any) -> None:
@@ -33,5 +33,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:
-        report.print()
+        print(by_option(str(report)))
     return report.status

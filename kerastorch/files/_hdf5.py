@@ -116,8 +116,10 @@ class Group(_Node):
             UnsafeFileError: A component of the path is empty, "." or "..", or the path is too deep.
         """
         parts = path.split("/")
-        if any(part in ("", ".", "..") for part in parts) or len(parts) > self.source.limits.group_depth:
+        if any(part in ("", ".", "..") for part in parts):
             raise self.source.unsafe(self.path, f"{quote(path)} is not a plain name below it")
+        if len(parts) > self.source.limits.group_depth:
+            raise self.source.too_deep(f"{self.path}/{path}" if self.path else path)
         node: Group | Dataset = self
         for part in parts:
             if not isinstance(node, Group) or part not in node._addresses():

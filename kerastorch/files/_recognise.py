@@ -11,6 +11,7 @@ from ._source import DAMAGED, UNWRITTEN
 
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
 _CONVERT = "Convert it with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras."
+_TRUSTED = "If you trust who made it, load it with what wrote it and save it with Keras: model.save('model.keras')."
 _YAML = "Load it with the Keras that wrote it and write it with to_json()."
 _WEIGHTS = "model.weights.h5"
 
@@ -22,12 +23,12 @@ _PICKLED_NAME = re.compile(r"\.(pkl|pickle|joblib|dill)(\.(gz|bz2|xz|z|zip|lzma)
 _RUNS_CODE = ("a pickle, which", "a numpy array of Python objects", "YAML text with Python objects")
 # (pattern at the beginning of the file, what it is, what to do)
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
-    (_OBJECTS, "a numpy array of Python objects, which are pickled: they are never loaded here", _SAVE),
+    (_OBJECTS, "a numpy array of Python objects, which are pickled: they are never loaded here", _TRUSTED),
     (rb"\x93NUMPY", "a numpy array (.npy)", "Load it with numpy and pass the arrays to set_weights."),
     (rb"PK\x05\x06", "an empty zip archive", "Save the model again with Keras."),
     (rb"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file with `git lfs pull`."),
     (rb"\s*<(!DOCTYPE|!doctype|html|HTML|\?xml)", "a web page, not the file itself", "Download the raw file."),
-    (_PICKLE, "a pickle, which runs code when it is loaded: it is never loaded here", _SAVE),
+    (_PICKLE, "a pickle, which runs code when it is loaded: it is never loaded here", _TRUSTED),
     (rb"....TFL3", "a TensorFlow Lite model", "Convert the Keras model that it was made from."),
     (rb"\x1f\x8b", "packed with gzip", "Unpack it first."),
     (rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "packed", "Unpack it first."),
@@ -35,7 +36,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (rb'\s*\{.{0,4000}"class_name"', "an architecture as JSON text, without weights", "Use model_from_json."),
     (rb"\s*\{", "JSON text", "Check that it is the file you meant."),
     (rb"\x08\x01\x12", "a TensorFlow graph (saved_model.pb)", _SAVE),
-    (rb"(?=.*!!python/)(---|\w+:|!!)", "YAML text with Python objects, which runs code when it is loaded", _YAML),
+    (rb"(?=.*!!python/)(---|\w+:|!!)", "YAML text with Python objects, which runs code when it is loaded", _TRUSTED),
     (rb"(---\s+)?(backend|class_name|config|keras_version):\s", "an architecture as YAML text", _YAML),
 )  # fmt: skip
 
@@ -50,7 +51,8 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
             return error.because("runs code") if runs else error
     if _PICKLED_NAME.search(path):
         return UnsupportedFileError(
-            f"{name}: by its name this is a pickle, which runs code when it is loaded: it is never loaded here. {_SAVE}"
+            f"{name}: by its name this is a pickle, which runs code when it is loaded: it is never loaded here. "
+            f"{_TRUSTED}"
         ).because("runs code")
     if re.search(r"\.(index|data-\d+-of-\d+|ckpt)$", path):
         return UnsupportedFileError(f"{name}: this is a TensorFlow checkpoint, which holds no architecture. {_SAVE}")
@@ -102,7 +104,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
     if "config.json" in members and "model.weights.npz" in members:
         return UnsupportedFileError(
             f"{name}: its weights are pickled (model.weights.npz), which can run code: they are never loaded here. "
-            "Load it with the Keras that wrote it and save it with weights_format='h5'."
+            "If you trust who made it, load it with the Keras that wrote it and save it with weights_format='h5'."
         ).because("runs code")
     if "config.json" in members and any(m.startswith("model") and m.endswith(".weights.json") for m in members):
         return UnsupportedFileError(
@@ -113,7 +115,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
         if pickled:
             return UnsupportedFileError(
                 f"{name}: this is a set of numpy arrays (.npz), of which {quote(pickled[0])} holds Python objects, "
-                f"which are pickled: they are never loaded here. {_SAVE}"
+                f"which are pickled: they are never loaded here. {_TRUSTED}"
             ).because("runs code")
         return UnsupportedFileError(
             f"{name}: this is a set of numpy arrays (.npz). Load it with numpy and pass the arrays to set_weights."
@@ -124,7 +126,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
     if pickled:
         return UnsupportedFileError(
             f"{name}: this is a zip archive with a pickle in it ({quote(pickled[0])}), which runs code when it is "
-            f"loaded: it is never loaded here. {_SAVE}"
+            f"loaded: it is never loaded here. {_TRUSTED}"
         ).because("runs code")
     missing = " and ".join(sorted({"config.json", _WEIGHTS} - members))
     return CorruptFileError(

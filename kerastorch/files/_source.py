@@ -83,6 +83,14 @@ class Source:
     def unsafe(self, where: str, problem: str) -> UnsafeFileError:
         return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {FOREIGN}")
 
+    def too_deep(self, where: str) -> UnsafeFileError:
+        """For a group below more groups than may be."""
+        problem = f"it stands too deep, the limit is {self.limits.group_depth}"
+        if self.limits.depth is None:
+            return self.unsafe(where, problem)
+        advice = "If it is meant to be that deep, pass limits=kt.Limits(depth=...)."
+        return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
+
     def unsupported(self, where: str, problem: str, advice: str = RESAVE) -> UnsupportedFileError:
         return UnsupportedFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
 

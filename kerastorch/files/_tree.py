@@ -86,8 +86,10 @@ def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> 
         below: list[tuple[Group, tuple[str, ...]]] = []
         for name, child in group.items():
             parts = (*path, *name.split("\\"))
-            if not _NOT_PLAIN.isdisjoint(parts) or len(parts) > source.limits.group_depth:
-                raise source.unsafe(child.path, "it is not a plain name, or stands too deep")
+            if not _NOT_PLAIN.isdisjoint(parts):
+                raise source.unsafe(child.path, "it is not a plain name")
+            if len(parts) > source.limits.group_depth:
+                raise source.too_deep(child.path)
             if child.address in seen:
                 raise source.unsafe(child.path, "the same object stands at two places")
             seen.add(child.address)

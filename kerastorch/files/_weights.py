@@ -141,7 +141,7 @@ def walk(group: Group) -> Iterator[Dataset]:
             if isinstance(child, Dataset):
                 yield child
             elif depth >= current.source.limits.group_depth:
-                raise current.source.unsafe(child.path, "it stands too deep")
+                raise current.source.too_deep(child.path)
             else:
                 todo.append((child, depth + 1))
 

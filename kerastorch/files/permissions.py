@@ -27,6 +27,10 @@ def write_advice(error: OSError, path: str) -> str:
         return f"The folder {quote(folder, 300)} can only be read (its file system is mounted so). Save elsewhere."
     if error.errno in _FULL:
         return "Make room on the disk, or save elsewhere."
+    if error.errno == errno.EFBIG:
+        return (
+            "The system lets this process, or this disk, hold no larger file (ulimit -f): save elsewhere, or raise it."
+        )
     if error.errno == errno.ENAMETOOLONG:
         return "Give a shorter name."
     return "Check the path."

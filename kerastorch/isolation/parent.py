@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..deadline import Deadline
-from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, quote
+from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, TimeLimitError, quote
 from ..files import Archive, Limits, checked_sha256, name_of, open_archive
 from ..files.opening import OpenFile, read_stream
 from ..paths import AnyPath, is_path
@@ -181,6 +181,9 @@ def _received(file: OpenFile, name: str) -> Archive:
 
     try:
         made = _made(file, read)
+    except TimeLimitError:  # the time of the whole load, not a fault of what was handed on
+        file.close()
+        raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, RecursionError) as error:
         file.close()
         raise ReaderProcessError(

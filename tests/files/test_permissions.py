@@ -113,6 +113,7 @@ def test_a_file_that_may_not_be_read(folder: Path) -> None:
         (errno.EROFS, "can only be read \\(its file system is mounted so\\). Save elsewhere"),
         (errno.ENOSPC, "Make room on the disk, or save elsewhere"),
         (errno.EDQUOT, "Make room on the disk"),
+        (errno.EFBIG, "hold no larger file \\(ulimit -f\\): save elsewhere, or raise it"),
         (errno.ENAMETOOLONG, "Give a shorter name"),
         (errno.EPERM, "That allows it: another rule of the system forbids it"),
         (errno.EIO, "Check the path"),

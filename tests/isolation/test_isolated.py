@@ -277,6 +277,14 @@ def test_a_process_that_hangs(saved: dict[str, Path], monkeypatch: pytest.Monkey
     gone(tmp_path / "pid")
 
 
+def test_a_time_that_is_over_when_the_process_has_ended(
+    saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    play(f"time.sleep(1.2)\n{hand_on(archive_with())}", monkeypatch, tmp_path)
+    with pytest.raises(TimeLimitError, match=r"m\.h5: stopped after .* s, while .*; the limit is 1 s"):
+        kt.load_model(saved["m.h5"], isolate=True, limits=kt.Limits(seconds=1))
+
+
 def gone(noted: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int(noted.read_text()), 0)

@@ -55,10 +55,14 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, "plain.keras")
     assert main(["scan", path, "--limit", "bytes=100", "--quick"]) == 3
-    assert "the limit is 100" in capsys.readouterr().out
+    assert "the limit is 100. If it is meant to be that large, give --limit bytes=N." in capsys.readouterr().out
     assert main(["scan", path, "--limit", "layers=50", "--limit", "seconds=60"]) == 0
     assert main(["scan", path, "--limit", "byte=100"]) == 2
-    assert "there is no bound 'byte'" in capsys.readouterr().err
+    assert "there is no bound 'byte'. Did you mean 'bytes'?" in capsys.readouterr().err
+    assert main(["scan", path, "--limit", "size=100"]) == 2
+    assert "there is no bound 'size'. There are bytes, layers, parameters, depth, seconds, " in capsys.readouterr().err
+    assert main(["summary", path, "--limit", "bytes=100"]) == 2
+    assert capsys.readouterr().err.endswith("give --limit bytes=N.\n")
 
 
 def test_names_that_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
