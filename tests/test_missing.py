@@ -68,9 +68,10 @@ def message_of(path: Path, **options: Any) -> str:
     return str(caught.value)
 
 
-# What else the refusal imports, where only the package was imported before.
+# What else the refusal imports, where only torch and the package were imported before.
 _REFUSED = """
 import sys
+import torch
 import kerastorch as kt
 before = set(sys.modules)
 for path in sys.argv[1:]:
