@@ -28,8 +28,8 @@ def add_arch(parser: argparse.ArgumentParser) -> None:
 def add_bounds(parser: argparse.ArgumentParser) -> None:
     """What a file may ask for, which one it has to be, and who reads it."""
     add_limit(parser)
-    parser.add_argument("--sha256", metavar="HEX", help="the SHA-256 that FILE must have")
-    parser.add_argument("--isolate", action="store_true", help="read FILE in a process of its own")
+    parser.add_argument("--sha256", metavar="HEX", help="the SHA-256 that the file must have")
+    parser.add_argument("--isolate", action="store_true", help="read the file in a process of its own")
 
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +78,8 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 def by_option(message: str) -> str:
     """A message that names an argument of Python, for the command line."""
+    message = message.replace("expected_sha256: expected", "--sha256: expected")
+    message = message.replace("load it without isolate=True", "give no --isolate")
     return re.sub(r"pass limits=kt\.Limits\((\w+)=\.\.\.\)", r"give --limit \1=N", message)
 
 

@@ -141,7 +141,8 @@ class ScanReport:
         """The last line: how many files of each verdict."""
         number = len(self.files)
         told = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
-        others = f"; {self.others} other files" if self.others else ""
+        kinds = "file, no model" if self.others == 1 else "files, no models"
+        others = f"; {self.others} other {kinds}" if self.others else ""
         return f"{number} file{'' if number == 1 else 's'}: {told or 'none that may be a model'}{others}"
 
 

@@ -93,7 +93,8 @@ def _check(path: Path | BinaryIO) -> None:
     except ValueError:  # a NUL
         there = False
     if not there:
-        raise MissingFileError(f"{name_of(path)}: there is no such file or folder. Check the path.")
+        hint = "Only local files are read: download it first." if "://" in name_of(path) else "Check the path."
+        raise MissingFileError(f"{name_of(path)}: there is no such file or folder. {hint}")
 
 
 def _scanned(path: Path | BinaryIO, walk: Walk, how: _How) -> Iterator[ScannedFile | None]:

@@ -63,6 +63,19 @@ def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no bound 'size'. There are bytes, layers, parameters, depth, seconds, " in capsys.readouterr().err
     assert main(["summary", path, "--limit", "bytes=100"]) == 2
     assert capsys.readouterr().err.endswith("give --limit bytes=N.\n")
+    assert main(["summary", path, "--sha256", "9f86"]) == 2
+    assert "--sha256: expected 64 hexadecimal digits, got '9f86'." in capsys.readouterr().err
+
+
+def test_the_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("no model")
+    assert main(["scan", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "0 files: none that may be a model; 1 other file, no model\n"
+    (tmp_path / "more.txt").write_text("no model")
+    assert main(["scan", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("; 2 other files, no models\n")
+    assert main(["scan", "https://example.com/m.keras"]) == 2
+    assert "Only local files are read: download it first." in capsys.readouterr().err
 
 
 def test_names_that_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
