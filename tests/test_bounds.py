@@ -218,6 +218,9 @@ def test_paths_of_bytes_and_with_null_bytes(tmp_path: Path) -> None:
             model.save(str(tmp_path / name))
         with pytest.raises(UnreadableFileError, match="null"):
             kt.load_model(str(tmp_path / name))
+    for name in ("\ud800.keras", "\ud800.h5", "\ud800.weights.h5"):
+        with pytest.raises(SaveError, match="surrogates not allowed"):
+            kt.save_weights(model, str(tmp_path / name)) if "weights" in name else model.save(str(tmp_path / name))
     assert [item.name for item in tmp_path.iterdir()] == ["m.keras"]
 
 

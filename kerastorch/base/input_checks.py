@@ -41,6 +41,8 @@ def cut_off(out: Tensor, given: torch.dtype) -> Tensor:
 
 def one_shape(layer: Layer, input_shape: Any, rank: int | None = None, least: int = 0, meaning: str = "") -> None:
     """Raise unless `input_shape` is one shape, with `rank` axes or at least `least` of them."""
+    if isinstance(input_shape, Mapping):
+        raise ShapeError(f"{repr_of(layer)} takes one input, got a dict of {len(input_shape)}; call it on one of them.")
     if any(isinstance(size, (tuple, list)) for size in input_shape):
         raise ShapeError(
             f"{repr_of(layer)} takes one input, got {len(input_shape)} of shapes {list(input_shape)}; "

@@ -27,6 +27,10 @@ def replacing(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iter
     shown = quote(given)
     if "\0" in given:
         raise SaveError(f"{shown}: cannot be written (a path holds no null bytes). Check the path.")
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError as error:
+        raise SaveError(f"{shown}: cannot be written ({error}). Check the path.") from None
     target = os.path.realpath(given)
     mode = _mode_for(target, shown)
     with contextlib.ExitStack() as stack:

@@ -18,6 +18,7 @@ from typing import Any
 
 _PIECE = 1 << 22  # bytes of an array that are handed on at once
 _THREADS = 4
+_MOST = 1 << 62  # of a limit of the system, which has 63 bits for it
 
 
 def main() -> int:
@@ -52,7 +53,8 @@ def _bound(asked: dict[str, Any]) -> None:
     memory = asked["memory"]
     used = resource.getrusage(resource.RUSAGE_SELF)
     # The caller looks at its clock. This is for a caller that is gone; checksums are computed by several threads.
-    _lower(resource, resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + _THREADS * asked["seconds"]) + 1)
+    seconds = min(used.ru_utime + used.ru_stime + _THREADS * asked["seconds"], _MOST)
+    _lower(resource, resource.RLIMIT_CPU, math.ceil(seconds) + 1)
     _lower(resource, resource.RLIMIT_FSIZE, memory)
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
@@ -64,6 +66,7 @@ def _bound(asked: dict[str, Any]) -> None:
 
 def _lower(resource: Any, what: int, to: int) -> None:
     hard = resource.getrlimit(what)[1]
+    to = min(to, _MOST)
     resource.setrlimit(what, (to, to) if hard in (-1, resource.RLIM_INFINITY) or to < hard else (hard, hard))
 
 

@@ -25,6 +25,7 @@ from .handing import HEAD, MAGIC, NO_MEMORY, NO_ROOM, Read, archive_of, error_of
 _SCRIPT = Path(__file__).with_name("child.py")
 _LINES = 8  # of a process that failed
 _MIB = 1 << 20
+_LONGEST = 1e9  # seconds: what the system can count
 _GRACE = 1.0  # seconds: a process that is in time says itself where it was stopped
 # A library of numpy's or the allocator would take address space for each processor.
 _ENVIRONMENT = {
@@ -72,7 +73,7 @@ def open_isolated(
     else:
         content = read_stream(path, limits)
         size = len(content)
-    seconds = 120 + size / _MIB if limits.seconds is None else limits.seconds
+    seconds = 120 + size / _MIB if limits.seconds is None else min(limits.seconds, _LONGEST)
     memory = 2048 * _MIB + 4 * size if limits.memory is None else limits.memory
     asked = {
         "path": shown,

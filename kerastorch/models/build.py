@@ -225,8 +225,11 @@ def _call(layer: Layer, call: Call, made: Mapping[NodeKey, list[Any]], given: bo
         for key, value in call.kwargs.items()
         if value is not None or (key.endswith("mask") and key in accepted.names)  # mask=None: the call shall use none
     }
-    if not given and not isinstance(layer, (Operation, Lambda)):
-        _check_tensors(layer, args, kwargs)
+    # The layers of kerastorch that files name as a person's own are ours, too.
+    if not (given and layer._own_code) and not isinstance(layer, Lambda):
+        if not isinstance(layer, Operation):
+            _check_tensors(layer, args, kwargs)
+        _check_symbols(layer, args, kwargs)
     if given:
         args, kwargs = fitted(layer, args, kwargs, call.first)
     unknown = [key for key in kwargs if key not in accepted.names and not accepted.others]
@@ -255,6 +258,16 @@ def _check_tensors(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
         if wrong or (nothing and not any(item is not None for item in leaves(value))):
             shown = quote(wrong[0] if wrong else value)
             raise ArgumentError(f"layer {quote(layer.name)} is called with {shown} as {name}: expected a tensor.")
+
+
+def _check_symbols(layer: Layer, args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Raise where a call of a file states nothing but constants: it would be computed here and now, however large what
+    comes out, and is no call of the graph. Keras has no such call either.
+    """
+    if not any(isinstance(item, SymbolicTensor) for item in (*leaves(args), *leaves(kwargs))):
+        raise ArgumentError(
+            f"layer {quote(layer.name)} is called with constants alone: expected a tensor of the model among them."
+        )
 
 
 def _tensor(constant: Constant) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +64,11 @@ def sketch(spec: ModelSpec | LayerSpec, given: Provided = NOTHING) -> list[Place
     return ordered
 
 
-def _collect(spec: ModelSpec | LayerSpec, path: str, places: Mapping[str, Place], ordered: list[Place]) -> None:
+def _collect(spec: ModelSpec | LayerSpec, path: str, places: dict[str, Place], ordered: list[Place]) -> None:
     for layer in spec.layers if isinstance(spec, ModelSpec) else ():
         inner = _join(path, layer.name)
-        ordered.append(places[inner])
+        # A model that is called on nothing that has a shape was not entered.
+        ordered.append(places.setdefault(inner, Place(inner, layer, spec.name)))
         _collect(layer, inner, places, ordered)
 
 

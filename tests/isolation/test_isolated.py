@@ -421,3 +421,8 @@ def test_the_process_imports_no_torch(saved: dict[str, Path], tmp_path: Path) ->
         (tmp_path / "watched.py").write_text(code)
         patch.setattr(parent, "_SCRIPT", tmp_path / "watched.py")
         assert kt.load_model(saved["m.keras"], isolate=True).count_params() == model().count_params()
+
+
+@pytest.mark.parametrize("bounds", [{"seconds": 1e308}, {"seconds": 2**70}, {"memory": 2**64}, {"memory": 2**2000}])
+def test_bounds_larger_than_the_system_can_count(saved: dict[str, Path], bounds: dict[str, Any]) -> None:
+    kt.load_model(saved["m.h5"], isolate=True, limits=kt.Limits(**bounds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,62 @@ def test_what_calls_of_a_file_state_beside_tensors() -> None:
     data = torch.randn(2, 4, 3)
     for ours, theirs in zip(again.eval()(data), model.eval()(data), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def called_on_constants(layer: Any, value: Any) -> str:
+    """A config in which a layer is called with a constant alone."""
+    x = Input((4, 3), name="x")
+    config = json.loads(Model(x, layers.Add(name="sum")([x, layer(x)])).to_json())
+    item = next(item for item in config["config"]["layers"] if item["name"] == layer.name)
+    item["inbound_nodes"][0]["args"] = [{"class_name": "__tensor__", "config": {"value": value, "dtype": "float32"}}]
+    return json.dumps(config)
+
+
+@pytest.mark.parametrize("kind", ["layer", "model", "large", "word"])
+def test_a_call_of_a_file_with_constants_alone_is_never_computed(kind: str, tmp_path: Path) -> None:
+    value = STATE[None, :, :3].tolist()
+    inner = Input((4, 3))
+    text = called_on_constants(
+        {
+            "layer": layers.Dense(3, name="d"),
+            "model": Model(inner, layers.Dense(3)(inner), name="d"),
+            "large": layers.ZeroPadding1D(0, name="d"),
+            "word": layers.IntegerLookup(vocabulary=[1, 2], name="d"),
+        }[kind],
+        value,
+    )
+    said = "layer 'd' is called with constants alone: expected a tensor of the model"
+    if kind == "large":  # it would take gigabytes
+        text = text.replace('"padding": [0, 0]', f'"padding": [0, {10**9}]')
+        assert str(10**9) in text
+    if kind == "word":
+        text, said = text.replace(json.dumps(value), '"a"'), "layer 'd' is called with"
+        text = text.replace('{"class_name": "__tensor__", "config": {"value": "a", "dtype": "float32"}}', '"a"')
+    with pytest.raises(UnsupportedFileError, match=said):
+        kt.model_from_json(text)
+    path = tmp_path / "m.json"
+    path.write_text(text)
+    assert kind == "word" or kt.scan(path).status == 4
+
+
+def test_a_file_whose_model_is_called_with_constants_alone(tmp_path: Path) -> None:
+    inner, x = Input((4, 3)), Input((4, 3), name="x")
+    layer = Model(inner, layers.Dense(3)(inner), name="d")
+    path, text = tmp_path / "m.keras", called_on_constants(layer, STATE[None, :, :3].tolist())
+    kt.save_model(Model(x, layers.Add(name="sum")([x, layer(x)])), path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**members, "config.json": text}.items():
+            archive.writestr(name, data)
+    with pytest.raises(UnsupportedFileError, match="layer 'd' is called with constants alone"):
+        kt.load_model(path)
+    assert kt.scan(path).status == 4
+
+
+def test_rows_of_several_lengths_are_no_constant() -> None:
+    x = Input((4, 3), name="x")
+    text = Model(x, kt.ops.not_equal(x, 0.5)).to_json()
+    assert text.count("0.5") == 1
+    with pytest.raises(UnsupportedFileError, match="expected numbers in rows of one length"):
+        kt.model_from_json(text.replace("0.5", "[[1, 2], [3]]"))

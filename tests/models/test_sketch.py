@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+import kerastorch as kt
 from kerastorch.compat import read_config
-from kerastorch.errors import ArgumentError
+from kerastorch.errors import ArgumentError, MissingLayersError
 from kerastorch.models._order import in_order
 from kerastorch.models.sketch import Place, _join, sketch
 from kerastorch.spec import Call, TensorRef
@@ -267,3 +269,14 @@ def test_calls_that_wait_for_each_other_or_for_nothing() -> None:
     circle = {"a": (call(TensorRef("b")),), "b": (call(TensorRef("a"), x),), "c": (call(x),)}
     with pytest.raises(ArgumentError, match=r"cycle through layer\(s\) 'a', 'b'\."):
         list(in_order(circle, {("x", 0)}))
+
+
+@pytest.mark.parametrize("calls", [[], [{"args": [0], "kwargs": {}}]], ids=["none", "of a number"])
+def test_a_model_that_is_called_on_no_tensor_hides_nothing_that_is_missing(calls: list[Any]) -> None:
+    x, y = kt.Input((3,), name="x"), kt.Input((3,), name="y")
+    inner = kt.Model(y, kt.layers.Dense(3, name="deep")(y), name="inner")
+    config = json.loads(kt.Model(x, inner(x)).to_json())
+    config["config"]["layers"][0].update(class_name="Mine", registered_name="me>Mine", module=None)
+    config["config"]["layers"][1]["inbound_nodes"] = calls
+    with pytest.raises(MissingLayersError, match="Mine"):
+        kt.model_from_json(json.dumps(config))

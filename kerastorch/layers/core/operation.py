@@ -119,7 +119,12 @@ class Operation(Layer):
             )
             if not numbers:
                 return value
-            array = np.asarray(value)
+            try:
+                array = np.asarray(value)
+            except ValueError as error:  # rows of several lengths
+                raise ArgumentError(
+                    f"{self.function}: expected numbers in rows of one length, got {quote(value)}."
+                ) from (error)
             kind = {"i": np.int32, "f": np.dtype(dtype_name(self._dtype)) if self._dtype.itemsize > 2 else np.float32}
             return array.astype(kind.get(array.dtype.kind, array.dtype))
 

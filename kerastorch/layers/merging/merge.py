@@ -13,6 +13,7 @@ from ...base.input_checks import mask_tensor
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
+from ...structure import is_shape
 from ...weights import Shape
 
 
@@ -46,6 +47,8 @@ class Merge(Layer):
                 f"{repr_of(self)} takes a list of {count}, got one of shape {tuple(input_shape)}; "
                 f"call it as layer([a, b])."
             )
+        if isinstance(input_shape, dict) or not all(map(is_shape, input_shape)):
+            raise ShapeError(f"{repr_of(self)} takes a list of {count}, got more in one of them: {quote(input_shape)}.")
         if type(self).INPUTS is not None and len(input_shape) != type(self).INPUTS:
             raise ShapeError(f"{repr_of(self)} takes a list of {count}, got {len(input_shape)}: {list(input_shape)}.")
         self._merged_shape([tuple(shape) for shape in input_shape])

@@ -100,7 +100,7 @@ class TextVectorization(Layer):
         self.ngrams = (
             ngrams if ngrams is None else check.integers("ngrams", (ngrams,) if isinstance(ngrams, int) else ngrams, 1)
         )
-        self._widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else self.ngrams
+        self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
         self._given_ngrams = ngrams
         self.standardize, self.split, self.encoding = standardize, split, encoding
         self.output_sequence_length = (
@@ -199,7 +199,9 @@ class TextVectorization(Layer):
     def _joined(self, words: list[bytes]) -> list[bytes]:
         if self._widths is None:
             return words
-        return [b" ".join(words[at : at + width]) for width in self._widths for at in range(len(words) - width + 1)]
+        # No row has longer pieces than itself, whatever number a config states.
+        widths = self._widths[: len(words)] if isinstance(self._widths, range) else self._widths
+        return [b" ".join(words[at : at + width]) for width in widths for at in range(len(words) - width + 1)]
 
     # ------------------------------------------------------------------ words to numbers
 

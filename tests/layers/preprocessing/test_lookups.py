@@ -132,3 +132,10 @@ def test_no_config_makes_a_file_be_read(tmp_path: Path, layer: Any, key: str) ->
         kt.load_model(tmp_path / "n.keras")
     with pytest.raises(UnsafeFileError, match=message):
         type(layer).from_config({**layer.get_config(), key: str(secret)})
+
+
+def test_huge_ngrams_take_no_memory() -> None:
+    short = layers.TextVectorization(ngrams=3, vocabulary=["a", "b", "a b", "b a", "a b a"])
+    huge = layers.TextVectorization.from_config({**short.get_config(), "ngrams": 2**40})
+    assert huge.get_config()["ngrams"] == 2**40
+    np.testing.assert_array_equal(huge(["a b a"]), short(["a b a"]))
