@@ -20,7 +20,8 @@ class Sink:
     """
 
     def __init__(self, path: str) -> None:
-        self._file = io.FileIO(path, "w+b")
+        # Of a new file: weights that nobody else may read are not to be read while they are written.
+        self._file = io.FileIO(path, "w+b", opener=lambda name, flags: os.open(name, flags, 0o600))
         self._at = self._end = 0
         self._error: OSError | None = None
 

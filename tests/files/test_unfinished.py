@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import kerastorch as kt
 from kerastorch.errors import SaveError
 from kerastorch.files import unfinished as module
+from kerastorch.files._sink import Sink
 from kerastorch.files.replacing import replacing
 from kerastorch.files.unfinished import unfinished
 
@@ -176,3 +178,22 @@ def test_a_reader_may_lock_the_file_at_once(tmp_path: Path) -> None:
         made.move_to(str(tmp_path / "m"))
         with open(tmp_path / "m") as file:
             module.fcntl.flock(file, module.fcntl.LOCK_EX | module.fcntl.LOCK_NB)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions as POSIX has them")
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
+def test_nobody_else_reads_what_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """A save that is killed leaves files that only their owner can read, whatever the model's file will be."""
+    modes: dict[str, int] = {}
+    write = Sink.write
+
+    def watched(self: Sink, data: bytes) -> int:
+        modes.update((name, (tmp_path / name).stat().st_mode & 0o777) for name in os.listdir(tmp_path))
+        return write(self, data)
+
+    monkeypatch.setattr(Sink, "write", watched)
+    model = kt.Sequential([kt.Input((2,)), kt.layers.Dense(3)])
+    path = tmp_path / f"m{ending}"
+    (model.save_weights if ending == ".weights.h5" else model.save)(path)
+    assert modes
+    assert {name: mode for name, mode in modes.items() if mode != 0o600} == {}
