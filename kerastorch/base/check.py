@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .._serial import read_value
 from ..errors import ArgumentError, did_you_mean, quote
@@ -96,6 +99,20 @@ def integers(name: str, value: Any, least: int | None = None, most: int = _MOST)
     if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
         raise ArgumentError(f"{name}: expected a sequence of integers, got {quote(value)}.")
     return tuple(size(f"{name}[{i}]", item, least, most) for i, item in enumerate(value))
+
+
+def arrays(name: str, value: Any) -> list[Tensor]:
+    """Arrays of numbers, as tensors."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise ArgumentError(f"{name}: expected a list of arrays, got {quote(value)}.")
+    return [item if isinstance(item, Tensor) else _array(name, item) for item in value]
+
+
+def _array(name: str, value: Any) -> Tensor:
+    try:
+        return torch.from_numpy(np.array(value))
+    except (TypeError, ValueError) as error:  # text, objects, rows of several lengths
+        raise ArgumentError(f"{name}: expected arrays of numbers, got {quote(value)}.") from error
 
 
 def shape(name: str, value: Any, least: int = 0) -> tuple[int | None, ...]:

@@ -137,7 +137,7 @@ class Layer(KerasNames):
         stated = (batch_size, input_shape, input_dim, input_length)
         self._declared_shape = check.declared_shape(batch_input_shape, *stated, type(self).TAKES_STEPS)
         if weights is not None:
-            self._initial_weights = list(weights)
+            self._initial_weights = check.arrays(f"{type(self).__name__}: weights", weights)
         if self._makes_weights():
             reads_itself = type(self).load_own_variables is not Layer.load_own_variables
             self.register_parameter("unbuilt", unbuilt_parameter(repr_of(self), self._dtype, reads_itself))

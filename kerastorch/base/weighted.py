@@ -190,7 +190,7 @@ class Weighted(Tracking):
             ShapeError: The number of arrays or a shape differs; nothing is changed then.
         """
         variables = self._built_variables()
-        arrays = [array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)) for array in weights]
+        arrays = check.arrays(f"{repr_of(self)}.set_weights", weights)
         wanted = [(variable.name, variable.shape) for variable in variables]
         check_shapes(f"{repr_of(self)}.set_weights", wanted, [tuple(array.shape) for array in arrays])
         for variable, array in zip(variables, arrays, strict=True):

@@ -1,4 +1,4 @@
-"""Lists in lists, and dicts, where a layer takes one tensor or a flat list of them: refused by name."""
+"""Lists in lists, dicts and text, where a layer takes one tensor, a flat list of them, or arrays: refused by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kerastorch import Input, layers
-from kerastorch.errors import KerasTorchError
+from kerastorch.errors import ArgumentError, KerasTorchError
 
 ONE = (
     layers.Flatten,
@@ -47,3 +47,13 @@ def test_what_is_said() -> None:
         layers.BatchNormalization()({"a": y})
     with pytest.raises(KerasTorchError, match=r"Add.* takes a list of inputs, got more in one of them: "):
         layers.Add()([[y], y])
+
+
+@pytest.mark.parametrize("weights", [False, 1, "ab", b"a", {"a": 1}, ["a"], [[[1, 2], [3]]], [None], [{}]])
+def test_weights_that_are_no_arrays_are_refused(weights: Any) -> None:
+    with pytest.raises(ArgumentError, match="Dense: weights: expected"):
+        layers.Dense(2, weights=weights)
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    with pytest.raises(ArgumentError, match="set_weights: expected"):
+        layer.set_weights(weights)

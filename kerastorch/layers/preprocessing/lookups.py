@@ -15,7 +15,7 @@ from ...errors import ArgumentError, NotBuiltError, quote
 from ...registered import register_own
 from .hashes import bucket
 from .index_lookup import IndexLookup
-from .texts import Texts, as_bytes, is_text, mapped
+from .texts import Texts, as_bytes, is_text, mapped, text_encoding
 
 
 @register_own
@@ -67,7 +67,7 @@ class StringLookup(IndexLookup):
         salt: Any = None,
         **base: Any,
     ) -> None:
-        self.encoding = encoding
+        self.encoding = text_encoding(encoding)
         lookup = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
         super().__init__(*lookup, pad_to_max_tokens, sparse, oov_method, salt, **base)
 

@@ -19,7 +19,7 @@ from ...registered import register_own
 from ...weights import Shape
 from .index_lookup import MODES, without_paths
 from .lookups import StringLookup
-from .texts import as_bytes, mapped
+from .texts import as_bytes, mapped, text_encoding
 
 _MARKS = string.punctuation.encode()
 _STANDARDS = ("lower", "strip_punctuation", "lower_and_strip_punctuation")
@@ -102,7 +102,7 @@ class TextVectorization(Layer):
         )
         self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
         self._given_ngrams = ngrams
-        self.standardize, self.split, self.encoding = standardize, split, encoding
+        self.standardize, self.split, self.encoding = standardize, split, text_encoding(encoding)
         self.output_sequence_length = (
             None if output_sequence_length is None else check.size("output_sequence_length", output_sequence_length, 0)
         )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import encodings
 from collections.abc import Callable
+from encodings.aliases import aliases
 from typing import Any
 
 import numpy as np
 
 from ...arrays import is_text_array
 from ...errors import ArgumentError, quote
+
+# Encodings of text that have one name only; and what Python calls an encoding that is none of text, or not everywhere.
+_ONE_NAME = frozenset({"utf_8_sig", "koi8_t", "koi8_u", "cp720", "cp737", "cp856", "cp874", "cp875"})
+_NO_TEXT = frozenset({"mbcs", "rot_13"})
 
 
 class Texts(np.ndarray):
@@ -52,3 +58,18 @@ def mapped(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
     made: np.ndarray = np.empty(array.size, dtype=object)
     made[:] = [function(item) for item in array.reshape(-1)]
     return made.reshape(array.shape)
+
+
+def text_encoding(name: Any) -> str:
+    """The name of an encoding of text, as it is given.
+
+    Only those that Python itself lists: what it does not know it looks for among modules, and imports.
+
+    Raises:
+        ArgumentError: It is none.
+    """
+    known = encodings.normalize_encoding(name.lower()) if isinstance(name, str) and name.isascii() else ""
+    known = aliases.get(known, known)
+    if known not in {*aliases.values(), *_ONE_NAME} or known.endswith("_codec") or known in _NO_TEXT:
+        raise ArgumentError(f"encoding: expected the name of an encoding of text, such as 'utf-8', got {quote(name)}.")
+    return name

@@ -139,3 +139,28 @@ def test_huge_ngrams_take_no_memory() -> None:
     huge = layers.TextVectorization.from_config({**short.get_config(), "ngrams": 2**40})
     assert huge.get_config()["ngrams"] == 2**40
     np.testing.assert_array_equal(huge(["a b a"]), short(["a b a"]))
+
+
+@pytest.mark.parametrize("make", [layers.StringLookup, layers.TextVectorization])
+def test_an_encoding_is_one_that_python_lists(make: Any) -> None:
+    for name in ("utf-8", "UTF8", "latin-1", "cp1252", "utf-8-sig", "koi8-u"):
+        assert make(vocabulary=["a"], encoding=name).get_config()["encoding"] == name
+    # What is not listed is looked for among modules, "zlib" unpacks, and a config may hold anything.
+    for wrong in (
+        "os",
+        "../x",
+        "zlib",
+        "rot13",
+        "idna",
+        "",
+        "a\0b",
+        "\ud800",
+        "é",
+        1,
+        None,
+        ["utf-8"],
+        {"a": 1},
+        layers.ReLU(),
+    ):
+        with pytest.raises(ArgumentError, match="encoding: expected the name of an encoding of text"):
+            make(vocabulary=["a"], encoding=wrong)
