@@ -18,7 +18,7 @@ from .errors import UnsupportedError, closest
 _NOT_NAMES = ("annotations", "TYPE_CHECKING")  # what imports leave in a module
 _FILLED: dict[str, dict[str, Callable[[], Any]]] = {}
 _OLD: dict[str, dict[str, ModuleType]] = {}
-_WHEN_THERE: dict[str, Callable[[], None]] = {}
+_WHEN_THERE: dict[str, list[Callable[[], None]]] = {}
 
 
 def fill(namespace: str, **names: Callable[[], Any]) -> None:
@@ -33,7 +33,7 @@ def fill(namespace: str, **names: Callable[[], Any]) -> None:
 
 def when_there(namespace: str, function: Callable[[], None]) -> None:
     """Have a function called, without arguments, when the module of a namespace has been read."""
-    _WHEN_THERE[namespace] = function
+    _WHEN_THERE.setdefault(namespace, []).append(function)
 
 
 def keep(namespace: str, name: str, module: ModuleType) -> None:
@@ -112,8 +112,8 @@ class Namespace:
         self.absent = dict(absent or {})
         self._hidden = frozenset(hidden)
         self._homes = frozenset(f"kerastorch.{home}" for home in homes)
-        if self._place in _WHEN_THERE:
-            _WHEN_THERE[self._place]()
+        for function in _WHEN_THERE.get(self._place, ()):
+            function()
 
     def get(self, name: str) -> Any:
         """An attribute that the module itself does not hold.

@@ -7,6 +7,7 @@ Every import is written out, so that what imports what can be seen.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,9 @@ _NAMES = {
 
 def part(name: str) -> Any:
     """A module of kerastorch by its name; it is imported now if it was not before."""
+    there = sys.modules.get(f"kerastorch.{name}")
+    if there is not None:  # maybe one that is being read just now, which the package does not have yet
+        return there
     found: Any
     match name:
         case "activations":
@@ -126,8 +130,14 @@ def _of_training(name: str) -> Callable[..., Any]:
     return call
 
 
+def _models() -> None:
+    """A model is a layer as well: whoever knows the layers by their names knows these."""
+    part("models")
+
+
 def connect() -> None:
     """Hand everything in; nothing is imported yet."""
+    namespaces.when_there("layers", _models)
     for method, place in _METHODS.items():
         outside.provide(method, _calling(*place))
     for method in outside.TRAINING:

@@ -57,6 +57,7 @@ def test_what_looks_at_files_needs_no_torch(module: str) -> None:
         "from kerastorch.models.sequential import Sequential; from kerastorch.layers.core import Dense",  # and of today
         "from kerastorch.engine.topology import Layer; import kerastorch.utils.np_utils",
         "from kerastorch.models import load_model; from kerastorch.layers import Input",
+        "import kerastorch.layers as l; assert l.deserialize({'class_name': 'Sequential', 'config': {'layers': []}})",
         "from kerastorch import Input, layers, load_model; layers.Dense(2)(Input((3,)))",
         "import kerastorch as k; k.Sequential([k.Input((2,)), k.layers.Dense(1)]).to_json()",
     ],
