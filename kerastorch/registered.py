@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 _own: dict[str, Any] = {}  # kerastorch's, which are in no table of layers; `get_custom_objects` does not show them
+# Their names in files, for what knows no layers.
+OF_KERASTORCH = ("kerastorch>IntegerLookup", "kerastorch>StringLookup", "kerastorch>TextVectorization")
 _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default=MappingProxyType({}))
 
 # How many scopes are open, in all threads. A compiler traces calls in which an activation is looked up by its name; it

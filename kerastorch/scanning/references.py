@@ -17,6 +17,7 @@ from typing import Any
 from .. import compat
 from ..compat.operations import read_node_def
 from ..errors import KerasTorchError, quote
+from ..registered import OF_KERASTORCH
 from .report import LOADS, UNSAFE, Finding
 
 # Classes of Keras whose loading, or whose first call, runs what the file holds or names.
@@ -212,7 +213,7 @@ def _judge_class(
     else:
         danger = list(_judge_name(name, module, where, owner))
         yield from danger
-        if not danger and not compat.is_own(value):
+        if not danger and not compat.is_own(value) and value.get("registered_name") not in OF_KERASTORCH:
             yield _own(value.get("registered_name") or name, where, owner)
     registered = value.get("registered_name")
     if isinstance(registered, str) and registered != name and _DOTTED.fullmatch(registered):

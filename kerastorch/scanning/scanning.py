@@ -22,6 +22,7 @@ from ..errors import (
 from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
+from ..registered import OF_KERASTORCH
 from ..spec import Offered
 from .folders import Walk, may_be_model
 from .other_files import in_folder, in_json, in_yaml, reason, refused
@@ -31,6 +32,7 @@ from .report import LOADS, OWN_CODE, REFUSED, UNSAFE, Finding, ScannedFile, Scan
 Path = str | bytes | os.PathLike[str]
 # Parts of a config that a model computes the same without: a loss of one's own keeps no model from loading.
 _BESIDE = ("compile_config", "build_config", "training_config")
+_OF_KERASTORCH = Offered(dict.fromkeys(OF_KERASTORCH))  # as the loader has them
 
 
 def scan(*paths: Path | BinaryIO, strict: bool = False, fit: bool = True, limits: Limits | None = None) -> ScanReport:
@@ -247,7 +249,7 @@ def _judge_config(
     status = LOADS
     try:
         _check_size(config, how, archive)
-        compat.read_config(config, *stated, most_layers=how.limits.layers)
+        compat.read_config(config, *stated, _OF_KERASTORCH, most_layers=how.limits.layers)
     except MissingLayersError as error:
         status = OWN_CODE
         for item in error.missing:
@@ -289,7 +291,7 @@ def _why_missing(note: str, class_name: str) -> str:
 
 def _check_size(config: Mapping[str, Any], how: _How, archive: Archive | None) -> None:
     """`making.check_size`, which needs torch where the weights may be far too few."""
-    look = compat.first_look(config, Offered(), lambda *layer: True)
+    look = compat.first_look(config, _OF_KERASTORCH, lambda *layer: True)
     look.refuse_large(how.limits.layers, how.limits.depth)
     if how.fit and archive is not None and look.weighted > compat.MADE_ANYWAY:
         from .. import making

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from _cases import CASES, Case
 from _hostile import MARK, dense, members
 from _needs import SHARED_FILES, needs
 
 import kerastorch as kt
+from kerastorch import registered
 from kerastorch.errors import ArgumentError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
 from kerastorch.files import LegacyWeights, TreeWeights, open_archive
 
@@ -239,3 +241,18 @@ def test_only_whether_arrays_fit_needs_torch(tmp_path: Path) -> None:
     assert whole.isdisjoint({"h5py", "keras", "tf_keras", "tensorflow", "sympy", "rich", "torchinfo"})
     statuses = {Path(file.path).name: file.status for file in kt.scan(tmp_path, fit=False).files}
     assert (statuses["unfit.keras"], statuses["good.keras"], kt.scan(tmp_path / "unfit.keras").status) == (0, 0, 4)
+
+
+@pytest.mark.parametrize("name", registered.OF_KERASTORCH)
+def test_layers_of_kerastorch_that_keras_files_do_not_have_load(name: str, tmp_path: Path) -> None:
+    """They are registered under names of kerastorch, and need no code of anybody's."""
+    cls = getattr(kt.layers, name.partition(">")[2])
+    words = [3, 7] if cls is kt.layers.IntegerLookup else ["a", "b"]
+    model = kt.Sequential([cls(vocabulary=words), kt.layers.Embedding(5, 3)])
+    model(np.array([words] if cls is not kt.layers.TextVectorization else words))
+    model.save(tmp_path / "m.keras")
+    assert kt.scan(tmp_path / "m.keras").status == decided(tmp_path / "m.keras") == 0
+
+
+def test_every_registered_layer_of_kerastorch_has_its_name_without_torch() -> None:
+    assert set(registered._own) == set(registered.OF_KERASTORCH)
