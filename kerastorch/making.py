@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, TypeVar
 
-from . import compat, deadline, matching
+from . import compat, deadline, matching, torch_private
 from .base.variables import weights_on
 from .errors import (
     ArgumentError,
@@ -121,7 +121,15 @@ def check_size(config: Mapping[str, Any], given: Provided, limits: Limits, archi
 def build(spec: ModelSpec | LayerSpec, given: Provided, device: str | None) -> Model:
     """Make the model; on a device, its own layers alone: what somebody's code makes beside them has values."""
     if device is None:
-        return build_model(spec, given)
+        try:
+            return build_model(spec, given)
+        except (MemoryError, RuntimeError) as error:
+            if not torch_private.is_out_of_memory(error):
+                raise
+            raise UnsupportedFileError(
+                "The model needs more memory than there is here. Load it where there is more; "
+                "limits=kt.Limits(parameters=...) refuses a model of that size before it is made."
+            ) from error
     with weights_on(device):
         return build_model(spec, given)
 

@@ -118,6 +118,11 @@ def outside_modes() -> AbstractContextManager[Any]:
     return nullcontext() if _without_modes is None or not is_watched() else _without_modes()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory; torch has a class for a device's alone, and words for the CPU."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
 def version_of(tensor: Tensor) -> Any:
     """What changes whenever a tensor is written to. A torch that does not count: something new each time."""
     return getattr(tensor, "_version", None) or (0 if hasattr(Tensor, "_version") else object())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -298,3 +300,19 @@ def test_numbers_of_initializers_beyond_integers() -> None:
 
 def test_data_without_features() -> None:
     assert layers.LSTM(3, return_sequences=True)(torch.ones(2, 5, 0)).shape == (2, 5, 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS holds on Linux alone")
+def test_more_memory_than_there_is() -> None:
+    code = """
+import resource, json, kerastorch as kt
+text = kt.Sequential([kt.Input((2,)), kt.layers.Dense(7)]).to_json().replace('"units": 7', '"units": 300000000')
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+try:
+    kt.model_from_json(text)
+except kt.errors.UnsupportedFileError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stderr == ""
+    assert run.stdout.startswith("model_from_json: The model needs more memory than there is here. Load it where")
