@@ -311,12 +311,12 @@ def record(case: Case, model: Any, rng: np.random.Generator, info: dict[str, str
     return arrays
 
 
-def pack(folder: Path, to: Path) -> None:
+def pack(folder: Path, to: Path, method: int = zipfile.ZIP_DEFLATED) -> None:
     """Zip the files of `folder`; the same files always give the same bytes."""
     with zipfile.ZipFile(to, "w") as archive:
         for path in sorted(folder.iterdir()):
             member = zipfile.ZipInfo(path.name)  # without a time stamp
-            archive.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+            archive.writestr(member, path.read_bytes(), method, compresslevel=9)
 
 
 def main(writer: str) -> None:

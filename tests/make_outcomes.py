@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from _outcomes import FOLDER, kept, outcome, printed, readings, stored, written
@@ -79,7 +80,7 @@ def main() -> None:
             print(f"{name}: {len(found)} outcomes, other than before: {len(others)}", *others[:20], sep="\n  ")
             with tempfile.TemporaryDirectory() as packed:
                 (Path(packed) / "outcomes.json").write_text(json.dumps(found, separators=(",", ":")))
-                pack(Path(packed), FOLDER / f"{name}.zip")
+                pack(Path(packed), FOLDER / f"{name}.zip", zipfile.ZIP_LZMA)  # text that says much again
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import shlex
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, quote
 from ._keras import add_keras, keras_options, show_progress
 from ._loading import add_arch
 from ._printing import make_console, shown
@@ -54,5 +54,5 @@ def run(options: argparse.Namespace) -> int:
         console.print("Some layers had no room; --max-mb makes more.")
     command = ["kerastorch", "verify", options.file, *(["--arch", options.arch] if options.arch else [])]
     command = shlex.join([*command, "--recording", os.fspath(recording.path)])
-    console.print(f"Compare: {shown(command)}", soft_wrap=True)
+    console.print(f"Compare: {command if command.isprintable() else quote(command)}", soft_wrap=True)
     return 0

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _needs import SHARED_FILES, needs
 from make_goldens import GOLDENS
 
 import kerastorch as kt
@@ -116,7 +117,7 @@ def test_goldens(packed: str, tmp_path: Path) -> None:
             both(archive.extract(name, tmp_path))
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the shared files are not beside this checkout")
+@needs(CORPUS.exists(), SHARED_FILES)
 def test_real_files() -> None:
     smallest = sorted((path.stat().st_size, path) for path in CORPUS.iterdir() if path.suffix in (".h5", ".keras"))
     for _, path in smallest[:: len(smallest) // 4][:3]:

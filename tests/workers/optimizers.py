@@ -54,6 +54,7 @@ def rates(k: ModuleType, cases: list[tuple[str, dict[str, Any]]], steps: list[in
 
 def trained_model(k: ModuleType, name: str, config: dict[str, Any]) -> Any:
     """A small recurrent model after two steps with an optimizer, from given weights."""
+    k.backend.clear_session()  # Keras numbers variables without a name of their own through the whole process
     layers = [k.Input((4, 3)), k.layers.GRU(2, name="gru"), k.layers.Dense(1, name="dense")]
     model, rng = k.Sequential(layers, name="net"), np.random.default_rng(5)
     model.set_weights([0.5 * rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
