@@ -58,6 +58,8 @@ class Chunks:
             dimensions, address = cursor.u(1), cursor.u(8)
         else:
             flags, dimensions, width = cursor.u(1), cursor.u(1), cursor.u(1)
+            if flags & ~(_PLAIN_EDGES | _PACKED):
+                raise cursor.corrupt(f"its chunks have flags ({flags:#x}) that there are not")
             if not 1 <= width <= 8:
                 raise cursor.corrupt(f"the shape of its chunks has numbers of {width} bytes")
         fits = dimensions == rank + 1
