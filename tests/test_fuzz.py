@@ -117,7 +117,7 @@ ONCE_OTHER = (
 )
 
 
-# Objects that are neither groups nor arrays, flags of links and chunks, names and settings of filters; a name with an @.
+# Objects of no kind, flags of links and chunks, names and settings of filters; a name with an @.
 ONCE_READ = (
     *(("de3e10e8", number) for number in (10683, 10946)),
     *(("858e3b23", number) for number in (21125, 21355, 21795)),

@@ -52,25 +52,30 @@ def packed(name: bytes, content: bytes, method: int = 0) -> Part:
     return Part(name, data, method, zlib.crc32(content), len(content), len(data))
 
 
+def _fit(*numbers: int) -> tuple[int, ...]:
+    """Numbers as fields of four bytes; a fault upon another can be more."""
+    return tuple(number & 0xFFFFFFFF for number in numbers)
+
+
 def archive_of(parts: list[tuple[Part, Part]], rng: random.Random | None = None) -> bytes:
     """An archive; of each member the own head and the one in the directory."""
     made, entries = bytearray(), []
     for own, listed in parts:
         begin = len(made)
         made += _LOCAL.pack(
-            *(b"PK\3\4", 20, own.flags, own.method, 0, 33, own.crc, own.stored, own.size),
+            *(b"PK\3\4", 20, own.flags, own.method, 0, 33, *_fit(own.crc, own.stored, own.size)),
             *(len(own.name), len(own.extra)),
         )
         made += own.name + own.extra + own.packed
         if own.flags & 8:
-            made += struct.pack("<4s3I", b"PK\7\10", own.crc, own.stored, own.size)
+            made += struct.pack("<4s3I", b"PK\7\10", *_fit(own.crc, own.stored, own.size))
         entries.append((listed, begin if listed.begin is None else listed.begin))
     start = len(made)
     if rng is not None and rng.random() < 0.1:
         rng.shuffle(entries)
     for item, begin in entries:
         made += _CENTRAL.pack(
-            *(b"PK\1\2", 0x314, 20, item.flags, item.method, 0, 33, item.crc, item.stored, item.size),
+            *(b"PK\1\2", 0x314, 20, item.flags, item.method, 0, 33, *_fit(item.crc, item.stored, item.size)),
             *(len(item.name), len(item.extra), len(item.comment), 0, 0, item.mode << 16, begin),
         )
         made += item.name + item.extra + item.comment
