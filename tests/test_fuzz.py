@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import random
-import secrets
 import signal
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from collections.abc import Callable
 
 import h5py
 import pytest
+from _seed import RANDOM_SEED
 from fuzz import atheris_harness, differential, judging, mutants, mutating, running
 from fuzz.bytes_of import wrong_structure
 from fuzz.fields import checksums, fields, lookup3, repaired
@@ -31,7 +31,7 @@ def test_mutants_of_a_fixed_seed(kind: str) -> None:
 
 
 def test_mutants_of_a_fresh_seed() -> None:
-    seed = secrets.token_hex(4)
+    seed = f"{RANDOM_SEED:08x}"
     found = {number: judging.fault_of(mutants.mutant(seed, number)) for number in range(120)}
     assert {number: text for number, text in found.items() if text is not None} == {}, f"seed {seed}"
 
@@ -124,6 +124,7 @@ ONCE_READ = (
     ("deb9ee04", 31242),
     ("9f889234", 1364),
     ("a45a4b37", 2286),
+    ("7fd124af", 51),
 )
 
 
@@ -135,7 +136,7 @@ def test_h5py_gives_what_we_give() -> None:
 
 
 def test_h5py_gives_what_we_give_of_a_fresh_seed() -> None:
-    seed = secrets.token_hex(4)
+    seed = f"{RANDOM_SEED:08x}"  # of its own in every run where KERASTORCH_SEED=random
     found = {number: differential.difference(seed, number) for number in range(60)}
     assert {number: text for number, text in found.items() if text is not None} == {}, f"seed {seed}"
 

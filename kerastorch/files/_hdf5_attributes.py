@@ -47,6 +47,7 @@ def read_dense_attributes(cursor: Cursor) -> list[Cursor]:
         raise cursor.corrupt(f"the description of its attributes has version {version} and flags {flags:#x}")
     cursor.skip(2 if flags & 1 else 0)
     heap_at, index = cursor.fields(_TWO_LENGTHS)
+    cursor.skip(8 if flags & 2 else 0)  # the index by the order of creation, which is not read
     if heap_at == UNDEFINED:
         return []
     heap = FractalHeap(cursor.source, heap_at, cursor.where)

@@ -29,6 +29,7 @@ def read_dense_links(cursor: Cursor) -> list[tuple[bytes, int]]:
         raise cursor.corrupt(f"the description of its links has version {version} and flags {flags:#x}")
     cursor.skip(8 if flags & 1 else 0)
     heap_at, index = cursor.fields(_TWO_LENGTHS)
+    cursor.skip(8 if flags & 2 else 0)  # the index by the order of creation, which is not read
     if heap_at == UNDEFINED:
         return []
     heap = FractalHeap(cursor.source, heap_at, cursor.where)
