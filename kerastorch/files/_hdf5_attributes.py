@@ -11,9 +11,8 @@ import numpy as np
 
 from kerastorch.errors import quote
 
-from ._hdf5_btree2 import read_records
 from ._hdf5_headers import committed_type
-from ._hdf5_heap import FractalHeap
+from ._hdf5_heap import read_many
 from ._hdf5_types import DataType, as_array, read_dataspace, read_datatype
 from ._lookup3 import lookup3
 from ._source import UNDEFINED, Cursor, Source, decode_name
@@ -42,17 +41,8 @@ def read_dense_attributes(cursor: Cursor) -> list[Cursor]:
     Args:
         cursor: The attribute info message; an object with few attributes has it too, and no heap.
     """
-    version, flags = cursor.u(1), cursor.u(1)
-    if version or flags & ~3:
-        raise cursor.corrupt(f"the description of its attributes has version {version} and flags {flags:#x}")
-    cursor.skip(2 if flags & 1 else 0)
-    heap_at, index = cursor.fields(_TWO_LENGTHS)
-    cursor.skip(8 if flags & 2 else 0)  # the index by the order of creation, which is not read
-    if heap_at == UNDEFINED:
-        return []
-    heap = FractalHeap(cursor.source, heap_at, cursor.where)
     found = []
-    for record in read_records(cursor.source, index, (8,), cursor.where):
+    for record, heap in read_many(cursor, "attributes", 2, 8):
         message = heap.find(record)
         flags, _, stated = record.fields(_INDEXED)
         if flags:

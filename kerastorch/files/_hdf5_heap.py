@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import Struct
 
 from ._hdf5_btree2 import read_records
@@ -12,6 +13,7 @@ _HEAD = Struct("<HHBI12QHQQHHQH")
 _HEAD_SIZE = 4 + 1 + _HEAD.size
 _HUGE_OBJECT = Struct("<QQQ")  # address, bytes, number
 _MANAGED, _HUGE, _TINY = 0, 1, 2
+_TWO_LENGTHS = Struct("<QQ")
 
 
 class FractalHeap:
@@ -120,3 +122,24 @@ class FractalHeap:
         if number not in self._huge:
             raise self._source.corrupt(self._where, f"a heap has no huge object {number}")
         return self._source.cursor(*self._huge[number], self._where)
+
+
+def read_many(cursor: Cursor, what: str, counted: int, kind: int) -> Iterator[tuple[Cursor, FractalHeap]]:
+    """The links or attributes of an object that has many: a record of each, in the order of the index, and their heap.
+
+    Args:
+        cursor: The message that describes them; an object with few has it too, and no heap.
+        what: What they are called in messages.
+        counted: Bytes of the number of the next one, where the order of creation is kept.
+        kind: Of their records, as HDF5 counts them.
+    """
+    version, flags = cursor.u(1), cursor.u(1)
+    if version or flags & ~3:
+        raise cursor.corrupt(f"the description of its {what} has version {version} and flags {flags:#x}")
+    cursor.skip(counted if flags & 1 else 0)
+    heap_at, index = cursor.fields(_TWO_LENGTHS)
+    cursor.skip(8 if flags & 2 else 0)  # the index by the order of creation, which is not read
+    if heap_at != UNDEFINED:
+        heap = FractalHeap(cursor.source, heap_at, cursor.where)
+        for record in read_records(cursor.source, index, (kind,), cursor.where):
+            yield record, heap

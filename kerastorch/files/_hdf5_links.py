@@ -7,8 +7,7 @@ from struct import Struct
 
 from kerastorch.errors import quote
 
-from ._hdf5_btree2 import read_records
-from ._hdf5_heap import FractalHeap
+from ._hdf5_heap import read_many
 from ._lookup3 import lookup3
 from ._source import UNDEFINED, Cursor
 
@@ -24,17 +23,8 @@ def read_dense_links(cursor: Cursor) -> list[tuple[bytes, int]]:
     Args:
         cursor: The link info message; a group with few links has it too, and no heap.
     """
-    version, flags = cursor.u(1), cursor.u(1)
-    if version or flags & ~3:
-        raise cursor.corrupt(f"the description of its links has version {version} and flags {flags:#x}")
-    cursor.skip(8 if flags & 1 else 0)
-    heap_at, index = cursor.fields(_TWO_LENGTHS)
-    cursor.skip(8 if flags & 2 else 0)  # the index by the order of creation, which is not read
-    if heap_at == UNDEFINED:
-        return []
-    heap = FractalHeap(cursor.source, heap_at, cursor.where)
     found = []
-    for record in read_records(cursor.source, index, (5,), cursor.where):
+    for record, heap in read_many(cursor, "links", 8, 5):
         stated, link = record.u(4), read_link(heap.find(record))
         if lookup3(link[0]) != stated:
             raise record.corrupt("the index of its links names another link than the heap")

@@ -74,6 +74,11 @@ class LegacyWeights:
     layers: tuple[LegacyLayer, ...]
     top_level: tuple[tuple[str, Array], ...]
 
+    @property
+    def arrays(self) -> list[Array]:
+        """Every array, in the order of the file."""
+        return [array for group in (*(layer.weights for layer in self.layers), self.top_level) for _, array in group]
+
 
 @dataclass(frozen=True)
 class TreeObject:
@@ -101,6 +106,11 @@ class TreeWeights:
     """
 
     objects: Mapping[str, TreeObject]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Every array, in the order of the file."""
+        return [array for item in self.objects.values() for array in item.arrays]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ._recognise import describe, describe_zip
 from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
-from ._values import Archive, Array, Format, LegacyWeights, Skipped
+from ._values import Archive, Array, Format, Skipped
 from ._weights import MakeArray, read_legacy, read_state
 from .opening import check_size, checked_sha256, open_file, read_stream, shortened
 from .strict_json import COMPILED, parse_json, parse_model
@@ -163,12 +163,7 @@ def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
     weights, most = archive.weights, limits.parameters
     if weights is None or most is None:
         return
-    if isinstance(weights, LegacyWeights):
-        arrays = [array for layer in weights.layers for _, array in layer.weights]
-        arrays += [array for _, array in weights.top_level]
-    else:
-        arrays = [array for item in weights.objects.values() for array in item.arrays]
-    found = sum(math.prod(array.shape) for array in arrays)
+    found = sum(math.prod(array.shape) for array in weights.arrays)
     if found > most:
         raise UnsafeFileError(
             f"{name}: its weights have {found:,} values, the limit is {most:,}. If the model is meant to be that "

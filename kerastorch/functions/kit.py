@@ -40,9 +40,7 @@ class Kit:
         """A tensor as it is; a number or an array as a tensor: int32 for integers, `floats` for floats."""
         if isinstance(value, Tensor):
             return value if dtype is None else value.to(dtype)
-        numbers = leaves(value)
-        if not all(isinstance(number, (bool, int, float)) for number in numbers):
-            raise ArgumentError(f"expected a tensor or numbers, got {quote(value)}.")
+        numbers = _numbers(value)
         if dtype is None and any(isinstance(number, float) for number in numbers):
             dtype = self.floats
         elif dtype is None:
@@ -60,7 +58,7 @@ class Kit:
         dtype = tensors[0].dtype if tensors else torch.bool
         for tensor in tensors[1:]:
             dtype = torch.promote_types(dtype, tensor.dtype)
-        for number in numbers:
+        for number in (leaf for value in numbers for leaf in _numbers(value)):
             if isinstance(number, bool):
                 continue
             if dtype == torch.bool:
@@ -81,6 +79,14 @@ class Kit:
     def floating(self, x: Tensor) -> Tensor:
         """x, or its integers as floats."""
         return x if x.is_floating_point() else x.to(self.floats)
+
+
+def _numbers(value: Any) -> list[Any]:
+    """The numbers in what stands in the place of a tensor."""
+    found = leaves(value)
+    if isinstance(value, dict) or not all(isinstance(number, (bool, int, float)) for number in found):
+        raise ArgumentError(f"expected a tensor or numbers, got {quote(value)}.")
+    return found
 
 
 def integer(value: Any, what: str) -> int:

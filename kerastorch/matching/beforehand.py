@@ -41,10 +41,7 @@ def refuse_few(look: FirstLook, weights: LegacyWeights | TreeWeights | None, whe
     """
     if weights is None or look.weighted <= MADE_ANYWAY:
         return
-    if isinstance(weights, LegacyWeights):
-        held = sum(len(layer.weights) for layer in weights.layers) + len(weights.top_level)
-    else:
-        held = sum(len(item.arrays) for item in weights.objects.values())
+    held = len(weights.arrays)
     if look.weighted > held + MADE_ANYWAY:
         shown = ", ".join(map(quote, look.names))
         raise MismatchError(

@@ -306,12 +306,8 @@ def _used(visits: Sequence[Visit]) -> Counter[str]:
 def _write(archive: Archive, forms: Forms, model: Model) -> SaveReport:
     write_archive(archive, archive.path)
     rules = (*forms.rules, *forms.not_finite.rules(model.name))
-    if isinstance(archive.weights, LegacyWeights):
-        arrays = [array for layer in archive.weights.layers for _, array in layer.weights]
-        arrays += [array for _, array in archive.weights.top_level]
-    else:
-        assert archive.weights is not None
-        arrays = [array for item in archive.weights.objects.values() for array in item.arrays]
+    assert archive.weights is not None
+    arrays = archive.weights.arrays
     values = sum(math.prod(array.shape) for array in arrays)
     report = SaveReport(archive.path, archive.format, forms.dialect.name, rules, len(arrays), values)
     _log.info("%s", report)

@@ -19,7 +19,7 @@ from ..errors import (
     UnsupportedFileError,
     quote,
 )
-from ..files import Archive, LegacyWeights, Limits, TreeWeights, open_archive
+from ..files import Archive, Limits, TreeWeights, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
 from ..registered import OF_KERASTORCH
@@ -218,14 +218,8 @@ def _judge_archive(archive: Archive, stream: Any, how: _How, judged: bool) -> It
 
 def _judge_arrays(archive: Archive) -> Iterator[Finding]:
     """A file of weights: whether every array can be read."""
-    weights = archive.weights
-    if isinstance(weights, LegacyWeights):
-        arrays = [array for layer in weights.layers for _, array in layer.weights]
-        arrays += [array for _, array in weights.top_level]
-    else:
-        arrays = [] if weights is None else [array for found in weights.objects.values() for array in found.arrays]
     try:
-        for array in arrays:
+        for array in [] if archive.weights is None else archive.weights.arrays:
             if not array.in_rows:  # packed: whether it can be unpacked shows when it is read
                 array.read()
         archive.check_unchanged()

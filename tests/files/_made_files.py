@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from kerastorch.files import Archive, Array, LegacyWeights, TreeWeights
+from kerastorch.files import Archive, Array
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
@@ -25,14 +25,8 @@ def shared_files() -> list[Path]:
 
 def all_arrays(archive: Archive) -> Iterator[Array]:
     """Every array of an archive."""
-    weights = archive.weights
-    if isinstance(weights, LegacyWeights):
-        for layer in weights.layers:
-            yield from (array for _, array in layer.weights)
-        yield from (array for _, array in weights.top_level)
-    elif isinstance(weights, TreeWeights):
-        for found in weights.objects.values():
-            yield from found.arrays
+    if archive.weights is not None:
+        yield from archive.weights.arrays
 
 
 def values(rng: np.random.Generator, shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:

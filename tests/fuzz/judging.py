@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import kerastorch as kt
-from kerastorch.files import Archive, LegacyWeights, TreeWeights, open_archive
+from kerastorch.files import Archive, open_archive
 
 from .mutants import Mutant
 
@@ -120,13 +120,7 @@ def fault_of(made: Mutant) -> str | None:
 
 def arrays(archive: Archive) -> Iterator[Any]:
     """Every array of an archive, of the optimizer, too."""
-    weights = archive.weights
-    if isinstance(weights, LegacyWeights):
-        for layer in weights.layers:
-            yield from (array for _, array in layer.weights)
-        yield from (array for _, array in weights.top_level)
-    elif isinstance(weights, TreeWeights):
-        for found in weights.objects.values():
-            yield from found.arrays
+    if archive.weights is not None:
+        yield from archive.weights.arrays
     if archive.optimizer is not None:
         yield from (array for _, array in archive.optimizer.arrays)

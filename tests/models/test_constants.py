@@ -16,7 +16,7 @@ import torch
 
 import kerastorch as kt
 from kerastorch import Input, Model, layers
-from kerastorch.errors import CorruptFileError, LoadError, SaveError, UnsupportedFileError
+from kerastorch.errors import CorruptFileError, KerasTorchError, LoadError, SaveError, UnsupportedFileError
 from kerastorch.models.mask_flow import follow_masks
 
 RNG = np.random.default_rng(0)
@@ -249,3 +249,19 @@ def test_rows_of_several_lengths_are_no_constant() -> None:
     assert text.count("0.5") == 1
     with pytest.raises(UnsupportedFileError, match="expected numbers in rows of one length"):
         kt.model_from_json(text.replace("0.5", "[[1, 2], [3]]"))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"a": 1}, None])
+@pytest.mark.parametrize("name", ["NotEqual", "Add", "Matmul", "Outer", "Take", "Power"])
+def test_an_operand_that_is_neither_a_tensor_nor_numbers(name: str, wrong: Any) -> None:
+    x = kt.Input((3,), name="x")
+    tensor = {"shape": [None, 3], "dtype": "float32", "keras_history": ["x", 0, 0]}
+    config = json.loads(kt.Model(x, kt.ops.not_equal(x, 0.0)).to_json())
+    item = next(item for item in config["config"]["layers"] if item["class_name"] == "NotEqual")
+    args = [{"class_name": "__keras_tensor__", "config": tensor}, wrong]
+    item.update(class_name=name, registered_name=name, inbound_nodes=[{"args": args, "kwargs": {}}])
+    with pytest.raises(KerasTorchError, match="tensor"):
+        kt.model_from_json(json.dumps(config))
+    function = {"NotEqual": "not_equal"}.get(name, name.lower())
+    with pytest.raises(KerasTorchError, match="tensor"):
+        getattr(kt.ops, function)(torch.ones(3), wrong)

@@ -133,6 +133,8 @@ class Operation(Layer):
             if name in sign.lists and isinstance(value, list):
                 value = [as_array(item) for item in value]
             elif name in sign.call and name != "key":
+                if isinstance(value, dict) or (value is None and name not in sign.optional):
+                    raise ArgumentError(f"{self.function}: {name}: expected a tensor or numbers, got {quote(value)}.")
                 value = as_array(value)
             held[name] = map_arguments(hold, value)
         return held
