@@ -113,9 +113,8 @@ def test_row_kernel_initialiser(keras_worker: KerasWorker) -> None:
 
 
 def test_row_recurrent_initialiser(keras_worker: KerasWorker) -> None:
-    def orthogonal(matrix: np.ndarray) -> bool:
-        matrix = matrix.astype("float64")
-        return apart((matrix @ matrix.T).astype("float32"), np.eye(len(matrix)), ORTHOGONAL) is None
+    def orthogonal(m: np.ndarray) -> bool:
+        return apart(np.matmul(m, m.T, dtype="float64").astype("float32"), np.eye(len(m)), ORTHOGONAL) is None
 
     for framework in KERASES:
         assert orthogonal(keras_worker.call(framework, "layers:fresh_weights", "GRU", {"units": 16}, (None, 3, 4))[1])
