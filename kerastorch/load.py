@@ -17,7 +17,7 @@ from ._differences import differences_from
 from .base.layer import Layer
 from .compat.training import stated_training
 from .errors import ArgumentError, UnsafeFileError, UnsupportedFileError, quote
-from .files import Archive, LegacyWeights, Limits, Skipped, checked_sha256, name_of
+from .files import Archive, LegacyWeights, Limits, Skipped, checked_sha256, limits_of, name_of
 from .files.strict_json import parse_model
 from .load_report import LoadReport
 from .models import Model
@@ -108,7 +108,7 @@ def load_model_reported(
     isolate: bool = False,
 ) -> tuple[Model, LoadReport]:
     """`load_model`, and what it did."""
-    limits = making.limits_of(limits)
+    limits = limits_of(limits)
     target = torch.get_default_device() if device is None else torch.device(device)
     given = provided(custom_objects, replace, target)
     with (
@@ -211,7 +211,7 @@ def load_weights(
             "out. To leave out layers that do not fit, pass skip_mismatch=True."
         )
     model._built_variables()  # raises where a layer is not built
-    limits = making.limits_of(limits)
+    limits = limits_of(limits)
     with (
         deadline.within(limits.seconds, name_of(filepath)),
         making.opened(filepath, limits, expected_sha256, isolate) as archive,
@@ -320,7 +320,7 @@ def model_from_json_reported(
             "model_from_json: isolate=True reads a file in another process; here is a text, which is read already. "
             "limits= bounds what it may ask for."
         )
-    limits, expected = making.limits_of(limits), checked_sha256(expected_sha256)
+    limits, expected = limits_of(limits), checked_sha256(expected_sha256)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if expected is not None else None
     if digest != expected:
         raise UnsafeFileError(f"model_from_json: the SHA-256 of the text is {digest}, expected {expected}.")

@@ -30,20 +30,9 @@ _T = TypeVar("_T")
 _OF_METRICS = 1 << 24  # thresholds; each is a number of Python's, of 32 bytes
 
 
-def limits_of(limits: Limits | None) -> Limits:
-    """The bounds that a caller passes, or those that there are without.
-
-    Raises:
-        ArgumentError: These are none.
-    """
-    if limits is not None and not isinstance(limits, Limits):
-        raise ArgumentError(f"limits: expected kt.Limits(...), got {quote(limits)}.")
-    return limits or Limits()
-
-
 def opened(
     path: AnyPath | BinaryIO,
-    limits: Limits,
+    limits: Limits | None,
     expected_sha256: str | None,
     isolate: bool,
     *,

@@ -88,3 +88,14 @@ class Limits:
     def group_depth(self) -> int:
         """Nesting of HDF5 groups."""
         return 64 if self.depth is None else self.depth
+
+
+def limits_of(limits: Limits | None) -> Limits:
+    """The bounds that a caller passes, or those that there are without.
+
+    Raises:
+        ArgumentError: These are none.
+    """
+    if limits is not None and not isinstance(limits, Limits):
+        raise ArgumentError(f"limits: expected kt.Limits(...), got {quote(limits)}.")
+    return limits or Limits()

@@ -23,7 +23,7 @@ from . import _shards, _zip
 from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
-from ._limits import Limits
+from ._limits import Limits, limits_of
 from ._recognise import describe, describe_zip
 from ._source import DAMAGED
 from ._training import describe_optimizer
@@ -102,9 +102,9 @@ def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expecte
         UnsafeFileError: It holds something that no Keras writes, has another SHA-256, or is larger than `limits` allow.
         UnsupportedFileError: It is whole, but of a kind that is not read.
         TimeLimitError: It takes longer than the `deadline` allows.
-        ArgumentError: `expected_sha256` is none.
+        ArgumentError: `expected_sha256` or `limits` is none.
     """
-    limits = limits or Limits()
+    limits = limits_of(limits)
     expected = checked_sha256(expected_sha256)
     if isinstance(path, bytes):  # a path of the system's
         path = os.fsdecode(path)

@@ -57,10 +57,7 @@ def parse_json(raw: bytes | memoryview | str, where: str, limits: Limits, *, fin
         UnsafeFileError: It is too large, too deep, or has two values for one key.
         CorruptFileError: It is not JSON, or not an object.
     """
-    found, flawed = _parse(raw, where, limits)
-    if flawed:
-        found = _settled(found, where, not finite)
-    return found
+    return _parse(raw, where, limits, not finite)[0]
 
 
 def parse_model(raw: bytes | memoryview | str, where: str, limits: Limits) -> tuple[dict[str, Any], LoadError | None]:
@@ -69,30 +66,28 @@ def parse_model(raw: bytes | memoryview | str, where: str, limits: Limits) -> tu
     As in Keras, numbers there need not be finite. What is wrong with one otherwise takes that one away.
 
     Returns:
-        The object, and what is wrong with its own `compile_config`; those of the models inside are not used.
+        The object, and what is wrong with its own `compile_config`, which is None then, as those of the models inside
+        are, which are not used.
 
     Raises:
         UnsafeFileError, CorruptFileError: See `parse_json`.
     """
-    found, flawed = _parse(raw, where, limits)
-    if flawed:
-        found = _settled(found, where, False)
-    compiled, problem = found.get(COMPILED), None
-    if isinstance(compiled, _Flaw):
-        found[COMPILED], problem = None, compiled.error
-    elif compiled is not None and not isinstance(compiled, dict):
+    found, problem = _parse(raw, where, limits, False)
+    compiled = found.get(COMPILED)
+    if compiled is not None and not isinstance(compiled, dict):
         found[COMPILED] = None
         problem = CorruptFileError(f"{where}: {COMPILED} is a {type(compiled).__name__}, expected an object ({{...}}).")
     return found, problem
 
 
-def _settled(value: Any, where: str, compiled: bool) -> Any:
-    """The value without flaws; the `compile_config` of a model that cannot do without stays one.
+def _settled(value: Any, where: str, compiled: bool, lost: list[LoadError] | None = None) -> Any:
+    """The value without flaws: None in the place of a `compile_config` of a model that cannot do without.
 
     Args:
         value: What was parsed.
         where: What it is, for messages.
         compiled: Whether it says how a model was compiled.
+        lost: Takes what is wrong with the `compile_config` of the value itself.
 
     Raises:
         LoadError: There is a flaw elsewhere.
@@ -118,7 +113,9 @@ def _settled(value: Any, where: str, compiled: bool) -> Any:
             try:
                 made[key] = _settled(item, where, True)
             except LoadError as error:
-                made[key] = _Flaw(error)
+                made[key] = None
+                if lost is not None:
+                    lost.append(error)
         else:
             made[key] = _settled(item, where, compiled)
     return made
@@ -137,8 +134,10 @@ def _no_text(where: str) -> CorruptFileError:
     return CorruptFileError(f"{where}: the JSON text is not UTF-8. Download or copy the file again.")
 
 
-def _parse(raw: bytes | memoryview | str, where: str, limits: Limits) -> tuple[dict[str, Any], bool]:
-    """The object, and whether there are flaws in it."""
+def _parse(
+    raw: bytes | memoryview | str, where: str, limits: Limits, compiled: bool
+) -> tuple[dict[str, Any], LoadError | None]:
+    """The object, and what is wrong with its `compile_config`; `compiled` as in `_settled`."""
     flawed = False
 
     def flaw(error: LoadError) -> _Flaw:
@@ -203,7 +202,10 @@ def _parse(raw: bytes | memoryview | str, where: str, limits: Limits) -> tuple[d
         raise found.error
     if not isinstance(found, dict):
         raise CorruptFileError(f"{where}: the JSON text is a {type(found).__name__}, expected an object ({{...}}).")
-    return found, flawed or _SURROGATE.search(data) is not None
+    lost: list[LoadError] = []
+    if flawed or _SURROGATE.search(data):
+        found = _settled(found, where, compiled, lost)
+    return found, lost[0] if lost else None
 
 
 def _structure_problem(data: bytes, limits: Limits) -> str | None:

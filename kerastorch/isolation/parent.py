@@ -16,7 +16,7 @@ import numpy as np
 
 from ..deadline import Deadline
 from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, TimeLimitError, quote
-from ..files import Archive, Limits, checked_sha256, name_of, open_archive
+from ..files import Archive, Limits, checked_sha256, limits_of, name_of, open_archive
 from ..files.opening import OpenFile, read_stream
 from ..paths import AnyPath, is_path
 from ..processes import end, how_it_ended, last_lines, later_interrupts, lines_of
@@ -62,7 +62,7 @@ def open_isolated(
         TimeLimitError: It took longer.
         LoadError: Everything that `open_archive` raises, with the same message.
     """
-    limits = limits or Limits()
+    limits = limits_of(limits)
     name, expected = name_of(path), checked_sha256(expected_sha256)
     if not is_path(path) and not hasattr(path, "read"):
         return open_archive(path, limits)  # which says what is wrong

@@ -88,7 +88,7 @@ def _refused(file: AnyPath, found: list[str], cause: Exception | None = None) ->
 
 def concerns(file: AnyPath, arch: AnyPath | None = None, reading: Mapping[str, Any] | None = None) -> list[str]:
     """What in a file Keras would look up or run and is not plainly a part of Keras's models; empty if all is."""
-    from ..making import limits_of, opened
+    from ..making import opened
 
     if arch is not None:
         try:
@@ -96,7 +96,7 @@ def concerns(file: AnyPath, arch: AnyPath | None = None, reading: Mapping[str, A
         except (json.JSONDecodeError, RecursionError) as error:
             raise ArgumentError(f"--arch {quote(os.fsdecode(arch))} is no JSON text: {error}") from error
     reading = {"limits": None, "expected_sha256": None, "isolate": False, **(reading or {})}
-    with opened(file, limits_of(reading.pop("limits")), **reading, arrays=False) as archive:
+    with opened(file, reading.pop("limits"), **reading, arrays=False) as archive:
         # Keras compiles a model that is trained for the comparison: a `.h5` says how beside its config.
         return list(dict.fromkeys(_in_config([archive.config, archive.training_config])))
 

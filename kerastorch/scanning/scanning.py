@@ -19,7 +19,7 @@ from ..errors import (
     UnsupportedFileError,
     quote,
 )
-from ..files import Archive, Limits, TreeWeights, open_archive
+from ..files import Archive, Limits, TreeWeights, limits_of, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.strict_json import parse_json
 from ..registered import OF_KERASTORCH
@@ -57,7 +57,7 @@ def scan(*paths: Path | BinaryIO, strict: bool = False, fit: bool = True, limits
 
     Raises:
         MissingFileError: There is nothing at a path.
-        ArgumentError: A path is none, or nothing is given.
+        ArgumentError: A path is none, nothing is given, or `limits` is none.
     """
     for key, value in (("strict", strict), ("fit", fit)):
         if not isinstance(value, bool):
@@ -67,9 +67,9 @@ def scan(*paths: Path | BinaryIO, strict: bool = False, fit: bool = True, limits
     for path in paths:
         _check(path)
     files: list[ScannedFile] = []
-    walk, others = Walk(), 0
+    walk, others, how = Walk(), 0, _How(limits_of(limits), fit)
     for path in paths:
-        for found in _scanned(path, walk, _How(limits or Limits(), fit)):
+        for found in _scanned(path, walk, how):
             others += found is None
             files += [] if found is None else [found]
     for folder, why in walk.unreadable:

@@ -91,7 +91,8 @@ def test_other_numbers_must_be_finite_and_inner_models_are_no_exception() -> Non
     outer = f'{{"class_name": "Sequential", "config": {{"layers": [{inner}]}}, "compile_config": null}}'
     found, problem = parse_model(outer, "f", Limits())
     assert problem is None
-    assert found["class_name"] == "Sequential"
+    layer = {"class_name": "Dense", "config": {"units": 2}, "compile_config": None}
+    assert found == {"class_name": "Sequential", "config": {"layers": [layer]}, "compile_config": None}
     for text in (outer.replace('"units": 2', '"units": Infinity'), '{"config": {"compile_config": {"a": NaN}}}'):
         with pytest.raises(LoadError, match="expected finite numbers"):
             parse_model(text, "f", Limits())

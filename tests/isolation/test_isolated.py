@@ -84,6 +84,30 @@ def test_the_same_values_reports_and_errors(saved: dict[str, Path], tmp_path: Pa
     assert isinstance(both(saved["m.h5"], expected_sha256=digest)[0], list)
 
 
+@pytest.mark.parametrize("form", ["keras", "h5"])
+def test_how_an_inner_model_was_compiled_is_of_no_use_here_either(form: str, tmp_path: Path) -> None:
+    """A number that is refused takes away what was compiled, and leaves nothing that cannot be handed on."""
+    path, rows = tmp_path / f"m.{form}", [kt.Input((3,)), layers.Dense(2)]
+    kt.Sequential([kt.Input((3,)), kt.Sequential(rows)]).save(path)
+
+    def stated(text: str) -> str:
+        config = json.loads(text)
+        inner = next(item for item in config["config"]["layers"] if item["class_name"] == "Sequential")
+        return json.dumps(config).replace(json.dumps(inner), json.dumps({**inner, "compile_config": {"a": 10**30}}))
+
+    if form == "h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = stated(str(file.attrs["model_config"]))
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["config.json"] = stated(members["config.json"].decode()).encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    assert len(both(path)[0]) == 2
+
+
 @pytest.mark.parametrize("packed", ["keras3.zip", "tf_keras.zip"])
 def test_goldens(packed: str, tmp_path: Path) -> None:
     """Measured once over all of them, and the corpus; here three of each."""

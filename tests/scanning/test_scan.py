@@ -213,6 +213,8 @@ def test_wrong_use(tmp_path: Path) -> None:
         kt.scan(3)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="strict: expected True or False, got 'yes'"):
         kt.scan(tmp_path, strict="yes")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"limits: expected kt\.Limits\(\.\.\.\), got 5"):
+        kt.scan(tmp_path, limits=5)  # type: ignore[arg-type]
     (tmp_path / "m.keras").write_bytes(dense())
     assert kt.scan(str(tmp_path / "m.keras").encode()).status == 0
 
