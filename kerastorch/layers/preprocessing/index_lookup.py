@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from torch import Tensor
 from ...base import check
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, NotBuiltError, UnsafeFileError, UnsupportedError, quote
-from ...paths import AnyPath, is_path
+from ...errors import ArgumentError, NotBuiltError, UnsupportedError, quote
+from ...paths import is_path
 from ...weights import Shape
 from .hashes import bucket
+from .vocabulary_files import lines_of, without_paths
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _DROPPED = torch.iinfo(torch.int64).max  # the index of a masked item where it is left out
@@ -171,7 +171,7 @@ class IndexLookup(Layer):
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ArgumentError(f"{where}: idf_weights are needed with output_mode 'tf_idf', and only then.")
         if is_path(vocabulary):
-            vocabulary = _lines(vocabulary, where)
+            vocabulary = lines_of(vocabulary, where)
         listed = [self._key_of(word) for word in np.asarray(vocabulary, dtype=object).reshape(-1).tolist()]
         if not listed:
             raise ArgumentError(f"{where}: expected at least one word, got none.")
@@ -364,17 +364,6 @@ class IndexLookup(Layer):
         return super().from_config(config)
 
 
-def without_paths(config: Mapping[str, Any], class_name: str) -> None:
-    """Raise where a config, which may be anybody's, names a file of this machine as the vocabulary."""
-    for key in ("vocabulary", "idf_weights"):
-        value, name = config.get(key), quote(config.get("name"))
-        if is_path(value):
-            raise UnsafeFileError(
-                f"layer {name} ({class_name}): its config names a file as its {key}, {quote(value)}. No file is read "
-                f"because another one says so: pass the layer with its words, as replace={{{name}: {class_name}(...)}}."
-            )
-
-
 _PLAIN = (
     *("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse"),
     *("pad_to_max_tokens", "oov_method", "salt"),
@@ -395,15 +384,3 @@ def _rows(array: np.ndarray) -> list[list[Any]]:
     if array.ndim < 2:
         return [array.reshape(-1).tolist()]
     return array.reshape(len(array), -1).tolist()
-
-
-def _lines(path: AnyPath, where: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return [line.rstrip("\n") for line in file]
-    except (OSError, ValueError) as error:  # a path with a NUL, or what is no UTF-8 text
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ArgumentError(
-            f"{where}: the file {quote(os.fsdecode(path))} cannot be read ({reason}); expected UTF-8 text with one "
-            "word on each line, or a list of words."
-        ) from None

@@ -17,9 +17,10 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...registered import register_own
 from ...weights import Shape
-from .index_lookup import MODES, without_paths
+from .index_lookup import MODES
 from .lookups import StringLookup
 from .texts import as_bytes, mapped, text_encoding
+from .vocabulary_files import without_paths
 
 _MARKS = string.punctuation.encode()
 _STANDARDS = ("lower", "strip_punctuation", "lower_and_strip_punctuation")
