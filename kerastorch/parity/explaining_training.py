@@ -79,8 +79,7 @@ def _optimizer(trained: Trained) -> str | None:
         return None
     said = trained.recording.training
     assert said is not None
-    rows = {(row.layer, row.place, row.step): row for row in trained.rows if row.where == "update"}
-    before = max(row.measured.difference for row in rows.values())
+    before = max(row.measured.difference for row in trained.rows if row.where == "update")
     own = compiled(trained).optimizer
     if not isinstance(own, Optimizer):
         return None
@@ -92,7 +91,7 @@ def _optimizer(trained: Trained) -> str | None:
         return still
     for text, change in _optimizers(trained, own):
         try:
-            after = _apart(trained, change, rows)
+            after = apart_alone(trained, change)
         except (KerasTorchError, Untrained, TypeError, ValueError):
             continue
         if after is not None:
@@ -193,12 +192,6 @@ def _exchange(model: Any, optimizer: Optimizer) -> None:
 
 def apart_alone(trained: Trained, change: Change) -> float | None:
     """How far the optimizer alone, changed, is from the reference; None if that is too far."""
-    rows = {(row.layer, row.place, row.step): row for row in trained.rows if row.where == "update"}
-    return _apart(trained, change, rows)
-
-
-def _apart(trained: Trained, change: Change, rows: Mapping[tuple[str, int, int], Row]) -> float | None:
-    """How far the optimizer alone, changed, is from the reference; None if that is too far."""
     said = trained.recording.training
     assert said is not None
     model = compiled(trained)
@@ -206,9 +199,11 @@ def _apart(trained: Trained, change: Change, rows: Mapping[tuple[str, int, int],
     with plain_arithmetic():
         made = optimizer_alone(model, trained.recording, said)
     most = 0.0
-    for (layer, place, step), row in rows.items():
-        reference = trained.recording.array(str(dict(said.steps[step - 1].weights)[layer][place]))
-        gap = float(np.abs(made[step - 1][layer, place].astype("float64") - reference).max())
+    for row in trained.rows:
+        if row.where != "update":
+            continue
+        reference = trained.recording.array(str(dict(said.steps[row.step - 1].weights)[row.layer][row.place]))
+        gap = float(np.abs(made[row.step - 1][row.layer, row.place].astype("float64") - reference).max())
         if not gap <= LIMIT * row.measured.rounding:
             return None
         most = max(most, gap)
