@@ -27,7 +27,7 @@ from .spec import LayerSpec, ModelSpec
 from .weights import weights_within
 
 _T = TypeVar("_T")
-_OF_METRICS = 1 << 24  # thresholds; each is a number of Python's, of 32 bytes
+_OF_METRICS = 1 << 24  # thresholds, of which each is a number of Python's, of 32 bytes, and cells of matrices
 
 
 def opened(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,22 @@ def test_what_follows_from_arguments_alone_is_bounded_too(tmp_path: Path) -> Non
         kt.load_model(tmp_path / "w.keras")
 
 
-@pytest.mark.parametrize("metric", ["AUC", "PrecisionAtRecall"])
-def test_thresholds_of_metrics_are_bounded(metric: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("metric", "size", "large", "what"),
+    [
+        (lambda: kt.metrics.AUC(num_thresholds=4321), "4321", "1000000000", "thresholds"),
+        (lambda: kt.metrics.PrecisionAtRecall(0.5, num_thresholds=4321), "4321", "1000000000", "thresholds"),
+        (lambda: kt.metrics.MeanIoU(67), '"num_classes": 67', '"num_classes": 100000', "confusion matrix"),
+    ],
+)
+def test_the_state_of_metrics_is_bounded(metric: Callable[[], Any], size: str, large: str, what: str) -> None:
     """In a model that is compiled as a file says, whose metrics are left out then; 30 GB of numbers were made."""
     model = kt.Sequential([kt.Input((3,)), layers.Dense(1)])
-    given = {"recall": 0.5} if metric == "PrecisionAtRecall" else {}
-    model.compile("adam", "mse", metrics=[getattr(kt.metrics, metric)(num_thresholds=4321, **given)])
+    model.compile("adam", "mse", metrics=[metric()])
     whole = model.to_json()
-    assert "4321" in whole
-    made = kt.model_from_json(whole.replace("4321", "1000000000"))
-    with pytest.raises(ArgumentError, match=r"thresholds would .* more than 16,777,216 values, the limit"):
+    assert size in whole
+    made = kt.model_from_json(whole.replace(size, large))
+    with pytest.raises(ArgumentError, match=rf"{what} would .* more than 16,777,216 values, the limit"):
         made.fit(np.ones((2, 3), "f4"), np.ones((2, 1), "f4"))
     assert kt.model_from_json(whole, limits=kt.Limits(parameters=5000)).compiled
 

@@ -62,15 +62,15 @@ def widened(y_pred: Any) -> Tensor:
     return y_pred.float() if y_pred.dtype in HALVES else y_pred
 
 
-def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+def as_floats(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     """Both as tensors, what is true in the dtype and on the device of what is predicted; whole numbers as floats."""
     y_pred = torch.as_tensor(y_pred)
     y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
     return torch.as_tensor(y_true).to(y_pred), y_pred
 
 
-def _aligned(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    return same_rank(*_both(y_true, y_pred))
+def aligned(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    return same_rank(*as_floats(y_true, y_pred))
 
 
 def _same_shape(name: str, y_true: Tensor, y_pred: Tensor) -> None:
@@ -82,7 +82,7 @@ def _same_shape(name: str, y_true: Tensor, y_pred: Tensor) -> None:
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `(y_true - y_pred) ** 2` over the last axis: shape `(...)` of two tensors `(..., F)`."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     if y_true.shape == y_pred.shape:  # the same bits, and fewer nodes for `backward` to visit
         return F.mse_loss(y_pred, y_true, reduction="none").mean(-1)
     return (y_true - y_pred).square().mean(-1)
@@ -90,40 +90,40 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `|y_true - y_pred|` over the last axis."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     return (y_true - y_pred).abs().mean(-1)
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """100 times the mean of `|y_true - y_pred| / max(|y_true|, 1e-7)` over the last axis."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     return 100 * ((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs().mean(-1)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean over the last axis of the squared difference of `log(1 + max(y, 1e-7))`."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     logs = [torch.log(clip(y, EPSILON, None) + 1) for y in (y_true, y_pred)]
     return (logs[1] - logs[0]).square().mean(-1)
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Minus the cosine of the angle between the two along `axis`: -1 for the same direction."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     both = F.normalize(y_true, dim=axis, eps=EPSILON) * F.normalize(y_pred, dim=axis, eps=EPSILON)
     return -both.sum(axis)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     """Half the squared error up to `delta`, linear beyond it; the mean over the last axis."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     error = (y_pred - y_true).abs()
     return torch.where(error <= delta, 0.5 * error.square(), delta * error - 0.5 * delta**2).mean(-1)
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `log(cosh(y_pred - y_true))` over the last axis."""
-    y_true, y_pred = _aligned(y_true, y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     error = y_pred - y_true
     return (error + F.softplus(-2 * error) - math.log(2)).mean(-1)
 
@@ -136,32 +136,32 @@ def _signs(y_true: Tensor) -> Tensor:
 
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `max(1 - y_true * y_pred, 0)` over the last axis; labels 0 and 1 count as -1 and 1."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     return torch.clamp(1 - _signs(y_true) * y_pred, min=0).mean(-1)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of the square of what `hinge` takes the mean of."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     return torch.clamp(1 - _signs(y_true) * y_pred, min=0).square().mean(-1)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """`max(largest wrong - right + 1, 0)` along the last axis; `y_true` is one-hot."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     right, wrong = (y_true * y_pred).sum(-1), ((1 - y_true) * y_pred).amax(-1)
     return torch.clamp(wrong - right + 1, min=0)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """The sum of `y_true * log(y_true / y_pred)` over the last axis, both kept in [1e-7, 1]."""
-    y_true, y_pred = (clip(y, EPSILON, 1) for y in _both(y_true, y_pred))
+    y_true, y_pred = (clip(y, EPSILON, 1) for y in as_floats(y_true, y_pred))
     return (y_true * torch.log(y_true / y_pred)).sum(-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `y_pred - y_true * log(y_pred + 1e-7)` over the last axis."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     return (y_pred - y_true * torch.log(y_pred + EPSILON)).mean(-1)
 
 
@@ -196,7 +196,7 @@ def categorical_crossentropy(
         ShapeError: The shapes differ.
     """
     _check_axis("categorical_crossentropy", axis)
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     _same_shape("categorical_crossentropy", y_true, y_pred)
     return -(_smoothed_classes(y_true, label_smoothing) * _log_probabilities(y_pred, from_logits, axis)).sum(axis)
 
@@ -218,7 +218,7 @@ def categorical_focal_crossentropy(
         gamma: How little what is known counts.
     """
     _check_axis("categorical_focal_crossentropy", axis)
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     _same_shape("categorical_focal_crossentropy", y_true, y_pred)
     shares = F.softmax(y_pred, axis) if from_logits else y_pred
     shares = clip(shares / shares.sum(axis, keepdim=True), EPSILON, 1 - EPSILON)
@@ -311,7 +311,7 @@ def binary_crossentropy(
     Raises:
         ShapeError: The shapes differ.
     """
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     _same_shape("binary_crossentropy", y_true, y_pred)
     return _binary(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis)
 
@@ -334,7 +334,7 @@ def binary_focal_crossentropy(
         alpha: See `apply_class_balancing`.
         gamma: How little what is known counts.
     """
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     _same_shape("binary_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed_binary(y_true, label_smoothing)
     y_pred = torch.sigmoid(y_pred) if from_logits else y_pred

@@ -9,16 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from .functions import EPSILON
+from .functions import EPSILON, as_floats
 
 # The losses among the functions here.
 LOSSES = ("circle", "dice", "tversky")
 
 
 def _regions(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    y_pred = torch.as_tensor(y_pred)
-    y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
-    y_true = torch.as_tensor(y_true).to(y_pred)
+    y_true, y_pred = as_floats(y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise ShapeError(
             f"{name}: y_true has shape {tuple(y_true.shape)}, y_pred {tuple(y_pred.shape)}; expected the same shape."

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import same_rank, widened
 from ..weights import take_room
-from .metric import Metric, over_nothing
+from .metric import Metric, dtype_of_sums, integer, over_nothing, spread
 
 HIT, WRONG, REJECTED, MISSED = "true_positives", "false_positives", "true_negatives", "false_negatives"
 _BELOW_ALL = -1e10  # where only the largest classes count, everything else is set to this, and it is the threshold
@@ -40,12 +40,8 @@ class Confusion(Metric):
     ) -> None:
         super().__init__(name, dtype)
         self.thresholds = list(thresholds)
-        for what, value, least in (("top_k", top_k, 1), ("class_id", class_id, 0)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise ArgumentError(
-                    f"{type(self).__name__}: {what} is {quote(value)}, expected an integer of at least {least}."
-                )
-        self.top_k, self.class_id = top_k, class_id
+        self.top_k = None if top_k is None else integer(self, "top_k", top_k, 1)
+        self.class_id = None if class_id is None else integer(self, "class_id", class_id, 0)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: (len(self.thresholds),) for _, name in self.COUNTED}
@@ -73,20 +69,13 @@ class Confusion(Metric):
                 f"{type(self).__name__}: y_true has shape {tuple(y_true.shape)}, y_pred {tuple(y_pred.shape)}."
             )
         y_true, y_pred = self._chosen(y_true.bool(), y_pred)
-        dtype = torch.float32 if y_pred.device.type == "mps" else torch.float64
-        weight = torch.ones(y_pred.shape, dtype=dtype, device=y_pred.device)
+        weight = torch.ones(y_pred.shape, dtype=dtype_of_sums(y_pred.device), device=y_pred.device)
         if sample_weight is not None:
             given = torch.as_tensor(sample_weight).to(weight)
             given = given.reshape(*given.shape, *[1] * (weight.ndim - given.ndim))
             if given.ndim > weight.ndim and given.shape[-1] == 1:
                 given = given.squeeze(-1)
-            try:
-                weight = given.broadcast_to(weight.shape)
-            except RuntimeError as error:
-                raise ShapeError(
-                    f"{type(self).__name__}: weights of shape {tuple(given.shape)} do not fit predictions of shape "
-                    f"{tuple(weight.shape)}."
-                ) from error
+            weight = spread(self, given, weight)
         return y_true, y_pred, weight
 
     def _chosen(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
@@ -268,10 +257,7 @@ class _AtPoint(Confusion):
         owner = type(self).__name__
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ArgumentError(f"{owner}: {self.GIVEN} is {quote(value)}, expected a number from 0 to 1.")
-        if isinstance(num_thresholds, bool) or not isinstance(num_thresholds, int) or num_thresholds < 1:
-            raise ArgumentError(
-                f"{owner}: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 1."
-            )
+        num_thresholds = integer(self, "num_thresholds", num_thresholds, 1)
         take_room((num_thresholds,), self, "thresholds", beside=True)
         points = [at / (num_thresholds - 1) for at in range(num_thresholds)] if num_thresholds > 1 else [0.5]
         super().__init__(points, name, dtype, class_id=class_id)

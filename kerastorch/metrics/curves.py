@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON, widened
 from ..weights import take_room
 from .confusion import HIT, MISSED, REJECTED, WRONG, Confusion, listed
-from .metric import over_nothing
+from .metric import integer, over_nothing
 
 
 class AUC(Confusion):
@@ -47,11 +47,11 @@ class AUC(Confusion):
         label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ) -> None:
-        if thresholds is None and (isinstance(num_thresholds, bool) or num_thresholds < 2):
-            raise ArgumentError(f"AUC: num_thresholds is {quote(num_thresholds)}, expected an integer of at least 2.")
-        take_room((num_thresholds,), self, "thresholds", beside=True)
-        inner = [(at + 1) / (num_thresholds - 1) for at in range(num_thresholds - 2)]
-        if thresholds is not None:
+        if thresholds is None:
+            count = integer(self, "num_thresholds", num_thresholds, 2)
+            take_room((count,), self, "thresholds", beside=True)
+            inner = [(at + 1) / (count - 1) for at in range(count - 2)]
+        else:
             inner = sorted(listed(thresholds, "AUC"))
         super().__init__([-EPSILON, *inner, 1 + EPSILON], name or "auc", dtype)
         self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()

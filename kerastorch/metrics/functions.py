@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..losses.functions import EPSILON, same_rank
+from ..losses.functions import EPSILON, aligned, same_rank
 
 
 def _hits(right: Tensor) -> Tensor:
@@ -68,9 +68,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> T
 
 def _centred(y_true: Any, y_pred: Any, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Both as floats of one shape, and their means along an axis."""
-    y_pred = torch.as_tensor(y_pred)
-    y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
-    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
+    y_true, y_pred = aligned(y_true, y_pred)
     return y_true, y_pred, y_true.mean(axis, keepdim=True), y_pred.mean(axis, keepdim=True)
 
 

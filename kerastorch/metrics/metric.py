@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .. import initializers
 from .._serial import snake_case
 from ..dtypes import weight_dtype
-from ..errors import ShapeError, quote
+from ..errors import ArgumentError, ShapeError, quote
 from ..forward_pass import current
 from ..losses.functions import same_rank, widened
 from ..losses.registry import is_keras_loss
@@ -150,8 +150,8 @@ class Metric:
         for name, shape in self._shapes().items():
             if name not in self._state:
                 self.add_state(name, torch.empty(0), shape)
-        inner = [item for value in vars(self).values() if isinstance(value, Metric) for item in value.variables]
-        return [*self._state.values(), *self._variables, *inner]
+        inner = [item for part in self._metrics_inside() for item in part.variables]
+        return [*self._sums(), *inner]
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """What a class of Keras's gathers in, by Keras's names: the shapes, as far as they do not wait for a batch."""
@@ -159,7 +159,7 @@ class Metric:
 
     def add_state(self, name: str, like: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
         """A sum that starts from zero, on the device of a tensor; the same at every call."""
-        held, dtype = self._state.get(name), torch.float32 if like.device.type == "mps" else torch.float64
+        held, dtype = self._state.get(name), dtype_of_sums(like.device)
         if held is None:
             with torch.inference_mode(False):  # `predict` may be the first to see it
                 held = MetricVariable(torch.zeros(shape, dtype=dtype, device=like.device))
@@ -170,8 +170,11 @@ class Metric:
 
     def _parts(self) -> list[Metric]:
         """The metrics that this one is made of, and itself."""
-        inner = [part for value in vars(self).values() if isinstance(value, Metric) for part in value._parts()]
-        return [self, *inner]
+        return [self, *(item for part in self._metrics_inside() for item in part._parts())]
+
+    def _metrics_inside(self) -> list[Metric]:
+        """The metrics that are attributes of this one."""
+        return [value for value in vars(self).values() if isinstance(value, Metric)]
 
     def _sums(self) -> list[MetricVariable]:
         """The tensors that batches are added to, without those of other parts."""
@@ -189,9 +192,8 @@ class Metric:
         """Forget all batches."""
         for variable in self._sums():
             variable.zero_()
-        for value in vars(self).values():
-            if isinstance(value, Metric):  # a part of this one
-                value.reset_state()
+        for part in self._metrics_inside():
+            part.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take a batch in, and return the value over all batches so far."""
@@ -209,6 +211,39 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def dtype_of_sums(device: torch.device) -> torch.dtype:
+    """In what sums over batches are kept: float64, where the device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def integer(metric: Metric, name: str, value: Any, least: int) -> int:
+    """An argument that is an int and no bool, at least `least`.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise ArgumentError(
+            f"{type(metric).__name__}: {name} is {quote(value)}, expected an integer of at least {least}."
+        )
+    return int(value)
+
+
+def spread(metric: Metric, weight: Tensor, predicted: Tensor) -> Tensor:
+    """Weights in the shape of what is predicted.
+
+    Raises:
+        ShapeError: They do not fit it.
+    """
+    try:
+        return weight.broadcast_to(predicted.shape)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"{type(metric).__name__}: weights of shape {tuple(weight.shape)} do not fit predictions of shape "
+            f"{tuple(predicted.shape)}."
+        ) from error
 
 
 def over_nothing(total: Tensor, count: Tensor) -> Tensor:

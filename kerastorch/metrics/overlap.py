@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON
-from .metric import Metric
+from ..weights import take_room
+from .metric import Metric, integer
 
 _MATRIX = "total_confusion_matrix"
 
@@ -47,19 +48,21 @@ class IoU(Metric):
         axis: int = -1,
     ) -> None:
         super().__init__(name, dtype)
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-            raise ArgumentError(
-                f"{type(self).__name__}: num_classes is {quote(num_classes)}, expected an integer >= 1."
-            )
-        self.target_class_ids = list(target_class_ids)
-        if not self.target_class_ids or not all(0 <= at < num_classes for at in self.target_class_ids):
-            raise ArgumentError(
-                f"{type(self).__name__}: target_class_ids is {quote(self.target_class_ids)}, expected classes from 0 "
-                f"to {num_classes - 1}."
-            )
-        self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
+        self.num_classes = integer(self, "num_classes", num_classes, 1)
+        take_room((self.num_classes, self.num_classes), self, "confusion matrix", beside=True)
+        self.target_class_ids = self._classes(target_class_ids)
+        self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         self._whole = "float" not in str(dtype)
+
+    def _classes(self, chosen: Any) -> list[int]:
+        known = range(self.num_classes)
+        found = list(chosen) if isinstance(chosen, Iterable) else []
+        if not found or not all(hasattr(at, "__index__") and at in known for at in found):
+            raise ArgumentError(
+                f"{type(self).__name__}: target_class_ids is {quote(chosen)}, expected classes from 0 to {known[-1]}."
+            )
+        return [int(at) for at in found]
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {_MATRIX: (self.num_classes, self.num_classes)}
@@ -184,8 +187,10 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        every = range(num_classes)
-        super().__init__(num_classes, every, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        super().__init__(num_classes, (), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+    def _classes(self, chosen: Any) -> list[int]:
+        return list(range(self.num_classes))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""

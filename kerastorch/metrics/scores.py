@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON, same_rank, widened
-from .metric import Metric
+from .metric import Metric, dtype_of_sums, integer, spread
 
 
 def _rows(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What is true and predicted as `(B, C)`, and weights that spread to it, all of the dtype of sums."""
     y_pred = widened(y_pred).detach()
-    dtype = torch.float32 if y_pred.device.type == "mps" else torch.float64
+    dtype = dtype_of_sums(y_pred.device)
     y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
     if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
         raise ShapeError(
@@ -26,13 +26,7 @@ def _rows(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple
     weight = torch.ones(()) if sample_weight is None else torch.as_tensor(sample_weight).detach()
     weight = weight.to(y_pred.device, dtype)
     weight = weight.unsqueeze(-1) if weight.ndim == 1 else weight
-    try:
-        return y_true.to(dtype), y_pred.to(dtype), weight.broadcast_to(y_pred.shape)
-    except RuntimeError as error:
-        raise ShapeError(
-            f"{type(metric).__name__}: weights of shape {tuple(weight.shape)} do not fit predictions of shape "
-            f"{tuple(y_pred.shape)}."
-        ) from error
+    return y_true.to(dtype), y_pred.to(dtype), spread(metric, weight, y_pred)
 
 
 class FBetaScore(Metric):
@@ -161,9 +155,8 @@ class R2Score(Metric):
                 f"R2Score: class_aggregation is {quote(class_aggregation)}, expected None, 'uniform_average' or "
                 "'variance_weighted_average'."
             )
-        if num_regressors < 0:
-            raise ArgumentError(f"R2Score: num_regressors is {quote(num_regressors)}, expected an integer >= 0.")
-        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.class_aggregation = class_aggregation
+        self.num_regressors = integer(self, "num_regressors", num_regressors, 0)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in.

@@ -126,9 +126,22 @@ def test_names_that_are_not_here_say_what_to_use() -> None:
         (lambda: metrics.FBetaScore(beta=2), "FBetaScore: beta is 2, expected a float > 0"),
         (lambda: metrics.F1Score(threshold=0.0), "threshold is 0.0, expected None or a float > 0 and <= 1"),
         (lambda: metrics.R2Score("mean"), "R2Score: class_aggregation is 'mean', expected None, 'uniform_average' or"),
-        (lambda: metrics.R2Score(num_regressors=-1), "R2Score: num_regressors is -1, expected an integer >= 0"),
-        (lambda: metrics.MeanIoU(0), "MeanIoU: num_classes is 0, expected an integer >= 1"),
+        (
+            lambda: metrics.R2Score(num_regressors=-1),
+            "num_regressors is -1, expected an integer of at least 0",
+        ),
+        (lambda: metrics.MeanIoU(0), "MeanIoU: num_classes is 0, expected an integer of at least 1"),
         (lambda: metrics.IoU(2, [2]), r"IoU: target_class_ids is \[2\], expected classes from 0 to 1"),
+        (lambda: metrics.AUC("a"), "AUC: num_thresholds is 'a', expected an integer of at least 2"),
+        (lambda: metrics.AUC(2.5), "AUC: num_thresholds is 2.5, expected an integer of at least 2"),
+        (
+            lambda: metrics.R2Score(num_regressors="a"),
+            "R2Score: num_regressors is 'a', expected an integer of at least 0",
+        ),
+        (lambda: metrics.OneHotMeanIoU(2.5), "OneHotMeanIoU: num_classes is 2.5, expected an integer of at least 1"),
+        (lambda: metrics.IoU(2, ["a"]), r"IoU: target_class_ids is \['a'\], expected classes from 0 to 1"),
+        (lambda: metrics.IoU(2, [0.5]), r"IoU: target_class_ids is \[0.5\], expected classes from 0 to 1"),
+        (lambda: metrics.BinaryIoU(1), "BinaryIoU: target_class_ids is 1, expected classes from 0 to 1"),
     ],
 )
 def test_arguments_that_are_refused(make: Callable[[], object], text: str) -> None:
