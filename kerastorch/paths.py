@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from .errors import ArgumentError, quote
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
-def is_path(value: object) -> bool:
+def is_path(value: object) -> TypeIs[AnyPath]:
     """Whether a value is a path and not, say, a stream."""
     return isinstance(value, (str, bytes, os.PathLike))
 

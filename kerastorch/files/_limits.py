@@ -9,7 +9,6 @@ from kerastorch.errors import ArgumentError, quote
 
 KIB = 1 << 10
 MIB = 1 << 20
-GIB = 1 << 30
 OF_A_CONFIG = 1 << 30  # values in the weights of a model that is made of a config alone
 _MAY_BE_NONE = frozenset({"parameters", "depth", "seconds", "memory"})
 

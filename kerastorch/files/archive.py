@@ -17,7 +17,7 @@ from kerastorch.errors import (
     UnsupportedFileError,
     quote,
 )
-from kerastorch.paths import AnyPath
+from kerastorch.paths import AnyPath, is_path
 
 from . import _shards, _zip
 from ._bytes import Bytes, Held, OnDisk, OpenFile
@@ -108,7 +108,7 @@ def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expecte
     expected = checked_sha256(expected_sha256)
     if isinstance(path, bytes):  # a path of the system's
         path = os.fsdecode(path)
-    handle = _Handle(shortened(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else "", limits)
+    handle = _Handle(shortened(os.fsdecode(path)) if is_path(path) else "", limits)
     try:
         archive = _open(path, handle, limits, expected)
         _check_parameters(archive, handle.name, limits)
@@ -120,7 +120,7 @@ def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expecte
 
 def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: str | None = None) -> Archive:
     digest = None
-    if isinstance(path, (str, bytes, os.PathLike)):
+    if is_path(path):
         shown = os.fsdecode(path)
         data = handle.open(shown)
         digest = data.file.seal() if expected is not None else None
@@ -145,7 +145,7 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
     if find_hdf5(data) is not None:
         return _open_hdf5(open_hdf5(data, name, limits), shown, handle, limits)
     if _shards.is_index(head):
-        if not isinstance(path, (str, bytes, os.PathLike)):
+        if not is_path(path):
             raise UnsupportedFileError(
                 f"{name}: this is the index of sharded weights, whose shards stand beside it: pass its path."
             )

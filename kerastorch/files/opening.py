@@ -17,6 +17,7 @@ from kerastorch.errors import (
     UnsafeFileError,
     quote,
 )
+from kerastorch.paths import is_path
 
 from ._bytes import OpenFile
 from ._limits import Limits
@@ -100,6 +101,14 @@ def _memory() -> int:
         return 1 << 63
 
 
+class NamedBytes(io.BytesIO):
+    """The content of a file or a stream, with the name that messages call it by."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
 def open_file(path: str, follow: bool = True) -> OpenFile:
     """Open a regular file; anything else that a path can lead to is refused without waiting for it.
 
@@ -114,8 +123,7 @@ def open_file(path: str, follow: bool = True) -> OpenFile:
         flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        hint = "Only local files are read: download it first." if "://" in path else "Check the path."
-        raise MissingFileError(f"{name}: there is no such file. {hint}") from None
+        raise MissingFileError(f"{name}: there is no such file. {missing_advice(path)}") from None
     except KerasTorchError:
         raise
     except (OSError, ValueError) as error:
@@ -134,6 +142,11 @@ def open_file(path: str, follow: bool = True) -> OpenFile:
         raise
 
 
+def missing_advice(path: str) -> str:
+    """What to do where nothing stands at a path."""
+    return "Only local files are read: download it first." if "://" in path else "Check the path."
+
+
 def shortened(path: str) -> str:
     """A path as it may stand in a message: no control characters, and its end, which tells files apart."""
     shown = path if path.isprintable() else quote(path, 1000)
@@ -142,6 +155,6 @@ def shortened(path: str) -> str:
 
 def name_of(path: object) -> str:
     """What messages call what is to be opened, whatever that is."""
-    if isinstance(path, (str, bytes, os.PathLike)):
+    if is_path(path):
         return shortened(os.fsdecode(path))
     return shortened(str(getattr(path, "name", "<stream>")))

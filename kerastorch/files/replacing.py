@@ -8,13 +8,14 @@ import stat
 from collections.abc import Iterator
 
 from kerastorch.errors import SaveError, quote
+from kerastorch.paths import AnyPath
 
 from .permissions import is_protected, protected, write_advice
 from .unfinished import unfinished
 
 
 @contextlib.contextmanager
-def replacing(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[str]:
+def replacing(path: AnyPath) -> Iterator[str]:
     """Yield the name of a new file beside `path`; when the block ends well, it takes the place of `path` in one step.
 
     Until then, and if the block fails or the process is killed, `path` is what it was. A link stays a link: what it

@@ -8,7 +8,6 @@ of memory can leave.
 from __future__ import annotations
 
 import errno
-import io
 import json
 import math
 import os
@@ -70,22 +69,15 @@ def _lower(resource: Any, what: int, to: int) -> None:
     resource.setrlimit(what, (to, to) if hard in (-1, resource.RLIM_INFINITY) or to < hard else (hard, hard))
 
 
-class _Stream(io.BytesIO):
-    """The content of a stream of the caller's, under its name."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name
-
-
 def _read(asked: dict[str, Any]) -> None:
     from kerastorch import deadline
     from kerastorch.errors import KerasTorchError, LoadError
     from kerastorch.files import Limits, open_archive
+    from kerastorch.files.opening import NamedBytes
     from kerastorch.isolation.handing import ALIGNED, HEAD, MAGIC, say_archive, say_error
 
     limits = Limits(**asked["limits"])
-    source = asked["path"] if asked["stream"] is None else _Stream(sys.stdin.buffer.read(), asked["stream"])
+    source = asked["path"] if asked["stream"] is None else NamedBytes(sys.stdin.buffer.read(), asked["stream"])
     at = ALIGNED
     os.lseek(1, at, os.SEEK_SET)
 

@@ -178,7 +178,7 @@ def _array(said: Any, size: int, read: Read) -> Array:
     held = np.dtype(kind)
     row = held.itemsize * math.prod(shape[1:])
     nbytes = held.itemsize * math.prod(shape)
-    if dtype != ("bfloat16" if dtype == "bfloat16" else "opaque2" if dtype == "opaque2" else held.name):
+    if dtype not in ("bfloat16", "opaque2", held.name):
         raise ValueError(dtype)
     if nbytes != _count(said["bytes"]) or at + nbytes > size:
         raise ValueError(f"{nbytes} bytes at {at}")

@@ -67,7 +67,7 @@ def open_isolated(
     if not is_path(path) and not hasattr(path, "read"):
         return open_archive(path, limits)  # which says what is wrong
     content, shown = b"", None
-    if isinstance(path, (str, bytes, os.PathLike)):
+    if is_path(path):
         shown = os.fsdecode(path)
         size = _size_of(shown)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ..base.variables import weights_on
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
 from ..files import Archive, Format, LegacyWeights, TreeWeights
 from ..files.write import in_memory, write_archive
+from ..making import warn
 from ..models import Model, build_model
 from ..models.graph_config import is_functional, lists_layers
 from ..models.mask_flow import Visit, follow_masks
@@ -101,7 +101,9 @@ def save_model(
     kind = model_format(shown, save_format)
     check_place("save_model", shown, overwrite, zipped)
     include = check.boolean("save_model: include_optimizer", include_optimizer)
-    return _told(_save_model(model, shown, kind, target, include, lambda values: None))
+    report = _save_model(model, shown, kind, target, include, lambda values: None)
+    warn([rule.text for rule in report.rules if rule.warns], report.path)
+    return report
 
 
 def save_model_watched(model: Model, path: AnyPath, dialect: DialectName, wrote: Callable[[int], None]) -> SaveReport:
@@ -204,7 +206,9 @@ def save_weights(
     archive = in_memory(
         shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights, optimizer=state
     )
-    return _told(_write(archive, forms, model))
+    report = _write(archive, forms, model)
+    warn([rule.text for rule in report.rules if rule.warns], report.path)
+    return report
 
 
 def _kept_weights(model: Model, dialect: Dialect) -> list[Rule]:
@@ -311,12 +315,4 @@ def _write(archive: Archive, forms: Forms, model: Model) -> SaveReport:
     values = sum(math.prod(array.shape) for array in arrays)
     report = SaveReport(archive.path, archive.format, forms.dialect.name, rules, len(arrays), values)
     _log.info("%s", report)
-    return report
-
-
-def _told(report: SaveReport) -> SaveReport:
-    """The report; what warns in it is said."""
-    for rule in report.rules:
-        if rule.warns:
-            warnings.warn(f"{report.path}: {rule.text}.", stacklevel=3)
     return report

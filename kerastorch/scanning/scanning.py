@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from ..errors import (
 )
 from ..files import Archive, Limits, TreeWeights, limits_of, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
+from ..files.opening import NamedBytes, missing_advice
 from ..files.strict_json import parse_json
+from ..paths import AnyPath, is_path
 from ..registered import OF_KERASTORCH
 from ..spec import Offered
 from .folders import Walk, may_be_model
@@ -29,13 +30,14 @@ from .other_files import in_folder, in_json, in_yaml, reason, refused
 from .references import Reference, references
 from .report import LOADS, OWN_CODE, REFUSED, UNSAFE, Finding, ScannedFile, ScanReport
 
-Path = str | bytes | os.PathLike[str]
 # Parts of a config that a model computes the same without: a loss of one's own keeps no model from loading.
 _BESIDE = ("compile_config", "build_config", "training_config")
 _OF_KERASTORCH = Offered(dict.fromkeys(OF_KERASTORCH))  # as the loader has them
 
 
-def scan(*paths: Path | BinaryIO, strict: bool = False, fit: bool = True, limits: Limits | None = None) -> ScanReport:
+def scan(
+    *paths: AnyPath | BinaryIO, strict: bool = False, fit: bool = True, limits: Limits | None = None
+) -> ScanReport:
     """Look at files of models without loading them: what each would do to a program that runs what it says.
 
     Nothing of a file is run, imported, opened or fetched, whatever it names. A file that nothing speaks against is
@@ -85,8 +87,8 @@ class _How:
     fit: bool
 
 
-def _check(path: Path | BinaryIO) -> None:
-    if not isinstance(path, (str, bytes, os.PathLike)):
+def _check(path: AnyPath | BinaryIO) -> None:
+    if not is_path(path):
         if hasattr(path, "read"):
             return
         raise ArgumentError(f"scan: a path or a binary stream is needed, got {type(path).__name__}.")
@@ -95,13 +97,13 @@ def _check(path: Path | BinaryIO) -> None:
     except ValueError:  # a NUL
         there = False
     if not there:
-        hint = "Only local files are read: download it first." if "://" in name_of(path) else "Check the path."
-        raise MissingFileError(f"{name_of(path)}: there is no such file or folder. {hint}")
+        advice = missing_advice(os.fsdecode(path))
+        raise MissingFileError(f"{name_of(path)}: there is no such file or folder. {advice}")
 
 
-def _scanned(path: Path | BinaryIO, walk: Walk, how: _How) -> Iterator[ScannedFile | None]:
+def _scanned(path: AnyPath | BinaryIO, walk: Walk, how: _How) -> Iterator[ScannedFile | None]:
     """Every file at a path; None for one of a folder that is no model."""
-    if not isinstance(path, (str, bytes, os.PathLike)):
+    if not is_path(path):
         with deadline.within(how.limits.seconds, name_of(path)):
             content = bytes(read_stream(path, how.limits))
         yield _judged(name_of(path), content, how)
@@ -150,7 +152,7 @@ def _judged(name: str, source: str | bytes, how: _How) -> ScannedFile:
     limits = how.limits
 
     def stream() -> Any:
-        return source if isinstance(source, str) else _Named(source, name)
+        return source if isinstance(source, str) else NamedBytes(source, name)
 
     try:
         with deadline.within(limits.seconds, name), open_archive(stream(), limits) as archive:
@@ -167,14 +169,6 @@ def _judged(name: str, source: str | bytes, how: _How) -> ScannedFile:
         return _made(name, "", [*_beside(source, name, limits), *_in_configs(source, name, limits), *said])
     except LoadError as error:
         return _judge_text(name, source, how, error)
-
-
-class _Named(io.BytesIO):
-    """A file in memory that has a name for messages."""
-
-    def __init__(self, content: bytes, name: str) -> None:
-        super().__init__(content)
-        self.name = name
 
 
 def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]:

@@ -207,6 +207,8 @@ def test_wrong_use(tmp_path: Path) -> None:
         kt.scan(tmp_path, tmp_path / "gone")
     with pytest.raises(MissingFileError):
         kt.scan("a\0b")
+    with pytest.raises(MissingFileError, match="download it first"):
+        kt.scan(f"hf://{'far' * 80}.keras")
     with pytest.raises(ArgumentError, match="one path or more"):
         kt.scan()
     with pytest.raises(ArgumentError, match="a path or a binary stream is needed, got int"):

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 # What every optimizer takes; `learning_rate` and `name` besides.
 COMMON = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
 COMMON += ("ema_overwrite_frequency",)
-ONLY_KERAS3 = ("loss_scale_factor", "gradient_accumulation_steps")  # arguments of every optimizer
 
 # Optimizers of both -> their own arguments.
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
