@@ -125,32 +125,28 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
-class CosineSimilarity(Named):
+class _AlongAxis(Named):
+    _direction = "up"
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(name, dtype, axis=axis)
+
+
+class CosineSimilarity(_AlongAxis):
     """The mean cosine of the angles: 1 for the same direction. The loss of this name has the other sign."""
 
     FUNCTION = staticmethod(_cosine)
     NAME = "cosine_similarity"
-    _direction = "up"
-
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(name, dtype, axis=axis)
 
 
-class _Correlation(Named):
-    _direction = "up"
-
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(name, dtype, axis=axis)
-
-
-class PearsonCorrelation(_Correlation):
+class PearsonCorrelation(_AlongAxis):
     """The mean correlation of what is true and what is predicted, along an axis."""
 
     FUNCTION = staticmethod(functions.pearson_correlation)
     NAME = "pearson_correlation"
 
 
-class ConcordanceCorrelation(_Correlation):
+class ConcordanceCorrelation(_AlongAxis):
     """The mean concordance correlation of what is true and what is predicted, along an axis."""
 
     FUNCTION = staticmethod(functions.concordance_correlation)

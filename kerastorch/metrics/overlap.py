@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,10 @@ class IoU(Metric):
     """
 
     _direction = "up"
+    # The arguments, without `name` and `dtype`.
+    CONFIG: ClassVar[tuple[str, ...]] = (
+        "num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -133,11 +137,7 @@ class IoU(Metric):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
-        names = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-    def _config_without(self, *names: str) -> dict[str, Any]:
-        return {key: value for key, value in IoU.get_config(self).items() if key not in names}
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.CONFIG}}
 
 
 class BinaryIoU(IoU):
@@ -149,6 +149,8 @@ class BinaryIoU(IoU):
         name: Its name in logs.
         dtype: See `IoU`.
     """
+
+    CONFIG = ("target_class_ids", "threshold")
 
     def __init__(
         self,
@@ -164,11 +166,6 @@ class BinaryIoU(IoU):
         """Take a batch in; see `IoU.update_state`. What is predicted is a share of class 1."""
         super().update_state(y_true, torch.as_tensor(y_pred).detach().float() >= self.threshold, sample_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments as plain values."""
-        left_out = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
-        return {**self._config_without(*left_out), "threshold": self.threshold}
-
 
 class MeanIoU(IoU):
     """The mean intersection over union of all classes (`keras.metrics.MeanIoU`).
@@ -176,6 +173,8 @@ class MeanIoU(IoU):
     Args:
         num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis: See `IoU`.
     """
+
+    CONFIG = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -192,10 +191,6 @@ class MeanIoU(IoU):
     def _classes(self, chosen: Any) -> list[int]:
         return list(range(self.num_classes))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments as plain values."""
-        return self._config_without("target_class_ids")
-
 
 class OneHotIoU(IoU):
     """`IoU` of one-hot labels, and of shares (`keras.metrics.OneHotIoU`).
@@ -203,6 +198,8 @@ class OneHotIoU(IoU):
     Args:
         num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis: See `IoU`.
     """
+
+    CONFIG = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -216,10 +213,6 @@ class OneHotIoU(IoU):
     ) -> None:
         super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments as plain values."""
-        return self._config_without("sparse_y_true")
-
 
 class OneHotMeanIoU(MeanIoU):
     """`MeanIoU` of one-hot labels, and of shares (`keras.metrics.OneHotMeanIoU`).
@@ -227,6 +220,8 @@ class OneHotMeanIoU(MeanIoU):
     Args:
         num_classes, name, dtype, ignore_class, sparse_y_pred, axis: See `IoU`.
     """
+
+    CONFIG = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -238,7 +233,3 @@ class OneHotMeanIoU(MeanIoU):
         axis: int = -1,
     ) -> None:
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments as plain values."""
-        return self._config_without("target_class_ids", "sparse_y_true")

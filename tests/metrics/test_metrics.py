@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -195,3 +196,10 @@ def test_messages() -> None:
         metrics.Recall().update_state(torch.zeros(2, 3), torch.zeros(2, 4))
     with pytest.raises(ShapeError, match=r"Weights of shape \(3,\) do not fit values of shape \(2,\)"):
         metrics.Mean().update_state(torch.zeros(2), sample_weight=torch.ones(3))
+
+
+def test_given_thresholds_need_no_count() -> None:
+    count: Any = None
+    made = metrics.AUC(count, thresholds=[0.6, 0.3])
+    assert made.get_config()["num_thresholds"] == 4
+    assert made.get_config()["thresholds"] == [0.3, 0.6]
