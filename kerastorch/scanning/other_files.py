@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import LoadError, quote
-from ..files import Limits
+from ..files import Limits, name_of
 from ..files.contents import open_bytes
 from ..files.strict_json import parse_json
 from .references import references
@@ -81,5 +81,6 @@ def refused(error: LoadError, path: str, what: str) -> Finding:
 
 def reason(error: Exception, path: str) -> str:
     """What an error says, without the name of the file, on one line."""
-    text = " ".join(str(error).removeprefix(f"{path}: ").split())
+    said = str(error).removeprefix(f"{path}: ").removeprefix(f"{name_of(path)}: ")  # readers shorten long paths
+    text = " ".join(said.split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -161,8 +161,8 @@ def _judged(name: str, source: str | bytes, how: _How) -> ScannedFile:
             return _made(name, archive.format, findings)
     except UnsupportedFileError as error:
         if error.reason == "runs code":
-            what = "YAML" if "YAML" in str(error) else "pickle"
-            return _made(name, "", [Finding(UNSAFE, what, "", reason(error, name))])
+            why = reason(error, name)
+            return _made(name, "", [Finding(UNSAFE, "YAML" if "YAML" in why else "pickle", "", why)])
         return _judge_text(name, source, how, error)
     except UnsafeFileError as error:
         said = [Finding(UNSAFE, "file", "", reason(error, name))]
@@ -314,7 +314,7 @@ def _judge_text(name: str, source: str | bytes, how: _How, error: LoadError) -> 
         kind, text = "", b""
     if text.lstrip()[:1] == b"{":
         return _judge_json(name, text, how, error)
-    said = str(error)
+    said = reason(error, name)
     form = next((kind for word, kind in _FORMATS if word in said), "")
     findings = _in_configs(source, name, limits) if kind else []
     findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []

@@ -221,6 +221,17 @@ def test_wrong_use(tmp_path: Path) -> None:
     assert kt.scan(str(tmp_path / "m.keras").encode()).status == 0
 
 
+def test_what_a_file_is_called_says_nothing_of_its_kind(tmp_path: Path) -> None:
+    folder = tmp_path / ("checkpoint of numpy, YAML " * 8)
+    folder.mkdir()
+    (folder / "numpy.h5").write_bytes(b"damaged")
+    (folder / "YAML.pkl").write_bytes(b"damaged")
+    pickled, damaged = kt.scan(folder).files
+    assert (pickled.verdict, pickled.format, damaged.verdict, damaged.format) == ("unsafe", "", "refused", "")
+    assert [finding.what for finding in (*pickled.findings, *damaged.findings)] == ["pickle", "file"]
+    assert damaged.findings[0].why.startswith("this is not a Keras file")
+
+
 def _imported(code: str, *arguments: str) -> set[str]:
     """What code imports beside the standard library, in a process of its own."""
     code += "; import sys; print(*sorted({name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names))"
