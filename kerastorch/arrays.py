@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import ArgumentError, quote
-from .structure import map_structure
+from .structure import leaves, map_structure
 
 _NUMBERS = (np.ndarray, np.generic, list, tuple, int, float)
 _F = TypeVar("_F", bound=Callable[..., Tensor])
@@ -31,6 +31,12 @@ def of_arrays_too(function: _F) -> _F:
         return function(x, *args, **kwargs)
 
     return taking  # type: ignore[return-value]
+
+
+def rows_in(batch: Any) -> int:
+    """How many rows a batch has: an array, or lists and dicts of them, of which optional inputs may be left out."""
+    first = next(leaf for leaf in leaves(batch) if leaf is not None)
+    return first.shape[0] if first.ndim else 0
 
 
 def without_table(x: Any, where: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import is_text_array
+from ..arrays import is_text_array, rows_in
 from ..structure import leaves, map_structure
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Plain(Transfer):
         batch = self._next_on_host()
         if batch is None:
             return None
-        return Batch(map_structure(self._moved, batch), _rows(batch))
+        return Batch(map_structure(self._moved, batch), rows_in(batch))
 
 
 class Ahead(Transfer):
@@ -111,18 +111,13 @@ class Ahead(Transfer):
         with torch.cuda.stream(self.stream):
             moved = map_structure(lambda part: self._moved(part, non_blocking=True), self.sources)
             self.copied.record(self.stream)
-        return Batch(moved, _rows(batch), self.copied)
+        return Batch(moved, rows_in(batch), self.copied)
 
 
 def transfer_to(model: AnyModel, batches: Iterator[Any]) -> Transfer:
     """The way to the model's device."""
     kind = Ahead if model._on_device.type == "cuda" else Plain
     return kind(batches, model._on_device, None if model._carries_masks else model.dtype)
-
-
-def _rows(batch: Any) -> int:
-    first = next(leaf for leaf in leaves(batch) if leaf is not None)  # an optional input may be left out
-    return first.shape[0] if first.ndim else 0
 
 
 def _pinned(part: Any) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import optimizers
-from ..arrays import check_counts, is_text_array
+from ..arrays import check_counts, is_text_array, rows_in
 from ..callbacks import Callback, CallbackList, History, ProgbarLogger
 from ..distributed import part
 from ..errors import ArgumentError, quote
@@ -35,7 +35,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         optimizer.zero_grad()  # before the forward pass, which then takes the memory of the old gradients
     y_pred = _predicted(model, compiled, compiled.parallel or compiled.forward, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
-    compiled.tracker.update(loss, _rows(x))
+    compiled.tracker.update(loss, rows_in(x))
     if loss.requires_grad:
         if isinstance(optimizer, optimizers.Optimizer):
             optimizer.build(model)
@@ -55,18 +55,13 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     return {}
 
 
-def _rows(x: Any) -> int:
-    """How many rows a batch has; optional inputs may be left out of it."""
-    return len(next(leaf for leaf in leaves(x) if leaf is not None))
-
-
 def test_step(model: Any, data: Any) -> dict[str, Any]:
     """See `Model.test_step`."""
     x, y, weight = unpack(data)
     compiled = compiled_of(model, "evaluate")
     y_pred = _predicted(model, compiled, compiled.forward, x)
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
-    compiled.tracker.update(loss, _rows(x))
+    compiled.tracker.update(loss, rows_in(x))
     compiled.measured.update_state(y, y_pred, weight)
     return {}
 
