@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dtypes import any_dtype
+from ..dtypes import any_dtype, dtype_name
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import leaves
 
@@ -45,7 +45,7 @@ class Kit:
             dtype = self.floats
         elif dtype is None:
             dtype = torch.bool if all(isinstance(number, bool) for number in numbers) else torch.int32
-        return torch.tensor(value, dtype=dtype, device=self.device)
+        return _made(value, dtype, self.device)
 
     def joined(self, *values: Any, floating: bool = False) -> list[Tensor]:
         """All values as tensors of one dtype and one device.
@@ -72,7 +72,7 @@ class Kit:
         return [
             value.to(device=device, dtype=dtype)
             if isinstance(value, Tensor)
-            else torch.tensor(value, dtype=dtype, device=device)
+            else _made(value, dtype, device)
             for value in values
         ]
 
@@ -87,6 +87,15 @@ def _numbers(value: Any) -> list[Any]:
     if isinstance(value, dict) or not all(isinstance(number, (bool, int, float)) for number in found):
         raise ArgumentError(f"expected a tensor or numbers, got {quote(value)}.")
     return found
+
+
+def _made(value: Any, dtype: torch.dtype, device: Any) -> Tensor:
+    try:
+        return torch.tensor(value, dtype=dtype, device=device)
+    except (RuntimeError, OverflowError, ValueError) as error:  # torch has each of them for a number that is too large
+        if "overflow" not in str(error).lower():
+            raise
+        raise ArgumentError(f"{quote(value)} does not fit into {dtype_name(dtype)}.") from error
 
 
 def integer(value: Any, what: str) -> int:

@@ -265,3 +265,11 @@ def test_an_operand_that_is_neither_a_tensor_nor_numbers(name: str, wrong: Any) 
     function = {"NotEqual": "not_equal"}.get(name, name.lower())
     with pytest.raises(KerasTorchError, match="tensor"):
         getattr(kt.ops, function)(torch.ones(3), wrong)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**40), 2**70])
+def test_a_number_that_its_dtype_does_not_hold(number: int) -> None:
+    x = torch.ones(3, dtype=torch.int32)
+    for call in (lambda: kt.ops.add(x, number), lambda: kt.ops.take(x, number), lambda: kt.ops.outer(x, [number])):
+        with pytest.raises(KerasTorchError, match=f"{number}.*does not fit into int32"):
+            call()
