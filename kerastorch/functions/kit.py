@@ -70,9 +70,7 @@ class Kit:
         device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), None)
         device = device or (tensors[0].device if tensors else self.device)
         return [
-            value.to(device=device, dtype=dtype)
-            if isinstance(value, Tensor)
-            else _made(value, dtype, device)
+            value.to(device=device, dtype=dtype) if isinstance(value, Tensor) else _made(value, dtype, device)
             for value in values
         ]
 
