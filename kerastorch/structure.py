@@ -49,7 +49,12 @@ def _collect(value: Any, found: list[Any]) -> None:
 
 def is_shape(value: Any) -> bool:
     """Whether a value is one shape, not several nested ones."""
-    return isinstance(value, (tuple, list)) and all(size is None or isinstance(size, int) for size in value)
+    return isinstance(value, (tuple, list)) and all(size is None or _is_size(size) for size in value)
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value counts: an int, or a size that torch traces. Tensors, real or symbolic, turn to ints too."""
+    return isinstance(value, int) or (hasattr(type(value), "__index__") and not hasattr(type(value), "dtype"))
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
