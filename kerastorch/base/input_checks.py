@@ -67,6 +67,22 @@ def sizes_at(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> t
     return tuple(input_shape[axis] for axis in axes)
 
 
+def channels_at(layer: Layer, input_shape: Sequence[Any], axis: int, meaning: str) -> int:
+    """The number of channels of images: known, at least one, and as many as the layer is built for.
+
+    torch convolves images without channels into ones without, whatever the filters; no backend of Keras takes them.
+    """
+    (channels,) = sizes_at(layer, input_shape, (axis,))
+    built = layer._build_shape[axis] if layer._built and layer._build_shape is not None else channels
+    if channels != built or channels < 1:
+        expected = f"{built} channels" if channels != built else "at least one channel"
+        raise ShapeError(
+            f"{repr_of(layer)}: expected {expected}, got {channels} (input of shape {tuple(input_shape)}, that is "
+            f"{meaning})."
+        )
+    return channels
+
+
 def axis_in_bounds(layer: Layer, input_shape: Sequence[Any], axes: Sequence[int]) -> None:
     """Raise unless all `axes` exist."""
     rank = len(input_shape)

@@ -12,6 +12,7 @@ from torch.nn import Parameter
 
 from .. import activations as A
 from .. import native, size_rules
+from ..errors import ShapeError
 from .conv_lstm import ChannelsLast
 from .convolution import convolve_gradients
 from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
@@ -86,6 +87,10 @@ class _Compiled(Equations):
             grad = fields["grad"]
             fields["grad"] = grad = grad if grad.stride()[2:] == h.stride()[2:] else grad.contiguous()
             sizes |= {"grad_step": grad.stride(0), "grad_row": grad.stride(1)}
+        for key in ("gates", "dgates"):  # the compiled code writes where they end
+            tensor = fields.get(key)
+            if tensor is not None and (tensor.shape[:-1] != (steps - 1, *rows) or tensor.shape[-1] < len(weights.w_hh)):
+                raise ShapeError(f"{name}: {key} has the shape {tuple(tensor.shape)}, the states {tuple(h.shape)}.")
         drop = None if weights.drop is None else weights.drop.contiguous()
         if use is not None:
             use = (use if use.ndim == 3 else use.expand(-1, *rows, 1)).contiguous()

@@ -6,10 +6,13 @@ import io
 import json
 import math
 import signal
+import tempfile
 import traceback
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,6 +26,7 @@ from .mutants import Mutant
 
 SECONDS = 10  # of processor time, for one mutant
 LARGEST = 200_000  # values in the inputs of a model that is run
+_OWN = ("read again", "load weights", "load what was saved")  # stages that read what was written here
 
 
 class TooLongError(BaseException):
@@ -50,8 +54,8 @@ def _judged(work: Callable[[list[str]], None]) -> str | None:
         with _within(SECONDS), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             work(stage)
-    except kt.errors.KerasTorchError:
-        return None
+    except kt.errors.KerasTorchError as error:
+        return f"{stage[-1]}: it is refused: {error}" if stage[-1] in _OWN else None
     except TooLongError:
         return f"{stage[-1]}: it takes more than {SECONDS} s"
     except Exception as error:  # noqa: BLE001
@@ -68,7 +72,35 @@ def _run(model: kt.Model, stage: list[str]) -> None:
         given = [torch.ones(shape, dtype=x.dtype) for shape, x in zip(shapes, model.inputs, strict=True)]
         model(given[0] if len(given) == 1 else given)
     stage.append("written")
-    model.to_json()
+    text = model.to_json()
+    # What people do next, each mutant something else: everything with each would take four times as long.
+    way = zlib.crc32(text.encode()) % 4
+    if way == 0:
+        stage.append("summary")
+        model.summary(print_fn=lambda line: None, expand_nested=True)
+    elif way == 1 and sum(map(math.prod, shapes)) < LARGEST:
+        stage.append("predict")
+        model.predict([np.zeros(shape, "float32") for shape in shapes] if len(shapes) != 1 else np.zeros(shapes[0]))
+    elif way == 2:
+        stage.append("read again")
+        kt.model_from_json(text)
+    else:
+        _saved(model, ("m.keras", "m.h5", "m.weights.h5", "w.h5")[zlib.adler32(text.encode()) % 4], stage)
+
+
+def _saved(model: kt.Model, name: str, stage: list[str]) -> None:
+    """Write the model, and read what was written: that has to fit, whatever the mutant was."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        stage.append(f"save {name}")
+        if not name.startswith("m.") or "weights" in name:
+            kt.save_weights(model, path)
+            stage.append("load weights")
+            kt.load_weights(model, path)
+        else:
+            kt.save_model(model, path)
+            stage.append("load what was saved")
+            kt.load_model(path)
 
 
 def fault(config: dict[str, Any] | str) -> str | None:

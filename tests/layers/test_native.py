@@ -13,8 +13,10 @@ from torch import Tensor
 
 from kerastorch import activations as A
 from kerastorch import layers, native, size_rules
-from kerastorch.kernels import compiled, step_engine
-from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN
+from kerastorch.errors import ShapeError
+from kerastorch.kernels import activation_gradients, compiled, step_engine
+from kerastorch.kernels.compiled import CompiledLSTM
+from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN, Weights
 from kerastorch.kernels.input_product import LINEAR
 
 pytestmark = needs(native.available, COMPILED)
@@ -235,3 +237,15 @@ def test_weights_beyond_the_rule_run_on_operations(calls: list[str], monkeypatch
     monkeypatch.setattr(size_rules, "PACKED_WEIGHTS", 4 * 5 * 5)
     check(equations=LSTM, units=5)
     assert calls == ["lstm_forward", "lstm_backward"]
+
+
+def test_gates_of_another_shape_never_reach_the_compiled_code() -> None:
+    """It knows no sizes but those of the states, and would read and write behind the end of what is smaller."""
+    tanh, sigmoid = (activation_gradients.find(A.get(name)) for name in ("tanh", "sigmoid"))
+    assert tanh is not None
+    assert sigmoid is not None
+    lstm = CompiledLSTM(tanh, sigmoid)
+    states = torch.zeros(2, 3), torch.zeros(2, 3)
+    for shape in ((4, 2, 0), (4, 1, 12), (4, 2, 11)):
+        with pytest.raises(ShapeError, match="gates has the shape"):
+            lstm.forward(torch.zeros(shape), Weights(torch.zeros(12, 3), None, None), states, None, keep=False)

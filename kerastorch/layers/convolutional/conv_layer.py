@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...activations import Activation
 from ...base import check, to_torch
-from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ...base.input_checks import channels_at, float_tensor, one_shape, refuse
 from ...base.layer import Layer
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
@@ -86,19 +86,17 @@ class ConvLayer(Layer):
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning=self._meaning)
         self._check_rank(input_shape)
-        (channels,) = sizes_at(self, input_shape, (self._channel_axis,))
-        built = self._build_shape[self._channel_axis] if self._built and self._build_shape is not None else channels
-        if channels != built:
-            raise ShapeError(
-                f"{repr_of(self)}: expected {built} channels, got {channels} (input of shape {tuple(input_shape)}, "
-                f"that is {self._meaning})."
-            )
-        self._check_channels(channels)
+        self._check_channels(channels_at(self, input_shape, self._channel_axis, self._meaning))
         if any(size is not None and size < 1 for size in self._image_out(input_shape)):
             raise ShapeError(
                 f"{repr_of(self)}: the output would be empty for input {tuple(input_shape)}, that is {self._meaning}: "
                 f"the kernel {self.kernel_size} (dilation_rate {self.dilation_rate}) does not fit into it; use a "
                 'smaller kernel or padding="same".'
+            )
+        if 0 in self._image(input_shape):  # a transposed one would make something of it
+            raise ShapeError(
+                f"{repr_of(self)}: expected images of at least one place, got input {tuple(input_shape)}, that is "
+                f"{self._meaning}."
             )
 
     def _check_rank(self, input_shape: Shape) -> None:

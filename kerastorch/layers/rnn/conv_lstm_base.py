@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ...base import check
 from ...base.free_names import yielding
-from ...base.input_checks import mask_tensor
+from ...base.input_checks import channels_at, mask_tensor
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
@@ -200,18 +200,12 @@ class ConvLSTM(SequenceLayer):
             )
 
     def _check_features(self, input_shape: Shape) -> None:
-        channels = input_shape[self._channel_axis]
-        if channels is None:
+        if input_shape[self._channel_axis] is None:
             raise ShapeError(
                 f"{repr_of(self)}: the number of channels must be known, got {tuple(input_shape)} for {self._meaning}; "
                 "give it to Input or build."
             )
-        expected = self._build_shape[self._channel_axis] if self._built and self._build_shape is not None else channels
-        if channels != expected:
-            raise ShapeError(
-                f"{repr_of(self)}: expected {expected} channels, got {channels} (input of shape {tuple(input_shape)}, "
-                f"that is {self._meaning})."
-            )
+        channels_at(self, input_shape, self._channel_axis, self._meaning)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         self._check_input_shape(input_shape)

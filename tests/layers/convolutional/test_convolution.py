@@ -132,6 +132,16 @@ def test_shapes_where_sizes_are_unknown(name: str, config: dict[str, Any]) -> No
 
 
 @each
+def test_images_without_channels_are_refused(name: str, config: dict[str, Any]) -> None:
+    """torch would give images without channels again, or an error of its own; Keras's backends all refuse them."""
+    layer = make(name, config)
+    with pytest.raises(ShapeError, match=r"the output would be empty|expected images of at least one place"):
+        make(name, config)(torch.zeros(2, *[0] * type(layer).SPATIAL, 2))
+    with pytest.raises(ShapeError, match="expected at least one channel, got 0"):
+        layer(torch.zeros(*image(layer)[:-1], 0))
+
+
+@each
 def test_wrong_inputs(name: str, config: dict[str, Any]) -> None:
     layer = make(name, config)
     good = image(layer)

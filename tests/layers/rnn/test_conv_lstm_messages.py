@@ -65,6 +65,7 @@ def test_time_major_is_refused() -> None:
             (3, 4, 2, 6, 3),
             "the kernel (3, 3) (dilation_rate (1, 1)) does not fit into images of input (3, 4, 2, 6, 3)",
         ),
+        ("channels_last", (3, 4, 5, 6, 0), "expected 3 channels, got 0 (input of shape (3, 4, 5, 6, 0)"),
         ("channels_last", (3, 0, 5, 6, 3), "expected at least one timestep, got (3, 0, 5, 6, 3)."),
     ],
 )
@@ -72,6 +73,13 @@ def test_inputs_are_checked(data_format: str, shape: tuple[int, ...], message: s
     layer = make(data_format=data_format, name="c")
     with pytest.raises(ShapeError, match=re.escape(f"ConvLSTM2D 'c': {message}")):
         layer(torch.zeros(shape, dtype=torch.float64))
+
+
+def test_images_without_channels_are_refused() -> None:
+    """The compiled code once wrote behind the end of the gates, of which torch had made none."""
+    for data_format, shape in (("channels_last", (3, 4, 5, 6, 0)), ("channels_first", (3, 4, 0, 5, 6))):
+        with pytest.raises(ShapeError, match="expected at least one channel, got 0"):
+            layers.ConvLSTM2D(2, 3, data_format=data_format)(torch.zeros(shape))
 
 
 def test_shapes_masks_and_states_are_checked() -> None:
