@@ -264,6 +264,19 @@ def summaries() -> dict[str, Callable[[], Any]]:
             {"layer_range": "a"},
             {"layer_range": ["a"]},
             {"expand_nested": True, "layer_range": [names[0], names[-1]] if names else None},
+            {"positions": [0.4, 0.7, 1.0]},
+            {"positions": [20, 40, 60], "show_trainable": True},
+            {"positions": [0.0, 0.7, 1.0]},
+            {"positions": [0.5, 0.4, 0.8, 1.0]},
+            {"line_length": 20},
+            {"line_length": 0},
+            {"line_length": print},
+            {"line_length": 100, "show_trainable": True},
+            {"expand_nested": "yes"},
+            {"show_trainable": 2},
+            {"depth": 3},
+            {"style": "table"},
+            {"layer_range": ["a", 3]},
         ]
         for number, given in enumerate(options):
 

@@ -22,8 +22,9 @@ from _outcomes_files import short, valued
 from _outcomes_layers import told
 from _outcomes_saved import OPTIONS, quietly
 
-from kerastorch import layers
+from kerastorch import activations, layers
 from kerastorch.base.layer import REGISTRY
+from kerastorch.kernels import conv_lstm, equations, step_engine
 from kerastorch.structure import map_shapes
 
 MORE: dict[str, tuple[Any, ...]] = {
@@ -160,9 +161,26 @@ def choices() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield key, choice
 
 
+def nodes() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Which node of ONNX computes a recurrence: equations, activations, with dropout of the state and without."""
+    functions = [activations.get(name) for name in ("linear", "relu", "sigmoid", "hard_sigmoid", "gelu")]
+    kinds = (equations.LSTM, equations.GRU, equations.GRUResetBefore, equations.SimpleRNN, conv_lstm.ChannelsFirst)
+    for kind, activation, recurrent, drop in product(kinds, functions, functions, (None, torch.zeros(1, 1, 2))):
+        steps = equations.Steps(kind, torch.zeros(8, 2), None, activation, recurrent, drop)
+
+        def node(steps: equations.Steps = steps) -> Any:
+            found = step_engine.onnx_recurrence(steps)
+            if found is None:
+                return None
+            return [found.name, [function.__name__ for function in found.functions], found.linear_before_reset]
+
+        names = (kind.__name__, activation.__name__, recurrent.__name__, "with" if drop is not None else "without")
+        yield "node of {} {} {}, {} dropout".format(*names), node
+
+
 @cache
 def as_modules() -> dict[str, Callable[[], Any]]:
     cases: dict[str, Callable[[], Any]] = {}
-    for some in (modules, heads, choices):
+    for some in (modules, heads, choices, nodes):
         cases.update(some())
     return {key: told(lambda case=case: plain(quietly(case))) for key, case in cases.items()}

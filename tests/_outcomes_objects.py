@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from _outcomes_layers import told
 
 import kerastorch as kt
 from kerastorch import layers
+from kerastorch.errors import KerasTorchError
 
 
 @kt.saving.register_keras_serializable("tests")
@@ -73,6 +76,24 @@ def objects() -> Iterator[tuple[str, Callable[[], Any]]]:
 
         yield f"object {name}", there
         yield f"object {name} and back", back
+    for name, value in of_training().items():
+        yield f"object {name}", lambda value=value: plain_of(kt.saving.serialize_keras_object(value))
+        yield (
+            f"object {name} and back",
+            lambda value=value: said(kt.saving.deserialize_keras_object(kt.saving.serialize_keras_object(value))),
+        )
+    for place, name in product(
+        ("losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "layers", "constraints", ""),
+        ("Huber", "AUC", "SGD", "CosineDecay", "EarlyStopping", "Dense", "NonNeg", "Nobody"),
+    ):
+        config = {"class_name": name, "config": {}, "module": f"keras.{place}", "registered_name": None}
+        yield (
+            f"config of {name} in {place}",
+            lambda config=config: made_of(copy.deepcopy(config)),
+        )
+    for value in of_training().values():
+        # What `load_model` has made already is handed on as it is.
+        yield f"made {type(value).__name__}", lambda value=value: kt.saving.deserialize_keras_object(value) is value
     configs: list[Any] = [
         *(
             bare("__bytes__", value="x"),
@@ -120,6 +141,27 @@ def objects() -> Iterator[tuple[str, Callable[[], Any]]]:
             )
     yield "an argument that is none", lambda: kt.saving.deserialize_keras_object(3, safe=True)
     yield "safe_mode", lambda: kt.saving.deserialize_keras_object(3, safe_mode=False)
+
+
+def of_training() -> dict[str, Any]:
+    """Objects of every kind that training has, with arguments other than the defaults."""
+    schedule = kt.optimizers.schedules.ExponentialDecay(0.5, 3, 0.25, staircase=True)
+    return {
+        "loss": kt.losses.Huber(delta=0.5, name="h", reduction="sum"),
+        "metric": kt.metrics.TopKCategoricalAccuracy(k=3, name="top"),
+        "optimizer": kt.optimizers.RMSprop(0.25, rho=0.5, momentum=0.125),
+        "optimizer with a schedule": kt.optimizers.Adam(schedule, beta_1=0.5),
+        "schedule": schedule,
+        "list of them": [kt.losses.MeanAbsoluteError(), {"m": kt.metrics.Mean(name="mean")}, (schedule,)],
+    }
+
+
+def made_of(config: Any) -> Any:
+    """What a config stands for, or that there is none: of the names that there are another one may come."""
+    try:
+        return said(kt.saving.deserialize_keras_object(config))
+    except KerasTorchError as error:
+        return [type(error).__name__, str(error).partition("; ")[0]]
 
 
 def plain_of(value: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from kerastorch import layers
+from kerastorch import layers, torch_private
 from kerastorch.kernels import fused
 from kerastorch.kernels.fused import fused_gru, fused_lstm, fused_rnn_relu, fused_rnn_tanh, masked
 
@@ -63,6 +63,37 @@ def test_reading_the_lengths_changes_no_number(
     monkeypatch.setattr(fused, "may_read", lambda tensor: False)
     for our, their in zip(ours, everything(name, mask, **options), strict=True):
         assert_close(our, their)  # float64, another order of sums
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # one is a node of ONNX, the other a Scan
+@pytest.mark.parametrize("name", KERNELS)
+def test_what_becomes_onnx_computes_the_same(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, gates = KERNELS[name]
+    x, *states = (random(3, *size, seed=i).detach().to(dtype) for i, size in enumerate([(T, F), (U,), (U,)]))
+    states = tuple(states[: 2 if name == "lstm" else 1])
+    shapes = (gates * U, F), (gates * U, U), (gates * U,), (gates * U,)
+    weights = [random(*shape, seed=9 + i).detach().to(dtype) for i, shape in enumerate(shapes)]
+    masks = [torch.tensor(MASKS[pattern], dtype=torch.bool) for pattern in ("mixed",)]
+    masks += [torch.ones(3, T, dtype=torch.bool), torch.eye(3, T, dtype=torch.bool)]
+    options = [{"only_last": last, "hide": hide} for last in (False, True) for hide in (False, True)]
+
+    def all_calls() -> list[Tensor]:
+        found = []
+        for used in (weights, weights[:2]):
+            out, finals = kernel(x, states, used)
+            found += [out, *finals]
+            for mask in masks:
+                for given in options:
+                    out, finals = masked(kernel, x, states, used, mask, **given)
+                    found += [out[:, -1:] if given["only_last"] else out, *finals]
+        return found
+
+    ours = all_calls()
+    monkeypatch.setattr(torch_private, "is_exporting_to_onnx", lambda: True)
+    theirs = all_calls()
+    assert [each.shape for each in ours] == [each.shape for each in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        assert_close(our, their)  # another order of sums
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -46,4 +46,7 @@ EQUIVALENT: dict[str, str] = {
         "how far away counts, without its sign"
     ),
     "kerastorch/layers/attention/attention.py | <module> | 7 | 6": "the shape of an example, which tests alone read",
+    "kerastorch/saving/_absent.py | _causal_separable | layer.kernel_size[0] | (layer.kernel_size[-1])": (
+        "a kernel of one axis has one size"
+    ),
 }
