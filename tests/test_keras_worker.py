@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from _close import assert_close
 from _keras_worker import KerasWorker, KerasWorkerError
 
 
@@ -24,6 +25,16 @@ def test_arrays_come_back_as_they_went(keras_worker: KerasWorker, rng: np.random
     np.testing.assert_array_equal(args[0], array)
     assert args[1] is None
     assert kwargs == {"flag": True}
+
+
+def test_nothing_hangs_on_what_is_traced_for_gpus(keras_worker: KerasWorker) -> None:
+    traced, (with_it, without) = keras_worker.call("keras2", "selftest:kernels_of_a_gpu")
+    assert traced[0] >= 4
+    assert traced[1] == 0
+    np.testing.assert_array_equal(without[0], with_it[0])
+    # One of the sums of a gradient in another order: 7e-8 of a single weight were seen.
+    for mine, theirs in zip(without[1:], with_it[1:], strict=True):
+        assert_close(mine, theirs)
 
 
 def test_an_exception_comes_back_with_its_traceback(keras_worker: KerasWorker) -> None:

@@ -5,6 +5,8 @@ Started by `tests/_keras_worker.py` as a script with one argument, the descripto
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import sys
 import traceback
@@ -13,14 +15,17 @@ from pathlib import Path
 from types import ModuleType
 
 
+@functools.cache
 def _framework(name: str) -> ModuleType:
     if name == "keras3":
-        import keras
+        import keras as k
+    else:
+        import tf_keras as k
 
-        return keras
-    import tf_keras
-
-    return tf_keras
+        importlib.import_module("workers._graphics").leave_out()
+    gc.collect()
+    gc.freeze()  # half a million objects, through which each `clear_session` would look
+    return k
 
 
 def main(descriptor: int) -> None:
