@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import torch_private
+
 
 def as_mask(mask: Any, like: Tensor) -> Tensor:
     """A mask as bool, where the data is."""
@@ -66,4 +68,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causa
     if mask is not None:
         nowhere = ~mask.any(-1, keepdim=True)
         query, mask = query.masked_fill(nowhere, 0), mask | nowhere
+    return fused(query, key, value, mask, causal, scale)
+
+
+def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
+    """torch's kernel, for `(B, N, T, H)`, or `(B, T, H)` without a mask."""
+    if query.ndim == 3 and torch_private.is_exporting_to_onnx():  # whose translation wants the heads
+        return fused(query[:, None], key[:, None], value[:, None], mask, causal, scale)[:, 0]
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, scale=scale)

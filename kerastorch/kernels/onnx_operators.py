@@ -6,8 +6,8 @@ give it translations. Each computes here what ONNX says of the node: torch's own
 Masks need no sort: the valid steps of each row are moved to its front by their counts, `sequence_lens` says how many
 there are, and the node leaves the states of a row as they are behind its end.
 
-Shapes: as in `step_loop` outside, as in ONNX inside: X `(T, B, F)`, W `(1, G*U, F)`, R `(1, G*U, U)`, B `(1, 2*G*U)`,
-Y `(T, 1, B, U)`, states `(1, B, U)`.
+Shapes: as in `step_loop` outside, as in ONNX inside: X `(T, B, F)`, W `(D, G*U, F)`, R `(D, G*U, U)`, B `(D, 2*G*U)`,
+Y `(T, D, B, U)`, states `(D, B, U)`, of D directions.
 """
 
 from __future__ import annotations
@@ -98,18 +98,65 @@ def run(
     Returns:
         outputs `(B, T, U)`, final states. At a masked step before the first valid one the output is zeros.
     """
-    if x.dtype not in (torch.float32, torch.float16):  # onnxruntime has these nodes for no other
+    if not has_nodes_for(x.dtype):
         return _scan(recurrence, x, states, weights, mask)
+    outputs, finals = _over_valid_steps((recurrence,), x, (states,), (weights,), mask)
+    return outputs[0], finals[0]
+
+
+def run_both(
+    recurrences: Sequence[Recurrence],
+    x: Tensor,
+    states: Sequence[States],
+    weights: Sequence[Weights],
+    mask: Tensor | None = None,
+) -> tuple[list[Tensor], list[States]]:
+    """Run a recurrence forwards and one of the same kind and size backwards, as one node.
+
+    Args:
+        recurrences: What to compute forwards, and backwards.
+        x: `(B, T, F)`, of a dtype that `has_nodes_for`.
+        states: Of each direction, `(B, U)` each.
+        weights: Of each direction.
+        mask: As in `run`.
+
+    Returns:
+        Of each direction the outputs `(B, T, U)`, in the order of time, and the final states.
+    """
+    return _over_valid_steps(recurrences, x, states, weights, mask)
+
+
+def has_nodes_for(dtype: torch.dtype) -> bool:
+    """Whether onnxruntime has these nodes for a dtype."""
+    return dtype in (torch.float32, torch.float16)
+
+
+def _over_valid_steps(
+    recurrences: Sequence[Recurrence],
+    x: Tensor,
+    states: Sequence[States],
+    weights: Sequence[Weights],
+    mask: Tensor | None,
+) -> tuple[list[Tensor], list[States]]:
     if mask is None:
-        return _node(recurrence, x, states, weights, None)
+        return _node(recurrences, x, states, weights, None)
     seen = counts(mask)
     lengths = seen[:, -1]
-    out, finals = _node(recurrence, to_front(x, mask, seen), states, weights, lengths.to(torch.int32))
-    # In front of the outputs stands a row of zeros, for the steps without a valid one before them.
-    out = torch.cat([out.new_zeros(out[:, :1].shape), out], dim=1)
-    out = out.gather(1, seen.unsqueeze(-1).expand(-1, -1, out.shape[-1]))
+    outputs, finals = _node(recurrences, to_front(x, mask, seen), states, weights, lengths.to(torch.int32))
     any_valid = (lengths > 0).unsqueeze(-1)
-    return out, tuple(torch.where(any_valid, new, old) for new, old in zip(finals, states, strict=True))
+    kept = [
+        tuple(torch.where(any_valid, new, old) for new, old in zip(new_ones, old_ones, strict=True))
+        for new_ones, old_ones in zip(finals, states, strict=True)
+    ]
+    # Backwards the step before a masked one is the next valid one. Behind the last one the node gives zeros.
+    sources = (seen, seen + (~mask).to(torch.int64))
+    return [_taken(out, source) for out, source in zip(outputs, sources, strict=False)], kept
+
+
+def _taken(out: Tensor, source: Tensor) -> Tensor:
+    """For each step an output by its number; 0 is a row of zeros, for the steps without a valid one before them."""
+    out = torch.cat([out.new_zeros(out[:, :1].shape), out], dim=1)
+    return out.gather(1, source.unsqueeze(-1).expand(-1, -1, out.shape[-1]))
 
 
 def counts(mask: Tensor) -> Tensor:
@@ -135,34 +182,49 @@ def _scan(
 
 
 def _node(
-    recurrence: Recurrence, x: Tensor, states: States, weights: Weights, lengths: Tensor | None
-) -> tuple[Tensor, States]:
-    w_ih, w_hh, b_ih, b_hh = weights
-    order = functools.partial(_reordered, recurrence.cell.torch, recurrence.cell.onnx)
+    recurrences: Sequence[Recurrence],
+    x: Tensor,
+    states: Sequence[States],
+    weights: Sequence[Weights],
+    lengths: Tensor | None,
+) -> tuple[list[Tensor], list[States]]:
+    """One node for one direction, or for both."""
+    first = recurrences[0]
+    order = functools.partial(_reordered, first.cell.torch, first.cell.onnx)
     bias = None
-    if b_ih is not None:  # ONNX adds two: behind one alone stand zeros, not of `new_zeros`, which is no constant there
-        parts = order(b_ih), b_ih * 0 if b_hh is None else order(b_hh)
-        bias = torch.cat(parts).unsqueeze(0)
-    functions = [FUNCTIONS[function] for function in recurrence.functions]
+    if weights[0][2] is not None:
+        bias = torch.stack([_bias(order, b_ih, b_hh) for _, _, b_ih, b_hh in weights])
+    functions = [FUNCTIONS[function] for recurrence in recurrences for function in recurrence.functions]
     constants = {
         "activation_alpha": [function.alpha for function in functions if function.alpha is not None],
         "activation_beta": [function.beta for function in functions if function.beta is not None],
     }
     options: dict[str, Any] = {key: values for key, values in constants.items() if values}
-    if recurrence.linear_before_reset:
+    if first.linear_before_reset:
         options["linear_before_reset"] = 1
-    out, *last = operator(recurrence.name)(
+    if len(recurrences) == 2:
+        options["direction"] = "bidirectional"
+    out, *last = operator(first.name)(
         x.transpose(0, 1),
-        order(w_ih).unsqueeze(0),
-        order(w_hh).unsqueeze(0),
+        torch.stack([order(w_ih) for w_ih, *_ in weights]),
+        torch.stack([order(w_hh) for _, w_hh, *_ in weights]),
         bias,
         lengths,
-        *(state.unsqueeze(0) for state in states),
+        *(torch.stack(each) for each in zip(*states, strict=True)),
         activations=[function.name for function in functions],
-        hidden_size=w_hh.shape[1],
+        hidden_size=weights[0][1].shape[1],
         **options,
     )
-    return out.squeeze(1).transpose(0, 1), tuple(state.squeeze(0) for state in last)
+    places = range(len(recurrences))
+    return [out[:, place].transpose(0, 1) for place in places], [
+        tuple(state[place] for state in last) for place in places
+    ]
+
+
+def _bias(order: Callable[[Tensor], Tensor], b_ih: Tensor | None, b_hh: Tensor | None) -> Tensor:
+    """ONNX adds two: behind one alone stand zeros, not of `new_zeros`, which is no constant there."""
+    assert b_ih is not None
+    return torch.cat([order(b_ih), b_ih * 0 if b_hh is None else order(b_hh)])
 
 
 def _reordered(old: str, new: str, weight: Tensor) -> Tensor:
@@ -191,7 +253,8 @@ def operator(name: str) -> Any:
             qualified,
             "(Tensor X, Tensor W, Tensor R, Tensor? B=None, Tensor? sequence_lens=None, Tensor? initial_h=None, "
             f"{'Tensor? initial_c=None, ' if states == 2 else ''}*, str[] activations, float[]? activation_alpha=None, "
-            f"float[]? activation_beta=None, int hidden_size{extra}) -> ({', '.join(['Tensor'] * (1 + states))})",
+            f"float[]? activation_beta=None, str direction='forward', int hidden_size{extra}) "
+            f"-> ({', '.join(['Tensor'] * (1 + states))})",
         )
     except RuntimeError as error:
         raise UnsupportedError(
@@ -204,8 +267,8 @@ def operator(name: str) -> Any:
 
     def fake(X: Tensor, W: Tensor, R: Tensor, *others: Any, **options: Any) -> tuple[Tensor, ...]:
         steps, batch = X.shape[:2]
-        units = options["hidden_size"]
-        return X.new_empty(steps, 1, batch, units), *(X.new_empty(1, batch, units) for _ in range(states))
+        count, units = len(W), options["hidden_size"]
+        return X.new_empty(steps, count, batch, units), *(X.new_empty(count, batch, units) for _ in range(states))
 
     torch.library.impl(qualified, "default", forward)
     torch.library.register_fake(qualified, fake)
@@ -217,15 +280,32 @@ def _compute(name: str, X: Tensor, W: Tensor, R: Tensor, others: Any, options: A
     bias, lengths, *initial = others
     cell = _CELLS[name]
     order = functools.partial(_reordered, cell.onnx, cell.torch)
-    recurrence = Recurrence(name, _functions(**options), bool(options.get("linear_before_reset")))
-    w_ih, w_hh = order(W[0]), order(R[0])
-    b_ih, b_hh = (None, None) if bias is None else (order(part) for part in bias[0].chunk(2))
+    functions = _functions(**options)
+    count = len(functions) // len(W)
     mask = None if lengths is None else torch.arange(len(X), device=X.device) < lengths.unsqueeze(1)
-    states = tuple(state[0] for state in initial)
-    out, last = _scan(recurrence, X.transpose(0, 1), states, (w_ih, w_hh, b_ih, b_hh), mask)
-    if mask is not None:
-        out = out * mask.unsqueeze(-1)
-    return out.transpose(0, 1).unsqueeze(1).contiguous(), *(state.unsqueeze(0).clone() for state in last)
+    found = []
+    for place in range(len(W)):
+        recurrence = Recurrence(
+            name, functions[place * count : (place + 1) * count], bool(options.get("linear_before_reset"))
+        )
+        b_ih, b_hh = (None, None) if bias is None else (order(part) for part in bias[place].chunk(2))
+        states = tuple(state[place] for state in initial)
+        x = _reversed(X, lengths) if place else X
+        weights = order(W[place]), order(R[place]), b_ih, b_hh
+        out, last = _scan(recurrence, x.transpose(0, 1), states, weights, mask)
+        out = out.transpose(0, 1) if mask is None else (out * mask.unsqueeze(-1)).transpose(0, 1)
+        found.append((_reversed(out, lengths) if place else out, *last))
+    out, *last = zip(*found, strict=True)
+    return torch.stack(out, dim=1), *(torch.stack(state) for state in last)
+
+
+def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """`(T, B, ...)` with the first steps of each row in the opposite order, as many as it has; all without lengths."""
+    if lengths is None:
+        return x.flip(0)
+    steps = torch.arange(len(x), device=x.device).unsqueeze(1)
+    source = torch.where(steps < lengths, lengths - 1 - steps, steps).to(torch.int64)
+    return x.gather(0, source.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def _functions(

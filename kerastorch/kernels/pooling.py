@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import torch_private
 from .convolution import padded
 
 _MAXIMA = {2: F.max_pool2d, 3: F.max_pool3d}
@@ -68,7 +69,22 @@ def adaptive_pool(x: Tensor, *, average: bool, output_size: tuple[int, ...], cha
         x's layout.
     """
     x = x.movedim(channel_axis, 1)
+    if torch_private.is_exporting_to_onnx():
+        for axis, count in enumerate(output_size, start=2):
+            x = _adaptive_along(x.movedim(axis, -1), count, average).movedim(-1, axis)
+        return x.movedim(1, channel_axis)
     return _ADAPTIVE[average][len(output_size) - 1](x, output_size).movedim(1, channel_axis)
+
+
+def _adaptive_along(x: Tensor, count: int, average: bool) -> Tensor:
+    """The last axis as the maxima or means of `count` windows, for any size of it. ONNX has no node for it."""
+    size = x.shape[-1]
+    place, window = torch.arange(size, device=x.device), torch.arange(count, device=x.device).unsqueeze(1)
+    inside = (place >= window * size // count) & (place * count < (window + 1) * size)
+    if average:
+        share = inside.to(x.dtype)
+        return x @ (share / share.sum(-1, keepdim=True)).transpose(0, 1)
+    return torch.where(inside, x.unsqueeze(-2), _lowest(x.dtype)).amax(-1)
 
 
 def _lowest(dtype: torch.dtype) -> float:

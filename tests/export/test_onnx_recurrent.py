@@ -60,8 +60,18 @@ CASES = {
     "rnn, relu": lambda: layers.SimpleRNN(4, activation="relu"),
     "both directions": lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
     "both directions, last": lambda: layers.Bidirectional(layers.GRU(3, **ALL), merge_mode="sum"),
+    "both directions, two layers": lambda: layers.Bidirectional(
+        layers.GRU(3, reset_after=False, recurrent_activation="hard_sigmoid_keras2", return_state=True),
+        backward_layer=layers.GRU(3, "elu", "hard_sigmoid", reset_after=False, go_backwards=True, return_state=True),
+    ),
+    "both directions, masked steps repeat": lambda: layers.Bidirectional(
+        layers.SimpleRNN(3, return_sequences=True), forces_zeros=False
+    ),
+    "both directions, apart": lambda: layers.Bidirectional(
+        layers.SimpleRNN(3), backward_layer=layers.SimpleRNN(2, go_backwards=True)
+    ),
 }
-NODES = {"LSTM": 7, "GRU": 5, "RNN": 2}  # a Bidirectional has two
+NODES = {"LSTM": 6, "GRU": 5, "RNN": 5}  # a Bidirectional is one, but where its directions are of two sizes
 
 
 class Exported(NamedTuple):

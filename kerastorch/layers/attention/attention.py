@@ -137,7 +137,7 @@ class _DenseAttention(Layer):
         fused = None if slow else self._fused(query)
         weights: Tensor | None = None
         if fused is not None:
-            output = F.scaled_dot_product_attention(fused, key, value, is_causal=causal, scale=1.0)
+            output = attention.fused(fused, key, value, None, causal, 1.0)
         else:
             scores = self._scores(query, key)
             allowed = self._allowed(query, key, value_mask, causal)

@@ -334,7 +334,7 @@ class Bidirectional(Layer):
     def _is_of_one_dtype(self, x: Tensor) -> bool:
         return all(dtype == x.dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in))
 
-    def _run_as_one(self, kernel: str, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
+    def _run_as_one(self, kernel: str | both_directions.Node, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
         out, forward, backward, states = both_directions.run(kernel, *self._directions, x, mask, initial)
         if self.return_sequences:
             if self.merge_mode == "concat":

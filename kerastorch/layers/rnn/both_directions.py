@@ -1,32 +1,44 @@
-"""Both directions of a Bidirectional as one call of a bidirectional kernel of torch."""
+"""Both directions of a Bidirectional as one call of a bidirectional kernel of torch, or as one node of ONNX."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...dtypes import autocasts
+from ...kernels import onnx_operators
 from ...kernels.fused import NAMES, fused_lstm, masked
 from ...kernels.operators import may_read, run_pair, wants_operator
-from ...kernels.step_engine import outruns
+from ...kernels.step_engine import onnx_recurrence, outruns
 from ...kernels.types import Kernel, States
-from ...torch_private import has_global_hooks, has_hooks
+from ...torch_private import has_global_hooks, has_hooks, is_exporting_to_onnx
 from .kernel_choice import drops
 from .recurrent import Recurrent
 from .sequence import SequenceLayer
 
 
-def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> str | None:
-    """The name of the kernel that runs both layers at once; None if they run one after the other.
+class Node(NamedTuple):
+    """What a node of ONNX computes in each direction, and its weights there."""
+
+    recurrences: tuple[onnx_operators.Recurrence, ...]
+    weights: tuple[onnx_operators.Weights, ...]
+
+
+def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> str | Node | None:
+    """The name of the kernel that runs both layers at once, or the node; None if they run one after the other.
 
     One call it is for an LSTM, and for all on CUDA: there the two directions run side by side. On the CPU torch's
     kernels for GRU and SimpleRNN gain nothing by it, and the step engine runs in the place of many of them. A mask
     of several rows, a dropout at work and anything that watches one direction by itself keep the two apart.
     """
-    if wants_operator() or type(forward) is not type(backward):
+    if type(forward) is not type(backward):
+        return None
+    if is_exporting_to_onnx():
+        return _node(forward, backward, x, training)
+    if wants_operator():
         return None
     if not all(_is_plain(layer, x, mask) for layer in (forward, backward)):
         return None
@@ -35,11 +47,38 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
     kernel = forward._fused()
     if isinstance(kernel, str) or kernel is not backward._fused() or not gains(kernel, x, forward):
         return None
-    if training and any(drops(layer, rate) for layer in (forward, backward) for rate in _rates(layer)):
-        return None
-    if autocasts(x.device):
+    if _drop(forward, backward, training) or autocasts(x.device):
         return None
     return NAMES[kernel] if mask is None or _is_one_row(mask) else None
+
+
+def _node(forward: Any, backward: Any, x: Tensor, training: bool) -> Node | None:
+    """The node of ONNX that computes both layers; None: there is none."""
+    if not all(_is_own(layer) and not layer.first_state_shows for layer in (forward, backward)):
+        return None
+    if forward.units != backward.units or forward.use_bias != backward.use_bias or forward.go_backwards:
+        return None
+    if _drop(forward, backward, training) or autocasts(x.device) or not onnx_operators.has_nodes_for(x.dtype):
+        return None
+    parts = [_in_onnx(layer) for layer in (forward, backward)]
+    recurrences, weights = zip(*parts, strict=True)
+    if None in recurrences or recurrences[0].linear_before_reset != recurrences[1].linear_before_reset:
+        return None
+    return Node(recurrences, weights)
+
+
+def _in_onnx(layer: Any) -> tuple[onnx_operators.Recurrence | None, onnx_operators.Weights]:
+    weights, kernel = layer._kernel_weights(), layer._fused()
+    if not isinstance(kernel, str):
+        w_ih, w_hh, b_ih, b_hh = [*weights, None, None][:4]
+        return onnx_operators.KERNELS[NAMES[kernel]], (w_ih, w_hh, b_ih, b_hh)
+    steps = layer._steps(None)
+    return onnx_recurrence(steps), (weights[0], weights[1], layer._input_bias(weights), steps.b_hh)
+
+
+def _drop(forward: Any, backward: Any, training: bool) -> bool:
+    """Whether a dropout is at work."""
+    return training and any(drops(layer, rate) for layer in (forward, backward) for rate in _rates(layer))
 
 
 def gains(kernel: Kernel, x: Tensor, layer: Any) -> bool:
@@ -54,11 +93,15 @@ def _is_one_row(mask: Any) -> bool:
 
 def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
     """Whether a layer computes x by nothing but its kernel."""
-    own = isinstance(layer, Recurrent) and type(layer)._run is Recurrent._run
-    own = own and type(layer).forward is SequenceLayer.forward and layer._built
     as_now = layer.zero_output_for_mask == layer.return_sequences and not layer.first_state_shows
-    own = own and (mask is None or as_now)
-    return own and type(x) is Tensor and x.dtype == layer.dtype == layer._computes_in and not _is_watched(layer)
+    own = _is_own(layer) and (mask is None or as_now)
+    return own and type(x) is Tensor and x.dtype == layer.dtype == layer._computes_in
+
+
+def _is_own(layer: Any) -> bool:
+    """Whether a layer is computed as ours are, and nobody watches it."""
+    own = isinstance(layer, Recurrent) and type(layer)._run is Recurrent._run
+    return own and type(layer).forward is SequenceLayer.forward and layer._built and not _is_watched(layer)
 
 
 def _is_watched(layer: Any) -> bool:
@@ -78,16 +121,16 @@ def _kernel(name: str) -> Kernel:
 
 
 def run(
-    name: str, forward: Any, backward: Any, x: Tensor, mask: Any, initial: Any
+    kernel: str | Node, forward: Any, backward: Any, x: Tensor, mask: Any, initial: Any
 ) -> tuple[Tensor, Tensor, Tensor, States]:
     """Run both layers.
 
     Args:
-        name: Of the kernel.
+        kernel: What `kernel_of` gives.
         forward: The layer that runs in the order of time.
         backward: The other.
         x: `(B, T, F)`.
-        mask: Of one row `(1, T)`, or None.
+        mask: Of one row `(1, T)`, or None; for a node of any.
         initial: The initial states of both, each None if there are none.
 
     Returns:
@@ -96,15 +139,32 @@ def run(
     """
     x = forward._check_input(x)
     starts = [layer._start(x, states) for layer, states in zip((forward, backward), initial, strict=True)]
+    mask = forward._check_mask(x, mask)
+    compute = _as_node if isinstance(kernel, Node) else _by_kernel
+    out, last_forward, last_backward, finals = compute(kernel, forward, backward, x, mask, starts)
+    for layer, its in zip((forward, backward), finals, strict=True):
+        if layer.stateful:
+            layer._keep(its)
+    return out, last_forward, last_backward, (*finals[0], *finals[1])
+
+
+def _by_kernel(
+    name: Any, forward: Any, backward: Any, x: Tensor, mask: Tensor | None, starts: Sequence[States]
+) -> tuple[Tensor, Tensor, Tensor, Sequence[States]]:
     states = tuple(torch.stack(pair) for pair in zip(*starts, strict=True))
     weights = [*forward._kernel_weights(), *backward._kernel_weights()]
-    mask = forward._check_mask(x, mask)
     if mask is None:
         out, last = _kernel(name)(x, states, weights)
     else:
         out, last = masked(_kernel(name), x, states, weights, mask, hide=True)
     finals = [tuple(state[direction] for state in last) for direction in (0, 1)]
-    for layer, its in zip((forward, backward), finals, strict=True):
-        if layer.stateful:
-            layer._keep(its)
-    return out, finals[0][0], finals[1][0], (*finals[0], *finals[1])
+    return out, finals[0][0], finals[1][0], finals
+
+
+def _as_node(
+    node: Any, forward: Any, backward: Any, x: Tensor, mask: Tensor | None, starts: Sequence[States]
+) -> tuple[Tensor, Tensor, Tensor, Sequence[States]]:
+    outputs, finals = onnx_operators.run_both(node.recurrences, x, starts, node.weights, mask)
+    if mask is not None:
+        outputs = [layer._hide(out, mask) for layer, out in zip((forward, backward), outputs, strict=True)]
+    return torch.cat(outputs, dim=-1), outputs[0][:, -1], outputs[1][:, 0], finals
