@@ -166,6 +166,20 @@ def _with_attribute_error(cls: type[KerasTorchError]) -> type[KerasTorchError]:
     return type(cls.__name__, (cls, AttributeError), {"__module__": cls.__module__, "__doc__": cls.__doc__, **reduce})
 
 
+def beyond(problem: str, most: object, bound: str, *, foreign: bool = False) -> str:
+    """What a message says of something that is more than a bound of `kt.Limits` allows.
+
+    Args:
+        problem: What there is, with its number.
+        most: The bound.
+        bound: The name of the argument of `kt.Limits` that moves it.
+        foreign: Whether no Keras writes what is beyond the bound that there is without `limits=`.
+    """
+    advice = "No Keras writes this, so it is refused; if you trust the file" if foreign else None
+    advice = advice or "If it is meant to be that large"
+    return f"{problem}, the limit is {most}. {advice}, pass limits=kt.Limits({bound}=...)."
+
+
 def quote(value: object, limit: int = 200) -> str:
     """Return what stands in a file or an argument as it may stand in a message: escaped, and cut at `limit` characters.
 

@@ -133,7 +133,7 @@ def load_model_reported(
         match = matching.match_archive(model, archive, full_model=isinstance(reading.spec, ModelSpec))
         settled = matching.settle(match, name)
         matching.verify(settled.pairs, name)
-        not_finite = matching.NotFinite()
+        not_finite = matching.Remarkable()
         with matching.own_loaded(settled.own, name, not_finite):
             matching.assign(settled.pairs, archive.check_unchanged, not_finite, target)
         matching.materialize_fillers(model, target)
@@ -221,7 +221,7 @@ def load_weights(
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
         other = differences_from(model, archive, writer, settled, by_name=by_name)
-        not_finite = matching.NotFinite()
+        not_finite = matching.Remarkable()
         with matching.own_loaded(settled.own, archive.path, not_finite):
             matching.assign(settled.pairs, archive.check_unchanged, not_finite)
         deadline.lift()  # nothing that fails now would leave the model as it was

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import deadline
-from ..errors import UnsafeFileError
+from ..errors import UnsafeFileError, beyond
 from ..spec import Offered
 from . import tables
 from ._custom import offered_name
@@ -56,10 +56,7 @@ class FirstLook:
 
 
 def _too_large(has: str, most: int, name: str) -> UnsafeFileError:
-    return UnsafeFileError(
-        f"The model has {has}, the limit is {most:,}. If it is meant to be that large, pass "
-        f"limits=kt.Limits({name}=...)."
-    )
+    return UnsafeFileError(beyond(f"The model has {has}", f"{most:,}", name))
 
 
 def first_look(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ..errors import ArgumentError, CorruptFileError, UnsupportedFileError, quote
+from ..errors import ArgumentError, CorruptFileError, UnsupportedFileError, beyond, quote
 from ..spec import Given, Missing
 from . import forms, tables
 from ._custom import offered_lambda, offered_name
@@ -78,7 +78,7 @@ def survey(context: Context, config: Mapping[str, Any], most_layers: int = MAX_L
         index = len(found.entries)
         found.entries.append(_Entry(item, path, parent))
         if index > most_layers:  # the model itself is none of them
-            raise UnsupportedFileError(f"The model has more than {most_layers} layers.")
+            raise UnsupportedFileError(beyond("The model has more layers", f"{most_layers:,}", "layers"))
         inside = list(_inside(context, item, path))
         stack.extend((part, (*path, name), index) for name, part in reversed(inside))
     _replace(found)

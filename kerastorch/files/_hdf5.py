@@ -21,11 +21,20 @@ from ._hdf5_chunks import read_chunks
 from ._hdf5_headers import Kind, Messages, committed_type, read_header
 from ._hdf5_links import read_dense_links, read_link, read_symbol_table
 from ._hdf5_superblock import read_superblock
-from ._hdf5_types import DataType, as_array, check_fill_value, read_dataspace, read_datatype, read_extent
+from ._hdf5_types import (
+    DataType,
+    as_array,
+    read_dataspace,
+    read_datatype,
+    read_extent,
+    read_fill_value,
+    read_old_fill_value,
+)
 from ._limits import Limits
 from ._source import UNDEFINED, Cursor, Source, decode_name
 
 _COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
+_NOWHERE = -1  # contiguous, and nothing was ever written
 # What makes an object a group, and what a group has not. HDF5 itself looks at no more.
 _OF_GROUPS = frozenset(map(int, (Kind.SYMBOL_TABLE, Kind.LINK_INFO)))
 _OF_DATASETS = frozenset(map(int, (Kind.LAYOUT, Kind.DATASPACE, Kind.FILTERS, Kind.EXTERNAL)))
@@ -45,7 +54,9 @@ class _File:
         source = self.source
         source.objects -= 1
         if source.objects < 0:
-            raise source.unsafe(path, f"the file has more than {source.limits.objects} objects")
+            if source.most_objects < source.limits.objects:
+                raise source.unsafe(path, f"the file has more than {source.most_objects} objects, as none of its size")
+            raise source.beyond(path, f"the file has more than {source.most_objects} objects", "objects")
         messages = read_header(source, address, path)
         group, typed = not _OF_GROUPS.isdisjoint(messages), not _DATATYPES.isdisjoint(messages)
         if group and _OF_DATASETS.isdisjoint(messages):
@@ -157,6 +168,8 @@ class Dataset(_Node):
     def __init__(self, file: _File, address: int, path: str, messages: Messages) -> None:
         super().__init__(file, address, path, messages)
         self._plan: tuple[DataType, tuple[int, ...], int, Cursor] | None = None
+        self._fill = b""  # what stands for values that were never written; b"": zeros
+        self.unwritten = 0  # bytes of these, of what was read
 
     @property
     def dtype(self) -> str:
@@ -175,9 +188,9 @@ class Dataset(_Node):
 
     @property
     def stored(self) -> tuple[int, int]:
-        """First byte and number of bytes in the file; (0, 0) where the array is empty or in chunks."""
+        """First byte and number of bytes in the file; (0, 0) where there is no such piece."""
         _, _, layout, body = self._planned()
-        return (0, 0) if layout == _CHUNKED else (body.at, body.left)
+        return (0, 0) if layout in (_CHUNKED, _NOWHERE) else (body.at, body.left)
 
     @property
     def in_one_piece(self) -> bool:
@@ -190,14 +203,34 @@ class Dataset(_Node):
         if layout == _CHUNKED:
             _, most = read_extent(self._one(Kind.DATASPACE, "dataspaces"))
             chunks = Cursor(self.source, body.at, body.end, self.path)
-            return as_array(read_chunks(chunks, self._all(Kind.FILTERS), kind.size, shape, most), kind, shape)
+            filters = self._all(Kind.FILTERS)
+            return as_array(read_chunks(chunks, filters, kind.size, shape, most, self._fill_value), kind, shape)
+        if layout == _NOWHERE:
+            return self._filled(kind, shape)
         return as_array(self.source.read(body.at, body.end), kind, shape)
 
     def read_rows(self, at: int, end: int) -> np.ndarray:
         """Return some of the first axis, of an array that is `in_one_piece`."""
-        kind, shape, _, body = self._planned()
+        kind, shape, layout, body = self._planned()
+        if layout == _NOWHERE:
+            return self._filled(kind, (end - at, *shape[1:]))
         row = kind.size * prod(shape[1:])
         return as_array(self.source.read(body.at + at * row, body.at + end * row), kind, (end - at, *shape[1:]))
+
+    def _fill_value(self, count: int) -> np.ndarray:
+        """The bytes of what stands for so many values that were never written."""
+        kind = self._planned()[0]
+        size = min(count * kind.size, self.nbytes - self.unwritten)  # what is read again costs nothing
+        self.source.spend_room(self.path, size)
+        self.unwritten += size
+        return np.frombuffer(self._fill or bytes(kind.size), np.uint8)
+
+    def _filled(self, kind: DataType, shape: tuple[int, ...]) -> np.ndarray:
+        value = self._fill_value(prod(shape))
+        array = np.empty((prod(shape), kind.size), np.uint8)
+        array[...] = value
+        array.flags.writeable = False
+        return as_array(array.reshape(-1).data, kind, shape)
 
     def _planned(self) -> tuple[DataType, tuple[int, ...], int, Cursor]:
         if self._plan is None:
@@ -215,10 +248,9 @@ class Dataset(_Node):
         shape = read_dataspace(self._one(Kind.DATASPACE, "dataspaces"))
         if shape is None:
             raise source.unsupported(self.path, "it holds nothing, expected an array of numbers")
-        for cursor in self._all(Kind.FILL):
-            check_fill_value(cursor, kind.size)
-        for cursor in self._all(Kind.OLD_FILL):
-            cursor.skip(cursor.u(4))
+        fills = [read_fill_value(cursor, kind.size) for cursor in self._all(Kind.FILL)]
+        fills += [read_old_fill_value(cursor, kind.size) for cursor in self._all(Kind.OLD_FILL)]
+        self._fill = fills[0] if fills else b""
         nbytes = kind.size
         for size in shape:
             nbytes *= size
@@ -235,7 +267,7 @@ class Dataset(_Node):
         elif layout == _CONTIGUOUS:
             address, size = cursor.fields(_TWO_LENGTHS)
             if address == UNDEFINED and nbytes:
-                raise cursor.corrupt("its data was never written")
+                return kind, shape, _NOWHERE, Cursor(source, 0, 0, self.path)
             if not nbytes and size:
                 raise cursor.corrupt(f"its shape {shape} needs no bytes, {size} are stored")
             body = source.cursor(address, size, self.path) if nbytes else Cursor(source, 0, 0, self.path)

@@ -137,9 +137,8 @@ class Attributes(Mapping[str, AttributeValue]):
         count = prod(shape)
         if count * kind.size > cursor.left:
             raise cursor.corrupt(f"the attribute needs {count * kind.size} bytes, {cursor.left} are there")
-        limit = self._source.limits.attribute_bytes
-        if count * kind.size > limit:
-            raise cursor.unsafe(f"the attribute has {count * kind.size} bytes, the limit is {limit}")
+        if count * kind.size > self._source.limits.attribute_bytes:
+            raise cursor.beyond(f"the attribute has {count * kind.size} bytes", "attribute_bytes")
         self._spend(count * kind.size, cursor)
         if kind.kind == "number":
             array = as_array(cursor.take(count * kind.size), kind, shape)
@@ -161,10 +160,9 @@ class Attributes(Mapping[str, AttributeValue]):
         length, address, index = cursor.fields(_VLEN)
         if length == 0 and address in (0, UNDEFINED):
             return ""
-        limits = self._source.limits
-        limit = limits.json_bytes if name in _JSON_ATTRIBUTES else limits.attribute_bytes
-        if length > limit:
-            raise cursor.unsafe(f"a string has {length} bytes, the limit is {limit}")
+        bound = "json_bytes" if name in _JSON_ATTRIBUTES else "attribute_bytes"
+        if length > getattr(self._source.limits, bound):
+            raise cursor.beyond(f"a string has {length} bytes", bound)
         self._spend(length, cursor)
         raw = self._heap.get(address, index, cursor.where)
         if length != len(raw):
@@ -174,7 +172,7 @@ class Attributes(Mapping[str, AttributeValue]):
     def _spend(self, size: int, cursor: Cursor) -> None:
         self._source.decoded -= size
         if self._source.decoded < 0:
-            raise cursor.unsafe("the attributes together are several times larger than the file")
+            raise cursor.beyond("the attributes together are several times larger than the file", "decoded_ratio")
 
 
 def _text(raw: bytes, cursor: Cursor) -> str:
@@ -191,9 +189,8 @@ def _read_head(cursor: Cursor) -> _Parts:
         raise cursor.unread("an attribute shares its shape with other objects")
     if version == 3:
         cursor.skip(1)
-    limit = cursor.source.limits.name_length
-    if sizes[0] > limit:
-        raise cursor.unsafe(f"an attribute's name has {sizes[0]} bytes, the limit is {limit}")
+    if sizes[0] > cursor.source.limits.name_length:
+        raise cursor.beyond(f"an attribute's name has {sizes[0]} bytes", "name_length")
     padding = 7 if version == 1 else 0
     raw, _, rest = bytes(cursor.take(sizes[0])).partition(b"\0")
     if not raw or rest or len(raw) == sizes[0]:

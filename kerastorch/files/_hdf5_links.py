@@ -94,7 +94,7 @@ def _name(names: Cursor, offset: int) -> bytes:
     raw = bytes(names.source.read(names.at + offset, min(names.at + offset + limit + 1, names.end)))
     name, ended, _ = raw.partition(b"\0")
     if not ended:
-        raise names.unsafe(f"a name has more than {limit} bytes, or no end")
+        raise names.beyond("a name has more bytes, or no end", "name_length")
     return name
 
 
@@ -127,9 +127,9 @@ def read_link(cursor: Cursor) -> tuple[bytes, int]:
     kind = cursor.u(1) if flags & 8 else 0
     cursor.skip(8 if flags & 4 else 0)
     cursor.skip(1 if flags & 16 else 0)
-    size, limit = cursor.u(1 << (flags & 3)), cursor.source.limits.name_length
-    if size > limit:
-        raise cursor.unsafe(f"a name has {size} bytes, the limit is {limit}")
+    size = cursor.u(1 << (flags & 3))
+    if size > cursor.source.limits.name_length:
+        raise cursor.beyond(f"a name has {size} bytes", "name_length")
     name = bytes(cursor.take(size))
     if kind:
         raise cursor.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is {_LINKS.get(kind, 'a link of unknown kind')}")

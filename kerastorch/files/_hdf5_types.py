@@ -14,6 +14,7 @@ from ._source import Cursor
 
 _SPACE, _TYPE, _FLOAT = Struct("<BBB"), Struct("<II"), Struct("<HH4BI")
 _FILL = Struct("<BBB")
+_NEVER = 1  # when such values are written
 _MAX_RANK = 32
 _SIZES = tuple(Struct(f"<{rank}Q") for rank in range(_MAX_RANK + 1))
 _MAX_ELEMENTS = 1 << 48  # more than any memory holds, and safe inside numpy's own arithmetic
@@ -146,12 +147,15 @@ def as_array(raw: memoryview, kind: DataType, shape: tuple[int, ...]) -> np.ndar
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def check_fill_value(cursor: Cursor, itemsize: int) -> None:
-    """Look at what stands for values that were never written; all of those that are read were.
+def read_fill_value(cursor: Cursor, itemsize: int) -> bytes:
+    """What stands for values that were never written.
 
     Args:
         cursor: The fill value message.
         itemsize: Bytes of one element.
+
+    Returns:
+        One element as it is stored; nothing where that is zero, or where the library leaves such values alone.
     """
     version = cursor.u(1)
     if version in (1, 2):
@@ -168,5 +172,13 @@ def check_fill_value(cursor: Cursor, itemsize: int) -> None:
     size = cursor.u(4) if version == 1 or defined else 0
     if size not in (0, itemsize) and not (version == 1 and not defined):
         raise cursor.corrupt(f"its fill value has {size} bytes, its elements have {itemsize}")
-    if defined:
-        cursor.skip(size)
+    value = bytes(cursor.take(size)) if defined else b""
+    return b"" if when == _NEVER else value
+
+
+def read_old_fill_value(cursor: Cursor, itemsize: int) -> bytes:
+    """The same of the message of HDF5 before 1.6, which holds the value alone."""
+    value = bytes(cursor.take(cursor.u(4)))
+    if len(value) not in (0, itemsize):
+        raise cursor.corrupt(f"its fill value has {len(value)} bytes, its elements have {itemsize}")
+    return value

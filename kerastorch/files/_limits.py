@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from kerastorch.errors import ArgumentError, quote
+from kerastorch.errors import ArgumentError, beyond, quote
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -36,7 +36,8 @@ class Limits:
         zip_members: Members of a `.keras` file.
         zip_ratio: How far a member larger than `zip_free_bytes` may have been compressed.
         zip_free_bytes: Size up to which a member's compression ratio is not looked at.
-        allocation_bytes: Memory for one unpacked weights member or dataset, where `allocation_ratio` allows less.
+        allocation_bytes: Memory for one unpacked weights member or dataset, and for what was never written of a file,
+            where `allocation_ratio` allows less.
         allocation_ratio: Memory for one unpacked weights member or dataset, as a multiple of the file's size.
         objects: HDF5 groups and datasets that are looked at.
         attribute_bytes: Size of one attribute, and of one string in it.
@@ -82,6 +83,22 @@ class Limits:
             if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
                 wanted = "a number of seconds" if name == "seconds" else "a whole number"
                 raise ArgumentError(f"Limits: {name}: expected {wanted} above 0, got {quote(value)}.")
+
+    def beyond(self, problem: str, bound: str, most: int | None = None) -> str:
+        """What a message says of what is more than one of the reader's bounds allows.
+
+        Args:
+            problem: What there is, with its number.
+            bound: The name of the bound.
+            most: What it comes to, where that is not the bound itself.
+        """
+        stated = getattr(self, bound)
+        foreign = stated == getattr(Limits, bound)  # no Keras comes near those; one that a caller gives may be anywhere
+        return beyond(problem, stated if most is None else most, bound, foreign=foreign)
+
+    def allocation(self, size: int) -> int:
+        """Bytes of memory for one unpacked member or dataset of a file of so many."""
+        return max(self.allocation_bytes, self.allocation_ratio * size)
 
     @property
     def group_depth(self) -> int:

@@ -61,7 +61,7 @@ def read_index(raw: memoryview, name: str, limits: Limits) -> Index:
         found["/".join(parts[1:-1])] = tuple(listed)
     index = Index(float(size), found)
     if len(index.shards) > limits.shards:
-        raise UnsafeFileError(f"{name}: the index names {len(index.shards)} shards, the limit is {limits.shards}.")
+        raise UnsafeFileError(limits.beyond(f"{name}: the index names {len(index.shards)} shards", "shards"))
     return index
 
 

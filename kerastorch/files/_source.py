@@ -41,7 +41,20 @@ class Source:
         limits: The bounds.
     """
 
-    __slots__ = ("data", "deadline", "decoded", "end", "limits", "name", "objects", "ranks", "read", "steps")
+    __slots__ = (
+        "data",
+        "deadline",
+        "decoded",
+        "end",
+        "limits",
+        "most_objects",
+        "name",
+        "objects",
+        "ranks",
+        "read",
+        "room",
+        "steps",
+    )
 
     def __init__(self, data: Bytes | Buffer, name: str, limits: Limits) -> None:
         self.data = as_bytes(data)
@@ -56,15 +69,19 @@ class Source:
         )  # half of what a list of names, an index of a group and one of chunks have room for
         self.deadline = deadline.current()
         # No group or array of h5py takes less than 200 bytes, so small files get less.
-        self.objects = min(limits.objects, 100 + self.end // 200)
+        self.most_objects = self.objects = min(limits.objects, 100 + self.end // 200)
         self.steps = min(limits.steps, 10_000 + self.end // 2)
         self.decoded = limits.decoded_ratio * self.end + MIB
+        self.room = limits.allocation(self.end)  # bytes for values that were never written, and cost none in the file
 
     def step(self, where: str, count: int = 1) -> None:
         """Count parsed structures: a file whose structures overlap or repeat runs out of steps."""
         self.steps -= count
         if self.steps < 0:
-            raise self.unsafe(where, "the file makes the reader parse far more than a file of its size can hold")
+            problem = "the file makes the reader parse far more than a file of its size can hold"
+            if 10_000 + self.end // 2 < self.limits.steps:
+                raise self.unsafe(where, problem)
+            raise self.beyond(where, "the file makes the reader parse far more structures", "steps")
         if self.deadline is not None:
             self.deadline.check(f"{where_text(where)} was read")
 
@@ -83,13 +100,20 @@ class Source:
     def unsafe(self, where: str, problem: str) -> UnsafeFileError:
         return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {FOREIGN}")
 
+    def beyond(self, where: str, problem: str, bound: str, most: int | None = None) -> UnsafeFileError:
+        """For what is more than a bound allows: what there is, and the name of the bound."""
+        return UnsafeFileError(self.limits.beyond(f"{self.name}: {where_text(where)}: {problem}", bound, most))
+
     def too_deep(self, where: str) -> UnsafeFileError:
         """For a group below more groups than may be."""
-        problem = f"it stands too deep, the limit is {self.limits.group_depth}"
-        if self.limits.depth is None:
-            return self.unsafe(where, problem)
-        advice = "If it is meant to be that deep, pass limits=kt.Limits(depth=...)."
-        return UnsafeFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
+        return self.beyond(where, "it stands too deep", "depth", self.limits.group_depth)
+
+    def spend_room(self, where: str, size: int) -> None:
+        """Count memory for values that were never written."""
+        self.room -= size
+        if self.room < 0:
+            problem = f"with the {size} bytes of it that were never written, the file needs too much memory"
+            raise self.beyond(where, problem, "allocation_bytes", self.limits.allocation(self.end))
 
     def unsupported(self, where: str, problem: str, advice: str = RESAVE) -> UnsupportedFileError:
         return UnsupportedFileError(f"{self.name}: {where_text(where)}: {problem}. {advice}")
@@ -164,6 +188,9 @@ class Cursor:
 
     def unsafe(self, problem: str) -> UnsafeFileError:
         return self.source.unsafe(self.where, problem)
+
+    def beyond(self, problem: str, bound: str) -> UnsafeFileError:
+        return self.source.beyond(self.where, problem, bound)
 
     def unsupported(self, problem: str) -> UnsupportedFileError:
         return self.source.unsupported(self.where, problem)

@@ -36,6 +36,12 @@ class Array:
     dtype: str
     _read: Callable[[], np.ndarray] = field(repr=False, compare=False)
     _read_rows: Callable[[int, int], np.ndarray] | None = field(default=None, repr=False, compare=False)
+    _unwritten: Callable[[], int] = field(default=lambda: 0, repr=False, compare=False)
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes of what was read that nobody has written to the file: its fill value stands there."""
+        return self._unwritten()
 
     def read(self) -> np.ndarray:
         """Return the values, read only; bfloat16 and opaque2 as their uint16 bits.
@@ -56,7 +62,8 @@ class Array:
 
     def made_by(self, function: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> Array:
         """An array of that shape that a function makes of this one's values."""
-        return Array(self.where, shape, self.dtype, lambda: function(self.read()))
+        made = lambda: function(self.read())  # noqa: E731
+        return Array(self.where, shape, self.dtype, made, _unwritten=self._unwritten)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ def read_names(group: Group, key: str) -> tuple[str, ...] | None:
         names += value
     seen: set[str] = set()
     for name in names:
-        if any(part in ("", ".", "..") for part in name.split("/")) or len(name) > source.limits.name_length:
+        if len(name) > source.limits.name_length:
+            raise source.beyond(where, f"{quote(name)} has {len(name)} characters", "name_length")
+        if any(part in ("", ".", "..") for part in name.split("/")):
             raise source.unsafe(where, f"{quote(name)} is not a plain name")
         if name in seen:
             raise source.unsafe(where, f"the name {quote(name)} stands twice")

@@ -71,14 +71,14 @@ class Archive:
         member = self.members[name]
         if limit is None and member.method == _STORED:
             limit = member.size
-        allowed = limit or max(self._limits.allocation_bytes, self._limits.allocation_ratio * self._data.size)
+        allowed = limit or self._limits.allocation(self._data.size)
         if member.size > allowed:
-            raise self._unsafe(f"{quote(name)} has {member.size} bytes, the limit is {allowed}")
+            bound = "json_bytes" if allowed == self._limits.json_bytes else "allocation_bytes"
+            raise self._beyond(f"{quote(name)} has {member.size} bytes", bound, allowed)
         ratio = self._limits.zip_ratio
         if member.size > max(self._limits.zip_free_bytes, ratio * member.stored):
-            raise self._unsafe(
-                f"{quote(name)} unpacks {member.stored} bytes to {member.size}, more than {ratio} times as many"
-            )
+            problem = f"{quote(name)} unpacks {member.stored} bytes to {member.size}, more than {ratio} times as many"
+            raise self._beyond(problem, "zip_ratio")
         raw = self._data.part(member.at, member.at + member.stored)
         content = raw if member.method == _STORED else self._unpack(raw, member)
         if crc32(content) != member.crc:
@@ -121,7 +121,7 @@ class Archive:
         if start + size != at:
             raise self._unsafe("bytes that belong to no member stand around its directory")
         if count > self._limits.zip_members:
-            raise self._unsafe(f"it has {count} members, the limit is {self._limits.zip_members}")
+            raise self._beyond(f"it has {count} members", "zip_members")
         found: dict[str, Member] = {}
         folded: set[str] = set()
         records: list[tuple[int, int]] = []
@@ -275,7 +275,9 @@ class Archive:
             raise self._corrupt(f"the name {quote(raw)} is not UTF-8 text") from None
         parts = name.removesuffix("/").split("/")
         plain = all(part not in ("", ".", "..") for part in parts) and not any(c in name for c in "\\\0:")
-        if not plain or len(raw) > self._limits.name_length:
+        if len(raw) > self._limits.name_length:
+            raise self._beyond(f"a member is called {quote(name)}, in {len(raw)} bytes", "name_length")
+        if not plain:
             raise self._unsafe(f"a member is called {quote(name)}")
         if mode & 0o170000 not in (0, 0o100000, 0o040000):
             raise self._unsafe(f"the member {quote(name)} is a link or a device")
@@ -286,6 +288,10 @@ class Archive:
 
     def _unsafe(self, problem: str) -> LoadError:
         return UnsafeFileError(f"{self._name}: the zip archive is refused: {problem}. {FOREIGN}")
+
+    def _beyond(self, problem: str, bound: str, most: int | None = None) -> LoadError:
+        said = f"{self._name}: the zip archive is refused: {problem}"
+        return UnsafeFileError(self._limits.beyond(said, bound, most))
 
     def _unsupported(self, problem: str, advice: str) -> LoadError:
         return UnsupportedFileError(f"{self._name}: the zip archive cannot be read: {problem}. {advice}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +16,7 @@ from kerastorch.errors import (
     LoadError,
     UnsafeFileError,
     UnsupportedFileError,
+    beyond,
     quote,
 )
 from kerastorch.paths import AnyPath, is_path
@@ -28,7 +30,7 @@ from ._recognise import describe, describe_zip
 from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
-from ._values import Archive, Array, Format, Skipped
+from ._values import Archive, Array, Format, LegacyWeights, OptimizerState, Skipped, TreeWeights
 from ._weights import MakeArray, read_legacy, read_state
 from .opening import check_size, checked_sha256, open_file, read_stream, shortened
 from .strict_json import COMPILED, parse_json, parse_model
@@ -66,7 +68,34 @@ class _Handle:
 
         where = f"{shard}: {dataset.path}" if shard else dataset.path
         rows = read_rows if dataset.in_one_piece else None
-        return Array(where, dataset.shape, dtype or dataset.dtype, read, rows)
+        return Array(where, dataset.shape, dtype or dataset.dtype, read, rows, lambda: dataset.unwritten)
+
+    def archive(
+        self,
+        path: str,
+        form: Format,
+        weights: LegacyWeights | TreeWeights | None,
+        skipped: Iterable[Skipped],
+        *,
+        versions: tuple[str | None, str | None] = (None, None),
+        config: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        state: OptimizerState | None = None,
+    ) -> Archive:
+        """What was read of the files."""
+        return Archive(
+            path=path,
+            format=form,
+            keras_version=versions[0],
+            backend=versions[1],
+            config=config,
+            weights=weights,
+            training_config=training,
+            skipped=tuple(skipped),
+            _close=self.close,
+            optimizer=state,
+            check_unchanged=self.check_unchanged,
+        )
 
     def _check_open(self) -> None:
         if not self._open:
@@ -165,10 +194,7 @@ def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
         return
     found = sum(math.prod(array.shape) for array in weights.arrays)
     if found > most:
-        raise UnsafeFileError(
-            f"{name}: its weights have {found:,} values, the limit is {most:,}. If the model is meant to be that "
-            "large, pass limits=kt.Limits(parameters=...)."
-        )
+        raise UnsafeFileError(beyond(f"{name}: its weights have {found:,} values", f"{most:,}", "parameters"))
 
 
 def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -190,19 +216,9 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
         what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
         skipped.append(Skipped(what, "assets are not read"))
     version = metadata.get("keras_version")
-    return Archive(
-        path=path,
-        format="Keras v3 .keras zip",
-        keras_version=version if isinstance(version, str) else None,
-        backend=None,
-        config=config,
-        weights=weights,
-        training_config=None,
-        skipped=tuple(skipped),
-        _close=handle.close,
-        optimizer=state,
-        check_unchanged=handle.check_unchanged,
-    )
+    stated = version if isinstance(version, str) else None
+    form = "Keras v3 .keras zip"
+    return handle.archive(path, form, weights, skipped, versions=(stated, None), config=config, state=state)
 
 
 def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -211,20 +227,8 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
         return _open_legacy_model(root, path, handle, limits)
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         weights, skipped = read_legacy(root, handle.make)
-        version, backend = _text(root, "keras_version"), _text(root, "backend")
-        kind: Format = "legacy HDF5 weights"
-        return Archive(
-            path,
-            kind,
-            version,
-            backend,
-            None,
-            weights,
-            None,
-            tuple(skipped),
-            handle.close,
-            check_unchanged=handle.check_unchanged,
-        )
+        versions = _text(root, "keras_version"), _text(root, "backend")
+        return handle.archive(path, "legacy HDF5 weights", weights, skipped, versions=versions)
     if "nb_layers" in root.attrs:
         raise UnsupportedFileError(
             f"{name}: these are weights of Keras 0.x, which have neither names nor an architecture. "
@@ -232,10 +236,7 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
         )
     if is_tree(root):
         weights, skipped, state = read_tree([(root, handle.make)])
-        kind = "Keras v3 .weights.h5"
-        return Archive(
-            path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state, handle.check_unchanged
-        )
+        return handle.archive(path, "Keras v3 .weights.h5", weights, skipped, state=state)
     raise CorruptFileError(
         f"{name}: this is an HDF5 file, but not one of Keras: it has neither model_config nor layer_names nor layers. "
         "Check that it is the file you meant."
@@ -251,10 +252,7 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
         return root, lambda dataset, dtype: handle.make(dataset, dtype, shard)
 
     weights, skipped, state = _shards.read_shards(handle.name, index, open_shard)
-    kind = "Keras v3 sharded weights"
-    return Archive(
-        path, kind, None, None, None, weights, None, tuple(skipped), handle.close, state, handle.check_unchanged
-    )
+    return handle.archive(path, "Keras v3 sharded weights", weights, skipped, state=state)
 
 
 def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
@@ -292,19 +290,9 @@ def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) 
         return _text(root, key) or (_text(base, key) if base else None)
 
     kind = "legacy HDF5 weights" if config is None else "legacy HDF5 model"
-    version, backend = stated("keras_version"), stated("backend")
-    return Archive(
-        path,
-        kind,
-        version,
-        backend,
-        config,
-        weights,
-        training,
-        tuple(skipped),
-        handle.close,
-        state,
-        handle.check_unchanged,
+    versions = stated("keras_version"), stated("backend")
+    return handle.archive(
+        path, kind, weights, skipped, versions=versions, config=config, training=training, state=state
     )
 
 

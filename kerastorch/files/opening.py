@@ -15,6 +15,7 @@ from kerastorch.errors import (
     MissingFileError,
     UnreadableFileError,
     UnsafeFileError,
+    beyond,
     quote,
 )
 from kerastorch.paths import is_path
@@ -44,10 +45,7 @@ def checked_sha256(expected: str | None) -> str | None:
 def check_size(size: int, name: str, limits: Limits) -> None:
     """Raise where a file, or all that belongs to it, is larger than it may be."""
     if size > limits.bytes:
-        raise UnsafeFileError(
-            f"{name}: there are {size:,} bytes of it, the limit is {limits.bytes:,}. If it is meant to be that large, "
-            "pass limits=kt.Limits(bytes=...)."
-        )
+        raise UnsafeFileError(beyond(f"{name}: there are {size:,} bytes of it", f"{limits.bytes:,}", "bytes"))
 
 
 def read_stream(stream: BinaryIO, limits: Limits) -> bytearray:

@@ -181,11 +181,10 @@ def _parse(
 
     try:
         data = raw.encode("utf-8") if isinstance(raw, str) else bytes(raw)
-        if len(data) > limits.json_bytes:
-            raise refuse(f"has {len(data)} bytes, the limit is {limits.json_bytes}")
-        problem = _structure_problem(data, limits)
-        if problem:
-            raise refuse(problem)
+        found = _beyond(data, limits)
+        if found is not None:
+            problem, bound = found
+            raise UnsafeFileError(limits.beyond(f"{where}: the JSON text {problem}", bound))
         found = json.loads(
             str(data, "utf-8"), object_pairs_hook=unique, parse_int=whole, parse_float=real, parse_constant=constant
         )
@@ -208,19 +207,21 @@ def _parse(
     return found, lost[0] if lost else None
 
 
-def _structure_problem(data: bytes, limits: Limits) -> str | None:
-    """Say what is too deep or has too many parts, before anything is built from it."""
+def _beyond(data: bytes, limits: Limits) -> tuple[str, str] | None:
+    """What is too large, too deep or has too many parts, and which bound says so, before anything is built from it."""
+    if len(data) > limits.json_bytes:
+        return f"has {len(data)} bytes", "json_bytes"
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # the quotes that are left begin and end strings
     if plain.count(b'"') > 2 * limits.json_values:
-        return f"has more than {limits.json_values} strings"
+        return f"has more than {limits.json_values} strings", "json_values"
     structure = b"".join(plain.split(b'"')[::2]).translate(None, _NOT_STRUCTURE)
     if len(structure) > limits.json_values:
-        return f"has more than {limits.json_values} values"
+        return f"has more than {limits.json_values} values", "json_values"
     depth = 0
     for at in range(0, len(structure), MIB):
         part = np.frombuffer(structure[at : at + MIB], np.uint8)
         depths = depth + np.cumsum(_STEPS[part], dtype=np.int32)
         if depths.max() > limits.json_depth:
-            return f"is nested more than {limits.json_depth} deep"
+            return f"is nested more than {limits.json_depth} deep", "json_depth"
         depth = int(depths[-1])
     return None

@@ -103,7 +103,7 @@ def _read(asked: dict[str, Any]) -> None:
             kind = whole.dtype.str
         except KerasTorchError as error:  # it is raised where somebody asks for these values
             return say_error(error)
-        said = {"kind": kind, "at": begin, "bytes": at - begin}
+        said = {"kind": kind, "at": begin, "bytes": at - begin, "unwritten": array.unwritten}
         write(bytes(-at % ALIGNED))
         return said
 

@@ -191,7 +191,9 @@ def _array(said: Any, size: int, read: Read) -> Array:
     def rows(begin: int, end: int) -> np.ndarray:
         return values(at + begin * row, (end - begin) * row, (end - begin, *shape[1:]))
 
-    return Array(where, shape, dtype, lambda: values(at, nbytes, shape), rows if said["rows"] is True else None)
+    unwritten = _count(said["unwritten"])
+    by_rows = rows if said["rows"] is True else None
+    return Array(where, shape, dtype, lambda: values(at, nbytes, shape), by_rows, lambda: unwritten)
 
 
 def _count(value: Any) -> int:

@@ -19,7 +19,7 @@ from .assign import verify as verify
 from .beforehand import is_weighted as is_weighted
 from .beforehand import refuse_few as refuse_few
 from .convert import named_by_theano as named_by_theano
-from .finite import NotFinite as NotFinite
+from .finite import Remarkable as Remarkable
 from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs

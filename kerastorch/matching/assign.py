@@ -18,7 +18,7 @@ from ..errors import KerasTorchError, MismatchError
 from ..files import Array
 from ..weights import Step
 from ._match import Pair
-from .finite import NotFinite
+from .finite import Remarkable
 
 _PIECE = 1 << 20  # values compared at once
 _BLOCK = 2 << 20  # bytes of a large matrix that are copied at once: they fit the processor's cache
@@ -86,7 +86,7 @@ def as_tensor(array: np.ndarray, dtype: str) -> Tensor:
 
 @torch.no_grad()
 def assign(
-    pairs: Iterable[Pair], check: Callable[[], None], not_finite: NotFinite, device: torch.device | None = None
+    pairs: Iterable[Pair], check: Callable[[], None], not_finite: Remarkable, device: torch.device | None = None
 ) -> None:
     """Set all values, in place; in fresh storage on `device` where a parameter has none yet (it is on `meta`).
 

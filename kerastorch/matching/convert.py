@@ -107,7 +107,11 @@ def _join(arrays: Sequence[Named]) -> Named:
     where = f"{first.where} and {len(arrays) - 1} more gates"
     parts = [array for _, array in arrays]
     return arrays[0][0], Array(
-        where, (*first.shape[:-1], width), first.dtype, lambda: np.concatenate([part.read() for part in parts], axis=-1)
+        where,
+        (*first.shape[:-1], width),
+        first.dtype,
+        lambda: np.concatenate([part.read() for part in parts], axis=-1),
+        _unwritten=lambda: sum(part.unwritten for part in parts),
     )
 
 

@@ -1,4 +1,6 @@
-"""Which arrays hold NaN or infinity: looked at on their way, while they are in the processor's cache."""
+"""Which arrays hold NaN or infinity, or what nobody has written: looked at on their way into the model, while they are
+in the processor's cache.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ _EXPONENT = np.uint16(0x7F80)  # of a bfloat16, where it is NaN or infinite
 _PIECE = 1 << 20  # values
 
 
-class NotFinite:
-    """The arrays that hold NaN or infinity, of those that were read."""
+class Remarkable:
+    """The arrays that hold NaN or infinity, and those that nobody has written whole, of those that were read."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
+        self._unwritten: dict[str, None] = {}
 
     def watch(self, name: str, array: Array) -> Array:
         """The same array; what is read of it is looked at.
@@ -26,12 +29,13 @@ class NotFinite:
             name: What to call it.
             array: The array.
         """
-        if not array.dtype.startswith(("float", "bfloat", "opaque")):
-            return array
+        floats = array.dtype.startswith(("float", "bfloat", "opaque"))
 
         def seen(values: np.ndarray) -> np.ndarray:
-            if name not in self._names and not is_finite(values):
+            if floats and name not in self._names and not is_finite(values):
                 self._names[name] = None
+            if array.unwritten:
+                self._unwritten[name] = None
             return values
 
         def read_rows(at: int, end: int) -> np.ndarray:
@@ -46,13 +50,17 @@ class NotFinite:
         Args:
             model: The name of the model.
         """
-        names = list(self._names)
-        if not names:
-            return ()
-        what = "1 array of weights holds" if len(names) == 1 else f"{len(names)} arrays of weights hold"
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        text = f"{what} NaN or infinity: {', '.join(map(quote, names[:_SHOWN]))}{more}"
-        return (Rule(model, text, warns=True),)
+        said = []
+        for found, one, many, what in (
+            (self._names, "holds", "hold", "NaN or infinity"),
+            (self._unwritten, "has", "have", "values that were never written, so the file's fill value"),
+        ):
+            names = list(found)
+            count = f"1 array of weights {one}" if len(names) == 1 else f"{len(names)} arrays of weights {many}"
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            if names:
+                said.append(f"{count} {what}: {', '.join(map(quote, names[:_SHOWN]))}{more}")
+        return tuple(Rule(model, text, warns=True) for text in said)
 
 
 def is_finite(values: np.ndarray) -> bool:

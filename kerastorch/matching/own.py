@@ -16,7 +16,7 @@ from ..errors import MismatchError
 from ..files import Array, TreeObject
 from ._match import OwnPart
 from .assign import as_tensor
-from .finite import NotFinite
+from .finite import Remarkable
 
 _OF_CODE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -33,7 +33,7 @@ def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
 
 
 @contextmanager
-def own_loaded(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> Iterator[None]:
+def own_loaded(parts: Iterable[OwnPart], where: str, not_finite: Remarkable) -> Iterator[None]:
     """Hand every layer its arrays. If one of them fails, or what is done meanwhile, all have the values again that they
     had.
 
@@ -60,7 +60,7 @@ def own_loaded(parts: Iterable[OwnPart], where: str, not_finite: NotFinite) -> I
                     tensor.copy_(values)
 
 
-def _load(part: OwnPart, where: str, not_finite: NotFinite) -> None:
+def _load(part: OwnPart, where: str, not_finite: Remarkable) -> None:
     arrays = part.arrays.items()
     store = {name: _numpy(not_finite.watch(f"{part.layer.name}/{name}", array)) for name, array in arrays}
     try:

@@ -20,7 +20,7 @@ from ..base.weighted import repr_of
 from ..errors import SaveError, UnsupportedError, quote
 from ..matching import Placing, inner_modules
 from ..matching.attributes import WRITERS, Writer
-from ..matching.finite import NotFinite
+from ..matching.finite import Remarkable
 from ..models import Model
 from ..models.graph_config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
 from ..models.mask_flow import Visit
@@ -144,7 +144,7 @@ class Forms:
     call_masks: Mapping[int, CallMasks] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     own_classes: dict[str, type] = field(default_factory=dict)
-    not_finite: NotFinite = field(default_factory=NotFinite)
+    not_finite: Remarkable = field(default_factory=Remarkable)
     _stand_ins: dict[int, Layer] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _inside_copy: bool = False

@@ -253,20 +253,47 @@ def test_data_in_other_files_is_refused(tmp_path: Path) -> None:
         dataset_of(tmp_path / "file.h5").read()
 
 
-def test_what_was_never_written_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("when", ["alloc", "never", "ifset"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "u1"])
+def test_what_was_never_written_is_what_h5py_reads(tmp_path: Path, libver: str, when: str, dtype: str) -> None:
     path = tmp_path / "file.h5"
-    for libver in ("earliest", "latest"):
-        with write(tmp_path, libver=libver) as file:
-            file.create_dataset("chunks", (100,), "f4", chunks=(10,))
-            file.create_dataset("grown", data=np.arange(20.0), chunks=(10,), maxshape=(None,)).resize((35,))
-            file.create_dataset("plain", (100,), "f4")
-        for name, message in (
-            ("chunks", "0 of its 10 chunks"),
-            ("grown", "2 of its 4 chunks"),
-            ("plain", "its data was"),
-        ):
-            with pytest.raises(CorruptFileError, match=f"{message}.* never written"):
-                dataset_of(path, name).read()
+    with write(tmp_path, libver=libver) as file:
+        for value in (None, 7):
+            options: dict[str, Any] = {"dtype": dtype, "fillvalue": value, "fill_time": when}
+            file.create_dataset(f"chunks{value}", (100,), chunks=(10,), **options)
+            file.create_dataset(f"plain{value}", (3, 5), **options)
+            file.create_dataset(f"packed{value}", (9, 9), chunks=(2, 4), compression="gzip", **options)[1:4, 2:] = 3
+            grown = file.create_dataset(f"grown{value}", (20,), chunks=(10,), maxshape=(None,), **options)
+            grown[...] = np.arange(20)
+            grown.resize((35,))
+            both = file.create_dataset(f"both{value}", (4, 6), chunks=(2, 3), maxshape=(None, None), **options)
+            both[0, 0] = 1
+    with h5py.File(path) as file:
+        for name, dataset in file.items():
+            found = dataset_of(path, name)
+            np.testing.assert_array_equal(found.read(), dataset[...], name)
+            assert found.unwritten > 0, name
+            if found.in_one_piece:
+                np.testing.assert_array_equal(found.read_rows(1, 3), dataset[1:3], name)
+
+
+def test_what_was_never_written_costs_no_memory_that_nobody_allows(tmp_path: Path) -> None:
+    with write(tmp_path) as file:
+        for name, options in (("chunks", {"chunks": (1 << 10,)}), ("plain", {})):
+            file.create_dataset(name, (1 << 18,), "f4", **options)
+    limits = Limits(allocation_bytes=1 << 20, allocation_ratio=1)
+    root = root_of(tmp_path / "file.h5", limits)
+    for again in range(2):  # a second time it costs no more
+        found = root.get("chunks")
+        assert isinstance(found, Dataset)
+        assert not found.read().any(), again
+    with pytest.raises(UnsafeFileError) as caught:
+        root.get("plain").read()  # type: ignore[union-attr]
+    assert str(caught.value) == (
+        "file.h5: object 'plain': with the 1048576 bytes of it that were never written, the file needs too much "
+        "memory, the limit is 1048576. If it is meant to be that large, pass limits=kt.Limits(allocation_bytes=...)."
+    )
 
 
 def test_messages_name_file_object_and_remedy(tmp_path: Path) -> None:
@@ -293,7 +320,7 @@ def test_limits_hold(tmp_path: Path) -> None:
         _ = [root.get(name) for name in root]
     with pytest.raises(UnsafeFileError, match="2000 bytes, the limit is 1000"):
         _ = root.attrs["long"]
-    with pytest.raises(UnsafeFileError, match="parse far more"):
+    with pytest.raises(UnsafeFileError, match=r"parse far more.*the limit is 10\. .*kt\.Limits\(steps="):
         root_of(tmp_path / "file.h5", Limits(steps=10)).keys()
     with pytest.raises(UnsafeFileError, match="201 bytes, the limit is 100"):
         _ = root_of(tmp_path / "file.h5", Limits(name_length=100)).attrs

@@ -221,3 +221,28 @@ def test_the_command_line_says_it(
         path = saved(spoiled({4: math.nan}), tmp_path / "m.keras")
     assert main(["convert", str(path), str(tmp_path / "n.h5")]) == 0
     assert capsys.readouterr().out.count("1 array of weights holds NaN or infinity: 'm/dense/bias'") == 2
+
+
+# ---------------------------------------------------------------------- values that nobody has written
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_values_that_nobody_has_written_are_the_fill_value_and_named(tmp_path: Path, isolate: bool) -> None:
+    """As in Keras, which does not say so: a program that was stopped leaves such a file."""
+    model = kt.Sequential([kt.Input((3,)), kt.layers.Dense(4, name="d"), kt.layers.Dense(2, name="e")], name="m")
+    path = tmp_path / "m.h5"
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        for name in ("d/d/kernel", "e/e/bias"):
+            shape = file[f"model_weights/{name}"].shape
+            del file[f"model_weights/{name}"]
+            chunks = {"chunks": (2, 2)} if len(shape) == 2 else {}
+            made = file.create_dataset(f"model_weights/{name}", shape, "float32", fillvalue=0.25, **chunks)
+            if chunks:
+                made[:2] = np.arange(8).reshape(2, 4)
+    said = "2 arrays of weights have values that were never written, so the file's fill value: 'm/d/kernel', 'm/e/bias'"
+    with pytest.warns(UserWarning, match=said):
+        loaded = kt.load_model(path, isolate=isolate)
+    kernel, _, _, bias = loaded.get_weights()
+    np.testing.assert_array_equal(kernel, [[0, 1, 2, 3], [4, 5, 6, 7], [0.25] * 4])
+    np.testing.assert_array_equal(bias, [0.25] * 2)

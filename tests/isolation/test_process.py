@@ -136,7 +136,10 @@ def hand_on(said: Any, values: bytes = bytes(64)) -> str:
     return f"os.write(1, {whole!r})"
 
 
-ARRAY = {"where": "x", "shape": [4], "dtype": "float32", "rows": True, "kind": "<f4", "at": 64, "bytes": 16}
+ARRAY = {
+    **{"where": "x", "shape": [4], "dtype": "float32", "rows": True, "kind": "<f4"},
+    **{"at": 64, "bytes": 16, "unwritten": 0},
+}
 ARCHIVE = {
     **{"path": "m.h5", "format": "Keras v3 .weights.h5", "keras_version": None, "backend": None, "config": None},
     **{"training_config": None, "optimizer": None, "skipped": [], "changed": None},
