@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import compat, matching
-from .base.layer import Layer
+from .base.layer import REGISTRY, Layer
 from .errors import KerasTorchError, LoadError, quote
 from .files import Archive, LegacyWeights
+from .layers import Maximum, Minimum, Multiply, TimeDistributed
+from .layers.merging.merge import Merge
 from .models import Model
 from .models.build import make_layer
+from .models.mask_flow import Visit, follow_masks
 from .spec import LayerSpec, ModelSpec, Rule, Writer
 
 # Arguments that change no output of a trained model. Every other one does, or the shapes of the weights tell.
@@ -25,7 +29,16 @@ _ONLY_IN_TRAINING = frozenset(
 _OF_NEW_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 _NAMES = frozenset({"name", "trainable", "dtype", "registered_name", "module", "build_config"})
 _WHAT_IS_RETURNED = frozenset({"return_sequences", "return_state"})  # the shapes of the outputs tell
-_SILENT = _ONLY_IN_TRAINING | _NAMES | _WHAT_IS_RETURNED
+# Whose file a layer is from: what changes a dtype, which inputs are taken, or a number by less than 1e-5 of it.
+_OF_THE_WRITER = frozenset({"keras2_dtypes", "many_batch_axes", "least_norm", "fused"})
+_SILENT = _ONLY_IN_TRAINING | _NAMES | _WHAT_IS_RETURNED | _OF_THE_WRITER
+# What a layer does with a mask, and nothing without one.
+_OF_MASKS = frozenset(
+    {
+        *("keras2_masks", "implicit_masks", "forces_zeros", "robust_masking", "softmax_robust_masking"),
+        "first_state_shows",
+    }
+)
 # What these classes have built in, where others that take their weights have arguments.
 _CUDNN = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
 _BUILT_IN: Mapping[str, Mapping[str, Any]] = {"CuDNNLSTM": _CUDNN, "CuDNNGRU": {**_CUDNN, "reset_after": True}}
@@ -79,6 +92,7 @@ def differences(
     """
     theirs, ours = list(_listed(spec)), list(_layers_of(model))
     pairs, alone = _pairs(theirs, ours, by_name)
+    masked = _with_masks(model)
     found: list[Rule] = []
     for there, here in pairs:
         if not whole and not any(id(module) in loaded for module in here.modules()):
@@ -87,7 +101,9 @@ def differences(
             stated, has = _stated(make_layer(there)), _stated(here)
         except KerasTorchError:  # one of somebody's class, whose arguments only that knows
             continue
-        texts = [_text(key, value, other) for key, value, other in _differ(stated, has)]
+        silent = frozenset() if masked is None or id(here) in masked else _OF_MASKS
+        classes = there.class_name, here._class_name
+        texts = [_text(key, value, other) for key, value, other in _differ(stated, has, classes, silent)]
         found += [Rule(here.name, text) for text in texts]
     if whole and not by_name:
         found += [Rule(name, text) for name, text in alone]
@@ -172,23 +188,69 @@ def _stated(layer: Any) -> dict[str, Any]:
     return {**_BUILT_IN.get(getattr(layer, "_class_name", ""), {}), **config}
 
 
-def _differ(there: Mapping[str, Any], here: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The arguments of two configs that differ and change numbers; of layers inside, `layer.activation`."""
-    for key in there:
-        if key not in here or key in _SILENT or key.endswith(_OF_NEW_WEIGHTS):
+def _with_masks(model: Layer) -> set[int] | None:
+    """The layers, by `id`, at which a mask counts; None where nobody can say it, so that it may be any."""
+    if not (isinstance(model, Model) and model._built and model._carries_masks):
+        return None
+    return {id(visit.layer) for visit in follow_masks(model) if _mask_counts(visit)}
+
+
+def _mask_counts(visit: Visit) -> bool:
+    """Whether one Keras computes otherwise than another with the masks that arrive at a call."""
+    layer, masks = visit.layer, {id(mask) for mask in visit.arriving if mask is not None}
+    if isinstance(layer, TimeDistributed):  # one mask of all steps goes through it in every Keras
+        return any(getattr(part, "_makes_mask", False) for part in layer.layer.modules())
+    if isinstance(layer, Merge) and not isinstance(layer, (Multiply, Maximum, Minimum)):
+        return bool(masks) and (len(masks) > 1 or None in visit.arriving)  # else they become that one mask
+    return bool(masks)
+
+
+Classes = tuple[str, str]  # of a layer in the file and of the one in the model
+
+
+def _differ(
+    there: Mapping[str, Any], here: Mapping[str, Any], classes: Classes, silent: frozenset[str], at: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """The arguments of two configs that differ and change numbers; of layers inside, `layer.activation`.
+
+    Some arguments stand in a config only where they are not what they are by default.
+    """
+    for key in dict.fromkeys((*there, *here)):
+        if key in _SILENT or key in silent or key.endswith(_OF_NEW_WEIGHTS):
             continue
-        yield from _compare(f"{at}{key}", _plain(there[key]), _plain(here[key]))
+        values = [
+            _plain(config[key] if key in config else _default(name, key))
+            for config, name in zip((there, here), classes, strict=True)
+        ]
+        if _UNKNOWN not in values:
+            yield from _compare(f"{at}{key}", values[0], values[1], silent)
 
 
-def _compare(key: str, there: Any, here: Any) -> Iterator[tuple[str, Any, Any]]:
+_UNKNOWN = "no such argument"
+
+
+def _default(class_name: str, key: str) -> Any:
+    """What an argument of a class is where a config leaves it out."""
+    cls = REGISTRY.get(class_name)
+    if cls is None or class_name in _BUILT_IN:
+        return _UNKNOWN
+    for base in cls.__mro__:
+        known = inspect.signature(base.__init__).parameters.get(key)
+        if known is not None:
+            return _UNKNOWN if known.default is known.empty else known.default
+    return _UNKNOWN
+
+
+def _compare(key: str, there: Any, here: Any, silent: frozenset[str]) -> Iterator[tuple[str, Any, Any]]:
     if there == here:
         return
     if _is_form(there) and _is_form(here) and _family(there["class_name"]) == _family(here["class_name"]):
         stated = [{**_BUILT_IN.get(form["class_name"], {}), **form["config"]} for form in (there, here)]
-        yield from _differ(stated[0], stated[1], f"{key}.")
+        classes = there["class_name"], here["class_name"]
+        yield from _differ(stated[0], stated[1], classes, silent, f"{key}.")
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here) and any(map(_is_form, there)):
         for number, (one, other) in enumerate(zip(there, here, strict=True)):
-            yield from _compare(f"{key}[{number}]", one, other)
+            yield from _compare(f"{key}[{number}]", one, other, silent)
     else:
         yield key, there, here
 

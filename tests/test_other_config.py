@@ -135,6 +135,77 @@ def test_the_same_config_differs_in_nothing(rng: np.random.Generator, cls: Any, 
     assert compared(model_of(cls, example, rng)[0], model_of(cls, example, rng)[0]) == []
 
 
+# Arguments that a config states only where they are not the default; of most, the file of an older Keras decides.
+STATED_AT_TIMES: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
+    "causal": (layers.Attention, {"causal": True}, "causal is True"),
+    "rms scaling": (layers.LayerNormalization, {"rms_scaling": True}, "rms_scaling is True"),
+    "masks of Multiply": (layers.Multiply, {"keras2_masks": True}, "keras2_masks is True"),
+    "masks of Maximum": (layers.Maximum, {"keras2_masks": True}, "keras2_masks is True"),
+    "masks of Concatenate": (layers.Concatenate, {"keras2_masks": True}, "keras2_masks is True"),
+    "masks of both directions": (
+        lambda **given: layers.Bidirectional(layers.GRU(3, return_sequences=True), **given),
+        {"forces_zeros": False},
+        "forces_zeros is False",
+    ),
+    "first state": (layers.GRU, {"first_state_shows": True, "units": 3}, "first_state_shows is True"),
+    "first state inside": (
+        lambda first_state_shows=False: layers.Bidirectional(layers.GRU(3, first_state_shows=first_state_shows)),
+        {"first_state_shows": True},
+        "layer.first_state_shows is True",
+    ),
+    "masks of heads": (
+        lambda **given: layers.MultiHeadAttention(2, 2, **given),
+        {"implicit_masks": False},
+        "implicit_masks is False",
+    ),
+    "masks of Softmax": (layers.Softmax, {"robust_masking": True}, "robust_masking is True"),
+}
+
+
+def behind_masks(make: Callable[..., Any], options: dict[str, Any], masks: str) -> Model:
+    """A model in which a mask of its own arrives with every input of a layer, one with all, or none."""
+    options = {**({"units": 3} if make is layers.GRU else {}), **options}
+    layer = make(name="it", **options) if isinstance(make, type) else make(**options)
+    inputs = [Input((6, 4), name=name) for name in "ab"]
+    given = [layers.Masking(name=f"mask_{at}")(x) if masks == "each" else x for at, x in enumerate(inputs)]
+    if masks == "one":
+        masked = layers.Masking(name="mask")(inputs[0])
+        given = [masked, layers.Dense(4, name="behind")(masked)]
+    heads = isinstance(layer, layers.MultiHeadAttention)
+    alone = isinstance(layer, (layers.Bidirectional, layers.GRU, layers.LayerNormalization, layers.Softmax))
+    return Model(inputs, [layer(*given) if heads else layer(given[0] if alone else given), given[1]])
+
+
+@pytest.mark.filterwarnings("ignore:.*rms_scaling=True divides")
+@pytest.mark.parametrize("case", STATED_AT_TIMES)
+def test_what_a_config_states_at_times_is_named_where_it_counts(case: str) -> None:
+    make, options, text = STATED_AT_TIMES[case]
+    key = text.split()[0].removeprefix("layer.")
+    for masks in ("each", "one", "none"):
+        there, here = behind_masks(make, options, masks), behind_masks(make, {}, masks)
+        counts = (
+            key in ("causal", "rms_scaling") or masks == "each" or (masks == "one" and make is not layers.Concatenate)
+        )
+        found, back = compared(there, here), compared(here, there)
+        assert [each.startswith(f"{text} in the file and ") for each in found] == [True] * counts
+        assert [f"{key} is " in each and " in the file" in each for each in back] == [True] * counts
+        assert compared(there, behind_masks(make, options, masks)) == []
+
+
+def test_a_mask_of_all_steps_goes_through_time_distributed_in_every_keras() -> None:
+    def tagger(inner: Any, **given: Any) -> Model:
+        return Sequential([Input((6, 4)), layers.Masking(), layers.TimeDistributed(inner, **given)], name="tagger")
+
+    assert compared(tagger(layers.Dense(3), keras2_masks=True), tagger(layers.Dense(3))) == []
+
+    def words(**given: Any) -> Model:
+        inner = layers.Embedding(9, 2, mask_zero=True)
+        return Sequential([Input((6, 4), dtype="int32"), layers.TimeDistributed(inner, **given)], name="words")
+
+    [text] = compared(words(keras2_masks=True), words())
+    assert text.startswith("keras2_masks is True in the file and False in the model")
+
+
 def test_training_alone_is_not_named(tmp_path: Path) -> None:
     def made(**options: Any) -> Model:
         return Sequential([Input((6, 4)), layers.Dropout(0.1), layers.LSTM(3, **options)])
