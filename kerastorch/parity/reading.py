@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -56,8 +58,14 @@ class _File:
     def __init__(self, path: str, max_bytes: int) -> None:
         self.path = path
         self.members: dict[str, zipfile.ZipInfo] = {}
-        with self._open() as archive:
-            infos = archive.infolist()
+        try:
+            with self._reading():
+                with open(path, "rb"):  # ZipFile calls a file that cannot be opened no zip file
+                    pass
+                self._archive = zipfile.ZipFile(_Reopened(path))  # what it lists is read once, not for each array
+        except zipfile.BadZipFile as error:
+            raise CorruptFileError(f"{path} is no recording: expected an .npz file, got another kind.") from error
+        infos = self._archive.infolist()
         if len(infos) > MAX_MEMBERS:
             raise UnsafeFileError(f"{path}: a recording of {len(infos)} arrays, the limit is {MAX_MEMBERS}.")
         if (total := sum(info.file_size for info in infos)) > max_bytes:
@@ -71,15 +79,14 @@ class _File:
                 raise CorruptFileError(f"{path}: {quote(info.filename)} is no array of a recording, or stands twice.")
             self.members[name] = info
 
-    def _open(self) -> zipfile.ZipFile:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return zipfile.ZipFile(self.path)
+            yield
         except FileNotFoundError as error:
             raise MissingFileError(f"{self.path}: there is no such file.") from error
         except OSError as error:
             raise UnreadableFileError(f"{self.path} cannot be read: {error}") from error
-        except zipfile.BadZipFile as error:
-            raise CorruptFileError(f"{self.path} is no recording: expected an .npz file, got another kind.") from error
 
     def text(self) -> bytes:
         if TEXT not in self.members:
@@ -91,12 +98,42 @@ class _File:
 
     def array(self, name: str) -> np.ndarray:
         info = self.members[name]
-        with self._open() as archive:
-            try:
-                raw = archive.read(info)  # never more than `file_size` bytes
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-                raise CorruptFileError(f"{self.path}: {quote(name)} cannot be unpacked: {error}") from error
+        try:
+            with self._reading():
+                raw = self._archive.read(info)  # never more than `file_size` bytes
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise CorruptFileError(f"{self.path}: {quote(name)} cannot be unpacked: {error}") from error
         return _parsed(raw, f"{self.path}: {quote(name)}")
+
+
+class _Reopened(io.RawIOBase):
+    """A file that is open only while it is read from: a recording may lie around for long."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.place = path, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.place}
+        self.place = offset + (start[whence] if whence in start else os.stat(self.path).st_size)
+        if self.place < 0:
+            raise OSError(errno.EINVAL, "a place before the start of the file")  # as of a file that is open
+        return self.place
+
+    def tell(self) -> int:
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        with open(self.path, "rb", buffering=0) as stream:
+            stream.seek(self.place)
+            count = stream.readinto(buffer)
+        self.place += count
+        return count
 
 
 def _parsed(raw: bytes, where: str) -> np.ndarray:

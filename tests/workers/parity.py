@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import runpy
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 _PARTS: dict[str, dict[str, Any]] = {}
+_SAID: dict[str, tuple[Any, dict[str, Any]]] = {}  # what `_identity` gives -> the arrays, and what is said of them
+
+
+def _identity(k: ModuleType, model: Any, options: dict[str, Any]) -> str:
+    """A number for everything that a recording hangs on: the model, how it is compiled, its weights, the options."""
+    compiled = model.get_compile_config() if getattr(model, "optimizer", None) is not None else None
+    state = model.optimizer.variables if compiled else []
+    arrays = [*model.get_weights(), *(state() if callable(state) else state)]
+    names = [str(one.name) for one in (*model.weights, *model.inputs)]
+    said = [k.__name__, model.to_json(), compiled, names, options]
+    found = hashlib.sha256(json.dumps(said, default=str).encode())
+    for array in map(np.asarray, arrays):
+        found.update(f"{array.dtype} {array.shape} ".encode() + array.tobytes())
+    return found.hexdigest()
 
 
 def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> str | None:
-    """Record one file; None, or why Keras could not."""
+    """Record one file; None, or why Keras could not.
+
+    Two files of one model, .keras and .h5, are recorded once: the second has to be read as the very same model.
+    """
     if script not in _PARTS:
         _PARTS[script] = runpy.run_path(script)
     parts = _PARTS[script]
     arch = options.pop("arch", None)
+    k.backend.clear_session()  # the names that Keras makes up start anew for each file
     try:
         if arch is None:
             model = k.models.load_model(path, compile=options.get("steps") != 0)  # as the script itself does
@@ -23,12 +45,15 @@ def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> s
             with open(arch) as stream:
                 model = k.models.model_from_json(stream.read())
             model.load_weights(path)
-        recorder = parts["Recorder"](model, k, **options)
-        said = recorder.record()
+        identity = _identity(k, model, options)
+        if identity not in _SAID:
+            recorder = parts["Recorder"](model, k, **options)
+            _SAID[identity] = recorder.store, recorder.record()
+        store, said = _SAID[identity]
     except parts["Refused"] as error:
         return str(error)
     finally:
         k.backend.clear_session()
-    said["source"] = {"name": os.path.basename(path), "sha256": parts["hash_of_file"](path)}
-    recorder.store.write(out, said)
+    source = {"name": os.path.basename(path), "sha256": parts["hash_of_file"](path)}
+    store.write(out, {**said, "source": source})
     return None
