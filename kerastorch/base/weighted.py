@@ -240,7 +240,7 @@ class Weighted(Tracking):
         """
         found: list[Tensor] = []
         penalised = False
-        for module in self.modules():
+        for module in _modules_of(self):
             penalised = penalised or _may_have(module, "regularizer")
             if isinstance(module, Weighted) and module._watched:
                 running = current.so_far(module)
@@ -275,7 +275,7 @@ class Weighted(Tracking):
 
         Keras does this after each update; `kerastorch.constraints.attach(optimizer, model)` makes an optimizer do it.
         """
-        for module in self.modules():
+        for module in _modules_of(self):
             if isinstance(module, Weighted) and ("unbuilt" in module._parameters or _may_have(module, "constraint")):
                 for variable, constraint in module._constrained_variables():
                     variable.write(constraint(variable.value))
@@ -319,6 +319,21 @@ class Weighted(Tracking):
                     return tensor
             stack += [child for child in reversed(list(module._modules.values())) if child is not None]
         return None
+
+
+def _modules_of(root: nn.Module) -> list[nn.Module]:
+    """As `list(root.modules())`, which takes several times as long: each step of a training asks twice."""
+    found: list[nn.Module] = []
+    seen: set[int] = set()
+    stack: list[nn.Module | None] = [root]
+    while stack:
+        module = stack.pop()
+        if module is None or id(module) in seen:
+            continue
+        seen.add(id(module))
+        found.append(module)
+        stack += reversed(list(module._modules.values()))  # of a list: another thread may be building a layer inside
+    return found
 
 
 def _may_have(module: nn.Module, kind: str) -> bool:

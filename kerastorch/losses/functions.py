@@ -80,31 +80,36 @@ def _same_shape(name: str, y_true: Tensor, y_pred: Tensor) -> None:
         )
 
 
+def _mean(values: Tensor, axis: Any = -1) -> Tensor:
+    """The mean over an axis; over a last one of one value that value, which costs a training no operations."""
+    return values.squeeze(-1) if axis == -1 and values.shape[-1:] == (1,) else values.mean(axis)
+
+
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `(y_true - y_pred) ** 2` over the last axis: shape `(...)` of two tensors `(..., F)`."""
     y_true, y_pred = aligned(y_true, y_pred)
     if y_true.shape == y_pred.shape:  # the same bits, and fewer nodes for `backward` to visit
-        return F.mse_loss(y_pred, y_true, reduction="none").mean(-1)
-    return (y_true - y_pred).square().mean(-1)
+        return _mean(F.mse_loss(y_pred, y_true, reduction="none"))
+    return _mean((y_true - y_pred).square())
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `|y_true - y_pred|` over the last axis."""
     y_true, y_pred = aligned(y_true, y_pred)
-    return (y_true - y_pred).abs().mean(-1)
+    return _mean((y_true - y_pred).abs())
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """100 times the mean of `|y_true - y_pred| / max(|y_true|, 1e-7)` over the last axis."""
     y_true, y_pred = aligned(y_true, y_pred)
-    return 100 * ((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs().mean(-1)
+    return 100 * _mean(((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs())
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """The mean over the last axis of the squared difference of `log(1 + max(y, 1e-7))`."""
     y_true, y_pred = aligned(y_true, y_pred)
     logs = [torch.log(clip(y, EPSILON, None) + 1) for y in (y_true, y_pred)]
-    return (logs[1] - logs[0]).square().mean(-1)
+    return _mean((logs[1] - logs[0]).square())
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
@@ -118,14 +123,14 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     """Half the squared error up to `delta`, linear beyond it; the mean over the last axis."""
     y_true, y_pred = aligned(y_true, y_pred)
     error = (y_pred - y_true).abs()
-    return torch.where(error <= delta, 0.5 * error.square(), delta * error - 0.5 * delta**2).mean(-1)
+    return _mean(torch.where(error <= delta, 0.5 * error.square(), delta * error - 0.5 * delta**2))
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `log(cosh(y_pred - y_true))` over the last axis."""
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_pred - y_true
-    return (error + F.softplus(-2 * error) - math.log(2)).mean(-1)
+    return _mean(error + F.softplus(-2 * error) - math.log(2))
 
 
 def _signs(y_true: Tensor) -> Tensor:
@@ -137,13 +142,13 @@ def _signs(y_true: Tensor) -> Tensor:
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `max(1 - y_true * y_pred, 0)` over the last axis; labels 0 and 1 count as -1 and 1."""
     y_true, y_pred = as_floats(y_true, y_pred)
-    return torch.clamp(1 - _signs(y_true) * y_pred, min=0).mean(-1)
+    return _mean(torch.clamp(1 - _signs(y_true) * y_pred, min=0))
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of the square of what `hinge` takes the mean of."""
     y_true, y_pred = as_floats(y_true, y_pred)
-    return torch.clamp(1 - _signs(y_true) * y_pred, min=0).square().mean(-1)
+    return _mean(torch.clamp(1 - _signs(y_true) * y_pred, min=0).square())
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
@@ -162,7 +167,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `y_pred - y_true * log(y_pred + 1e-7)` over the last axis."""
     y_true, y_pred = as_floats(y_true, y_pred)
-    return (y_pred - y_true * torch.log(y_pred + EPSILON)).mean(-1)
+    return _mean(y_pred - y_true * torch.log(y_pred + EPSILON))
 
 
 def _log_probabilities(y_pred: Tensor, from_logits: bool, axis: int) -> Tensor:
@@ -313,7 +318,7 @@ def binary_crossentropy(
     """
     y_true, y_pred = as_floats(y_true, y_pred)
     _same_shape("binary_crossentropy", y_true, y_pred)
-    return _binary(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis)
+    return _mean(_binary(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits), axis)
 
 
 def binary_focal_crossentropy(
@@ -341,7 +346,7 @@ def binary_focal_crossentropy(
     losses = (1 - (y_true * y_pred + (1 - y_true) * (1 - y_pred))) ** gamma * _binary(y_true, y_pred, False)
     if apply_class_balancing:
         losses = losses * (y_true * alpha + (1 - y_true) * (1 - alpha))
-    return losses.mean(axis)
+    return _mean(losses, axis)
 
 
 def ctc(y_true: Any, y_pred: Any) -> Tensor:

@@ -20,8 +20,7 @@ def decay_to_squares(averages: list[Tensor], values: list[Tensor], keep: float) 
 
 def roots(values: list[Tensor], inside: float = 0.0, outside: float = 0.0) -> list[Tensor]:
     """`sqrt(value + inside) + outside`, in new tensors."""
-    result = foreach.add(values, inside) if inside else [value.clone() for value in values]
-    foreach.sqrt_(result)
+    result = foreach.sqrt(foreach.add(values, inside) if inside else values)
     if outside:
         foreach.add_(result, outside)
     return result

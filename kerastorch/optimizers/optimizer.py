@@ -235,9 +235,11 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        grads = {part: part.grad for group in self.param_groups for part in group["params"] if part.grad is not None}
-        dense = {part: grad.to_dense() if grad.is_sparse else grad for part, grad in grads.items()}
-        self._apply(gradients_joined(dense))
+        grads: _Grads = {}
+        for part in (part for group in self.param_groups for part in group["params"]):
+            if (grad := part.grad) is not None:
+                grads[part] = grad.to_dense() if grad.is_sparse else grad
+        self._apply(gradients_joined(grads))
         return loss
 
     def _apply(self, grads: _Grads) -> None:
@@ -268,15 +270,17 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
 
     def _update(self, grads: _Grads) -> None:
         for group in self.param_groups:
-            parts = [part for part in group["params"] if part in grads]
+            found = [(part, grad) for part in group["params"] if (grad := grads.get(part)) is not None]
             if callable(self._rate):
                 group["lr"] = self.learning_rate
             rate, decay = float(group["lr"]), group["weight_decay"]
-            if not parts:
+            if not found:
                 continue
+            parts = [part for part, _ in found]
             if decay is not None and (decaying := [part for part in parts if part not in self._steady]):
                 foreach.mul_(decaying, 1 - decay * rate)
-            self._rule(parts, [grads[part].to(part.dtype) for part in parts], rate, self.iterations + 1)
+            own = [grad if grad.dtype == part.dtype else grad.to(part.dtype) for part, grad in found]
+            self._rule(parts, own, rate, self.iterations + 1)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         """Update `params` in place.

@@ -231,6 +231,8 @@ def fit(
         for epoch in range(model.__dict__["_initial_epoch"], epochs):  # which a callback may have set, as in Keras
             compiled.reset()
             listed.call("on_epoch_begin", epoch)
+            if several is not None:
+                several.share_chance()
             model.train()
             logs = run.batches(train, bar, "train")
             if judge is not None and _is_judged(epoch, validation_freq):

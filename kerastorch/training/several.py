@@ -162,7 +162,7 @@ class Several:
     # ------------------------------------------------------------------ what the first process says
 
     def _agree(self) -> None:
-        """All begin with what the first process has; its random numbers go on, those of the others are other ones.
+        """All begin with what the first process has; see `share_chance` for what is random.
 
         A model that the first batch builds waits for that.
         """
@@ -170,6 +170,14 @@ class Several:
             return
         self._agreed = True
         self.share_state()
+        self.share_chance()
+
+    def share_chance(self) -> None:
+        """What is random goes on in the first process, and follows from it in the others, which draw other numbers.
+
+        An epoch begins with it, so that a training which goes on from the random numbers of the first process alone
+        draws what it would have drawn.
+        """
         before = torch.get_rng_state()
         seed = int(self.group.of_first(torch.randint(2**62, ())))
         if self.is_first:

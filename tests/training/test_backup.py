@@ -42,26 +42,34 @@ class Killer(kt.callbacks.Callback):
 
 backup = kt.callbacks.BackupAndRestore(folder)
 history = model.fit(*data, batch_size=8, epochs=6, verbose=0, callbacks=[backup, Killer()])
-np.savez(result, *model.get_weights(), epochs=history.epoch)
+np.savez(result + os.environ.get("RANK", "0"), *model.get_weights(), epochs=history.epoch)
 """
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
-def _run(folder: Path, result: Path, die: str, optimizer: str) -> int:
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(result), die, optimizer]
-    return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300).returncode
+def _run(folder: Path, result: Path, die: str, optimizer: str, several: bool) -> int:
+    script = folder.parent / "train.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, *(TORCHRUN if several else ()), str(script), str(folder), str(result), die, optimizer]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(kt.__file__).parents[1])}
+    return subprocess.run(command, env=environment, timeout=300, capture_output=several).returncode
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "torch", "scaled"])
-def test_a_killed_run_ends_as_one_that_is_not(tmp_path: Path, optimizer: str) -> None:
-    assert _run(tmp_path / "a", tmp_path / "a.npz", "no", optimizer) == 0
-    assert _run(tmp_path / "b", tmp_path / "b.npz", "yes", optimizer) == -signal.SIGKILL
+@pytest.mark.parametrize(
+    ("optimizer", "several"), [("adam", False), ("torch", False), ("scaled", False), ("adam", True)]
+)
+def test_a_killed_run_ends_as_one_that_is_not(tmp_path: Path, optimizer: str, several: bool) -> None:
+    """Of two processes the first is killed, and `torchrun` ends the other; each drops out other numbers."""
+    assert _run(tmp_path / "a", tmp_path / "whole", "no", optimizer, several) == 0
+    assert _run(tmp_path / "b", tmp_path / "killed", "yes", optimizer, several) == (1 if several else -signal.SIGKILL)
     assert (tmp_path / "b" / "latest.npz").exists()
-    assert _run(tmp_path / "b", tmp_path / "b.npz", "no", optimizer) == 0
-    with np.load(tmp_path / "a.npz") as whole, np.load(tmp_path / "b.npz") as killed:
-        assert killed["epochs"].tolist() == [3, 4, 5]
-        assert len(whole.files) == 6
-        for name in set(whole.files) - {"epochs"}:
-            assert np.array_equal(whole[name], killed[name])
+    assert _run(tmp_path / "b", tmp_path / "killed", "no", optimizer, several) == 0
+    for rank in (0, 1) if several else (0,):
+        with np.load(tmp_path / f"whole{rank}.npz") as whole, np.load(tmp_path / f"killed{rank}.npz") as killed:
+            assert killed["epochs"].tolist() == [3, 4, 5]
+            assert len(whole.files) == 6
+            for name in set(whole.files) - {"epochs"}:
+                assert np.array_equal(whole[name], killed[name])
     assert list((tmp_path / "b").iterdir()) == []
 
 
