@@ -14,11 +14,27 @@ from torch.fx.proxy import GraphAppendingTracer
 from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import UnsupportedError
+from . import helpers
 
 Translator = Callable[..., Any]
 TRANSLATORS: dict[type[Layer], Translator] = {}
 MASKS: dict[type[Layer], Callable[..., Any]] = {}
 _ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports as it is."
+
+
+# What passes on what it is given, in evaluation.
+NOISE = (nn.Dropout, helpers.SharedDropout, helpers.AlphaDropout, helpers.GaussianDropout, helpers.GaussianNoise)
+_TRAINED = (
+    *(*NOISE, helpers.BatchNorm, helpers.SpectralNorm),
+    *(helpers.DropoutLSTM, helpers.DropoutGRU, helpers.DropoutRNN, helpers.DropoutStepLSTM),
+)
+
+
+def acts_in_training(module: nn.Module) -> bool:
+    """Whether a module, or a part of it, computes something else while training."""
+    return any(
+        isinstance(part, _TRAINED) and not (isinstance(part, nn.Dropout) and part.p == 0) for part in module.modules()
+    )
 
 
 Value: TypeAlias = Any  # a `GraphValue`: to translators it is a tensor, with all that one has
@@ -99,6 +115,9 @@ class Builder:
         states: The state behind each stateful layer.
         behind: The mask behind the layer that is translated.
         inside: The wrapper whose inner layer is translated: attributes have the wrapper's name.
+        mode: Whether the calls that are translated run as in training, or as in evaluation, by what the graph says;
+            None: as the model does.
+        around: Makes a module of helpers around the next one that has weights; None for none.
     """
 
     def __init__(self, inference: bool) -> None:
@@ -107,9 +126,12 @@ class Builder:
         self.root = nn.Module()
         self.behind: Any = None
         self.inside: Any = None
+        self.mode: bool | None = None
+        self.around: Callable[[nn.Module], nn.Module] | None = None
+        self._modes: dict[Any, bool | None] = {}
         self._tracer = _Tracer(self.graph)
         self._names: dict[Any, str] = {}
-        self.states: dict[Layer, Any] = {}  # of the stateful layers
+        self.states: dict[tuple[Layer, str], Any] = {}  # of the stateful layers
 
     def input(self, name: str, shape: Any = None) -> Value:
         """An argument of the model."""
@@ -130,17 +152,30 @@ class Builder:
             returns: How a result of several parts is nested, by names: `("out", ("h", "c"))`.
             **kwargs: Of the call.
         """
-        if key not in self._names:
-            self._names[key] = self.put(name, self._made(key, make))
-        made = self._tracer.create_proxy("call_module", self._names[key], args, kwargs)
+        if self.mode is False and key not in self._names and isinstance(make(), NOISE):
+            return args[0]
+        made = self._tracer.create_proxy("call_module", self._held(key, name, make), args, kwargs)
         if returns is not None:
             made.node.meta["returns"] = returns
         return made
 
-    def _made(self, key: Any, make: Callable[[], nn.Module]) -> nn.Module:
+    def _held(self, key: Any, name: str, make: Callable[[], nn.Module]) -> str:
+        """The name of the attribute that is the module for a key; it is made at the first call."""
         layer = key[0] if isinstance(key, tuple) else key
+        if key in self._names:
+            held = getattr(self.root, self._names[key])
+            if self._modes[key] is not self.mode and acts_in_training(held):
+                raise refusal(layer, "it is called as in training in one place and not in another")
+            return self._names[key]
         made = make()
-        return made if isinstance(made, fx.GraphModule) else made.train(layer.training)
+        if self.around is not None and next(made.parameters(), None) is not None:
+            made, self.around = self.around(made), None
+        if not isinstance(made, fx.GraphModule):
+            made.train(layer.training)
+        if self.mode is not None and acts_in_training(made):
+            made = helpers.FixedMode(made, self.mode)
+        self._modes[key], self._names[key] = self.mode, self.put(name, made)
+        return self._names[key]
 
     def _free(self, name: str) -> str:
         """A name that no attribute has yet."""
@@ -188,26 +223,24 @@ class Builder:
 
     def attribute(self, key: Any, name: str, make: Callable[[], nn.Module]) -> Value:
         """A module as a value, for a function that calls it."""
-        if key not in self._names:
-            self._names[key] = self.put(name, self._made(key, make))
-        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
+        return self._tracer.create_proxy("get_attr", self._held(key, name, make), (), {})
 
-    def state_input(self, layer: Layer) -> Value:
-        """The state of a stateful layer: an argument of the model that may be left out."""
-        if layer in self.states:
+    def state_input(self, layer: Layer, part: str = "") -> Value:
+        """The state of a stateful layer, or of a part of it: an argument of the model that may be left out."""
+        if (layer, part) in self.states:
             raise refusal(layer, "stateful=True, and it is called more than once: the calls share one state")
-        name = f"{identifier(layer.name)}_state"
+        name = f"{identifier(layer.name)}{part}_state"
         last = [node for node in self.graph.nodes if node.op == "placeholder"][-1]
         with self.graph.inserting_after(last):
             node = self.graph.create_node("placeholder", name, (None,), {}, name=name)
         node.meta["is_state"] = True
-        self.states[layer] = None
+        self.states[layer, part] = None
         return GraphValue(node, self._tracer)
 
-    def state_output(self, layer: Layer, state: Value) -> None:
+    def state_output(self, layer: Layer, state: Value, part: str = "") -> None:
         """The state behind a stateful layer: the model returns it behind its outputs."""
-        state.node.meta.update(label=f"{identifier(layer.name)}_state", is_state=True)
-        self.states[layer] = state
+        state.node.meta.update(label=f"{identifier(layer.name)}{part}_state", is_state=True)
+        self.states[layer, part] = state
 
     def alias(self, value: Value, mask: Any) -> Value:
         """The same value with another mask."""

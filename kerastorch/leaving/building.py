@@ -127,10 +127,16 @@ def call_layer(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapp
     """Translate one call of a layer: its values, each with its mask."""
     if layer._computes_in != layer.dtype:
         raise refusal(layer, f"it computes in {layer._computes_in} with {layer.dtype} weights; torch has autocast")
-    if isinstance(layer, Model):
-        result = _nested(builder, layer, args, kwargs)
-    else:
-        result = _translated(builder, layer, args, kwargs)
+    kwargs, outside = dict(kwargs), builder.mode
+    stated = kwargs.pop("training", None)
+    builder.mode = outside if stated is None else bool(stated)
+    try:
+        if isinstance(layer, Model):
+            result = _nested(builder, layer, args, kwargs)
+        else:
+            result = _translated(builder, layer, args, kwargs)
+    finally:
+        builder.mode = outside
     found = leaves(result)
     for value, shape in zip(found, leaves_of_shape(shapes), strict=True):
         if value.node.op != "placeholder":
@@ -141,9 +147,14 @@ def call_layer(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapp
 
 def _nested(builder: Builder, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """A model inside is a module of its own class; where masks or states go through its walls its layers are called."""
-    if kwargs or len(args) > 1:
-        raise refusal(model, f"a call with {', '.join(map(repr, kwargs)) or 'several arguments'}")
-    inputs = leaves(args[0])
+    kwargs = dict(kwargs)
+    masks = kwargs.pop("mask", None)
+    if kwargs:
+        raise refusal(model, f"a call with {', '.join(map(repr, kwargs))}")
+    inputs = leaves(list(args))
+    if masks is not None:
+        given = [masks] if isinstance(masks, GraphValue) else leaves(masks)
+        inputs = [builder.alias(value, mask) for value, mask in zip(inputs, given, strict=True)]
     if model.stateful or any(value.mask is not None for value in inputs):
         return through(builder, model, inputs)
     module, made = _graph_module(model, builder.inference)
@@ -177,10 +188,6 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
         its_mask = bound[name].mask if isinstance(bound.get(name), GraphValue) else None
         if its_mask is not None and f"{name}_mask" not in given:
             given[f"{name}_mask"] = its_mask
-    if given.get("training", False) is None:
-        del given["training"]
-    if given.get("training") is False and not _draws(layer):
-        del given["training"]  # it computes the same in both modes
     unknown = [name for name in given if name not in taken]
     if unknown or len(args) > len(taken) - 2:
         raise refusal(layer, f"a call with {', '.join(map(repr, unknown)) or 'more arguments'} has no translation")
@@ -192,6 +199,7 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
             mask.node.meta.setdefault("label", "mask")
     builder.behind = behind
     result = translator(builder, layer, *args, **given)
+    behind = builder.behind
     values = leaves(result)
     flat = leaves(behind) if isinstance(behind, (list, tuple, dict)) else [behind] + [None] * (len(values) - 1)
     made = iter([builder.alias(value, mask) for value, mask in zip(values, flat, strict=True)])
@@ -208,16 +216,6 @@ def _in_dtype(layer: Layer, value: Any) -> Any:
     made.node.meta.update(dtype=layer._computes_in, label="x")
     made.mask = value.mask
     return made
-
-
-def _draws(layer: Layer) -> bool:
-    """Whether a layer computes something else while training."""
-    rates = (getattr(layer, name, 0) for name in ("rate", "stddev", "dropout", "recurrent_dropout"))
-    return (
-        any(rates)
-        or hasattr(layer, "running_mean")
-        or any(_draws(part) for part in layer._sublayers() if isinstance(part, Layer))
-    )
 
 
 def _mask_behind(layer: Layer, inputs: Any, masks: Any) -> Any:

@@ -8,8 +8,8 @@ import torch
 from torch import fx, nn
 
 from . import helpers
+from .builder import NOISE
 
-_NOISE = (nn.Dropout, helpers.SharedDropout, helpers.AlphaDropout, helpers.GaussianDropout, helpers.GaussianNoise)
 _PLAIN: dict[type, Any] = {
     helpers.DropoutLSTM: nn.LSTM,
     helpers.DropoutGRU: nn.GRU,
@@ -20,7 +20,7 @@ _PLAIN: dict[type, Any] = {
 def leave_out_training(root: nn.Module, graph: fx.Graph) -> None:
     """Take out dropout and noise; what is left computes the same in evaluation."""
     for node in list(graph.nodes):
-        if node.op == "call_module" and isinstance(getattr(root, str(node.target)), _NOISE):
+        if node.op == "call_module" and isinstance(getattr(root, str(node.target)), NOISE):
             value: Any = node.args[0]
             for key in ("shape", "layer", "label"):
                 if key in node.meta and value.op != "placeholder":

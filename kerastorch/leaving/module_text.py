@@ -193,7 +193,7 @@ def _frozen(name: str, module: nn.Module) -> Iterator[str]:
         yield f"self.{name}.requires_grad_(False)"
         return
     for key in frozen:
-        zero = key.startswith("bias_hh")
+        zero = key.rpartition(".")[2].startswith("bias_hh")
         yield f"self.{name}.{key}.requires_grad_(False)" + ("  # zero: one bias is trained" if zero else "")
 
 

@@ -38,12 +38,11 @@ class Names:
         if getattr(helpers, name, None) is function:
             self.helpers.add(name)
             return name
-        if getattr(F, name, None) is function:
-            return f"F.{name}"
-        if getattr(nn, name, None) is function:
-            return f"nn.{name}"
-        if getattr(torch, name, None) is function:
-            return f"torch.{name}"
+        for place, prefix in ((F, "F"), (nn, "nn"), (torch, "torch"), (torch.linalg, "torch.linalg")):
+            # F.logsigmoid says of itself that it is log_sigmoid, torch.linalg's have its name before theirs.
+            for own in (name, name.replace("_", ""), name.removeprefix("linalg_")):
+                if getattr(place, own, None) is function:
+                    return f"{prefix}.{own}"
         raise UnsupportedError(
             f"{function!r} cannot be written as code that needs torch alone: it is neither torch's nor one of "
             "kerastorch.leaving.helpers. Put a layer in its place."
@@ -60,6 +59,8 @@ class Names:
             if isinstance(value, list):
                 return f"[{', '.join(items)}]"
             return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+        if isinstance(value, nn.Module):
+            return constructor(value, self)
         if callable(value):
             return self.of(value)
         if isinstance(value, float) and not math.isfinite(value):

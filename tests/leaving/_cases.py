@@ -5,14 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from _goldens import expected_files, unpack
+from torch import fx, nn
 
 import kerastorch as kt
 from kerastorch import Input, Model
 from kerastorch.base.layer import REGISTRY
 from kerastorch.errors import KerasTorchError
+from kerastorch.leaving.module_text import ModuleText
 from kerastorch.models import InputLayer
 from kerastorch.structure import map_shapes
 
@@ -63,3 +66,15 @@ def randomize(model: Model) -> None:
                 value.uniform_(0.5, 2, generator=generator)
             elif value.is_floating_point() and (value.requires_grad or "mean" in name):
                 value.normal_(0, 0.5, generator=generator)
+
+
+def from_text(module: fx.GraphModule) -> nn.Module:
+    """The model that the generated code makes, in this process, with the weights of the live module."""
+    text = ModuleText(module, type(module).__name__, None, True, False)
+    names: dict[str, Any] = {"__name__": "generated", "__file__": "model.py"}
+    exec(compile(text.model(), "model.py", "exec"), names)
+    made: nn.Module = names[text.name]()
+    dtypes = {value.dtype for value in module.parameters() if value.is_floating_point()} - {torch.float32}
+    made = made.to(next(iter(dtypes))) if len(dtypes) == 1 else made
+    made.load_state_dict(module.state_dict(), strict=True)
+    return made.train(module.training)

@@ -149,7 +149,7 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     module = importlib.util.module_from_spec(spec)
     sys.modules[folder.name] = module
     spec.loader.exec_module(module)
-    outputs = {f"output_{n}": computed.contiguous() for n, (computed, _) in enumerate(module.replay())}
+    outputs = {f"output_{n}": computed.contiguous().clone() for n, (computed, _) in enumerate(module.replay())}
     model, example = module.load(), load_file(folder / "example.safetensors")
     inputs = [example[f"input_{n}"] for n in range(sum(key.startswith("input_") for key in example))]
     outs = [out for out in leaves(model(*inputs)) if out.is_floating_point()][: len(outputs)]

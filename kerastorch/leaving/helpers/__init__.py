@@ -4,7 +4,8 @@ Nothing here is imported from kerastorch, and each class and function is written
 Weights are named and laid out as in nn.LSTM, nn.GRU and nn.RNN; states have their shape, `(1, B, U)`, too.
 """
 
-from . import activations, attention, dropout, gates, images, masks, statistics, steps
+from . import activations, attention, dropout, gates, images, local, masks, modes, places, statistics, steps
+from .activations import divide_or_zero as divide_or_zero
 from .activations import hard_shrink as hard_shrink
 from .activations import hard_sigmoid as hard_sigmoid
 from .activations import hard_sigmoid_fifth as hard_sigmoid_fifth
@@ -15,7 +16,9 @@ from .activations import selu as selu
 from .activations import soft_shrink as soft_shrink
 from .activations import sparse_plus as sparse_plus
 from .activations import sparse_sigmoid as sparse_sigmoid
+from .activations import sparsemax as sparsemax
 from .activations import squareplus as squareplus
+from .attention import GroupedAttention as GroupedAttention
 from .attention import MultiHeadAttention as MultiHeadAttention
 from .attention import causal_mask as causal_mask
 from .attention import window_mask as window_mask
@@ -30,9 +33,20 @@ from .gates import DropoutStepLSTM as DropoutStepLSTM
 from .gates import dropped_linear as dropped_linear
 from .gates import gate_masks as gate_masks
 from .images import ConvLSTM as ConvLSTM
+from .images import DropoutConvLSTM as DropoutConvLSTM
+from .local import scattered as scattered
+from .local import windows_of as windows_of
 from .masks import run_masked as run_masked
 from .masks import run_masked_with_state as run_masked_with_state
+from .masks import show_first_state as show_first_state
+from .modes import FixedMode as FixedMode
+from .modes import SpectralNorm as SpectralNorm
+from .places import mirrored as mirrored
+from .places import sizes_of as sizes_of
+from .places import steps_back as steps_back
+from .places import take_in_rows as take_in_rows
 from .statistics import BatchNorm as BatchNorm
+from .statistics import BatchRenorm as BatchRenorm
 from .statistics import average_same as average_same
 from .statistics import pad_same as pad_same
 from .steps import ResetBeforeGRU as ResetBeforeGRU
@@ -41,4 +55,4 @@ from .steps import StepLSTM as StepLSTM
 from .steps import StepRNN as StepRNN
 
 # In the order in which their parts are written.
-MODULES = (activations, dropout, statistics, masks, steps, gates, images, attention)
+MODULES = (activations, dropout, statistics, masks, steps, gates, images, local, places, attention, modes)

@@ -65,3 +65,18 @@ def relu_between(
     if max_value is not None:
         y = y.clamp(0.0, max_value)
     return y - negative_slope * F.relu(threshold - x)
+
+
+def divide_or_zero(x: Tensor, y: Tensor) -> Tensor:
+    """x / y, and 0 where y is 0."""
+    there = y != 0
+    return torch.where(there, x / torch.where(there, y, 1), 0)
+
+
+def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
+    """A softmax with zeros, as Keras computes it: the sums of the whole support are added up."""
+    ordered = x.sort(dim=dim, descending=True).values.movedim(dim, -1)
+    sums = ordered.cumsum(-1)
+    support = ordered - (sums - 1) / torch.arange(1, x.shape[dim] + 1, device=x.device) > 0
+    least = (torch.where(support, sums, 0).sum(-1, keepdim=True) - 1) / support.sum(-1, keepdim=True)
+    return F.relu(x - least.movedim(-1, dim))

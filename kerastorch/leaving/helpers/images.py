@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .statistics import pad_same
 
@@ -52,31 +53,96 @@ class ConvLSTM(nn.Module):
         self.from_input = conv(in_channels, 4 * filters, kernel_size, stride, dilation=dilation, bias=bias)
         self.from_state = conv(filters, 4 * filters, kernel_size, padding="same", bias=False)
 
+    def input_gates(self, x: Tensor) -> Tensor:
+        """What the inputs of all steps give to the gates."""
+        flat = x.flatten(0, 1)
+        if self.same:
+            flat = pad_same(flat, self.kernel_size, self.stride, self.dilation)
+        return self.from_input(flat).unflatten(0, x.shape[:2])
+
+    def state_gates(self, h: Tensor) -> Tensor:
+        """What the state gives to the gates of a step."""
+        return self.from_state(h)
+
     def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
-        """Run all steps of x `(B, T, C, ...)`; where the mask `(B, T)` is False, states and output stay what they were.
+        """Run all steps of x `(B, T, C, ...)`; where the mask is False, states and output stay what they were.
+
+        The mask is `(B, T)`, or `(B, T, ...)` of the places of the state.
 
         Returns:
             All outputs `(B, T, filters, ...)`, and the states h and c.
         """
-        flat = x.flatten(0, 1)
-        if self.same:
-            flat = pad_same(flat, self.kernel_size, self.stride, self.dilation)
-        gates = self.from_input(flat).unflatten(0, x.shape[:2])
+        gates = self.input_gates(x)
         zeros = gates.new_zeros(x.shape[0], self.filters, *gates.shape[3:])
         h, c = (zeros, zeros) if state is None else state
         outputs = []
         for t in range(x.shape[1]):
-            i, f, g, o = (gates[:, t] + self.from_state(h)).chunk(4, dim=1)
+            i, f, g, o = (gates[:, t] + self.state_gates(h)).chunk(4, dim=1)
             gate = self.recurrent_activation
             new_c = gate(f) * c + gate(i) * self.activation(g)
             new_h = gate(o) * self.activation(new_c)
             if mask is not None:
-                used = mask[:, t].view(-1, *[1] * (h.ndim - 1))
+                used = mask[:, t, None].view(-1, 1, *(mask.shape[2:] or [1] * (h.ndim - 2)))
                 new_h, new_c = torch.where(used, new_h, h), torch.where(used, new_c, c)
             h, c = new_h, new_c
             outputs.append(h)
         out = torch.stack(outputs, dim=1)
         if mask is not None:
             began = mask.cumsum(1) > 0  # zeros before the first used step
-            out = out * began.view(*began.shape, *[1] * (out.ndim - 2))
+            out = out * began.view(*began.shape[:2], 1, *(began.shape[2:] or [1] * (out.ndim - 3)))
         return out, (h, c)
+
+
+class DropoutConvLSTM(ConvLSTM):
+    """A `ConvLSTM` whose inputs and states are dropped while training, each gate by itself and all steps alike.
+
+    Args:
+        input_dropout: Fraction of the inputs that become zero.
+        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
+        in_channels: Channels of the input.
+        filters: Channels of the state.
+        kernel_size: One size for each axis of an image; so many axes it has.
+        stride: Of the convolution of the input.
+        dilation: Likewise.
+        same: Whether the input is padded so that only strides make it smaller.
+        activation: Of the candidate, and of the cell on its way out.
+        recurrent_activation: Of the gates.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        input_dropout: float,
+        recurrent_dropout: float,
+        in_channels: int,
+        filters: int,
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...],
+        same: bool = False,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            in_channels, filters, kernel_size, stride, dilation, same, activation, recurrent_activation, bias
+        )
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.h_masks: Tensor | None = None  # of the sequence that runs
+
+    def input_gates(self, x: Tensor) -> Tensor:
+        self.h_masks = None
+        if not self.training:
+            return super().input_gates(x)
+        masks = F.dropout(x.new_ones(4, *x[:, :1].shape), self.input_dropout)
+        gates = [super(DropoutConvLSTM, self).input_gates(x * mask).chunk(4, dim=2)[n] for n, mask in enumerate(masks)]
+        return torch.cat(gates, dim=2)
+
+    def state_gates(self, h: Tensor) -> Tensor:
+        if not self.training:
+            return super().state_gates(h)
+        if self.h_masks is None:
+            self.h_masks = F.dropout(h.new_ones(4, *h.shape), self.recurrent_dropout)
+        gates = [self.from_state(h * mask).chunk(4, dim=1)[n] for n, mask in enumerate(self.h_masks)]
+        return torch.cat(gates, dim=1)

@@ -45,3 +45,12 @@ def run_masked_with_state(rnn: nn.Module, x: Tensor, mask: Tensor, state: Any = 
         return out, torch.where(began, last, torch.zeros_like(last) if state is None else state)
     start = [torch.zeros_like(part) for part in last] if state is None else state
     return out, tuple(torch.where(began, new, old) for new, old in zip(last, start, strict=True))
+
+
+def show_first_state(out: Tensor, mask: Tensor, state: Any) -> Tensor:
+    """Outputs `(B, T, U)` with the first state, if there is one, in the place of those before the first used step."""
+    if state is None:
+        return out
+    h = state[0] if isinstance(state, tuple) else state
+    began = mask.cumsum(1) > 0
+    return torch.where(began[..., None], out, h.transpose(0, 1))

@@ -74,19 +74,89 @@ class BatchNorm(nn.Module):
         """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
         mean, var = self.running_mean, self.running_var
         if self.training and not self.frozen:
-            axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
-            if mask is None:
-                var, mean = torch.var_mean(x, axes, correction=0)
-            else:
-                used = mask[..., None].expand_as(x)
-                count = used.sum(axes, keepdim=True, dtype=x.dtype) + 1e-7
-                mean = x.where(used, 0).sum(axes, keepdim=True) / count
-                var = ((x - mean).where(used, 0).square().sum(axes, keepdim=True) / count).flatten()
-                mean = mean.flatten()
+            mean, var = self.moments(x, mask)
+            count = x.numel() // mean.numel()
+            new = var * (count / max(count - 1, 1)) if self.unbiased else var
             with torch.no_grad():
-                count = x.numel() // mean.numel()
-                new = var * (count / max(count - 1, 1)) if self.unbiased else var
                 self.running_mean.lerp_(mean, self.momentum)
                 self.running_var.lerp_(new, self.momentum)
-        y = F.batch_norm(x.movedim(self.axis, 1), mean, var, self.weight, self.bias, eps=self.eps)
-        return y.movedim(1, self.axis)
+        return self.normalised(x, mean, (var + self.eps).rsqrt())
+
+    def moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance of each feature."""
+        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        if mask is None:
+            var, mean = torch.var_mean(x, axes, correction=0)
+            return mean, var
+        used = mask[..., None].expand_as(x)
+        count = used.sum(axes, keepdim=True, dtype=x.dtype) + 1e-7
+        mean = x.where(used, 0).sum(axes, keepdim=True) / count
+        var = (x - mean).where(used, 0).square().sum(axes, keepdim=True) / count
+        return mean.flatten(), var.flatten()
+
+    def normalised(self, x: Tensor, mean: Tensor, factor: Tensor, shift: Tensor | None = None) -> Tensor:
+        """`((x - mean) * factor + shift) * weight + bias`, along the axis of the features."""
+        factor = factor if self.weight is None else factor * self.weight
+        offset = -mean * factor
+        if shift is not None:
+            offset = offset + (shift if self.weight is None else shift * self.weight)
+        offset = offset if self.bias is None else offset + self.bias
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        return torch.addcmul(offset.view(shape), x, factor.view(shape))
+
+
+class BatchRenorm(BatchNorm):
+    """A `BatchNorm` that trains with statistics near the running ones: batch renormalisation (Ioffe 2017).
+
+    Args:
+        num_features: Size of the axis.
+        axis: The axis of the features.
+        eps: Added to the variance.
+        momentum: Weight of a new batch in the running statistics.
+        renorm_momentum: Likewise in those that training is held near to.
+        bounds: Least and largest factor of the deviation, largest shift of the mean; None for no bound.
+        scale: Whether there is a weight.
+        center: Whether there is a bias.
+        frozen: Whether the running statistics are used, and stay, while training too.
+    """
+
+    moving_stddev: Tensor
+    renorm_mean: Tensor
+    renorm_stddev: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        axis: int = -1,
+        eps: float = 1e-3,
+        momentum: float = 0.01,
+        renorm_momentum: float = 0.01,
+        bounds: tuple[float | None, float | None, float | None] = (None, None, None),
+        scale: bool = True,
+        center: bool = True,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__(num_features, axis, eps, momentum, scale, center, frozen)
+        self.renorm_momentum = renorm_momentum
+        self.bounds = bounds
+        for name in ("moving_stddev", "renorm_mean", "renorm_stddev"):
+            self.register_buffer(name, torch.zeros(num_features))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if not self.training or self.frozen:
+            return super().forward(x)
+        mean, var = self.moments(x, mask)
+        with torch.no_grad():
+            deviation = (var + self.eps).sqrt()
+            seen = self.renorm_stddev.clamp(min=self.eps**0.5)  # as long as training has seen little
+            least, most, largest = self.bounds
+            factor, shift = deviation / seen, (mean - self.renorm_mean) / seen
+            factor = factor if least is None and most is None else factor.clamp(least, most)
+            shift = shift if largest is None else shift.clamp(-largest, largest)
+            self.renorm_mean.lerp_(mean, self.renorm_momentum)
+            self.renorm_stddev.lerp_(deviation, self.renorm_momentum)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.moving_stddev.lerp_(deviation, self.momentum)
+            self.running_var.copy_((self.moving_stddev.square() - self.eps).clamp(min=0.0))
+        return self.normalised(x, mean, (var + self.eps).rsqrt() * factor, shift)

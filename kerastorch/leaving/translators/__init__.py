@@ -5,8 +5,10 @@ A translator computes on `Value`s of the graph as on tensors: what it writes is 
 
 from . import activations as activations
 from . import attention as attention
+from . import cells as cells
 from . import core as core
 from . import images as images
+from . import local as local
 from . import merging as merging
 from . import normalization as normalization
 from . import operations as operations

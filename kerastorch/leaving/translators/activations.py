@@ -43,6 +43,7 @@ _FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] 
     activations.glu: (F.glu, {}),
     activations.sparse_plus: (helpers.sparse_plus, {}),
     activations.sparse_sigmoid: (helpers.sparse_sigmoid, {}),
+    activations.sparsemax: (helpers.sparsemax, {}),
     activations.softmax: (torch.softmax, {"dim": -1}),
     activations.log_softmax: (torch.log_softmax, {"dim": -1}),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from ... import layers
 from .. import helpers
-from ..builder import Builder, Value, makes_mask, refusal, translates
+from ..builder import Builder, GraphValue, Value, makes_mask, refusal, translates
 from .recurrent import filled
 
 
@@ -62,7 +63,7 @@ def _attention_mask(layer: Any, inputs: Any, masks: Any) -> Any:
     return None if masks is None else masks[0]
 
 
-@translates(layers.MultiHeadAttention)
+@translates(layers.MultiHeadAttention, layers.GroupQueryAttention)
 def _multi_head(
     t: Builder,
     layer: Any,
@@ -77,40 +78,81 @@ def _multi_head(
     use_causal_mask: bool = False,
 ) -> Any:
     key = value if key is None else key
+    axes = layer._axes(query.rank)
+    masks = (query_mask, value_mask, key_mask)
+    masked = layer.sliding_window is not None or attention_mask is not None or use_causal_mask
+    if query.rank != 3 and (masked or any(mask is not None for mask in masks)):
+        raise refusal(layer, "masks for attention over several axes have no translation")
+    allowed = _allowed(t, layer, query, value, masks, attention_mask, use_causal_mask)
+    zero = layer.dropout > 0 or return_attention_scores
+    hide = "add" if layer._adds else "zero" if zero and not layer.keras2_masks else "fill"
+    dense = (layer.query_dense, layer.value_dense, layer.key_dense)
     output_sizes = tuple(layer.output_dense.weight.shape[2:])
-    if query.rank != 3 or len(output_sizes) != 1:
-        raise refusal(layer, "attention over several axes, and outputs of several axes, have no translation")
+    sizes = (*(part.weight.shape[0] for part in dense), math.prod(output_sizes))
+
+    def make() -> nn.Module:
+        with torch.device("meta"):
+            if isinstance(layer, layers.GroupQueryAttention):
+                heads = layer.num_query_heads, layer.num_key_value_heads, layer.head_dim
+                module: nn.Module = helpers.GroupedAttention(
+                    sizes, *heads, layer.dropout, layer.use_bias, layer.use_gate
+                )
+            else:
+                heads = layer.num_heads, layer.key_dim, layer.value_dim
+                module = helpers.MultiHeadAttention(sizes, *heads, layer.dropout, layer.use_bias, layer.use_gate)
+        return filled(module, layer, _tensors(layer))
+
+    given = {} if allowed is None else {"mask": allowed} | ({} if hide == "fill" else {"hide": hide})
+    inputs = [_axes_last(x, axes) for x in (query, value, key)]
+    result = t.module(layer, layer.name, make, *inputs, returns=("out", "weights"), **given)
+    output, weights = result[0], result[1]
+    if len(output_sizes) > 1:
+        output = output.unflatten(-1, output_sizes)
+    if query.rank != 3:
+        last, behind = [query.shape[axis] for axis in axes], len(output_sizes)
+        output = output.unflatten(-1 - behind, last) if len(axes) > 1 else output
+        output = output.movedim(tuple(range(-len(axes) - behind, -behind)), axes)
+        if return_attention_scores and len(axes) > 1:
+            weights = weights.unflatten(-1, [value.shape[axis] for axis in axes]).unflatten(-1 - len(axes), last)
+    return (output, weights) if return_attention_scores else output
+
+
+def _axes_last(x: Value, axes: tuple[int, ...]) -> Value:
+    """x with the axes that attention runs over as one, before the features."""
+    if x.rank == 3:
+        return x
+    moved = x.movedim(axes, tuple(range(-1 - len(axes), -1)))
+    return moved.flatten(-1 - len(axes), -2) if len(axes) > 1 else moved
+
+
+def _allowed(
+    t: Builder, layer: Any, query: Value, value: Value, masks: tuple[Any, Any, Any], given: Any, causal: bool
+) -> Any:
+    """What may be looked at, `(T, S)`, `(B, 1, T, S)` or `(B, N, T, S)`; None for all."""
+    query_mask, value_mask, key_mask = masks
     allowed = None if query_mask is None else query_mask[:, :, None]
     for mask in (value_mask, key_mask):
         if mask is not None:
             allowed = mask[:, None] if allowed is None else allowed & mask[:, None]
-    if layer.sliding_window is not None:
-        seen = t.call(helpers.window_mask, query, value, layer.sliding_window)
-        allowed = seen if allowed is None else allowed & seen
-    if attention_mask is not None:
-        raise refusal(layer, "an attention_mask in the call has no translation")
-    if use_causal_mask:
-        seen = t.call(helpers.causal_mask, query, value)
-        allowed = seen if allowed is None else allowed & seen
+    for_heads = allowed is not None
+    for function, arguments, applies in (
+        (helpers.window_mask, (layer.sliding_window,), layer.sliding_window is not None),
+        (helpers.causal_mask, (), causal),
+    ):
+        if applies:
+            seen = t.call(function, query, value, *arguments)
+            allowed = seen if allowed is None else allowed & seen
+    if for_heads:
+        allowed = allowed[:, None]
+    if given is not None:
+        if not isinstance(given, GraphValue):
+            raise refusal(layer, "an attention_mask that is no tensor of the graph has no translation")
+        own = given if given.node.meta.get("dtype") == torch.bool else given != 0
+        own = own[:, None] if given.rank == 3 else own
+        allowed = own if allowed is None else own & allowed
     if allowed is not None:
-        open_sizes = query_mask is None and value_mask is None and key_mask is None
-        allowed = allowed if open_sizes else allowed[:, None]
         allowed.node.meta["label"] = "allowed"
-    zero = layer.dropout > 0 or return_attention_scores
-    hide = "add" if layer._adds else "zero" if zero and not layer.keras2_masks else "fill"
-    dense = (layer.query_dense, layer.value_dense, layer.key_dense)
-    sizes = (*(part.weight.shape[0] for part in dense), output_sizes[0])
-
-    def make() -> nn.Module:
-        with torch.device("meta"):
-            module = helpers.MultiHeadAttention(
-                sizes, layer.num_heads, layer.key_dim, layer.value_dim, layer.dropout, layer.use_bias, layer.use_gate
-            )
-        return filled(module, layer, _tensors(layer))
-
-    given = {} if allowed is None else {"mask": allowed} | ({} if hide == "fill" else {"hide": hide})
-    result = t.module(layer, layer.name, make, query, value, key, returns=("out", "weights"), **given)
-    return (result[0], result[1]) if return_attention_scores else result[0]
+    return allowed
 
 
 def _tensors(layer: Any) -> dict[str, Any]:
@@ -122,9 +164,9 @@ def _tensors(layer: Any) -> dict[str, Any]:
         if layer.use_bias:
             tensors[f"{name}.bias"] = _like(part.bias, part.bias.flatten())
     output = layer.output_dense
-    tensors["output.weight"] = _like(output.weight, output.weight.flatten(0, 1).T)
+    tensors["output.weight"] = _like(output.weight, output.weight.flatten(0, 1).flatten(1).T)
     if layer.use_bias:
-        tensors["output.bias"] = output.bias
+        tensors["output.bias"] = _like(output.bias, output.bias.flatten())
     return tensors
 
 

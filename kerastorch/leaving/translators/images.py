@@ -8,11 +8,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from ... import layers
+from ...base.to_torch import plain
 from .. import helpers
 from ..builder import Builder, Value, refusal, translates
 from .activations import function_of
 
 _MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _AVERAGE = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 
 
@@ -112,18 +114,42 @@ def _adaptive_pooling(t: Builder, layer: Any, x: Value) -> Value:
 
 @translates(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 def _transposed(t: Builder, layer: Any, x: Value) -> Value:
-    return _chain(t, layer, x)
-
-
-def _chain(t: Builder, layer: Any, x: Value) -> Value:
-    """The modules that the layer itself becomes, one after the other."""
     y = _into(layer, x)
-    made = type(layer).__dict__["_to_torch"](layer)
-    modules = list(made) if isinstance(made, nn.Sequential) else [made]
-    for index, module in enumerate(modules):
-        name = layer.name if len(modules) == 1 else f"{layer.name}_{index}"
-        y = t.module((layer, index), name, lambda module=module: module, y)
-    return _out_of(layer, y)
+    sizes, out = layer._image(x.shape_known), layer._image_out(x.shape_known)
+    # How much is cut off on both sides together: where no size is stated, it depends on none.
+    stated = layer.output_size is not None
+    sizes, out = (
+        (sizes, out)
+        if stated
+        else ((100,) * len(sizes), layer._image_out((None, *layer._in_format((100,) * len(sizes), 1))))
+    )
+    cut = [
+        (n - 1) * stride + (k - 1) * rate + 1 - size
+        for n, k, stride, rate, size in zip(
+            sizes, layer.kernel_size, layer.strides, layer.dilation_rate, out, strict=True
+        )
+    ]
+    same = layer.padding == "same"
+
+    def make() -> nn.Module:
+        return plain(
+            _TRANSPOSED[type(layer).SPATIAL - 1],
+            layer,
+            in_channels=layer.weight.shape[0],
+            out_channels=layer.filters,
+            kernel_size=layer.kernel_size,
+            stride=layer.strides,
+            padding=tuple(max(size, 0) // 2 if same else 0 for size in cut),
+            output_padding=tuple(max(-size, 0) for size in cut),
+            dilation=layer.dilation_rate,
+            bias=layer.use_bias,
+        )
+
+    y = t.module(layer, layer.name, make, y)
+    rest = [max(size, 0) - max(size, 0) // 2 * 2 if same else max(size, 0) for size in cut]
+    if any(rest):  # an odd place goes behind
+        y = y[(slice(None), slice(None), *(slice(None, -size or None) for size in rest))]
+    return _activated(t, layer, y)
 
 
 @translates(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)

@@ -18,7 +18,7 @@ from .recurrent import filled
 @translates(layers.BatchNormalization)
 def _batch_norm(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
     if layer.renorm:
-        raise refusal(layer, "renorm=True has no translation; for inference renorm=False is the same")
+        return _batch_renorm(t, layer, x, mask)
     least = least_epsilon(layer) if layer.fused else None
     if least is not None:
         mask = None  # TensorFlow's kernel takes none
@@ -40,11 +40,27 @@ def _batch_norm(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
     return t.module(layer, layer.name, make, x, **({} if mask is None else {"mask": mask}))
 
 
+def _batch_renorm(t: Builder, layer: Any, x: Value, mask: Any) -> Value:
+    clipping = layer.renorm_clipping or {}
+    bounds = tuple(clipping.get(name) for name in ("rmin", "rmax", "dmax"))
+
+    def make() -> nn.Module:
+        momenta = (round(1 - value, 12) for value in (layer.momentum, layer.renorm_momentum))
+        with torch.device("meta"):
+            module = helpers.BatchRenorm(
+                len(layer.running_mean), layer.axis, layer.epsilon, *momenta, bounds, layer.scale, layer.center,
+                not layer.trainable,
+            )  # fmt: skip
+        return filled(module, layer, dict(layer.state_dict(keep_vars=True)))
+
+    return t.module(layer, layer.name, make, x, **({} if mask is None else {"mask": mask}))
+
+
 @translates(layers.LayerNormalization)
 def _layer_norm(t: Builder, layer: Any, x: Value) -> Value:
     axes = layer._axes(x.rank)
     if layer.rms_scaling:
-        raise refusal(layer, "rms_scaling=True has no translation")
+        return _scaled(t, layer, x, axes)
     last = list(range(x.rank - len(axes), x.rank))
     sizes = [x.shape_known[axis] for axis in axes]
 
@@ -56,6 +72,15 @@ def _layer_norm(t: Builder, layer: Any, x: Value) -> Value:
     y = x if axes == last else x.movedim(tuple(axes), tuple(last))
     y = t.module(layer, layer.name, make, y)
     return y if axes == last else y.movedim(tuple(last), tuple(axes))
+
+
+def _scaled(t: Builder, layer: Any, x: Value, axes: list[int]) -> Value:
+    """rms_scaling=True: a division by the standard deviation, without centring."""
+    variance = x.var(tuple(axes), correction=0, keepdim=True)
+    sizes = [x.shape_known[axis] if axis in axes else 1 for axis in range(x.rank)]
+    weight: Any = t.parameter(layer, "weight")
+    plain_shape = sizes[x.rank - len(axes) :] == [x.shape_known[axis] for axis in axes]
+    return x * torch.rsqrt(variance + layer.epsilon) * (weight if plain_shape else weight.view(*sizes))
 
 
 @translates(layers.RMSNormalization)

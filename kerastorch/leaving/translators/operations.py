@@ -1,86 +1,245 @@
-"""Operations between layers, as far as a function of torch computes the same on floats."""
+"""Operations between layers: what of torch computes each of them, dtypes by Keras's rules."""
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from ... import activations
+from ...dtypes import any_dtype
 from ...functions.arguments import Place, map_arguments
 from ...layers.core.operation import Held, Operation
-from ..builder import Builder, Value, refusal, translates
+from .. import helpers
+from ..builder import Builder, GraphValue, refusal, translates
 from .activations import activate
+from .arrangements import ARRANGED
+from .picking import PICKED
+from .reducing import REDUCED
 
-_INFIX: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add,
-    "Subtract": operator.sub,
-    "Multiply": operator.mul,
-    "Divide": operator.truediv,
-    "TrueDivide": operator.truediv,
-    "Power": operator.pow,
-    "Matmul": operator.matmul,
-    "Greater": operator.gt,
-    "GreaterEqual": operator.ge,
-    "Less": operator.lt,
-    "LessEqual": operator.le,
-    "Equal": operator.eq,
-    "NotEqual": operator.ne,
+# Of two values; the second column: whether integers become floats.
+_TWO: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
+    "Add": (operator.add, False),
+    "Subtract": (operator.sub, False),
+    "Multiply": (operator.mul, False),
+    "Divide": (operator.truediv, True),
+    "TrueDivide": (operator.truediv, True),
+    "Power": (operator.pow, False),
+    "Matmul": (operator.matmul, False),
+    "Greater": (operator.gt, False),
+    "GreaterEqual": (operator.ge, False),
+    "Less": (operator.lt, False),
+    "LessEqual": (operator.le, False),
+    "Equal": (operator.eq, False),
+    "NotEqual": (operator.ne, False),
+    "Mod": (operator.mod, False),
+    "BitwiseAnd": (operator.and_, False),
+    "BitwiseOr": (operator.or_, False),
+    "BitwiseXor": (operator.xor, False),
 }
-_METHODS = {
-    "Negative": operator.neg,
+# Of two tensors: a number becomes one.
+_TENSORS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
+    "Maximum": (torch.maximum, False),
+    "Minimum": (torch.minimum, False),
+    "Fmod": (torch.fmod, False),
+    "FloorDivide": (functools.partial(torch.div, rounding_mode="floor"), False),
+    "Arctan2": (torch.atan2, True),
+    "Hypot": (torch.hypot, True),
+    "Logaddexp": (torch.logaddexp, True),
+    "DivideNoNan": (helpers.divide_or_zero, True),
+}
+_LOGICAL = {"LogicalAnd": operator.and_, "LogicalOr": operator.or_, "LogicalXor": operator.xor}
+# Of floats; integers become floats.
+_FLOATS: dict[str, Callable[..., Any]] = {
+    name: getattr(torch, name.lower())
+    for name in [
+        "Exp",
+        "Log",
+        "Log1p",
+        "Expm1",
+        "Exp2",
+        "Log10",
+        "Log2",
+        "Sqrt",
+        "Rsqrt",
+        "Sin",
+        "Cos",
+        "Tan",
+        "Sinh",
+        "Cosh",
+        "Tanh",
+        "Sigmoid",
+        "Relu",
+        "Erf",
+        "Ceil",
+        "Floor",
+        "Reciprocal",
+        "Deg2rad",
+        "Rad2deg",
+    ]
+}
+_FLOATS |= {f"Arc{name}": getattr(torch, f"a{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
+_FLOATS["Fabs"] = torch.abs
+# Of any values.
+_ANY: dict[str, Callable[..., Any]] = {
     "Absolute": torch.abs,
     "Abs": torch.abs,
-    "Exp": torch.exp,
-    "Log": torch.log,
-    "Log1p": torch.log1p,
-    "Expm1": torch.expm1,
-    "Sqrt": torch.sqrt,
-    "Rsqrt": torch.rsqrt,
+    "Negative": operator.neg,
     "Square": torch.square,
-    "Sin": torch.sin,
-    "Cos": torch.cos,
-    "Tanh": torch.tanh,
-    "Sigmoid": torch.sigmoid,
-    "Relu": torch.relu,
-    "Erf": torch.erf,
+    "Sign": torch.sign,
+    "Isfinite": torch.isfinite,
+    "Isinf": torch.isinf,
+    "Isnan": torch.isnan,
+    "LogicalNot": torch.logical_not,
+    "BitwiseNot": operator.invert,
+    "BitwiseInvert": operator.invert,
 }
+_SAME = ("Conj", "Conjugate", "Real", "Copy")
 _ACTIVATIONS = {
     "Relu6": activations.relu6,
     "HardSigmoid": activations.hard_sigmoid,
+    "HardSilu": activations.hard_silu,
+    "HardTanh": activations.hard_tanh,
     "Silu": activations.silu,
     "Softplus": activations.softplus,
     "Softsign": activations.softsign,
     "Selu": activations.selu,
     "LogSigmoid": activations.log_sigmoid,
+    "SparsePlus": activations.sparse_plus,
+    "SparseSigmoid": activations.sparse_sigmoid,
+    "TanhShrink": activations.tanh_shrink,
 }
-_REDUCING = {"Mean": "mean", "Sum": "sum", "Max": "amax", "Min": "amin", "Amax": "amax", "Amin": "amin"}
+# Functions with settings: torch's, and the names of the settings there.
+_SETTINGS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
+    "Softmax": (torch.softmax, {"axis": "dim"}),
+    "LogSoftmax": (torch.log_softmax, {"axis": "dim"}),
+    "Sparsemax": (helpers.sparsemax, {"axis": "dim"}),
+    "Glu": (F.glu, {"axis": "dim"}),
+    "Elu": (F.elu, {"alpha": "alpha"}),
+    "Celu": (F.celu, {"alpha": "alpha"}),
+    "LeakyRelu": (F.leaky_relu, {"negative_slope": "negative_slope"}),
+    "SoftShrink": (helpers.soft_shrink, {"threshold": "threshold"}),
+    "HardShrink": (helpers.hard_shrink, {"threshold": "threshold"}),
+    "Squareplus": (helpers.squareplus, {"b": "b"}),
+    "Threshold": (F.threshold, {"threshold": "threshold", "default_value": "value"}),
+}
+
+
+class Numbers:
+    """The values of one operation: their dtypes, and numbers and arrays beside them."""
+
+    def __init__(self, t: Builder, layer: Any) -> None:
+        self.t = t
+        self.layer = layer
+
+    def refused(self, why: str) -> Exception:
+        return refusal(self.layer, f"the operation {self.layer.function} {why}")
+
+    def dtype_of(self, value: Any) -> torch.dtype:
+        return value.node.meta.get("dtype", torch.float32)
+
+    def dtype(self, name: Any) -> torch.dtype:
+        return any_dtype(name)
+
+    def cast(self, value: Any, dtype: torch.dtype) -> Any:
+        if self.dtype_of(value) == dtype:
+            return value
+        made = value.to(dtype)
+        made.node.meta.update(dtype=dtype, shape=value.shape_known)
+        return made
+
+    def floating(self, value: Any) -> Any:
+        return value if self.dtype_of(value).is_floating_point else self.cast(value, self.layer.dtype)
+
+    def joined(self, *values: Any, floating: bool = False, tensors: bool = False) -> list[Any]:
+        """Values of one dtype; a number stays one, unless tensors are wanted."""
+        held = [value for value in values if isinstance(value, GraphValue)]
+        numbers = [value for value in values if not isinstance(value, GraphValue)]
+        if not all(isinstance(number, (bool, int, float)) for number in numbers):
+            raise self.refused("has no translation for these arguments")
+        dtype = self.dtype_of(held[0]) if held else torch.bool
+        for value in held[1:]:
+            dtype = torch.promote_types(dtype, self.dtype_of(value))
+        for number in numbers:
+            if not isinstance(number, bool) and dtype == torch.bool:
+                dtype = torch.int32
+            if isinstance(number, float) and not dtype.is_floating_point:
+                dtype = self.layer.dtype
+        if floating and not dtype.is_floating_point:
+            dtype = self.layer.dtype
+        made = []
+        for value in values:
+            if isinstance(value, GraphValue):
+                made.append(self.cast(value, dtype))
+            elif tensors:
+                number = self.t.constant(f"{self.layer.name}_value", torch.tensor(value, dtype=dtype))
+                number.node.meta.update(dtype=dtype, shape=())
+                made.append(number)
+            else:
+                made.append(value)
+        return made
 
 
 @translates(Operation)
 def _operation(t: Builder, layer: Any, x: Any) -> Any:
     inputs = list(x) if isinstance(x, (list, tuple)) else [x]
-    if not all(value.node.meta.get("dtype", torch.float32).is_floating_point for value in inputs):
-        raise refusal(layer, "an operation on integers has no translation")
     given = _filled(t, layer, inputs)
+    numbers = Numbers(t, layer)
     name = layer.function
-    two: Any = (given.get("x1"), given.get("x2"))
-    if name in _INFIX:
-        return _INFIX[name](*two)
-    if name in ("Maximum", "Minimum") and all(isinstance(part, type(inputs[0])) for part in two):
-        return (torch.maximum if name == "Maximum" else torch.minimum)(*two)
-    if name in _METHODS:
-        return _METHODS[name](given["x"])
-    if name in _ACTIVATIONS:
-        return activate(t, layer, _ACTIVATIONS[name], given["x"])
-    if name in _REDUCING and given.get("initial") is None:
-        return _reduced(given["x"], _REDUCING[name], given["axis"], given["keepdims"])
-    made = _moved(t, name, given)
+    made = _computed(numbers, name, given)
+    together = {**ARRANGED, **PICKED, **REDUCED}
+    if made is None and name in together:
+        made = together[name](numbers, **given)
     if made is None:
         raise refusal(layer, f"the operation {name} has no translation")
     return made
+
+
+def _computed(numbers: Numbers, name: str, given: dict[str, Any]) -> Any:
+    """What computes each value by itself."""
+    t, layer = numbers.t, numbers.layer
+    if name in _TWO or name in _TENSORS:
+        function, floating = (_TWO | _TENSORS)[name]
+        first, second = numbers.joined(given.get("x1", given.get("x")), given.get("x2", given.get("y")),
+                                       floating=floating, tensors=name in _TENSORS)  # fmt: skip
+        one = first if isinstance(first, GraphValue) else second
+        if numbers.dtype_of(one) == torch.bool:
+            booleans = {"Add": operator.or_, "Multiply": operator.and_}
+            if name in ("Matmul", "Subtract", "FloorDivide", "Mod", "Fmod", "Power"):
+                raise numbers.refused("on booleans has no translation")
+            function = booleans.get(name, function)
+        return function(first, second)
+    if name in _LOGICAL:
+        return _LOGICAL[name](*(numbers.cast(value, torch.bool) for value in (given["x1"], given["x2"])))
+    if name in _SAME:
+        return given["x"]
+    if name in _ANY:
+        x = given["x"]
+        if numbers.dtype_of(x) == torch.bool and name in ("Absolute", "Abs"):
+            return x
+        return _ANY[name](numbers.cast(x, torch.int32) if name == "Square" and numbers.dtype_of(x) == torch.bool else x)
+    if name in _FLOATS:
+        return _FLOATS[name](numbers.floating(given["x"]))
+    if name in _ACTIVATIONS:
+        return activate(t, layer, _ACTIVATIONS[name], numbers.floating(given["x"]))
+    if name in _SETTINGS and isinstance(given.get("axis", 0), int):
+        function, names = _SETTINGS[name]
+        x = numbers.floating(given["x"])
+        return t.call(function, x, **{own: given[key] for key, own in names.items()})
+    if name == "Gelu":
+        x = numbers.floating(given["x"])
+        return t.call(F.gelu, x, **({"approximate": "tanh"} if given["approximate"] else {}))
+    if name == "ReLU":
+        function = activations.ReLU(given["max_value"], given["negative_slope"], given["threshold"])
+        return activate(t, layer, function, numbers.floating(given["x"]))
+    if name in ("Cast", "ConvertToTensor", "Array"):
+        return given["x"] if given["dtype"] is None else numbers.cast(given["x"], numbers.dtype(given["dtype"]))
+    return None
 
 
 def _filled(t: Builder, layer: Any, inputs: list[Any]) -> dict[str, Any]:
@@ -88,47 +247,10 @@ def _filled(t: Builder, layer: Any, inputs: list[Any]) -> dict[str, Any]:
 
     def fill(value: Any) -> Any:
         if isinstance(value, Held):
-            return t.parameter(layer, value.name)
+            held = t.parameter(layer, value.name)
+            tensor: Tensor = getattr(layer, value.name)
+            held.node.meta.update(dtype=tensor.dtype, shape=tuple(tensor.shape))
+            return held
         return inputs[value.index] if isinstance(value, Place) else value
 
     return {name: map_arguments(fill, value) for name, value in layer._template.items()}
-
-
-def _reduced(x: Value, method: str, axis: Any, keepdims: bool) -> Value:
-    axes = tuple(range(x.rank)) if axis is None else tuple(axis) if isinstance(axis, (list, tuple)) else axis
-    return getattr(x, method)(axes, **({"keepdim": True} if keepdims else {}))
-
-
-def _moved(t: Builder, name: str, given: Any) -> Any:
-    """Operations that move values and compute none."""
-    x: Any = given.get("x")
-    if name == "GetItem":
-        key: Any = tuple(given["key"]) if isinstance(given["key"], list) else given["key"]
-        return x[key[0] if isinstance(key, tuple) and len(key) == 1 else key] if _is_plain(key) else None
-    if name == "Softmax" and isinstance(given["axis"], int):
-        return torch.softmax(x, dim=given["axis"])
-    if name == "ExpandDims" and isinstance(given["axis"], int):
-        return x.unsqueeze(given["axis"])
-    if name == "Squeeze" and isinstance(given["axis"], int):
-        return x.squeeze(given["axis"])
-    if name == "Concatenate" and given["axis"] is not None:
-        return torch.cat(given["xs"], dim=given["axis"])
-    if name == "Stack":
-        return torch.stack(given["x"], dim=given["axis"])
-    if name == "Transpose" and given["axes"] is not None:
-        return x.permute(*given["axes"])
-    if name == "Swapaxes":
-        return x.transpose(given["axis1"], given["axis2"])
-    if name == "Clip" and all(isinstance(given[key], (int, float)) for key in ("x_min", "x_max")):
-        return t.call(torch.clamp, x, given["x_min"], given["x_max"])
-    if name == "Flip" and isinstance(given["axis"], int):
-        return x.flip(given["axis"])
-    return None
-
-
-def _is_plain(key: Any) -> bool:
-    parts = key if isinstance(key, tuple) else (key,)
-    bounds = [end for part in parts if isinstance(part, slice) for end in (part.start, part.stop, part.step)]
-    others = [part for part in parts if not isinstance(part, slice)]
-    forwards = all(part.step is None or part.step > 0 for part in parts if isinstance(part, slice))
-    return forwards and all(end is None or isinstance(end, int) for end in (*bounds, *others) if end is not Ellipsis)

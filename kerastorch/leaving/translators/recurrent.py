@@ -116,6 +116,8 @@ def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) ->
         t.state_output(layer, last)
     if mask is not None and layer.zero_output_for_mask:
         out = out * mask[..., None]
+    elif mask is not None and layer.first_state_shows and state is not None:
+        out = t.call(helpers.show_first_state, out, mask, state)
     result = out if layer.return_sequences else out[:, -1]
     if not layer.return_state:
         return result

@@ -31,22 +31,23 @@ def _apart(x: Any, mask: Any, initial_state: Any) -> tuple[Value, Any, Any]:
 
 
 def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
-    if layer.stateful or 0 < layer.dropout < 1 or 0 < layer.recurrent_dropout < 1:
-        raise refusal(layer, "stateful=True, dropout and recurrent_dropout have no translation for images")
-    if mask is not None and mask.rank > 2:
-        raise refusal(layer, "a mask of single places has no translation")
+    rates = [rate if 0 < rate < 1 else 0.0 for rate in (layer.dropout, layer.recurrent_dropout)]
     last_axis = not layer._channels_first
     x = x.movedim(-1, 2) if last_axis else x
     x, mask = reversed_in_time(layer, x, mask)
-    state = None if initial is None else tuple(part.movedim(-1, 1) if last_axis else part for part in initial)
+    state: Any = None if initial is None else tuple(part.movedim(-1, 1) if last_axis else part for part in initial)
+    if layer.stateful:
+        if state is not None:
+            raise refusal(layer, "stateful=True with an initial_state has no translation")
+        state = t.state_input(layer)
 
     def make() -> nn.Module:
+        kind: Any = helpers.DropoutConvLSTM if any(rates) else helpers.ConvLSTM
+        window = layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding == "same"
+        functions = [as_argument(layer, part) for part in (layer.activation, layer.recurrent_activation)]
+        sizes = layer.weight_ih.shape[1], layer.filters
         with torch.device("meta"):
-            module = helpers.ConvLSTM(
-                layer.weight_ih.shape[1], layer.filters, layer.kernel_size, layer.strides, layer.dilation_rate,
-                layer.padding == "same", as_argument(layer, layer.activation),
-                as_argument(layer, layer.recurrent_activation), layer.use_bias,
-            )  # fmt: skip
+            module = kind(*(rates if any(rates) else ()), *sizes, *window, *functions, layer.use_bias)
         held = dict(layer.state_dict(keep_vars=True))
         tensors = {"from_input.weight": held["weight_ih"], "from_state.weight": held["weight_hh"]}
         return filled(module, layer, tensors | ({"from_input.bias": held["bias"]} if layer.use_bias else {}))
@@ -56,8 +57,12 @@ def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initi
         layer, name, make, x, *(() if state is None else (state,)), returns=("out", ("h", "c")), **options
     )
     out, (h, c) = result[0], (result[1][0], result[1][1])
+    if layer.stateful:
+        t.state_output(layer, result[1])
     if mask is not None and layer.zero_output_for_mask and not layer.keras2_masks:
-        raise refusal(layer, "zero_output_for_mask has no translation for images")
+        out = out * (mask[(..., *[None] * (x.rank - 2))] if _rank(mask) == 2 else mask[:, :, None])
+    elif mask is not None and layer.first_state_shows and state is not None and not layer.zero_output_for_mask:
+        raise refusal(layer, "masked steps that show the first state have no translation for images")
     if last_axis:
         out = out.movedim(2, -1)
     out = out if layer.return_sequences else out[:, -1]
@@ -78,23 +83,39 @@ def _run_rnn(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: An
     others = [cell for cell in cells if type(cell) not in CELLS]
     if others:
         raise refusal(layer, f"its cell is {type(others[0]).__name__}, which has no translation")
-    if layer.stateful:
-        raise refusal(layer, "stateful=True around cells has no translation")
+    if layer.stateful and initial is not None:
+        raise refusal(layer, "stateful=True with an initial_state has no translation")
     x, mask = reversed_in_time(layer, x, mask)
     given = [] if initial is None else _flat(initial)
-    wants = layer.return_state
+    wants = layer.return_state or layer.stateful
     finals: list[Any] = []
+    first: Any = None
     for index, cell in enumerate(cells):
         count = 2 if has_cell(cell) else 1
         own, given = given[:count], given[count:]
-        state = None if not own else tuple(part[None] for part in own) if count == 2 else own[0][None]
-        cell_name = f"{name}_{index}" if stacked else name
+        state: Any = None if not own else tuple(part[None] for part in own) if count == 2 else own[0][None]
+        part = f"_{index}" if stacked else ""
+        cell_name = f"{name}{part}"
+        if layer.stateful:
+            state = t.state_input(layer, part)
+        first = state if index == 0 else first
         x, last = steps_of(t, cell, cell_name, x, mask, state, wants)
-        finals += flat_states(cell, cell_name, last) if wants else []
+        if layer.stateful:
+            t.state_output(layer, last, part)
+        finals += flat_states(cell, cell_name, last) if layer.return_state else []
     if mask is not None and layer.zero_output_for_mask:
         x = x * mask[..., None]
+    elif mask is not None and layer.first_state_shows and first is not None:
+        if stacked:
+            raise refusal(layer, "masked steps that show the first state have no translation for stacked cells")
+        x = t.call(helpers.show_first_state, x, mask, first)
     out = x if layer.return_sequences else x[:, -1]
-    return layer._nested((out, *finals)) if wants else out
+    return layer._nested((out, *finals)) if layer.return_state else out
+
+
+def _rank(mask: Any) -> int:
+    """The axes of a mask: those of the steps alone, or with those of the places."""
+    return mask.rank if "shape" in mask.node.meta else 2
 
 
 def _flat(states: Any) -> list[Value]:

@@ -10,7 +10,9 @@ from torch import nn
 from ... import layers
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
-from ..builder import TRANSLATORS, Builder, Value, makes_mask, refusal, translates
+from ...structure import leaves, map_structure
+from ..builder import TRANSLATORS, Builder, Value, makes_mask, translates
+from ..building import call_layer
 from .recurrent import GATED, has_cell, is_fused, kind_of
 from .sequences import run_any
 
@@ -103,19 +105,37 @@ _POINTWISE = (layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, la
 
 
 @translates(layers.TimeDistributed)
-def _time_distributed(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
+def _time_distributed(t: Builder, layer: Any, x: Value, mask: Any = None) -> Any:
     inner = layer.layer
-    if mask is not None and inner._takes_mask:
-        raise refusal(layer, f"a mask arrives, and its {type(inner).__name__} would use it")
-    translator = TRANSLATORS.get(type(inner))
-    if translator is None:
-        raise refusal(layer, f"no module or function of torch is known for {type(inner).__name__}")
-    t.inside = layer
+    outside, t.inside = t.inside, layer
     try:
-        if isinstance(inner, _POINTWISE):
-            return translator(t, inner, x)
-        flat = x.flatten(0, 1)
-        flat.node.meta["shape"] = (None, *x.shape_known[2:])
-        return translator(t, inner, flat).unflatten(0, x.shape[:2])
+        if isinstance(inner, _POINTWISE) and not inner._takes_mask:
+            return TRANSLATORS[type(inner)](t, inner, x)
+        handed = mask is not None and (inner._takes_mask or layer.keras2_masks)
+        flat = t.alias(x.flatten(0, 1), t.alias(mask.flatten(0, 1), None) if handed else None)
+        flat.node.meta["shape"] = shape = (None, *x.shape_known[2:])
+        flat.node.meta["dtype"] = x.node.meta.get("dtype")
+        made = call_layer(t, inner, (flat,), {}, inner._output_shape(shape))
+        t.behind = _behind(t, layer, x, mask, leaves(made)[0].mask)
+        return map_structure(lambda out: t.alias(out, None).unflatten(0, x.shape[:2]), made)
     finally:
-        t.inside = None
+        t.inside = outside
+
+
+def _behind(t: Builder, layer: Any, x: Value, mask: Any, inner: Any) -> Any:
+    """The mask behind a TimeDistributed: in Keras 2 that of the layer inside, where there is one."""
+    if not layer.keras2_masks:
+        return mask
+    per_step = mask is not None and len(mask.node.meta.get("shape", (None, None))) == 2
+    if mask is None and inner is None:
+        return None
+    if inner is None or (layer.layer._carries_masks and per_step and not layer._makes_mask):
+        return mask if per_step else mask.flatten(2).any(-1)
+    made = inner.unflatten(0, x.shape[:2])
+    made.node.meta["label"] = "mask"
+    return made
+
+
+@makes_mask(layers.TimeDistributed)
+def _time_distributed_mask(layer: Any, x: Any, masks: Any) -> Any:
+    return None  # its translation says it

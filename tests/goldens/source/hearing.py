@@ -107,22 +107,36 @@ class BatchNorm(nn.Module):
         """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
         mean, var = self.running_mean, self.running_var
         if self.training and not self.frozen:
-            axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
-            if mask is None:
-                var, mean = torch.var_mean(x, axes, correction=0)
-            else:
-                used = mask[..., None].expand_as(x)
-                count = used.sum(axes, keepdim=True, dtype=x.dtype) + 1e-7
-                mean = x.where(used, 0).sum(axes, keepdim=True) / count
-                var = ((x - mean).where(used, 0).square().sum(axes, keepdim=True) / count).flatten()
-                mean = mean.flatten()
+            mean, var = self.moments(x, mask)
+            count = x.numel() // mean.numel()
+            new = var * (count / max(count - 1, 1)) if self.unbiased else var
             with torch.no_grad():
-                count = x.numel() // mean.numel()
-                new = var * (count / max(count - 1, 1)) if self.unbiased else var
                 self.running_mean.lerp_(mean, self.momentum)
                 self.running_var.lerp_(new, self.momentum)
-        y = F.batch_norm(x.movedim(self.axis, 1), mean, var, self.weight, self.bias, eps=self.eps)
-        return y.movedim(1, self.axis)
+        return self.normalised(x, mean, (var + self.eps).rsqrt())
+
+    def moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance of each feature."""
+        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        if mask is None:
+            var, mean = torch.var_mean(x, axes, correction=0)
+            return mean, var
+        used = mask[..., None].expand_as(x)
+        count = used.sum(axes, keepdim=True, dtype=x.dtype) + 1e-7
+        mean = x.where(used, 0).sum(axes, keepdim=True) / count
+        var = (x - mean).where(used, 0).square().sum(axes, keepdim=True) / count
+        return mean.flatten(), var.flatten()
+
+    def normalised(self, x: Tensor, mean: Tensor, factor: Tensor, shift: Tensor | None = None) -> Tensor:
+        """`((x - mean) * factor + shift) * weight + bias`, along the axis of the features."""
+        factor = factor if self.weight is None else factor * self.weight
+        offset = -mean * factor
+        if shift is not None:
+            offset = offset + (shift if self.weight is None else shift * self.weight)
+        offset = offset if self.bias is None else offset + self.bias
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        return torch.addcmul(offset.view(shape), x, factor.view(shape))
 
 
 class StepRNN(nn.Module):

@@ -60,33 +60,36 @@ class MultiHeadAttention(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(num_heads * value_dim, sizes[3], bias)
 
+    def heads(self, x: Tensor, size: int) -> Tensor:
+        """A projection `(B, T, N * size)` in heads: `(B, N, T, size)`."""
+        return x.unflatten(-1, (-1, size)).transpose(-3, -2)
+
     def forward(
         self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None, hide: str = "fill"
     ) -> tuple[Tensor, Tensor]:
         """Let each step of the query look at the values.
 
         Args:
-            query: `(B, T, F)`.
-            value: `(B, S, F)`.
-            key: `(B, S, F)`.
+            query: `(B, ..., T, F)`.
+            value: `(B, ..., S, F)`.
+            key: `(B, ..., S, F)`.
             mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
             hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
                 sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
 
         Returns:
-            `(B, T, output)`, and the weights `(B, N, T, S)`.
+            `(B, ..., T, output)`, and the weights `(B, ..., N, T, S)`.
         """
-        q, k, v = (
-            project(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for project, x in ((self.query, query), (self.key, key), (self.value, value))
-        )
+        q = self.heads(self.query(query), self.key_dim)
+        k = self.heads(self.key(key), self.key_dim)
+        v = self.heads(self.value(value), self.value_dim)
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
         if mask is not None:
             scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
         weights = scores.softmax(-1)
         if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)
-        heads = (self.drop(weights) @ v).transpose(1, 2).flatten(2)
+        heads = (self.drop(weights) @ v).transpose(-3, -2).flatten(-2)
         if self.opening is not None:
             heads = heads * torch.sigmoid(self.opening(query))
         return self.output(heads), weights

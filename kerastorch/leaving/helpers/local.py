@@ -1,0 +1,19 @@
+"""What layers need whose places share no weights."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def windows_of(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], channels_first: bool = False) -> Tensor:
+    """The windows of x `(B, ..., C)`, `(B, places, values)`; the values of each with the channels last, or first."""
+    for axis, (size, step) in enumerate(zip(kernel, stride, strict=True), 1):
+        x = x.unfold(axis, size, step)
+    rank = len(kernel)
+    x = x if channels_first else x.movedim(1 + rank, -1)
+    return x.flatten(1, rank).flatten(2)
+
+
+def scattered(values: Tensor, where: Tensor) -> Tensor:
+    """A matrix with these values where `where` is True, row by row, and zeros elsewhere."""
+    return values.new_zeros(where.shape).masked_scatter(where, values)
