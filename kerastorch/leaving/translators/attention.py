@@ -130,7 +130,7 @@ def _allowed(
 ) -> Any:
     """What may be looked at, `(T, S)`, `(B, 1, T, S)` or `(B, N, T, S)`; None for all."""
     query_mask, value_mask, key_mask = masks
-    allowed = None if query_mask is None else query_mask[:, :, None]
+    allowed: Any = None if query_mask is None else query_mask[:, :, None]
     for mask in (value_mask, key_mask):
         if mask is not None:
             allowed = mask[:, None] if allowed is None else allowed & mask[:, None]
@@ -147,7 +147,7 @@ def _allowed(
     if given is not None:
         if not isinstance(given, GraphValue):
             raise refusal(layer, "an attention_mask that is no tensor of the graph has no translation")
-        own = given if given.node.meta.get("dtype") == torch.bool else given != 0
+        own: Any = given if given.node.meta.get("dtype") == torch.bool else given != 0
         own = own[:, None] if given.rank == 3 else own
         allowed = own if allowed is None else own & allowed
     if allowed is not None:

@@ -32,7 +32,7 @@ def step(t: Builder, layer: Any, name: str, x: Value, states: list[Value] | None
 
     def make() -> nn.Module:
         kind: type[nn.Module] = nn.LSTMCell if has_cell(layer) else nn.GRUCell
-        options = {}
+        options: dict[str, Any] = {}
         if isinstance(layer, layers.SimpleRNNCell):
             kind, options = nn.RNNCell, {"nonlinearity": getattr(layer.activation, "__name__", "tanh")}
         sizes = {"input_size": layer.weight_ih.shape[1], "hidden_size": layer.units, "bias": layer.use_bias}

@@ -42,15 +42,20 @@ def _batch_norm(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
 
 def _batch_renorm(t: Builder, layer: Any, x: Value, mask: Any) -> Value:
     clipping = layer.renorm_clipping or {}
-    bounds = tuple(clipping.get(name) for name in ("rmin", "rmax", "dmax"))
 
     def make() -> nn.Module:
-        momenta = (round(1 - value, 12) for value in (layer.momentum, layer.renorm_momentum))
         with torch.device("meta"):
             module = helpers.BatchRenorm(
-                len(layer.running_mean), layer.axis, layer.epsilon, *momenta, bounds, layer.scale, layer.center,
+                len(layer.running_mean),
+                layer.axis,
+                layer.epsilon,
+                round(1 - layer.momentum, 12),
+                round(1 - layer.renorm_momentum, 12),
+                (clipping.get("rmin"), clipping.get("rmax"), clipping.get("dmax")),
+                layer.scale,
+                layer.center,
                 not layer.trainable,
-            )  # fmt: skip
+            )
         return filled(module, layer, dict(layer.state_dict(keep_vars=True)))
 
     return t.module(layer, layer.name, make, x, **({} if mask is None else {"mask": mask}))

@@ -40,11 +40,11 @@ def _picked(n: Any, x: Value, parts: list[Any]) -> tuple[Value, list[int]]:
         if part is None:
             x = x.unsqueeze(axis)
         elif isinstance(part, slice):
-            ends = [end.item() if isinstance(end, GraphValue) else end for end in (part.start, part.stop)]
+            ends: list[Any] = [end.item() if isinstance(end, GraphValue) else end for end in (part.start, part.stop)]
             if part.step is not None and part.step < 0:
                 x = n.t.call(helpers.steps_back, x, axis, *ends, part.step)
             elif any(end is not None for end in (*ends, part.step)):
-                x = x[(*[slice(None)] * axis, slice(*ends, part.step))]
+                x = x[(*[slice(None)] * axis, slice(ends[0], ends[1], part.step))]
         else:
             ones.append(axis)
             place = n.cast(part, torch.int64).reshape(1) % x.shape[axis] if isinstance(part, GraphValue) else None

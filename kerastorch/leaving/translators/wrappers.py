@@ -111,8 +111,10 @@ def _time_distributed(t: Builder, layer: Any, x: Value, mask: Any = None) -> Any
     try:
         if isinstance(inner, _POINTWISE) and not inner._takes_mask:
             return TRANSLATORS[type(inner)](t, inner, x)
-        handed = mask is not None and (inner._takes_mask or layer.keras2_masks)
-        flat = t.alias(x.flatten(0, 1), t.alias(mask.flatten(0, 1), None) if handed else None)
+        handed = None
+        if mask is not None and (inner._takes_mask or layer.keras2_masks):
+            handed = t.alias(mask.flatten(0, 1), None)
+        flat = t.alias(x.flatten(0, 1), handed)
         flat.node.meta["shape"] = shape = (None, *x.shape_known[2:])
         flat.node.meta["dtype"] = x.node.meta.get("dtype")
         made = call_layer(t, inner, (flat,), {}, inner._output_shape(shape))
@@ -126,11 +128,12 @@ def _behind(t: Builder, layer: Any, x: Value, mask: Any, inner: Any) -> Any:
     """The mask behind a TimeDistributed: in Keras 2 that of the layer inside, where there is one."""
     if not layer.keras2_masks:
         return mask
-    per_step = mask is not None and len(mask.node.meta.get("shape", (None, None))) == 2
-    if mask is None and inner is None:
+    if mask is not None:
+        per_step = len(mask.node.meta.get("shape", (None, None))) == 2
+        if inner is None or (layer.layer._carries_masks and per_step and not layer._makes_mask):
+            return mask if per_step else mask.flatten(2).any(-1)
+    if inner is None:
         return None
-    if inner is None or (layer.layer._carries_masks and per_step and not layer._makes_mask):
-        return mask if per_step else mask.flatten(2).any(-1)
     made = inner.unflatten(0, x.shape[:2])
     made.node.meta["label"] = "mask"
     return made
