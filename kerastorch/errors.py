@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from numbers import Number
 from typing import Any, Literal, TypeVar
 
+_L = TypeVar("_L", bound="LoadError")
+
 
 class KerasTorchError(Exception):
     """The base of every error that kerastorch raises on purpose."""
@@ -51,7 +53,19 @@ class NoConfigError(UnsupportedError, NotImplementedError):
 
 
 class LoadError(KerasTorchError, ValueError):
-    """A file cannot be loaded; nothing was changed."""
+    """A file cannot be loaded; nothing was changed.
+
+    Attributes:
+        kind: What the file, or the part of it that the error is about, is: "YAML", "pickle", "link"; "" where nothing
+            is to be said of that.
+    """
+
+    kind: str = ""
+
+    def of(self: _L, kind: str) -> _L:
+        """The same error, with its kind."""
+        self.kind = kind
+        return self
 
 
 class UnreadableFileError(OSError, LoadError):

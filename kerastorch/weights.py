@@ -30,6 +30,7 @@ Tensors = tuple[Tensor, ...]
 _MOST = 1 << 60  # values in one weight: more than any memory holds, and safe in torch's own arithmetic
 # How many values weights, and what stands beside them, may have in all, and how many are left.
 _room: ContextVar[list[tuple[int, int]] | None] = ContextVar("room", default=None)
+_as_drawn: ContextVar[bool] = ContextVar("as_drawn", default=False)
 
 
 def _would_have(owner: Any, name: str, shape: Sequence[int]) -> str:
@@ -52,6 +53,19 @@ def weights_within(count: int | None, others: int | None = None) -> Iterator[Non
         yield
     finally:
         _room.reset(token)
+
+
+@contextmanager
+def as_drawn() -> Iterator[None]:
+    """What weights on `meta` cannot be filled with raises meanwhile, as it does where they get values.
+
+    A file brings the values of its weights along; a config alone leaves them to the initializers.
+    """
+    token = _as_drawn.set(True)
+    try:
+        yield
+    finally:
+        _as_drawn.reset(token)
 
 
 def take_room(shape: Sequence[int], owner: Any, name: str, *, beside: bool = False) -> None:
@@ -258,10 +272,10 @@ class Var:
         """
         shape = self.shape(layer, input_shape)
         take_room(shape, layer, self.name)
-        make = torch.empty
-        if device.type != "meta":
-            make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
-            make = make or GlorotUniform()  # as Keras's add_weight takes None
+        if device.type == "meta" and not _as_drawn.get():
+            return torch.empty(shape, dtype=self.dtype or dtype, device=device)
+        make = self.init(layer) if self.init else getattr(layer, f"{self.stem or self.name}_initializer")
+        make = make or GlorotUniform()  # as Keras's add_weight takes None
         return make(shape, dtype=self.dtype or dtype, device=device)
 
     def option(self, layer: Any, kind: str) -> Any:

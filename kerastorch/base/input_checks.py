@@ -104,6 +104,15 @@ def mask_tensor(layer: Layer, mask: Any, device: torch.device | None = None) -> 
         raise ArgumentError(f"{repr_of(layer)}: mask: expected a tensor of bools, got {quote(mask)}.") from error
 
 
+def one_mask(layer: Layer, mask: Any) -> Any:
+    """The mask of the first input, of a list that Keras makes of the masks of all."""
+    if not isinstance(mask, (list, tuple)):
+        return mask
+    if not mask:
+        raise ArgumentError(f"{repr_of(layer)}: mask: expected a tensor of bools, or a list that has one, got {mask}.")
+    return mask[0]
+
+
 def spreading_mask(layer: Layer, x: Tensor, mask: Any) -> Tensor:
     """A mask of single values, which must spread to the shape of x from its last axis on."""
     mask = mask_tensor(layer, mask, x.device)

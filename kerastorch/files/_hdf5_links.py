@@ -108,7 +108,7 @@ def _read_symbol_node(at: int, names: Cursor, bounds: tuple[bytes, bytes], links
     for offset, address, cached in _NAME.iter_unpack(node.take(count * _NAME.size)):
         name = _name(names, offset)
         if cached == 2 or address == UNDEFINED:
-            raise node.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is a soft link")
+            raise node.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is a soft link").of("link")
         if cached > 2:
             raise node.corrupt(f"{quote(name.decode('utf-8', 'replace'))} is a link of kind {cached}")
         if not before < name <= last:
@@ -132,5 +132,6 @@ def read_link(cursor: Cursor) -> tuple[bytes, int]:
         raise cursor.beyond(f"a name has {size} bytes", "name_length")
     name = bytes(cursor.take(size))
     if kind:
-        raise cursor.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is {_LINKS.get(kind, 'a link of unknown kind')}")
+        what = _LINKS.get(kind, "a link of unknown kind")
+        raise cursor.unsafe(f"{quote(name.decode('utf-8', 'replace'))} is {what}").of("link")
     return name, cursor.u(8)

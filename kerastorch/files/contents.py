@@ -20,6 +20,7 @@ from .opening import read_stream as read_stream
 
 _WEIGHTS = "model.weights.h5"
 _READ = ("config.json", "metadata.json", _WEIGHTS)
+_FOREIGN = "foreign part"
 _T = TypeVar("_T")
 
 
@@ -51,7 +52,7 @@ def kind_of(data: Bytes) -> str:
     return "" if find_hdf5(data) is None else "hdf5"
 
 
-def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str]]:
+def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str, str]]:
     """What no Keras writes and no loader here looks at, in a zip archive or an HDF5 file that can be opened.
 
     Args:
@@ -60,7 +61,8 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
         limits: The bounds.
 
     Yields:
-        Where it stands, and what it is: links out of the file and arrays that stand in others, pickles.
+        What it is called in a report, where it stands, and what it is: links out of the file and arrays that stand in
+        others, pickles.
     """
     if kind_of(data) == "hdf5":
         yield from _links(open_hdf5(data, name, limits), name, "")
@@ -68,7 +70,7 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
     archive = _zip.Archive(data, name, limits)
     for member in sorted(set(archive.members) - set(_READ)):
         if not member.endswith("/") and is_pickle(archive.head(member), member):
-            yield member, "a pickle, which runs code when it is loaded"
+            yield _FOREIGN, member, "a pickle, which runs code when it is loaded"
     if _WEIGHTS in archive.members:
         inner = f"{name}: {_WEIGHTS}"
         yield from _links(open_hdf5(archive.open(_WEIGHTS), inner, limits), inner, f"{_WEIGHTS}: ")
@@ -99,20 +101,21 @@ def configs_in(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, by
             yield key, text.encode("utf-8", "surrogatepass")
 
 
-def _links(root: Group, name: str, before: str) -> Iterator[tuple[str, str]]:
+def _links(root: Group, name: str, before: str) -> Iterator[tuple[str, str, str]]:
     """Every link and array of an HDF5 file that leads elsewhere. Iterative; each group is looked into once."""
     stack, seen = [root], {root.address}
     while stack:
         group = stack.pop()
         names, problem = _tried(group.keys)
         if problem is not None:
-            yield f"{before}{group.path or '/'}", _bare(problem, name)
+            yield problem.kind or _FOREIGN, f"{before}{group.path or '/'}", _bare(problem, name)
         for key in names or ():
             child, problem = _tried(lambda group=group, key=key: group.get(key))
             if problem is None and isinstance(child, Dataset):
                 _, problem = _tried(lambda child=child: child.in_one_piece)
             if problem is not None:
-                yield f"{before}{group.path}/{key}".replace(": /", ": "), _bare(problem, name)
+                where = f"{before}{group.path}/{key}".replace(": /", ": ")
+                yield problem.kind or _FOREIGN, where, _bare(problem, name)
             if isinstance(child, Group) and child.address not in seen:
                 seen.add(child.address)
                 stack.append(child)

@@ -36,15 +36,16 @@ Said = dict[str, Any]
 
 def say_error(error: KerasTorchError) -> Said:
     """An error as JSON."""
-    return {"class": type(error).__name__, "message": str(error), "reason": getattr(error, "reason", "")}
+    more = {key: getattr(error, key, "") for key in ("reason", "kind")}
+    return {"class": type(error).__name__, "message": str(error), **more}
 
 
 def error_of(said: Said) -> KerasTorchError:
-    """The error of the same class, with the same message and reason."""
+    """The error of the same class, with the same message, reason and kind."""
     error = _RAISED[said["class"]](_text(said["message"]))
     if isinstance(error, UnsupportedFileError) and said["reason"] in ("own code", "runs code"):
         error.because(said["reason"])
-    return error
+    return error.of(_text(said["kind"])) if isinstance(error, LoadError) else error
 
 
 # ---------------------------------------------------------------------------- one way

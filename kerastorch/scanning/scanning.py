@@ -161,8 +161,7 @@ def _judged(name: str, source: str | bytes, how: _How) -> ScannedFile:
             return _made(name, archive.format, findings)
     except UnsupportedFileError as error:
         if error.reason == "runs code":
-            why = reason(error, name)
-            return _made(name, "", [Finding(UNSAFE, "YAML" if "YAML" in why else "pickle", "", why)])
+            return _made(name, "", [Finding(UNSAFE, error.kind, "", reason(error, name))])
         return _judge_text(name, source, how, error)
     except UnsafeFileError as error:
         said = [Finding(UNSAFE, "file", "", reason(error, name))]
@@ -175,8 +174,8 @@ def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]
     """What stands in an archive beside what is read."""
     try:
         with open_bytes(source) as data:
-            for where, why in foreign_parts(data, name, limits):
-                yield Finding(UNSAFE, "link" if "link" in why else "foreign part", where, why)
+            for what, where, why in foreign_parts(data, name, limits):
+                yield Finding(UNSAFE, what, where, why)
     except LoadError:
         return  # said by who opens it
 
@@ -314,22 +313,10 @@ def _judge_text(name: str, source: str | bytes, how: _How, error: LoadError) -> 
         kind, text = "", b""
     if text.lstrip()[:1] == b"{":
         return _judge_json(name, text, how, error)
-    said = reason(error, name)
-    form = next((kind for word, kind in _FORMATS if word in said), "")
+    form = error.kind
     findings = _in_configs(source, name, limits) if kind else []
     findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []
     return _made(name, form, [*findings, refused(error, name, form or "file")])
-
-
-# A word of the message about a file that is not read -> what is said of it in the report.
-_FORMATS = (
-    ("YAML", "YAML"),
-    ("numpy", "numpy"),
-    ("TensorFlow Lite", "TensorFlow Lite"),
-    ("SavedModel", "SavedModel"),
-    ("TensorFlow graph", "TensorFlow graph"),
-    ("checkpoint", "TensorFlow checkpoint"),
-)
 
 
 def _judge_json(name: str, text: bytes, how: _How, error: LoadError) -> ScannedFile:
@@ -355,6 +342,7 @@ def _judge_json(name: str, text: bytes, how: _How, error: LoadError) -> ScannedF
 
 def _model_of(load: Any, text: bytes, limits: Limits) -> None:
     from ..base.variables import weights_on
+    from ..weights import as_drawn
 
-    with weights_on("meta"):
+    with weights_on("meta"), as_drawn():
         load.model_from_json_reported(text.decode("utf-8"), limits=limits)

@@ -271,3 +271,30 @@ def test_layers_of_kerastorch_that_keras_files_do_not_have_load(name: str, tmp_p
 
 def test_every_registered_layer_of_kerastorch_has_its_name_without_torch() -> None:
     assert set(registered._own) == set(registered.OF_KERASTORCH)
+
+
+@pytest.mark.parametrize(
+    ("layer", "status"),
+    [
+        (kt.layers.Dense(2, bias_initializer="orthogonal"), 4),
+        (kt.layers.Dense(2, bias_initializer="identity"), 4),
+        (kt.layers.Dense(2, kernel_initializer=kt.initializers.Constant([[1.0, 2.0]] * 5)), 4),
+        (kt.layers.Dense(2, kernel_initializer=kt.initializers.Constant([[1.0, 2.0]] * 4)), 0),
+        (kt.layers.Dense(2, kernel_initializer="identity"), 0),
+        (kt.layers.LSTM(2, bias_initializer="orthogonal", unit_forget_bias=False), 4),
+        (kt.layers.BatchNormalization(gamma_initializer="orthogonal"), 4),
+    ],
+)
+def test_an_initializer_that_cannot_fill_its_weight_is_found_without_drawing(
+    layer: kt.layers.Layer, status: int, tmp_path: Path
+) -> None:
+    """A config alone leaves the values to it; a file brings them along, and loads."""
+    name = type(layer).__name__
+    shape = [None, 5, 4] if name == "LSTM" else [None, 4]
+    item = {"class_name": name, "config": layer.get_config()}
+    listed = [{"class_name": "InputLayer", "config": {"batch_shape": shape, "name": "x"}}, item]
+    path = tmp_path / "m.json"
+    whole = {"class_name": "Sequential", "config": {"name": "m", "layers": listed}, "keras_version": "3.15.1"}
+    path.write_text(json.dumps(whole))
+    assert decided(path) == status
+    assert kt.scan(path).status == status

@@ -12,6 +12,7 @@ from ..._serial import keeping_objects
 from ...base import check, to_torch
 from ...base.dtype_policy import state_dtype_beside
 from ...base.inner_layers import inner_layer, serialize_layer
+from ...base.input_checks import one_mask
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
@@ -247,7 +248,7 @@ class Bidirectional(Layer):
         return merged + [direction._computes_in for direction in self._directions for _ in range(count)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        mask = one_mask(self, mask)
         output: Any = mask if self.return_sequences else None
         outputs = [output, output] if self.merge_mode is None else [output]
         states = [None] * (2 * self.forward_layer._state_count) if self.return_state else []

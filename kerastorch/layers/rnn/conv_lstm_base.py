@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ...base import check
 from ...base.free_names import yielding
-from ...base.input_checks import channels_at, mask_tensor
+from ...base.input_checks import channels_at, mask_tensor, one_mask
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
@@ -237,7 +237,7 @@ class ConvLSTM(SequenceLayer):
 
     def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
         """A mask of whole steps `(B, T)`; or of places, as Masking makes it: all axes of the input but the last."""
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        mask = one_mask(self, mask)
         mask = None if mask is None else mask_tensor(self, mask, x.device)
         if mask is None or mask.ndim != x.ndim - 1 or tuple(mask.shape) == (*x.shape[:2], 1):
             return super()._check_mask(x, mask)

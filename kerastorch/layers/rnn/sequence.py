@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ... import torch_private
 from ...base import check, ragged
-from ...base.input_checks import mask_tensor
+from ...base.input_checks import mask_tensor, one_mask
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...dtypes import any_dtype, autocasts
@@ -176,7 +176,7 @@ class SequenceLayer(Layer):
         return (output, *((batch, *size) for size in self._state_sizes)) if self.return_state else output
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        mask = one_mask(self, mask)
         output = mask if self.return_sequences else None
         return [output, *(None for _ in self._state_sizes)] if self.return_state else output
 
@@ -387,8 +387,7 @@ class SequenceLayer(Layer):
         return x
 
     def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
-        if isinstance(mask, (list, tuple)):
-            mask = mask[0]
+        mask = one_mask(self, mask)
         if mask is None:
             return None
         mask = mask_tensor(self, mask, x.device)

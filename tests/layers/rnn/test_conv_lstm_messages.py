@@ -82,6 +82,23 @@ def test_images_without_channels_are_refused() -> None:
             layers.ConvLSTM2D(2, 3, data_format=data_format)(torch.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.ConvLSTM1D(2, 3),
+        layers.LSTM(2),
+        layers.Bidirectional(layers.GRU(2)),
+        layers.RNN(layers.SimpleRNNCell(2)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_list_of_no_masks_is_refused(layer: kt.layers.Layer) -> None:
+    """A file may say `mask=[]`; Keras's IndexError says nothing."""
+    shape = (3, 4, 6, 2) if isinstance(layer, layers.ConvLSTM1D) else (3, 4, 2)
+    with pytest.raises(ArgumentError, match=r"mask: expected a tensor of bools, or a list that has one, got \[\]\."):
+        layer(torch.zeros(shape), mask=[])
+
+
 def test_shapes_masks_and_states_are_checked() -> None:
     with pytest.raises(ShapeError, match="the number of channels must be known, got"):
         kt.Sequential([kt.Input((None, 5, 6, None)), layers.ConvLSTM2D(2, 3)])
