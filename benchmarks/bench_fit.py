@@ -3,9 +3,10 @@
     python benchmarks/bench_fit.py --rounds 9 --out benchmarks/results/fit
     python benchmarks/bench_fit.py --python jax=/path/to/an/environment/with/keras/and/jax/bin/python
 
-Each contestant is a process of its own with one thread, and computes the same model on the same data. They take turns,
-an epoch each, so that a busy machine slows down all of them. What counts is the time of the processor, and of each turn
-its ratio to the loop of plain torch, which runs the same kernels as kerastorch; numbers are medians over the turns.
+All compute the same model on the same data with one thread: each Keras in a process of its own, what runs on kernels of
+kerastorch in one, where memory lies alike for all. They take turns, an epoch each, so that other work slows all down.
+What counts is the time of the processor, and of each turn its ratio to the loop of plain torch, which runs the same
+kernels as kerastorch; numbers are medians over the turns.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ y = rng.normal(size=({ROWS}, 1)).astype("float32")
 SERVE = """
 epochs = {}
 for line in sys.stdin:
-    key = tuple(json.loads(line))
+    name, *size = json.loads(line)
+    key = name, *size
     if key not in epochs:
-        epochs[key] = make(*key)
+        epochs[key] = makers[name](*size)
         epochs[key]()  # what is compiled or built at first is not measured
     start = time.process_time()
     epochs[key]()
@@ -96,25 +98,28 @@ THREADS = {
 
 
 def codes() -> dict[str, tuple[str, str]]:
-    """Contestant -> the environment that it runs in, and its code."""
-    ours = DATA + OURS
+    """Contestant -> the environment that it runs in, and the code that makes its epoch."""
     found = {
-        LOOP: ("kerastorch", ours + TORCH + SERVE),
+        LOOP: ("kerastorch", TORCH),
         "kerastorch, torch's Adam": (
             "kerastorch",
-            ours + FIT.format(optimizer="torch.optim.Adam(made.parameters())", more="") + SERVE,
+            FIT.format(optimizer="torch.optim.Adam(made.parameters())", more=""),
         ),
-        "kerastorch": ("kerastorch", ours + FIT.format(optimizer='"adam"', more="") + SERVE),
-        "kerastorch, a metric": ("kerastorch", ours + FIT.format(optimizer='"adam"', more=', metrics=["mae"]') + SERVE),
+        "kerastorch": ("kerastorch", FIT.format(optimizer='"adam"', more="")),
+        "kerastorch, a metric": ("kerastorch", FIT.format(optimizer='"adam"', more=', metrics=["mae"]')),
     }
-    for backend, threads in THREADS.items():
-        code = DATA + KERAS.format(backend=backend, threads=threads) + FIT.format(optimizer='"adam"', more="") + SERVE
-        found[f"Keras, {backend}"] = (backend, code)
-    return found
+    return found | {f"Keras, {backend}": (backend, FIT.format(optimizer='"adam"', more="")) for backend in THREADS}
+
+
+def served(place: str) -> str:
+    """The code of the process in which all contestants of an environment wait for their turns."""
+    head = OURS if place == "kerastorch" else KERAS.format(backend=place, threads=THREADS[place])
+    made = [f"{code}\nmakers[{name!r}] = make\n" for name, (where, code) in codes().items() if where == place]
+    return "".join((DATA, head, "makers = {}\n", *made, SERVE))
 
 
 class Process:
-    """A contestant that waits for its turn."""
+    """The contestants of an environment, which wait for their turns."""
 
     def __init__(self, python: str, code: str) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
@@ -122,11 +127,11 @@ class Process:
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
         self.process = subprocess.Popen([python, "-c", code], env=environment, **pipes)
 
-    def seconds(self, size: tuple[int, int]) -> float:
-        """The time of the processor for an epoch."""
+    def seconds(self, name: str, size: tuple[int, int]) -> float:
+        """The time of the processor for an epoch of a contestant."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{json.dumps(size)}\n")
+        self.process.stdin.write(f"{json.dumps([name, *size])}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
@@ -142,14 +147,14 @@ class Process:
 
 def measure(pythons: Mapping[str, str], rounds: int, sizes: Sequence[tuple[int, int]] = SIZES) -> dict[str, Any]:
     """Seconds of every turn: size -> contestant -> list."""
-    there = {name: (pythons[place], code) for name, (place, code) in codes().items() if place in pythons}
-    running = {name: Process(*how) for name, how in there.items()}
+    running = {place: Process(python, served(place)) for place, python in pythons.items()}
+    places = {name: place for name, (place, _) in codes().items() if place in running}
     found: dict[str, Any] = {}
     for size in sizes:
-        times: dict[str, list[float]] = {name: [] for name in running}
+        times: dict[str, list[float]] = {name: [] for name in places}
         for _ in range(rounds):
-            for name, process in running.items():
-                times[name].append(process.seconds(size))
+            for name, place in places.items():
+                times[name].append(running[place].seconds(name, size))
         found["x".join(map(str, size))] = times
         print(size, {name: round(statistics.median(values), 3) for name, values in times.items()}, flush=True)
     for process in running.values():
@@ -193,7 +198,10 @@ def main(arguments: list[str] | None = None) -> None:
     pythons |= dict(given.split("=", 1) for given in options.python)
     sizes = [(int(rows), int(units)) for rows, units in (size.split("x") for size in options.sizes)]
     found = measure(pythons, options.rounds, sizes)
-    machine = f"{os.cpu_count()}-core {platform.machine()} CPU, Python {platform.python_version()}"
+    machine = (
+        f"{os.cpu_count()}-core {platform.machine()} CPU under a load of {os.getloadavg()[1]:.0f}, "
+        f"Python {platform.python_version()}"
+    )
     options.out.with_suffix(".json").write_text(json.dumps(found) + "\n")
     options.out.with_suffix(".md").write_text(table(found, machine))
 

@@ -11,6 +11,7 @@ from ..distributed import pack, unpack
 from ..errors import ArgumentError, quote
 from ..paths import text_of
 from .base import Callback
+from .monitoring import Due
 
 _FILE = "latest.npz"
 
@@ -25,24 +26,25 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: A folder for this training alone. A file in it stays whole until the next one is.
         save_freq: "epoch", or a number of batches; then the epoch that was interrupted begins anew.
+        double_checkpoint: Keras's; a file here stays whole until the next one is, so none beside it is needed.
         delete_checkpoint: Delete the file when the training ends.
 
     Raises:
         ArgumentError: An argument is of a wrong kind; or, in `fit`, the file is of another model.
     """
 
-    def __init__(self, backup_dir: Any, save_freq: Any = "epoch", delete_checkpoint: bool = True) -> None:
-        if save_freq != "epoch" and (isinstance(save_freq, bool) or not isinstance(save_freq, int) or save_freq < 1):
-            raise ArgumentError(
-                f"BackupAndRestore: save_freq is {quote(save_freq)}, expected 'epoch' or a number of batches."
-            )
+    def __init__(
+        self, backup_dir: Any, save_freq: Any = "epoch", double_checkpoint: bool = False, delete_checkpoint: bool = True
+    ) -> None:
+        self._due = Due(save_freq, "BackupAndRestore")
         self.backup_dir, self.save_freq, self.delete_checkpoint = (
             text_of(backup_dir, "BackupAndRestore: backup_dir"),
             save_freq,
             delete_checkpoint,
         )
-        self.follows_batches = save_freq != "epoch"
-        self._epoch, self._batches = 0, 0
+        self.double_checkpoint = double_checkpoint
+        self.follows_batches = self._due.of_batches
+        self._epoch = 0
 
     @property
     def _path(self) -> str:
@@ -59,13 +61,12 @@ class BackupAndRestore(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keep the state after so many batches."""
-        self._batches += 1
-        if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
+        if self._due.after(batch):
             self._keep(self._epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the state after an epoch."""
-        if self.save_freq == "epoch":
+        if not self._due.of_batches:
             self._keep(epoch + 1)
 
     def on_train_end(self, logs: Any = None) -> None:

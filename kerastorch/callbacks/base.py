@@ -155,13 +155,28 @@ class LambdaCallback(Callback):
     """A callback made of functions (`keras.callbacks.LambdaCallback`).
 
     Args:
-        **hooks: Functions by the names of hooks: `on_epoch_end=lambda epoch, logs: ...`.
+        on_epoch_begin, on_epoch_end: Functions of `(epoch, logs)`.
+        on_train_begin, on_train_end: Functions of `(logs)`.
+        on_train_batch_begin, on_train_batch_end: Functions of `(batch, logs)`.
+        **hooks: Functions by the names of other hooks.
 
     Raises:
         ArgumentError: There is no such hook.
     """
 
-    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **hooks: Callable[..., Any] | None,
+    ) -> None:
+        hooks |= {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end}
+        hooks |= {"on_train_begin": on_train_begin, "on_train_end": on_train_end}
+        hooks |= {"on_train_batch_begin": on_train_batch_begin, "on_train_batch_end": on_train_batch_end}
         for name, function in hooks.items():
             if not name.startswith("on_") or not hasattr(Callback, name):
                 raise ArgumentError(f"LambdaCallback: there is no hook {quote(name)}.")

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ArgumentError, quote
 from ..paths import text_of
 from .base import Callback
-from .monitoring import Monitoring
+from .monitoring import Due, Monitoring
 
 
 class ModelCheckpoint(Monitoring):
@@ -19,7 +19,7 @@ class ModelCheckpoint(Monitoring):
         filepath: Where; `{epoch}` and names of the logs are filled in, as in "model-{epoch:02d}-{val_loss:.2f}.keras".
         monitor: What `save_best_only` follows.
         verbose: 1 prints what is saved.
-        save_best_only: Save only when the number has become better.
+        save_best_only: Save only when the number has become better; always, with a warning, where there is none.
         save_weights_only: Save the weights alone; the name then ends with ".weights.h5".
         mode: See `Monitoring`.
         save_freq: "epoch", or a number of batches.
@@ -49,34 +49,24 @@ class ModelCheckpoint(Monitoring):
             )
         if not save_weights_only and not self.filepath.endswith((".keras", ".h5")):
             raise ArgumentError(f"ModelCheckpoint: the name must end with .keras or .h5, got {quote(self.filepath)}.")
-        if save_freq != "epoch" and (isinstance(save_freq, bool) or not isinstance(save_freq, int) or save_freq < 1):
-            raise ArgumentError(
-                f"ModelCheckpoint: save_freq is {quote(save_freq)}, expected 'epoch' or a number of batches."
-            )
+        self._due = Due(save_freq, "ModelCheckpoint")
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.save_freq, self.best = save_freq, initial_value_threshold
-        self._batches, self._epoch = 0, 0
-        self.follows_batches = save_freq != "epoch"
+        self._epoch = 0
+        self.follows_batches = self._due.of_batches
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if isinstance(self.save_freq, int):
-            self._batches += 1
-            if self._batches % self.save_freq == 0:
-                self._save(self._epoch, logs, batch)
+        if self._due.after(batch):
+            self._save(self._epoch, logs, batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.save_freq == "epoch":
+        if not self._due.of_batches:
             self._save(epoch, logs)
 
     def _save(self, epoch: int, logs: Any, batch: int | None = None) -> None:
-        if self.save_best_only:
-            value = self.value(logs)
-            if value is None or not self.is_better(value, self.best):
-                return
-            self.best = value
         filled = {**(logs or {}), "epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1})}
         try:
             path = self.filepath.format(**filled)
@@ -85,10 +75,24 @@ class ModelCheckpoint(Monitoring):
                 f"ModelCheckpoint: the name {quote(self.filepath)} asks for {error}, which is not in the logs: "
                 f"{', '.join(map(repr, filled))}."
             ) from error
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: saving model to {path}")
+        if not self._is_due(f"\nEpoch {epoch + 1}: ", path, logs):
+            return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # as Keras does
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: finished saving model to {path}")
+
+    def _is_due(self, start: str, path: str, logs: Any) -> bool:
+        """Whether to save, which is said where that is asked for. A number that is not there holds nothing back."""
+        value = self.value(logs) if self.save_best_only else None
+        better = value is None or self.is_better(value, self.best)
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        news = f"saving model to {path}" if better else f"{self.monitor} did not improve from {best}"
+        if value is not None and better:
+            self.best, news = value, f"{self.monitor} improved from {best} to {value:.5f}, {news}"
+        if self.verbose:
+            print(start + news)
+        return better
 
 
 class CSVLogger(Callback):
@@ -120,10 +124,15 @@ class CSVLogger(Callback):
             self._names = ["epoch", *names]
             if self._heads:
                 csv.writer(self._file, delimiter=self.separator).writerow(self._names)
-        row = [epoch, *(logs.get(name, "NA") for name in self._names[1:])]
+        row = [epoch, *(_cell(logs.get(name, "NA")) for name in self._names[1:])]
         csv.writer(self._file, delimiter=self.separator).writerow(row)
         self._file.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         self._file.close()
         self._file = None
+
+
+def _cell(value: Any) -> Any:
+    """A number or a text as it is; of a metric with several numbers, all of them in brackets, as Keras writes them."""
+    return f'"[{", ".join(map(str, value))}]"' if isinstance(value, (list, tuple)) else value

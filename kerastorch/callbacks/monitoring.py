@@ -57,3 +57,33 @@ class Monitoring(Callback):
     def is_better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another by more than `min_delta`."""
         return than is None or (self._sign or -1.0) * (value - than) > self.min_delta
+
+
+class Due:
+    """When something that is done every so many batches is due, as Keras counts: a hook may stand for several batches.
+
+    Args:
+        every: "epoch", or a number of batches.
+        owner: The class that asks, for messages.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+
+    def __init__(self, every: Any, owner: str) -> None:
+        if every != "epoch" and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise ArgumentError(f"{owner}: save_freq is {quote(every)}, expected 'epoch' or a number of batches.")
+        self.of_batches = every != "epoch"
+        self._every = int(every) if self.of_batches else 0
+        self._seen, self._last = 0, -1
+
+    def after(self, batch: int) -> bool:
+        """Whether it is due after a batch of an epoch, counted from 0, at whose end a hook is called."""
+        if not self.of_batches:
+            return False
+        self._seen += batch + 1 if batch <= self._last else batch - self._last
+        self._last = batch
+        if self._seen < self._every:
+            return False
+        self._seen = 0
+        return True

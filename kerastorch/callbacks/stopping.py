@@ -75,10 +75,22 @@ class EarlyStopping(Monitoring):
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is no longer a finite number (`keras.callbacks.TerminateOnNaN`)."""
+    """Stop when the loss is no longer a finite number (`keras.callbacks.TerminateOnNaN`).
+
+    Args:
+        raise_error: Raise an error there, so that no callback ends its work, as one that deletes backups does.
+
+    Raises:
+        RuntimeError: In a training, with `raise_error`.
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
+            if self.raise_error:
+                raise RuntimeError(f"NaN or Inf loss encountered at batch {batch}: {loss}.")
             print(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True

@@ -50,7 +50,10 @@ class Batches(ABC):
     def one_pass(self) -> Iterator[Triple]:
         """All batches once."""
 
-    def ended(self) -> None:  # noqa: B027 - most have nothing to do then
+    def began(self) -> None:  # noqa: B027 - most have nothing to do then
+        """An epoch begins."""
+
+    def ended(self) -> None:  # noqa: B027
         """An epoch has ended."""
 
 
@@ -140,10 +143,15 @@ class OfIterable(Batches):
         iterable: Yields `(x, y)` or `(x, y, sample_weight)`.
         class_weight: See `Model.fit`.
         where: For messages.
+        shuffle: Whether the batches of a `PyDataset` come in an order drawn anew for each pass; others have their own.
     """
 
-    def __init__(self, iterable: Any, class_weight: Any, where: str) -> None:
+    def __init__(self, iterable: Any, class_weight: Any, where: str, shuffle: Any = False) -> None:
         self.iterable, self.class_weight, self.where, self._passes = iterable, class_weight, where, 0
+        self.shuffle = shuffle
+        if isinstance(iterable, PyDataset):
+            self.count = iterable.num_batches
+            return
         try:
             self.count = len(iterable)
         except TypeError:
@@ -180,12 +188,18 @@ class OfIterable(Batches):
             yield last  # type: ignore[misc]
 
     def _drawn(self) -> Iterator[Triple]:
-        if isinstance(self.iterable, PyDataset) or not hasattr(self.iterable, "__iter__"):
-            made: Iterable[Any] = (self.iterable[at] for at in range(self.count or 0))
-        else:
-            made = iter(self.iterable)
-        for batch in made:
+        for batch in self._made():
             yield self._triple(batch)
+
+    def _made(self) -> Iterable[Any]:
+        if isinstance(self.iterable, PyDataset):
+            count = self.iterable.num_batches  # which may change from pass to pass
+            if self.shuffle and count is not None:
+                return (self.iterable[at] for at in torch.randperm(count).tolist())
+            return iter(self.iterable)
+        if hasattr(self.iterable, "__iter__"):
+            return iter(self.iterable)
+        return (self.iterable[at] for at in range(self.count or 0))
 
     def _triple(self, batch: Any) -> Triple:
         if not isinstance(batch, (list, tuple)):
@@ -198,6 +212,10 @@ class OfIterable(Batches):
         x, y, weight = (*batch, None, None)[:3]
         x, y, weight = (_arrays(part, self.where) for part in (x, y, weight))
         return x, y, weigh_classes(y, weight, self.class_weight, self.where)
+
+    def began(self) -> None:
+        if callable(getattr(self.iterable, "on_epoch_begin", None)):
+            self.iterable.on_epoch_begin()
 
     def ended(self) -> None:
         if callable(getattr(self.iterable, "on_epoch_end", None)):
@@ -233,6 +251,7 @@ class Epochs:
             yield batch
 
     def _next(self) -> Iterator[Triple]:
+        self.batches.began()
         if self.steps is None:
             yield from self.batches.one_pass()
             self.batches.ended()
@@ -278,7 +297,7 @@ def batches_of(
     for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
         if value is not None:
             raise ArgumentError(f"{where}: {quote(type(x).__name__)} makes whole batches: leave {name} out.")
-    return OfIterable(x, class_weight, where)
+    return OfIterable(x, class_weight, where, shuffle)
 
 
 def _arrays(part: Any, where: str) -> Any:

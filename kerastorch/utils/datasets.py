@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 class PyDataset(ABC):
     """Batches by their number, as `keras.utils.PyDataset` and Keras 2's `Sequence`; abstract.
 
-    A class of your own has `__getitem__(index)`, which returns a batch, and `__len__`, the number of batches.
-    `model.predict` takes it, and so does `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=4)`, which
-    makes batches in several processes.
+    A class of your own has `__getitem__(index)`, which returns a batch, and `__len__`, the number of batches; or
+    `num_batches`, which may be None: there is no end. `model.fit` draws the batches in a new order for each epoch,
+    unless `shuffle` is False. `model.predict` takes it, and so does
+    `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=4)`, which makes batches in several processes.
 
     Args:
         workers: Kept, without effect, like the next two: `DataLoader` has `num_workers`.
@@ -27,14 +29,20 @@ class PyDataset(ABC):
     def __getitem__(self, index: int) -> Any:
         """The batch with this number, from 0 on."""
 
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many batches there are."""
-
     @property
-    def num_batches(self) -> int:
-        """How many batches there are: the length."""
-        return len(self)
+    def num_batches(self) -> int | None:
+        """How many batches there are: the length; None: there is no end.
+
+        Raises:
+            NotImplementedError: The class has no length.
+        """
+        length = getattr(self, "__len__", None)
+        if length is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must define __len__, or the property num_batches, which is None where batches "
+                "have no end."
+            )
+        return length()
 
     def on_epoch_begin(self) -> None:  # noqa: B027 - a hook, which a class need not have
         """Called by training loops before each pass."""
@@ -43,5 +51,9 @@ class PyDataset(ABC):
         """Called by training loops after each pass."""
 
     def __iter__(self) -> Iterator[Any]:
-        for index in range(len(self)):
+        try:
+            count = self.num_batches
+        except NotImplementedError:  # as in Keras: somebody draws some of them by hand
+            count = None
+        for index in itertools.count() if count is None else range(count):
             yield self[index]

@@ -1,0 +1,79 @@
+"""Data sets of one's own in `fit`: their order, their end, and what they are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kerastorch as kt
+
+X, Y = np.random.default_rng(2).normal(size=(2, 12, 3)).astype("float32")
+
+
+class Own(kt.utils.PyDataset):
+    """Notes what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+
+    def __getitem__(self, at: int) -> Any:
+        self.asked.append(at)
+        return X[:4], Y[:4]
+
+    def on_epoch_begin(self) -> None:
+        self.asked.append("begin")
+
+    def on_epoch_end(self) -> None:
+        self.asked.append("end")
+
+
+class Counted(Own):
+    def __len__(self) -> int:
+        return 5
+
+
+class Endless(Own):
+    @property
+    def num_batches(self) -> None:
+        return None
+
+
+def _model() -> Any:
+    kt.set_seed(1)
+    model = kt.Sequential([kt.Input((3,)), kt.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_batches_come_in_a_new_order_for_each_epoch() -> None:
+    orders = []
+    for shuffle in (True, True, False):
+        own = Counted()
+        _model().fit(own, epochs=3, verbose=0, shuffle=shuffle)
+        orders.append([own.asked[at : at + 7] for at in (0, 7, 14)])
+    assert orders[0] == orders[1]  # the same seed
+    assert orders[2] == [["begin", 0, 1, 2, 3, 4, "end"]] * 3
+    first, second, third = orders[0]
+    assert first != second != third
+    for order in orders[0]:
+        assert (order[0], sorted(order[1:-1]), order[-1]) == ("begin", [0, 1, 2, 3, 4], "end")
+    own = Counted()
+    _model().evaluate(own, verbose=0)
+    assert own.asked == ["begin", 0, 1, 2, 3, 4, "end"]
+
+
+def test_one_without_an_end_goes_on() -> None:
+    own = Endless()
+    model = _model()
+    model.fit(own, epochs=2, steps_per_epoch=2, verbose=0)
+    assert own.asked == ["begin", 0, 1, "end", "begin", 2, 3, "end"]
+    assert model.evaluate(own, steps=2, verbose=0) > 0
+    assert [at for at, _ in zip(range(3), own, strict=False)] == [0, 1, 2]
+
+
+def test_one_without_a_length() -> None:
+    with pytest.raises(NotImplementedError, match="Own must define __len__, or the property num_batches"):
+        _model().fit(Own(), verbose=0)
