@@ -237,6 +237,36 @@ def states() -> Iterator[tuple[str, Callable[[], Any]]]:
         )
 
 
+# ---------------------------------------------------------------- dtypes of wrappers
+
+
+def dtypes() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Wrappers in one dtype around layers in another, of each Keras."""
+    inner: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+        "TimeDistributed": (layers.TimeDistributed, lambda **given: layers.Dense(2, name="i", **given)),
+        "TimeDistributed of steps": (layers.TimeDistributed, lambda **given: layers.Activation("relu", "i", **given)),
+        "Bidirectional": (layers.Bidirectional, lambda **given: layers.GRU(2, name="i", **given)),
+    }
+    names = (None, "float64", "mixed_bfloat16")
+    native: tuple[dict[str, Any], ...] = ({}, {"keras2_masks": True}, {"keras2_dtypes": True})
+    for (name, (around, make)), outer, inside, given, dialect in product(inner.items(), names, names, native, DIALECTS):
+        if ("keras2_masks" in given and around is layers.Bidirectional) or (
+            "keras2_dtypes" in given and around is not layers.Bidirectional
+        ):
+            continue
+
+        def model(
+            around: Any = around, make: Any = make, outer: Any = outer, inside: Any = inside, given: Any = given
+        ) -> kt.Model:
+            layer = around(make(dtype=inside), name="it", dtype=outer, **given)
+            return kt.Sequential([kt.Input((T, F), name="x"), layer], name="model")
+
+        yield (
+            f"{name} in {outer} around {inside}, {sorted(given)}, {dialect}",
+            lambda model=model, dialect=dialect: written(model(), dialect),
+        )
+
+
 # ---------------------------------------------------------------- forms of single layers
 
 
@@ -291,7 +321,7 @@ def of_keras2() -> Iterator[tuple[str, Callable[[], Any]]]:
 @cache
 def saved() -> dict[str, Callable[[], Any]]:
     cases: dict[str, Callable[[], Any]] = {}
-    for some in (alone, several, states, of_keras2):
+    for some in (alone, several, states, dtypes, of_keras2):
         cases.update(some())
     return {key: told(lambda case=case: plain(quietly(case))) for key, case in cases.items()}
 

@@ -49,4 +49,5 @@ EQUIVALENT: dict[str, str] = {
     "kerastorch/saving/_absent.py | _causal_separable | layer.kernel_size[0] | (layer.kernel_size[-1])": (
         "a kernel of one axis has one size"
     ),
+    "kerastorch/matching/assign.py | _pieces | 1 | 2 | 2": "how many rows are read at once changes no value",
 }

@@ -19,7 +19,7 @@ from ...errors import ArgumentError, ShapeError
 from ...kernels.types import KernelChoice
 from ...weights import Shape
 from . import both_directions, torch_modules
-from .given_states import given_states, has_own_forward, parts_of, states_by_name
+from .given_states import given_states, has_own_forward, parts_of, split_states, states_by_name
 from .sequence import SequenceLayer
 
 _MERGE = {
@@ -308,8 +308,7 @@ class Bidirectional(Layer):
             The merged outputs: `(B, 2U)` for "concat", `(B, T, 2U)` with `return_sequences`, two tensors for
             `merge_mode=None`; with `return_state` followed by forward's, then backward's states.
         """
-        if isinstance(x, (list, tuple)):
-            x, initial_state = x[0], list(x[1:]) or initial_state
+        x, initial_state = split_states(self, x, initial_state)
         halves = (None, None) if initial_state is None else self._halves(initial_state)
         training = self.training if training is None else training
         kernel = both_directions.kernel_of(*self._directions, x, mask, training) if self._is_of_one_dtype(x) else None

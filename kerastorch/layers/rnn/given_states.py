@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 TENSORS = (Tensor, SymbolicTensor)
 
 
+def split_states(layer: Layer, x: Any, initial_state: Any) -> tuple[Any, Any]:
+    """The input of a `forward` and the states to start with, which Keras 2 passes behind it, in one list."""
+    if isinstance(x, ragged.PackedSequence):
+        raise ragged.packed(layer)
+    if isinstance(x, (list, tuple)):
+        return x[0], list(x[1:]) or initial_state
+    return x, initial_state
+
+
 def states_by_name(
     layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], num_constants: int = 0
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:

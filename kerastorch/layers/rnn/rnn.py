@@ -31,7 +31,7 @@ from .cell_protocol import (
     takes,
 )
 from .gated_cell import GatedCell
-from .given_states import flat_parts, in_dtype, states_by_name
+from .given_states import flat_parts, in_dtype, split_states, states_by_name
 from .gru import GRUCell
 from .lstm import LSTMCell
 from .sequence import SEQUENCE_CONFIG, SequenceLayer
@@ -300,6 +300,7 @@ class RNN(SequenceLayer):
         elif not isinstance(constants, (list, tuple)):
             constants = (constants,)
         constants = tuple(torch.as_tensor(constant, device=self._on_device) for constant in constants)
+        x, initial_state = split_states(self, x, initial_state)
         result = self._nested(super().forward(x, mask, (initial_state, constants), training))
         return cast_floats(result, self._computes_in) if self._casts else result
 

@@ -32,6 +32,7 @@ from .given_states import (
     in_dtype,
     parts_of,
     refuse_in_onnx,
+    split_states,
     states_by_name,
     stay_in_place,
 )
@@ -333,10 +334,7 @@ class SequenceLayer(Layer):
         Raises:
             ShapeError: x, mask or a state has another shape than the layer needs.
         """
-        if isinstance(x, ragged.PackedSequence):
-            raise ragged.packed(self)
-        if isinstance(x, (list, tuple)):  # Keras 2 passes the states behind the input
-            x, initial_state = x[0], list(x[1:]) or initial_state
+        x, initial_state = split_states(self, x, initial_state)
         training = self.training if training is None else training
         x = self._check_input(x)
         states = self._start(x, initial_state)

@@ -28,9 +28,9 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def make(name: str = "LSTM", merge_mode: str | None = "concat", **config: Any) -> Any:
+def make(name: str = "LSTM", merge_mode: str | None = "concat", *, forces_zeros: bool = True, **config: Any) -> Any:
     cls, fixed = LAYERS[name]
-    layer = layers.Bidirectional(cls(3, **fixed, **config), merge_mode=merge_mode)
+    layer = layers.Bidirectional(cls(3, **fixed, **config), merge_mode=merge_mode, forces_zeros=forces_zeros)
     layer.build((2 if config.get("stateful") else None, 6, 4))
     layer.double()
     with torch.no_grad():
@@ -157,6 +157,18 @@ def test_what_keeps_the_directions_apart(runs: list[str]) -> None:
     empty = make()(random(1, 6, 4), mask=torch.zeros(1, 6, dtype=torch.bool))
     assert len(runs) == 1
     assert not empty.any()
+
+
+def test_what_a_mask_hides_counts_where_there_is_a_mask(runs: list[str]) -> None:
+    """Not zeros at masked steps, but the output before: one call for both cannot give that."""
+    layer, x = make(forces_zeros=False, return_sequences=True), random(1, 6, 4)
+    assert not layer.forward_layer.zero_output_for_mask
+    layer(x, mask=MASK)
+    assert not runs
+    assert "one call" not in layer.kernel_choice(x, MASK).reason
+    layer(x)
+    assert runs == ["lstm"]
+    assert layer.kernel_choice(x).reason.endswith("; both directions in one call")
 
 
 def test_a_penalty_of_a_direction_acts() -> None:
