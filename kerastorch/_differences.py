@@ -11,7 +11,7 @@ from typing import Any
 from . import compat, matching
 from .base.layer import REGISTRY, Layer
 from .errors import KerasTorchError, LoadError, quote
-from .files import Archive, LegacyWeights
+from .files import OF_TENSORFLOW, Archive, LegacyWeights
 from .layers import Maximum, Minimum, Multiply, TimeDistributed
 from .layers.merging.merge import Merge
 from .models import Model
@@ -64,7 +64,8 @@ def differences_from(
 ) -> list[Rule]:
     """What the model computes otherwise than the file's; where that has no config, what its Keras did by default."""
     if archive.config is None:
-        if not isinstance(archive.weights, LegacyWeights):  # no Keras of other defaults than today's writes a tree
+        # No Keras of other defaults than today's writes a tree, and no TensorFlow 2 a container of its own.
+        if not isinstance(archive.weights, LegacyWeights) or archive.format in OF_TENSORFLOW:
             return []
         stated = writer if archive.keras_version is not None else Writer("keras1", "1.0")  # it noted no version
         return of_old_defaults(model, compat.profiles_of(stated, {}))

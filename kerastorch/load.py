@@ -119,8 +119,8 @@ def load_model_reported(
         config = archive.config
         if config is None:
             raise UnsupportedFileError(
-                f"{name}: this file holds weights only ({archive.format}), no model. Build the model (or read it with "
-                "model_from_json) and use load_weights(model, path)."
+                f"{name}: {archive.without_model} Build the model (or read it with model_from_json) and use "
+                "load_weights(model, path)."
             )
         call = f"kt.load_model({name!r}"
         stated = (archive.keras_version, archive.backend)
@@ -216,7 +216,7 @@ def load_weights(
         deadline.within(limits.seconds, name_of(filepath)),
         making.opened(filepath, limits, expected_sha256, isolate) as archive,
     ):
-        writer = compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
+        writer = matching.writer_of(archive)
         match = matching.match_archive(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)

@@ -106,8 +106,8 @@ def _refuse_weights(options: argparse.Namespace) -> None:
         if archive.config is not None:
             return
         raise UnsupportedFileError(
-            f"{quote(path)}: this file holds weights only ({archive.format}), no model. Give its architecture: --arch "
-            "model.json, the text of the model's to_json(). Without one, build the model in Python and call "
+            f"{quote(path)}: {archive.without_model} Give its architecture: --arch model.json, the text of the model's "
+            "to_json(). Without one, build the model in Python and call "
             f"kt.load_weights(model, path); kerastorch info {quote(path)} lists layers that fit the arrays."
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._limits import OF_A_CONFIG as OF_A_CONFIG
 from ._limits import Limits as Limits
 from ._limits import limits_of as limits_of
+from ._values import OF_TENSORFLOW as OF_TENSORFLOW
 from ._values import Archive as Archive
 from ._values import Array as Array
 from ._values import Format as Format

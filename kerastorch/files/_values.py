@@ -17,7 +17,10 @@ Format = Literal[
     "Keras v3 sharded weights",
     "legacy HDF5 model",
     "legacy HDF5 weights",
+    "SavedModel",
+    "TensorFlow checkpoint",
 ]
+OF_TENSORFLOW: tuple[Format, ...] = ("SavedModel", "TensorFlow checkpoint")
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,18 @@ class LegacyLayer:
 
 @dataclass(frozen=True)
 class LegacyWeights:
-    """The weights of a legacy file: every layer in the order of `layer_names`, also those without weights."""
+    """The weights of a legacy file: every layer in the order of `layer_names`, also those without weights.
+
+    Attributes:
+        layers: The layers.
+        top_level: What belongs to the model itself.
+        as_made: Whether those of a layer stand in the order in which they were made, as in a checkpoint of TensorFlow;
+            else those that are trained come first.
+    """
 
     layers: tuple[LegacyLayer, ...]
     top_level: tuple[tuple[str, Array], ...]
+    as_made: bool = False
 
     @property
     def arrays(self) -> list[Array]:
@@ -180,6 +191,22 @@ class Archive:
     _close: Callable[[], None] = field(repr=False, compare=False)
     optimizer: OptimizerState | None = None
     check_unchanged: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def of_keras1(self) -> bool:
+        """Whether Keras 1 wrote the weights: an HDF5 file that states no later version, which all others do."""
+        hdf5 = self.format in ("legacy HDF5 model", "legacy HDF5 weights")
+        return hdf5 and (self.keras_version is None or self.keras_version.startswith("1."))
+
+    @property
+    def without_model(self) -> str:
+        """What a message says of a file without an architecture."""
+        why = "".join(f": {item.reason}" for item in self.skipped if item.what == "the model")
+        arrays = [] if self.weights is None else self.weights.arrays
+        listed = ", ".join(f"{array.where} {array.shape}" for array in arrays[:10])
+        rest = f" and {len(arrays) - 10} more" if len(arrays) > 10 else ""
+        held = f" Its arrays: {listed}{rest}." if self.format in OF_TENSORFLOW else ""
+        return f"this file holds weights only ({self.format}{why}), no model.{held}"
 
     def close(self) -> None:
         """Let go of the file. Arrays that were read stay valid; unread ones can no longer be read."""

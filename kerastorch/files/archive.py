@@ -21,7 +21,7 @@ from kerastorch.errors import (
 )
 from kerastorch.paths import AnyPath, is_path
 
-from . import _shards, _zip
+from . import _shards, _zip, tensorflow
 from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
@@ -59,11 +59,11 @@ class _Handle:
             return array
 
         def read() -> np.ndarray:
-            self._check_open()
+            self.check_open()
             return checked(dataset.read())
 
         def read_rows(at: int, end: int) -> np.ndarray:
-            self._check_open()
+            self.check_open()
             return checked(dataset.read_rows(at, end))
 
         where = f"{shard}: {dataset.path}" if shard else dataset.path
@@ -97,7 +97,7 @@ class _Handle:
             check_unchanged=self.check_unchanged,
         )
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
         if not self._open:
             raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
 
@@ -151,6 +151,9 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
     digest = None
     if is_path(path):
         shown = os.fsdecode(path)
+        place = tensorflow.place_of(shown)
+        if place is not None:
+            return _open_tensorflow(place, shown, handle, limits, expected)
         data = handle.open(shown)
         digest = data.file.seal() if expected is not None else None
     elif hasattr(path, "read"):
@@ -184,6 +187,11 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
                 "the shards beside it hold. Compare the digests of all these files beforehand, and leave it out."
             )
         return _open_shards(data.read(0, data.size), shown, handle, limits)
+    if tensorflow.is_tar(head):
+        packed = tensorflow.in_tar(data, name, limits)
+        if packed is not None:
+            found = tensorflow.read_folder(packed, name, limits, handle.check_open)
+            return _of_tensorflow("SavedModel", found, shown, handle)
     raise describe(name, shown, memoryview(head))
 
 
@@ -201,6 +209,10 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     name = handle.name
     archive = _zip.Archive(data, name, limits)
     members = set(archive.members)
+    packed = tensorflow.in_zip(archive, name)
+    if packed is not None:
+        found = tensorflow.read_folder(packed, name, limits, handle.check_open)
+        return _of_tensorflow("SavedModel", found, path, handle)
     refusal = describe_zip(name, members, archive.head)
     if refusal:
         raise refusal
@@ -253,6 +265,32 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
 
     weights, skipped, state = _shards.read_shards(handle.name, index, open_shard)
     return handle.archive(path, "Keras v3 sharded weights", weights, skipped, state=state)
+
+
+def _open_tensorflow(
+    place: tensorflow.Place, path: str, handle: _Handle, limits: Limits, expected: str | None
+) -> Archive:
+    if expected is not None:
+        raise UnsupportedFileError(
+            f"{handle.name}: a SavedModel and a checkpoint are several files, of which no one digest says anything. "
+            "Compare the digests of all of them beforehand, and leave expected_sha256 out."
+        )
+    kind, found = tensorflow.open_tensorflow(place, handle.open, handle.name, limits, handle.check_open)
+    return _of_tensorflow(kind, found, path, handle)
+
+
+def _of_tensorflow(kind: Format, found: tensorflow.Contents, path: str, handle: _Handle) -> Archive:
+    versions = (found.keras_version, found.backend)
+    return handle.archive(
+        path,
+        kind,
+        found.weights,
+        found.skipped,
+        versions=versions,
+        config=found.config,
+        training=found.training_config,
+        state=found.optimizer,
+    )
 
 
 def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:

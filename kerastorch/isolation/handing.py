@@ -76,7 +76,7 @@ def say_archive(archive: Archive, values: Callable[[Array], Said], state: bool) 
     said["skipped"] = [[item.what, item.reason, item.warns] for item in archive.skipped]
     if isinstance(weights, LegacyWeights):
         layers = [{"name": layer.name, **named(layer.weights)} for layer in weights.layers]
-        said["weights"] = {"layers": layers, "top_level": named(weights.top_level)}
+        said["weights"] = {"layers": layers, "top_level": named(weights.top_level), "as_made": weights.as_made}
     elif weights is not None:
         said["weights"] = {
             "objects": [
@@ -139,7 +139,7 @@ def archive_of(said: Mapping[str, Any], size: int, read: Read, close: Callable[[
     weights = None
     if stated is not None and "layers" in stated:
         layers = tuple(LegacyLayer(_text(layer["name"]), named(layer)) for layer in stated["layers"])
-        weights = LegacyWeights(layers, named(stated["top_level"]))
+        weights = LegacyWeights(layers, named(stated["top_level"]), stated["as_made"] is True)
     elif stated is not None:
         weights = objects(stated["objects"])
     problem = None if changed is None else error_of(changed)

@@ -24,6 +24,7 @@ from .legacy import Options as Options
 from .legacy import legacy_order as legacy_order
 from .legacy import legacy_pairs as legacy_pairs
 from .of_archive import match_archive as match_archive
+from .of_archive import writer_of as writer_of
 from .own import own_loaded as own_loaded
 from .tree import Placing as Placing
 from .tree import names_in_config as names_in_config

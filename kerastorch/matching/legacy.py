@@ -56,10 +56,11 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
         model = chain[-1] if chain else model
     inside = partial(inner_modules, in_place=options.in_place)
     layers = [layer for layer in inside(model) if isinstance(layer, Layer)]
-    ours = [(layer, legacy_order(layer, inside)) for layer in layers]
+    listed = owned_variables if weights.as_made else legacy_order
+    ours = [(layer, list(listed(layer, inside))) for layer in layers]
     ours = [(layer, owned) for layer, owned in ours if owned]
     if not options.full_model and len(theirs) == 1 < len(ours):
-        owned = legacy_order(model, inside)
+        owned = list(listed(model, inside))
         if len(_converted(owned, theirs[0], options).arrays) == len(owned):
             # A model around the others that only the file has: all weights in one group.
             _pair_group(match, model, owned, theirs[0], options, whole=True)

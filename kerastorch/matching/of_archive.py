@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from .. import compat
 from ..errors import UnsupportedFileError
-from ..files import Archive, LegacyWeights
+from ..files import OF_TENSORFLOW, Archive, LegacyWeights
 from ..models import Model
-from ..spec import ModelSpec
+from ..spec import ModelSpec, Writer
 from ._match import Match, strange_layouts
 from .convert import named_by_theano
 from .legacy import Options, legacy_pairs
 from .tree import names_in_config, tree_pairs
+
+
+def writer_of(archive: Archive) -> Writer:
+    """Which Keras wrote a file, also one of weights alone: of a container of TensorFlow it is tf.keras."""
+    if archive.config is None and archive.format in OF_TENSORFLOW:
+        return Writer("tf.keras", None, archive.backend)
+    return compat.detect_writer(archive.config or {}, archive.keras_version, archive.backend)
 
 
 def match_archive(
@@ -23,9 +30,8 @@ def match_archive(
     if isinstance(archive.weights, LegacyWeights):
         if any(variable.var.convolved for variable in model.variables):
             _refuse_theano(archive, archive.weights)
-        keras1 = archive.keras_version is None or archive.keras_version.startswith("1.")
-        in_place = keras1 or not (archive.keras_version or "").startswith("3.")
-        options = Options(full_model, by_name, keras1, in_place, sum_biases)
+        in_place = not (archive.keras_version or "").startswith("3.")
+        options = Options(full_model, by_name, archive.of_keras1, in_place, sum_biases)
         match = legacy_pairs(model, archive.weights, options)
     else:
         names = None

@@ -22,6 +22,7 @@ from ..files import Archive, Limits, TreeWeights, limits_of, open_archive
 from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
 from ..files.opening import NamedBytes, missing_advice
 from ..files.strict_json import parse_json
+from ..files.tensorflow import place_of
 from ..paths import AnyPath, is_path
 from ..registered import OF_KERASTORCH
 from ..spec import Offered
@@ -93,7 +94,7 @@ def _check(path: AnyPath | BinaryIO) -> None:
             return
         raise ArgumentError(f"scan: a path or a binary stream is needed, got {type(path).__name__}.")
     try:
-        there = os.path.lexists(path)
+        there = os.path.lexists(path) or place_of(os.fsdecode(path)) is not None  # the prefix of a checkpoint
     except ValueError:  # a NUL
         there = False
     if not there:
@@ -113,7 +114,7 @@ def _scanned(path: AnyPath | BinaryIO, walk: Walk, how: _How) -> Iterator[Scanne
         yield _judged(shown, shown, how)
         return
     for found, whole in walk.files(shown):
-        yield _folder(found, how.limits) if whole else _in_folder(found, how)
+        yield _folder(found, how) if whole else _in_folder(found, how)
 
 
 def _in_folder(path: str, how: _How) -> ScannedFile | None:
@@ -130,14 +131,16 @@ def _in_folder(path: str, how: _How) -> ScannedFile | None:
     return None if found.status == REFUSED and ((text and not found.format) or found.format == "numpy") else found
 
 
-def _folder(path: str, limits: Limits) -> ScannedFile:
+def _folder(path: str, how: _How) -> ScannedFile:
     """A folder that is one model."""
-    findings = list(in_folder(path, limits))
+    form, findings = "folder", list(in_folder(path, how.limits))
     try:
-        open_archive(path, limits).close()
+        with deadline.within(how.limits.seconds, name_of(path)), open_archive(path, how.limits) as archive:
+            form = archive.format
+            findings += _judge_archive(archive, lambda: path, how, bool(findings))
     except LoadError as error:
         findings.append(refused(error, path, "folder"))
-    return _made(path, "folder", findings)
+    return _made(path, form, findings)
 
 
 def _made(path: str, form: str, findings: Iterable[Finding]) -> ScannedFile:

@@ -1,0 +1,95 @@
+"""The fields of protocol buffers: what is written, without a schema. https://protobuf.dev/programming-guides/encoding"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kerastorch.errors import CorruptFileError
+
+from .._source import Source
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+Value = int | memoryview
+
+
+class Wire:
+    """One message.
+
+    Args:
+        data: Its bytes.
+        source: What counts the fields that are parsed.
+        where: What the message is, for errors.
+    """
+
+    __slots__ = ("_data", "_source", "where")
+
+    def __init__(self, data: memoryview, source: Source, where: str) -> None:
+        self._data = data
+        self._source = source
+        self.where = where
+
+    def __iter__(self) -> Iterator[tuple[int, Value]]:
+        """(number, value) of each field, in order: an int, or bytes."""
+        data, at, end = self._data, 0, self._data.nbytes
+        while at < end:
+            self._source.step(self.where)
+            tag, at = self._varint(at)
+            number, kind = tag >> 3, tag & 7
+            if kind == _VARINT:
+                value, at = self._varint(at)
+                yield number, value
+                continue
+            if kind == _BYTES:
+                size, at = self._varint(at)
+            elif kind in (_FIXED32, _FIXED64):
+                size = 4 if kind == _FIXED32 else 8
+            else:
+                raise self.corrupt(f"a field has the kind {kind}, which no message has")
+            if size > end - at:
+                raise self.corrupt(f"a field of {size} bytes is needed, {end - at} are left")
+            yield number, data[at : at + size]
+            at += size
+
+    def last(self) -> dict[int, Value]:
+        """Each field by its number; of several, the last one counts."""
+        return dict(self)
+
+    def inner(self, value: Value, where: str = "") -> Wire:
+        """The message that a field holds."""
+        return Wire(self.bytes(value), self._source, where or self.where)
+
+    def bytes(self, value: Value) -> memoryview:
+        """A field that holds bytes."""
+        if isinstance(value, int):
+            raise self.corrupt("a field is a number, expected bytes")
+        return value
+
+    def text(self, value: Value) -> str:
+        """A field that holds text."""
+        try:
+            return str(self.bytes(value), "utf-8")
+        except UnicodeDecodeError:
+            raise self.corrupt("a field is not UTF-8 text") from None
+
+    def whole(self, value: Value) -> int:
+        """A field that holds a signed number of 64 bits."""
+        if not isinstance(value, int):
+            raise self.corrupt("a field is bytes, expected a number")
+        return value - (1 << 64) if value >> 63 else value
+
+    def corrupt(self, problem: str) -> CorruptFileError:
+        return self._source.corrupt(self.where, problem)
+
+    def _varint(self, at: int) -> tuple[int, int]:
+        data = self._data
+        value = shift = 0
+        while at < data.nbytes and shift < 70:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                if value >> 64:
+                    break
+                return value, at
+            shift += 7
+        raise self.corrupt("a number is cut short, or has more than 64 bits")

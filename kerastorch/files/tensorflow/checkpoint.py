@@ -1,0 +1,109 @@
+"""A checkpoint: the weights that `save_weights` or `tf.train.Checkpoint` wrote, by the graph of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kerastorch.errors import LoadError, quote
+
+from .._tree import NO_STATE
+from .._values import Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped
+from .bundle import Bundle
+from .objects import Objects
+
+_NOT_WEIGHTS = frozenset({"optimizer", "keras_api", "_optimizer", "loss_tracker", "save_counter", "loss_scale"})
+_OWN_VARIABLES = frozenset({"iter", "decay", "learning_rate", "beta_1", "beta_2", "rho", "momentum"})
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an `Archive` is made of; see there."""
+
+    config: dict[str, Any] | None
+    keras_version: str | None
+    backend: str | None
+    weights: LegacyWeights
+    training_config: dict[str, Any] | None
+    skipped: tuple[Skipped, ...]
+    optimizer: OptimizerState | None
+
+
+def array_of(objects: Objects, bundle: Bundle, number: int) -> tuple[str, Array]:
+    """A variable as an `.h5` file lists it: its name, and the array."""
+    stored = objects.node(number).stored
+    if stored is None:
+        raise bundle.source.corrupt("the graph of objects", f"object {number} is listed as a variable and is none")
+    return f"{stored.name}:0", bundle.array(stored.key, stored.key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"))
+
+
+def state_of(objects: Objects, bundle: Bundle, what: str | None, notes: list[Skipped]) -> OptimizerState | None:
+    """The state of the optimizer, in the order in which its Keras lists it; where it cannot be read, a note."""
+    number = objects.child(0, "optimizer")
+    if number is None:
+        if what is not None:
+            notes.append(Skipped(what, NO_STATE))
+        return None
+    label = what or "optimizer"
+    try:
+        arrays = _state(objects, bundle, number)
+    except LoadError as error:
+        notes.append(Skipped(label, f"its state cannot be read: {error}"))
+        return None
+    if not arrays:
+        notes.append(Skipped(label, NO_STATE))
+        return None
+    return OptimizerState(tuple(arrays), f"{label}: {len(arrays)} arrays")
+
+
+def _state(objects: Objects, bundle: Bundle, number: int) -> Sequence[tuple[str, Array]]:
+    """Its list of variables; of tf.keras's older optimizers the count of steps, and each slot of each weight."""
+    listed = objects.child(number, "_variables")
+    if listed is not None:
+        return [array_of(objects, bundle, variable) for variable in objects.items(listed)]
+    node = objects.node(number)
+    trained = objects.child(0, "trainable_variables")
+    weights = objects.items(trained) if trained is not None else [at for at, _ in objects.below(0, _NOT_WEIGHTS)]
+    order = {variable: at for at, variable in enumerate(weights)}
+    names = list(dict.fromkeys(name for _, name, _ in node.slots))
+    others = [
+        name for name, child in node.children.items() if objects.node(child).stored and name not in _OWN_VARIABLES
+    ]
+    if others:
+        raise bundle.source.unsupported("optimizer", f"it has a variable {quote(others[0])}, whose place is not known")
+    slots = sorted(node.slots, key=lambda slot: (names.index(slot[1]), order.get(slot[0], len(order) + slot[0])))
+    first = [node.children["iter"]] if "iter" in node.children else []
+    return [array_of(objects, bundle, variable) for variable in [*first, *(slot[2] for slot in slots)]]
+
+
+def read_checkpoint(bundle: Bundle) -> Contents:
+    """The weights of a checkpoint, layer by layer; of one that knows names alone, each array by itself."""
+    graph = bundle.graph()
+    if graph is None:
+        layers = tuple(LegacyLayer(name, ((f"{name}:0", bundle.array(name)),)) for name in bundle.names)
+        return Contents(None, None, "tensorflow", LegacyWeights(layers, ()), None, (), None)
+    objects = Objects(graph, bundle.source)
+    root = objects.child(0, "model") if "model" in objects.node(0).children else 0
+    assert root is not None
+    layers = tuple(layer_of(objects, bundle, name, number) for name, number in _parts(objects, root))
+    skipped: list[Skipped] = []
+    state = state_of(objects, bundle, None, skipped)
+    return Contents(None, None, "tensorflow", LegacyWeights(layers, (), True), None, tuple(skipped), state)
+
+
+def layer_of(objects: Objects, bundle: Bundle, name: str, number: int) -> LegacyLayer:
+    """A layer with its variables in the order in which they were made."""
+    found = [array_of(objects, bundle, variable) for variable, _ in objects.below(number, _NOT_WEIGHTS)]
+    return LegacyLayer(name, tuple(found))
+
+
+def _parts(objects: Objects, root: int) -> list[tuple[str, int]]:
+    """The layers of a model: by their numbers where Keras has given them some, else by their attributes."""
+    children = objects.node(root).children
+    numbered = {
+        int(name[6:]): child for name, child in children.items() if name[:6] == "layer-" and name[6:].isdecimal()
+    }
+    if numbered:
+        return [(f"layer-{number}", numbered[number]) for number in sorted(numbered)]
+    return [(name, child) for name, child in children.items() if name not in _NOT_WEIGHTS and child != root]

@@ -1,0 +1,99 @@
+"""A SavedModel in a zip archive or a tar, which is read in memory and never unpacked onto the disk."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from collections.abc import Callable
+from functools import partial
+
+from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
+
+from .. import _zip
+from .._bytes import Bytes, Held
+from .._limits import MIB, Limits
+from .._source import DAMAGED
+from .folders import InMemory
+from .saved_model import MODEL
+
+_GZIP = b"\x1f\x8b"
+_TAR = (257, b"ustar")
+_PIECE = 1 << 20
+_AS_GZIP = 31  # for zlib: with the header and the checksum of gzip
+
+
+def in_zip(archive: _zip.Archive, name: str) -> InMemory | None:
+    """The folder of a SavedModel in a zip archive; None where there is none."""
+    return _only_model({member: partial(archive.open, member) for member in archive.members}, name)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file that begins so may be a tar, or one packed with gzip."""
+    return head[:2] == _GZIP or _is_plain_tar(head)
+
+
+def _is_plain_tar(head: bytes | memoryview) -> bool:
+    at, magic = _TAR
+    return head[at : at + len(magic)] == magic
+
+
+def _begun(packed: memoryview) -> bytes:
+    """The first bytes of what gzip has packed; none where it cannot be unpacked."""
+    try:
+        return zlib.decompressobj(_AS_GZIP).decompress(packed[:_PIECE], 512)
+    except zlib.error:
+        return b""
+
+
+def in_tar(data: Bytes, name: str, limits: Limits) -> InMemory | None:
+    """The folder of a SavedModel in a tar; None where there is none, or where the file is no tar."""
+    content = data.read(0, data.size)
+    if content[:2] == _GZIP:
+        if not _is_plain_tar(_begun(content)):
+            return None
+        content = _unpacked(content, name, limits)
+    if not _is_plain_tar(content):
+        return None
+    files: dict[str, Callable[[], Bytes]] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+            for count, member in enumerate(tar):
+                if count >= limits.zip_members:
+                    raise UnsafeFileError(limits.beyond(f"{name}: it has more members", "zip_members"))
+                if member.isfile() and not member.issparse():
+                    begin, size = member.offset_data, member.size
+                    files[member.name.removeprefix("./")] = partial(Held, content[begin : begin + size])
+    except (tarfile.TarError, ValueError, OverflowError) as error:
+        raise CorruptFileError(f"{name}: the tar cannot be read ({error}). {DAMAGED}") from error
+    return _only_model(files, name)
+
+
+def _unpacked(packed: memoryview, name: str, limits: Limits) -> memoryview:
+    """What gzip has packed, as far as it may be."""
+    most = limits.allocation(packed.nbytes)
+    unpacking, found = zlib.decompressobj(_AS_GZIP), bytearray()
+    try:
+        for at in range(0, packed.nbytes, _PIECE):
+            found += unpacking.decompress(packed[at : at + _PIECE], most - len(found) + MIB)
+            if len(found) > most or unpacking.unconsumed_tail:
+                raise UnsafeFileError(limits.beyond(f"{name}: it unpacks to more bytes", "allocation_bytes", most))
+    except zlib.error as error:
+        raise CorruptFileError(f"{name}: it is packed with gzip and cannot be unpacked ({error}). {DAMAGED}") from None
+    if not unpacking.eof:
+        raise CorruptFileError(f"{name}: it is packed with gzip and cut short. {DAMAGED}")
+    return memoryview(found)
+
+
+def _only_model(files: dict[str, Callable[[], Bytes]], name: str) -> InMemory | None:
+    """The folder in which the one SavedModel of an archive stands."""
+    places = [path.removesuffix(MODEL) for path in files if path == MODEL or path.endswith(f"/{MODEL}")]
+    if not places:
+        return None
+    if len(places) > 1:
+        raise UnsupportedFileError(
+            f"{name}: there are {len(places)} SavedModels in it, in {quote(sorted(places)[:5])}. Unpack it and pass "
+            "the folder of one."
+        )
+    before = places[0]
+    return InMemory({path[len(before) :]: opens for path, opens in files.items() if path.startswith(before)})

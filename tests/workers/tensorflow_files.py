@@ -1,0 +1,55 @@
+"""What TensorFlow itself reads from its files, and files of its own forms."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from make_goldens import CASES, SEED, randomise
+
+
+def arrays(k: ModuleType, prefixes: list[str]) -> list[dict[str, np.ndarray]]:
+    """Every array of numbers in each checkpoint, by name."""
+    found = []
+    for prefix in prefixes:
+        reader = tf.train.load_checkpoint(prefix)
+        dtypes = reader.get_variable_to_dtype_map()
+        found.append({name: reader.get_tensor(name) for name, dtype in dtypes.items() if dtype != tf.string})
+    return found
+
+
+def with_functions(k: ModuleType, name: str, folder: str) -> list[np.ndarray]:
+    """A model of make_goldens.py as a SavedModel with its functions, and its weights; the layer `dense` is frozen."""
+    k.backend.clear_session()
+    model: Any = CASES[name].build(k)
+    randomise(model, np.random.default_rng(SEED))
+    for layer in model._flatten_layers():
+        if layer.name.startswith("inner"):
+            layer.trainable = False
+    model.save(folder, save_format="tf")
+    return model.get_weights()
+
+
+def by_names(k: ModuleType, prefix: str, shards: int) -> dict[str, np.ndarray]:
+    """A checkpoint as TensorFlow 1 wrote it, in which names alone say what an array is; in several files."""
+    rng = np.random.default_rng(7)
+    values = {
+        "rnn/basic_lstm_cell/kernel": rng.normal(size=(5, 8)).astype("f4"),
+        "rnn/basic_lstm_cell/bias": rng.normal(size=8).astype("f8"),
+        "global_step": np.array(3, np.int64),
+        "half": rng.normal(size=(2, 3)).astype("f2"),
+        "flags": rng.integers(0, 2, (4,)).astype(bool),
+    }
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variables = [tf.compat.v1.Variable(value, name=name, dtype=value.dtype) for name, value in values.items()]
+        session.run([variable.initializer for variable in variables])
+        tf.compat.v1.train.Saver(variables, sharded=shards > 1).save(session, prefix, write_meta_graph=False)
+    return values
+
+
+def checkpoints_of(k: ModuleType, files: list[str]) -> None:
+    """The weights of each file as a checkpoint beside it."""
+    for file in files:
+        k.models.load_model(file, compile=False).save_weights(f"{file}.ckpt", save_format="tf")
