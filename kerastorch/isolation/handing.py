@@ -45,7 +45,8 @@ def error_of(said: Said) -> KerasTorchError:
     error = _RAISED[said["class"]](_text(said["message"]))
     if isinstance(error, UnsupportedFileError) and said["reason"] in ("own code", "runs code"):
         error.because(said["reason"])
-    return error.of(_text(said["kind"])) if isinstance(error, LoadError) else error
+    kind = _text(said["kind"])
+    return error.of(kind) if kind and isinstance(error, LoadError) else error
 
 
 # ---------------------------------------------------------------------------- one way
