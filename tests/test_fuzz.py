@@ -20,7 +20,7 @@ from fuzz.fields import checksums, fields, lookup3, repaired
 from fuzz.seeds import Seed, all_seeds, inner
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers of processor time")
-EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "inside": 60}
+EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "inside": 60, "container": 120}
 
 
 @pytest.mark.parametrize("kind", mutants.KINDS)

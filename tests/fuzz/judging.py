@@ -146,8 +146,7 @@ def fault_of(made: Mutant) -> str | None:
     """What is wrong with how a mutant is treated."""
     if made.config is not None:
         return fault(made.config)
-    assert made.seed is not None
-    return file_fault(made.content, made.seed.model)
+    return file_fault(made.content, made.seed.model if made.seed is not None else None)
 
 
 def arrays(archive: Archive) -> Iterator[Any]:

@@ -12,6 +12,7 @@ import h5py
 
 from . import mutating
 from .bytes_of import wrong_bytes, wrong_structure
+from .containers import wrong_container
 from .seeds import Seed, all_seeds, inner
 from .zips import members, with_member, wrong_zip
 
@@ -68,6 +69,10 @@ def _inside(rng: random.Random) -> Mutant:
     return Mutant("inside", None, seed, with_member(seed.content, name, made))
 
 
+def _container(rng: random.Random) -> Mutant:
+    return Mutant("container", content=wrong_container(rng))
+
+
 KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "config": _config,
     "text": _text,
@@ -75,6 +80,7 @@ KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "zip": _zip,
     "structure": _structure,
     "inside": _inside,
+    "container": _container,
 }
 
 
