@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
 from ..errors import ArgumentError
 from ..torch_private import foreach
 from ._averages import decay_to, decay_to_squares, roots
+from ._single import single
 from .optimizer import Optimizer
 
 
@@ -44,13 +45,13 @@ class Adam(Optimizer):
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
-        decay_to(moments, grads, self.beta_1)
-        decay_to_squares(squares, grads, self.beta_2)
+        decay_to(moments, grads, self._plain(self.beta_1))
+        decay_to_squares(squares, grads, self._plain(self.beta_2))
         if self.amsgrad:
             largest = self._slots(params, "velocity_hat")
             foreach.maximum_(largest, squares)
             squares = largest
-        alpha = rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        alpha = rate * math.sqrt(1 - single(self.beta_2) ** step) / (1 - single(self.beta_1) ** step)
         foreach.addcdiv_(params, moments, roots(squares, outside=self.epsilon), -alpha)
 
 
@@ -95,10 +96,10 @@ class Adamax(Optimizer):
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, largest = self._slots(params, "momentum"), self._slots(params, "norm")
-        decay_to(moments, grads, self.beta_1)
-        foreach.mul_(largest, self.beta_2)
+        decay_to(moments, grads, self._plain(self.beta_1))
+        foreach.mul_(largest, self._plain(self.beta_2))
         foreach.maximum_(largest, foreach.abs(grads))
-        foreach.addcdiv_(params, moments, foreach.add(largest, self.epsilon), -rate / (1 - self.beta_1**step))
+        foreach.addcdiv_(params, moments, foreach.add(largest, self.epsilon), -rate / (1 - single(self.beta_1) ** step))
 
 
 class Nadam(Optimizer):
@@ -113,7 +114,6 @@ class Nadam(Optimizer):
     """
 
     ARGUMENTS = ("beta_1", "beta_2", "epsilon")
-    _DECAY: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -131,19 +131,23 @@ class Nadam(Optimizer):
 
     def momentum_at(self, step: int) -> float:
         """The momentum of a step, counted from 1."""
-        return self.beta_1 * (1 - 0.5 * 0.96 ** (self._DECAY * step))
+        return single(self.beta_1) * (1 - 0.5 * single(0.96) ** step)
+
+    def _factor(self, step: int) -> float:
+        """What the product of the momentums grows by: the same from numbers with all their digits."""
+        return self.beta_1 * (1 - 0.5 * 0.96**step)
 
     def _update(self, grads: dict[Tensor, Tensor]) -> None:
-        self.param_groups[0]["u_product"] *= self.momentum_at(self.iterations + 1)
+        self.param_groups[0]["u_product"] *= self._factor(self.iterations + 1)
         super()._update(grads)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
-        decay_to(moments, grads, self.beta_1)
-        decay_to_squares(squares, grads, self.beta_2)
+        decay_to(moments, grads, single(self.beta_1))
+        decay_to_squares(squares, grads, single(self.beta_2))
         now, following = self.momentum_at(step), self.momentum_at(step + 1)
         product = self.param_groups[0]["u_product"]
         ahead = foreach.mul(moments, following / (1 - product * following))
         foreach.add_(ahead, grads, alpha=(1 - now) / (1 - product))
-        scaled = foreach.div(squares, 1 - self.beta_2**step)
+        scaled = foreach.div(squares, 1 - single(self.beta_2) ** step)
         foreach.addcdiv_(params, ahead, roots(scaled, outside=self.epsilon), -rate)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..torch_private import foreach
 from . import adam, rules
 from ._averages import roots
+from ._single import single
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSprop"]
@@ -40,6 +41,8 @@ class _Decaying(Optimizer):
         lr: The learning rate under its first name.
     """
 
+    _plain, _start = staticmethod(single), staticmethod(float)  # all settings are variables there, and no constant is
+
     def __init__(self, *args: Any, decay: float = 0.0, lr: Any = None, **arguments: Any) -> None:
         self.decay = decay
         self._number("decay", decay)
@@ -48,7 +51,7 @@ class _Decaying(Optimizer):
         super().__init__(*args, **arguments)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
-        super()._rule(params, grads, rate / (1 + self.decay * (step - 1)), step)
+        super()._rule(params, grads, rate / (1 + single(self.decay) * (step - 1)), step)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values, as tf-keras writes them."""
@@ -106,13 +109,18 @@ class Nadam(adam.Nadam):
         **arguments: See `kt.optimizers.Nadam`.
     """
 
+    _plain = staticmethod(single)
+
     def __init__(self, learning_rate: Any = 0.001, *args: Any, schedule_decay: float = 0.004, **arguments: Any) -> None:
         self.schedule_decay = arguments.pop("decay", schedule_decay)
         super().__init__(arguments.pop("lr", learning_rate), *args, **arguments)
 
     def momentum_at(self, step: int) -> float:
         """The momentum of a step, counted from 1."""
-        return self.beta_1 * (1 - 0.5 * math.pow(0.96, self.schedule_decay * step))
+        return single(self.beta_1) * (1 - 0.5 * math.pow(single(0.96), self.schedule_decay * step))
+
+    def _factor(self, step: int) -> float:
+        return self.momentum_at(step)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values, as tf-keras writes them."""

@@ -19,6 +19,7 @@ from ._arguments import Arguments
 from ._clips import clipped
 from ._given_gradients import TakesGradients
 from ._rate import Rate
+from ._single import held, single
 from ._trained import Trained, groups_of, trained_of
 from .schedules import LearningRateSchedule
 
@@ -56,6 +57,8 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     """
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()  # of the class, beyond the common ones, as in its config
+    _plain: ClassVar[Callable[[float], float]] = staticmethod(float)  # what a rule takes as the Python number it is
+    _start: ClassVar[Callable[[float], float]] = staticmethod(single)  # what state begins with
 
     def __init__(
         self,
@@ -273,12 +276,12 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             found = [(part, grad) for part in group["params"] if (grad := grads.get(part)) is not None]
             if callable(self._rate):
                 group["lr"] = self.learning_rate
-            rate, decay = float(group["lr"]), group["weight_decay"]
+            rate, decay = held(group["lr"]), group["weight_decay"]
             if not found:
                 continue
             parts = [part for part, _ in found]
             if decay is not None and (decaying := [part for part in parts if part not in self._steady]):
-                foreach.mul_(decaying, 1 - decay * rate)
+                foreach.mul_(decaying, 1 - single(decay) * rate)
             own = [grad if grad.dtype == part.dtype else grad.to(part.dtype) for part, grad in found]
             self._rule(parts, own, rate, self.iterations + 1)
 
@@ -288,7 +291,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         Args:
             params: The tensors, each with a gradient.
             grads: The gradients, which must not be changed.
-            rate: The learning rate.
+            rate: The learning rate, as Keras holds it.
             step: 1 in the first update.
         """
         raise NotImplementedError

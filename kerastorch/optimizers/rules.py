@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..torch_private import foreach
 from ._averages import decay_to, decay_to_squares, roots
+from ._single import single
 from .optimizer import Optimizer
 
 
@@ -40,11 +41,11 @@ class SGD(Optimizer):
         if not self.momentum:
             foreach.add_(params, grads, alpha=-rate)
             return
-        moments = self._slots(params, "momentum")
-        foreach.mul_(moments, self.momentum)
+        moments, momentum = self._slots(params, "momentum"), single(self.momentum)
+        foreach.mul_(moments, momentum)
         foreach.add_(moments, grads, alpha=-rate)
         if self.nesterov:
-            foreach.add_(params, moments, alpha=self.momentum)
+            foreach.add_(params, moments, alpha=momentum)
             foreach.add_(params, grads, alpha=-rate)
         else:
             foreach.add_(params, moments)
@@ -82,7 +83,7 @@ class RMSprop(Optimizer):
         divide_by = roots(self._variance(params, grads), inside=self.epsilon)
         if self.momentum > 0:
             moments = self._slots(params, "momentum")
-            foreach.mul_(moments, self.momentum)
+            foreach.mul_(moments, self._plain(self.momentum))
             foreach.addcdiv_(moments, grads, divide_by, rate)
             foreach.add_(params, moments, alpha=-1)
         else:
@@ -91,11 +92,11 @@ class RMSprop(Optimizer):
     def _variance(self, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         """The mean square of the gradients; with `centered` around their mean."""
         squares = self._slots(params, "velocity")
-        decay_to_squares(squares, grads, self.rho)
+        decay_to_squares(squares, grads, self._plain(self.rho))
         if not self.centered:
             return squares
         means = self._slots(params, "average_gradient")
-        decay_to(means, grads, self.rho)
+        decay_to(means, grads, self._plain(self.rho))
         return foreach.addcmul(squares, means, means, -1)
 
 
@@ -125,7 +126,7 @@ class Adagrad(Optimizer):
         foreach.addcdiv_(params, grads, roots(self._sums(params, grads), inside=self.epsilon), -rate)
 
     def _sums(self, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
-        sums = self._slots(params, "accumulator", self.initial_accumulator_value)
+        sums = self._slots(params, "accumulator", self._start(self.initial_accumulator_value))
         foreach.addcmul_(sums, grads, grads, 1)
         return sums
 
@@ -148,11 +149,11 @@ class Adadelta(Optimizer):
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         squares, moved = self._slots(params, "accumulated_grad"), self._slots(params, "accumulated_delta_var")
-        decay_to_squares(squares, grads, self.rho)
+        decay_to_squares(squares, grads, self._plain(self.rho))
         moves = roots(moved, inside=self.epsilon)
         foreach.mul_(moves, grads)
         foreach.div_(moves, roots(squares, inside=self.epsilon))
-        decay_to_squares(moved, moves, self.rho)
+        decay_to_squares(moved, moves, self._plain(self.rho))
         foreach.add_(params, moves, alpha=-rate)
 
 
@@ -202,18 +203,18 @@ class Ftrl(Optimizer):
         super().__init__(learning_rate, **common)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
-        sums = self._slots(params, "accumulator", self.initial_accumulator_value)
+        sums = self._slots(params, "accumulator", self._start(self.initial_accumulator_value))
         linear = self._slots(params, "linear")
-        power = -self.learning_rate_power
+        power = -self._plain(self.learning_rate_power)
         bigger = foreach.addcmul(sums, grads, grads, 1)
         now = foreach.pow(bigger, power)
         moved = foreach.sub(now, foreach.pow(sums, power))
         foreach.add_(linear, grads)
-        foreach.add_(linear, params, alpha=2 * self.l2_shrinkage_regularization_strength)
+        foreach.add_(linear, params, alpha=2 * self._plain(self.l2_shrinkage_regularization_strength))
         foreach.addcmul_(linear, moved, params, -1 / rate)
         foreach.div_(now, rate)
-        foreach.add_(now, 2 * self.l2_regularization_strength + self.beta / rate)
-        strength = self.l1_regularization_strength
+        foreach.add_(now, 2 * self._plain(self.l2_regularization_strength) + self._plain(self.beta) / rate)
+        strength = self._plain(self.l1_regularization_strength)
         for part, towards, by, total, new in zip(params, linear, now, sums, bigger, strict=True):
             part.copy_((towards.clamp(-strength, strength) - towards) / by)
             total.copy_(new)
@@ -239,9 +240,10 @@ class Lion(Optimizer):
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments = self._slots(params, "momentum")
-        signs = foreach.mul(moments, self.beta_1)
-        foreach.add_(signs, grads, alpha=1 - self.beta_1)
+        beta_1, beta_2 = single(self.beta_1), single(self.beta_2)
+        signs = foreach.mul(moments, beta_1)
+        foreach.add_(signs, grads, alpha=1 - beta_1)
         foreach.sign_(signs)
         foreach.add_(params, signs, alpha=-rate)
-        foreach.mul_(moments, self.beta_2)
-        foreach.add_(moments, grads, alpha=1 - self.beta_2)
+        foreach.mul_(moments, beta_2)
+        foreach.add_(moments, grads, alpha=1 - beta_2)
