@@ -7,15 +7,21 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 _READ = 20_000  # bytes of a log, from its end
+_LOOK = 0.2  # seconds between two looks at a process
 
 
 @contextlib.contextmanager
 def later_interrupts() -> Iterator[list[int]]:
-    """Ctrl-C meanwhile is noted in the list: a process that is half started would be nobody's."""
+    """Ctrl-C meanwhile is noted in the list, for `ended` to raise.
+
+    A process that is half started would be nobody's. And Python raises KeyboardInterrupt wherever it is; in a function
+    that collects garbage it prints it and goes on, so that the user would have to press the keys again.
+    """
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # only there it arrives
         yield noted
@@ -25,6 +31,34 @@ def later_interrupts() -> Iterator[list[int]]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def ended(
+    process: subprocess.Popen[bytes], interrupts: list[int], seconds: float, look: Callable[[], object] | None = None
+) -> bool:
+    """Wait for a process, and tell whether it has ended in time.
+
+    Args:
+        process: Runs.
+        interrupts: What `later_interrupts` gives; it is left after this.
+        seconds: How long to wait.
+        look: Is called now and then meanwhile.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    last = time.monotonic() + seconds
+    while process.poll() is None and not interrupts:
+        left = last - time.monotonic()
+        if left < 0:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(left, _LOOK))
+        if look is not None:
+            look()
+    if interrupts:
+        raise KeyboardInterrupt
+    return True
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,7 @@ from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, TimeLim
 from ..files import Archive, Limits, checked_sha256, limits_of, name_of, open_archive
 from ..files.opening import OpenFile, read_stream
 from ..paths import AnyPath, is_path
-from ..processes import end, how_it_ended, last_lines, later_interrupts, lines_of
+from ..processes import end, ended, how_it_ended, last_lines, later_interrupts, lines_of
 from .handing import HEAD, MAGIC, NO_MEMORY, NO_ROOM, Read, archive_of, error_of, parse
 
 _SCRIPT = Path(__file__).with_name("child.py")
@@ -141,8 +141,8 @@ def _run(run: _Process) -> None:
         raise ArgumentError("isolate=True: this program has no Python of its own (sys.executable) to start.")
     options = ["-I", "-S", "-B", "-X", "faulthandler", *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
     begin = time.monotonic()
-    try:
-        with later_interrupts() as interrupted:
+    with later_interrupts() as interrupts:
+        try:
             process = subprocess.Popen(
                 [sys.executable, *options, str(_SCRIPT)],
                 env={**os.environ, **_ENVIRONMENT},
@@ -151,17 +151,14 @@ def _run(run: _Process) -> None:
                 stderr=run.log,
                 start_new_session=True,  # Ctrl-C is for this process, which ends the other one
             )
-    except OSError as error:
-        raise run.problem(f"{quote(sys.executable)} cannot be started ({error})") from error
-    try:
-        if interrupted:
-            raise KeyboardInterrupt
-        process.wait(run.seconds + _GRACE)
-    except subprocess.TimeoutExpired:
-        end(process)
+        except OSError as error:
+            raise run.problem(f"{quote(sys.executable)} cannot be started ({error})") from error
+        try:
+            in_time = ended(process, interrupts, run.seconds + _GRACE)
+        finally:
+            end(process)
+    if not in_time:
         Deadline(run.name, run.seconds, begin).check("another process read it")
-    finally:
-        end(process)
     status = process.returncode
     more = "If the file may need more, pass limits=kt.Limits(memory=...)."
     if status == NO_MEMORY:

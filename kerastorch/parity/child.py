@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError, MissingKerasError, RecordingError, quote
 from ..paths import AnyPath
-from ..processes import end, how_it_ended, last_lines, later_interrupts, lines_of
+from ..processes import end, ended, how_it_ended, last_lines, later_interrupts, lines_of
 from .reading import read_recording
 from .recorded import Recording
 from .recorder import script
@@ -150,39 +148,34 @@ def _run(
     folder: Path,
 ) -> None:
     """Run a process to its end; it is gone when this returns or raises, Ctrl-C included."""
-    log = folder / "log"
-    begin = time.monotonic()
-    with log.open("wb") as output:
+    log, said = folder / "log", ""
+
+    def tell() -> None:
+        nonlocal said
+        latest = _latest(log)
+        if progress is not None and latest and latest != said:
+            progress(said := latest)
+
+    with log.open("wb") as output, later_interrupts() as interrupts:
         try:
-            with later_interrupts() as interrupted:
-                process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.PIPE,  # the recorder ends itself when the other end is closed
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,  # so that all that it starts can be ended together
-                )
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,  # the recorder ends itself when the other end is closed
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # so that all that it starts can be ended together
+            )
         except OSError as error:
             raise ArgumentError(f"record: {quote(command[0])} cannot be started: {error}. Is it a Python?") from error
         try:
-            if interrupted:
-                raise KeyboardInterrupt
-            said = ""
-            while process.poll() is None:
-                if time.monotonic() - begin > timeout:
-                    end(process)
-                    raise RecordingError(
-                        f"Keras took longer than {timeout:g} s and was ended; --timeout gives it more. "
-                        f"{_last_lines(log)}"
-                    )
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.2)
-                latest = _latest(log)
-                if progress is not None and latest and latest != said:
-                    progress(said := latest)
+            in_time = ended(process, interrupts, timeout, tell)
         finally:
             end(process)
+    if not in_time:
+        raise RecordingError(
+            f"Keras took longer than {timeout:g} s and was ended; --timeout gives it more. {_last_lines(log)}"
+        )
     if process.returncode == _NO_KERAS:
         raise MissingKerasError(f"There is no such Keras there. {_last_lines(log)}")
     if process.returncode != 0:
