@@ -18,31 +18,42 @@ if TYPE_CHECKING:
 
 MOST_ARRAYS = 3000  # in the table at the end of the page; JSON has all of them
 LONGEST = 400  # letters of one text
+SHORT = 9  # letters of a cell that is not broken into lines
 # Whatever the page held, the browser would fetch and run nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2024; background: #fff; max-width: 900px; margin: 24px auto;
-  padding: 0 20px }
+:root { color-scheme: light dark; --text: #1c2024; --back: #fff; --soft: #59636e; --rule: #dde1e6; --box: #f3f5f7;
+  --far: #b42318; --pass: #e9f7ec; --fail: #fdecea; --unknown: #fff6dc; --grid: #e3e7eb; --axis: #7d8790;
+  --chain: #3b76c4; --alone: #8bb8e8; --over: #d9463b; --over-alone: #ee9a92; --theirs: #e0a23b; --ours: #2a5fa5 }
+@media (prefers-color-scheme: dark) { :root { --text: #e3e6ea; --back: #16191d; --soft: #a0a8b2; --rule: #343a42;
+  --box: #22262c; --far: #ff8f85; --pass: #16301d; --fail: #3d1a18; --unknown: #3a2f10; --grid: #2c3239;
+  --axis: #7d8790; --chain: #5b93dc; --alone: #36608f; --over: #e5645a; --over-alone: #8f3d37; --ours: #7fb2f5 } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 900px;
+  margin: 24px auto; padding: 0 20px }
 h1 { font-size: 22px; margin: 0 0 4px } h2 { font-size: 17px; margin: 32px 0 8px }
-h3 { font-size: 15px; margin: 18px 0 4px }
+h3 { font-size: 15px; margin: 18px 0 4px } h2, h3, p, summary { overflow-wrap: anywhere }
 .verdict { border-left: 8px solid; border-radius: 6px; padding: 14px 18px; overflow-wrap: anywhere }
-.verdict p { margin: 4px 0 } .pass { border-color: #1a7f37; background: #e9f7ec }
-.fail { border-color: #b42318; background: #fdecea } .unknown { border-color: #9a6700; background: #fff6dc }
-table { border-collapse: collapse; width: 100%; font-size: 13px; margin: 6px 0 }
-th, td { text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid #dde1e6; vertical-align: top;
-  overflow-wrap: anywhere } th { color: #59636e; font-weight: 600 }
-th:first-child, td:first-child { min-width: 110px } td:last-child, th:last-child { min-width: 70px }
-.far { color: #b42318; font-weight: 600 } .note { color: #59636e; font-size: 13px }
-pre { font: 13px ui-monospace, monospace; background: #f3f5f7; padding: 10px 12px; white-space: pre-wrap;
+.verdict p { margin: 4px 0 } .pass { border-color: #1a7f37; background: var(--pass) }
+.fail { border-color: #b42318; background: var(--fail) } .unknown { border-color: #9a6700; background: var(--unknown) }
+.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px; margin: 6px 0 }
+th, td { text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--rule); vertical-align: top }
+td { overflow-wrap: anywhere } th { color: var(--soft); font-weight: 600 } .short { white-space: nowrap }
+th:first-child, td:first-child { min-width: 90px }
+.far { color: var(--far); font-weight: 600 } .note { color: var(--soft); font-size: 13px }
+pre { font: 13px ui-monospace, monospace; background: var(--box); padding: 10px 12px; white-space: pre-wrap;
   overflow-wrap: anywhere }
-svg { max-width: 100%; height: auto; display: block } svg .label { font-size: 12px; fill: #39424c }
-svg .allowed { font-size: 11px; fill: #b42318; stroke: #fff; stroke-width: 3px; paint-order: stroke }
-svg .grid { stroke: #e3e7eb } svg .axis { stroke: #7d8790 }
-svg .limit { stroke: #b42318; stroke-dasharray: 4 3 } svg rect.layer { fill: #3b76c4 } svg rect.alone { fill: #8bb8e8 }
-svg rect.far { fill: #d9463b } svg rect.alone.far { fill: #ee9a92 } svg .curve { fill: none; stroke-width: 2 }
-svg .curve.reference { stroke: #e0a23b; stroke-width: 5 } svg .curve.ours { stroke: #2a5fa5; stroke-dasharray: 6 3 }
-svg .dot.reference { fill: #e0a23b } svg .dot.ours { fill: #2a5fa5 }
-.key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; vertical-align: -1px }
+svg { width: 100%; min-width: 620px; height: auto; display: block }
+svg .label { font-size: 12px; fill: var(--text) }
+svg .allowed { font-size: 11px; fill: var(--far); stroke: var(--back); stroke-width: 3px; paint-order: stroke }
+svg .grid { stroke: var(--grid) } svg .axis { stroke: var(--axis) }
+svg .limit { stroke: var(--far); stroke-dasharray: 4 3 } svg rect.layer { fill: var(--chain) }
+svg rect.alone { fill: var(--alone) } svg rect.far { fill: var(--over) } svg rect.alone.far { fill: var(--over-alone) }
+svg .curve { fill: none; stroke-width: 2 } svg .curve.reference { stroke: var(--theirs); stroke-width: 5 }
+svg .curve.ours { stroke: var(--ours); stroke-dasharray: 6 3 } svg .dot.reference { fill: var(--theirs) }
+svg .dot.ours { fill: var(--ours) }
+.keys span { margin-right: 14px; white-space: nowrap }
+.key { display: inline-block; width: 12px; height: 12px; margin-right: 5px; vertical-align: -1px }
+@media (max-width: 480px) { body { padding: 0 12px; margin: 12px auto } th, td { padding-right: 7px } }
 """
 
 
@@ -153,19 +164,15 @@ def _pictures(body: Element, report: ParityReport) -> None:
         if layers is None:
             continue
         _add(body, "h2", heading)
-        legend = _add(body, "p", "Distance in multiples of rounding, the most of all inputs.", "note")
-        for color, text in (
-            ("#3b76c4", "in the chain, as the model runs"),
-            ("#8bb8e8", "alone, on the reference's inputs"),
-        ):
-            SubElement(legend, "span", {"class": "key", "style": f"background: {color}"}).tail = text
-        SubElement(legend, "span", {"class": "key", "style": "background: #d9463b"}).tail = "too far"
-        body.append(layers)
+        _add(body, "p", "Distance in multiples of rounding, the most of all inputs.", "note")
+        chain, alone = "in the chain, as the model runs", "alone, on the reference's inputs"
+        _keys(body, ("chain", chain), ("alone", alone), ("over", "too far"))
+        _drawn(body, layers)
     steps, row = pictures.by_step(report), pictures.step_row(report)
     if steps is not None and row is not None:
         _add(body, "h2", "By time step")
         _add(body, "p", f"{row.name}: the distance at each place of its second axis, in multiples of rounding.", "note")
-        body.append(steps)
+        _drawn(body, steps)
     for heading, rows in _histograms(report):
         made = pictures.histogram(rows)
         if made is not None:
@@ -174,14 +181,25 @@ def _pictures(body: Element, report: ParityReport) -> None:
                 body, "p", "How many units in the last place the values are apart. Values near zero are many of their "
                 "own units apart by rounding alone: this shows how it is spread and is no part of the verdict.", "note",
             )  # fmt: skip
-            body.append(made)
+            _drawn(body, made)
     curves = pictures.losses(report)
     if curves is not None:
         _add(body, "h2", "Loss by step of the training")
-        legend = _add(body, "p", "", "note")
-        for color, text in (("#e0a23b", "reference"), ("#2a5fa5", "here")):
-            SubElement(legend, "span", {"class": "key", "style": f"background: {color}"}).tail = text
-        body.append(curves)
+        _keys(body, ("theirs", "reference"), ("ours", "here"))
+        _drawn(body, curves)
+
+
+def _keys(body: Element, *keys: tuple[str, str]) -> None:
+    """What the colors stand for."""
+    legend = SubElement(body, "p", {"class": "note keys"})
+    for color, text in keys:
+        item = SubElement(legend, "span")
+        SubElement(item, "span", {"class": "key", "style": f"background: var(--{color})"}).tail = text
+
+
+def _drawn(body: Element, picture: Element) -> None:
+    """A picture, which is moved aside where the window is narrow: its letters stay legible."""
+    SubElement(body, "div", {"class": "wide"}).append(picture)
 
 
 def _histograms(report: ParityReport) -> list[tuple[str, Sequence[Row]]]:
@@ -238,7 +256,7 @@ def _table(body: Element, made: Table) -> None:
         return
     if made.heading:
         _add(body, "p", made.heading, "note")
-    table = SubElement(body, "table")
+    table = SubElement(SubElement(body, "div", {"class": "wide"}), "table")
     if made.titles:
         row = SubElement(SubElement(table, "thead"), "tr")
         for title in made.titles:
@@ -248,7 +266,9 @@ def _table(body: Element, made: Table) -> None:
         row = SubElement(lines, "tr")
         for place, cell in enumerate(cells):
             first = place == 0 and not made.titles
-            _add(row, "th" if first else "td", cell, "far" if place > 1 and "DIFFER" in cell else "")
+            kinds = ["far"] if place > 1 and "DIFFER" in cell else []
+            kinds += ["short"] if len(cell) <= SHORT else []  # a number is not broken
+            _add(row, "th" if first else "td", cell, " ".join(kinds))
 
 
 def _add(body: Element, tag: str, text: str, kind: str = "") -> Element:

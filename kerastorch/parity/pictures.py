@@ -55,12 +55,17 @@ def by_layer(report: ParityReport, chain: str, alone: str) -> Element | None:
 
 
 def step_row(report: ParityReport) -> Row | None:
-    """The array whose steps are shown: the first that differs, if it has steps, else the one farthest apart."""
+    """The array whose steps are shown: the first that differs, if it has steps, else the one farthest apart.
+
+    Where something differs and nothing that has steps does, there is none: one that agrees would tell nothing.
+    """
     first = report.first
     if first is not None and first.measured.steps:
         return first
     rows = [row for row in report.judged if row.measured.steps and row.measured.rounding > 0]
-    return max(rows, key=lambda row: row.measured.multiple, default=None)
+    most = max(rows, key=lambda row: row.measured.multiple, default=None)
+    wrong = any(row.differs for row in report.judged)
+    return None if wrong and most is not None and not most.differs else most
 
 
 def by_step(report: ParityReport) -> Element | None:
