@@ -1,19 +1,21 @@
-"""For the tests of other projects: a fixture and a marker that skip a test where Keras is missing.
+"""For the tests of other projects: a fixture and a marker, and tests that are skipped where Keras is missing.
 
-A `conftest.py` takes it by `pytest_plugins = ["kerastorch.pytest_plugin"]`. It is not loaded otherwise: a pytest that
-needs no parity does not wait for torch.
+pytest finds it where kerastorch is installed. A pytest that needs no parity waits for nothing: neither torch nor numpy
+comes with it before the fixture is asked for.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from .errors import ArgumentError, MissingKerasError, quote
-from .parity import ParityReport, assert_keras_parity
+
+if TYPE_CHECKING:
+    from .parity import ParityReport
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -56,19 +58,21 @@ def _without(config: pytest.Config, lack: str) -> NoReturn:
     pytest.skip(lack)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """A test that a missing Keras has ended is one that cannot run here: so it is with skips of unittest, too."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, MissingKerasError):
+        lack = str(error)
+        call.excinfo = pytest.CallInfo.from_call(lambda: _without(item.config, lack), call.when).excinfo
+
+
 @pytest.fixture
-def keras_parity(request: pytest.FixtureRequest) -> Callable[..., ParityReport]:
-    """`assert_keras_parity`, which skips the test where the Keras that it needs is missing.
+def keras_parity() -> Callable[..., ParityReport]:
+    """`assert_keras_parity`: the test is skipped where the Keras that it needs is missing.
 
     Recordings, live models and functions need none, so tests with them run everywhere.
     """
+    from .parity import assert_keras_parity
 
-    def check(*args: Any, **options: Any) -> ParityReport:
-        __tracebackhide__ = True
-        try:
-            return assert_keras_parity(*args, **options)
-        except MissingKerasError as error:
-            lack = str(error)
-        _without(request.config, lack)
-
-    return check
+    return assert_keras_parity

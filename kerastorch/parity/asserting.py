@@ -23,8 +23,8 @@ def assert_keras_parity(reference: Any, model: nn.Module | None = None, **option
 
     Raises:
         AssertionError: There is no parity, or nothing could be judged; the message is the whole report.
-        MissingKerasError: There is no Keras to compute the reference. The fixture `keras_parity` of
-            `kerastorch.pytest_plugin` skips the test then.
+        MissingKerasError: There is no Keras to compute the reference. pytest skips the
+            test then.
     """
     __tracebackhide__ = True  # pytest shows the line that calls this one
     report = check_parity(reference, model, **options)

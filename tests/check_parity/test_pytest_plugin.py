@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,17 +50,33 @@ def test_marked():
 @pytest.mark.needs_keras(backend="jax")
 def test_marked_for_jax(keras):
     pass
+
+def test_function():
+    kt.assert_keras_parity({str(DEMO)!r}, what=("outputs",), backend="torch")
 """
 
 
-def run_pytest(folder: Path, *arguments: str, without: bool) -> tuple[int, dict[str, str], str]:
-    """A pytest with the plugin: its status, the outcome of each test, and what it printed."""
+def installed(folder: Path) -> Path:
+    """A folder that says of kerastorch what its installation says: the entry points of `pyproject.toml`."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\[project\.entry-points\.pytest11\]\n((?:.+\n)+)", text, re.M)
+    about = folder / "site" / "kerastorch_here-0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: kerastorch-here\nVersion: 0\n")
+    (about / "entry_points.txt").write_text("[pytest11]\n" + table.replace('"', ""))
+    return about.parent
+
+
+def run_pytest(
+    folder: Path, *arguments: str, without: bool, stated: bool = False, tests: str = TESTS
+) -> tuple[int, dict[str, str], str]:
+    """A pytest where kerastorch is installed: its status, the outcome of each test, and what it printed."""
     dense_recording(folder / "small.npz")
-    (folder / "test_it.py").write_text(TESTS)
+    (folder / "test_it.py").write_text(tests)
     head = "import sys\nsys.modules.update(keras=None, tf_keras=None, tensorflow=None)\n" if without else ""
-    (folder / "conftest.py").write_text(f'{head}pytest_plugins = ["kerastorch.pytest_plugin"]\n')
+    (folder / "conftest.py").write_text(head + ('pytest_plugins = ["kerastorch.pytest_plugin"]\n' if stated else ""))
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
-    paths = [ROOT, ROOT / "tests", ROOT / "tests" / "check_parity"]
+    paths = [installed(folder), ROOT, ROOT / "tests", ROOT / "tests" / "check_parity"]
     if without:  # what the process of Keras would import
         for name in ("keras", "tf_keras", "tensorflow"):
             (folder / "away" / name).mkdir(parents=True)
@@ -81,6 +98,7 @@ def test_without_keras(tmp_path: Path) -> None:
         "test_fault": "FAILED",
         "test_marked": "SKIPPED",
         "test_marked_for_jax": "SKIPPED",
+        "test_function": "SKIPPED",
     }, text
     assert "There is no such Keras there. Its last lines" in text
     assert "there is no Keras with the backend torch in" in text
@@ -94,10 +112,33 @@ def test_without_keras(tmp_path: Path) -> None:
 
 
 def test_without_keras_where_it_is_required(tmp_path: Path) -> None:
-    status, found, text = run_pytest(tmp_path, "--require-keras", "-k", "file or marked", without=True)
+    """A conftest.py that states the plugin, as they did before pytest found it, goes on to work."""
+    arguments = ("--require-keras", "-k", "file or marked or function")
+    status, found, text = run_pytest(tmp_path, *arguments, without=True, stated=True)
     assert status == 1
-    assert found == {"test_file": "FAILED", "test_marked": "ERROR", "test_marked_for_jax": "ERROR"}, text
-    assert text.count("(--require-keras)") >= 3
+    assert found == {
+        "test_file": "FAILED",
+        "test_marked": "ERROR",
+        "test_marked_for_jax": "ERROR",
+        "test_function": "FAILED",
+    }, text
+    assert text.count("(--require-keras)") >= 4
+
+
+def test_a_pytest_that_needs_no_parity_imports_nothing(tmp_path: Path) -> None:
+    tests = """
+import sys
+
+def test_it():
+    assert "kerastorch.pytest_plugin" in sys.modules
+    assert not {"torch", "numpy", "h5py", "kerastorch.parity", "keras", "tensorflow"} & set(sys.modules)
+"""
+    status, found, text = run_pytest(tmp_path, without=False, tests=tests)
+    assert (status, found) == (0, {"test_it": "PASSED"}), text
+    off = tmp_path / "off"
+    off.mkdir()
+    status, _, text = run_pytest(off, "-p", "no:kerastorch.pytest_plugin", without=False, tests=tests)
+    assert status == 1, text
 
 
 @pytest.mark.live
