@@ -41,14 +41,20 @@ class _Decaying(Optimizer):
         lr: The learning rate under its first name.
     """
 
-    _plain, _start = staticmethod(single), staticmethod(float)  # all settings are variables there, and no constant is
-
     def __init__(self, *args: Any, decay: float = 0.0, lr: Any = None, **arguments: Any) -> None:
         self.decay = decay
         self._number("decay", decay)
         if lr is not None:
             arguments["learning_rate"] = lr
         super().__init__(*args, **arguments)
+
+    @staticmethod
+    def _plain(value: float) -> float:
+        return single(value)  # all settings are variables there
+
+    @staticmethod
+    def _start(value: float) -> float:
+        return value
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         super()._rule(params, grads, rate / (1 + single(self.decay) * (step - 1)), step)
@@ -108,8 +114,6 @@ class Nadam(adam.Nadam):
         schedule_decay: How fast the momentum reaches `beta_1`. A file calls it `decay`.
         **arguments: See `kt.optimizers.Nadam`.
     """
-
-    _plain = staticmethod(single)
 
     def __init__(self, learning_rate: Any = 0.001, *args: Any, schedule_decay: float = 0.004, **arguments: Any) -> None:
         self.schedule_decay = arguments.pop("decay", schedule_decay)

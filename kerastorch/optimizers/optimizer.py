@@ -57,8 +57,6 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     """
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()  # of the class, beyond the common ones, as in its config
-    _plain: ClassVar[Callable[[float], float]] = staticmethod(float)  # what a rule takes as the Python number it is
-    _start: ClassVar[Callable[[float], float]] = staticmethod(single)  # what state begins with
 
     def __init__(
         self,
@@ -295,6 +293,16 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             step: 1 in the first update.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def _plain(value: float) -> float:
+        """A setting that Keras takes as the Python number that it is."""
+        return value
+
+    @staticmethod
+    def _start(value: float) -> float:
+        """What state begins with: Keras casts it."""
+        return single(value)
 
     def _not_decaying(self) -> frozenset[Tensor]:
         """The tensors that keep their size: those given, and those of weights whose name matches."""
