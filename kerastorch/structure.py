@@ -53,8 +53,13 @@ def is_shape(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    """Whether a value counts: an int, or a size that torch traces. Tensors, real or symbolic, turn to ints too."""
-    return isinstance(value, int) or (hasattr(type(value), "__index__") and not hasattr(type(value), "dtype"))
+    """Whether a value counts: an int, or a size that torch traces, as a number of its own or a tensor without axes.
+
+    Other tensors, real or symbolic, turn to ints too.
+    """
+    if isinstance(value, int):
+        return True
+    return hasattr(type(value), "__index__") and (not hasattr(type(value), "dtype") or value.ndim == 0)
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:

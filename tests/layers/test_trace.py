@@ -10,7 +10,7 @@ import torch
 from _close import assert_close
 from torch import Tensor
 
-from kerastorch import Input, Sequential, layers
+from kerastorch import Input, Model, Sequential, layers
 from kerastorch.structure import leaves
 
 pytestmark = [
@@ -112,3 +112,14 @@ def test_the_masks_inside_a_model() -> None:
     traced: Any = torch.jit.trace(model, (words,))
     for other in (words, torch.tensor([[0, 0, 8, 1, 0, 2, 3]]), torch.tensor([[7], [0]])):
         check(traced, model, other)
+
+
+def test_merges() -> None:
+    """The sizes of what is traced are tensors, and a list of shapes is no shape."""
+    a, b = Input((None, 3)), Input((None, 3))
+    kinds = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+    merged = [getattr(layers, kind)()([a, b]) for kind in kinds]
+    model = Model([a, b], [*merged, layers.Dot(axes=2)([a, b])])
+    traced: Any = torch.jit.trace(model, ([draw(2, 5, 3), draw(2, 5, 3)],))
+    for shape in ((2, 5, 3), (1, 8, 3)):
+        check(traced, model, [draw(*shape), draw(*shape)])
