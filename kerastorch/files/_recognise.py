@@ -13,6 +13,7 @@ from ._source import DAMAGED, UNWRITTEN
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
 _CONVERT = "Convert it with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras."
 _TRUSTED = "If you trust who made it, load it with what wrote it and save it with Keras: model.save('model.keras')."
+ONE_BY_ONE = "If you trust who made it, load it with what wrote it and save each model with Keras."
 _YAML = "Load it with the Keras that wrote it and write it with to_json()."
 _WEIGHTS = "model.weights.h5"
 _PACKED = "packed"
@@ -71,7 +72,8 @@ _BEGINNINGS: tuple[_Beginning, ...] = (
 )
 
 
-def _pickled(said: str) -> UnsupportedFileError:
+def unsafe_pickle(said: str) -> UnsupportedFileError:
+    """The error for what a loader would unpickle."""
     return UnsupportedFileError(said).of("pickle").because("runs code")
 
 
@@ -84,7 +86,7 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
             pickled = kind == _PACKED and _PICKLED_NAME.search(path) is not None
             return error.of("pickle" if pickled else kind).because("runs code") if runs or pickled else error
     if _PICKLED_NAME.search(path):
-        return _pickled(
+        return unsafe_pickle(
             f"{name}: by its name this is a pickle, which runs code when it is loaded: it is never loaded here. "
             f"{_TRUSTED}"
         )
@@ -135,12 +137,12 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
     if "config.json" in members and _WEIGHTS in members:
         return None
     if any(member.endswith("data.pkl") for member in members):
-        return _pickled(
+        return unsafe_pickle(
             f"{name}: this is a PyTorch file, which runs code when it is loaded carelessly: it is never loaded here. "
             "Load it with torch.load(..., weights_only=True)."
         )
     if "config.json" in members and "model.weights.npz" in members:
-        return _pickled(
+        return unsafe_pickle(
             f"{name}: its weights are pickled (model.weights.npz), which can run code: they are never loaded here. "
             "If you trust who made it, load it with the Keras that wrote it and save it with weights_format='h5'."
         )
@@ -151,7 +153,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
     if members and all(member.endswith(".npy") for member in members):
         pickled = sorted(member for member in members if is_pickle(head(member)))
         if pickled:
-            return _pickled(
+            return unsafe_pickle(
                 f"{name}: this is a set of numpy arrays (.npz), of which {quote(pickled[0])} holds Python objects, "
                 f"which are pickled: they are never loaded here. {_TRUSTED}"
             )
@@ -163,7 +165,7 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
         return UnsupportedFileError(said).of("SavedModel")
     pickled = sorted(member for member in members if not member.endswith("/") and is_pickle(head(member), member))
     if pickled:
-        return _pickled(
+        return unsafe_pickle(
             f"{name}: this is a zip archive with a pickle in it ({quote(pickled[0])}), which runs code when it is "
             f"loaded: it is never loaded here. {_TRUSTED}"
         )

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,7 +27,8 @@ from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
 from ._limits import Limits, limits_of
-from ._recognise import describe, describe_zip
+from ._pickled import AROUND, embedded
+from ._recognise import ONE_BY_ONE, describe, describe_zip, is_pickle, unsafe_pickle
 from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
@@ -192,7 +194,32 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
         if packed is not None:
             found = tensorflow.read_folder(packed, name, limits, handle.check_open)
             return _of_tensorflow("SavedModel", found, shown, handle)
+    if is_pickle(head):
+        return _open_pickled(data, shown, handle, limits)
     raise describe(name, shown, memoryview(head))
+
+
+def _open_pickled(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
+    """The one file of Keras in a pickle, of which nothing is loaded."""
+    name, error = handle.name, describe(handle.name, path, data.read(0, min(data.size, 4096)))
+    found = embedded(data.read(0, data.size), limits)
+    if len(found) != 1:
+        several = f"{name}: this is a pickle with {len(found)} models in it. {ONE_BY_ONE}"
+        raise unsafe_pickle(several) if found else error
+    held = Held(found[0])
+    try:
+        if found[0][: len(_zip.SIGNATURE)] == _zip.SIGNATURE:
+            archive = _open_zip(held, path, handle, limits)
+        else:
+            packed = tensorflow.in_tar(held, name, limits)
+            if packed is None:
+                raise error
+            contents = tensorflow.read_folder(packed, name, limits, handle.check_open)
+            archive = _of_tensorflow("SavedModel", contents, path, handle)
+    except LoadError as problem:
+        text = str(problem).removeprefix(f"{name}: ")
+        raise unsafe_pickle(f"{name}: this is a pickle, and the model in it cannot be read: {text}") from problem
+    return replace(archive, skipped=(*archive.skipped, Skipped(*AROUND)))
 
 
 def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:

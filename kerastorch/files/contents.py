@@ -64,6 +64,9 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
         What it is called in a report, where it stands, and what it is: links out of the file and arrays that stand in
         others, pickles.
     """
+    if is_pickle(bytes(data.read(0, min(data.size, 4096)))):
+        yield "pickle", "", "a pickle, which runs code when it is loaded; kerastorch reads the bytes of the model in it"
+        return
     if kind_of(data) == "hdf5":
         yield from _links(open_hdf5(data, name, limits), name, "")
         return

@@ -19,4 +19,5 @@ from .opening import place_of as place_of
 from .opening import read_folder as read_folder
 from .packed import in_tar as in_tar
 from .packed import in_zip as in_zip
+from .packed import is_plain_tar as is_plain_tar
 from .packed import is_tar as is_tar

@@ -30,10 +30,11 @@ def in_zip(archive: _zip.Archive, name: str) -> InMemory | None:
 
 def is_tar(head: bytes) -> bool:
     """Whether a file that begins so may be a tar, or one packed with gzip."""
-    return head[:2] == _GZIP or _is_plain_tar(head)
+    return head[:2] == _GZIP or is_plain_tar(head)
 
 
-def _is_plain_tar(head: bytes | memoryview) -> bool:
+def is_plain_tar(head: bytes | memoryview) -> bool:
+    """Whether it is a tar that nothing has packed."""
     at, magic = _TAR
     return head[at : at + len(magic)] == magic
 
@@ -50,10 +51,10 @@ def in_tar(data: Bytes, name: str, limits: Limits) -> InMemory | None:
     """The folder of a SavedModel in a tar; None where there is none, or where the file is no tar."""
     content = data.read(0, data.size)
     if content[:2] == _GZIP:
-        if not _is_plain_tar(_begun(content)):
+        if not is_plain_tar(_begun(content)):
             return None
         content = _unpacked(content, name, limits)
-    if not _is_plain_tar(content):
+    if not is_plain_tar(content):
         return None
     files: dict[str, Callable[[], Bytes]] = {}
     try:
@@ -63,6 +64,8 @@ def in_tar(data: Bytes, name: str, limits: Limits) -> InMemory | None:
                     raise UnsafeFileError(limits.beyond(f"{name}: it has more members", "zip_members"))
                 if member.isfile() and not member.issparse():
                     begin, size = member.offset_data, member.size
+                    if begin + size > content.nbytes:
+                        raise CorruptFileError(f"{name}: the tar is cut short in {quote(member.name)}. {DAMAGED}")
                     files[member.name.removeprefix("./")] = partial(Held, content[begin : begin + size])
     except (tarfile.TarError, ValueError, OverflowError) as error:
         raise CorruptFileError(f"{name}: the tar cannot be read ({error}). {DAMAGED}") from error
