@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .saving import to_json as to_json
     from .scanning import ScanReport as ScanReport
     from .scanning import scan as scan
+    from .transfer import copy_weights as copy_weights
 
 _MODULES = (
     *("activations", "backend", "callbacks", "constraints", "convert", "dtype_policies", "errors", "export"),
@@ -94,6 +95,7 @@ _NAMES = {
     "regularizers": ("Regularizer",),
     "saving": ("SaveReport", "save_model", "save_weights", "to_json"),
     "scanning": ("ScanReport", "scan"),
+    "transfer": ("copy_weights",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 _ABSENT = {

@@ -31,6 +31,7 @@ _NAMES = {
         "model_from_json": "load",
         "save_model": "saving",
     },
+    "convert": {"Copied": "transfer", "copy_weights": "transfer"},
     "utils": {"serialize_keras_object": "saving", "deserialize_keras_object": "saving"},
     "optimizers": {"load_keras_state": "resuming"},
     "layers": {"Input": "models", "InputLayer": "models"},
@@ -98,6 +99,8 @@ def part(name: str) -> Any:
             import kerastorch.saving as found
         case "scanning":
             import kerastorch.scanning as found
+        case "transfer":
+            import kerastorch.transfer as found
         case "training":
             import kerastorch.training as found
         case "utils":

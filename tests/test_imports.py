@@ -127,7 +127,7 @@ ORDER = (
     ("load", "saving"),
     ("training", "streaming", "export", "scanning"),
     ("parity",),
-    ("leaving", "self_check"),
+    ("leaving", "self_check", "transfer"),
     ("cli", "pytest_plugin", "wiring"),
     ("__main__", "__init__"),
 )

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, UnsupportedFileError, did_you_mean, quote
+from ._skeleton import skeleton
 
 if TYPE_CHECKING:
     from ..files import Archive, Limits
     from ..load import LoadReport
     from ..models import Model
+
+_MOST_LINES = 30  # of a model's layers in a message
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -105,10 +108,17 @@ def _refuse_weights(options: argparse.Namespace) -> None:
     with opened(options) as archive:
         if archive.config is not None:
             return
+        lines = skeleton(archive)
+        more = len(lines) - _MOST_LINES
+        shown = [f"  {line}" for line in lines[:_MOST_LINES]]
+        shown += [f"  and {more} more; kerastorch info {quote(path)} lists them all"] if more > 0 else []
         raise UnsupportedFileError(
             f"{quote(path)}: {archive.without_model} Give its architecture: --arch model.json, the text of the model's "
-            "to_json(). Without one, build the model in Python and call "
-            f"kt.load_weights(model, path); kerastorch info {quote(path)} lists layers that fit the arrays."
+            "to_json(). Without one, build the model in Python and call kt.load_weights(model, path), or "
+            "kt.copy_weights(path, module) for a torch module of your own. Layers that fit the arrays, to begin with:
+"
+            + "
+".join(shown)
         )
 
 

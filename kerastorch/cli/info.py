@@ -28,6 +28,12 @@ NEXT = (
     ("kt.load_model(FILE), compile, fit", "train it further"),
     ("kerastorch convert FILE OUT.keras", "a file for today's Keras; OUT.safetensors: the weights"),
 )
+# And with one that holds weights only.
+NEXT_OF_WEIGHTS = (
+    ("kt.load_weights(model, FILE)", "into a model of those layers that you build"),
+    ("kt.copy_weights(FILE, module)", "into a torch module of your own; prints what went where"),
+    ("kerastorch export FILE ... --arch A.json", "any command, with the to_json() text of the model"),
+)
 
 
 def add(commands: Any) -> None:
@@ -154,4 +160,6 @@ def _print_arrays(console: Console, archive: Archive) -> None:
     console.print("Layers with weights that fit these shapes, in the order of the file, to begin a model with:")
     for line in skeleton(archive):
         console.print(f"  {shown(line)}", soft_wrap=True)
-    console.print("Then kt.load_weights(model, FILE); or, with the to_json() text of the model, --arch model.json.")
+    console.print("What next (FILE is this file):")
+    for command, what in NEXT_OF_WEIGHTS:
+        console.print(f"  {command:<44} {what}", soft_wrap=True)

@@ -1,9 +1,14 @@
 """Arrays of recurrent layers between Keras, torch, cuDNN, ONNX and older programs; numpy or torch in, the same out.
 
 For people who want the numbers only. Every function says shapes and gate orders; a function and the one of the opposite
-name are inverses, bit for bit, unless one of them had to add biases.
+name are inverses, bit for bit, unless one of them had to add biases. `copy_weights` (in `transfer/`) finds the
+layers of a whole torch module by itself.
 """
 
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+from ..namespaces import Namespace as _Namespace
 from .cudnn import gru_from_cudnn as gru_from_cudnn
 from .cudnn import gru_from_cudnn_gru as gru_from_cudnn_gru
 from .cudnn import gru_to_cudnn as gru_to_cudnn
@@ -41,3 +46,15 @@ from .torch_state import lstm_from_torch as lstm_from_torch
 from .torch_state import lstm_to_torch as lstm_to_torch
 from .torch_state import simple_rnn_from_torch as simple_rnn_from_torch
 from .torch_state import simple_rnn_to_torch as simple_rnn_to_torch
+
+_namespace = _Namespace(__name__, globals(), absent={})
+
+
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> _Any:
+        return _namespace.get(name)
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()
