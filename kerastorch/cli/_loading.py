@@ -115,10 +115,8 @@ def _refuse_weights(options: argparse.Namespace) -> None:
         raise UnsupportedFileError(
             f"{quote(path)}: {archive.without_model} Give its architecture: --arch model.json, the text of the model's "
             "to_json(). Without one, build the model in Python and call kt.load_weights(model, path), or "
-            "kt.copy_weights(path, module) for a torch module of your own. Layers that fit the arrays, to begin with:
-"
-            + "
-".join(shown)
+            "kt.copy_weights(path, module) for a torch module of your own. Layers that fit the arrays, to begin with:\n"
+            + "\n".join(shown)
         )
 
 
