@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page mutants clean
+.PHONY: demo test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page curves mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -106,6 +106,9 @@ corpus-page: $(VENV)/.test
 
 names-page: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(PY) tests/make_keras_names.py
+
+curves: $(VENV)/.bench
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(PY) tests/make_curves.py
 
 # Single faults planted in a copy of the working tree: docs/mutants.md. About an hour; results are kept as they come.
 mutants: $(VENV)/.test

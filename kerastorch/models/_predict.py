@@ -81,13 +81,15 @@ def _run(
     if listed is not None:
         model.__dict__.update(stop_predicting=False)
         listed.call("on_predict_begin")
+    of_one = getattr(model.__dict__.get("_compiled"), "steps_per_execution", 1)  # batches between two hooks
     gathered: Gathered | None = None
+    together: list[Any] = []
     done = 0
     with _inference(model), progress(verbose, count) as advance:
         transfer = transfer_to(model, source.draw(count))
         batch = transfer.next()
-        while batch is not None and not (listed is not None and model.stop_predicting):
-            if listed is not None:
+        while batch is not None and not (listed is not None and model.stop_predicting and not together):
+            if listed is not None and not together:
                 listed.call("on_predict_batch_begin", done)
             outputs = _call(model, batch.ready(), mask)
             following = transfer.next() if transfer.overlaps else None  # while the device computes
@@ -95,10 +97,15 @@ def _run(
                 gathered = Gathered(outputs, batch.rows, source.rows_of(count), where)
             gathered.add(outputs)
             if listed is not None:
-                listed.call("on_predict_batch_end", done, logs={"outputs": outputs})
+                together.append(outputs)
+                if len(together) == of_one:
+                    listed.call("on_predict_batch_end", done, logs={"outputs": _joined(together)})
+                    together = []
             done += 1
             advance()
             batch = following if transfer.overlaps else transfer.next()
+    if listed is not None and together:  # named as the last of a whole number of batches, as in Keras
+        listed.call("on_predict_batch_end", done - len(together) + of_one - 1, logs={"outputs": _joined(together)})
     if gathered is None:
         raise ShapeError(f"{where}: expected at least one batch, got none.")
     if steps is not None and done < steps:
@@ -106,6 +113,14 @@ def _run(
     if listed is not None:
         listed.call("on_predict_end")
     return gathered.result()
+
+
+def _joined(outputs: list[Any]) -> Any:
+    """The outputs of several batches as those of one."""
+    if len(outputs) == 1:
+        return outputs[0]
+    columns = iter([torch.cat(column) for column in zip(*map(leaves, outputs), strict=True)])
+    return map_structure(lambda _: next(columns), outputs[0])
 
 
 @contextmanager

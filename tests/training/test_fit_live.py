@@ -74,17 +74,19 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "loss_weights": {"size": 0.25, "kind": 2.0},
             "metrics": {"size": ["mae"], "kind": ["accuracy"]},
         },
-        {"x": [SEQUENCES, SIZES.repeat(2, 1)], "y": [SIZES, KINDS], "epochs": 3, "batch_size": 16},
+        {"x": [SEQUENCES, SIZES.repeat(2, 1)], "y": [SIZES, KINDS], "epochs": 5, "batch_size": 16},
     ),
     "states between batches": (
         "stateful",
+        # Keras has 1 - 0.999 ** step from 0.999 in float32, so its Adam goes 6.7e-6 less far. At four times this rate,
+        # where weights are little but movement, that was all: its weights lay 6.8e-6 from ours in float64, ours 2.3e-7.
         {"optimizer": ("Adam", {"learning_rate": 0.015625}), "loss": "mse"},
         {"x": SEQUENCES[:20, :3, :2], "y": SIZES[:20], "epochs": 5, "batch_size": 4},
     ),
     "images, with a constraint": (
         "images",
         {"optimizer": ("SGD", {"learning_rate": 0.0625}), "loss": "mae", "metrics": ["mse"]},
-        {"x": IMAGES, "y": POINTS, "epochs": 3, "batch_size": 4, "steps_per_epoch": 2},
+        {"x": IMAGES, "y": POINTS, "epochs": 5, "batch_size": 4, "steps_per_epoch": 2},
     ),
     "the learning rate falls, and the best weights come back": (
         "sequence",
