@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,24 +87,33 @@ def run(
     return histories, names["RESULT"]
 
 
+InKeras = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def in_keras(keras_worker: KerasWorker, tmp_path_factory: pytest.TempPathFactory) -> InKeras:
+    """What a script gives in its Keras."""
+
+    @functools.cache
+    def given(name: str) -> dict[str, Any]:
+        path, folder = SCRIPTS / f"{name}.py", tmp_path_factory.mktemp("keras")
+        return keras_worker.call(FRAMEWORKS[name], "scripts:run", str(path), str(folder))
+
+    return given
+
+
 @pytest.mark.parametrize("name", FRAMEWORKS)
-def test_only_the_imports_change(
-    keras_worker: KerasWorker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    path = SCRIPTS / f"{name}.py"
-    (tmp_path / "keras").mkdir()
-    theirs = keras_worker.call(FRAMEWORKS[name], "scripts:run", str(path), str(tmp_path / "keras"))
-    histories, result = run(ported(path.read_text("utf-8")), theirs["weights"], monkeypatch, tmp_path)
+def test_only_the_imports_change(in_keras: InKeras, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    theirs, text = in_keras(name), (SCRIPTS / f"{name}.py").read_text("utf-8")
+    histories, result = run(ported(text), theirs["weights"], monkeypatch, tmp_path)
     _agree(name, histories, result, theirs)
 
 
 @pytest.mark.parametrize("name", ["conv_lstm", "lstm_stateful", "mnist_irnn"])  # two with Adam, one with RMSprop
 def test_a_thousandth_of_the_learning_rate_is_seen(
-    keras_worker: KerasWorker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    in_keras: InKeras, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    path = SCRIPTS / f"{name}.py"
-    (tmp_path / "keras").mkdir()
-    theirs = keras_worker.call(FRAMEWORKS[name], "scripts:run", str(path), str(tmp_path / "keras"))
+    theirs, text = in_keras(name), (SCRIPTS / f"{name}.py").read_text("utf-8")
     compile_ = Model.compile
 
     def slower(self: Any, *args: Any, **options: Any) -> None:
@@ -110,7 +121,7 @@ def test_a_thousandth_of_the_learning_rate_is_seen(
         self.optimizer.learning_rate = 0.999 * float(self.optimizer.learning_rate)
 
     monkeypatch.setattr(Model, "compile", slower)
-    histories, result = run(ported(path.read_text("utf-8")), theirs["weights"], monkeypatch, tmp_path)
+    histories, result = run(ported(text), theirs["weights"], monkeypatch, tmp_path)
     for mine in ((histories, theirs["result"]), (theirs["histories"], result)):  # in each of them by itself
         with pytest.raises(AssertionError, match="not close"):
             _agree(name, *mine, theirs)
