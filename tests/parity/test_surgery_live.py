@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -25,12 +26,28 @@ def gaps(theirs: list[np.ndarray], ours: list[np.ndarray]) -> list[str]:
     return [f"[{index}]: {gap}" for index, gap in enumerate(found) if gap]
 
 
+Operated = Callable[[str, str, str], tuple[str, list[np.ndarray]]]
+
+
+@pytest.fixture(scope="module")
+def operated(keras_worker: KerasWorker, tmp_path_factory: pytest.TempPathFactory) -> Operated:
+    """The file of an example, and what its surgery gives there."""
+
+    @functools.cache
+    def operate(framework: str, name: str, example: str) -> tuple[str, list[np.ndarray]]:
+        path = str(tmp_path_factory.mktemp("surgery") / name)
+        # Keras 3 knows no NotEqual of its own masks there.
+        reads = (framework, name, example) != ("keras3", "model.h5", "words")
+        eagerly = (framework, name) == ("keras2", "model.h5")  # its .keras files are predicted as they always are
+        return path, keras_worker.call(framework, "surgery:operate", example, path, reads, eagerly)
+
+    return operate
+
+
 @pytest.mark.parametrize(("framework", "name"), FILES, ids=[f"{framework}-{name}" for framework, name in FILES])
 @pytest.mark.parametrize("example", surgery.MAKERS)
-def test_example(keras_worker: KerasWorker, example: str, framework: str, name: str, tmp_path: Path) -> None:
-    path = str(tmp_path / name)
-    reads = (framework, name, example) != ("keras3", "model.h5", "words")  # it knows no NotEqual of its own masks there
-    theirs = keras_worker.call(framework, "surgery:operate", example, path, reads)
+def test_example(operated: Operated, example: str, framework: str, name: str) -> None:
+    path, theirs = operated(framework, name, example)
     if example == "lines":  # step by step Keras itself predicts what it predicts at once
         assert not gaps([theirs[0][:1]], [theirs[surgery.TIME]])
     operation = getattr(surgery, example)
@@ -44,17 +61,15 @@ def test_example(keras_worker: KerasWorker, example: str, framework: str, name: 
 
 
 @pytest.mark.parametrize("example", surgery.MAKERS)
-def test_example_without_a_file(keras_worker: KerasWorker, example: str, tmp_path: Path) -> None:
-    path = str(tmp_path / "model.keras")
-    theirs = keras_worker.call("keras3", "surgery:operate", example, path)
+def test_example_without_a_file(operated: Operated, example: str) -> None:
+    path, theirs = operated("keras3", "model.keras", example)
     model = surgery.MAKERS[example](kerastorch)
     model.set_weights(kerastorch.load_model(path).get_weights())
     assert not gaps(theirs, getattr(surgery, example)(kerastorch, model.eval()))
 
 
-def test_the_wrong_state_is_seen(keras_worker: KerasWorker, tmp_path: Path) -> None:
-    path = str(tmp_path / "model.keras")
-    theirs = keras_worker.call("keras3", "surgery:operate", "seq2seq", path)
+def test_the_wrong_state_is_seen(operated: Operated) -> None:
+    path, theirs = operated("keras3", "model.keras", "seq2seq")
     model = kerastorch.load_model(path)
     weights = model.layers[3].get_weights()
     model.layers[3].set_weights([weights[0], weights[1] * 1.01, weights[2]])

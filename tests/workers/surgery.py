@@ -281,12 +281,28 @@ MAKERS = {
 }
 
 
-def operate(k: ModuleType, example: str, path: str, reads: bool = True) -> list[np.ndarray]:
-    """Make the model with random weights, save it, read it back (if Keras can) and operate on that."""
+def operate(k: ModuleType, example: str, path: str, reads: bool = True, eagerly: bool = False) -> list[np.ndarray]:
+    """Make the model with random weights, save it, read it back (if Keras can) and operate on that.
+
+    Args:
+        k: Keras.
+        example: One of `MAKERS`.
+        path: Of the file.
+        reads: Whether Keras can read it.
+        eagerly: Whether `predict` traces no graph of each model, which takes tf-keras longer than to run it.
+    """
+    import tensorflow as tf
+
     model = MAKERS[example](k)
     model.set_weights(random_weights(list(zip(weight_names(model.weights), model.get_weights(), strict=True)), 5))
     model.save(path)
-    return globals()[example](k, k.models.load_model(path, compile=False) if reads else model)
+    if reads:
+        model = k.models.load_model(path, compile=False)
+    tf.config.run_functions_eagerly(eagerly)
+    try:
+        return globals()[example](k, model)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def mask_with_states(k: ModuleType, **options: Any) -> list[np.ndarray]:
