@@ -56,21 +56,32 @@ def write(k: ModuleType, paths: Sequence[str], outputs: int, options: dict[str, 
             model.save(path)
 
 
-def opened(k: ModuleType, path: str, outputs: int, steps: int = 3) -> dict[str, Any]:
-    """Open a file with how it was compiled; train a few steps. The results of each step, the weights, the optimizer."""
+def opened(k: ModuleType, path: str, outputs: int, eagerly: bool = False) -> dict[str, Any]:
+    """Open a file with how it was compiled; train a few steps. The results of each step, the weights, the optimizer.
+
+    Args:
+        k: Keras.
+        path: The file.
+        outputs: Of the model.
+        eagerly: Without a graph, which takes longer to trace than three steps take.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the optimizer has no state in the file
         model = k.models.load_model(path)
         if not getattr(model, "compiled", getattr(model, "_is_compiled", False)):
             return {"compiled": False}
-        x, y = data(outputs)
-        # The metrics of a step are those of the outputs before it.
-        results = [model.train_on_batch(x, y, return_dict=True) for _ in range(steps)]
-    optimizer = model.optimizer
+        return _trained(model, outputs, eagerly)
+
+
+def _trained(model: Any, outputs: int, eagerly: bool) -> dict[str, Any]:
+    model.run_eagerly = eagerly
+    x, y = data(outputs)
+    # The metrics of a step are those of the outputs before it.
+    results = [model.train_on_batch(x, y, return_dict=True) for _ in range(3)]
     return {
         "compiled": True,
-        "optimizer": type(optimizer).__name__,
-        "settings": optimizer.get_config(),
+        "optimizer": type(model.optimizer).__name__,
+        "settings": model.optimizer.get_config(),
         "results": [{key: float(np.asarray(value)) for key, value in result.items()} for result in results],
         "order": [weight.numpy() for weight in model.weights],
     }
@@ -127,8 +138,8 @@ def known_names(k: ModuleType, losses: Sequence[str], metrics: Sequence[str]) ->
     return found
 
 
-def compiles(k: ModuleType, config: dict[str, Any], form: str, outputs: int) -> dict[str, Any]:
-    """Compile a model by a config as a file of this form holds it; train three steps."""
+def compiles(k: ModuleType, config: dict[str, Any], form: str, outputs: int, eagerly: bool = False) -> dict[str, Any]:
+    """Compile a model by a config as a file of this form holds it; train as `opened` does."""
     model = _make(k, outputs)
     if form == "h5":
         from tf_keras.src.saving.legacy.saving_utils import compile_args_from_training_config
@@ -136,12 +147,4 @@ def compiles(k: ModuleType, config: dict[str, Any], form: str, outputs: int) -> 
         model.compile(**compile_args_from_training_config(config))
     else:
         model.compile_from_config(config)
-    x, y = data(outputs)
-    results = [model.train_on_batch(x, y, return_dict=True) for _ in range(3)]
-    return {
-        "compiled": True,
-        "optimizer": type(model.optimizer).__name__,
-        "settings": model.optimizer.get_config(),
-        "results": [{key: float(np.asarray(value)) for key, value in result.items()} for result in results],
-        "order": [weight.numpy() for weight in model.weights],
-    }
+    return _trained(model, outputs, eagerly)
