@@ -50,4 +50,7 @@ EQUIVALENT: dict[str, str] = {
         "a kernel of one axis has one size"
     ),
     "kerastorch/matching/assign.py | _pieces | 1 | 2 | 2": "how many rows are read at once changes no value",
+    "kerastorch/saving/_absent.py | _causal_separable | layer.dilation_rate[0] | (layer.dilation_rate[-1])": (
+        "a kernel of one axis has one dilation"
+    ),
 }
