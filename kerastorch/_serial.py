@@ -108,7 +108,7 @@ class Configured:
         if isinstance(value, (list, tuple)):
             self._set(name, tuple(value))
         items = value if isinstance(value, (list, tuple)) else [] if value is None and optional else [value]
-        if not all(isinstance(item, int) and not isinstance(item, bool) for item in items):
+        if not all(isinstance(item, int) and not isinstance(item, bool) and abs(item) < 1 << 63 for item in items):
             self._refuse(name, "an integer or a list of integers" + (", or None" if optional else ""))
 
     def _one_of(self, name: str, allowed: Iterable[str]) -> None:

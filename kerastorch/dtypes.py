@@ -91,9 +91,10 @@ def variable_dtype(policy: Any) -> torch.dtype:
     policy = _policy_name(policy)
     if mixed_dtype(policy) is not None:
         return torch.float32
-    if policy in _FLOATS:
-        return _FLOATS[policy]
-    if policy in _OTHERS or policy == "string":  # Keras 2 wrote the dtype of an Embedding's input here
+    name = policy if isinstance(policy, str) else ""
+    if name in _FLOATS:
+        return _FLOATS[name]
+    if name in _OTHERS or name == "string":  # Keras 2 wrote the dtype of an Embedding's input here
         return torch.get_default_dtype()
     raise ArgumentError(
         f"dtype: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch dtype or None, got {quote(policy)}."

@@ -108,6 +108,7 @@ ORDER = (
         "initializers",
         "regularizers",
         "constraints",
+        "arguments",
     ),
     ("distributed",),
     ("files", "compat", "convert", "optimizers", "losses"),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments import number
 from ..errors import ArgumentError, quote
 from .base import Callback
 
@@ -22,7 +23,11 @@ class Monitoring(Callback):
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
             raise ArgumentError(f"{type(self).__name__}: mode is {quote(mode)}, expected 'auto', 'min' or 'max'.")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.monitor, self.mode, self.min_delta = (
+            monitor,
+            mode,
+            abs(number(type(self).__name__, "min_delta", min_delta)),
+        )
         self._sign = {"max": 1.0, "min": -1.0, "auto": None}[mode]
 
     def value(self, logs: Mapping[str, Any] | None) -> float | None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..arguments import number
 from ..errors import ArgumentError, quote
 from .base import Callback
 from .monitoring import Monitoring
@@ -88,7 +89,7 @@ class ReduceLROnPlateau(Monitoring):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if factor >= 1.0:
+        if number(type(self).__name__, "factor", factor) >= 1.0:
             raise ArgumentError(f"ReduceLROnPlateau: factor is {quote(factor)}, expected a number below 1.")
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ..arguments import number, whole
 from ..errors import ArgumentError, quote
 from . import functions, sets
 from .loss import FunctionLoss, Reduction
@@ -208,6 +209,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
         dtype: Any = None,
         **more: Any,
     ) -> None:
+        axis = whole(type(self).__name__, "axis", axis)
         own = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(functions.sparse_categorical_crossentropy, reduction, name, dtype, **own, **more)
 
@@ -233,7 +235,7 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
         dtype: Any = None,
         **more: Any,
     ) -> None:
-        if not 0 < q < 1:
+        if not 0 < number(type(self).__name__, "q", q) < 1:
             raise ArgumentError(f"CategoricalGeneralizedCrossEntropy: q is {quote(q)}, expected 0 < q < 1.")
         super().__init__(functions.categorical_generalized_cross_entropy, reduction, name, dtype, q=q, **more)
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from .._serial import snake_case
+from ..arguments import of_function
 from ..distributed import as_part, over_all
+from ..dtypes import mixed_dtype, weight_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from . import functions
 
@@ -121,7 +123,7 @@ class Loss:
         self.name = snake_case(type(self).__name__) if name is None else name
         self.reduction: Reduction = reduction
         self.masking: Masking = masking
-        self.dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        self.dtype = None if dtype is None else mixed_dtype(dtype) or weight_dtype(dtype)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Tensor:
         """The loss.
@@ -181,6 +183,10 @@ class FunctionLoss(Loss):
         **arguments: Any,
     ) -> None:
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype, masking=masking)
+        if not callable(fn):
+            raise ArgumentError(f"{type(self).__name__}: fn is {quote(fn)}, expected a function.")
+        if str(getattr(fn, "__module__", "")).startswith(__package__ or "kerastorch"):
+            of_function(type(self).__name__, arguments)
         self.fn, self.arguments = fn, arguments
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..arguments import one_or_more
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON, widened
 from ..weights import take_room
@@ -64,7 +65,12 @@ class AUC(Confusion):
         if num_labels and not multi_label:
             raise ArgumentError(f"AUC: num_labels is {quote(num_labels)}, and multi_label is not True.")
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
-        self.label_weights = None if label_weights is None else torch.as_tensor(label_weights, dtype=torch.float32)
+        if isinstance(label_weights, (str, bytes)) or (
+            label_weights is not None and not hasattr(label_weights, "__len__")
+        ):
+            raise ArgumentError(f"AUC: label_weights is {quote(label_weights)}, expected a number for each column.")
+        given = None if label_weights is None else one_or_more("AUC", "label_weights", label_weights)
+        self.label_weights = None if given is None else torch.as_tensor(given, dtype=torch.float32)
         self._inner = None if thresholds is None else inner
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import whole
 from ..losses import functions as losses
 from ..losses.functions import same_rank, widened
 from . import functions
@@ -229,7 +230,7 @@ class SparseCategoricalCrossentropy(Named):
     NAME = "sparse_categorical_crossentropy"
 
     def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False, axis: int = -1) -> None:
-        super().__init__(name, dtype, from_logits=from_logits, axis=axis)
+        super().__init__(name, dtype, from_logits=from_logits, axis=whole(type(self).__name__, "axis", axis))
 
 
 class RootMeanSquaredError(Named):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import initializers
 from .._serial import snake_case
+from ..arguments import of_function
 from ..dtypes import weight_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from ..forward_pass import current
@@ -334,6 +335,10 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any) -> None:
+        if not callable(fn):
+            raise ArgumentError(f"{type(self).__name__}: fn is {quote(fn)}, expected a function.")
+        if str(getattr(fn, "__module__", "")).startswith("kerastorch."):
+            of_function(type(self).__name__, arguments)
         super().__init__(name or getattr(fn, "name", None) or _name_of(fn), dtype)
         self.fn, self.arguments = fn, arguments
         if self._direction is None and is_keras_loss(fn):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import number, whole
 from ..errors import ArgumentError, ShapeError, quote
 from ..losses.functions import EPSILON
 from ..weights import take_room
@@ -55,7 +56,9 @@ class IoU(Metric):
         self.num_classes = integer(self, "num_classes", num_classes, 1)
         take_room((self.num_classes, self.num_classes), self, "confusion matrix", beside=True)
         self.target_class_ids = self._classes(target_class_ids)
-        self.ignore_class, self.axis = ignore_class, axis
+        owner = type(self).__name__
+        self.ignore_class = None if ignore_class is None else whole(owner, "ignore_class", ignore_class)
+        self.axis = whole(owner, "axis", axis)
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         self._whole = "float" not in str(dtype)
 
@@ -160,7 +163,7 @@ class BinaryIoU(IoU):
         dtype: Any = None,
     ) -> None:
         super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = threshold
+        self.threshold = number(type(self).__name__, "threshold", threshold)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in; see `IoU.update_state`. What is predicted is a share of class 1."""

@@ -135,6 +135,20 @@ def keras_layer_order(nodes: Sequence[Node], outputs: Any) -> list[Layer]:
     return sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], encounter[id(layer)]))
 
 
+def _unreached(layers: Sequence[Layer], nodes: Sequence[Node], listed: Container[int]) -> list[Node]:
+    """The calls of layers that no output hangs on, of those that a file lists: tf.keras keeps and runs them, too."""
+    seen, found = {id(node) for node in nodes}, list[Node]()
+    used = {id(node.layer) for node in nodes}
+    for layer in layers:
+        calls = [] if id(layer) in used or isinstance(layer, InputLayer) else layer._nodes
+        for node in trace([list(call.outputs) for call in calls]):
+            loose = isinstance(node.layer, InputLayer) and id(node) not in listed
+            if id(node) not in seen and not loose:
+                seen.add(id(node))
+                found.append(node)
+    return found
+
+
 def make_plan(
     inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None
 ) -> tuple[Plan, list[Layer], list[Tensor]]:
@@ -173,6 +187,8 @@ def make_plan(
         )
     reached = {id(node) for node in nodes}
     nodes = [tensor.node for tensor in given if id(tensor.node) not in reached] + nodes
+    if layers is not None:
+        nodes += _unreached(layers, nodes, listed)
     if layers is None:
         unused = [tensor.node.layer for tensor in given if id(tensor.node) not in reached]
         layers = [*unused, *keras_layer_order(nodes, outputs)]

@@ -33,8 +33,8 @@ class Arguments:
         for name, value in {**given, "weight_decay": self.weight_decay}.items():
             if value is not None:
                 self._number(name, value)
-        if self.use_ema and not 0 <= self.ema_momentum <= 1:
-            self._refuse("ema_momentum", "a number from 0 to 1")
+        if self.use_ema:
+            self._number("ema_momentum", self.ema_momentum, 0, 1)
         if self.use_ema and self.ema_overwrite_frequency is not None:
             self._count("ema_overwrite_frequency", 1)
         if self.gradient_accumulation_steps is not None:

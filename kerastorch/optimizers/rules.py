@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..arguments import number
 from ..torch_private import foreach
 from ._averages import decay_to, decay_to_squares, roots
 from ._single import single
@@ -234,7 +235,7 @@ class Lion(Optimizer):
 
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **common: Any) -> None:
         self.beta_1, self.beta_2 = beta_1, beta_2
-        if not 0 < beta_1 <= 1:
+        if not 0 < number("Lion", "beta_1", beta_1) <= 1:
             self._refuse("beta_1", "a number above 0, at most 1")
         super().__init__(learning_rate, **common)
 

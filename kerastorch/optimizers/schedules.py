@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._serial import Configured, Table
+from ..arguments import number
 from ..errors import ArgumentError
+
+_NUMBERS = frozenset(
+    {"initial_learning_rate", "decay_rate", "end_learning_rate", "power", "alpha", "m_mul"}
+    | {"warmup_target", "warmup_steps"}
+)
+_MAY_LACK = frozenset({"warmup_target"})
 
 
 class LearningRateSchedule:
@@ -50,9 +57,12 @@ class _Schedule(Configured, LearningRateSchedule):
     elided = frozenset({"name"})  # tf-keras writes null there, which Keras 3 does not take
 
     def __post_init__(self) -> None:
-        steps = {"decay_steps", "first_decay_steps"} & set(self.arguments())
+        steps = {"decay_steps", "first_decay_steps", "t_mul"} & set(self.arguments())
         for name in steps:
             self._number(name, above=0)
+        for name in sorted(_NUMBERS & set(self.arguments())):
+            if not (name in _MAY_LACK and getattr(self, name) is None):
+                number(type(self).__name__, name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,12 @@ class PiecewiseConstantDecay(_Schedule):
     name: str | None = "PiecewiseConstant"
 
     def __post_init__(self) -> None:
+        for name in ("boundaries", "values"):
+            listed = getattr(self, name)
+            if isinstance(listed, (str, bytes, Mapping)) or not hasattr(listed, "__len__"):
+                self._refuse(name, "a list of numbers")
+            for value in listed:
+                number(type(self).__name__, name, value)
         if len(self.boundaries) != len(self.values) - 1:
             raise ArgumentError(
                 f"PiecewiseConstantDecay: expected one value more than boundaries, got {len(self.values)} values "

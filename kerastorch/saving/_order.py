@@ -47,8 +47,10 @@ def order_in_keras3(config: Config) -> list[str]:
 def _listed(config: Config, needed: Mapping[Key, list[Key]], outputs: list[Key]) -> list[str]:
     """The names, for the calls that each call needs, and those that make the outputs."""
     found = depths(needed, outputs)
-    names = [item["name"] for item in config["layers"]]  # one that no output needs is an input
-    return sorted(names, key=lambda name: (-found.layers.get(name, 0), found.met.get(name, -1)))
+    names = [item["name"] for item in config["layers"]]
+    # One that no output needs is an input. Or it leads nowhere: Keras 3 leaves it out, tf.keras puts it at the end.
+    nowhere = {item["name"] for item in config["layers"] if item["inbound_nodes"] and item["name"] not in found.layers}
+    return sorted(names, key=lambda name: (name in nowhere, -found.layers.get(name, 0), found.met.get(name, -1)))
 
 
 def _tensors(value: Any) -> list[Key]:
