@@ -61,7 +61,7 @@ def alterations_of(layer: Layer, *, masked: bool) -> list[Alteration]:
     """
     inner = [module for module in layer.modules() if isinstance(module, Layer)]
     found = [*_of_gates(inner), *_of_biases(inner), *_of_activations(inner), *_of_settings(inner)]
-    found += _of_pair(layer)
+    found += [*_of_pair(layer), *_of_parts(layer)]
     if masked:
         found.append(Alteration("the mask left out", call=lambda args, kwargs: (args, {**kwargs, "mask": None})))
         found.append(Alteration("the mask one step late", call=_with_mask(lambda mask: torch.roll(mask, 1, dims=1))))
@@ -140,6 +140,35 @@ def _of_pair(layer: Layer) -> Iterator[Alteration]:
     for mode in ("concat", "sum", "ave", "mul"):
         if mode != getattr(layer, "merge_mode", None):
             yield Alteration(f"merge_mode {mode}", _on_each(_set, ("merge_mode", mode)), main=False)
+
+
+def _of_parts(layer: Layer) -> Iterator[Alteration]:
+    """The same in one direction, or one of the cells that stand on each other: what was converted part by part."""
+    for path, told in _parts(layer):
+        inner = [module for module in layer.get_submodule(path).modules() if isinstance(module, Layer)]
+        for one in (*_of_gates(inner), *_of_biases(inner)):
+            if one.change is not None:
+                yield Alteration(f"{one.text} in {told}", _within(path, one.change), main=False)
+
+
+def _parts(layer: Layer) -> list[tuple[str, str]]:
+    """Where the parts are that a layer has more than one of, and what they are called."""
+    if layer._class_name == "Bidirectional":
+        return [("forward_layer", "the forward layer"), ("backward_layer", "the backward layer")]
+    cells = [
+        name for name, module in layer.named_modules() if isinstance(module, Layer) and module._class_name in GATES
+    ]
+    cells = [name for name in cells if name and name.rpartition(".")[2].isdigit()]
+    return [(name, f"cell {name.rpartition('.')[2]}") for name in cells] if len(cells) > 1 else []
+
+
+def _within(path: str, change: Callable[[Layer], None]) -> Callable[[Layer], None]:
+    def within(layer: Layer) -> None:
+        part = layer.get_submodule(path)
+        assert isinstance(part, Layer)
+        change(part)
+
+    return within
 
 
 # ---------------------------------------------------------------------------- how

@@ -20,6 +20,7 @@ LAYERS = {
     "gru": lambda: layers.GRU(4, return_sequences=True, name="it"),
     "gru, before": lambda: layers.GRU(4, reset_after=False, name="it"),
     "both": lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="it"),
+    "cells": lambda: layers.RNN([layers.LSTMCell(3), layers.LSTMCell(2)], name="it"),
     "cell": lambda: layers.RNN(layers.GRUCell(3), name="it"),
     "batch": lambda: layers.BatchNormalization(epsilon=1e-3, name="it"),
     "layer": lambda: layers.LayerNormalization(epsilon=1e-6, name="it"),
@@ -82,7 +83,10 @@ def test_what_is_planted_is_undone(known: dict[str, Recording], kind: str, text:
         return
     assert report.first.layer == "it"
     assert report.explained_by is not None, str(report)
-    assert report.explained_by.startswith(("it: ", "the model here has other weights" if text in ONE_WAY else "it: "))
+    one_way = text.partition(" in the ")[0].partition(" in cell ")[0] in ONE_WAY
+    assert report.explained_by.startswith(("it: ", "the model here has other weights" if one_way else "it: "))
+    if " exchanged in " in text:
+        assert report.explained_by.startswith(f"it: {text} (the difference falls from ")
     assert report.smallest is not None
     assert report.smallest.startswith("it alone in the probe ")
 
