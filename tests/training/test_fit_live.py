@@ -86,7 +86,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "images, with a constraint": (
         "images",
         {"optimizer": ("SGD", {"learning_rate": 0.0625}), "loss": "mae", "metrics": ["mse"]},
-        {"x": IMAGES, "y": POINTS, "epochs": 5, "batch_size": 4, "steps_per_epoch": 2},
+        {"x": IMAGES, "y": POINTS, "epochs": 3, "batch_size": 4, "steps_per_epoch": 2},
     ),
     "the learning rate falls, and the best weights come back": (
         "sequence",
