@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from ..errors import quote
 
-# The exit statuses of `kerastorch scan`; 2 is that of wrong use.
-LOADS, OWN_CODE, UNSAFE, REFUSED = 0, 1, 3, 4
+# The exit statuses of `kerastorch scan`; 2 is that of wrong use, too.
+LOADS, OWN_CODE, NOTHING, UNSAFE, REFUSED = 0, 1, 2, 3, 4
 VERDICTS = {LOADS: "loads", OWN_CODE: "own code", UNSAFE: "unsafe", REFUSED: "refused"}
 
 
@@ -101,7 +101,12 @@ class ScanReport:
 
     @property
     def status(self) -> int:
-        """The exit status of the command: the highest of the files; of `strict` ones 3 in the place of 1."""
+        """The exit status of the command: the highest of the files; of `strict` ones 3 in the place of 1.
+
+        2 where no file was found that may be a model: a job that looks at the wrong folder must not pass.
+        """
+        if not self.files:
+            return NOTHING
         found = {file.status for file in self.files}
         return max(UNSAFE if self.strict and status == OWN_CODE else status for status in (LOADS, *found))
 

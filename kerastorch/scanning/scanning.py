@@ -55,8 +55,8 @@ def scan(
 
     Returns:
         The report. Its `status` is the exit status of `kerastorch scan`: 0 all load as they are, 1 some need code of
-        one's own (`custom_objects=`, `replace=`), 3 some are unsafe, 4 some are damaged or not supported; the highest
-        counts. Of one file, 3 counts more than 4.
+        one's own (`custom_objects=`, `replace=`), 2 there is none that may be a model, 3 some are unsafe, 4 some are
+        damaged or not supported; the highest counts. Of one file, 3 counts more than 4.
 
     Raises:
         MissingFileError: There is nothing at a path.

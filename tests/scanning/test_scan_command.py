@@ -69,10 +69,10 @@ def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("no model")
-    assert main(["scan", str(tmp_path)]) == 0
+    assert main(["scan", str(tmp_path)]) == 2  # a job that looks at the wrong folder must not pass
     assert capsys.readouterr().out == "0 files: none that may be a model; 1 other file, no model\n"
     (tmp_path / "more.txt").write_text("no model")
-    assert main(["scan", str(tmp_path)]) == 0
+    assert main(["scan", str(tmp_path)]) == 2
     assert capsys.readouterr().out.endswith("; 2 other files, no models\n")
     assert main(["scan", "https://example.com/m.keras"]) == 2
     assert "Only local files are read: download it first." in capsys.readouterr().err
@@ -85,3 +85,12 @@ def test_names_that_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert len(out.splitlines()) == 2
+
+
+def test_what_is_unsafe_shows_where_something_else_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "damaged.h5").write_bytes(b"nothing of a kind")
+    (tmp_path / "weights.pkl").write_bytes(b"\x80\x04.")
+    assert main(["scan", str(tmp_path)]) == 4
+    assert capsys.readouterr().out.endswith("2 files: 1 unsafe, 1 refused\n")
