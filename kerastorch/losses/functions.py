@@ -62,10 +62,20 @@ def widened(y_pred: Any) -> Tensor:
     return y_pred.float() if y_pred.dtype in HALVES else y_pred
 
 
+def widened_floats(y_pred: Any) -> Tensor:
+    """What is predicted, at least in float32, whole numbers and truth values too."""
+    return widened(_as_float(y_pred))
+
+
+def _as_float(values: Any) -> Tensor:
+    """Whole numbers and truth values as floats: a threshold of 0.5 is 0 among integers."""
+    values = torch.as_tensor(values)
+    return values if values.is_floating_point() else values.to(torch.get_default_dtype())
+
+
 def as_floats(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     """Both as tensors, what is true in the dtype and on the device of what is predicted; whole numbers as floats."""
-    y_pred = torch.as_tensor(y_pred)
-    y_pred = y_pred if y_pred.is_floating_point() else y_pred.to(torch.get_default_dtype())
+    y_pred = _as_float(y_pred)
     return torch.as_tensor(y_true).to(y_pred), y_pred
 
 

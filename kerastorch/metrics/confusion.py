@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import same_rank, widened
+from ..losses.functions import same_rank, widened_floats
 from ..weights import take_room
 from .metric import Metric, dtype_of_sums, integer, over_nothing, spread
 
@@ -62,7 +62,7 @@ class Confusion(Metric):
 
     def _taken(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor]:
         """What is true and predicted of the classes that count, and the weight of each value, of one shape."""
-        y_pred = widened(y_pred).detach()
+        y_pred = widened_floats(y_pred).detach()
         y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
@@ -79,10 +79,10 @@ class Confusion(Metric):
         return y_true, y_pred, weight
 
     def _chosen(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-        if (self.top_k is not None or self.class_id is not None) and y_pred.ndim < 2:
+        if (self.top_k is not None and y_pred.ndim < 1) or (self.class_id is not None and y_pred.ndim < 2):
             raise ShapeError(
                 f"{type(self).__name__}: y_pred has shape {tuple(y_pred.shape)}, expected (batch, classes), of which "
-                "top_k and class_id choose."
+                "top_k and class_id choose; for top_k it may be (classes,)."
             )
         if self.top_k is not None:
             # Of equal ones the first, as in Keras.
@@ -262,6 +262,7 @@ class _AtPoint(Confusion):
         points = [at / (num_thresholds - 1) for at in range(num_thresholds)] if num_thresholds > 1 else [0.5]
         super().__init__(points, name, dtype, class_id=class_id)
         self.value, self.num_thresholds = value, num_thresholds
+        setattr(self, self.GIVEN, value)
 
     def result(self) -> Tensor:
         """The best share so far; 0 where no threshold reaches what is asked for."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..arguments import one_or_more
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import EPSILON, widened
+from ..losses.functions import EPSILON, widened_floats
 from ..weights import take_room
 from .confusion import HIT, MISSED, REJECTED, WRONG, Confusion, listed
 from .metric import integer, over_nothing
@@ -72,6 +72,7 @@ class AUC(Confusion):
         given = None if label_weights is None else one_or_more("AUC", "label_weights", label_weights)
         self.label_weights = None if given is None else torch.as_tensor(given, dtype=torch.float32)
         self._inner = None if thresholds is None else inner
+        self.num_thresholds = len(self.thresholds)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         if not self.multi_label:
@@ -85,7 +86,7 @@ class AUC(Confusion):
         Raises:
             ShapeError: The shapes differ, or `multi_label` or `label_weights` want other ones.
         """
-        y_pred = widened(y_pred).detach()
+        y_pred = widened_floats(y_pred).detach()
         y_true, y_pred, weight = self._taken(y_true, y_pred.sigmoid() if self.from_logits else y_pred, sample_weight)
         columns = y_pred.shape[-1] if y_pred.ndim else None
         if self.multi_label and (y_pred.ndim != 2 or self.num_labels not in (None, 0, columns)):
@@ -145,7 +146,7 @@ class AUC(Confusion):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
-        own = {"num_thresholds": len(self.thresholds), "curve": self.curve, "summation_method": self.summation_method}
+        own = {"num_thresholds": self.num_thresholds, "curve": self.curve, "summation_method": self.summation_method}
         labels = {"multi_label": self.multi_label, "num_labels": self.num_labels}
         labels["label_weights"] = None if self.label_weights is None else self.label_weights.tolist()
         return {**super().get_config(), **own, "thresholds": self._inner, **labels, "from_logits": self.from_logits}

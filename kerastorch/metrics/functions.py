@@ -28,10 +28,14 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     return _hits((y_pred > threshold).to(y_true.dtype) == y_true)
 
 
+def _largest(values: Tensor) -> Tensor:
+    return (values.byte() if values.dtype == torch.bool else values).argmax(-1)
+
+
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Where the largest class is the largest of one-hot labels: `(...)` of two tensors `(..., C)`."""
     y_pred = torch.as_tensor(y_pred)
-    return _hits(torch.as_tensor(y_true).to(y_pred).argmax(-1) == y_pred.argmax(-1))
+    return _hits(_largest(torch.as_tensor(y_true).to(y_pred)) == _largest(y_pred))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
@@ -41,7 +45,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
     # Compared as integers or float32: the number of a class need not fit into the dtype of the labels.
-    hits = _hits(y_pred.argmax(-1) == (labels.float() if labels.is_floating_point() else labels))
+    hits = _hits(_largest(y_pred) == (labels.float() if labels.is_floating_point() else labels))
     return hits.squeeze(-1) if hits.ndim > 1 and hits.shape[-1] == 1 else hits
 
 
@@ -54,15 +58,17 @@ def _in_top(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Where the class of a one-hot label is among the k largest."""
     y_pred = torch.as_tensor(y_pred)
-    return _in_top(torch.as_tensor(y_true).to(y_pred).argmax(-1), y_pred, k)
+    return _in_top(_largest(torch.as_tensor(y_true).to(y_pred)), y_pred, k)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
-    """Where the label is among the k largest classes."""
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
+    """Where the label is among the k largest classes; with `from_sorted_ids` among the first k that are predicted."""
     y_pred = torch.as_tensor(y_pred)
     labels = torch.as_tensor(y_true).to(y_pred.device)
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
+    if from_sorted_ids:
+        return _hits((labels.to(y_pred.dtype).unsqueeze(-1) == y_pred[..., :k]).any(-1))
     return _in_top(labels, y_pred, k)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..arguments import whole
 from ..losses import functions as losses
-from ..losses.functions import same_rank, widened
+from ..losses.functions import same_rank, widened_floats
 from . import functions
 from .metric import MeanMetricWrapper
 
@@ -87,11 +87,27 @@ class TopKCategoricalAccuracy(_TopK):
     NAME = "top_k_categorical_accuracy"
 
 
-class SparseTopKCategoricalAccuracy(_TopK):
-    """How often the label is among the `k` largest classes."""
+class SparseTopKCategoricalAccuracy(Named):
+    """How often the label is among the `k` largest classes.
 
+    Args:
+        k: How many classes count.
+        name: Its name in logs.
+        dtype: See `Metric`.
+        from_sorted_ids: What is predicted are the numbers of classes, the best one first, and not a score of each.
+    """
+
+    _direction = "up"
     FUNCTION = staticmethod(functions.sparse_top_k_categorical_accuracy)
     NAME = "sparse_top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None, from_sorted_ids: bool = False) -> None:
+        super().__init__(name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values; `from_sorted_ids` where it is set, as older Keras does not know it."""
+        config = super().get_config()
+        return config if config["from_sorted_ids"] else {k: v for k, v in config.items() if k != "from_sorted_ids"}
 
 
 class MeanSquaredError(Named):
@@ -224,13 +240,29 @@ class CategoricalCrossentropy(_Crossentropy):
 
 
 class SparseCategoricalCrossentropy(Named):
-    """The mean cross entropy of labels that are numbers of classes."""
+    """The mean cross entropy of labels that are numbers of classes.
+
+    Args:
+        name: Its name in logs.
+        dtype: See `Metric`.
+        from_logits: What is predicted are logits.
+        ignore_class: Labels of this class count as 0, and in the mean as every other.
+        axis: Where the classes are.
+    """
 
     FUNCTION = staticmethod(losses.sparse_categorical_crossentropy)
     NAME = "sparse_categorical_crossentropy"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False, axis: int = -1) -> None:
-        super().__init__(name, dtype, from_logits=from_logits, axis=whole(type(self).__name__, "axis", axis))
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+    ) -> None:
+        axis = whole(type(self).__name__, "axis", axis)
+        super().__init__(name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
 
 
 class RootMeanSquaredError(Named):
@@ -241,7 +273,7 @@ class RootMeanSquaredError(Named):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Take a batch in; see `MeanMetricWrapper.update_state`. Masks count for nothing here, as in Keras."""
-        y_pred = widened(y_pred).detach()
+        y_pred = widened_floats(y_pred).detach()
         y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
         super(MeanMetricWrapper, self).update_state((y_true - y_pred).square(), sample_weight)
 

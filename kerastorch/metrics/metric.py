@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -213,6 +213,16 @@ class Metric:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """What the metric gathers in, by Keras's name of it: `metric.true_positives`."""
+            if "_state" in vars(self) and not name.startswith("_") and name != "variables":
+                for item in self.variables:
+                    if item.name == name:
+                        return item
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
 
 def dtype_of_sums(device: torch.device) -> torch.dtype:
     """In what sums over batches are kept: float64, where the device has it."""
@@ -341,6 +351,9 @@ class MeanMetricWrapper(Mean):
             of_function(type(self).__name__, arguments)
         super().__init__(name or getattr(fn, "name", None) or _name_of(fn), dtype)
         self.fn, self.arguments = fn, arguments
+        for argument, value in arguments.items():
+            if not hasattr(type(self), argument):
+                setattr(self, argument, value)
         if self._direction is None and is_keras_loss(fn):
             self._direction = "down"
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import EPSILON, same_rank, widened
+from ..losses.functions import EPSILON, same_rank, widened_floats
 from .metric import Metric, dtype_of_sums, integer, spread
 
 
 def _rows(metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor]:
     """What is true and predicted as `(B, C)`, and weights that spread to it, all of the dtype of sums."""
-    y_pred = widened(y_pred).detach()
+    y_pred = widened_floats(y_pred).detach()
     dtype = dtype_of_sums(y_pred.device)
     y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
     if y_pred.ndim != 2 or y_true.shape != y_pred.shape:

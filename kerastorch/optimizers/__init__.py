@@ -9,10 +9,10 @@ those leaves the path that Keras would have taken. These take it:
     loss.backward()
     optimizer.step()
 
-Read `optimizer.py` first: what all have in common, in the order in which Keras does it. `rules.py` and `adam.py` have
-the update rules of Keras 3 and of tf.keras since 2.11; `legacy.py` those of tf.keras up to 2.10, which newer ones have
-as `tf.keras.optimizers.legacy`, and of Keras before; `schedules.py` the schedules of the learning rate. Nothing here
-knows a layer or a model.
+Read `optimizer.py` first: what all have in common, in the order in which Keras does it. `rules.py`, `adam.py` and
+`whole.py` have the update rules of Keras 3 and of tf.keras since 2.11; `legacy.py` those of tf.keras up to 2.10, which
+newer ones have as `tf.keras.optimizers.legacy`, and of Keras before; `schedules.py` the schedules of the learning rate.
+Nothing here knows a layer or a model.
 """
 
 from collections.abc import Callable as _Callable
@@ -21,26 +21,31 @@ from typing import Any as _Any
 
 from ..namespaces import Namespace as _Namespace
 from . import legacy, schedules
-from .adam import Adam, Adamax, AdamW, Nadam
+from .adam import Adam, Adamax, AdamW, Nadam, ScheduleFreeAdamW
 from .loss_scale import LossScaleOptimizer
 from .optimizer import Optimizer
 from .registry import ABSENT as _ABSENT
 from .registry import deserialize, get, serialize
 from .rules import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+from .whole import Adafactor, Lamb, Muon
 
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "Ftrl",
+    "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "legacy",

@@ -31,8 +31,8 @@ def clipped(bounds: _Bounds, trained: Sequence[Trained], grads: dict[Tensor, Ten
     parts: list[Tensor] = list(grads)
     values: list[Tensor] = list(grads.values())
     if bounds.clipnorm:
-        norms = _norms(trained, grads)
-        scales = [bounds.clipnorm / norms[part].clamp(min=bounds.clipnorm) for part in parts]
+        found = norms(trained, grads)
+        scales = [bounds.clipnorm / found[part].clamp(min=bounds.clipnorm) for part in parts]
     elif bounds.global_clipnorm:
         norm = torch.linalg.vector_norm(torch.stack([n.to(values[0].device) for n in foreach.norm(values)]))
         # No number times an infinite norm is finite: such a step shows in every weight, as in Keras.
@@ -45,9 +45,9 @@ def clipped(bounds: _Bounds, trained: Sequence[Trained], grads: dict[Tensor, Ten
     return dict(zip(parts, foreach.mul(values, scales), strict=True))
 
 
-def _norms(trained: Sequence[Trained], grads: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
-    """Of each tensor the norm of the weight that it belongs to."""
-    own: dict[Any, Any] = dict(zip(grads, foreach.norm(list(grads.values())), strict=True))
+def norms(trained: Sequence[Trained], values: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+    """Of each tensor the norm of the weight that it belongs to, or of what stands beside that."""
+    own: dict[Any, Any] = dict(zip(values, foreach.norm(list(values.values())), strict=True))
     for item in trained:
         there = [own[part] for part in item.parts if part in own]
         if len(there) > 1:

@@ -34,6 +34,14 @@ class Trained:
     parts: tuple[Tensor, ...]
     variable: Any = None
 
+    def whole(self, tensors: list[Tensor]) -> Tensor:
+        """What stands beside the parts, as one array in Keras's layout."""
+        return tensors[0] if self.variable is None else self.variable.var.to_keras(tensors)
+
+    def split(self, array: Tensor) -> list[Tensor]:
+        """An array in Keras's layout as the parts have it."""
+        return [array] if self.variable is None else self.variable.to_torch(array)
+
 
 def groups_of(variables: Any) -> list[tuple[dict[str, Any], list[Any]]]:
     if isinstance(variables, nn.Module):
@@ -60,7 +68,7 @@ def groups_of(variables: Any) -> list[tuple[dict[str, Any], list[Any]]]:
 
 def trained_of(item: Any, owner: str) -> Trained:
     if isinstance(item, Tensor):
-        return Trained("", (item,))
+        return Trained(str(getattr(item, "path", None) or ""), (item,))  # a variable of Keras has a path
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Tensor):
         return Trained(item[0], (item[1],))
     if isinstance(item, _Variable):

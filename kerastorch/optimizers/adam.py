@@ -151,3 +151,48 @@ class Nadam(Optimizer):
         foreach.add_(ahead, grads, alpha=(1 - now) / (1 - product))
         scaled = foreach.div(squares, 1 - single(self.beta_2) ** step)
         foreach.addcdiv_(params, ahead, roots(scaled, outside=self.epsilon), -rate)
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that needs no schedule (Defazio and others, 2024; `keras.optimizers.ScheduleFreeAdamW`).
+
+    `z -= learning_rate * g / (sqrt(v / (1 - beta_2 ** t)) + epsilon); w += (z - w) / t`. This is what Keras computes on
+    TensorFlow and on torch, where what it calls the old `z` is the new one already, so that `beta_1` cancels out. On
+    JAX it is the old one, as in the paper.
+
+    Args:
+        learning_rate: See `Optimizer`.
+        beta_1: Stands in the config; it changes no number.
+        beta_2: How much of the mean square `v` is kept.
+        epsilon: Is added to the root.
+        warmup_steps: The learning rate rises in so many steps.
+        **common: See `Optimizer`.
+    """
+
+    ARGUMENTS = ("beta_1", "beta_2", "epsilon", "warmup_steps")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        **common: Any,
+    ) -> None:
+        self.beta_1, self.beta_2, self.epsilon, self.warmup_steps = beta_1, beta_2, epsilon, warmup_steps
+        super().__init__(learning_rate, **common)
+
+    def _start_state(self) -> None:
+        for part in (part for group in self.param_groups for part in group["params"]):
+            self.state[part]["momentum"] = part.detach().clone()
+
+    def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
+        moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
+        if self.warmup_steps > 0:
+            rate *= min(step / self.warmup_steps, 1.0)
+        keep = single(self.beta_2)
+        decay_to_squares(squares, grads, keep)
+        divide_by = roots(foreach.div(squares, 1 - keep**step), outside=self.epsilon)
+        foreach.addcdiv_(moments, grads, divide_by, -rate)
+        foreach.lerp_(params, moments, 1 / step)

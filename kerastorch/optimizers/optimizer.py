@@ -278,10 +278,13 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             if not found:
                 continue
             parts = [part for part, _ in found]
-            if decay is not None and (decaying := [part for part in parts if part not in self._steady]):
-                foreach.mul_(decaying, 1 - single(decay) * rate)
+            self._decay(parts, rate, decay)
             own = [grad if grad.dtype == part.dtype else grad.to(part.dtype) for part, grad in found]
             self._rule(parts, own, rate, self.iterations + 1)
+
+    def _decay(self, parts: list[Tensor], rate: float, decay: float | None) -> None:
+        if decay is not None and (decaying := [part for part in parts if part not in self._steady]):
+            foreach.mul_(decaying, 1 - single(decay) * rate)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         """Update `params` in place.

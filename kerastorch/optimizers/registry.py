@@ -9,18 +9,17 @@ import torch
 
 from .. import registered
 from .._serial import Table
-from . import adam, legacy, rules
+from . import adam, legacy, rules, whole
 from .optimizer import Optimizer
 
 # Names of Keras that are not here, and what to use.
 ABSENT = {
-    **dict.fromkeys(("Adafactor", "Muon"), "torch.optim has one of this name, by a rule of its own; compile takes it."),
-    **dict.fromkeys(("Lamb", "ScheduleFreeAdamW"), "use AdamW, or a package of optimizers for torch."),
     **dict.fromkeys(("MultiOptimizer", "OptimizerMap"), "give groups: build([{'params': [...], 'lr': 0.1}, ...])."),
 }
 _RULES = (
     *(rules.SGD, rules.RMSprop, rules.Adagrad, rules.Adadelta, rules.Ftrl, rules.Lion),
-    *(adam.Adam, adam.AdamW, adam.Adamax, adam.Nadam),
+    *(adam.Adam, adam.AdamW, adam.Adamax, adam.Nadam, adam.ScheduleFreeAdamW),
+    *(whole.Adafactor, whole.Lamb, whole.Muon),
 )
 
 

@@ -6,12 +6,12 @@ Sources: `build` of the optimizers of keras 3.15 and tf-keras 2.21, `_create_slo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..base.variable import Variable
-from ..optimizers import LossScaleOptimizer, Optimizer
+from ..optimizers import LossScaleOptimizer, Muon, Optimizer
 
 # "keras3"; "tf": tf.keras since 2.11; "legacy": before, `optimizers.legacy`, and Keras 1 and 2.
 Kind = Literal["keras3", "tf", "legacy"]
@@ -31,6 +31,10 @@ _BLOCKS: Mapping[str, Blocks] = {
     "Adadelta": (("accumulated_grad", "accumulated_delta_var"),),
     "Ftrl": (("accumulator", "linear"),),
     "Lion": (("momentum",),),
+    "Lamb": (("momentum", "velocity"),),
+    "ScheduleFreeAdamW": (("momentum", "velocity"),),
+    "Muon": (("momentum", "velocity"),),
+    "Adafactor": (("row", "column", "velocity"),),
 }
 _TOGETHER_IN_LEGACY = ("Ftrl",)  # all others have one slot of all weights, then the next
 # A slot is there if this argument of the optimizer is not zero; without such an argument it always is.
@@ -38,6 +42,13 @@ _IF = {"momentum": "momentum", "velocity_hat": "amsgrad", "average_gradient": "c
 _ALWAYS_IN_TF = ("SGD",)  # which keeps zeros there
 # What a slot starts from; the others start from 0.
 _START = {"accumulator": "initial_accumulator_value"}
+_STARTS_AS_WEIGHT = {"ScheduleFreeAdamW": ("momentum",)}
+# Means over the last axis of a weight, and over the one before. They have fewer axes, so they stand in Keras's layout
+# beside the first tensor of the weight. Of weights without two axes Keras keeps numbers in their places.
+BESIDE: Mapping[str, Callable[[tuple[int, ...]], tuple[int, ...]]] = {
+    "row": lambda shape: shape[:-1],
+    "column": lambda shape: (*shape[:-2], shape[-1]),
+}
 # Names in .h5 files, where they are not ours.
 _M_AND_V = {"momentum": "m", "velocity": "v", "velocity_hat": "vhat"}
 _NAMES: Mapping[Kind, Mapping[str, Mapping[str, str]]] = {
@@ -89,8 +100,10 @@ def updating(optimizer: Optimizer) -> Optimizer:
     return optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
 
 
-def start_of(optimizer: Optimizer, slot: str) -> float:
-    """What a slot starts from."""
+def start_of(optimizer: Optimizer, slot: str) -> float | None:
+    """What a slot starts from; None where that is the weight itself."""
+    if slot == "average" or slot in _STARTS_AS_WEIGHT.get(rule_of(optimizer), ()):
+        return None
     return float(getattr(optimizer, _START[slot])) if slot in _START else 0.0
 
 
@@ -174,11 +187,21 @@ class _Places:
         return slot not in _IF or bool(getattr(self.optimizer, _IF[slot], True))
 
     def of_all(self, block: Sequence[str]) -> list[Place]:
-        return [
-            Place(slot, variable, variable.shape, self.name(variable, slot))
-            for variable in self.variables
-            for slot in block
-        ]
+        listed = [(variable, slot) for variable in self.variables for slot in block]
+        return [self.place(variable, slot) for variable, slot in listed if self.has_for(variable, slot)]
+
+    def has_for(self, variable: Variable, slot: str) -> bool:
+        """Whether the optimizer has this slot for this weight."""
+        if slot != "velocity" or not isinstance(self.optimizer, Muon):
+            return True
+        return self.optimizer.is_adams(variable.path, variable.ndim)
+
+    def place(self, variable: Variable, slot: str) -> Place:
+        if slot not in BESIDE:
+            return Place(slot, variable, variable.shape, self.name(variable, slot))
+        if variable.ndim < 2:  # outside of the optimizer's own scope of names
+            return Place(None, variable, (), variable.name)
+        return Place(slot, variable, BESIDE[slot](variable.shape), f"{self.optimizer.name}/{variable.name}")
 
     def name(self, variable: Variable, slot: str) -> str:
         name = self.names.get(slot, slot)

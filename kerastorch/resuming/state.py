@@ -16,7 +16,7 @@ from ..dtypes import dtype_name
 from ..errors import quote
 from ..files import Array, OptimizerState
 from ..optimizers import Optimizer
-from .forms import PRODUCT, WHOLE, Kind, Place, places, readings, rule_of, start_of, updating
+from .forms import BESIDE, PRODUCT, WHOLE, Kind, Place, places, readings, rule_of, start_of, updating
 
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 _COUNTS = ("int32", "int64", "uint32", "uint64", "float32")  # Keras 1 and 2 counted in float32, too
@@ -155,9 +155,7 @@ def set_state(optimizer: Optimizer, loaded: Loaded) -> None:
     optimizer = updating(optimizer)
     for place, value in loaded.values:
         if place.variable is not None:
-            tensors = place.variable.var.to_torch(value)
-            for part, tensor in zip(place.variable.parts(), tensors, strict=True):
-                optimizer.state[part][place.slot] = tensor.to(part.device, part.dtype)
+            put(optimizer, place, value)
     steps = loaded.scalar("iterations")
     group["iterations"] = int(steps or 0)
     rate = loaded.scalar("learning_rate")
@@ -223,11 +221,10 @@ def _numbered(name: str, count: int) -> str:
 def _array(optimizer: Optimizer, theirs: Optimizer, place: Place, name: str) -> Array:
     if place.variable is None:
         return _number(name, place.slot, scalar_of(optimizer, theirs, place.slot))
-    variable, slot = place.variable, str(place.slot)
+    variable = place.variable
 
     def read() -> np.ndarray:
-        held = [held_of(optimizer, theirs, part, slot) for part in variable.parts()]
-        dense = variable.var.to_keras(held).detach().cpu().contiguous()
+        dense = value_at(optimizer, theirs, place).detach().cpu().contiguous()
         return dense.view(torch.int16).numpy().view("uint16") if dense.dtype == torch.bfloat16 else dense.numpy()
 
     return Array(name, place.shape, dtype_name(variable.dtype), read)
@@ -251,11 +248,48 @@ def _gathered(optimizer: Optimizer) -> int:
     return optimizer._steps - optimizer.iterations * (optimizer.gradient_accumulation_steps or 1)
 
 
-def held_of(optimizer: Optimizer, theirs: Optimizer, part: Tensor, slot: str) -> Tensor:
-    """A tensor of state; what it would start from, where no step has made it yet."""
+def value_at(optimizer: Optimizer, theirs: Optimizer, place: Place) -> Tensor:
+    """What an optimizer keeps for a weight, in Keras's layout.
+
+    Args:
+        optimizer: Whose state it is.
+        theirs: The one that says what it would start from, where no step has made it yet.
+        place: Which it is.
+    """
+    variable, slot = _weight(place), str(place.slot)
+    parts = variable.parts()
+    if place.slot is None or slot in BESIDE:
+        held = optimizer.state.get(parts[0], {}).get(slot)
+        return parts[0].new_zeros(place.shape) if held is None else held
+    return variable.var.to_keras([_held_of(optimizer, theirs, part, slot) for part in parts])
+
+
+def _held_of(optimizer: Optimizer, theirs: Optimizer, part: Tensor, slot: str) -> Tensor:
     state = optimizer.state.get(part, {})
     if slot in state:
         return state[slot]
-    if slot == "average":
-        return part.detach()
-    return torch.full_like(part, start_of(theirs, slot), requires_grad=False)
+    start = start_of(theirs, slot)
+    return part.detach() if start is None else torch.full_like(part, start, requires_grad=False)
+
+
+def put(optimizer: Optimizer, place: Place, value: Tensor) -> None:
+    """Set what an optimizer keeps for a weight.
+
+    Args:
+        optimizer: Whose state it is.
+        place: Which it is.
+        value: In Keras's layout, of its shape.
+    """
+    variable = _weight(place)
+    parts = variable.parts()
+    if place.slot is None:
+        return
+    tensors = [value] if place.slot in BESIDE else variable.var.to_torch(value)
+    for part, tensor in zip(parts, tensors):  # noqa: B905 (of what stands beside there is one)
+        optimizer.state[part][place.slot] = tensor.to(part.device, part.dtype, copy=True)
+
+
+def _weight(place: Place) -> Variable:
+    if place.variable is None:
+        raise AssertionError(f"{place.name} is a number")
+    return place.variable

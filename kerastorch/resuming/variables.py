@@ -12,7 +12,7 @@ from ..base.variable import of_shape
 from ..errors import UnsupportedError, quote
 from ..optimizers import Optimizer
 from .forms import WHOLE, Place, not_begun, places, rule_of, updating
-from .state import held_of, scalar_of
+from .state import put, scalar_of, value_at
 
 
 class OptimizerVariable:
@@ -45,11 +45,10 @@ class OptimizerVariable:
     @property
     def value(self) -> Tensor:
         """A copy of it as it is now."""
-        variable, slot = self._place.variable, str(self._place.slot)
-        if variable is None:
-            return torch.tensor(scalar_of(self._optimizer, self._optimizer, slot), dtype=self.dtype)
-        held = [held_of(self._optimizer, self._optimizer, part, slot) for part in variable.parts()]
-        return variable.var.to_keras(held).detach().clone()
+        if self._place.variable is None:
+            number = scalar_of(self._optimizer, self._optimizer, self._place.slot)
+            return torch.tensor(number, dtype=self.dtype)
+        return value_at(self._optimizer, self._optimizer, self._place).detach().clone()
 
     def numpy(self) -> np.ndarray:
         """A copy as a numpy array; bfloat16 as float32."""
@@ -86,8 +85,7 @@ class OptimizerVariable:
             value.value if isinstance(value, OptimizerVariable) else value,
         )
         if variable is not None:
-            for part, tensor in zip(variable.parts(), variable.to_torch(new), strict=True):
-                self._optimizer.state[part][slot] = tensor.to(part).clone()
+            put(self._optimizer, self._place, new)
         elif slot == "learning_rate":
             self._optimizer.learning_rate = float(new)
         else:

@@ -101,9 +101,9 @@ def test_what_is_masked_does_not_count() -> None:
 
 def test_names_that_are_not_here_say_what_to_use() -> None:
     from kerastorch.callbacks import RemoteMonitor
-    from kerastorch.optimizers import Lamb
+    from kerastorch.optimizers import MultiOptimizer
 
-    for absent, text in ((RemoteMonitor, "on_epoch_end"), (Lamb, "AdamW")):
+    for absent, text in ((RemoteMonitor, "on_epoch_end"), (MultiOptimizer, "give groups")):
         with pytest.raises(UnsupportedError, match=text):
             absent()
 
@@ -153,7 +153,7 @@ def test_arguments_that_are_refused(make: Callable[[], object], text: str) -> No
 @pytest.mark.parametrize(
     ("metric", "given", "text"),
     [
-        (metrics.Precision(top_k=2), ((3,), (3,)), r"y_pred has shape \(3,\), expected \(batch, classes\)"),
+        (metrics.Precision(class_id=2), ((3,), (3,)), r"y_pred has shape \(3,\), expected \(batch, classes\)"),
         (metrics.Precision(top_k=4), ((2, 3), (2, 3)), "top_k is 4, and y_pred has 3 classes"),
         (metrics.Recall(class_id=3), ((2, 3), (2, 3)), "class_id is 3, and y_pred has 3 classes"),
         (metrics.Recall(), ((2, 3), (2, 3), (4,)), r"weights of shape \(4, 1\) do not fit predictions of shape"),

@@ -279,6 +279,58 @@ def test_variables(keras_worker: KerasWorker) -> None:
         assert all(np.array_equal(item.numpy(), array) for item, array in zip(held, before, strict=True)), name
 
 
+def _whole(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(RNG.integers(0, 2, size=(2, rows, 5, 3)))  # type: ignore[return-value]
+
+
+def _whole_rows(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(values.reshape(-1, 3) for values in _whole(rows))  # type: ignore[return-value]
+
+
+def _sorted_classes(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(_normal(rows, 6), axis=-1)
+    return RNG.integers(0, 6, size=rows), order[:, :4]
+
+
+def test_predictions_that_are_whole_numbers(keras_worker: KerasWorker) -> None:
+    """0 and 1 beside thresholds between them; and classes in order, a row without a batch, classes that count as 0."""
+    names = (
+        *("AUC", "Precision", "Recall", "TruePositives", "BinaryAccuracy", "RootMeanSquaredError", "MeanSquaredError"),
+        *("F1Score", "R2Score", "CategoricalAccuracy"),
+    )
+    makes = [(name, {}, _whole_rows if name in ("F1Score", "R2Score") else _whole) for name in names]
+    makes[3] = ("TruePositives", {"thresholds": [0.0, 0.25, 1.0]}, _whole)
+    makes += [
+        ("SensitivityAtSpecificity", {"specificity": 0.25}, _whole),
+        ("SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}, _sorted_classes),
+        ("SparseCategoricalCrossentropy", {"ignore_class": 2}, _classes),
+        ("Precision", {"top_k": 2}, lambda rows: tuple(array[0] for array in _one_hot(rows))),
+        ("Recall", {"top_k": 2}, lambda rows: tuple(array[0, 0] for array in _one_hot(rows))),
+    ]
+    cases: list[dict[str, Any]] = [
+        {"name": name, "config": config, "batches": [{"values": make(rows)} for rows in MORE]}
+        for name, config, make in makes
+    ]
+    reference = keras_worker.call("keras3", "metrics:run", cases)
+    assert sum(bool(np.any(values)) for values in reference) >= len(cases) - 1
+    for dtype in ("int64", "bool", "uint8"):
+        for case in cases[: len(names) + 1]:
+            for batch in case["batches"]:
+                batch["values"] = (batch["values"][0], batch["values"][1].astype(dtype))
+        assert not _differences(reference, cases)
+
+
+def test_arguments_and_sums_are_attributes() -> None:
+    assert metrics.AUC(thresholds=[0.3, 0.5]).num_thresholds == 4
+    assert metrics.PrecisionAtRecall(0.4).recall == 0.4  # type: ignore[attr-defined]
+    assert metrics.TopKCategoricalAccuracy(k=3).k == 3  # type: ignore[attr-defined]
+    metric = metrics.Recall()
+    metric.update_state([1, 1, 0], [0.9, 0.2, 0.9])
+    assert (float(metric.true_positives), float(metric.false_negatives)) == (1.0, 1.0)  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="'Recall' object has no attribute 'false_positives'"):
+        metric.false_positives  # type: ignore[attr-defined]  # noqa: B018
+
+
 def _halves(rows: int) -> tuple[np.ndarray, np.ndarray]:
     labels, chances = _chances(rows)
     return labels, np.where(RNG.random(chances.shape) > 0.5, np.round(chances), chances).astype("float16")

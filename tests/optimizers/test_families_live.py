@@ -10,9 +10,11 @@ import pytest
 import torch
 from _close import MARGIN
 from _keras_worker import KerasWorker
-from workers.families import FAMILIES, STEPS, model_of, weights_of
+from workers.families import FAMILIES, STEPS, Case, model_of, weights_of
 
 import kerastorch as kt
+
+from .test_optimizers_live import with_exact_numbers
 
 NAMES = ("SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl", "Lion")
 # Numbers that float32 does not hold exactly, as people write them; and gradients so small that an epsilon in another
@@ -21,11 +23,15 @@ CASES: list[tuple[str, dict[str, Any], float]] = [
     (name, {"learning_rate": 0.01, **({"momentum": 0.9} if name == "SGD" else {})}, 1.0) for name in NAMES
 ]
 CASES += [("Adam", {"learning_rate": 0.01, "amsgrad": True}, 1.0), ("RMSprop", {"learning_rate": 0.01}, 1e-5)]
+# Rules that see a weight as a whole: where two biases are one, gates stand in another order, kernels have three axes.
+WHOLE = [(*with_exact_numbers((name, {})), 1.0) for name in ("Lamb", "Adafactor", "Muon", "ScheduleFreeAdamW")]
 # Of the largest value of each array of weights. 3e-15 and 9e-7 were seen.
 BOUNDS = {"float64": 1e-9, "float32": 1e-5}
 
 
-def ours(family: str, dtype: str, given: list[list[list[np.ndarray]] | None]) -> list[dict[str, Any]]:
+def ours(
+    family: str, dtype: str, given: list[list[list[np.ndarray]] | None], cases: list[Case] = CASES
+) -> list[dict[str, Any]]:
     """The same here. `given` has, for each case, gradients of another's in the place of our own, or None."""
     left = iter(given)
 
@@ -46,7 +52,7 @@ def ours(family: str, dtype: str, given: list[list[list[np.ndarray]] | None]) ->
         model.train()
         return gradients
 
-    return weights_of(kt, family, dtype, CASES, gradients_of)  # type: ignore[arg-type]
+    return weights_of(kt, family, dtype, cases, gradients_of)  # type: ignore[arg-type]
 
 
 def apart(mine: dict[str, Any], theirs: dict[str, Any]) -> float:
@@ -76,3 +82,15 @@ def test_twenty_steps_by_every_optimizer(keras_worker: KerasWorker, family: str,
     for name, case in zip(names, theirs, strict=True):
         moved = max(float(np.abs(a - b).max()) for a, b in zip(case["weights"], begun, strict=True))
         assert moved > (1e-5 if name.startswith("Adadelta") else 1e-3), name
+
+
+@pytest.mark.parametrize("family", ["masked Embedding", "ConvLSTM"])
+def test_twenty_steps_of_whole_weights(keras_worker: KerasWorker, family: str) -> None:
+    theirs = keras_worker.call("keras3", "families:trained", family, "float64", WHOLE)
+    mine = ours(family, "float64", [None] * len(WHOLE), WHOLE)
+    gaps = {name: apart(*both) for (name, *_), *both in zip(WHOLE, mine, theirs, strict=True)}
+    assert {name: gap for name, gap in gaps.items() if not gap <= BOUNDS["float64"]} == {}
+    begun = model_of(kt, family, "float64").get_weights()  # type: ignore[arg-type]
+    for (name, *_), case in zip(WHOLE, theirs, strict=True):
+        moved = max(float(np.abs(a - b).max()) for a, b in zip(case["weights"], begun, strict=True))
+        assert moved > 1e-3, name

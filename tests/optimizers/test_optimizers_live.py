@@ -50,6 +50,15 @@ CASES: list[Case] = [
     ),
     ("Lion", {}),
     ("Lion", {"beta_1": 0.5, "beta_2": 0.75}),
+    ("Lamb", {}),
+    ("Lamb", {"beta_1": 0.5, "beta_2": 0.75, "weight_decay": 0.125}),
+    ("Adafactor", {}),
+    ("Adafactor", {"epsilon_2": 0.5, "clip_threshold": 0.25, "relative_step": False, "learning_rate": 0.75}),
+    ("Muon", {}),
+    ("Muon", {"nesterov": False, "momentum": 0.5, "ns_steps": 2, "adam_lr_ratio": 0.5, "adam_weight_decay": 0.5}),
+    ("Muon", {"exclude_layers": ["weight_[0-2]"], "adam_beta_1": 0.5, "weight_decay": None}),
+    ("ScheduleFreeAdamW", {}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 5, "beta_1": 0.5, "weight_decay": 0.125}),
     ("Adam", {"clipnorm": 0.5}),
     ("SGD", {"clipnorm": 0.5, "momentum": 0.5}),
     ("SGD", {"clipvalue": 0.25}),
@@ -96,7 +105,32 @@ def _with_rate(case: Case) -> Case:
     rate = config.get("learning_rate", RATE)
     if isinstance(rate, tuple):
         rate = (rate[0], {"initial_learning_rate": RATE, **rate[1]})
-    return name, {**config, "learning_rate": rate}
+    return with_exact_numbers((name, {**config, "learning_rate": rate}))
+
+
+# Of these rules, in numbers that float32 holds exactly: Keras rounds some of them to it on their way to weights in
+# float64. In Muon it multiplies with a root in float32, so that it raises for such weights unless rms_rate is None.
+_EXACT: dict[str, dict[str, Any]] = {
+    "Lamb": {"beta_1": 0.875, "beta_2": 0.9375, "epsilon": 2.0**-20},
+    "ScheduleFreeAdamW": {"beta_1": 0.875, "beta_2": 0.9375, "epsilon": 2.0**-20},
+    "Adafactor": {"epsilon_1": 2.0**-99, "epsilon_2": 2.0**-10, "beta_2_decay": -0.75},
+    "Muon": {
+        **{"rms_rate": None, "adam_beta_1": 0.875, "adam_beta_2": 0.9375, "muon_a": 3.5, "muon_b": -4.75},
+        **{
+            "muon_c": 2.0,
+            "epsilon": 2.0**-20,
+            "momentum": 0.9375,
+            "weight_decay": 2.0**-8,
+            "adam_weight_decay": 2.0**-7,
+        },
+    },
+}
+
+
+def with_exact_numbers(case: Case) -> Case:
+    """The case, with the numbers of its rule that it does not give itself."""
+    name, config = case
+    return name, {"learning_rate": RATE, **_EXACT.get(name, {}), **config}
 
 
 def _class_of(name: str) -> Any:
@@ -126,7 +160,7 @@ def _made(case: Case) -> optimizers.Optimizer:
 def _ours(case: Case, start: list[np.ndarray], steps: list[list[Any]]) -> dict[str, Any]:
     weights = [torch.nn.Parameter(torch.from_numpy(array.copy())) for array in start]
     optimizer = _made(case)
-    optimizer.build(weights)
+    optimizer.build([(f"weight_{at}", weight) for at, weight in enumerate(weights)])
     path = []
     for grads in steps:
         for weight, grad in zip(weights, grads, strict=True):

@@ -27,6 +27,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adadelta", {}),
     ("Ftrl", {}),
     ("Lion", {}),
+    ("Lamb", {}),
+    ("Adafactor", {}),
+    ("Muon", {}),
+    ("ScheduleFreeAdamW", {}),
 ]
 
 

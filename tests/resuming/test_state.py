@@ -296,10 +296,10 @@ def test_a_loss_that_is_not_here(tmp_path: Path, key: str, value: Any, said: str
 
 def test_an_optimizer_that_is_not_here(tmp_path: Path) -> None:
     _model("adam").save(tmp_path / "a.h5")
-    _stated(tmp_path / "a.h5", lambda config: config["optimizer_config"].update(class_name="Muon"))
+    _stated(tmp_path / "a.h5", lambda config: config["optimizer_config"].update(class_name="MultiOptimizer"))
     model, report = kt.load.load_model_reported(tmp_path / "a.h5")
-    assert "'Muon' is not supported" in report.skipped[0].reason
-    with pytest.raises(ArgumentError, match="'Muon' is not supported"):
+    assert "'MultiOptimizer' is not supported" in report.skipped[0].reason
+    with pytest.raises(ArgumentError, match="'MultiOptimizer' is not supported"):
         model.fit(X, Y)
 
 

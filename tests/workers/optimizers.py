@@ -39,10 +39,12 @@ def run(
             optimizer.apply_gradients(list(zip(tensors, weights, strict=True)))
             path.append([np.array(weight) for weight in weights])
         final = None
-        if config.get("use_ema"):
+        if optimizer.use_ema:
             optimizer.finalize_variable_values(weights)
             final = [np.array(weight) for weight in weights]
-        results.append({"path": path, "final": final, "config": optimizer.get_config()})
+        # Keras keeps a list as one of its own class, which no other process reads.
+        config = {key: [*value] if isinstance(value, list) else value for key, value in optimizer.get_config().items()}
+        results.append({"path": path, "final": final, "config": config})
     return results
 
 
@@ -59,6 +61,8 @@ def trained_model(k: ModuleType, name: str, config: dict[str, Any]) -> Any:
     model, rng = k.Sequential(layers, name="net"), np.random.default_rng(5)
     model.set_weights([0.5 * rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
     model.compile(getattr(k.optimizers, name)(**config), "mse")
+    if name == "ScheduleFreeAdamW":  # which in `fit` Keras on TensorFlow starts from zeros, and so loses the weights
+        model.optimizer.build(model.trainable_variables)
     x, y = rng.normal(size=(4, 4, 3)).astype("float32"), rng.normal(size=(4, 1)).astype("float32")
     model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
     return model

@@ -47,6 +47,8 @@ class Optimizers:
         name = tables.OPTIMIZER_NAMES.get(item.name.lower())
         if item.own or name is None:
             raise Untranslatable(f"{quote(item.name)} is not an optimizer of {self._title}")
+        if name in tables.NOT_IN_H5 and form == "h5":
+            raise Untranslatable(f"Keras 3 opens no .h5 file that was compiled with {quote(name)}")
         old, new = self.source.era != "keras3", self.era == "keras3"
         if name in tables.KERAS3_OPTIMIZERS and not (new and not old):
             if name == "LossScaleOptimizer" and new:

@@ -33,8 +33,8 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 # tf-keras has the first two, but reads them out of .keras files only.
-# Of others (Lamb, MultiOptimizer) Keras 3 opens no .h5 file.
-KERAS3_OPTIMIZERS = ("Lion", "Adafactor", "Muon", "ScheduleFreeAdamW", "LossScaleOptimizer")
+KERAS3_OPTIMIZERS = ("Lion", "Adafactor", "Muon", "ScheduleFreeAdamW", "LossScaleOptimizer", "Lamb", "MultiOptimizer")
+NOT_IN_H5 = ("Lamb", "MultiOptimizer")  # of which Keras 3 opens no .h5 file
 # Other names of Keras's own for them, in lower case.
 OPTIMIZER_NAMES: Mapping[str, str] = {
     **{name.lower(): name for name in (*OPTIMIZERS, *KERAS3_OPTIMIZERS)},
