@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ._initializer import Initializer, Target
 from .errors import ArgumentError, ShapeError
+from .seeds import SeedGenerator
 
 _TRUNCATED_STDDEV = 0.87962566103423978  # of a unit normal cut at -2 and 2
 _WITHIN_TWO = math.erf(math.sqrt(2.0))  # its share of the untruncated one
@@ -20,7 +21,7 @@ _WITHIN_TWO = math.erf(math.sqrt(2.0))  # its share of the untruncated one
 class RandomInitializer(Initializer):
     """Base of the initializers that draw numbers."""
 
-    seed: int | None
+    seed: int | SeedGenerator | None
 
     def check(self, to: Target) -> None:
         if not to.dtype.is_floating_point:
@@ -32,7 +33,8 @@ class RandomInitializer(Initializer):
         generator, device = to.generator, to.device
         if self.seed is not None:
             # On the CPU whatever the device: the same seed is the same array everywhere.
-            generator, device = torch.Generator().manual_seed(self.seed), torch.device("cpu")
+            seed = self.seed.next() if isinstance(self.seed, SeedGenerator) else self.seed
+            generator, device = torch.Generator().manual_seed(seed), torch.device("cpu")
         elif generator is not None:
             device = generator.device
         # Half precision is too coarse to draw in.
@@ -45,9 +47,16 @@ class RandomInitializer(Initializer):
 
     def _seeded(self) -> None:
         seed = self._plain("seed")
-        if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and -(2**63) <= seed < 2**63):
+        if isinstance(seed, Mapping):  # of a config
+            self._set("seed", SeedGenerator.of_config(seed))
             return
-        self._refuse("seed", "an integer of 64 bits, or None for torch's global generator")
+        if (
+            seed is None
+            or isinstance(seed, SeedGenerator)
+            or (isinstance(seed, int) and not isinstance(seed, bool) and -(2**63) <= seed < 2**63)
+        ):
+            return
+        self._refuse("seed", "an integer of 64 bits, a SeedGenerator, or None for torch's global generator")
 
 
 def truncated_normal_(out: Tensor, mean: float, stddev: float, generator: torch.Generator | None) -> Tensor:
@@ -60,7 +69,7 @@ def truncated_normal_(out: Tensor, mean: float, stddev: float, generator: torch.
 class _Normal(RandomInitializer):
     mean: float = 0.0
     stddev: float = 0.05
-    seed: int | None = None
+    seed: int | SeedGenerator | None = None
 
     def __post_init__(self) -> None:
         self._seeded()
@@ -88,7 +97,7 @@ class RandomUniform(RandomInitializer):
 
     minval: float = -0.05
     maxval: float = 0.05
-    seed: int | None = None
+    seed: int | SeedGenerator | None = None
 
     def __post_init__(self) -> None:
         self._seeded()
@@ -162,7 +171,7 @@ class VarianceScaling(_Scaled):
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "truncated_normal"
-    seed: int | None = None
+    seed: int | SeedGenerator | None = None
     input_axes: Sequence[int] | None = None
     output_axes: Sequence[int] | None = None
 
@@ -184,7 +193,7 @@ class _Named(_Scaled):
     """Base of the named cases of `VarianceScaling`; each states its `LAW`."""
 
     LAW: ClassVar[_Law]
-    seed: int | None = None
+    seed: int | SeedGenerator | None = None
     input_axes: Sequence[int] | None = None
     output_axes: Sequence[int] | None = None
 
@@ -236,7 +245,7 @@ class Orthogonal(RandomInitializer):
     """
 
     gain: float = 1.0
-    seed: int | None = None
+    seed: int | SeedGenerator | None = None
 
     def __post_init__(self) -> None:
         self._seeded()

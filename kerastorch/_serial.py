@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -21,6 +21,7 @@ import torch
 
 from . import registered
 from .errors import ArgumentError, UnsupportedError, closest, quote
+from .seeds import SeedGenerator
 
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)
 
@@ -53,7 +54,7 @@ _LAMBDA = "it is Python code in the file, which is never run; use a built-in nam
 
 @cache
 def _names_of_fields(cls: Any) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(cls))
+    return tuple(item.name for item in fields(cls)) if is_dataclass(cls) else ()  # a class of one's own need be none
 
 
 class Configured:
@@ -123,6 +124,9 @@ def plain(value: Any) -> Any:
     """Return an argument as it stands in a config."""
     if isinstance(value, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, SeedGenerator):
+        named = {"module": "keras.random", "class_name": "SeedGenerator", "config": value.get_config()}
+        return {**named, "registered_name": None}
     return list(value) if isinstance(value, tuple) else value
 
 

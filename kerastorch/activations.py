@@ -210,21 +210,25 @@ def sparse_sigmoid(x: Tensor) -> Tensor:
 
 
 @of_arrays_too
-def softmax(x: Tensor, axis: int | None = -1) -> Tensor:
-    """Softmax over `axis`; over all elements together if it is None."""
+def softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
+    """Softmax over `axis`; over the elements of several axes together, over all if it is None."""
+    if isinstance(axis, (list, tuple)):
+        return softmax_over(x, axis)
     return F.softmax(x, axis) if axis is not None else F.softmax(x.flatten(), 0).view_as(x)
 
 
 def softmax_over(x: Tensor, axis: int | Sequence[int]) -> Tensor:
     """Softmax over one axis, or over several together."""
     if isinstance(axis, int) or len(axis) == 1:
-        return softmax(x, axis if isinstance(axis, int) else axis[0])
+        return F.softmax(x, axis if isinstance(axis, int) else axis[0])
     return torch.exp(x - torch.logsumexp(x, tuple(axis), keepdim=True))
 
 
 @of_arrays_too
-def log_softmax(x: Tensor, axis: int | None = -1) -> Tensor:
-    """Log-softmax over `axis`; over all elements together if it is None."""
+def log_softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
+    """Log-softmax over `axis`; see `softmax`."""
+    if isinstance(axis, (list, tuple)):
+        return x - torch.logsumexp(x, tuple(axis), keepdim=True)
     return F.log_softmax(x, axis) if axis is not None else F.log_softmax(x.flatten(), 0).view_as(x)
 
 

@@ -23,14 +23,14 @@ _EPSILON = 1e-7
 
 
 class Constraint(Configured):
-    """Base of the built-in constraints."""
+    """Base of the constraints; itself it leaves weights as they are. A subclass defines `__call__`."""
 
     def __call__(self, w: Any) -> Tensor:
         """The allowed weight for a weight: a tensor, a variable such as `dense.kernel`, or an array, of any shape."""
         return self._of(tensor_of(w))
 
     def _of(self, w: Tensor) -> Tensor:
-        raise NotImplementedError
+        return w
 
 
 @dataclass(frozen=True)

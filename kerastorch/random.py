@@ -20,6 +20,7 @@ from .base import check
 from .dtypes import any_dtype
 from .errors import ArgumentError, quote
 from .namespaces import Namespace as _Namespace
+from .seeds import SeedGenerator
 
 
 def set_seed(seed: int) -> None:
@@ -32,35 +33,6 @@ def set_seed(seed: int) -> None:
     _python.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-class SeedGenerator:
-    """A source of seeds, for functions that draw other numbers at each call: `keras.random.SeedGenerator`.
-
-    Args:
-        seed: Where it begins; drawn from Python's `random` if None.
-        name: Kept, without effect.
-    """
-
-    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
-        self._initial_seed = seed
-        self.name = name or "seed_generator"
-        begin = _python.randrange(2**31) if seed is None else check.integer("seed", seed, 0)
-        # Numbers of a generator are seeds of others; torch mixes the bits of a seed well enough for both.
-        self._generator = torch.Generator().manual_seed(begin)
-
-    def next(self) -> int:
-        """The next seed."""
-        return int(torch.randint(2**62, (), generator=self._generator, dtype=torch.int64, device="cpu"))
-
-    def get_config(self) -> dict[str, Any]:
-        """The seed that it was made with, and the name."""
-        return {"seed": self._initial_seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        """A generator as `get_config` describes it, at its beginning."""
-        return cls(**config)
 
 
 Seed = int | SeedGenerator | None

@@ -169,6 +169,14 @@ def test_relu_passes_the_gradient_on_at_its_maximum_but_not_at_six() -> None:
     assert slope(lambda x: activations.relu(x, max_value=6.0), 6.0) == 0.0
 
 
+@pytest.mark.parametrize("axis", [(1, 2), [0, -1], (1,)])
+def test_softmax_over_several_axes(rng: np.random.Generator, axis: list[int]) -> None:
+    x = rng.normal(size=(3, 4, 5))
+    shares = np.exp(x) / np.exp(x).sum(tuple(axis), keepdims=True)
+    assert_close(activations.softmax(torch.from_numpy(x), axis=axis), shares)
+    assert_close(activations.log_softmax(torch.from_numpy(x), axis=axis), np.log(shares))
+
+
 def test_softmax_over_everything(rng: np.random.Generator) -> None:
     x = torch.tensor(rng.normal(size=(2, 3)))
     flat = softmax(x.numpy().reshape(-1)).reshape(2, 3)

@@ -32,7 +32,9 @@ from kerastorch.initializers import (
     VarianceScaling,
     Zeros,
 )
+from kerastorch.random import SeedGenerator
 from kerastorch.regularizers import L2
+from kerastorch.saving import deserialize_keras_object, serialize_keras_object
 
 NAMES = {
     "zeros": Zeros(),
@@ -223,3 +225,30 @@ def test_numpy_numbers_become_plain() -> None:
         "stddev": 0.25,
         "seed": 3,
     }
+
+
+def test_a_seed_generator_as_a_seed() -> None:
+    """Other numbers at each call, the same ones from an equal generator, and Keras's config."""
+    drawn = RandomNormal(seed=SeedGenerator(3, name="numbers"))
+    first, second = drawn((3, 4)), drawn((3, 4))
+    assert not torch.equal(first, second)
+    config = {"seed": 3, "name": "numbers"}
+    stated = {"module": "keras.random", "class_name": "SeedGenerator", "config": config, "registered_name": None}
+    assert drawn.get_config() == {"mean": 0.0, "stddev": 0.05, "seed": stated}
+    for again in (
+        RandomNormal.from_config(drawn.get_config()),
+        deserialize_keras_object(serialize_keras_object(drawn)),
+    ):
+        assert torch.equal(again((3, 4)), first)
+        assert torch.equal(again((3, 4)), second)
+    generator = deserialize_keras_object(serialize_keras_object(SeedGenerator(5)))
+    assert generator.next() == SeedGenerator(5).next()
+    for wrong in (
+        {"class_name": "Other", "config": {}},
+        {**stated, "config": {"path": "/etc"}},
+        {**stated, "config": 3},
+    ):
+        with pytest.raises(ArgumentError, match="This is no config of a SeedGenerator"):
+            GlorotUniform(seed=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="SeedGenerator: seed is -1, expected an integer from 0 to"):
+        GlorotUniform(seed={**stated, "config": {"seed": -1}})  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from _keras_worker import KerasWorker
 
 from kerastorch import Input, Model, layers, ops
 from kerastorch.base.graph import SymbolicTensor
-from kerastorch.errors import ArgumentError
+from kerastorch.errors import ArgumentError, ShapeError
 
 
 def test_the_arguments_are_keras_s(keras_worker: KerasWorker) -> None:
@@ -65,3 +65,44 @@ def test_what_is_not_there() -> None:
         ops.mean(torch.zeros(3), axes=1)
     with pytest.raises(ArgumentError, match="axis 2 is out of bounds for 1 axes"):
         ops.mean(torch.zeros(3), axis=2)
+
+
+def test_loops_in_a_graph() -> None:
+    """A loop over what nobody knows yet is a layer; Keras has an operation there."""
+    x = Input((None, 3))
+    steps = ops.transpose(x, (1, 0, 2))
+    last, sums = ops.scan(lambda carry, step: (carry + step, carry), 0 * x[:, 0], steps)
+    every = ops.map(lambda step: ops.max(step, -1), steps)
+    mapped = ops.vectorized_map(lambda row: ops.sum(row), x)
+    grown = ops.associative_scan(ops.add, x, axis=1)
+    chosen = ops.switch(1, [lambda part: part, lambda part: 2 * part], x)
+    model = Model(x, [last, every, mapped, grown, chosen])
+    assert (every.shape, mapped.shape, grown.shape) == ((None, None), (None,), (None, None, 3))
+    assert sums.shape == (None, None, 3)
+    given = torch.arange(24.0).reshape(2, 4, 3)
+    total, largest, whole, cumulated, doubled = model(given)
+    assert torch.equal(total, given.sum(1))
+    assert torch.equal(largest, given.amax(-1).T)
+    assert torch.equal(whole, given.sum((1, 2)))
+    assert torch.equal(cumulated, given.cumsum(1))
+    assert torch.equal(doubled, 2 * given)
+    with pytest.raises(ArgumentError, match=r"its output shape for input .* is not known.*Define compute_output_shape"):
+        ops.while_loop(lambda value: ops.sum(value) < 3, lambda value: value + 1, x)
+
+
+def test_sizes_that_numpy_made_and_lists_of_tensors() -> None:
+    x = ops.ones((2, 3, 4))
+    assert ops.reshape(x, (-1, np.prod(x.shape[1:]))).shape == (2, 12)
+    assert ops.slice(x, np.array([1, 0, 2]), np.array([1, 2, 2])).shape == (1, 2, 2)
+    assert ops.sum(x, axis=np.int64(1)).shape == (2, 4)
+    assert ops.convert_to_tensor([]).dtype == torch.float32
+    assert torch.equal(ops.convert_to_tensor((1, ops.convert_to_tensor(2), 3)), torch.tensor([1, 2, 3]).int())
+    assert torch.equal(ops.convert_to_tensor([[1.5, torch.tensor(2.0)]]), torch.tensor([[1.5, 2.0]]))
+    with pytest.raises(ShapeError, match=r"axis 1 of \(None, None, 3\) is not known.*give num"):
+        ops.unstack(Input((None, 3)), axis=1)
+    parts = ops.unstack(Input((None, 3)), 2, axis=1)
+    assert [part.shape for part in parts] == [(None, 3)] * 2
+    with pytest.raises(ArgumentError, match=r"Unstack: num is 2, and axis 0 of shape \(3, 4\) has 3 items"):
+        ops.unstack(ops.ones((3, 4)), 2)
+    half = ops.moments(torch.tensor([60000.0, -60000.0], dtype=torch.float16), axes=[0])
+    assert half[1].item() == 65504.0  # Keras's bound: 3.6e9 is beyond float16

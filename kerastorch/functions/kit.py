@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,8 +41,11 @@ class Kit:
         """A tensor as it is; a number or an array as a tensor: int32 for integers, `floats` for floats."""
         if isinstance(value, Tensor):
             return value if dtype is None else value.to(dtype)
+        if isinstance(value, (list, tuple)) and any(isinstance(leaf, Tensor) for leaf in leaves(value)):
+            made = torch.stack(self.joined(*(self.tensor(item) for item in value)))
+            return made if dtype is None else made.to(dtype)
         numbers = _numbers(value)
-        if dtype is None and any(isinstance(number, float) for number in numbers):
+        if dtype is None and (not numbers or any(isinstance(number, float) for number in numbers)):
             dtype = self.floats
         elif dtype is None:
             dtype = torch.bool if all(isinstance(number, bool) for number in numbers) else torch.int32
@@ -102,6 +106,8 @@ def integer(value: Any, what: str) -> int:
         if value.is_meta:
             raise UnsupportedError(f"{what} depends on the values of a tensor, not on its shape alone.")
         return int(value)
+    if isinstance(value, np.integer):  # what numpy makes of sizes: `np.prod(x.shape)`
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, (int, torch.SymInt)):
         raise ArgumentError(f"{what}: expected an integer, got {quote(value)}.")
     return value  # type: ignore[return-value]
@@ -113,6 +119,7 @@ def integers(value: Any, what: str) -> list[int]:
         if value.is_meta:
             raise UnsupportedError(f"{what} depends on the values of a tensor, not on its shape alone.")
         return [int(item) for item in value.tolist()]
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     items: Iterable[Any] = value if isinstance(value, (list, tuple)) else [value]
     return [integer(item, what) for item in items]
 

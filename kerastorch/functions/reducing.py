@@ -44,7 +44,11 @@ def deviation(kit: Kit, x: Any, axis: Any, keepdims: bool) -> Tensor:
 def moments(kit: Kit, x: Any, axes: Any, keepdims: bool, synchronized: bool) -> list[Tensor]:
     if synchronized:
         raise UnsupportedError("Moments with synchronized=True: statistics over several devices are not supported.")
-    return [mean(kit, x, axes, keepdims), variance(kit, x, axes, keepdims)]
+    x = kit.tensor(x)
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return [mean(kit, x, axes, keepdims), variance(kit, x, axes, keepdims)]
+    most = torch.finfo(torch.float16).max  # Keras keeps both within it, of bfloat16 too
+    return [part(kit, x.float(), axes, keepdims).clamp(-most, most).to(x.dtype) for part in (mean, variance)]
 
 
 def average(kit: Kit, x: Any, weights: Any, axis: Any) -> Tensor:

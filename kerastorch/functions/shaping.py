@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ArgumentError, quote
-from .kit import Kit, axes_of, axis_of, flat_if_none, integers, several, sizes
+from .kit import Kit, axes_of, axis_of, flat_if_none, integer, integers, several, sizes
 
 _MOST_VALUES = 10_000_000  # of Arange
 
@@ -92,9 +92,16 @@ def split(kit: Kit, x: Any, indices_or_sections: Any, axis: Any) -> list[Tensor]
 
 
 def unstack(kit: Kit, x: Any, num: Any, axis: Any) -> list[Tensor]:
-    del num  # the size of the axis, which is known here
     x = kit.tensor(x)
-    return list(x.unbind(axis_of(axis, x.ndim)))
+    at = axis_of(axis, x.ndim)
+    if num is None:
+        return list(x.unbind(at))
+    count = integer(num, "num")
+    if not x.is_meta and x.shape[at] != count:  # a size that nobody knows yet may be this one
+        raise ArgumentError(
+            f"Unstack: num is {count}, and axis {at} of shape {tuple(x.shape)} has {x.shape[at]} items."
+        )
+    return [x.select(at, place) for place in range(count)]
 
 
 def repeat(kit: Kit, x: Any, repeats: Any, axis: Any) -> Tensor:

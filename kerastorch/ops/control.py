@@ -15,7 +15,7 @@ from torch import Tensor
 from ..base.graph import SymbolicTensor
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
-from .computed import tensor
+from .computed import computed, tensor
 from .recorded import recorded
 
 
@@ -58,11 +58,13 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return true_fn() if bool(pred) else false_fn()
 
 
+@computed
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """What the function with a number returns: `keras.ops.switch`; a number beyond the ends means the first or last."""
     return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
 
 
+@computed
 def while_loop(
     cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:
@@ -84,6 +86,7 @@ def while_loop(
     return state if several else state[0]
 
 
+@computed
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
     """Call `body_fun(i, value)` for i from lower up to upper, which is left out: `keras.ops.fori_loop`."""
     value = init_val
@@ -92,6 +95,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     return value
 
 
+@computed
 def scan(
     f: Callable[[Any, Any], Any],
     init: Any,
@@ -136,6 +140,7 @@ def scan(
     return carry, _stacked(outputs)
 
 
+@computed
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """A function of each item along the first axis, one after the other: `keras.ops.map`.
 
@@ -147,11 +152,13 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     return _stacked([f(_at(series, step)) for step in range(len(leaves(series)[0]))])
 
 
+@computed
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     """A function of each item along the first axis, all at once: `keras.ops.vectorized_map`, by `torch.vmap`."""
     return torch.vmap(function)(_tensors(elements))
 
 
+@computed
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """Combine all items up to each one, by a function whose grouping is free: `keras.ops.associative_scan`.
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from .. import activations, constraints, initializers, layers, losses, metrics, optimizers, registered, regularizers
-from .._serial import read_value
+from .._serial import plain, read_value
 from ..dtypes import dtype_name
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
+from ..seeds import SeedGenerator
 
 _KINDS = {
     "activations": activations,
@@ -61,6 +62,8 @@ def serialize_keras_object(obj: Any) -> Any:
         return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtype_name(obj.dtype)}}
     if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and obj.ndim == 0):
         return obj.item()
+    if isinstance(obj, SeedGenerator):
+        return plain(obj)
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, layers.Layer):
@@ -123,6 +126,8 @@ def _object(config: Any) -> Any:
     if own is not None:
         return registered.made(own, None if name == "function" else _object(inner), "deserialize_keras_object")
     kind = str(config.get("module") or "").rpartition(".")[2]
+    if kind == "random":
+        return SeedGenerator.of_config(config)
     if kind in _KINDS:
         return _KINDS[kind].deserialize(config)
     if kind in _TRAINING:

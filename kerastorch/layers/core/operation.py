@@ -276,9 +276,17 @@ class Operation(Layer):
                 return Outline(shape_of_item(item.shape, filled["key"]), item.dtype)
             if self.function == "Reshape" and (shape := self._reshaped(inputs)) is not None:
                 return Outline(shape, inputs[0].dtype)
+            if self.function == "Unstack":
+                self._check_unstacked(inputs)
             return infer(self.forward, [self._follow(place, item) for place, item in enumerate(inputs)])
         except (ShapeError, ArgumentError) as error:
             raise ShapeError(f"{repr_of(self)}: {error}") from error
+
+    def _check_unstacked(self, inputs: list[Outline]) -> None:
+        axis = self._template["axis"]
+        shape = inputs[0].shape if self._template["x"] == Place(0) else ()
+        if self._template["num"] is None and -len(shape) <= axis < len(shape) and shape[axis] is None:
+            raise ShapeError(f"axis {axis} of {shape} is not known, and so not how many tensors there are: give num")
 
     def _reshaped(self, inputs: list[Outline]) -> Any:
         """The stated shape where the input's is not known: whether it divides only the data will tell."""
