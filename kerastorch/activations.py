@@ -212,9 +212,9 @@ def sparse_sigmoid(x: Tensor) -> Tensor:
 @of_arrays_too
 def softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
     """Softmax over `axis`; over the elements of several axes together, over all if it is None."""
-    if isinstance(axis, (list, tuple)):
-        return softmax_over(x, axis)
-    return F.softmax(x, axis) if axis is not None else F.softmax(x.flatten(), 0).view_as(x)
+    if axis is None:
+        return F.softmax(x.flatten(), 0).view_as(x)
+    return F.softmax(x, axis) if isinstance(axis, int) else softmax_over(x, axis)
 
 
 def softmax_over(x: Tensor, axis: int | Sequence[int]) -> Tensor:
@@ -227,9 +227,9 @@ def softmax_over(x: Tensor, axis: int | Sequence[int]) -> Tensor:
 @of_arrays_too
 def log_softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
     """Log-softmax over `axis`; see `softmax`."""
-    if isinstance(axis, (list, tuple)):
-        return x - torch.logsumexp(x, tuple(axis), keepdim=True)
-    return F.log_softmax(x, axis) if axis is not None else F.log_softmax(x.flatten(), 0).view_as(x)
+    if axis is None:
+        return F.log_softmax(x.flatten(), 0).view_as(x)
+    return F.log_softmax(x, axis) if isinstance(axis, int) else x - torch.logsumexp(x, tuple(axis), keepdim=True)
 
 
 @of_arrays_too
