@@ -69,7 +69,7 @@ def test_what_is_not_there() -> None:
 
 def test_loops_in_a_graph() -> None:
     """A loop over what nobody knows yet is a layer; Keras has an operation there."""
-    x = Input((None, 3))
+    x = Input(batch_shape=(2, 4, 3))
     steps = ops.transpose(x, (1, 0, 2))
     last, sums = ops.scan(lambda carry, step: (carry + step, carry), 0 * x[:, 0], steps)
     every = ops.map(lambda step: ops.max(step, -1), steps)
@@ -77,8 +77,8 @@ def test_loops_in_a_graph() -> None:
     grown = ops.associative_scan(ops.add, x, axis=1)
     chosen = ops.switch(1, [lambda part: part, lambda part: 2 * part], x)
     model = Model(x, [last, every, mapped, grown, chosen])
-    assert (every.shape, mapped.shape, grown.shape) == ((None, None), (None,), (None, None, 3))
-    assert sums.shape == (None, None, 3)
+    assert (every.shape, mapped.shape, grown.shape, sums.shape) == ((4, 2), (2,), (2, 4, 3), (4, 2, 3))
+    assert ops.map(lambda step: ops.max(step, -1), Input((None, 3))).shape == (None, None)
     given = torch.arange(24.0).reshape(2, 4, 3)
     total, largest, whole, cumulated, doubled = model(given)
     assert torch.equal(total, given.sum(1))
