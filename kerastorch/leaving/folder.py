@@ -6,15 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ..errors import ArgumentError, SaveError, quote
 from ..files.permissions import write_advice
 from ..files.unfinished import unfinished
 from ..paths import AnyPath, text_of
+from ..structure import leaves
 from .building import to_torch
 from .example import recorded_example
-from .module_text import ModuleText
+from .module_text import ModuleText, draws_in_evaluation
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -70,6 +72,8 @@ def to_source(
         raise SaveError(f"{quote(str(target))}: this is no folder; give another name.")
     module = to_torch(model, inference)
     inputs, outputs = recorded_example(model)
+    if draws_in_evaluation(module):
+        outputs = _drawn(module, inputs, len(outputs))
     text = ModuleText(module, class_name or module.__class__.__name__, origin, shapes, import_helpers)
     files = {
         MODEL: text.model().encode(),
@@ -79,6 +83,13 @@ def to_source(
     }
     _write(target, files)
     return tuple(str(target / name) for name in names)
+
+
+def _drawn(module: nn.Module, inputs: list[Tensor], count: int) -> list[Tensor]:
+    """What the module makes of the inputs with the seed that the code sets: it draws as the code does."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        return [out.contiguous() for out in leaves(module.eval()(*inputs))[:count]]
 
 
 def _numbered(stem: str, tensors: list[Tensor]) -> dict[str, Tensor]:

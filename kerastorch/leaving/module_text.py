@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from . import helpers
 from .naming import Names, constructor, helper_sources, reserved
 from .printing import WIDTH, forward_lines, shape_text
 
@@ -26,7 +27,7 @@ def replay() -> list[tuple[Tensor, Tensor]]:
     """The outputs for the recorded inputs, each beside the recorded one."""
     example = load_file(FOLDER / "example.safetensors")
     with torch.no_grad():
-        {call}
+{call}
 {pairs}
 
 
@@ -140,7 +141,12 @@ class ModuleText:
         else:
             pairs = f"return [{', '.join(f'({path}, example[{_quoted(index)}])' for index, path in enumerate(paths))}]"
         pairs = "\n".join(f"    {line}" for line in wrapped(pairs, WIDTH - 4))
-        return _LOAD.format(name=self.name, dtype=dtype, call=f"output = load()({given})", pairs=pairs)
+        lines = wrapped(f"output = load()({given})", WIDTH - 8)
+        if draws_in_evaluation(self.module):
+            seed = "torch.manual_seed(0)  # dropout acts in evaluation, too"
+            lines = ["model = load()", seed, *wrapped(f"output = model({given})", WIDTH - 8)]
+        call = "\n".join(f"        {line}" for line in lines)
+        return _LOAD.format(name=self.name, dtype=dtype, call=call, pairs=pairs)
 
     def _result(self) -> Any:
         """The outputs as the model returns them; states behind them are no part of the example."""
@@ -148,6 +154,11 @@ class ModuleText:
         parts = output if isinstance(output, tuple) else ()
         states = any(isinstance(part, fx.Node) and part.meta.get("is_state") for part in parts)
         return (output[0],) if states else output
+
+
+def draws_in_evaluation(module: nn.Module) -> bool:
+    """Whether a part of the model stays as in training, where it may draw random numbers."""
+    return any(isinstance(part, helpers.FixedMode) and part.fixed for part in module.modules())
 
 
 def _inputs(module: fx.GraphModule) -> list[fx.Node]:

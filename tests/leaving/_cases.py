@@ -68,6 +68,11 @@ def randomize(model: Model) -> None:
                 value.normal_(0, 0.5, generator=generator)
 
 
+def text_of(module: fx.GraphModule) -> str:
+    """The text of `model.py`."""
+    return ModuleText(module, type(module).__name__, None, True, False).model()
+
+
 def from_text(module: fx.GraphModule) -> nn.Module:
     """The model that the generated code makes, in this process, with the weights of the live module."""
     text = ModuleText(module, type(module).__name__, None, True, False)

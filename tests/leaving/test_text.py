@@ -58,7 +58,69 @@ def keeping() -> Model:
     return Model(x, {"mean": layers.GlobalAveragePooling1D(name="mean")(y), "all": y}, name="keeping")
 
 
-MODELS = (tagger, translator, hearing, keeping)
+def stack() -> Sequential:
+    """What becomes one module with `num_layers` and two directions."""
+    both = [
+        layers.Bidirectional(layers.LSTM(6, return_sequences=True, name="lstm"), name=f"level_{n}") for n in range(3)
+    ]
+    return Sequential([Input((None, 4)), *both, layers.Dense(2, activation="softmax", name="score")], name="stack")
+
+
+def document() -> Model:
+    """A hierarchy: words to sentences to a document."""
+    words = Input((None,), dtype="int64", name="words")
+    inside = layers.GRU(5, name="read")(layers.Embedding(30, 4, mask_zero=True, name="embedding")(words))
+    sentence = Model(words, inside, name="sentence")
+    x = Input((None, 12), dtype="int64", name="document")
+    y = layers.LSTM(6, name="sum")(layers.TimeDistributed(sentence, name="sentences")(x))
+    return Model(x, layers.Dense(1, activation="sigmoid", name="liked")(y), name="document_rating")
+
+
+def film() -> Sequential:
+    return Sequential(
+        [
+            Input((None, 8, 8, 1)),
+            layers.ConvLSTM2D(3, 3, padding="same", return_sequences=True, name="watch"),
+            layers.TimeDistributed(layers.MaxPooling2D(2), name="shrink"),
+            layers.TimeDistributed(layers.Flatten(), name="flat"),
+            layers.SimpleRNN(4, name="remember"),
+            layers.Dense(2, name="score"),
+        ],
+        name="film",
+    )
+
+
+def forecast() -> Model:
+    """Arithmetic between layers: a trend is taken off and put back."""
+    x = Input((24, 2), name="past")
+    level = x[:, -1:, :1]
+    y = layers.GRU(8, reset_after=False, name="gru")(x - level)
+    y = layers.RepeatVector(6, name="steps")(layers.LayerNormalization(name="norm")(y))
+    y = layers.LSTM(8, return_sequences=True, recurrent_activation="hard_sigmoid", name="decoder")(y)
+    return Model(x, layers.Dense(1, name="ahead")(y) + level, name="forecast")
+
+
+def transformer() -> Model:
+    x = Input((None, 8), name="steps")
+    y = x
+    for n in range(2):
+        seen = layers.MultiHeadAttention(2, 4, name=f"attention_{n}")(y, y)
+        y = layers.LayerNormalization(name=f"norm_{n}")(layers.Add(name=f"add_{n}")([y, seen]))
+    return Model(x, layers.GlobalAveragePooling1D(name="mean")(y), name="encoder")
+
+
+def uncertain() -> Model:
+    """Dropout that acts in evaluation, and a part that stays as in evaluation."""
+    base = Sequential([Input((5, 3)), layers.Dense(4, activation="relu", name="up")], name="base")
+    base.add(layers.BatchNormalization(name="norm"))
+    x = Input((5, 3), name="x")
+    y = layers.LSTM(4, dropout=0.3, name="read")(base(x, training=False), training=True)
+    return Model(x, layers.Dense(1, name="score")(y), name="uncertain")
+
+
+MODELS = (
+    tagger, translator, hearing, keeping, stack, document, film, forecast, transformer, uncertain
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MODELS)
