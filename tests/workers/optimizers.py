@@ -39,7 +39,7 @@ def run(
             optimizer.apply_gradients(list(zip(tensors, weights, strict=True)))
             path.append([np.array(weight) for weight in weights])
         final = None
-        if optimizer.use_ema:
+        if config.get("use_ema"):
             optimizer.finalize_variable_values(weights)
             final = [np.array(weight) for weight in weights]
         # Keras keeps a list as one of its own class, which no other process reads.
