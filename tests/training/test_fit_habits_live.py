@@ -28,7 +28,7 @@ def _differing(ours: Any, theirs: Any, place: str = "") -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("weights", "class_weights_of_batches", "epochs_and_validations", "batches_of_others"),
+        *("stops", "weights", "class_weights_of_batches", "epochs_and_validations", "batches_of_others"),
         *("steering", "files", "missing_numbers"),
     ],
 )
