@@ -42,10 +42,6 @@ KERAS3: list[Case] = [
         {"inner_optimizer": ("Adam", {"learning_rate": 0.01}), "initial_scale": 2.0**12, "dynamic_growth_steps": 4},
     ),
     ("Lion", {"learning_rate": 0.003}),
-    ("Adafactor", {"learning_rate": 0.05}),
-    ("Muon", {"learning_rate": 0.02, "exclude_layers": ["recurrent"]}),
-    ("ScheduleFreeAdamW", {"learning_rate": 0.05, "warmup_steps": 8}),
-    ("Lamb", {"learning_rate": 0.02}),
     ("Nadam", {"learning_rate": 0.01, "gradient_accumulation_steps": 3, "global_clipnorm": 0.1}),
 ]
 LEGACY: list[Case] = [
