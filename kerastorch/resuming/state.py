@@ -104,7 +104,8 @@ def _difference(wanted: Sequence[Place], stored: OptimizerState, name: str) -> s
 def _read(optimizer: Optimizer, listed: Sequence[Place], stored: OptimizerState, trained: set[int]) -> Loaded:
     values = []
     for place, (_, array) in zip(listed, stored.arrays, strict=True):
-        _check_dtype(place, array)
+        if place.slot is not None:  # what means nothing may be of any dtype: int32 beside a bias of Adafactor
+            _check_dtype(place, array)
         if place.slot is None or (place.variable is not None and id(place.variable) not in trained):
             continue
         value = _tensor(array)
