@@ -23,6 +23,7 @@ from ..processes import end, ended, how_it_ended, last_lines, later_interrupts, 
 from .handing import HEAD, MAGIC, NO_MEMORY, NO_ROOM, Read, archive_of, error_of, parse
 
 _SCRIPT = Path(__file__).with_name("child.py")
+_OF_A_PROCESS = ("/dev/", "/proc/")  # what stands there may be another file for another process
 _LINES = 8  # of a process that failed
 _MIB = 1 << 20
 _LONGEST = 1e9  # seconds: what the system can count
@@ -67,17 +68,23 @@ def open_isolated(
     if not is_path(path) and not hasattr(path, "read"):
         return open_archive(path, limits)  # which says what is wrong
     content, shown = b"", None
-    if is_path(path):
+    if is_path(path) and not os.fsdecode(path).startswith(_OF_A_PROCESS):
         shown = os.fsdecode(path)
         size = _size_of(shown)
     else:
-        content = read_stream(path, limits)
+        if is_path(path):
+            if not os.path.isfile(path):
+                return open_archive(path, limits)  # which says what is wrong
+            with open(path, "rb") as stream:
+                content = read_stream(stream, limits)
+        else:
+            content = read_stream(path, limits)
         size = len(content)
     seconds = 120 + size / _MIB if limits.seconds is None else min(limits.seconds, _LONGEST)
     memory = 2048 * _MIB + 4 * size if limits.memory is None else limits.memory
     asked = {
         "path": shown,
-        "stream": None if shown is not None else str(getattr(path, "name", "<stream>")),
+        "stream": None if shown is not None else name if is_path(path) else str(getattr(path, "name", "<stream>")),
         "name": name,
         "limits": asdict(limits),
         "limit": limits.seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,7 @@ from .sequential import Sequential
 
 # Steps, where nobody knows how many: enough for a layer that needs some, and in parts of many sizes.
 _SOME = 240
+_MOST = 1 << 60  # numbers that a tensor without any may have
 
 
 class MaskEvent(NamedTuple):
@@ -86,6 +88,8 @@ def follow_masks(model: Model) -> list[Visit]:
 def _meta(shape: Any) -> torch.Tensor:
     """A tensor without numbers, for masks to be made of; it knows which of its sizes are none that the model has."""
     sizes = [(_SOME if axis else 2) if size is None else size for axis, size in enumerate(shape)]
+    if math.prod(sizes) >= _MOST:
+        sizes = [min(size, _SOME) for size in sizes]
     tensor = torch.empty(sizes, device="meta")
     tensor.stated = tuple(shape)  # type: ignore[attr-defined]
     return tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -161,6 +162,23 @@ def test_the_other_ways_to_a_file(saved: dict[str, Path]) -> None:
         reports.append(kt.optimizers.load_keras_state(loaded, adam, saved["m.keras"], isolate=isolate))
         reports.append([value.tolist() for part in adam.state.values() for value in part.values()])
     assert reports[:2] == reports[2:]
+
+
+@linux
+def test_a_descriptor_of_this_process_is_no_file_of_the_other(saved: dict[str, Path]) -> None:
+    with saved["m.keras"].open("rb") as stream:
+        path = f"/dev/fd/{stream.fileno()}"
+        first, second = (kt.load_model(path, isolate=isolate).get_weights() for isolate in (False, True))
+    for mine, other in zip(first, second, strict=True):
+        assert np.array_equal(mine, other)
+    read, write = os.pipe()
+    try:
+        for isolate in (False, True):
+            with pytest.raises(LoadError, match="a pipe or a device, expected a regular file"):
+                kt.load_model(f"/dev/fd/{read}", isolate=isolate)
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def damaged_chunk(path: Path) -> Path:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ... import layers
+from ...base.input_checks import one_mask
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from .. import helpers
@@ -97,10 +98,15 @@ def filled(module: nn.Module, layer: Any, tensors: dict[str, Any]) -> nn.Module:
 
 @translates(*GATED)
 def _recurrent(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
+    return run(t, layer, layer.name, *apart(layer, x, mask, initial_state))
+
+
+def apart(layer: Any, x: Any, mask: Any, initial_state: Any) -> tuple[Value, Any, Any]:
+    """The input, its mask, and the states that may stand behind the input."""
     if isinstance(x, (list, tuple)):
         x, initial_state = x[0], list(x[1:]) or initial_state
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-    return run(t, layer, layer.name, x, mask, initial_state)
+        mask = one_mask(layer, mask)
+    return x, mask, initial_state
 
 
 def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:

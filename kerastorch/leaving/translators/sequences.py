@@ -11,23 +11,15 @@ from ... import layers
 from .. import helpers
 from ..builder import Builder, Value, refusal, translates
 from .activations import as_argument
-from .recurrent import CELLS, GATED, filled, flat_states, has_cell, reversed_in_time, run, steps_of
+from .recurrent import CELLS, GATED, apart, filled, flat_states, has_cell, reversed_in_time, run, steps_of
 
 _CONV_LSTM = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 
 
 @translates(*_CONV_LSTM)
 def _conv_lstm(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
-    x, mask, initial_state = _apart(x, mask, initial_state)
+    x, mask, initial_state = apart(layer, x, mask, initial_state)
     return _run_conv_lstm(t, layer, layer.name, x, mask, initial_state)
-
-
-def _apart(x: Any, mask: Any, initial_state: Any) -> tuple[Value, Any, Any]:
-    """The input, its mask, and the states that may stand behind the input."""
-    if isinstance(x, (list, tuple)):
-        x, initial_state = x[0], list(x[1:]) or initial_state
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-    return x, mask, initial_state
 
 
 def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
@@ -73,7 +65,7 @@ def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initi
 
 @translates(layers.RNN)
 def _rnn(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
-    x, mask, initial_state = _apart(x, mask, initial_state)
+    x, mask, initial_state = apart(layer, x, mask, initial_state)
     return _run_rnn(t, layer, layer.name, x, mask, initial_state)
 
 

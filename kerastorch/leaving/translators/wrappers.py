@@ -13,15 +13,13 @@ from ...layers.rnn.kernel_choice import drops
 from ...structure import leaves, map_structure
 from ..builder import TRANSLATORS, Builder, Value, makes_mask, translates
 from ..building import call_layer
-from .recurrent import GATED, has_cell, is_fused, kind_of
+from .recurrent import GATED, apart, has_cell, is_fused, kind_of
 from .sequences import run_any
 
 
 @translates(layers.Bidirectional)
 def _bidirectional(t: Builder, layer: Any, x: Any, mask: Any = None, initial_state: Any = None) -> Any:
-    if isinstance(x, (list, tuple)):
-        x, initial_state = x[0], list(x[1:]) or initial_state
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+    x, mask, initial_state = apart(layer, x, mask, initial_state)
     forward, backward = layer._directions
     gated = isinstance(forward, GATED) and isinstance(backward, GATED)
     if gated and mask is None and initial_state is None and _is_one_module(forward, backward):
