@@ -96,7 +96,8 @@ KERAS2_CASES: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
-IN_GRAPHS = "name"  # one is trained as `fit` does it, the others step by step without a graph
+# Trained as `fit` does it; the others step by step without a graph; Ftrl is 8e-6 apart in the two Kerases then.
+IN_GRAPHS = ("name", "Ftrl")
 
 
 # Adam moves each weight by the learning rate, 0.1 here, whatever the gradient is. Its correction, 1 - 0.999 in float32,
@@ -138,12 +139,12 @@ def test_keras3_trains_on(keras_worker: KerasWorker, tmp_path: Path, era: str, n
     written = {ending: tmp_path / f"original{ending}" for ending in (".keras", ".h5")}
     keras_worker.call(era, "compiled:write", [str(path) for path in written.values()], outputs, options)
     # Keras 3 itself cannot go on with its own .h5 file.
-    original = keras_worker.call(era, "compiled:opened", str(written[".keras"]), outputs, name != IN_GRAPHS)
+    original = keras_worker.call(era, "compiled:opened", str(written[".keras"]), outputs, name not in IN_GRAPHS)
     legacy = era == "keras2" and "legacy" in str(options["optimizer"])
     for (ending, path), other in zip(written.items(), (".h5", ".keras"), strict=True):
         target = tmp_path / f"from{ending}{other}"
         kt.save_model(kt.load_model(path), target)
-        found = keras_worker.call("keras3", "compiled:opened", str(target), outputs, name != IN_GRAPHS)
+        found = keras_worker.call("keras3", "compiled:opened", str(target), outputs, name not in IN_GRAPHS)
         # These train otherwise in Keras 3, as the report says; their results before the first step are the same.
         follows = not (legacy and name in tables.TRAINS_OTHERWISE)
         same_training(original, found, weights=follows, floor=FLOORS.get(name, GRADIENT))
@@ -158,11 +159,11 @@ def test_tf_keras_trains_on(keras_worker: KerasWorker, tmp_path: Path, name: str
     outputs, options = CASES[name]
     path = tmp_path / "original.keras"
     keras_worker.call("keras3", "compiled:write", [str(path)], outputs, options)
-    original = keras_worker.call("keras3", "compiled:opened", str(path), outputs, name != IN_GRAPHS)
+    original = keras_worker.call("keras3", "compiled:opened", str(path), outputs, name not in IN_GRAPHS)
     model = kt.load_model(path)
     config, rules = translate_training(model.training_config, form, "keras2", model.output_names, "net")
     assert rules == []
-    found = keras_worker.call("keras2", "compiled:compiles", config, form, outputs, name != IN_GRAPHS)
+    found = keras_worker.call("keras2", "compiled:compiles", config, form, outputs, name not in IN_GRAPHS)
     same_training(original, found)
 
 
