@@ -6,6 +6,7 @@ import inspect
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from . import compat, matching
@@ -93,7 +94,7 @@ def differences(
     """
     theirs, ours = list(_listed(spec)), list(_layers_of(model))
     pairs, alone = _pairs(theirs, ours, by_name)
-    masked = _with_masks(model)
+    masked = cache(_with_masks)  # where something hangs on it: the way of the masks takes its time
     found: list[Rule] = []
     for there, here in pairs:
         if not whole and not any(id(module) in loaded for module in here.modules()):
@@ -102,10 +103,13 @@ def differences(
             stated, has = _stated(make_layer(there)), _stated(here)
         except KerasTorchError:  # one of somebody's class, whose arguments only that knows
             continue
-        silent = frozenset() if masked is None or id(here) in masked else _OF_MASKS
         classes = there.class_name, here._class_name
-        texts = [_text(key, value, other) for key, value, other in _differ(stated, has, classes, silent)]
-        found += [Rule(here.name, text) for text in texts]
+        others = list(_differ(stated, has, classes, frozenset()))
+        if not _OF_MASKS.isdisjoint(key.rpartition(".")[2] for key, _, _ in others):
+            counts = masked(model)
+            if counts is not None and id(here) not in counts:
+                others = list(_differ(stated, has, classes, _OF_MASKS))
+        found += [Rule(here.name, _text(*other)) for other in others]
     if whole and not by_name:
         found += [Rule(name, text) for name, text in alone]
     return found
