@@ -7,7 +7,10 @@ models in tf_keras.zip. `trained` models hold the state of an optimizer; their `
 
 from __future__ import annotations
 
+import functools
+import io
 import os
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -64,11 +67,33 @@ def main() -> None:
 
 
 def _pack(folder: Path) -> None:
-    with zipfile.ZipFile(TO, "w") as archive:
+    """One tar, so that what stands in several files is stored once."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.name not in ("fingerprint.pb", "checkpoint"):
-                member = zipfile.ZipInfo(path.relative_to(folder).as_posix())  # without a time stamp
-                archive.writestr(member, path.read_bytes(), zipfile.ZIP_LZMA)
+                member = tarfile.TarInfo(path.relative_to(folder).as_posix())  # without a time stamp
+                content = path.read_bytes()
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    with zipfile.ZipFile(TO, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("files.tar"), packed.getvalue(), zipfile.ZIP_LZMA)
+
+
+@functools.cache
+def files() -> dict[str, bytes]:
+    """The files of all models, by their paths."""
+    with zipfile.ZipFile(TO) as archive, tarfile.open(fileobj=io.BytesIO(archive.read("files.tar"))) as tar:
+        members = [member for member in tar if member.isfile()]
+        return {member.name: tar.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+
+
+def unpack(to: Path) -> None:
+    """Write the files of all models below a folder."""
+    for name, content in files().items():
+        path = to / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from make_goldens import GOLDENS
+from make_goldens_tensorflow import files as golden_files
 
 import kerastorch as kt
 from kerastorch.errors import LoadError, UnsupportedFileError
@@ -38,11 +39,10 @@ def files() -> dict[str, bytes]:
     with zipfile.ZipFile(GOLDENS / "tf_keras.zip") as archive:
         keras = archive.read("nested.keras")
     packed = io.BytesIO()
-    with zipfile.ZipFile(GOLDENS / "tensorflow.zip") as archive, tarfile.open(fileobj=packed, mode="w") as tar:
-        for name in archive.namelist():
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in golden_files().items():
             if name.startswith("nested/"):
                 member = tarfile.TarInfo(name.removeprefix("nested/"))
-                content = archive.read(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
     return {"keras": keras, "tar": packed.getvalue()}

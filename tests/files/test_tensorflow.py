@@ -17,7 +17,7 @@ import pytest
 from _close import assert_close
 from _goldens import read_npz
 from make_goldens import GOLDENS
-from make_goldens_tensorflow import NAMES, OPTIMIZERS
+from make_goldens_tensorflow import NAMES, OPTIMIZERS, unpack
 
 import kerastorch as kt
 from kerastorch.errors import CorruptFileError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
@@ -30,9 +30,9 @@ TRAINED = tuple(f"trained_{optimizer}" for optimizer in OPTIMIZERS)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tensorflow")
-    for packed in ("tensorflow", "tf_keras"):
-        with zipfile.ZipFile(GOLDENS / f"{packed}.zip") as archive:
-            archive.extractall(folder)
+    unpack(folder)
+    with zipfile.ZipFile(GOLDENS / "tf_keras.zip") as archive:
+        archive.extractall(folder)
     return folder
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from _keras_worker import KerasWorker
-from make_goldens import GOLDENS
-from make_goldens_tensorflow import NAMES, OPTIMIZERS
+from make_goldens_tensorflow import NAMES, OPTIMIZERS, unpack
 from saving._cases import model_of, randomize
 from saving.test_keras2_live import OPENED, OPENED_IDS
 
@@ -32,8 +30,7 @@ def bundle_of(prefix: Path) -> Bundle:
 
 
 def test_every_array_is_what_tensorflow_reads(keras_worker: KerasWorker, tmp_path: Path) -> None:
-    with zipfile.ZipFile(GOLDENS / "tensorflow.zip") as archive:
-        archive.extractall(tmp_path)
+    unpack(tmp_path)
     names = [*NAMES, *(f"trained_{optimizer}" for optimizer in OPTIMIZERS)]
     prefixes = [tmp_path / name / "variables" / "variables" for name in names]
     prefixes += [tmp_path / f"{name}.ckpt" for name in names]
