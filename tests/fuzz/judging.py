@@ -65,7 +65,7 @@ def _judged(work: Callable[[list[str]], None]) -> str | None:
     return None
 
 
-def _run(model: kt.Model, stage: list[str]) -> None:
+def _run(model: kt.Model, stage: list[str], of_file: bool = False) -> None:
     stage.append("run")
     shapes = [tuple(2 if size is None else size for size in symbol.shape) for symbol in model.inputs]
     if sum(map(math.prod, shapes)) < LARGEST:
@@ -83,7 +83,12 @@ def _run(model: kt.Model, stage: list[str]) -> None:
         model.predict([np.zeros(shape, "float32") for shape in shapes] if len(shapes) != 1 else np.zeros(shapes[0]))
     elif way == 2:
         stage.append("read again")
-        kt.model_from_json(text)
+        try:
+            kt.model_from_json(text)
+        except kt.KerasTorchError as error:
+            # A file brings the values of its weights along, which no initializer there needs to be able to give.
+            if not (of_file and "initializer" in str(error)):
+                raise
     else:
         _saved(model, ("m.keras", "m.h5", "m.weights.h5", "w.h5")[zlib.adler32(text.encode()) % 4], stage)
 
@@ -127,7 +132,7 @@ def file_fault(content: bytes, make: Callable[[], kt.Model] | None) -> str | Non
             whole = archive.config is not None
         stage.append("load")
         if whole:
-            _run(kt.load_model(io.BytesIO(content)), stage)
+            _run(kt.load_model(io.BytesIO(content)), stage, of_file=True)
         if make is not None:
             model = make()
             before = model.get_weights()
