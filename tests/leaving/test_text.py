@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 from _close import apart
 
-from kerastorch import Input, Model, Sequential, backend, layers
+from kerastorch import Input, Model, Sequential, layers
+from kerastorch.base import naming
 from kerastorch.leaving import to_source, to_torch
 
 KEPT = Path(__file__).parent.parent / "goldens" / "source"
@@ -124,9 +126,10 @@ MODELS = (
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_the_text_is_the_one_that_was_kept(make: object, tmp_path: Path) -> None:
+def test_the_text_is_the_one_that_was_kept(make: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m leaving.test_text` in `tests` writes them anew; they are read in review."""
-    backend.clear_session()  # layers without a name are numbered, whatever was made before
+    monkeypatch.setattr(naming, "_used", Counter())  # layers without a name are numbered through the process
+    monkeypatch.setattr(naming, "_given", set())
     to_source(make(), tmp_path, origin="From the tests.")  # type: ignore[operator]
     name = make.__name__  # type: ignore[attr-defined]
     assert (tmp_path / "model.py").read_text() == (KEPT / f"{name}.py").read_text()
