@@ -12,6 +12,7 @@ from kerastorch.errors import quote
 
 from .._source import Source
 from ._crc32c import crc32c, unmasked
+from ._wire import CUT, varint
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
@@ -77,13 +78,7 @@ def _entries(source: Source, begin: int, size: int) -> Iterator[tuple[bytes, mem
 
 
 def _varint(source: Source, data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 64, 7):
-        if at >= data.nbytes:
-            break
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise source.corrupt("", "a number in the table is cut short, or has more than 64 bits")
+    value, at = varint(data, at)
+    if at < 0:
+        raise source.corrupt("", CUT)
+    return value, at

@@ -12,6 +12,23 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 Value = int | memoryview
 
 
+CUT = "a number is cut short, or has more than 64 bits"
+
+
+def varint(data: memoryview, at: int) -> tuple[int, int]:
+    """A number in groups of seven bits, and where it ends; -1 where it is cut short or has more than 64 bits."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= data.nbytes:
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return (value, at) if not value >> 64 else (0, -1)
+    return 0, -1
+
+
 class Wire:
     """One message.
 
@@ -81,15 +98,7 @@ class Wire:
         return self._source.corrupt(self.where, problem)
 
     def _varint(self, at: int) -> tuple[int, int]:
-        data = self._data
-        value = shift = 0
-        while at < data.nbytes and shift < 70:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                if value >> 64:
-                    break
-                return value, at
-            shift += 7
-        raise self.corrupt("a number is cut short, or has more than 64 bits")
+        value, at = varint(self._data, at)
+        if at < 0:
+            raise self.corrupt(CUT)
+        return value, at

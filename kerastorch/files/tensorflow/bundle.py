@@ -17,7 +17,7 @@ from .._source import Source
 from .._values import Array
 from ._crc32c import crc32c, unmasked
 from ._table import read_table
-from ._wire import Wire
+from ._wire import Wire, varint
 
 # TensorFlow's numbers of dtypes (tensorflow/core/framework/types.proto).
 _DTYPES = {
@@ -132,7 +132,7 @@ class Bundle:
         if entry.size > self.source.limits.allocation_bytes:
             raise self.source.beyond(_GRAPH, f"it has {entry.size:,} bytes", "allocation_bytes")
         data = self._bytes(_GRAPH, entry)
-        size, at = _length(data)
+        size, at = varint(data, 0)
         if at < 0 or at + 4 + size != entry.size:
             raise self.source.corrupt(_GRAPH, "its length is another than it says")
         # The checksum is of the length as four bytes, of the checksum of these, and of the text.
@@ -197,16 +197,6 @@ class Bundle:
         for (shard, _, end, before), (other, start, _, name) in pairwise(places):
             if shard == other and start < end:
                 raise self.source.unsafe(name, f"it shares bytes with {quote(before)}")
-
-
-def _length(data: memoryview) -> tuple[int, int]:
-    """A number at the beginning, and where it ends; -1 where it does not."""
-    value = 0
-    for at in range(min(data.nbytes, 10)):
-        value |= (data[at] & 127) << 7 * at
-        if data[at] < 128:
-            return value, at + 1
-    return 0, -1
 
 
 def _text(key: bytes, source: Source) -> str:
