@@ -33,7 +33,7 @@ def wrong_bytes(content: bytes, rng: random.Random) -> bytes:
             other = rng.randrange(max(1, size))
             made[at : at + length] = made[other : other + length][:length].ljust(length, b"\0")
         elif kind == 7:
-            number = rng.choice((0, 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1, size, size - 1, size + 1))
+            number = rng.choice((0, 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1, size, abs(size - 1), size + 1))
             made[at : at + 8] = number.to_bytes(8, "little")[: max(0, size - at)]
         else:
             del made[at:]

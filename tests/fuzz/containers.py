@@ -57,7 +57,7 @@ def wrong_container(rng: random.Random) -> bytes:
         if name == _GRAPH:
             files[_DATA], entries[name] = _with_graph(files[_DATA], entries[name], rng)
         elif rng.random() < 0.2:
-            entries[wrong_bytes(name, rng)] = entries.pop(name)
+            entries[wrong_bytes(name or b"head", rng)] = entries.pop(name)
         else:
             entries[name] = wrong_bytes(entries[name], rng)
         files[_INDEX] = table_of(entries)
