@@ -107,8 +107,8 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
 
 def describe_folder(name: str, entries: set[str]) -> LoadError:
     """The error for a directory."""
-    if entries & {"saved_model.pb", "saved_model.pbtxt"}:
-        return UnsupportedFileError(f"{name}: this is a TensorFlow SavedModel, expected a Keras file. {_SAVE}").of(
+    if "saved_model.pbtxt" in entries:
+        return UnsupportedFileError(f"{name}: this is a SavedModel as text, expected saved_model.pb. {_SAVE}").of(
             "SavedModel"
         )
     if "config.json" in entries:
@@ -160,9 +160,6 @@ def describe_zip(name: str, members: Iterable[str], head: Callable[[str], bytes]
         return UnsupportedFileError(
             f"{name}: this is a set of numpy arrays (.npz). Load it with numpy and pass the arrays to set_weights."
         ).of("numpy")
-    if any(member.endswith("saved_model.pb") for member in members):
-        said = f"{name}: this is a packed TensorFlow SavedModel, expected a Keras file. {_SAVE}"
-        return UnsupportedFileError(said).of("SavedModel")
     pickled = sorted(member for member in members if not member.endswith("/") and is_pickle(head(member), member))
     if pickled:
         return unsafe_pickle(

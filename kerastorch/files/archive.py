@@ -236,7 +236,7 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     name = handle.name
     archive = _zip.Archive(data, name, limits)
     members = set(archive.members)
-    packed = tensorflow.in_zip(archive, name)
+    packed = tensorflow.in_zip(archive, name) if "config.json" not in members else None
     if packed is not None:
         found = tensorflow.read_folder(packed, name, limits, handle.check_open)
         return _of_tensorflow("SavedModel", found, path, handle)

@@ -85,7 +85,7 @@ def test_frozen_layers_and_the_optimizer_stand_as_in_an_h5_file(made: Path, name
         assert archive.optimizer is not None
         assert same_archive.optimizer is not None
         assert [key for key, _ in archive.optimizer.arrays] == [key for key, _ in same_archive.optimizer.arrays]
-        same(*([array.read() for _, array in item.optimizer.arrays] for item in (archive, same_archive)))  # type: ignore[union-attr]
+        same(*([array.read() for _, array in state.arrays] for state in (archive.optimizer, same_archive.optimizer)))
         assert archive.training_config is not None
         assert same_archive.training_config is not None
         for key in ("loss", "optimizer_config"):
@@ -110,6 +110,20 @@ def test_the_newest_checkpoint_of_a_folder_is_read(made: Path, tmp_path: Path) -
     (tmp_path / "checkpoint").write_text("nothing")
     with pytest.raises(CorruptFileError, match=r"names no checkpoint. Pass the prefix of one"):
         open_archive(tmp_path)
+
+
+def test_a_file_is_what_it_holds_not_what_it_is_called(made: Path, tmp_path: Path) -> None:
+    """Neither its name nor what stands beside it, or in it, makes a SavedModel or a checkpoint of a file of Keras."""
+    wanted = arrays_of(kt.load_model(made / "nested.keras"))
+    shutil.copytree(made / "recurrent", tmp_path, dirs_exist_ok=True)
+    for name in ("checkpoint", "model.index", "m.data-00000-of-00001", "m"):
+        shutil.copy(made / "nested.h5", tmp_path / name)
+        same(arrays_of(kt.load_model(tmp_path / name)), wanted)
+    shutil.copy(made / "nested.keras", tmp_path / "with.keras")
+    with zipfile.ZipFile(tmp_path / "with.keras", "a") as archive:
+        for path in (made / "recurrent").rglob("*"):
+            archive.write(path, path.relative_to(made / "recurrent").as_posix())
+    same(arrays_of(kt.load_model(tmp_path / "with.keras")), wanted)
 
 
 def zipped(folder: Path, to: Path, before: str) -> Path:
@@ -204,8 +218,8 @@ def varint(value: int) -> bytes:
     return bytes([*found, value])
 
 
-def wrapped(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
+def wrapped(number: int, content: bytes | memoryview) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + bytes(content)
 
 
 def with_metadata(folder: Path) -> bytes:
@@ -213,18 +227,19 @@ def with_metadata(folder: Path) -> bytes:
     from kerastorch.files._source import Source
     from kerastorch.files.tensorflow._wire import Wire
 
-    def wire(data: bytes | memoryview) -> Wire:
-        return Wire(memoryview(data), Source(b"", "test", Limits()), "test")
+    def parts(wire: Wire, wanted: int) -> list[Wire]:
+        return [wire.inner(value) for number, value in wire if number == wanted]
+
+    def read(name: str) -> Wire:
+        return Wire(memoryview((folder / name).read_bytes()), Source(b"", "test", Limits()), "test")
 
     said: dict[int, bytes] = {}
-    for _, value in wire((folder / "keras_metadata.pb").read_bytes()):
-        node = wire(value).last()  # type: ignore[arg-type]
-        said[int(node.get(2, 0))] = wrapped(1, bytes(node[4])) + wrapped(3, bytes(node[5]))  # type: ignore[arg-type]
-    model = next(value for number, value in wire((folder / "saved_model.pb").read_bytes()) if number == 2)
-    graph = next(value for number, value in wire(model) if number == 7)  # type: ignore[arg-type]
+    for node in parts(read("keras_metadata.pb"), 1):
+        stated = node.last()
+        said[node.whole(stated.get(2, 0))] = wrapped(1, node.bytes(stated[4])) + wrapped(3, node.bytes(stated[5]))
     nodes = b""
-    for at, (_, node) in enumerate(item for item in wire(graph) if item[0] == 1):  # type: ignore[arg-type]
-        kept = b"".join(wrapped(number, bytes(value)) for number, value in wire(node) if number == 1)  # type: ignore[arg-type]
+    for at, node in enumerate(parts(parts(parts(read("saved_model.pb"), 2)[0], 7)[0], 1)):
+        kept = b"".join(wrapped(number, node.bytes(value)) for number, value in node if number == 1)
         nodes += wrapped(1, kept + (wrapped(4, said[at]) if at in said else b""))
     return varint(1 << 3) + varint(1) + wrapped(2, wrapped(7, nodes))
 

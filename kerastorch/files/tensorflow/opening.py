@@ -13,6 +13,7 @@ from .._bytes import Bytes
 from .._limits import Limits
 from .._values import Format
 from . import saved_model
+from ._table import is_table
 from .bundle import Bundle
 from .checkpoint import Contents, read_checkpoint
 from .folders import Folder, OnDisk
@@ -43,28 +44,38 @@ def place_of(path: str) -> Place | None:
         if os.path.isfile(os.path.join(path, saved_model.MODEL)):
             return Place(path)
         if os.path.isfile(os.path.join(path, _STATE)):
-            return Place(path, _latest(path))
+            newest = _latest(path)
+            if newest is None:
+                raise CorruptFileError(f"{path}: its file {_STATE!r} names no checkpoint. Pass the prefix of one.")
+            return Place(path, newest)
     elif name in _PARTS and os.path.isfile(os.path.join(folder, saved_model.MODEL)):
         return Place(folder)
     elif _SHARD.search(name) or name.endswith(".index"):
         prefix = _SHARD.sub("", name).removesuffix(".index")
-        if os.path.isfile(os.path.join(folder, f"{prefix}.index")):
+        if _is_index(os.path.join(folder, f"{prefix}.index")):
             return Place(folder, prefix)
     elif name == _STATE and os.path.isfile(path):
-        return Place(folder, _latest(folder))
-    if os.path.isfile(f"{path}.index") and not os.path.isfile(path):
+        newest = _latest(folder)
+        return None if newest is None else Place(folder, newest)
+    if not os.path.isfile(path) and os.path.isfile(f"{path}.index"):
         return Place(folder, name)
     return None
 
 
-def _latest(folder: str) -> str:
+def _is_index(path: str) -> bool:
+    """Whether a file is the table of a checkpoint, by its end: others may be called so."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 8))
+        return is_table(file.read(8))
+
+
+def _latest(folder: str) -> str | None:
     """The prefix of the newest checkpoint of a folder; of where it was written only the last part counts."""
     with open(os.path.join(folder, _STATE), "rb") as file:
         found = _LATEST.search(file.read(1 << 16))
-    name = os.path.basename(found[1].decode("utf-8", "replace").replace("\\\\", "/")) if found else ""
-    if not name:
-        raise CorruptFileError(f"{folder}: its file {_STATE!r} names no checkpoint. Pass the prefix of one.")
-    return name
+    return (os.path.basename(found[1].decode("utf-8", "replace").replace("\\\\", "/")) or None) if found else None
 
 
 def open_tensorflow(
