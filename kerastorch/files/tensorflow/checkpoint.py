@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from kerastorch.errors import LoadError, quote
 from .._tree import NO_STATE
 from .._values import Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped
 from .bundle import Bundle
-from .objects import Objects
+from .objects import Node, Objects
 
 _NOT_WEIGHTS = frozenset({"optimizer", "keras_api", "_optimizer", "loss_tracker", "save_counter", "loss_scale"})
 _OWN_VARIABLES = frozenset({"iter", "decay", "learning_rate", "beta_1", "beta_2", "rho", "momentum"})
@@ -86,7 +86,8 @@ def read_checkpoint(bundle: Bundle) -> Contents:
     objects = Objects(graph, bundle.source)
     root = objects.child(0, "model") if "model" in objects.node(0).children else 0
     assert root is not None
-    layers = tuple(layer_of(objects, bundle, name, number) for name, number in _parts(objects, root))
+    parts = layers_of(objects, root, lambda node: True)
+    layers = tuple(layer_of(objects, bundle, names[0], number) for names, number in parts)
     skipped: list[Skipped] = []
     state = state_of(objects, bundle, None, skipped)
     return Contents(None, None, "tensorflow", LegacyWeights(layers, (), True), None, tuple(skipped), state)
@@ -98,12 +99,27 @@ def layer_of(objects: Objects, bundle: Bundle, name: str, number: int) -> Legacy
     return LegacyLayer(name, tuple(found))
 
 
-def _parts(objects: Objects, root: int) -> list[tuple[str, int]]:
-    """The layers of a model: by their numbers where Keras has given them some, else by their attributes."""
-    children = objects.node(root).children
-    numbered = {
-        int(name[6:]): child for name, child in children.items() if name[:6] == "layer-" and name[6:].isdecimal()
-    }
-    if numbered:
-        return [(f"layer-{number}", numbered[number]) for number in sorted(numbered)]
-    return [(name, child) for name, child in children.items() if name not in _NOT_WEIGHTS and child != root]
+def layers_of(objects: Objects, root: int, is_layer: Callable[[Node], bool]) -> list[tuple[list[str], int]]:
+    """The layers of a model in order, each with its names there: `layer-3`, `layer_with_weights-1`.
+
+    A model of a person's own class has its layers under the names of its attributes.
+
+    Args:
+        objects: The graph.
+        root: The number of the model.
+        is_layer: Whether such an attribute is a layer.
+    """
+    names: dict[int, list[str]] = {}
+    for name, child in objects.node(root).children.items():
+        if name not in _NOT_WEIGHTS and child != root:
+            names.setdefault(child, []).append(name)
+    places = {child: number for child, given in names.items() for number in map(_number, given) if number is not None}
+    if not places:
+        places = {child: at for at, child in enumerate(names) if is_layer(objects.node(child))}
+    return [(sorted(names[child]), child) for child in sorted(places, key=lambda child: places[child])]
+
+
+def _number(name: str) -> int | None:
+    """Of `layer-3`; None where a name is another."""
+    before, _, number = name.rpartition("-")
+    return int(number) if before == "layer" and number.isdecimal() else None

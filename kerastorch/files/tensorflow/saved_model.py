@@ -19,7 +19,7 @@ from .._values import LegacyLayer, LegacyWeights, Skipped
 from ..strict_json import parse_json
 from ._wire import Wire
 from .bundle import Bundle
-from .checkpoint import Contents, array_of, layer_of, read_checkpoint, state_of
+from .checkpoint import Contents, array_of, layer_of, layers_of, read_checkpoint, state_of
 from .folders import Folder
 from .objects import Objects
 
@@ -71,7 +71,7 @@ def _weights(objects: Objects, bundle: Bundle, configs: Mapping[Path, Mapping[st
     A model that was saved without its functions (`save_traces=False`) has no lists of variables.
     """
     layers, held, as_made = [], set[int](), "variables" not in objects.node(0).children
-    for names, number in layers_of(objects):
+    for names, number in layers_of(objects, 0, lambda node: "keras_api" in node.children):
         said = next((configs[(name,)] for name in names if (name,) in configs), None)
         stated = said.get("name") if said is not None else None
         label = stated if isinstance(stated, str) else names[0]
@@ -83,24 +83,6 @@ def _weights(objects: Objects, bundle: Bundle, configs: Mapping[Path, Mapping[st
         layers.append(LegacyLayer(label, tuple(array_of(objects, bundle, variable) for variable in variables)))
     own = [] if as_made else [number for number in _listed(objects, 0) if number not in held]
     return LegacyWeights(tuple(layers), tuple(array_of(objects, bundle, number) for number in own), as_made)
-
-
-def layers_of(objects: Objects, number: int = 0) -> list[tuple[list[str], int]]:
-    """The layers of a model in order, each with its names there: `layer-3`, `layer_with_weights-1`.
-
-    A model of a person's own class has its layers under the names of its attributes.
-    """
-    names: dict[int, list[str]] = {}
-    for name, child in objects.node(number).children.items():
-        names.setdefault(child, []).append(name)
-    places = {}
-    for child, given in names.items():
-        found = [int(name[6:]) for name in given if name.startswith("layer-") and name[6:].isdecimal()]
-        if found:
-            places[child] = found[0]
-    if not places:
-        places = {child: at for at, child in enumerate(names) if "keras_api" in objects.node(child).children}
-    return [(names[child], child) for child in sorted(places, key=lambda child: places[child])]
 
 
 def _listed(objects: Objects, number: int) -> list[int]:
