@@ -84,8 +84,8 @@ def _pack(folder: Path) -> None:
 def files() -> dict[str, bytes]:
     """The files of all models, by their paths."""
     with zipfile.ZipFile(TO) as archive, tarfile.open(fileobj=io.BytesIO(archive.read("files.tar"))) as tar:
-        members = [member for member in tar if member.isfile()]
-        return {member.name: tar.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+        held = {member.name: tar.extractfile(member) for member in tar}
+        return {name: file.read() for name, file in held.items() if file is not None}
 
 
 def unpack(to: Path) -> None:

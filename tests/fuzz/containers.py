@@ -103,8 +103,8 @@ def _block(content: bytes) -> bytes:
 
 def _with_graph(data: bytes, entry: bytes, rng: random.Random) -> tuple[bytes, bytes]:
     """A wrong graph behind the other arrays, and the entry for it."""
-    said = Wire(memoryview(entry), Source(b"", "entry", Limits()), "entry").last()
-    at, size = int(said.get(4, 0)), int(said.get(5, 0))  # type: ignore[arg-type]
+    wire = Wire(memoryview(entry), Source(b"", "entry", Limits()), "entry")
+    at, size = (wire.whole(wire.last().get(number, 0)) for number in (4, 5))
     text = data[at : at + size]
     begin = next(place for place in range(10) if text[place] < 128) + 5
     graph = wrong_bytes(text[begin:], rng)
