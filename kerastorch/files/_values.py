@@ -20,6 +20,7 @@ Format = Literal[
     "SavedModel",
     "TensorFlow checkpoint",
 ]
+NO_MODEL = "the model"  # what was left out of a container that could hold one and does not
 OF_TENSORFLOW: tuple[Format, ...] = ("SavedModel", "TensorFlow checkpoint")
 
 
@@ -201,7 +202,7 @@ class Archive:
     @property
     def without_model(self) -> str:
         """What a message says of a file without an architecture."""
-        why = "".join(f": {item.reason}" for item in self.skipped if item.what == "the model")
+        why = "".join(f": {item.reason}" for item in self.skipped if item.what == NO_MODEL)
         arrays = [] if self.weights is None else self.weights.arrays
         listed = ", ".join(f"{array.where} {array.shape}" for array in arrays[:10])
         rest = f" and {len(arrays) - 10} more" if len(arrays) > 10 else ""

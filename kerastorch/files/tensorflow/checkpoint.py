@@ -21,13 +21,13 @@ _OWN_VARIABLES = frozenset({"iter", "decay", "learning_rate", "beta_1", "beta_2"
 class Contents:
     """What an `Archive` is made of; see there."""
 
-    config: dict[str, Any] | None
-    keras_version: str | None
-    backend: str | None
     weights: LegacyWeights
-    training_config: dict[str, Any] | None
-    skipped: tuple[Skipped, ...]
-    optimizer: OptimizerState | None
+    config: dict[str, Any] | None = None
+    keras_version: str | None = None
+    backend: str | None = "tensorflow"
+    training_config: dict[str, Any] | None = None
+    skipped: tuple[Skipped, ...] = ()
+    optimizer: OptimizerState | None = None
 
 
 def array_of(objects: Objects, bundle: Bundle, number: int) -> tuple[str, Array]:
@@ -82,7 +82,7 @@ def read_checkpoint(bundle: Bundle) -> Contents:
     graph = bundle.graph()
     if graph is None:
         layers = tuple(LegacyLayer(name, ((f"{name}:0", bundle.array(name)),)) for name in bundle.names)
-        return Contents(None, None, "tensorflow", LegacyWeights(layers, ()), None, (), None)
+        return Contents(LegacyWeights(layers, ()))
     objects = Objects(graph, bundle.source)
     root = objects.child(0, "model") if "model" in objects.node(0).children else 0
     assert root is not None
@@ -90,7 +90,7 @@ def read_checkpoint(bundle: Bundle) -> Contents:
     layers = tuple(layer_of(objects, bundle, names[0], number) for names, number in parts)
     skipped: list[Skipped] = []
     state = state_of(objects, bundle, None, skipped)
-    return Contents(None, None, "tensorflow", LegacyWeights(layers, (), True), None, tuple(skipped), state)
+    return Contents(LegacyWeights(layers, (), True), skipped=tuple(skipped), optimizer=state)
 
 
 def layer_of(objects: Objects, bundle: Bundle, name: str, number: int) -> LegacyLayer:

@@ -15,7 +15,7 @@ from kerastorch.errors import LoadError, quote
 from .._limits import Limits
 from .._source import Source
 from .._training import describe_optimizer
-from .._values import LegacyLayer, LegacyWeights, Skipped
+from .._values import NO_MODEL, LegacyLayer, LegacyWeights, Skipped
 from ..strict_json import parse_json
 from ._wire import Wire
 from .bundle import Bundle
@@ -36,7 +36,7 @@ def read_saved_model(folder: Folder, bundle: Bundle, name: str, limits: Limits) 
     model = configs.get(_ROOT)
     if graph is None or model is None or not isinstance(model.get("config"), dict):
         contents = read_checkpoint(bundle)
-        return replace(contents, skipped=(*contents.skipped, Skipped("the model", _no_config(model))))
+        return replace(contents, skipped=(*contents.skipped, Skipped(NO_MODEL, _no_config(model))))
     objects = Objects(graph, bundle.source)
     weights = _weights(objects, bundle, configs)
     training = model.get("training_config")
@@ -47,16 +47,19 @@ def read_saved_model(folder: Folder, bundle: Bundle, name: str, limits: Limits) 
     if training is not None:
         state = state_of(objects, bundle, optimizer, skipped)
     config = {"class_name": model.get("class_name"), "config": model["config"]}
-    version, backend = (model.get(key) for key in ("keras_version", "backend"))
     return Contents(
-        config,
-        version if isinstance(version, str) else None,
-        backend if isinstance(backend, str) else None,
         weights,
-        training,
-        tuple(skipped),
-        state,
+        config,
+        _text(model.get("keras_version")),
+        _text(model.get("backend")),
+        training_config=training,
+        skipped=tuple(skipped),
+        optimizer=state,
     )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _no_config(model: Mapping[str, Any] | None) -> str:
@@ -73,8 +76,7 @@ def _weights(objects: Objects, bundle: Bundle, configs: Mapping[Path, Mapping[st
     layers, held, as_made = [], set[int](), "variables" not in objects.node(0).children
     for names, number in layers_of(objects, 0, lambda node: "keras_api" in node.children):
         said = next((configs[(name,)] for name in names if (name,) in configs), None)
-        stated = said.get("name") if said is not None else None
-        label = stated if isinstance(stated, str) else names[0]
+        label = (_text(said.get("name")) if said is not None else None) or names[0]
         if as_made:
             layers.append(layer_of(objects, bundle, label, number))
             continue
