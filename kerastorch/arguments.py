@@ -73,16 +73,21 @@ _KINDS: Mapping[str, Callable[[str, str, Any], Any]] = {
 }
 
 
-def of_function(owner: str, arguments: Mapping[str, Any]) -> None:
-    """Check the arguments of a loss or a metric that a function computes.
+def of_function(owner: str, fn: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the function of a loss or a metric, and what it is called with where it is one of the package.
 
     Args:
         owner: What they are given to.
+        fn: Computes the loss or the metric.
         arguments: By their names; those of other names are left alone.
 
     Raises:
-        ArgumentError: One is of another kind.
+        ArgumentError: It is no function, or an argument is of another kind.
     """
+    if not callable(fn):
+        raise _refusal(owner, "fn", "a function", fn)
+    if not str(getattr(fn, "__module__", "")).startswith(f"{__package__}."):
+        return
     for name, value in arguments.items():
         if name in _KINDS:
             _KINDS[name](owner, name, value)

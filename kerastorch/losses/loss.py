@@ -183,10 +183,7 @@ class FunctionLoss(Loss):
         **arguments: Any,
     ) -> None:
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype, masking=masking)
-        if not callable(fn):
-            raise ArgumentError(f"{type(self).__name__}: fn is {quote(fn)}, expected a function.")
-        if str(getattr(fn, "__module__", "")).startswith(__package__ or "kerastorch"):
-            of_function(type(self).__name__, arguments)
+        of_function(type(self).__name__, fn, arguments)
         self.fn, self.arguments = fn, arguments
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:

@@ -345,10 +345,7 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any) -> None:
-        if not callable(fn):
-            raise ArgumentError(f"{type(self).__name__}: fn is {quote(fn)}, expected a function.")
-        if str(getattr(fn, "__module__", "")).startswith("kerastorch."):
-            of_function(type(self).__name__, arguments)
+        of_function(type(self).__name__, fn, arguments)
         super().__init__(name or getattr(fn, "name", None) or _name_of(fn), dtype)
         self.fn, self.arguments = fn, arguments
         for argument, value in arguments.items():
