@@ -73,18 +73,15 @@ class SparseCategoricalAccuracy(Named):
     _direction = "up"
 
 
-class _TopK(Named):
+class TopKCategoricalAccuracy(Named):
+    """How often the class of a one-hot label is among the `k` largest."""
+
     _direction = "up"
+    FUNCTION = staticmethod(functions.top_k_categorical_accuracy)
+    NAME = "top_k_categorical_accuracy"
 
     def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype, k=k)
-
-
-class TopKCategoricalAccuracy(_TopK):
-    """How often the class of a one-hot label is among the `k` largest."""
-
-    FUNCTION = staticmethod(functions.top_k_categorical_accuracy)
-    NAME = "top_k_categorical_accuracy"
 
 
 class SparseTopKCategoricalAccuracy(Named):
