@@ -14,6 +14,23 @@ from ._single import single
 from .optimizer import Optimizer
 
 
+class WithBetas(Optimizer):
+    """Base: what is kept of two means, and an epsilon, with Adam's defaults."""
+
+    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **common: Any,
+    ) -> None:
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        super().__init__(learning_rate, **common)
+
+
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2014) as `keras.optimizers.Adam` computes it.
 
@@ -70,7 +87,7 @@ class AdamW(Adam):
         super().__init__(learning_rate, *args, weight_decay=weight_decay, **arguments)
 
 
-class Adamax(Optimizer):
+class Adamax(WithBetas):
     """Adam with the largest gradient in place of the mean square (`keras.optimizers.Adamax`).
 
     Args:
@@ -81,19 +98,6 @@ class Adamax(Optimizer):
         **common: See `Optimizer`.
     """
 
-    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **common: Any,
-    ) -> None:
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        super().__init__(learning_rate, **common)
-
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, largest = self._slots(params, "momentum"), self._slots(params, "norm")
         decay_to(moments, grads, self._plain(self.beta_1))
@@ -102,7 +106,7 @@ class Adamax(Optimizer):
         foreach.addcdiv_(params, moments, foreach.add(largest, self.epsilon), -rate / (1 - single(self.beta_1) ** step))
 
 
-class Nadam(Optimizer):
+class Nadam(WithBetas):
     """Adam with Nesterov momentum (Dozat, 2015) and Keras's schedule of it (`keras.optimizers.Nadam`).
 
     Args:
@@ -112,19 +116,6 @@ class Nadam(Optimizer):
         epsilon: Is added to the root.
         **common: See `Optimizer`.
     """
-
-    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **common: Any,
-    ) -> None:
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        super().__init__(learning_rate, **common)
 
     def _start_state(self) -> None:
         self.param_groups[0]["u_product"] = 1.0

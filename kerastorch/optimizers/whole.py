@@ -19,6 +19,7 @@ from ._averages import decay_to, decay_to_squares, roots
 from ._clips import norms
 from ._single import single
 from ._trained import Trained
+from .adam import WithBetas
 from .optimizer import Optimizer
 
 
@@ -46,7 +47,7 @@ class _SeesWhole(Optimizer):
             part.sub_(step)
 
 
-class Lamb(Optimizer):
+class Lamb(WithBetas):
     """Adam with steps in proportion to the norm of each weight (You and others, 2019; `keras.optimizers.Lamb`).
 
     `u = m / (1 - beta_1 ** t) / (sqrt(v / (1 - beta_2 ** t)) + epsilon); w -= learning_rate * |w| / |u| * u`. Where one
@@ -59,19 +60,6 @@ class Lamb(Optimizer):
         epsilon: Is added to the root.
         **common: See `Optimizer`.
     """
-
-    ARGUMENTS = ("beta_1", "beta_2", "epsilon")
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **common: Any,
-    ) -> None:
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        super().__init__(learning_rate, **common)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
