@@ -56,10 +56,17 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
         if tensor is None:
             continue
         wanted, got = layer.batch_shape, tuple(tensor.shape)
-        differ = [place for place, size in enumerate(wanted) if size is not None and got[place : place + 1] != (size,)]
+        differ = _apart(got, wanted)
         if len(wanted) != len(got) or (differ and (differ != [0] or model.stateful)):
-            raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.")
+            alone = len(got) == len(wanted) - 1 and not _apart(got, wanted[1:])
+            hint = " One row without its batch axis? Pass x[None]." if alone else ""
+            raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
     return flat
+
+
+def _apart(got: Shape, wanted: Shape) -> list[int]:
+    """The axes whose size is another one than the known one."""
+    return [axis for axis, size in enumerate(wanted) if size is not None and got[axis : axis + 1] != (size,)]
 
 
 def cast_inputs(model: AnyModel, tensors: list[Any]) -> list[Any]:

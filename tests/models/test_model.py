@@ -301,7 +301,17 @@ def test_stateful_models() -> None:
         (
             lambda: Sequential([Input((20, 1)), layers.LSTM(2)])(torch.zeros(100)),
             ShapeError,
-            r"expected shape \(None, 20, 1\), got \(100,\)\.",
+            r"expected shape \(None, 20, 1\), got \(100,\)\.$",
+        ),
+        (
+            lambda: Sequential([Input((None, 3)), layers.LSTM(2)])(torch.zeros(20, 3)),
+            ShapeError,
+            r"got \(20, 3\)\. One row without its batch axis\? Pass x\[None\]\.$",
+        ),
+        (
+            lambda: Sequential([Input((20, 1)), layers.LSTM(5), layers.LSTM(4)]),
+            ShapeError,
+            r"got \(None, 5\)\..* Behind a recurrent layer\? Give that one return_sequences=True\.$",
         ),
         (
             lambda: Sequential([Input((20, 1)), layers.LSTM(2, stateful=True)]),

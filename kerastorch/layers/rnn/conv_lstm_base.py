@@ -165,6 +165,10 @@ class ConvLSTM(SequenceLayer):
         return f"(batch, timesteps, {axes_named(self._rank - 3, self._channels_first)})"
 
     @property
+    def _one_axis_less(self) -> str:
+        return f"Images of one channel? Pass x.unsqueeze({2 if self._channels_first else -1})."
+
+    @property
     def _channel_axis(self) -> int:
         """The axis of the channels in the input."""
         return 2 if self._channels_first else -1
@@ -185,12 +189,6 @@ class ConvLSTM(SequenceLayer):
         return (self.filters, *sizes) if self._channels_first else (*sizes, self.filters)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
-        if len(input_shape) == self._rank - 1:
-            axis = f"{'2' if self._channels_first else '-1'}"
-            raise ShapeError(
-                f"{repr_of(self)}: expected input of shape {self._meaning}, got {tuple(input_shape)}. "
-                f"Images of one channel? Pass x.unsqueeze({axis})."
-            )
         super()._check_input_shape(input_shape)
         if any(size is not None and size < 1 for size in self._output_size(input_shape)):
             raise ShapeError(

@@ -46,6 +46,8 @@ SEQUENCE_CONFIG = (
     "unroll",
     "zero_output_for_mask",
 )
+# What a layer says that wants steps and gets an input with one axis less.
+KEPT_STEPS = "Behind a recurrent layer? Give that one return_sequences=True."
 
 
 class SequenceLayer(Layer):
@@ -69,6 +71,7 @@ class SequenceLayer(Layer):
     TAKES_STEPS = True
     _rank = 3  # axes of the input
     _meaning = "(batch, timesteps, features)"
+    _one_axis_less = "One feature per step? Pass x[..., None]."
 
     def __init__(
         self,
@@ -135,7 +138,7 @@ class SequenceLayer(Layer):
     def _check_input_shape(self, input_shape: Shape) -> None:
         # The sizes of a trace are tensors.
         if len(input_shape) != self._rank or not isinstance(input_shape[-1], (int, Tensor, type(None))):
-            hint = " One feature per step? Pass x[..., None]." if len(input_shape) == self._rank - 1 else ""
+            hint = f" {self._one_axis_less} {KEPT_STEPS}" if len(input_shape) == self._rank - 1 else ""
             raise ShapeError(
                 f"{repr_of(self)}: expected input of shape {self._meaning}, got {tuple(input_shape)}.{hint}"
             )

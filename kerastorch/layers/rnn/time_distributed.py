@@ -20,6 +20,7 @@ from ...errors import ShapeError, UnsupportedError
 from ...kernels.types import KernelChoice
 from ...structure import leaves, map_shapes, map_structure
 from ...weights import Shape
+from .sequence import KEPT_STEPS
 
 
 @register("TimeDistributed")
@@ -82,7 +83,7 @@ class TimeDistributed(Layer):
         if len(input_shape) < 3:
             raise ShapeError(
                 f"{repr_of(self)}: expected input of shape (batch, timesteps, ...) with at least 3 axes, "
-                f"got {tuple(input_shape)}."
+                f"got {tuple(input_shape)}. {KEPT_STEPS}"
             )
 
     def build(self, input_shape: Shape) -> None:

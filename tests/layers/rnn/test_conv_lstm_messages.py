@@ -49,13 +49,15 @@ def test_time_major_is_refused() -> None:
             "channels_last",
             (3, 4, 5, 6),
             "expected input of shape (batch, timesteps, rows, columns, channels), got (3, 4, 5, 6). "
-            "Images of one channel? Pass x.unsqueeze(-1).",
+            "Images of one channel? Pass x.unsqueeze(-1). "
+            "Behind a recurrent layer? Give that one return_sequences=True.",
         ),
         (
             "channels_first",
             (3, 4, 5, 6),
             "expected input of shape (batch, timesteps, channels, rows, columns), got (3, 4, 5, 6). "
-            "Images of one channel? Pass x.unsqueeze(2).",
+            "Images of one channel? Pass x.unsqueeze(2). "
+            "Behind a recurrent layer? Give that one return_sequences=True.",
         ),
         ("channels_last", (3, 4), "expected input of shape (batch, timesteps, rows, columns, channels), got (3, 4)."),
         ("channels_last", (3, 4, 5, 6, 2), "expected 3 channels, got 2 (input of shape (3, 4, 5, 6, 2)"),

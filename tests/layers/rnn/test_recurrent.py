@@ -219,7 +219,7 @@ def test_an_lstm_has_one_trainable_bias() -> None:
         (
             lambda layer: layer(torch.zeros(100, 20)),
             ShapeError,
-            r"expected input of shape \(batch, timesteps, features\), got \(100, 20\)\. One .* x\[\.\.\., None\]\.",
+            r"features\), got \(100, 20\)\. One .* x\[\.\.\., None\]\. Behind a recurrent .* return_sequences=True\.$",
         ),
         (
             lambda layer: layer(inputs()[..., :3]),
@@ -300,7 +300,7 @@ def test_bidirectional_errors() -> None:
 
 
 def test_time_distributed_errors() -> None:
-    with pytest.raises(ShapeError, match=r"at least 3 axes, got \(2, 3\)"):
+    with pytest.raises(ShapeError, match=r"at least 3 axes, got \(2, 3\)\. Behind .* return_sequences=True\."):
         layers.TimeDistributed(layers.Dense(3))(torch.zeros(2, 3))
     with pytest.raises(UnsupportedError, match="the inner layer 'kept' is stateful"):
         layers.TimeDistributed(layers.LSTM(3, stateful=True, name="kept"))
