@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ..distribution import installed_version
 from ..errors import KerasTorchError, RecordingError
 from . import convert, export, info, record, scan, self_check, summary, verify
 from ._loading import by_option
@@ -60,11 +61,5 @@ class _Version(argparse.Action):
     """--version, which looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *unused: Any) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            found = version("kerastorch")
-        except PackageNotFoundError:
-            found = "(not installed, run from its sources)"
-        print(f"kerastorch {found}")
+        print(f"kerastorch {installed_version() or '(not installed, run from its sources)'}")
         parser.exit()

@@ -7,16 +7,17 @@ import hashlib
 import os
 from typing import Any, BinaryIO
 
+from ..distribution import install
 from ..errors import ArgumentError, quote
 from ._loading import add_arch, add_bounds, add_file, load_reported
 from ._places import refuse_place
 from ._printing import make_console, shown
 
-_DESCRIPTION = """\
+_DESCRIPTION = f"""\
 Write the model of a Keras file in a form that needs neither Keras nor kerastorch.
 
   source   OUT is a folder: model.py (torch only), model.safetensors, a recorded example, and a test
-  onnx     OUT.onnx, for onnxruntime and others; needs onnx and onnxscript (pip install "kerastorch[onnx]")
+  onnx     OUT.onnx, for onnxruntime and others; needs onnx and onnxscript ({install("onnx")})
   torch    OUT.pt2, a program that torch.export.load reads where there is no kerastorch
 
 What has no translation is refused by name, and nothing is written.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..distribution import install
 from ..errors import ArgumentError, UnsupportedError, did_you_mean
 from ..files.replacing import replacing
 from ..paths import AnyPath
@@ -55,9 +56,7 @@ def write_onnx(
     try:
         import onnxscript  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UnsupportedError(
-            'export: format="onnx" needs onnx and onnxscript: pip install "kerastorch[onnx]".'
-        ) from error
+        raise UnsupportedError(f'export: format="onnx" needs onnx and onnxscript: {install("onnx")}.') from error
     states = flat.states() if flat.state_names else []
     outputs = _output_names(flat, flat.model(*inputs)[0])
     input_names = unique([*(spec.name for spec in specs), *flat.state_names])

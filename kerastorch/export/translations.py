@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..distribution import install
 from ..errors import UnsupportedError
 from ..kernels.onnx_operators import FUNCTIONS, KERNELS
 
@@ -34,7 +35,7 @@ def _translation(name: str) -> Callable[..., Any]:
     try:
         from onnxscript import opset18  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UnsupportedError('onnx_translations needs onnxscript: pip install "kerastorch[onnx]".') from error
+        raise UnsupportedError(f"onnx_translations needs onnxscript: {install('onnx')}.") from error
     op: Any = opset18  # its types are those of the arrays, and here are nodes of a graph
     recurrence = KERNELS[name]
     cell = recurrence.cell

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..distribution import installed_version
 from ..errors import ArgumentError, quote
 from ..models import Model
 from .explaining import explain, explain_mask, plant, smallest
@@ -233,14 +234,8 @@ def _other_weights(recording: Recording, model: nn.Module) -> dict[str, list[str
 
 
 def _here(device: torch.device) -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("kerastorch")
-    except PackageNotFoundError:
-        own = "(not installed)"
     return {
-        "kerastorch": own,
+        "kerastorch": installed_version() or "(not installed)",
         "torch": torch.__version__,
         "Python": platform.python_version(),
         "device": str(device),
