@@ -2,6 +2,7 @@
 # make test   everything that must hold: lint, format, types, tests against live Keras 3 and tf-keras
 # make quick  lint and format, and the tests that need no Keras and are no matter of minutes
 # make test-levels  the comparing tests as other processors compute, from no vector units on
+# make docs   the pages as a site, in build/site
 # make bench  speed, memory and loading against torch and Keras on each backend: docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page curves mutants clean
+.PHONY: demo docs test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page curves mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -106,6 +107,9 @@ corpus-page: $(VENV)/.test
 
 names-page: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(PY) tests/make_keras_names.py
+
+docs: $(VENV)/.test
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 curves: $(VENV)/.bench
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(PY) tests/make_curves.py

@@ -20,7 +20,8 @@ def clip(x: Tensor, low: Bound, high: Bound) -> Tensor:
 
     Args:
         x: a tensor of any shape and dtype.
-        low, high: numbers, tensors that broadcast with x, or None for no bound.
+        low: a number, a tensor that broadcasts with x, or None for no bound.
+        high: likewise.
     """
     if _CLAMP_PASSES_AT_BOUNDS and (low is not None or high is not None):
         return x.clamp(low, high)  # type: ignore[arg-type]  # torch's stubs take two numbers or two tensors

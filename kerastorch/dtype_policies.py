@@ -15,6 +15,7 @@ _MAPS = "give each layer its dtype."
 _namespace = _Namespace(
     __name__,
     globals(),
+    homes=("dtypes", "dtype_policies"),
     absent={
         **dict.fromkeys(("QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "GPTQDTypePolicy"), _QUANTIZED),
         **dict.fromkeys(("AWQDTypePolicy", "Int4DTypePolicy"), _QUANTIZED),

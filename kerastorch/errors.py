@@ -226,3 +226,7 @@ def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.7) -> str
     """`" Did you mean 'x'?"` behind a message about a misspelt name; nothing if no other known name is near."""
     found = closest(name, (each for each in known if each != name), cutoff)  # a class above may take it
     return "" if found is None else f" Did you mean {found!r}?"
+
+
+def __dir__() -> list[str]:
+    return sorted(name for name, value in globals().items() if isinstance(value, type) and value.__module__ == __name__)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from .clipping import clip
 from .errors import ArgumentError, quote
+from .namespaces import Namespace
 
 Shape = tuple[Any, ...]  # of int | None
 _CLASSES = 1 << 20  # at most, where `one_hot` is tried: it makes a number for each
@@ -390,3 +391,10 @@ def _fits(recipe: Recipe, inputs: Sequence[Shape], output: Shape) -> bool:
     if len(sizes) != len(wanted):
         return False
     return all(other is None or size == other for size, other in zip(sizes, wanted, strict=True))
+
+
+_namespace = Namespace(__name__, globals(), homes=("recipes",))
+
+
+def __dir__() -> list[str]:
+    return _namespace.names()

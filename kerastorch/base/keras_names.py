@@ -7,7 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import activations
 from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
@@ -212,7 +212,10 @@ class KerasNames(Configurable):
         shown, required = [], True
         for key in keys:
             default = defaults.get(key, inspect.Parameter.empty)
-            value = getattr(self, cls.KEPT_AS.get(key, key), None)
+            value = getattr(self, cls.KEPT_AS.get(key, key), _UNKNOWN)
+            if value is _UNKNOWN or isinstance(value, nn.Module):
+                required = False  # a layer within this one, which torch shows below it
+                continue
             if default is not inspect.Parameter.empty and self._is_default(key, value, default):
                 required = False
                 continue
@@ -232,6 +235,7 @@ class KerasNames(Configurable):
         return sorted(name for name in super().__dir__() if name not in _DECLARATIONS)
 
 
+_UNKNOWN = object()
 # What classes declare for the machinery, and people need not see.
 _DECLARATIONS = frozenset(
     [

@@ -155,9 +155,12 @@ class LambdaCallback(Callback):
     """A callback made of functions (`keras.callbacks.LambdaCallback`).
 
     Args:
-        on_epoch_begin, on_epoch_end: Functions of `(epoch, logs)`.
-        on_train_begin, on_train_end: Functions of `(logs)`.
-        on_train_batch_begin, on_train_batch_end: Functions of `(batch, logs)`.
+        on_epoch_begin: A function of `(epoch, logs)`.
+        on_epoch_end: Likewise.
+        on_train_begin: A function of `(logs)`.
+        on_train_end: Likewise.
+        on_train_batch_begin: A function of `(batch, logs)`.
+        on_train_batch_end: Likewise.
         **hooks: Functions by the names of other hooks.
 
     Raises:

@@ -228,7 +228,11 @@ def categorical_focal_crossentropy(
     """The cross entropy, each class by `alpha * (1 - probability) ** gamma` (Lin and others, 2017).
 
     Args:
-        y_true, y_pred, from_logits, label_smoothing, axis: See `categorical_crossentropy`.
+        y_true: See `categorical_crossentropy`, as of the next four.
+        y_pred: Shares of the classes.
+        from_logits: Whether softmax has not been applied.
+        label_smoothing: What is taken from the label and spread over all classes.
+        axis: That of the classes.
         alpha: A number, or one for each class.
         gamma: How little what is known counts.
     """
@@ -344,7 +348,11 @@ def binary_focal_crossentropy(
     """The binary cross entropy, by `(1 - probability of the label) ** gamma` (Lin and others, 2017).
 
     Args:
-        y_true, y_pred, from_logits, label_smoothing, axis: See `binary_crossentropy`.
+        y_true: See `binary_crossentropy`, as of the next four.
+        y_pred: Probabilities.
+        from_logits: Whether sigmoid has not been applied.
+        label_smoothing: What is taken from the label towards 0.5.
+        axis: That over which the mean is taken.
         apply_class_balancing: Weigh ones by `alpha` and zeros by `1 - alpha`.
         alpha: See `apply_class_balancing`.
         gamma: How little what is known counts.

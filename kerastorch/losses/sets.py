@@ -48,7 +48,9 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     """`dice` with weights for what only one region has (Salehi and others, 2017).
 
     Args:
-        y_true, y_pred, axis: See `dice`.
+        y_true: See `dice`.
+        y_pred: See `dice`.
+        axis: See `dice`.
         alpha: What counts that is true and not predicted.
         beta: What counts that is predicted and not true.
 

@@ -174,7 +174,13 @@ class MeanIoU(IoU):
     """The mean intersection over union of all classes (`keras.metrics.MeanIoU`).
 
     Args:
-        num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis: See `IoU`.
+        num_classes: How many classes there are.
+        name: The name in logs.
+        dtype: That of the sums.
+        ignore_class: A class whose labels do not count.
+        sparse_y_true: Whether labels are numbers of classes, not one-hot.
+        sparse_y_pred: Whether predictions are numbers of classes, not shares.
+        axis: That of the classes, in what is not sparse.
     """
 
     CONFIG = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
@@ -199,7 +205,13 @@ class OneHotIoU(IoU):
     """`IoU` of one-hot labels, and of shares (`keras.metrics.OneHotIoU`).
 
     Args:
-        num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis: See `IoU`.
+        num_classes: How many classes there are.
+        target_class_ids: The classes of which the mean is taken.
+        name: The name in logs.
+        dtype: That of the sums.
+        ignore_class: A class whose labels do not count.
+        sparse_y_pred: Whether predictions are numbers of classes, not shares.
+        axis: That of the classes, in what is not sparse.
     """
 
     CONFIG = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
@@ -221,7 +233,12 @@ class OneHotMeanIoU(MeanIoU):
     """`MeanIoU` of one-hot labels, and of shares (`keras.metrics.OneHotMeanIoU`).
 
     Args:
-        num_classes, name, dtype, ignore_class, sparse_y_pred, axis: See `IoU`.
+        num_classes: How many classes there are.
+        name: The name in logs.
+        dtype: That of the sums.
+        ignore_class: A class whose labels do not count.
+        sparse_y_pred: Whether predictions are numbers of classes, not shares.
+        axis: That of the classes, in what is not sparse.
     """
 
     CONFIG = ("num_classes", "ignore_class", "sparse_y_pred", "axis")

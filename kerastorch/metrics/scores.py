@@ -113,7 +113,10 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall of each class (`keras.metrics.F1Score`).
 
     Args:
-        average, threshold, name, dtype: See `FBetaScore`.
+        average: See `FBetaScore`.
+        threshold: See `FBetaScore`.
+        name: Its name in logs.
+        dtype: That of the sums.
     """
 
     def __init__(

@@ -171,10 +171,17 @@ class Trains:
         """The loss and the metrics over data, in inference mode.
 
         Args:
-            x, y, batch_size, verbose, sample_weight, callbacks: See `fit`.
-            max_queue_size, workers, use_multiprocessing: See `fit`.
+            x: As for `fit`.
+            y: As for `fit`.
+            batch_size: As for `fit`.
+            verbose: As for `fit`.
+            sample_weight: As for `fit`.
             steps: Batches at most.
+            callbacks: As for `fit`.
             return_dict: Return the numbers by name.
+            max_queue_size: As for `fit`.
+            workers: As for `fit`.
+            use_multiprocessing: As for `fit`.
 
         Returns:
             The loss; with metrics or several outputs a list: losses first, then metrics by name.
@@ -194,7 +201,10 @@ class Trains:
         """One update by one batch.
 
         Args:
-            x, y, sample_weight, class_weight: See `fit`.
+            x: As for `fit`.
+            y: As for `fit`.
+            sample_weight: As for `fit`.
+            class_weight: As for `fit`.
             return_dict: See `evaluate`.
             reset_metrics: Forget the batches before, as in Keras 3; if False, the numbers are means over all.
 

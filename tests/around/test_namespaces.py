@@ -13,7 +13,11 @@ import kerastorch as kt
 from kerastorch import namespaces
 from kerastorch.errors import UnsupportedError
 
-NAMESPACES = ["backend", "layers", "models", "ops", "preprocessing", "random", "saving", "utils"]
+NAMESPACES = (
+    *("activations", "backend", "callbacks", "constraints", "convert", "dtype_policies", "errors", "export"),
+    *("initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random"),
+    *("recipes", "regularizers", "saving", "utils"),
+)
 
 
 def module(name: str) -> ModuleType:
@@ -37,6 +41,7 @@ def test_dir_of_the_package() -> None:
     assert {"layers", "models", "utils", "saving", "errors", "load_model", "Layer", "__version__"} <= set(shown)
     assert not {"np", "Any", "namespaces", "matching", "spec"} & set(shown)
     assert all(hasattr(kt, name) for name in shown)
+    assert {name for name in shown if isinstance(getattr(kt, name), ModuleType)} == set(NAMESPACES)
     assert kt.version() == kt.__version__
 
 

@@ -26,8 +26,7 @@ class Dot(Merge):
     Args:
         axes: The axis of both inputs, or one for each; not the batch axis.
         normalize: Whether the inputs are scaled to length 1 along these axes first: the result is the cosine.
-        keras2_masks: Without effect: the output has no mask.
-        **base: `name`, `dtype`, `trainable`, ...
+        **base: `keras2_masks`, without effect as the output has no mask; `name`, `dtype`, `trainable`, ...
 
     Example:
         >>> Dot(axes=(1, 2))([torch.zeros(2, 3, 5), torch.zeros(2, 10, 3)]).shape

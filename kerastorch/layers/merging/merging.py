@@ -271,9 +271,8 @@ class Concatenate(Merge):
 
     Args:
         axis: The axis.
-        keras2_masks: Whether a step counts if it counts in ALL inputs, as in Keras 2; in Keras 3 it counts if it counts
-            in any. An input without a mask counts everywhere.
-        **base: `name`, `dtype`, `trainable`, ...
+        **base: `keras2_masks`: whether a step counts if it counts in ALL inputs, as in Keras 2; in Keras 3 it counts if
+            it counts in any. An input without a mask counts everywhere. `name`, `dtype`, `trainable`, ...
 
     Example:
         >>> Concatenate()([torch.zeros(2, 7, 3), torch.zeros(2, 7, 4)]).shape
