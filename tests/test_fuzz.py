@@ -19,8 +19,11 @@ from fuzz.bytes_of import wrong_structure
 from fuzz.fields import checksums, fields, lookup3, repaired
 from fuzz.seeds import Seed, all_seeds, inner
 
+import kerastorch as kt
+
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers of processor time")
-EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "inside": 60, "container": 120}
+EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "objects": 150, "inside": 60}
+EACH["container"] = 120
 
 
 @pytest.mark.parametrize("kind", mutants.KINDS)
@@ -53,6 +56,15 @@ def test_a_fault_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging.kt, "model_from_json", endless)
     monkeypatch.setattr(judging, "SECONDS", 0.2)
     assert "more than 0.2 s" in (judging.fault(config) or "")
+
+
+def test_the_memory_that_a_run_takes_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = kt.layers
+    model = kt.Sequential([kt.Input((3,)), layers.RepeatVector(7), layers.LSTM(2)])
+    wide = model.to_json().replace('"n": 7', f'"n": {2**47}')
+    assert judging.fault(wide) is None
+    monkeypatch.setattr(judging, "_UNBOUNDED", ())
+    assert "run: RuntimeError" in (judging.fault(wide) or "")
 
 
 def test_a_load_that_changes_something_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,9 +138,7 @@ def _read_object(parts: Sequence[Part], read: dict[int, list[Dataset]]) -> TreeO
             if key in holders:
                 raise group.source.unsafe(group.path, f"the array {quote(key)} stands in two shards")
             holders[key] = group, make
-        stated = group.attrs.get("name")
-        if stated is not None and not isinstance(stated, str):
-            raise group.source.corrupt(group.path, f"its attribute `name` is {type(stated).__name__}, expected text")
+        stated = _stated(group, "name")
         if None not in (stated, name) and stated != name:
             raise group.source.corrupt(group.path, f"it is called {quote(stated)}, in another shard {quote(name)}")
         name = name if stated is None else stated
@@ -159,11 +157,19 @@ def _read_object(parts: Sequence[Part], read: dict[int, list[Dataset]]) -> TreeO
     return TreeObject(arrays, name, keys if strange is not None else None, strange)
 
 
+def _stated(item: Group | Dataset, key: str) -> str | None:
+    """What an attribute says, if it is there: text."""
+    value = item.attrs.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise item.source.corrupt(item.path, f"its attribute `{key}` is {type(value).__name__}, expected text")
+
+
 def _read_array(group: Group, make: MakeArray, key: str, read: dict[int, list[Dataset]]) -> Array:
     source, dataset = group.source, group.get(key)
     if not isinstance(dataset, Dataset):
         raise source.corrupt(group.path, f"{quote(key)} is a group, expected an array")
-    stated = dataset.attrs.get("dtype")
+    stated = _stated(dataset, "dtype")
     if dataset.dtype == "opaque2" and stated != "bfloat16":
         raise source.unsupported(dataset.path, f"it holds opaque bytes, called {quote(stated)}; expected bfloat16")
     if dataset.dtype != "opaque2" and stated not in (None, dataset.dtype):

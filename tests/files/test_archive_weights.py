@@ -313,3 +313,18 @@ def test_bfloat16(tmp_path: Path, make: Maker) -> None:
     array = list(all_arrays(open_archive(legacy)))[-1]
     assert array.dtype == "opaque2"
     np.testing.assert_array_equal(array.read(), bits)
+
+
+@pytest.mark.parametrize("stated", [np.arange(3), np.arange(0), np.float32(2), ["float32", "x"], [b"bfloat16"]])
+@pytest.mark.parametrize("key", ["name", "dtype"])
+@pytest.mark.parametrize("bits", [False, True])
+def test_what_an_object_says_of_itself_is_text(tmp_path: Path, bits: bool, key: str, stated: Any) -> None:
+    """An array was compared as text is: numpy's ValueError came out, or a list of one word passed for the word."""
+    path = tmp_path / "w.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/x/vars/0"] = np.zeros(2, "V2" if bits else "float32")
+        if bits:
+            file["layers/x/vars/0"].attrs["dtype"] = "bfloat16"
+        file["layers/x/vars" if key == "name" else "layers/x/vars/0"].attrs[key] = stated
+    with pytest.raises(CorruptFileError, match=f"its attribute `{key}` is .*, expected text"):
+        open_archive(path)

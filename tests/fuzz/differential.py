@@ -14,6 +14,7 @@ from kerastorch.errors import LoadError
 from kerastorch.files._hdf5 import Dataset, Group, open_hdf5
 
 from .bytes_of import wrong_bytes, wrong_structure
+from .objects import wrong_objects
 from .seeds import all_seeds, inner
 
 Values = dict[str, Any]
@@ -113,7 +114,8 @@ def compared(content: bytes) -> str | None:
 
 
 def difference(seed: int | str, number: int) -> str | None:
-    """The same of the mutant of this number."""
+    """The same of the two mutants of this number: one with wrong structures or bytes, one with wrong objects."""
     rng = random.Random(f"differential/{seed}/{number}")
     whole = inner(rng.choice(all_seeds()))
-    return compared(wrong_structure(whole, rng) if number % 4 else wrong_bytes(whole, rng))
+    found = compared(wrong_structure(whole, rng) if number % 4 else wrong_bytes(whole, rng))
+    return found or compared(wrong_objects(inner(rng.choice(all_seeds())), rng))

@@ -22,11 +22,13 @@ import torch
 
 import kerastorch as kt
 from kerastorch.files import Archive, open_archive
+from kerastorch.torch_private import is_out_of_memory
 
 from .mutants import Mutant
 
 SECONDS = 10  # of processor time, for one mutant
 LARGEST = 200_000  # values in the inputs of a model that is run
+_UNBOUNDED = ("run", "predict")  # stages in which a model may ask for any memory, see SECURITY.md
 _OWN = ("read again", "load weights", "load what was saved")  # stages that read what was written here
 
 _INITIALIZER = re.compile("|".join(["initializer", *(name for name in dir(kt.initializers) if name[0].isupper())]))
@@ -63,6 +65,8 @@ def _judged(work: Callable[[list[str]], None]) -> str | None:
         return f"{stage[-1]}: it takes more than {SECONDS} s"
     except Exception as error:  # noqa: BLE001
         # Any error that nobody meant is what is looked for.
+        if stage[-1] in _UNBOUNDED and is_out_of_memory(error):
+            return None
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"{stage[-1]}: {type(error).__name__} at {last.filename}:{last.lineno}: {error}"
     return None

@@ -13,6 +13,7 @@ import h5py
 from . import mutating
 from .bytes_of import wrong_bytes, wrong_structure
 from .containers import wrong_container
+from .objects import wrong_objects
 from .seeds import Seed, all_seeds, inner
 from .zips import members, with_member, wrong_zip
 
@@ -45,10 +46,18 @@ def _zip(rng: random.Random) -> Mutant:
     return Mutant("zip", None, seed, wrong_zip(seed.content, rng))
 
 
-def _structure(rng: random.Random) -> Mutant:
+def _hdf5(kind: str, change: Callable[[bytes, random.Random], bytes], rng: random.Random) -> Mutant:
     seed = rng.choice(all_seeds())
-    made = wrong_structure(inner(seed), rng)
-    return Mutant("structure", None, seed, with_member(seed.content, "model.weights.h5", made) if seed.zipped else made)
+    made = change(inner(seed), rng)
+    return Mutant(kind, None, seed, with_member(seed.content, "model.weights.h5", made) if seed.zipped else made)
+
+
+def _structure(rng: random.Random) -> Mutant:
+    return _hdf5("structure", wrong_structure, rng)
+
+
+def _objects(rng: random.Random) -> Mutant:
+    return _hdf5("objects", wrong_objects, rng)
 
 
 def _inside(rng: random.Random) -> Mutant:
@@ -79,6 +88,7 @@ KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "bytes": _bytes,
     "zip": _zip,
     "structure": _structure,
+    "objects": _objects,
     "inside": _inside,
     "container": _container,
 }
