@@ -21,13 +21,15 @@ def scan_steps(
     Returns:
         the first state after each step `(B, T, U)`, final states.
     """
+    # The free sizes go into the loop by themselves: AOTInductor allocates the outputs by what it finds there.
+    sizes = tuple(states[0].shape)
 
     def step(carry: States, inputs: tuple[Tensor, ...]) -> tuple[States, Tensor]:
         gates, *use = inputs
         new = cell(gates, carry)
         if use:
             new = tuple(torch.where(use[0], value, old) for value, old in zip(new, carry, strict=True))
-        return new, new[0].clone()  # the parts of a result may not share memory
+        return new, new[0].clone().view(sizes)  # the parts of a result may not share memory
 
     steps = (gates_x,) if mask is None else (gates_x, mask.transpose(0, 1).unsqueeze(-1))
     carry = tuple(state.clone() for state in states)

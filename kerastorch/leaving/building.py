@@ -16,8 +16,10 @@ from ..base.layer import Layer
 from ..models import Model, Sequential
 from ..models.plan import map_template, run_plan, slots_of
 from ..structure import leaves, map_shapes, map_structure
+from .blocks import fold_blocks
 from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, identifier, refusal
 from .inference import leave_out_training
+from .masks_once import compute_masks_once
 from .naming import reserved
 from .stacks import merge_stacks
 
@@ -57,11 +59,16 @@ def _graph_module(model: Model, inference: bool) -> tuple[fx.GraphModule, Any]:
     if builder.states:
         results = (results, *(state.node for state in builder.states.values()))
     builder.graph.output(results)
-    builder.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    compute_masks_once(builder.graph)
     if inference:
         leave_out_training(builder.root, builder.graph)
     merge_stacks(builder.root, builder.graph)
-    return fx.GraphModule(builder.root, builder.graph, class_name=class_name(model.name)), made
+    name = class_name(model.name)
+    lists = fold_blocks(builder.root, builder.graph, name)
+    module = fx.GraphModule(builder.root, builder.graph, class_name=name)
+    for each in lists:  # fx makes plain modules of what holds others
+        module.add_module(each, getattr(builder.root, each))
+    return module, made
 
 
 def class_name(name: str) -> str:

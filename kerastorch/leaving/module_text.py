@@ -81,10 +81,13 @@ class ModuleText:
         """All of `model.py`."""
         inner = [part for part in self.module.modules() if isinstance(part, fx.GraphModule) and part is not self.module]
         self.names.classes[self.module] = self.name
-        for part in inner:
+        lists = [part for part in self.module.modules() if isinstance(part, nn.ModuleList)]
+        twins = {block for blocks in lists for block in list(blocks)[1:]}
+        own = [part for part in inner if part not in twins]  # blocks of one list are one class
+        for part in own:
             self.names.classes[part] = self._class_name(type(part).__name__)
         # The inner ones first: a class stands above those that use it.
-        classes = [self._class(part) for part in [*reversed(inner), self.module]]
+        classes = [self._class(part) for part in [*reversed(own), self.module]]
         copied = [] if self.import_helpers else helper_sources(self.names.helpers)
         parts = [*copied, *classes, self._load()]
         return "\n\n".join([self._head("\n".join(parts)), *(f"\n{part.rstrip()}" for part in parts)]) + "\n"
@@ -118,7 +121,7 @@ class ModuleText:
             stack = getattr(child, "stack", None)
             made = f"self.{name} = {constructor(child, self.names)}" + (f"  # {', '.join(stack)}" if stack else "")
             lines += [f"        {line}" for line in wrapped(made, WIDTH - 8)]
-            lines += [] if isinstance(child, fx.GraphModule) else [f"        {line}" for line in _frozen(name, child)]
+            lines += [f"        {line}" for line in _frozen(name, child)]
         for name, value in module.named_parameters(recurse=False):
             frozen = "" if value.requires_grad else ", requires_grad=False"
             lines.append(f"        self.{name} = nn.Parameter(torch.zeros({_sizes(value)}){frozen})")
@@ -127,7 +130,8 @@ class ModuleText:
             lines.append(f'        self.register_buffer("{name}", torch.zeros({_sizes(buffer)}{dtype}))')
         lines += ["", *(f"    {line}" for line in wrapped(_signature(module), WIDTH - 4))]
         for line in forward_lines(module.graph, self.names, self.shapes, reserved()):
-            lines += [f"        {part}" for part in wrapped(line, WIDTH - 8)]
+            indent = " " * (8 + len(line) - len(line.lstrip()))
+            lines += [indent + part for part in wrapped(line.lstrip(), WIDTH - len(indent))]
         return "\n".join(lines)
 
     def _load(self) -> str:
@@ -198,6 +202,14 @@ def _quoted(index: int) -> str:
 
 def _frozen(name: str, module: nn.Module) -> Iterator[str]:
     """The lines that keep parameters from being trained."""
+    if isinstance(module, fx.GraphModule) or (
+        isinstance(module, nn.ModuleList) and isinstance(module[0], fx.GraphModule)
+    ):
+        return  # they stand in its class
+    if isinstance(module, nn.ModuleList) and any(value.requires_grad for value in module.parameters()):
+        inner = [f"    {line.removeprefix('self.')}" for line in _frozen("part", module[0])]
+        yield from [f"for part in self.{name}:", *inner] if inner else []
+        return
     parameters = dict(module.named_parameters())
     frozen = [key for key, value in parameters.items() if not value.requires_grad]
     if frozen and len(frozen) == len(parameters):

@@ -73,6 +73,8 @@ class Names:
 def constructor(module: nn.Module, names: Names) -> str:
     """The call that makes a module like this one: positional arguments first, none that is the default."""
     kind = type(module)
+    if isinstance(module, nn.ModuleList):
+        return f"nn.ModuleList({constructor(module[0], names)} for _ in range({len(module)}))"
     if module in names.classes:
         return f"{names.classes[module]}()"
     if type(module) in (nn.LSTM, nn.GRU, nn.RNN):

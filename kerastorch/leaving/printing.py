@@ -50,13 +50,14 @@ class _Forward:
         self.holds: dict[str, fx.Node] = {}  # variable -> the node that it holds now
         self.inlined = {node for node in self.nodes if self._is_inlined(node)}
         self.unpacked: dict[fx.Node, Any] = {}
+        self.turns: dict[str, str] = {}  # list of modules -> the variable of the loop over it
         self.last_use: dict[fx.Node, int] = {}
         self._find_last_uses()
 
     def _is_inlined(self, node: fx.Node) -> bool:
         if node.op == "get_attr":
             return True
-        if node.op in ("placeholder", "output") or _is_part(node):
+        if node.op in ("placeholder", "output") or _is_part(node) or _is_end(node):
             return False
         return len(node.users) == 1 and not node.meta.keys() & {"layer", "returns", "label"}
 
@@ -84,6 +85,8 @@ class _Forward:
     def name_for(self, node: fx.Node, wanted: Sequence[str]) -> str:
         """A variable for a node: the first wanted name that nothing holds any longer, or one with a number."""
         at = self.position[node]
+        if _is_end(node):  # the next turn takes it under the name that the first one's input has
+            wanted = [self.written[node.meta["loop"].enters]]
         for name in wanted:
             if self._is_free(name, at):
                 break
@@ -120,9 +123,9 @@ class _Forward:
         """The text that computes a node."""
         target: Any = node.target
         if node.op == "get_attr":
-            return f"self.{target}", _ATOM
+            return self._attribute(node), _ATOM
         if node.op == "call_module":
-            return f"self.{target}({self._arguments(node.args, node.kwargs)})", _ATOM
+            return f"{self._attribute(node)}({self._arguments(node.args, node.kwargs)})", _ATOM
         if node.op == "call_method":
             owner, tight = self.expression(node.args[0])
             owner = owner if tight >= _ATOM else f"({owner})"
@@ -145,6 +148,10 @@ class _Forward:
             return f"{owner if tight >= _ATOM else f'({owner})'}.{node.args[1]}", _ATOM
         return f"{self.names.of(target)}({self._arguments(node.args, node.kwargs)})", _ATOM
 
+    def _attribute(self, node: fx.Node) -> str:
+        owner, _, place = str(node.target).rpartition(".")
+        return self.turns[owner] if owner and place.isdigit() else f"self.{node.target}"
+
     def _arguments(self, args: Iterable[Any], kwargs: Any) -> str:
         return ", ".join([*map(self.text, args), *(f"{key}={self.text(value)}" for key, value in kwargs.items())])
 
@@ -161,24 +168,47 @@ class _Forward:
     def statements(self) -> list[str]:
         lines: list[str] = []
         for node in self.nodes:
-            if node.op == "placeholder":
-                self.name_for(node, [str(node.target)])
-            elif node.op == "output":
-                lines.append(f"return {self._returned(node.args[0])}")
-                if isinstance(node.args[0], fx.Node) and node.args[0] not in self.written:
-                    lines[-1] += self._comment(node.args[0])
-            elif self.nodes[-1].args[0] is node and len(node.users) == 1:
-                lines += self._in_pieces(node)  # it is computed where it is returned
-            elif node in self.inlined or _is_part(node):
-                continue
-            elif "returns" in node.meta and not _is_item(node):
-                lines.append(self._unpack(node))
-            else:
-                lines += self._in_pieces(node)
-                text = self.text(node)
-                name = self.name_for(node, self._wanted(node))
-                lines.append(f"{name} = {text}{self._comment(node)}")
+            loop = node.meta.get("loop")
+            if loop is None:
+                lines += self._statement(node)
+            elif loop.turn == 0:
+                if loop.name not in self.turns:
+                    self.turns[loop.name] = self._turn(loop.name)
+                    lines.append(f"for {self.turns[loop.name]} in self.{loop.name}:")
+                lines += [f"    {line}" for line in self._statement(node)]
+            elif node in loop.ends:
+                self.written[node] = self.written[loop.ends[0]]
+                self.holds[self.written[node]] = node
         return lines
+
+    def _turn(self, name: str) -> str:
+        """The variable of a loop, which nothing else has: blocks -> block."""
+        wanted = name.removesuffix("s") if name.startswith("blocks") else name
+        while wanted in self.reserved or wanted in self.holds:
+            wanted += "_"
+        self.reserved.add(wanted)
+        return wanted
+
+    def _statement(self, node: fx.Node) -> list[str]:
+        """The lines of one node; none for one that stands in another's."""
+        if node.op == "placeholder":
+            self.name_for(node, [str(node.target)])
+            return []
+        if node.op == "output":
+            comment = ""
+            if isinstance(node.args[0], fx.Node) and node.args[0] not in self.written:
+                comment = self._comment(node.args[0])
+            return [f"return {self._returned(node.args[0])}{comment}"]
+        if self.nodes[-1].args[0] is node and len(node.users) == 1:
+            return self._in_pieces(node)  # it is computed where it is returned
+        if node in self.inlined or _is_part(node):
+            return []
+        if "returns" in node.meta and not _is_item(node):
+            return [self._unpack(node)]
+        lines = self._in_pieces(node)
+        text = self.text(node)
+        name = self.name_for(node, self._wanted(node))
+        return [*lines, f"{name} = {text}{self._comment(node)}"]
 
     def _in_pieces(self, node: fx.Node) -> list[str]:
         """Statements for the longest parts of a line that is too long to be broken well."""
@@ -204,6 +234,8 @@ class _Forward:
     def _wanted(self, node: fx.Node) -> list[str]:
         if "label" in node.meta:
             return [node.meta["label"]]
+        if "loop" in node.meta:
+            return ["x", "y"]
         return ["x", _plain(node.meta.get("layer", "y"))]
 
     def _comment(self, node: fx.Node) -> str:
@@ -247,6 +279,11 @@ def _is_part(node: fx.Node) -> bool:
     """Whether a node is a part of a result that is unpacked where it is made."""
     owner: Any = node.args[0] if _is_item(node) else None
     return owner is not None and "returns" in owner.meta and _is_whole(owner)
+
+
+def _is_end(node: fx.Node) -> bool:
+    """Whether a node is what the turns of a loop hand on."""
+    return "loop" in node.meta and node in node.meta["loop"].ends
 
 
 def _is_whole(node: fx.Node) -> bool:

@@ -1,12 +1,13 @@
-"""Sweep by hand: every example of every layer as ONNX, as a program of torch alone and as a trace.
+"""Sweep by hand: every example of every layer as ONNX, as a program of torch alone, as a package and as a trace.
 
-`PYTHONPATH=.:tests python -m export.everything onnx|torch|trace [first [last]]` prints what fails, model by model.
+`PYTHONPATH=.:tests python -m export.everything onnx|torch|aot|trace [first [last]]` prints what fails, model by model.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -54,6 +55,16 @@ def as_program(members: list[Case]) -> Run:
     return lambda args: [part.detach().numpy() for part in module(*args)]
 
 
+def as_package(members: list[Case]) -> Run:
+    """As a package that AOTInductor compiles: minutes for a group."""
+    args = arguments(members, 2, 0)
+    with quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        program = torch.export.export(Joined(members), tuple(args), dynamic_shapes=(free(members),))
+        package = torch._inductor.aoti_compile_and_package(program, package_path=f"{folder}/package.pt2")
+        run = torch._inductor.aoti_load_package(package)
+    return lambda args: [part.numpy() for part in run(*args)]
+
+
 def as_trace(members: list[Case]) -> Run:
     """As torch.jit.trace takes it; a trace holds for the number of steps that it saw."""
     module = Joined(members)
@@ -64,7 +75,7 @@ def as_trace(members: list[Case]) -> Run:
     return lambda args: [part.detach().numpy() for part in traced(*args)]
 
 
-WAYS = {"onnx": as_onnx, "torch": as_program, "trace": as_trace}
+WAYS = {"onnx": as_onnx, "torch": as_program, "aot": as_package, "trace": as_trace}
 
 
 def gaps(members: list[Case], run: Run, sizes: Sequence[tuple[int, int]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from _close import assert_close
 
-from kerastorch import torch_private
+from kerastorch import layers, torch_private
 from kerastorch.kernels import step_loop
 
 
@@ -55,3 +55,16 @@ def test_both_loops_compute_the_same(masked: bool) -> None:
         h, c = torch.where(use, new[0], h), torch.where(use, new[1], c)
         assert_close(wanted[:, step], h)
     assert_close(last, [h, c])
+
+
+def test_the_sizes_that_are_free_go_into_the_scan() -> None:
+    """AOTInductor allocates the outputs by the sizes that the loop is given; it said `KeyError: s85` without them."""
+    layer = layers.LSTM(4, activation="gelu", return_sequences=True).eval()
+    layer.build((None, 7, 3))
+    free = torch.export.Dim.DYNAMIC
+    with torch.no_grad():
+        program = torch.export.export(layer, (torch.ones(2, 7, 3),), dynamic_shapes=({0: free, 1: free},))
+    (node,) = (node for node in program.graph.nodes if node.target is torch.ops.higher_order.scan)
+    given = {str(part.meta["val"]) for part in node.args[3] if not isinstance(part.meta["val"], torch.Tensor)}
+    x = [node for node in program.graph.nodes if node.op == "placeholder"][-1]
+    assert str(x.meta["val"].shape[0]) in given

@@ -120,8 +120,23 @@ def uncertain() -> Model:
     return Model(x, layers.Dense(1, name="score")(y), name="uncertain")
 
 
+def repeats() -> Model:
+    """What becomes loops: three blocks of attention, and equal layers on each other."""
+    x = Input((None,), dtype="int64", name="words")
+    y = layers.Embedding(30, 8, mask_zero=True, name="embedding")(x)
+    for n in range(3):
+        seen = layers.MultiHeadAttention(2, 4, dropout=0.1, name=f"attention_{n}")(y, y)
+        y = layers.LayerNormalization(name=f"norm_{n}")(layers.Add(name=f"add_{n}")([y, seen]))
+        deep = layers.Dense(8, name=f"down_{n}")(layers.Dense(16, activation="gelu", name=f"up_{n}")(y))
+        y = layers.LayerNormalization(name=f"last_norm_{n}")(layers.Add(name=f"sum_{n}")([y, deep]))
+    y = layers.GlobalAveragePooling1D(name="mean")(y)
+    for n in range(3):
+        y = layers.Dense(8, activation="relu", name=f"dense_{n}")(y)
+    return Model(x, layers.Dense(2, name="score")(y), name="repeats")
+
+
 MODELS = (
-    tagger, translator, hearing, keeping, stack, document, film, forecast, transformer, uncertain
+    tagger, translator, hearing, keeping, stack, document, film, forecast, transformer, uncertain, repeats
 )  # fmt: skip
 
 
