@@ -15,8 +15,14 @@ from typing import Any
 
 from ..distribution import installed_version
 from ..errors import KerasTorchError, RecordingError
-from . import convert, export, info, record, scan, self_check, summary, verify
+from . import completion, convert, export, info, record, scan, self_check, summary, verify
+from ._help import what_next
 from ._loading import by_option
+from ._parser import Parser
+
+_EPILOG = """\
+kerastorch COMMAND --help has examples and the exit statuses. A file is looked at first by kerastorch info FILE.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     message = None
     try:
         try:
@@ -38,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KerasTorchError as error:
             text = " ".join(str(error).split())
             status, message = 2, f"kerastorch: {by_option(text) if hasattr(options, 'limit') else text}"
+        if status == 0 and sys.stdout.isatty():
+            _say_next(options)
         sys.stdout.flush()  # what was printed before an error stands before it
     except BrokenPipeError:
         # The reader (head, less) has gone; Python would complain once more when it closes stdout at exit.
@@ -48,12 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kerastorch", description="Keras recurrent model files on PyTorch.")
+def _say_next(options: argparse.Namespace) -> None:
+    """Print what can be done next. A pipe gets what was asked for and no more."""
+    given = {"FILE": getattr(options, "file", None), "OUT": getattr(options, "out", None)}
+    text = what_next(options.command, **{name: place for name, place in given.items() if place is not None})
+    if text and getattr(options, "json", None) not in (True, "-"):
+        print(text)
+
+
+def make_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(prog="kerastorch", description="Keras recurrent model files on PyTorch.", epilog=_EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for command in (info, scan, summary, verify, record, convert, export, self_check):
         command.add(commands)
+    completion.add(commands, parser)
     return parser
 
 

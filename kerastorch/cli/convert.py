@@ -43,7 +43,6 @@ What was changed so that the numbers stay is listed. What the target cannot expr
 written. OUT stays what it was until the new file is whole. A file that stands there is replaced only with --force, and
 IN is never overwritten.
 """
-_EPILOG = "exit status: 0 written (and the same numbers), 1 written but --check found other numbers, 2 not written"
 
 
 def add(commands: Any) -> None:
@@ -52,8 +51,6 @@ def add(commands: Any) -> None:
         "convert",
         help="write it for today's Keras, or as a state dict",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     parser.add_argument("file", metavar="IN", help=".keras, .h5, .hdf5 or .weights.h5 of any Keras")

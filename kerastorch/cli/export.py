@@ -22,7 +22,6 @@ Write the model of a Keras file in a form that needs neither Keras nor kerastorc
 
 What has no translation is refused by name, and nothing is written.
 """
-_EPILOG = "exit status: 0 written, 2 not written"
 
 
 def add(commands: Any) -> None:
@@ -31,8 +30,6 @@ def add(commands: Any) -> None:
         "export",
         help="write it as plain PyTorch code, for ONNX, or as a program of torch.export",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     add_file(parser)

@@ -14,9 +14,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "scan",
         help="whether files are safe to load: nothing of them is run",
-        description="Look at files of models, and at all in folders, without loading one. Exit status: 0 all load as "
-        "they are, 1 some need code of your own, 3 some are unsafe (code, references, paths, URLs, pickles, links), "
-        "4 some are damaged or not supported, 2 wrong use, or no file that may be a model; the highest counts.",
+        description="Look at files of models, and at all in folders, without loading one.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all that is in it")

@@ -1,0 +1,98 @@
+"""What `--help` says of each command beside its arguments: examples, and what an exit status means."""
+
+from __future__ import annotations
+
+import shlex
+
+# Command -> its examples, each with what it is for. docs/command_line.md shows them too, and a test runs them.
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "info": (
+        ("kerastorch info model.keras", "which Keras wrote it, its layers, and what can be done next"),
+        ("kerastorch info model.weights.h5", "of weights alone: the arrays, and layers that fit them"),
+    ),
+    "scan": (
+        ("kerastorch scan model.keras", "one file"),
+        ("kerastorch scan --strict downloads/", "in CI: status 0 for a folder of plain models only"),
+        ("kerastorch scan --json downloads/ > report.json", "class and place of each finding"),
+    ),
+    "summary": (
+        ("kerastorch summary model.keras", "Keras's table"),
+        ("kerastorch summary model.weights.h5 --arch model.json", "weights, and the text of to_json()"),
+    ),
+    "verify": (
+        ("kerastorch verify model.keras", "beside the Keras that is installed here"),
+        ("kerastorch verify model.keras --html report.html", "with pictures"),
+        ("kerastorch verify model.keras --recording model.npz", "Keras ran elsewhere: see record"),
+        ("kerastorch verify model.keras --golden outputs.npz", "arrays x0.. and y0.. of your own"),
+    ),
+    "record": (
+        ("kerastorch record --script > recorder.py", "one file for the old environment with Keras"),
+        ("kerastorch record model.keras --python old/bin/python", "the same in one step"),
+    ),
+    "convert": (
+        ("kerastorch convert model.h5 new.keras --check", "for Keras 3, and compare the numbers"),
+        ("kerastorch convert model.keras old.h5 --to keras2", "for tf-keras and TensorFlow before 2.16"),
+        ("kerastorch convert model.keras weights.safetensors", "a state dict"),
+    ),
+    "export": (
+        ("kerastorch export model.keras code --to source", "a folder with model.py, for torch alone"),
+        ("kerastorch export model.keras model.onnx --to onnx", "for onnxruntime"),
+        ("kerastorch export model.keras model.pt2 --to torch", "for torch.export.load"),
+    ),
+    "self-check": (
+        ("kerastorch self-check", "on the CPU, in float32"),
+        ("kerastorch self-check --device cuda --json check.json", "on a device, for a report"),
+    ),
+}
+EXIT: dict[str, str] = {
+    "info": "0 it can be read, 1 it needs code of your own, 2 it cannot be read",
+    "scan": "0 all load as they are, 1 some need code of your own, 3 some are unsafe, 4 some are damaged or not "
+    "supported, 2 wrong use, or no file that may be a model; the highest counts",
+    "summary": "0 printed, 2 it cannot be read",
+    "verify": "0 parity, 1 none, 2 the comparison could not run",
+    "record": "0 recorded, 2 not recorded",
+    "convert": "0 written (and the same numbers), 1 written but --check found other numbers, 2 not written",
+    "export": "0 written, 2 not written",
+    "self-check": "0 every layer is right on this machine, 1 some are not, 2 it could not run",
+    "completion": "0 printed, 2 not printed",
+}
+# What a person may do behind a command that did its work; FILE and OUT are those of the command.
+NEXT: dict[str, tuple[tuple[str, str], ...]] = {
+    "scan": (("kerastorch info FILE", "what a file holds"),),
+    "summary": (
+        ("kerastorch verify FILE", "is it what Keras computes?"),
+        ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
+    ),
+    "verify": (
+        ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
+        ("kt.load_model(FILE), compile, fit", "train it further"),
+    ),
+    "convert": (("kerastorch verify OUT", "beside the Keras that is installed"),),
+    "export": (("kerastorch info FILE", "where else the model can go"),),
+    "self-check": (("kerastorch verify FILE", "a model of your own beside Keras"),),
+}
+
+
+def what_next(command: str, **places: object) -> str:
+    """The lines about what can be done next, "" where the command says it itself.
+
+    Args:
+        command: Its name.
+        **places: `FILE` and `OUT`, as far as the command has them.
+    """
+    lines = NEXT.get(command, ())
+    width = max((len(line) for line, _ in lines), default=0)
+    text = "\n".join(f"  {line:<{width}}  {what}" for line, what in lines)
+    for name, place in places.items():
+        words = shlex.quote(str(place))
+        if words.isprintable() and len(words) < 60:
+            text = text.replace(name, words)
+    return f"next:\n{text}" if lines else ""
+
+
+def epilog(command: str) -> str:
+    """What stands below the arguments."""
+    examples = EXAMPLES.get(command, ())
+    width = max((len(line) for line, _ in examples), default=0)
+    lines = ["examples:", *(f"  {line:<{width}}  {what}" for line, what in examples), ""] if examples else []
+    return "\n".join([*lines, f"exit status: {EXIT[command]}"])
