@@ -11,7 +11,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo docs test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page curves mutants clean
+.PHONY: demo dist docs test quick test-levels test-torch gpu-check bench lint format goldens corpus-page names-page curves mutants clean
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -110,6 +110,13 @@ names-page: $(VENV)/.test
 
 docs: $(VENV)/.test
 	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+# auditwheel names the oldest Linux that the wheel runs on.
+dist: $(VENV)/.package
+	$(PIP) build auditwheel
+	$(PY) -m build --outdir dist .
+	KERASTORCH_PURE=1 $(PY) -m build --wheel --outdir dist .
+	test "$$(uname -s)" != Linux || $(PY) -m auditwheel show dist/*linux*.whl
 
 curves: $(VENV)/.bench
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(PY) tests/make_curves.py

@@ -64,6 +64,8 @@ class CompiledRecurrences(BuildHookInterface):
         return [f"steps-{level.lower()}.so" for level in levels]
 
     def _compile_all(self, levels: dict[str, list[list[str]]], folder: Path, machine: str) -> list[Path]:
+        if os.environ.get("KERASTORCH_PURE") == "1":
+            return []  # a wheel for any machine; an editable installation keeps what it has
         compiler = shlex.split(os.environ.get("CC") or "cc")
         if sys.platform == "win32" or shutil.which(compiler[0]) is None:
             self.app.display_warning("no C compiler: recurrences run on operations of torch, which is slower")

@@ -120,6 +120,17 @@ def test_a_wheel_has_every_level_and_leaves_the_checkout_alone(
     assert live(checkout) == dict.fromkeys(NAMES, b"live")
 
 
+def test_a_wheel_without_compiled_code_is_for_any_machine(
+    script: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERASTORCH_PURE", "1")
+    data, packed, warnings = build(script, checkout)
+    assert (packed, warnings) == ({}, [])
+    assert "tag" not in data
+    assert "pure_python" not in data
+    assert live(checkout) == dict.fromkeys(NAMES, b"live")
+
+
 @x86
 def test_the_spellings_of_old_make_the_same_code(
     script: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

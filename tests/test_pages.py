@@ -77,6 +77,7 @@ model.save_weights("w.weights.h5")
 }
 # Pages whose blocks are run by other tests, or by nobody: what they show is no program for this machine.
 ELSEWHERE = {
+    "docs/command_line.md": "tests/cli/test_help.py",
     "docs/parity.md": "the page is about Keras: tests/check_parity",
     "docs/porting.md": "tests/scripts: scripts whose import lines this command changes",
     "docs/source.md": "the class is what `to_source` has written: tests/leaving",
