@@ -35,10 +35,14 @@ h3 { font-size: 15px; margin: 18px 0 4px } h2, h3, p, summary { overflow-wrap: a
 .verdict { border-left: 8px solid; border-radius: 6px; padding: 14px 18px; overflow-wrap: anywhere }
 .verdict p { margin: 4px 0 } .pass { border-color: #1a7f37; background: var(--pass) }
 .fail { border-color: #b42318; background: var(--fail) } .unknown { border-color: #9a6700; background: var(--unknown) }
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px; margin: 6px 0 }
+.wide { overflow-x: auto; background: linear-gradient(to right, var(--back) 30%, transparent) local,
+  linear-gradient(to left, var(--back) 30%, transparent) right local,
+  linear-gradient(to right, var(--rule), transparent), linear-gradient(to left, var(--rule), transparent) right;
+  background-repeat: no-repeat; background-size: 40px 100%, 40px 100%, 12px 100%, 12px 100% }
+table { border-collapse: collapse; width: 100%; font-size: 13px; margin: 6px 0 }
 th, td { text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--rule); vertical-align: top }
 td { overflow-wrap: anywhere } th { color: var(--soft); font-weight: 600 } .short { white-space: nowrap }
-th:first-child, td:first-child { min-width: 90px }
+th:first-child, td:first-child { min-width: 90px } tbody th { width: 225px }
 .far { color: var(--far); font-weight: 600 } .note { color: var(--soft); font-size: 13px }
 pre { font: 13px ui-monospace, monospace; background: var(--box); padding: 10px 12px; white-space: pre-wrap;
   overflow-wrap: anywhere }
@@ -53,7 +57,8 @@ svg .curve.ours { stroke: var(--ours); stroke-dasharray: 6 3 } svg .dot.referenc
 svg .dot.ours { fill: var(--ours) }
 .keys span { margin-right: 14px; white-space: nowrap }
 .key { display: inline-block; width: 12px; height: 12px; margin-right: 5px; vertical-align: -1px }
-@media (max-width: 480px) { body { padding: 0 12px; margin: 12px auto } th, td { padding-right: 7px } }
+@media (max-width: 480px) { body { padding: 0 12px; margin: 12px auto } th, td { padding-right: 7px }
+  tbody th { width: 110px } }
 """
 
 
@@ -110,8 +115,8 @@ def _verdict(body: Element, report: ParityReport) -> None:
 
 def _worst(body: Element, report: ParityReport) -> None:
     rows = {"The largest difference": report.worst, "Where it begins": report.first}
-    if report.first is report.worst:
-        del rows["Where it begins"]
+    if report.first is not None and report.first is report.worst:
+        rows = {"Where it begins, and differs most": report.worst}
     for heading, row in rows.items():
         if row is None:
             continue

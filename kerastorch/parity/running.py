@@ -6,17 +6,17 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import activations, torch_private
+from .. import torch_private
 from ..base.layer import Layer
 from ..models import InputLayer, Model
 from ..structure import leaves, map_structure
+from .rounding import rounded_within
 from .states import Begun, beginning_with, final_states, tensors_in
 
 MOVED = 2  # copies whose weights and inputs are moved by one unit in the last place, each in its own directions
@@ -238,31 +238,8 @@ def moved_copy(module: nn.Module, number: int) -> Any:
                 tensor.copy_(moved(tensor, generator, narrow))
     for layer in made.modules():
         if isinstance(layer, Layer):
-            _by_exp(layer)
+            rounded_within(layer, generator)
     return made
-
-
-def _by_exp(layer: Any) -> None:
-    """ELU and its kin as TensorFlow has them, which takes 1 from exp(x): near 0 that rounds as numbers of 1 do."""
-    for name in ("activation", "recurrent_activation"):
-        own = layer.__dict__.get(name)
-        sizes = (own.alpha, 1.0) if isinstance(own, activations.ELU) else None
-        sizes = next((known for function, known in _OF_EXP if function is own), sizes)
-        if sizes is not None:
-            setattr(layer, name, partial(_elu_by_exp, *sizes))
-    if layer._class_name == "ELU":
-        layer.forward = partial(_elu_by_exp, layer.alpha, 1.0)
-
-
-_OF_EXP: tuple[tuple[Any, tuple[float, float]], ...] = (  # (alpha, scale)
-    (activations.elu, (1.0, 1.0)),
-    (activations.celu, (1.0, 1.0)),
-    (activations.selu, (1.6732632423543772, 1.0507009873554805)),
-)
-
-
-def _elu_by_exp(alpha: float, scale: float, x: Tensor) -> Tensor:
-    return scale * torch.where(x > 0, x, alpha * (torch.exp(x.clamp(max=0.0)) - 1.0))
 
 
 def moved_inputs(tensors: Sequence[Tensor], number: int, pads: Sequence[float]) -> list[Tensor]:

@@ -26,7 +26,7 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 UNREADABLE = {("keras3", "embedded.h5")}
 FILES = [(packed, f"{name}{end}") for packed, name, end in expected_files() if end in (".keras", ".h5")]
 OF_MASKS = {"NotEqual", "Any"}  # Keras 3 lists the operations that compute a mask among the layers
-# The largest multiple over all goldens, both frameworks, all probes: 2.8 (an LSTM alone, on one row).
+# The largest multiple over all goldens, both frameworks, all probes: 4.0 (the gradient of a bias, alone).
 SEEN = 8.0
 
 # ---------------------------------------------------------------------------- no false alarm
