@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ._random_initializers import GlorotUniform
-from .errors import ShapeError, UnsupportedError, quote
+from .errors import ShapeError, UnsafeFileError, quote
 
 if TYPE_CHECKING:
     from .initializers import Initializer
@@ -79,7 +79,7 @@ def take_room(shape: Sequence[int], owner: Any, name: str, *, beside: bool = Fal
 
     Raises:
         ShapeError: No memory is large enough.
-        UnsupportedError: There are too many values with those that were made before.
+        UnsafeFileError: There are too many values with those that were made before.
     """
     size = math.prod(shape)
     if size > _MOST:
@@ -90,7 +90,7 @@ def take_room(shape: Sequence[int], owner: Any, name: str, *, beside: bool = Fal
         room[beside] = (most, left - size)
         if size > left:
             what = "what no file holds" if beside else "the weights"
-            raise UnsupportedError(
+            raise UnsafeFileError(
                 f"{_would_have(owner, name, shape)}, and with it {what} more than {most:,} values, the limit. "
                 "If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
             )

@@ -18,7 +18,7 @@ import torch
 
 import kerastorch as kt
 from kerastorch import layers
-from kerastorch.errors import ArgumentError, LoadError, SaveError, ShapeError, UnreadableFileError
+from kerastorch.errors import ArgumentError, LoadError, SaveError, ShapeError, UnreadableFileError, UnsafeFileError
 
 
 def text(class_name: str, shape: tuple[int | None, ...] = (None, 3, 4), **config: Any) -> str:
@@ -41,6 +41,7 @@ SIZES = [
     ("ConvLSTM2D", (None, 3, 8, 8, 2), "filters"),
 ]
 MORE = {"Embedding": {"output_dim": 3}, "Conv1D": {"kernel_size": 2}, "ConvLSTM2D": {"kernel_size": 2}}
+HEADS = ("num_heads", "key_dim", "value_dim", "output_shape")
 
 
 @pytest.mark.parametrize("size", [2**62, 2**63, 2**64])
@@ -51,6 +52,21 @@ def test_a_size_that_no_memory_holds(class_name: str, shape: tuple[int | None, .
         kt.model_from_json(text(class_name, shape, **config))
     with pytest.raises(ArgumentError, match=rf"{key}: expected a size that a memory holds"):
         getattr(layers, class_name)(**config)
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62, 2**64])
+@pytest.mark.parametrize("key", HEADS)
+def test_an_attention_that_no_memory_holds(key: str, size: int) -> None:
+    x = kt.Input((3, 4))
+    config = json.loads(kt.Model(x, layers.MultiHeadAttention(2, 2, name="l")(x, x)).to_json())
+    config["config"]["layers"][1]["config"][key] = [size] if key == "output_shape" else size
+    with pytest.raises(LoadError, match=rf"{key}(\[0\])?: expected a size that a memory holds|values, the limit"):
+        kt.model_from_json(json.dumps(config))
+
+
+def test_a_size_of_the_batch_that_no_memory_holds() -> None:
+    with pytest.raises(LoadError, match=r"batch_shape\[0\]: expected a size that a memory holds"):
+        kt.model_from_json(text("Dense", (2**62, 4), units=3))
 
 
 WINDOWS = [
@@ -93,7 +109,9 @@ def test_a_product_of_sizes_that_no_memory_holds() -> None:
 def test_a_text_asks_for_a_bounded_number_of_weights(class_name: str, shape: tuple[int | None, ...], key: str) -> None:
     config = {key: 10**10, **MORE.get(class_name, {})}
     began = time.process_time()
-    with pytest.raises(LoadError, match=r"'l'.*more than 1,073,741,824 values, the limit.*kt\.Limits\(parameters="):
+    with pytest.raises(
+        UnsafeFileError, match=r"'l'.*more than 1,073,741,824 values, the limit.*kt\.Limits\(parameters="
+    ):
         kt.model_from_json(text(class_name, shape, **config))
     assert time.process_time() - began < 5  # it would be minutes
 
@@ -102,7 +120,7 @@ def test_the_bound_counts_all_weights_and_is_adjustable() -> None:
     model = kt.Sequential([kt.Input((3,)), layers.Dense(4), layers.Dense(5)])  # 16 + 25 values
     made = kt.model_from_json(model.to_json(), limits=kt.Limits(parameters=41))
     assert made.count_params() == 41
-    with pytest.raises(LoadError, match="more than 40 values, the limit"):
+    with pytest.raises(UnsafeFileError, match="more than 40 values, the limit"):
         kt.model_from_json(model.to_json(), limits=kt.Limits(parameters=40))
     made = kt.model_from_json(model.to_json())  # nothing is left of the bound
     assert made.count_params() == 41

@@ -122,19 +122,18 @@ def test_gates_of_keras1(name: str, theirs: str, ours: str, options: dict[str, A
         assert (rules, problems) == ([], [])
     # What the names deny, or what does not fit together, stays as it is.
     assert_arrays(read(make(3, **options), (None, 5, 4), stored, names[::-1])[0], stored)
-    uneven = [stored[0][:-1], *stored[1:]]
     assert read(make(3, **options), (None, 5, 4), stored[:-1])[0][0].shape == stored[0].shape
     layer = make(3, **options)
     layer.build((None, 5, 4))
-    joined = converted(
-        layer.variables,
-        [(str(i), Array(str(i), array.shape, "float32", lambda: 1 / 0)) for i, array in enumerate(uneven)],
-        keras1=True,
-        sum_biases=False,
-    )
-    first = theirs.index(ours[0])
-    assert [array.shape[-1] for _, array in joined.arrays] == [-1, 3 * len(ours), 3 * len(ours)]
-    assert joined.arrays[0][1].where == f"{3 * first} and {len(ours) - 1} more gates"
+    scalars = [array.reshape(-1)[0] if array.ndim == 1 else array for array in stored]
+    for part, uneven in ((0, [stored[0][:-1], *stored[1:]]), (2, scalars)):
+        arrays = [Array(str(i), array.shape, "float32", lambda: 1 / 0) for i, array in enumerate(uneven)]
+        named = [(array.where, array) for array in arrays]
+        apart = converted(layer.variables, named, keras1=True, sum_biases=False)
+        places = [3 * theirs.index(gate) + part for gate in ours]
+        listed = ", ".join(f"{place} {uneven[place].shape} float32" for place in places)
+        assert apart.problems == [f"the arrays of its gates do not fit together: {listed}"]
+        assert apart.arrays == named
 
 
 def test_the_arrays_of_a_highway() -> None:

@@ -107,9 +107,11 @@ class Attributes(Mapping[str, AttributeValue]):
             parts = _read_head(message)
             if parts.name in self._raw:
                 raise source.corrupt(where, f"the attribute {quote(parts.name)} stands twice")
-            if not parts.committed:  # a damaged one shows that the object is damaged, whether it is of use or not
-                read_datatype(Cursor(source, *parts.datatype, where))
-            read_dataspace(Cursor(source, *parts.dataspace, where))
+            # A damaged one shows that the object is damaged, whether it is of use or not.
+            kind = None if parts.committed else read_datatype(Cursor(source, *parts.datatype, where))
+            shape = read_dataspace(Cursor(source, *parts.dataspace, where))
+            if kind is not None and shape is not None:
+                _size_of(kind, shape, Cursor(source, *parts.data, f"{where}@{parts.name}"))
             self._raw[parts.name] = parts
 
     def __iter__(self) -> Iterator[str]:
@@ -134,19 +136,17 @@ class Attributes(Mapping[str, AttributeValue]):
             raise cursor.unsupported(
                 f"the attribute holds {'nothing' if shape is None else kind.name}, expected text or numbers"
             )
-        count = prod(shape)
-        if count * kind.size > cursor.left:
-            raise cursor.corrupt(f"the attribute needs {count * kind.size} bytes, {cursor.left} are there")
-        if count * kind.size > self._source.limits.attribute_bytes:
-            raise cursor.beyond(f"the attribute has {count * kind.size} bytes", "attribute_bytes")
-        self._spend(count * kind.size, cursor)
+        size = _size_of(kind, shape, cursor)
+        if size > self._source.limits.attribute_bytes:
+            raise cursor.beyond(f"the attribute has {size} bytes", "attribute_bytes")
+        self._spend(size, cursor)
         if kind.kind == "number":
-            array = as_array(cursor.take(count * kind.size), kind, shape)
+            array = as_array(cursor.take(size), kind, shape)
             return array.copy() if shape else array.item()
         if len(shape) > 1:
             raise cursor.unsupported(f"the attribute holds strings of shape {shape}, expected a list")
         read = self._vlen_string if kind.kind == "vlen string" else self._fixed_string
-        texts = [read(cursor, kind, name) for _ in range(count)]
+        texts = [read(cursor, kind, name) for _ in range(prod(shape))]
         return texts if shape else texts[0]
 
     def _fixed_string(self, cursor: Cursor, kind: DataType, name: str) -> str:
@@ -173,6 +173,14 @@ class Attributes(Mapping[str, AttributeValue]):
         self._source.decoded -= size
         if self._source.decoded < 0:
             raise cursor.beyond("the attributes together are several times larger than the file", "decoded_ratio")
+
+
+def _size_of(kind: DataType, shape: tuple[int, ...], cursor: Cursor) -> int:
+    """The bytes of all values of an attribute, which must be there."""
+    size = prod(shape) * kind.size
+    if size > cursor.left:
+        raise cursor.corrupt(f"the attribute needs {size} bytes, {cursor.left} are there")
+    return size
 
 
 def _text(raw: bytes, cursor: Cursor) -> str:

@@ -84,9 +84,9 @@ def read_header(source: Source, address: int, path: str) -> Messages:
                 raise block.corrupt(f"a structure at byte {at} needs {length} bytes, {end - at} are left")
             if kind == _CONTINUATION:
                 offset, size = source.cursor(at, length, path).fields(_TWO_LENGTHS)
+                if size < (4 + CHECKSUM if modern else 1):
+                    raise block.corrupt(f"its header continues in {size} bytes")
                 if modern:
-                    if size < 4 + CHECKSUM:
-                        raise block.corrupt(f"its header continues in {size} bytes")
                     checked(source, offset, size - CHECKSUM, path, b"OCHK", "the continuation of an object header")
                     offset, size = offset + 4, size - 4 - CHECKSUM
                 if offset in seen:

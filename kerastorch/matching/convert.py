@@ -72,7 +72,11 @@ def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1:
         if per_gate and cell:
             if not _in_order(part, cell.keras1):
                 return Converted(list(stored))
-            part = [_join([part[3 * cell.keras1.index(gate) + kind] for gate in cell.keras]) for kind in range(3)]
+            gates = [[part[3 * cell.keras1.index(gate) + kind] for gate in cell.keras] for kind in range(3)]
+            result.problems += [text for arrays in gates if (text := _apart(arrays)) is not None]
+            if result.problems:
+                return Converted(list(stored), problems=result.problems)
+            part = [_join(arrays) for arrays in gates]
         if len(group) == 3 == len(part):
             part = _cudnn(group, part, sum_biases, result)
         result.arrays += part
@@ -99,11 +103,19 @@ def _in_order(part: Sequence[Named], order: str) -> bool:
     return all(match is None or (match[1], match[2]) == pair for match, pair in zip(found, wanted, strict=True))
 
 
+def _apart(arrays: Sequence[Named]) -> str | None:
+    """Why the arrays of the gates cannot stand side by side; None where they can."""
+    kinds = {(array.shape[:-1], array.dtype) for _, array in arrays}
+    if len(kinds) == 1 and arrays[0][1].shape:
+        return None
+    listed = ", ".join(f"{array.where} {array.shape} {array.dtype}" for _, array in arrays)
+    return f"the arrays of its gates do not fit together: {listed}"
+
+
 def _join(arrays: Sequence[Named]) -> Named:
     """One array from the gates' arrays, side by side along the last axis."""
     first = arrays[0][1]
-    alike = all(array.shape[:-1] == first.shape[:-1] and array.dtype == first.dtype for _, array in arrays)
-    width = sum(array.shape[-1] for _, array in arrays) if alike and first.shape else -1
+    width = sum(array.shape[-1] for _, array in arrays)
     where = f"{first.where} and {len(arrays) - 1} more gates"
     parts = [array for _, array in arrays]
     return arrays[0][0], Array(
