@@ -45,11 +45,16 @@ def cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def shown(cell: nbformat.NotebookNode) -> list[str]:
-    """What stands below a cell, pictures by their kind. A cell with the tag "varies" prints numbers of a training."""
+    """What stands below a cell, pictures by their kind.
+
+    A cell with the tag "varies" prints numbers of a training or a measurement, one with "machine" what a machine has.
+    """
     found = []
     for kind, outputs in groupby(cell.outputs, lambda output: output.get("name", output.output_type)):
         parts = [output.text if "text" in output else seen(output.data) for output in outputs]
         text = "".join(parts)
+        if "machine" in cell.metadata.get("tags", []):
+            text = "..."
         if "varies" in cell.metadata.get("tags", []):
             text = " ".join(re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", "#", text).split())
         found.append(f"{kind}: {text}")
