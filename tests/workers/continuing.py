@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -36,30 +37,50 @@ def _train(model: Any, x: np.ndarray, y: np.ndarray, steps: int) -> None:
 
 
 def train(
-    k: ModuleType, name: str, case: Case, path: str, x: np.ndarray, y: np.ndarray, counts: tuple[int, int]
+    k: ModuleType,
+    name: str,
+    case: Case,
+    path: str,
+    endings: Sequence[str],
+    x: np.ndarray,
+    y: np.ndarray,
+    counts: tuple[int, int],
 ) -> dict[str, Any]:
     """Train for some steps, save, and train on: the weights at the save and at the end."""
     k.utils.set_random_seed(3)
     made = globals()[name](k)
     # Keras 3 does not open an .h5 file with the short name.
     made.compile(optimizer=_optimizer(k, *case), loss="mean_squared_error", run_eagerly=True)
+    if case[0] == "ScheduleFreeAdamW":  # which Keras on TensorFlow starts from zeros where a step builds it
+        made.optimizer.build(made.trainable_variables)
     _train(made, x, y, counts[0])
-    for ending in (".keras", ".h5"):
+    for ending in endings:
         made.save(f"{path}{ending}")
-    made.save_weights(f"{path}.weights.h5")
     before = made.get_weights()
     _train(made, x, y, counts[1])
     return {"before": before, "after": made.get_weights()}
 
 
-def go_on(k: ModuleType, path: str, x: np.ndarray, y: np.ndarray, steps: int) -> list[np.ndarray]:
-    """Open a file and train: the weights at the end."""
-    made = k.models.load_model(path)
-    made.run_eagerly = True
-    if k.__name__ == "keras" and path.endswith(".h5"):
-        _set_state(k, made, path)
+def go_on(
+    k: ModuleType, paths: Sequence[str], x: np.ndarray, y: np.ndarray, steps: int
+) -> tuple[list[np.ndarray], list[tuple[Any, ...]]]:
+    """Open files of one training, and train on from the last: its weights at the end, and the optimizer in each.
+
+    An optimizer is its config and its variables; those of the same one go on alike.
+    """
+    found = []
+    for path in paths:
+        made = k.models.load_model(path)
+        made.run_eagerly = True
+        if k.__name__ == "keras" and path.endswith(".h5"):
+            _set_state(k, made, path)
+        optimizer = made.optimizer
+        variables = optimizer.weights if hasattr(optimizer, "get_weights") else optimizer.variables
+        variables = variables() if callable(variables) else variables
+        # Keras keeps a list as one of its own class, which no other process reads.
+        found.append((repr(optimizer.get_config()), [np.array(variable) for variable in variables]))
     _train(made, x, y, steps)
-    return made.get_weights()
+    return made.get_weights(), found
 
 
 def _set_state(k: ModuleType, made: Any, path: str) -> None:
