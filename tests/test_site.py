@@ -54,6 +54,20 @@ def test_every_layer_has_an_entry(site: Path) -> None:
     assert missing == []
 
 
+def test_each_notebook_is_a_page_with_its_pictures(site: Path) -> None:
+    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    assert len(notebooks) > 10
+    for path in notebooks:
+        text = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+        pictures = path.read_text("utf-8").count('"image/png"')
+        assert text.count(f'src="{path.stem}_') == pictures > 0
+        assert all((site / "notebooks" / f"{path.stem}_{at}.png").stat().st_size > 1000 for at in range(pictures))
+        assert ".ipynb" not in text
+        assert "\x1b" not in text
+    assert "(None, 20, 5)       140" in (site / "notebooks" / "01_shapes.html").read_text("utf-8")  # what a cell prints
+    assert 'href="notebooks/index.html"' in (site / "index.html").read_text("utf-8")
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     for page in ("index.html", "api/kerastorch.layers.html"):
         text = (site / page).read_text("utf-8")
