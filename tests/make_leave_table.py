@@ -1,18 +1,22 @@
-"""Write the generated part of docs/leave.md: which examples of which layers one way or another refuses.
+"""Write the generated parts of docs/leave.md: what one way or another refuses, by layer, golden model and real file.
 
 `PYTHONPATH=.:tests python tests/make_leave_table.py`
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kerastorch.self_check.trials import Trial, trials
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "leave.md"
-BEGIN, END = "<!-- written by tests/make_leave_table.py -->\n", "<!-- until here -->\n"
+TESTS = Path(__file__).resolve().parent
+KEPT = TESTS / "export" / "onnx.json"  # what the sweeps by hand found: by set and model, None for the same numbers
+REFUSED = TESTS / "leaving" / "refused.json"  # what has no code, by model
+END = "<!-- until here -->\n"
 
 
 def step_loops() -> dict[str, list[str]]:
@@ -38,8 +42,8 @@ def _loops(layer: Any) -> bool:
     return choice is not None and choice().path == "step loop"
 
 
-def lines() -> Iterator[str]:
-    """The part, line by line."""
+def step_loop_lines() -> Iterator[str]:
+    """The part about step loops, line by line."""
     yield "| layer | examples that run in a step loop |"
     yield "|---|---|"
     for name, refused in step_loops().items():
@@ -47,11 +51,42 @@ def lines() -> Iterator[str]:
         yield f"| {name} | {'all' if every else ', '.join(refused)} |"
 
 
+def refusal_lines() -> Iterator[str]:
+    """The part about what is refused, or differs, line by line."""
+    yield "| what was exported | models | refused, or other numbers |"
+    yield "|---|---|---|"
+    for kind, found in json.loads(KEPT.read_text(encoding="utf-8")).items():
+        wrong = {name: said for name, said in found.items() if said}
+        yield f"| {kind}, as ONNX | {len(found)} | {_listed(wrong)} |"
+    yield f"| golden models and examples of layers, as source | all | {_listed(json.loads(REFUSED.read_text()))} |"
+
+
+def _listed(wrong: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {said}".replace("|", "\\|") for name, said in sorted(wrong.items())) or "none"
+
+
+PARTS: dict[str, Callable[[], Iterator[str]]] = {"step loops": step_loop_lines, "refusals": refusal_lines}
+
+
+def begin(part: str) -> str:
+    """The line in front of a part."""
+    return f"<!-- {part}: written by tests/make_leave_table.py -->\n"
+
+
 def written(page: str) -> str:
-    """The page with the part as it has to be."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    return before + BEGIN + "\n".join(lines()) + "\n" + END + behind
+    """The page with its parts as they have to be."""
+    for part, lines in PARTS.items():
+        before, _, rest = page.partition(begin(part))
+        _, _, behind = rest.partition(END)
+        page = before + begin(part) + "\n".join(lines()) + "\n" + END + behind
+    return page
+
+
+def keep(kind: str, found: dict[str, str | None]) -> None:
+    """Keep what a sweep found; of models that it did not see, what was kept stays."""
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    kept[kind] = dict(sorted({**kept.get(kind, {}), **found}.items()))
+    KEPT.write_text(json.dumps(dict(sorted(kept.items())), indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ Write a Keras file of any version into another one, without Keras.
   torch        OUT.pt or OUT.pth: model.state_dict(), plain tensors only; torch.load(OUT, weights_only=True) reads it
   safetensors  OUT.safetensors: the same, with the names of the layers and the Keras version in its metadata
 
-As code, for ONNX or as a program of torch.export: kerastorch export.
+As plain PyTorch code, for ONNX or as a program of torch.export: kerastorch export. Into a torch module of your own:
+kt.copy_weights(IN, module). docs/leave.md has all ways, with limits.
 
 What was changed so that the numbers stay is listed. What the target cannot express is refused by name, and nothing is
 written. OUT stays what it was until the new file is whole. A file that stands there is replaced only with --force, and

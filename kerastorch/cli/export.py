@@ -21,6 +21,9 @@ Write the model of a Keras file in a form that needs neither Keras nor kerastorc
   torch    OUT.pt2, a program that torch.export.load reads where there is no kerastorch
 
 What has no translation is refused by name, and nothing is written.
+
+Other ways out: kerastorch convert (a state dict, a file for today's Keras), kt.copy_weights(FILE, module) (into a torch
+module of your own), model.to_torch() (the modules of source, in memory). docs/leave.md has all of them, with limits.
 """
 
 
@@ -37,7 +40,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--to", choices=[*TARGETS], required=True, help="the form")
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--class-name", metavar="NAME", help="source: the name of the class")
-    parser.add_argument("--no-shapes", action="store_true", help="source: no comments with shapes")
+    shapes = parser.add_mutually_exclusive_group()
+    shapes.add_argument("--keep-shapes-comments", action="store_true", help="source: shapes as comments, as is usual")
+    shapes.add_argument("--no-shapes", action="store_true", help="source: no comments with shapes")
     parser.add_argument("--inference", action="store_true", help="source: leave out dropout and noise")
     parser.add_argument(
         "--helpers",

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..distribution import install
 from ..errors import ArgumentError, UnsupportedError, did_you_mean
 from ..files.replacing import replacing
+from ..files.unfinished import unfinished
 from ..paths import AnyPath
 from ..structure import leaves
 from ._flat import Flat, unique
@@ -76,11 +77,25 @@ def write_onnx(
         )
     assert program is not None
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*flat.parameters(), *flat.buffers()))
-    if size > _ALONE:
-        program.save(os.fsdecode(filepath), external_data=True)
-        return
     with replacing(filepath) as temporary:
-        program.save(temporary, external_data=False)
+        if size > _ALONE:
+            _save_apart(program, os.fsdecode(filepath), temporary)
+        else:
+            program.save(temporary, external_data=False)
+
+
+def _save_apart(program: Any, filepath: str, temporary: str) -> None:
+    """Save a large model: the graph to `temporary`, the weights beside `filepath`, to which the graph says `NAME.data`.
+
+    Each is whole or not there. The weights take their place first, and the graph when the caller is done.
+    """
+    target = os.path.realpath(filepath)
+    name = os.path.basename(target)
+    with unfinished(target, is_folder=True) as made:
+        program.save(os.path.join(made.path, name), external_data=True)
+        os.replace(os.path.join(made.path, name), temporary)
+        with replacing(f"{target}.data") as weights:
+            os.replace(os.path.join(made.path, f"{name}.data"), weights)
 
 
 def _output_names(flat: Flat, outputs: Any) -> list[str]:

@@ -23,6 +23,8 @@ from .masks_once import compute_masks_once
 from .naming import reserved
 from .stacks import merge_stacks
 
+_GIVEN_BY_KERAS = re.compile(r"(?:sequential|model|functional)_?(\d*)")
+
 
 def to_torch(model: Model, inference: bool = False) -> fx.GraphModule:
     """The model as an nn.Module of torch's own modules and the helpers of `kerastorch.leaving.helpers`.
@@ -41,7 +43,7 @@ def to_torch(model: Model, inference: bool = False) -> fx.GraphModule:
     return _graph_module(model, inference)[0]
 
 
-def _graph_module(model: Model, inference: bool) -> tuple[fx.GraphModule, Any]:
+def _graph_module(model: Model, inference: bool, inside: bool = False) -> tuple[fx.GraphModule, Any]:
     """The module, and the outputs as `Value`s of its graph."""
     if not model._carries_masks or hasattr(type(model), "call"):
         raise refusal(model, "it runs code of its own, and only layers in a graph are translated")
@@ -63,7 +65,7 @@ def _graph_module(model: Model, inference: bool) -> tuple[fx.GraphModule, Any]:
     if inference:
         leave_out_training(builder.root, builder.graph)
     merge_stacks(builder.root, builder.graph)
-    name = class_name(model.name)
+    name = class_name(model.name, inside)
     lists = fold_blocks(builder.root, builder.graph, name)
     module = fx.GraphModule(builder.root, builder.graph, class_name=name)
     for each in lists:  # fx makes plain modules of what holds others
@@ -71,8 +73,15 @@ def _graph_module(model: Model, inference: bool) -> tuple[fx.GraphModule, Any]:
     return module, made
 
 
-def class_name(name: str) -> str:
-    """A model's name as that of a class: `text_tagger` -> `TextTagger`."""
+def class_name(name: str, inside: bool = False) -> str:
+    """A model's name as that of a class: `text_tagger` -> `TextTagger`; names that Keras gave say nothing.
+
+    Args:
+        name: Of the model.
+        inside: Whether it stands in another model.
+    """
+    if given := _GIVEN_BY_KERAS.fullmatch(name):
+        return f"Submodel{given[1]}" if inside else "Model"
     words = re.split(r"[\W_]+", name, flags=re.ASCII)
     made = "".join(word[:1].upper() + word[1:] for word in words) or "Model"
     return f"Model{made}" if made[0].isdigit() or keyword.iskeyword(made) else made
@@ -164,7 +173,7 @@ def _nested(builder: Builder, model: Model, args: Sequence[Any], kwargs: Mapping
         inputs = [builder.alias(value, mask) for value, mask in zip(inputs, given, strict=True)]
     if model.stateful or any(value.mask is not None for value in inputs):
         return through(builder, model, inputs)
-    module, made = _graph_module(model, builder.inference)
+    module, made = _graph_module(model, builder.inference, inside=True)
     if any(value.mask is not None for value in leaves(made)):
         return through(builder, model, inputs)
     several = isinstance(made, (list, tuple, dict))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -99,7 +100,7 @@ class ModuleText:
     def _head(self, rest: str) -> str:
         used = {node.id for node in ast.walk(ast.parse(rest)) if isinstance(node, ast.Name)}
         lines = [f'"""{self.name}: a model in plain PyTorch.']
-        lines += ["", as_comment(self.origin)] if self.origin else []
+        lines += ["", *textwrap.wrap(as_comment(self.origin), WIDTH)] if self.origin else []
         lines += ["", *_ABOUT, '"""', "", "from __future__ import annotations", ""]
         lines += ["import math"] if "math" in used else []
         lines += ["from collections.abc import Callable"] if "Callable" in used else []
@@ -217,7 +218,8 @@ def _frozen(name: str, module: nn.Module) -> Iterator[str]:
         return
     for key in frozen:
         zero = key.rpartition(".")[2].startswith("bias_hh")
-        yield f"self.{name}.{key}.requires_grad_(False)" + ("  # zero: one bias is trained" if zero else "")
+        why = f"  # stays zero: the one bias is {key.replace('bias_hh', 'bias_ih')}" if zero else ""
+        yield f"self.{name}.{key}.requires_grad_(False){why}"
 
 
 def _annotation(value: Any) -> str:

@@ -91,7 +91,9 @@ def constructor(module: nn.Module, names: Names) -> str:
             continue
         value = _setting(module, name)
         if argument.default is inspect.Parameter.empty or name == "p":
-            parts.append(names.literal(_short(value) if own else value))
+            # Of torch's own modules everybody knows the order; of a helper what two numbers of a layer are.
+            keyword = "" if own or len(parts) < 2 else f"{name}="
+            parts.append(keyword + names.literal(_short(value) if own else value))
         elif not _same(value, argument.default):
             parts.append(f"{name}={names.literal(_short(value) if own else value)}")
     return f"{names.of(kind)}({', '.join(parts)})"

@@ -240,6 +240,8 @@ class _Forward:
 
     def _comment(self, node: fx.Node) -> str:
         shape = node.meta.get("shape")
+        if shape is None and node.meta.get("label") == "mask" and self.comments:
+            return "  # True = use the step"
         return f"  # {shape_text(shape)}" if self.comments and shape is not None else ""
 
     def _unpack(self, node: fx.Node) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from _close import apart
+from make_leave_table import keep
 from torch import Tensor
 
 from export._examples import Case, Joined, arguments, cases, free
@@ -112,5 +113,8 @@ if __name__ == "__main__":
     print(len(everything), sum(None in shape[1:] for case in everything for shape in case.shapes), flush=True)
     for start in range(0, len(everything), 23):
         before = time.process_time()
-        found = sweep(way, everything[start : start + 23])
+        members = everything[start : start + 23]
+        found = sweep(way, members)
+        if way == "onnx":
+            keep("examples of layers", {member.key: found.get(member.key) for member in members})
         print(start, round(time.process_time() - before, 1), json.dumps(found, indent=1), flush=True)

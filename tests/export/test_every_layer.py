@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import make_leave_table
@@ -12,6 +13,7 @@ from export._examples import Case, cases
 from export.everything import gaps, sweep
 
 GROUP = 23
+WHOLE = {"golden models": 21, "real files": 68}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,11 @@ def test_a_wrong_trace_is_seen(everything: list[Case], monkeypatch: pytest.Monke
         assert gaps([member], lambda args: [2 * part.numpy() for part in [member.model(*args).detach()]], [(3, 0)])
 
 
-def test_the_page_lists_the_step_loops() -> None:
-    """docs/leave.md is what tests/make_leave_table.py writes."""
+def test_the_page_lists_step_loops_and_refusals(everything: list[Case]) -> None:
+    """docs/leave.md is what tests/make_leave_table.py writes, of what `export.everything` and `export.whole` keep."""
     page = make_leave_table.PAGE.read_text(encoding="utf-8")
-    assert make_leave_table.BEGIN in page
+    assert all(make_leave_table.begin(part) in page for part in make_leave_table.PARTS)
     assert make_leave_table.written(page) == page
+    kept = json.loads(make_leave_table.KEPT.read_text(encoding="utf-8"))
+    assert list(kept["examples of layers"]) == sorted(case.key for case in everything), "run export.everything onnx"
+    assert {kind: len(found) for kind, found in kept.items() if kind != "examples of layers"} == WHOLE

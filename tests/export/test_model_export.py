@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,8 @@ from torch import nn
 import kerastorch as kt
 from export._onnx import DYNAMIC, needs_onnx, quiet, ran
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import ArgumentError, UnsupportedError
-from kerastorch.export import onnx_translations
+from kerastorch.errors import ArgumentError, SaveError, UnsupportedError
+from kerastorch.export import onnx, onnx_translations
 
 
 def randomised(model: Any) -> Any:
@@ -88,6 +89,31 @@ def test_states_go_in_and_out(tmp_path: Path) -> None:
         out, *new = run.run(None, {first: x, **values})
         values = dict(zip(states, new, strict=True))
         assert_close(out, model.predict(x, verbose=0))
+
+
+@needs_onnx
+def test_a_large_model_is_two_files_each_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "_ALONE", 100)  # bytes, in the place of 2 GB
+    model = randomised(Sequential([Input((9,), name="x"), layers.Dense(5)]))
+    names = ["model.onnx", "model.onnx.data"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"before")
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o644}
+    x = np.random.default_rng(0).normal(size=(3, 9)).astype("float32")
+    assert_close(session(tmp_path / "model.onnx").run(None, {"x": x}), model.predict(x, verbose=0))
+    before = [(tmp_path / name).read_bytes() for name in names]
+
+    def cut_short(path: str, **options: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch.onnx.ONNXProgram, "save", lambda self, path, **options: cut_short(path))
+    with pytest.raises(SaveError, match=r"No space left on device.*nothing was changed"):
+        model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == names
+    assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
 @needs_onnx

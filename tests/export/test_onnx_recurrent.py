@@ -146,6 +146,16 @@ def test_the_rest_is_a_scan() -> None:
     assert_same(data, several, [torch.randn(3, 9, 3), drawn(3, 9)])
 
 
+def test_images_over_time_are_a_scan_with_gradients_on_too() -> None:
+    layer = layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True)
+    layer(torch.randn(2, 4, 5, 3))
+    randomised(layer)
+    assert torch.is_grad_enabled()
+    data = exported(layer, [torch.randn(2, 4, 5, 3)])
+    assert Counter(operators(data))["Scan"] == 1
+    assert_same(data, layer, [torch.randn(3, 7, 5, 3)])
+
+
 def test_float64_is_a_scan_that_onnxruntime_has() -> None:
     several, args = made({"gru": layers.GRU(3, dtype="float64")}, False)
     data = exported(several, [args[0].double()])

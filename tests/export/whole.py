@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from _close import apart
 from leaving._cases import golden_models
+from make_leave_table import keep
 from test_corpus import RIGHT, STOCHASTIC, load
 
 from kerastorch.errors import KerasTorchError, ShapeError
@@ -109,4 +110,5 @@ if __name__ == "__main__":
                 said = f"refused: {error}"
             except Exception as error:  # noqa: BLE001  # whatever torch or onnxruntime say
                 said = f"{type(error).__name__}: {str(error)[-500:]}" + traceback.format_exc()[-600:]
+        keep({"goldens": "golden models", "corpus": "real files"}[which], {label: said})
         print(number, label, round(time.process_time() - before, 1), json.dumps(said), flush=True)

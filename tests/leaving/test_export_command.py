@@ -29,6 +29,19 @@ def test_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "already" in capsys.readouterr().err
     assert main(["export", str(DEMO), str(out), "--to", "source", "--force"]) == 0
     assert "# (B, T, 12)" in (out / "model.py").read_text()
+    kept = (out / "model.py").read_bytes()
+    command = ["export", str(DEMO), str(out), "--to", "source", "--force", "--keep-shapes-comments"]
+    assert main(command) == 0
+    assert (out / "model.py").read_bytes() == kept
+
+
+@pytest.mark.parametrize("command", ["convert", "export"])
+def test_help_says_where_one_can_go(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    others = {"convert": ["kerastorch export"], "export": ["kerastorch convert", "to_torch()"]}[command]
+    assert [way for way in ("kt.copy_weights", "docs/leave.md", *others) if way not in said] == []
 
 
 def test_what_has_no_translation_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

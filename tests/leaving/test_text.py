@@ -15,6 +15,7 @@ from _close import apart
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.base import naming
 from kerastorch.leaving import to_source, to_torch
+from kerastorch.leaving.building import class_name
 
 KEPT = Path(__file__).parent.parent / "goldens" / "source"
 
@@ -181,6 +182,22 @@ def test_helpers_can_be_imported(tmp_path: Path) -> None:
         [sys.executable, "-m", "ruff", "check", "-q", "--isolated", "--line-length", "120", "."], cwd=tmp_path / "out"
     )
     assert lint.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "outer", "inner"),
+    [
+        ("text_tagger", "TextTagger", "TextTagger"),
+        ("2 towers", "Model2Towers", "Model2Towers"),
+        ("sequential", "Model", "Submodel"),
+        ("functional_13", "Model", "Submodel13"),
+        ("model_1", "Model", "Submodel1"),
+        ("sequential_models", "SequentialModels", "SequentialModels"),
+    ],
+)
+def test_names_of_classes(name: str, outer: str, inner: str) -> None:
+    """A name that Keras gave by itself says nothing, and `Sequential` would say something else."""
+    assert (class_name(name), class_name(name, inside=True)) == (outer, inner)
 
 
 HOSTILE = '"""\nimport os; os.abort()\n"\\'

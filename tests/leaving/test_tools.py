@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import pytest
 import torch
 from _close import apart
 from torch import nn
@@ -22,6 +23,19 @@ def tagger() -> Model:
     x = layers.LSTM(8, return_sequences=True, name="read")(x)
     x = layers.GRU(5, name="sum")(x)
     model = Model(words, layers.Dense(3, activation="softmax", name="score")(x)).eval()
+    randomize(model)
+    return model
+
+
+def without_masks() -> Model:
+    """A stack that becomes one module, both directions, equal blocks, and attention."""
+    x = Input((None, 6))
+    y = layers.LSTM(6, return_sequences=True, name="low")(layers.LSTM(6, return_sequences=True, name="high")(x))
+    for n in range(3):
+        y = layers.Add(name=f"add_{n}")([y, layers.GRU(6, return_sequences=True, name=f"gru_{n}")(y)])
+    y = layers.MultiHeadAttention(2, 3, name="look")(y, y)
+    y = layers.Bidirectional(layers.SimpleRNN(4), name="both")(y)
+    model = Model(x, layers.Dense(3, activation="softmax", name="score")(y)).eval()
     randomize(model)
     return model
 
@@ -65,3 +79,34 @@ def test_hooks_by_the_class_of_a_module_are_called() -> None:
             part.register_forward_hook(count)
     module(WORDS)
     assert counted == dict.fromkeys(known, 1)
+
+
+def test_isinstance_finds_the_modules_of_torch() -> None:
+    module = to_torch(tagger())
+    kinds = (nn.Embedding, nn.LSTM, nn.GRU, nn.Linear)
+    assert [sum(isinstance(part, kind) for part in module.modules()) for kind in kinds] == [1, 1, 1, 1]
+    assert isinstance(to_torch(without_masks()).get_submodule("gru.2"), nn.GRU)
+
+
+def test_a_script_is_made_of_modules_of_torch() -> None:
+    """torch.jit.script for any batch and number of steps; it does not know the helpers for masks and step loops."""
+    model = without_masks()
+    script = _quietly(torch.jit.script, to_torch(model))
+    for rows, steps in ((2, 5), (3, 8)):
+        x = torch.randn(rows, steps, 6)
+        assert apart(script(x), model(x)) is None
+    with pytest.raises(RuntimeError, match="run_masked"):
+        _quietly(torch.jit.script, to_torch(tagger()))
+
+
+def test_a_trace_skips_masked_steps_of_any_number() -> None:
+    model = tagger()
+    trace = _quietly(torch.jit.trace, to_torch(model), (WORDS,), check_trace=False)
+    for words in (WORDS, torch.tensor([[1, 2, 3, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 3, 2]])):
+        assert apart(trace(words), model(words)) is None
+
+
+def _quietly(make: Any, *args: Any, **options: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own TorchScript
+        return make(*args, **options)

@@ -50,7 +50,7 @@ class DropoutLSTM(nn.LSTM):
         h, c = (zeros, zeros) if state is None else (state[0][0], state[1][0])
         x_masks = gate_masks(x[:, 0], 4, self.input_dropout)
         h_masks = gate_masks(h, 4, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]
+        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
         outputs: list[Tensor] = []
         for step in x.unbind(1):
             gates = dropped_linear(step, w_ih, b_ih, x_masks)
@@ -87,7 +87,7 @@ class DropoutGRU(nn.GRU):
         h = x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0]
         x_masks = gate_masks(x[:, 0], 3, self.input_dropout)
         h_masks = gate_masks(h, 3, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]
+        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
         outputs: list[Tensor] = []
         for step in x.unbind(1):
             from_x = dropped_linear(step, w_ih, b_ih, x_masks)
@@ -132,7 +132,7 @@ class DropoutRNN(nn.RNN):
         x_masks = gate_masks(x[:, 0], 1, self.input_dropout)
         h_masks = gate_masks(h, 1, self.recurrent_dropout)
         activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]
+        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
         outputs: list[Tensor] = []
         for step in x.unbind(1):
             from_x = dropped_linear(step, w_ih, b_ih, x_masks)

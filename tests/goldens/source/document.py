@@ -48,7 +48,7 @@ class Sentence(nn.Module):
         self.read = nn.GRU(4, 5, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        mask = x != 0
+        mask = x != 0  # True = use the step
         x = self.embedding(x)  # (B, T, 4)
         return run_masked(self.read, x, mask)[:, -1]  # (B, 5)
 
@@ -60,7 +60,7 @@ class DocumentRating(nn.Module):
         super().__init__()
         self.sentences = Sentence()
         self.sum = nn.LSTM(5, 6, batch_first=True)
-        self.sum.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.sum.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.liked = nn.Linear(6, 1)
 
     def forward(self, x: Tensor) -> Tensor:

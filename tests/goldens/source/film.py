@@ -119,10 +119,10 @@ class Film(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = ConvLSTM(1, 3, (3, 3), (1, 1), (1, 1), same=True)
+        self.watch = ConvLSTM(1, 3, kernel_size=(3, 3), stride=(1, 1), dilation=(1, 1), same=True)
         self.shrink = nn.MaxPool2d(2, stride=2)
         self.remember = nn.RNN(48, 4, batch_first=True)
-        self.remember.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.remember.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.score = nn.Linear(4, 2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class DropoutLSTM(nn.LSTM):
         h, c = (zeros, zeros) if state is None else (state[0][0], state[1][0])
         x_masks = gate_masks(x[:, 0], 4, self.input_dropout)
         h_masks = gate_masks(h, 4, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]
+        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
         outputs: list[Tensor] = []
         for step in x.unbind(1):
             gates = dropped_linear(step, w_ih, b_ih, x_masks)
@@ -85,8 +85,8 @@ class Keeping(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lstm = DropoutLSTM(3, 4, 0.0, 0.2)
-        self.lstm.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.lstm = DropoutLSTM(3, 4, input_dropout=0.0, recurrent_dropout=0.2)
+        self.lstm.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.inner = Inner()
 
     def forward(self, x: Tensor, lstm_state: Any = None) -> tuple[dict[str, Tensor], Any]:

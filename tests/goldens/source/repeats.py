@@ -96,7 +96,7 @@ class RepeatsBlock(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention((8, 8, 8, 8), 2, 4, 4, dropout=0.1)
+        self.attention = MultiHeadAttention((8, 8, 8, 8), 2, key_dim=4, value_dim=4, dropout=0.1)
         self.norm = nn.LayerNorm(8, eps=0.001)
         self.up = nn.Linear(8, 16)
         self.down = nn.Linear(16, 8)
@@ -124,7 +124,7 @@ class Repeats(nn.Module):
         self.score = nn.Linear(8, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        mask = x != 0
+        mask = x != 0  # True = use the step
         x = self.embedding(x)  # (B, T, 8)
         allowed = (mask[:, :, None] & mask[:, None])[:, None]
         for block in self.blocks:

@@ -23,12 +23,12 @@ class Stack(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.level_0 = nn.LSTM(4, 6, num_layers=3, batch_first=True, bidirectional=True)  # level_0, level_1, level_2
-        self.level_0.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
-        self.level_0.bias_hh_l0_reverse.requires_grad_(False)  # zero: one bias is trained
-        self.level_0.bias_hh_l1.requires_grad_(False)  # zero: one bias is trained
-        self.level_0.bias_hh_l1_reverse.requires_grad_(False)  # zero: one bias is trained
-        self.level_0.bias_hh_l2.requires_grad_(False)  # zero: one bias is trained
-        self.level_0.bias_hh_l2_reverse.requires_grad_(False)  # zero: one bias is trained
+        self.level_0.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
+        self.level_0.bias_hh_l0_reverse.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0_reverse
+        self.level_0.bias_hh_l1.requires_grad_(False)  # stays zero: the one bias is bias_ih_l1
+        self.level_0.bias_hh_l1_reverse.requires_grad_(False)  # stays zero: the one bias is bias_ih_l1_reverse
+        self.level_0.bias_hh_l2.requires_grad_(False)  # stays zero: the one bias is bias_ih_l2
+        self.level_0.bias_hh_l2_reverse.requires_grad_(False)  # stays zero: the one bias is bias_ih_l2_reverse
         self.score = nn.Linear(12, 2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -46,15 +46,15 @@ class Tagger(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(50, 12)
         self.context_forward = nn.LSTM(12, 8, batch_first=True)
-        self.context_forward.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.context_forward.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.context_backward = nn.LSTM(12, 8, batch_first=True)
-        self.context_backward.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.context_backward.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.tags = nn.Linear(16, 6)
         self.sentence = nn.GRU(16, 4, batch_first=True)
         self.score = nn.Linear(4, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        mask = x != 0
+        mask = x != 0  # True = use the step
         x = self.embedding(x)  # (B, T, 12)
         forward = run_masked(self.context_forward, x, mask) * mask[..., None]
         reversed_mask = mask.flip(1)

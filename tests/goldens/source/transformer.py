@@ -95,9 +95,9 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.attention_0 = MultiHeadAttention((8, 8, 8, 8), 2, 4, 4)
+        self.attention_0 = MultiHeadAttention((8, 8, 8, 8), 2, key_dim=4, value_dim=4)
         self.norm_0 = nn.LayerNorm(8, eps=0.001)
-        self.attention_1 = MultiHeadAttention((8, 8, 8, 8), 2, 4, 4)
+        self.attention_1 = MultiHeadAttention((8, 8, 8, 8), 2, key_dim=4, value_dim=4)
         self.norm_1 = nn.LayerNorm(8, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -101,10 +101,10 @@ class Translator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.LSTM(4, 5, batch_first=True)
-        self.encoder.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.encoder.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.decoder = nn.LSTM(3, 5, batch_first=True)
-        self.decoder.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
-        self.look_back = MultiHeadAttention((10, 10, 10, 10), 2, 3, 3, dropout=0.1)
+        self.decoder.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
+        self.look_back = MultiHeadAttention((10, 10, 10, 10), 2, key_dim=3, value_dim=3, dropout=0.1)
         self.words = nn.Linear(10, 7)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:

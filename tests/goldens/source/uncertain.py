@@ -162,7 +162,7 @@ class Uncertain(nn.Module):
         self.base = FixedMode(Base(), False)
         self.read_dropout = FixedMode(SharedDropout(0.3), True)
         self.read = nn.LSTM(4, 4, batch_first=True)
-        self.read.bias_hh_l0.requires_grad_(False)  # zero: one bias is trained
+        self.read.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.score = nn.Linear(4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
