@@ -93,7 +93,8 @@ def _run_golden(options: argparse.Namespace) -> int:
     if wrong:
         console.print(f"{wrong} of {len(comparisons)} outputs differ from {source}.")
         return 1
-    console.print(f"All {len(comparisons)} outputs are what {source} recorded.")
+    judged = "The output is" if len(comparisons) == 1 else f"All {len(comparisons)} outputs are"
+    console.print(f"{judged} what {source} recorded.")
     return 0
 
 
