@@ -89,7 +89,7 @@ class ModuleText:
             self.names.classes[part] = self._class_name(type(part).__name__)
         # The inner ones first: a class stands above those that use it.
         classes = [self._class(part) for part in [*reversed(own), self.module]]
-        copied = [] if self.import_helpers else helper_sources(self.names.helpers)
+        copied = [] if self.import_helpers else helper_sources(self.names.helpers, "\n".join(classes))
         parts = [*copied, *classes, self._load()]
         return "\n\n".join([self._head("\n".join(parts)), *(f"\n{part.rstrip()}" for part in parts)]) + "\n"
 

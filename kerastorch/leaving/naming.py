@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import UnsupportedError
 from . import helpers
+from .trimming import trimmed
 
 _IMPORTED = (
     *("Any", "Callable", "F", "FOLDER", "Path", "Tensor"),
@@ -125,8 +126,13 @@ def _recurrent(module: Any, names: Names) -> str:
     return f"{names.of(type(module))}({', '.join(parts)})"
 
 
-def helper_sources(names: set[str]) -> list[str]:
-    """The text of helpers, and of those that they use, in the order of their module."""
+def helper_sources(names: set[str], used_by: str) -> list[str]:
+    """The text of helpers, and of those that they use, in the order of their module.
+
+    Args:
+        names: Of helpers.
+        used_by: The text that calls them; an option that it does not use is left out.
+    """
     wanted: set[str] = set()
     left = sorted(names)
     while left:
@@ -134,7 +140,7 @@ def helper_sources(names: set[str]) -> list[str]:
         if name not in wanted:
             wanted.add(name)
             left += _helpers()[name][1]
-    return [text for name, (text, _) in _helpers().items() if name in wanted]
+    return [trimmed(name, text, used_by) for name, (text, _) in _helpers().items() if name in wanted]
 
 
 def reserved() -> set[str]:

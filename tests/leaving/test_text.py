@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from kerastorch import Input, Model, Sequential, layers
 from kerastorch.base import naming
 from kerastorch.leaving import to_source, to_torch
 from kerastorch.leaving.building import class_name
+
+from ._cases import text_of
 
 KEPT = Path(__file__).parent.parent / "goldens" / "source"
 
@@ -182,6 +185,30 @@ def test_helpers_can_be_imported(tmp_path: Path) -> None:
         [sys.executable, "-m", "ruff", "check", "-q", "--isolated", "--line-length", "120", "."], cwd=tmp_path / "out"
     )
     assert lint.returncode == 0
+
+
+def looped(masked: bool) -> Model:
+    x = Input((None, 3))
+    y = layers.LSTM(3, activation="relu", return_sequences=True)(layers.Masking()(x) if masked else x)
+    return Model(x, layers.MultiHeadAttention(2, 3)(y, y))
+
+
+@pytest.mark.parametrize(
+    ("make", "there", "gone"),
+    [
+        (lambda: looped(False), [], ["mask", "hide", "gate:", "opening"]),
+        (lambda: looped(True), ["if mask is None:", "mask: bool `(B, T)`", "hide: How"], ["gate:", "opening"]),
+        (
+            lambda: Sequential([Input((4, 2, 6)), layers.ConvLSTM1D(2, 3, data_format="channels_first")]),
+            [],
+            ["mask"],
+        ),
+    ],
+)
+def test_helpers_have_no_lines_that_nothing_uses(make: Callable[[], Model], there: list[str], gone: list[str]) -> None:
+    text = text_of(to_torch(make().eval()))
+    assert [line for line in there if line not in text] == []
+    assert [line for line in gone if line in text] == []
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,12 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (-1, size)).transpose(-3, -2)
 
     def forward(
-        self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None, hide: str = "fill"
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor,
+        mask: Tensor | None = None,
+        hide: str = "fill",
     ) -> tuple[Tensor, Tensor]:
         """Let each step of the query look at the values.
 

@@ -55,16 +55,25 @@ class StepRNN(nn.Module):
         return (x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0],)
 
     def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
-        """Run all steps of x `(B, T, F)`; where the mask `(B, T)` is False, states and output stay what they were."""
+        """Run all steps.
+
+        Args:
+            x: `(B, T, F)`.
+            state: The first state, as torch's module takes it; zeros if None.
+            mask: bool `(B, T)`; where it is False, states and output stay what they were.
+
+        Returns:
+            All outputs `(B, T, U)`, and the state behind the last step.
+        """
         gates = self.from_input(x)
         states = self.first_states(x, state)
         outputs = []
         for t in range(x.shape[1]):
-            new = self.step(gates[:, t], *states)
-            if mask is not None:
-                used = mask[:, t, None]
-                new = tuple(torch.where(used, after, before) for after, before in zip(new, states, strict=True))
-            states = new
+            if mask is None:
+                states = self.step(gates[:, t], *states)
+            else:
+                new, used = self.step(gates[:, t], *states), mask[:, t, None]
+                states = tuple(torch.where(used, after, before) for after, before in zip(new, states, strict=True))
             outputs.append(states[0])
         out = torch.stack(outputs, dim=1)
         if mask is not None:

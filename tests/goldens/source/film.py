@@ -85,10 +85,19 @@ class ConvLSTM(nn.Module):
         """What the state gives to the gates of a step."""
         return self.from_state(h)
 
-    def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
-        """Run all steps of x `(B, T, C, ...)`; where the mask is False, states and output stay what they were.
+    def step(self, gates: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """The new states of one step; `gates` is what the input gives to the gates."""
+        i, f, g, o = (gates + self.state_gates(h)).chunk(4, dim=1)
+        gate = self.recurrent_activation
+        c = gate(f) * c + gate(i) * self.activation(g)
+        return gate(o) * self.activation(c), c
 
-        The mask is `(B, T)`, or `(B, T, ...)` of the places of the state.
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run all steps.
+
+        Args:
+            x: `(B, T, C, ...)`.
+            state: The first h and c, `(B, filters, ...)` each; zeros if None.
 
         Returns:
             All outputs `(B, T, filters, ...)`, and the states h and c.
@@ -98,19 +107,9 @@ class ConvLSTM(nn.Module):
         h, c = (zeros, zeros) if state is None else state
         outputs = []
         for t in range(x.shape[1]):
-            i, f, g, o = (gates[:, t] + self.state_gates(h)).chunk(4, dim=1)
-            gate = self.recurrent_activation
-            new_c = gate(f) * c + gate(i) * self.activation(g)
-            new_h = gate(o) * self.activation(new_c)
-            if mask is not None:
-                used = mask[:, t, None].view(-1, 1, *(mask.shape[2:] or [1] * (h.ndim - 2)))
-                new_h, new_c = torch.where(used, new_h, h), torch.where(used, new_c, c)
-            h, c = new_h, new_c
+            h, c = self.step(gates[:, t], h, c)
             outputs.append(h)
         out = torch.stack(outputs, dim=1)
-        if mask is not None:
-            began = mask.cumsum(1) > 0  # zeros before the first used step
-            out = out * began.view(*began.shape[:2], 1, *(began.shape[2:] or [1] * (out.ndim - 3)))
         return out, (h, c)
 
 

@@ -182,21 +182,23 @@ class StepRNN(nn.Module):
     def first_states(self, x: Tensor, state: Any) -> tuple[Tensor, ...]:
         return (x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0],)
 
-    def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
-        """Run all steps of x `(B, T, F)`; where the mask `(B, T)` is False, states and output stay what they were."""
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run all steps.
+
+        Args:
+            x: `(B, T, F)`.
+            state: The first state, as torch's module takes it; zeros if None.
+
+        Returns:
+            All outputs `(B, T, U)`, and the state behind the last step.
+        """
         gates = self.from_input(x)
         states = self.first_states(x, state)
         outputs = []
         for t in range(x.shape[1]):
-            new = self.step(gates[:, t], *states)
-            if mask is not None:
-                used = mask[:, t, None]
-                new = tuple(torch.where(used, after, before) for after, before in zip(new, states, strict=True))
-            states = new
+            states = self.step(gates[:, t], *states)
             outputs.append(states[0])
         out = torch.stack(outputs, dim=1)
-        if mask is not None:
-            out = out * (mask.cumsum(1) > 0)[..., None]  # zeros before the first used step
         last = [part[None] for part in states]
         return out, tuple(last) if len(last) > 1 else last[0]
 

@@ -27,7 +27,6 @@ class MultiHeadAttention(nn.Module):
         value_dim: Size of each head of the value.
         dropout: Fraction of the weights that are dropped while training.
         bias: Whether the projections have biases.
-        gate: Whether the heads are multiplied by a sigmoid of a projection of the query.
     """
 
     def __init__(
@@ -38,7 +37,6 @@ class MultiHeadAttention(nn.Module):
         value_dim: int,
         dropout: float = 0.0,
         bias: bool = True,
-        gate: bool = False,
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -47,11 +45,9 @@ class MultiHeadAttention(nn.Module):
         self.value_dim = value_dim
         self.dropout = dropout
         self.bias = bias
-        self.gate = gate
         self.query = nn.Linear(sizes[0], num_heads * key_dim, bias)
         self.value = nn.Linear(sizes[1], num_heads * value_dim, bias)
         self.key = nn.Linear(sizes[2], num_heads * key_dim, bias)
-        self.opening = nn.Linear(sizes[0], num_heads * value_dim, bias) if gate else None
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(num_heads * value_dim, sizes[3], bias)
 
@@ -60,7 +56,10 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (-1, size)).transpose(-3, -2)
 
     def forward(
-        self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None, hide: str = "fill"
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Let each step of the query look at the values.
 
@@ -68,9 +67,6 @@ class MultiHeadAttention(nn.Module):
             query: `(B, ..., T, F)`.
             value: `(B, ..., S, F)`.
             key: `(B, ..., S, F)`.
-            mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
-            hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
-                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
 
         Returns:
             `(B, ..., T, output)`, and the weights `(B, ..., N, T, S)`.
@@ -79,14 +75,8 @@ class MultiHeadAttention(nn.Module):
         k = self.heads(self.key(key), self.key_dim)
         v = self.heads(self.value(value), self.value_dim)
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
-        if mask is not None:
-            scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
         weights = scores.softmax(-1)
-        if mask is not None and hide == "zero":
-            weights = weights.masked_fill(~mask, 0.0)
         heads = (self.drop(weights) @ v).transpose(-3, -2).flatten(-2)
-        if self.opening is not None:
-            heads = heads * torch.sigmoid(self.opening(query))
         return self.output(heads), weights
 
 

@@ -32,7 +32,6 @@ class MultiHeadAttention(nn.Module):
         value_dim: Size of each head of the value.
         dropout: Fraction of the weights that are dropped while training.
         bias: Whether the projections have biases.
-        gate: Whether the heads are multiplied by a sigmoid of a projection of the query.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class MultiHeadAttention(nn.Module):
         value_dim: int,
         dropout: float = 0.0,
         bias: bool = True,
-        gate: bool = False,
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -52,11 +50,9 @@ class MultiHeadAttention(nn.Module):
         self.value_dim = value_dim
         self.dropout = dropout
         self.bias = bias
-        self.gate = gate
         self.query = nn.Linear(sizes[0], num_heads * key_dim, bias)
         self.value = nn.Linear(sizes[1], num_heads * value_dim, bias)
         self.key = nn.Linear(sizes[2], num_heads * key_dim, bias)
-        self.opening = nn.Linear(sizes[0], num_heads * value_dim, bias) if gate else None
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(num_heads * value_dim, sizes[3], bias)
 
@@ -65,7 +61,12 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (-1, size)).transpose(-3, -2)
 
     def forward(
-        self, query: Tensor, value: Tensor, key: Tensor, mask: Tensor | None = None, hide: str = "fill"
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor,
+        mask: Tensor | None = None,
+        hide: str = "fill",
     ) -> tuple[Tensor, Tensor]:
         """Let each step of the query look at the values.
 
@@ -90,8 +91,6 @@ class MultiHeadAttention(nn.Module):
         if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)
         heads = (self.drop(weights) @ v).transpose(-3, -2).flatten(-2)
-        if self.opening is not None:
-            heads = heads * torch.sigmoid(self.opening(query))
         return self.output(heads), weights
 
 
