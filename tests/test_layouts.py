@@ -150,8 +150,6 @@ def test_sharded() -> None:
         ("q_int8.keras", "quantized"),
         ("q_int4.keras", "quantized"),
         ("q_float8.keras", "quantized"),
-        ("stringlookup.keras", "StringLookup"),
-        ("textvec.keras", "TextVectorization"),
     ],
 )
 def test_refused_by_name(name: str, reason: str) -> None:

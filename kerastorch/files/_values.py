@@ -108,12 +108,14 @@ class TreeObject:
         name: The object's, or None.
         keys: What the arrays are called where a class of a person's own has called them otherwise.
         strange: Why no built-in layer can read them then; only where they were read.
+        words: The vocabulary of a layer of text, which stands beside the arrays, with the special words in front.
     """
 
     arrays: tuple[Array, ...]
     name: str | None
     keys: tuple[str, ...] | None = None
     strange: LoadError | None = field(default=None, compare=False)
+    words: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

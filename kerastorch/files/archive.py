@@ -33,6 +33,7 @@ from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
 from ._values import Archive, Array, Format, LegacyWeights, OptimizerState, Skipped, TreeWeights
+from ._vocabularies import is_vocabulary, with_vocabularies
 from ._weights import MakeArray, read_legacy, read_state
 from .opening import check_size, checked_sha256, open_file, read_stream, shortened
 from .strict_json import COMPILED, parse_json, parse_model
@@ -249,8 +250,10 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
         metadata = parse_json(archive.read("metadata.json", limits.json_bytes), f"{name}: metadata.json", limits)
     root = open_hdf5(archive.open(_WEIGHTS), f"{name}: {_WEIGHTS}", limits)
     weights, skipped, state = read_tree([(root, handle.make)], describe_optimizer(config.get(COMPILED)))
+    weights = with_vocabularies(weights, archive, name, limits)
     skipped += _unread(COMPILED, problem)
-    rest = sorted(m for m in members - {"config.json", "metadata.json", _WEIGHTS} if not m.endswith("/"))
+    read = {"config.json", "metadata.json", _WEIGHTS, *filter(is_vocabulary, members)}
+    rest = sorted(m for m in members - read if not m.endswith("/"))
     if rest:
         what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
         skipped.append(Skipped(what, "assets are not read"))

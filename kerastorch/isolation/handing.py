@@ -85,6 +85,7 @@ def say_archive(archive: Archive, values: Callable[[Array], Said], state: bool) 
                     "path": path,
                     "name": item.name,
                     "keys": item.keys,
+                    "words": item.words,
                     "strange": None if item.strange is None else say_error(item.strange),
                     "arrays": arrays(item.arrays),
                 }
@@ -132,7 +133,8 @@ def archive_of(said: Mapping[str, Any], size: int, read: Read, close: Callable[[
         found: dict[str, TreeObject] = {}
         for item in items:
             keys = None if item["keys"] is None else tuple(map(_text, item["keys"]))
-            made = TreeObject(arrays(item["arrays"]), _or_none(item["name"]), keys, strange(item["strange"]))
+            words = None if item["words"] is None else tuple(map(_text, item["words"]))
+            made = TreeObject(arrays(item["arrays"]), _or_none(item["name"]), keys, strange(item["strange"]), words)
             found[_text(item["path"])] = made
         return TreeWeights(found)
 

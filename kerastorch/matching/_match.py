@@ -42,11 +42,13 @@ class OwnPart:
         layer: The layer.
         label: What messages call it.
         arrays: By the names that its `save_own_variables` gave them.
+        words: Its vocabulary, where the file has one beside the arrays.
     """
 
     layer: Layer
     label: str
     arrays: Mapping[str, Array]
+    words: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

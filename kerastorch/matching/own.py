@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from ..base.layer import Layer
 from ..base.variable import to_numpy
 from ..errors import MismatchError
 from ..files import Array, TreeObject
+from ..layers import TextVectorization
+from ..layers.preprocessing.index_lookup import VOCABULARY, IndexLookup
 from ._match import OwnPart
 from .assign import as_tensor
 from .finite import Remarkable
@@ -29,7 +32,8 @@ def reads_itself(module: nn.Module) -> bool:
 def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
     arrays = () if found is None else found.arrays
     names = tuple(map(str, range(len(arrays)))) if found is None or found.keys is None else found.keys
-    return OwnPart(layer, label, dict(zip(names, arrays, strict=True)))
+    words = None if found is None else found.words
+    return OwnPart(layer, label, dict(zip(names, arrays, strict=True)), words)
 
 
 @contextmanager
@@ -62,7 +66,11 @@ def own_loaded(parts: Iterable[OwnPart], where: str, not_finite: Remarkable) -> 
 
 def _load(part: OwnPart, where: str, not_finite: Remarkable) -> None:
     arrays = part.arrays.items()
-    store = {name: _numpy(not_finite.watch(f"{part.layer.name}/{name}", array)) for name, array in arrays}
+    store: dict[str, Any] = {
+        name: _numpy(not_finite.watch(f"{part.layer.name}/{name}", array)) for name, array in arrays
+    }
+    if part.words is not None and isinstance(part.layer, (IndexLookup, TextVectorization)):
+        store[VOCABULARY] = part.words
     try:
         part.layer.load_own_variables(store)
     except _OF_CODE as error:

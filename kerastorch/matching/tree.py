@@ -166,6 +166,8 @@ def tree_pairs(
             raise found.strange
         if path not in used:
             match.extra += found.arrays
+        if found.words is not None:
+            match.rules.append(Rule(path, "the words that the file has for it are not used"))
     return match
 
 

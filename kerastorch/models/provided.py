@@ -177,7 +177,7 @@ def _make(key: str, value: Any, config: Mapping[str, Any]) -> Any:
 
     A class with `from_config` gets the config as its only argument; every other class or function gets it by name.
     """
-    where = f"custom_objects[{quote(key)}]"
+    where = key.partition(">")[2] if key in registered.OF_KERASTORCH else f"custom_objects[{quote(key)}]"
     if isinstance(value, type) and hasattr(value, "from_config"):
         with _named(where, config):
             return value.from_config(dict(config))  # type: ignore[attr-defined]

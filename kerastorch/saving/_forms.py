@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from .. import registered
 from ..base.inner_layers import own_form, written_as
 from ..base.layer import REGISTRY, Layer
 from ..base.variables import all_variables
@@ -24,7 +25,9 @@ from ..matching.finite import Remarkable
 from ..models import Model
 from ..models.graph_config import DERIVED, GRAPH_KEYS, NO_MASKS, CallMasks, functional_config, is_functional
 from ..models.mask_flow import Visit
+from ..registered import OF_KERASTORCH
 from ..spec import Rule
+from ._texts import of_text
 from .objects import serialize_keras_object
 
 
@@ -235,6 +238,8 @@ class Forms:
             made = dict(own_form(layer))
         except UnsupportedError as error:
             raise SaveError(str(error)) from error
+        if made.get("registered_name") in OF_KERASTORCH and registered.name_of(type(layer)) == made["registered_name"]:
+            return of_text(made)
         if REGISTRY.get(made["class_name"]) is not type(layer):
             name = made["class_name"]
             text = f"{name} is not a class of Keras: it needs custom_objects to open the file"

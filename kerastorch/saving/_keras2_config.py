@@ -12,6 +12,7 @@ from ..compat import forms, tables
 from ..errors import SaveError, quote
 from ..models.graph_config import GRAPH_KEYS, kind_of, lists_layers
 from ._keras2_calls import is_operation, operation_layer, written_calls
+from ._texts import in_keras2, is_of_text
 
 Config = dict[str, Any]
 
@@ -48,6 +49,8 @@ def layer(item: Config) -> Config:
     if name == "InputLayer":
         return _input_layer(item)
     form = forms.LAYERS.get(name)
+    if is_of_text(item):
+        return in_keras2(item)
     if form is None or item.get("module") is None:  # a class of somebody's own: its config is its own, too
         return item
     config: Config = {}

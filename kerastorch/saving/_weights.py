@@ -21,6 +21,7 @@ from ..layers.core.operation import Operation
 from ..matching import legacy_order, tree_places
 from ..models import Model
 from ._forms import Forms
+from ._texts import refuse_counts
 
 
 def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
@@ -77,6 +78,8 @@ def _own_part(layer: Layer, path: str, name: str | None, forms: Forms) -> TreeOb
 def legacy_weights(model: Model, forms: Forms, copies: bool) -> LegacyWeights:
     """The weights of each layer in Keras's order, trained ones first; `copies` as in `tree_weights`."""
     layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
+    if forms.dialect.in_place:
+        refuse_counts(model)
     own = tuple((variable.name, _weight(variable.name, variable, forms)) for variable in own_variables(model))
     return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms, copies)) for layer in layers), own)
 

@@ -57,8 +57,6 @@ REFUSED = {
     "special/qq_int4": "Int4DTypePolicy",
     "special/qq_int8": "QuantizedDTypePolicy",
     "special/rand.": "'RandomFlip' 'rf'",
-    "special/stringlookup": "'StringLookup'",
-    "special/textvec": "'TextVectorization'",
 }
 
 

@@ -56,6 +56,22 @@ def _own_model(name: str, folder: str) -> Seed:
     return Seed(name, path.read_bytes(), _plain if name.startswith("w") else None)
 
 
+def _of_text(folder: str) -> Seed:
+    """A model of text whose words stand beside the weights."""
+    words = kt.layers.TextVectorization(vocabulary=["the", "cat"], output_sequence_length=3, name="tv")
+    model = kt.Sequential([kt.Input((1,), dtype="string"), words, kt.layers.Embedding(4, 2), kt.layers.LSTM(2)])
+    path, made = Path(folder) / "of text.keras", io.BytesIO()
+    model.save(path)
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.namelist():
+            content = source.read(member)
+            if member == "config.json":
+                content = content.replace(b'"vocabulary": ["the", "cat"]', b'"vocabulary": null')
+            target.writestr(member, content)
+        target.writestr("assets/layers/text_vectorization/_lookup_layer/vocabulary.txt", "\n[UNK]\nthe\ncat")
+    return Seed("texts.keras", made.getvalue())
+
+
 def _packed(name: str, **options: Any) -> Seed:
     """A file of weights as h5py writes it with other options: chunks, filters, newer structures."""
     stream = io.BytesIO()
@@ -93,6 +109,7 @@ def all_seeds() -> tuple[Seed, ...]:
                 found.append(Seed(f"{packed}/{name}", archive.read(name), make))
     with tempfile.TemporaryDirectory() as folder:
         found += [_own_model(name, folder) for name in ("m.keras", "m.h5", "w.weights.h5", "w.h5")]
+        found.append(_of_text(folder))
     found += [
         _packed("chunks.h5", chunks=True, compression="gzip", shuffle=True, fletcher32=True),
         _packed("small-chunks.h5", chunks=True, maxshape=None),

@@ -147,7 +147,14 @@ ARCHIVE = {
 
 
 def archive_with(**array: Any) -> dict[str, Any]:
-    item = {"path": "layers/dense", "name": None, "keys": None, "strange": None, "arrays": [{**ARRAY, **array}]}
+    item = {
+        "path": "layers/dense",
+        "name": None,
+        "keys": None,
+        "strange": None,
+        "words": None,
+        "arrays": [{**ARRAY, **array}],
+    }
     return {**ARCHIVE, "weights": {"objects": [item]}}
 
 

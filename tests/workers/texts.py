@@ -52,6 +52,60 @@ def outputs_of(k: ModuleType, paths: list[str], inputs: Any) -> list[np.ndarray]
     return [np.asarray(k.models.load_model(path)(inputs)) for path in paths]
 
 
+def outputs_of_texts(k: ModuleType, paths: list[str], inputs: Any = None) -> list[np.ndarray]:
+    """What saved models compute of texts, or of integers."""
+    import tensorflow as tf
+
+    data = tf.constant([[one] for one in TEXTS] if inputs is None else inputs.tolist())
+    return [np.asarray(k.models.load_model(path)(data)) for path in paths]
+
+
+def write_adapted(k: ModuleType, folder: str, cases: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """Save models whose words were found in data; return texts, and of each the words and the outputs."""
+    import tensorflow as tf
+
+    texts = np.array([["the cat x"], ["mat The! cat"], [""]])
+    found = {}
+    for number, (label, options) in enumerate(cases.items()):
+        vectorize = k.layers.TextVectorization(name="tv", **options)
+        vectorize.adapt(["the cat sat", "on the mat, the end", "cat"])
+        text = k.Input((1,), dtype="string", name="text")
+        ids = vectorize(text)
+        if options.get("output_mode", "int") == "int":
+            ids = k.layers.LSTM(2, name="lstm")(k.layers.Embedding(40, 3, name="emb")(ids))
+        model = k.Model(text, k.layers.Dense(2, name="last")(ids))
+        values = np.random.default_rng(number)
+        for weight in model.trainable_weights:
+            weight.assign(values.normal(size=tuple(weight.shape)).astype("float32"))
+        model.save(f"{folder}/{label}.keras")
+        found[label] = (vectorize.get_vocabulary(), np.asarray(model(tf.constant(texts.tolist()))))
+    return texts, found
+
+
+def write_integers(k: ModuleType, path: str) -> tuple[np.ndarray, list[int], np.ndarray]:
+    """Save a model that looks integers up, two of them in a model within it; return integers, words and outputs."""
+    import tensorflow as tf
+
+    numbers = np.array([[5, 1, 9], [7, 2, 3]])
+    found = k.layers.IntegerLookup(num_oov_indices=2, name="il")
+    found.adapt(np.array([[5, 7], [9, 5]]))
+    inside = k.Input((3,), dtype="int64", name="inside")
+    again = k.layers.IntegerLookup(vocabulary=[2, 3], name="again")
+    inner = k.Model(inside, again(found(inside)), name="inner")
+    whole = k.Input((3,), dtype="int64", name="whole")
+    other = k.layers.IntegerLookup(name="other")
+    other.adapt(np.array([[1, 2], [2, 3]]))
+    tables = [k.layers.Embedding(9, 3, name=f"emb{number}") for number in range(2)]
+    parts = [tables[0](inner(whole)), tables[1](other(whole))]
+    model = k.Model(whole, k.layers.GRU(2, name="gru")(k.layers.Concatenate(name="both")(parts)))
+    for number, weight in enumerate(model.trainable_weights):
+        values = np.random.default_rng(number)
+        weight.assign(values.normal(size=tuple(weight.shape)).astype("float32"))
+    model.save(path)
+    words = [int(word) for word in found.get_vocabulary()]
+    return numbers, words, np.asarray(model(tf.constant(numbers.tolist(), "int64")))
+
+
 def write_own(k: ModuleType, folder: str) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Save a model with two layers of a class of somebody's own between others, whole and its weights alone."""
 

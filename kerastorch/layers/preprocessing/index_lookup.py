@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,12 @@ from .hashes import bucket
 from .vocabulary_files import lines_of, without_paths
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+# Under this name `load_own_variables` gets the words that stand in a file of their own beside the arrays.
+VOCABULARY = "vocabulary"
+NO_WORDS = (
+    "has no vocabulary: call set_vocabulary with one, or adapt. An .h5 file of Keras does not hold the words that "
+    "adapt found; a .keras file does."
+)
 _DROPPED = torch.iinfo(torch.int64).max  # the index of a masked item where it is left out
 
 
@@ -218,6 +224,25 @@ class IndexLookup(Layer):
         padding = (self.max_tokens or 0) - len(whole) if self.pad_to_max_tokens else 0
         self._idf = torch.from_numpy(np.pad(whole, (0, padding)))
 
+    # ------------------------------------------------------------------ in files
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """What words count, with "tf_idf"; the words stand in the config."""
+        if self._idf is not None:
+            store["idf_weights"] = self._idf
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the words of a file, where the config has none, and what they count.
+
+        Raises:
+            ArgumentError: They do not fit each other, or the config.
+        """
+        words, counts = store.get(VOCABULARY), store.get("idf_weights")
+        if words is not None and self.input_vocabulary is None:
+            self.set_vocabulary(words, None if counts is None else np.asarray(counts)[: len(words)])
+        elif counts is not None:
+            self._keep_idf(np.asarray(counts), 0)
+
     # ------------------------------------------------------------------ finding it in data
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
@@ -286,7 +311,7 @@ class IndexLookup(Layer):
             ArgumentError: A word is unknown and there is no index for it.
         """
         if not self._known.words:
-            raise NotBuiltError(f"{repr_of(self)} has no vocabulary: give it one, or call adapt.")
+            raise NotBuiltError(f"{repr_of(self)} {NO_WORDS}")
         found = np.fromiter((self._known.places.get(word, -1) for word in words), "int64", len(words))
         masked = np.zeros(len(words), bool)
         if self.mask_token is not None:

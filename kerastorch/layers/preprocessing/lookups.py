@@ -14,7 +14,7 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, NotBuiltError, quote
 from ...registered import register_own
 from .hashes import bucket
-from .index_lookup import IndexLookup
+from .index_lookup import NO_WORDS, IndexLookup
 from .texts import Texts, as_bytes, is_text, mapped, text_encoding
 
 
@@ -191,7 +191,7 @@ class IntegerLookup(IndexLookup):
             found = self.indices_of(x.reshape(-1).tolist())  # hashes, and messages, are made on the host
             return self.encode(torch.from_numpy(found).to(x.device).reshape(x.shape))
         if not self._known.words:
-            raise NotBuiltError(f"{repr_of(self)} has no vocabulary: give it one, or call adapt.")
+            raise NotBuiltError(f"{repr_of(self)} {NO_WORDS}")
         words, places = self._in_order(x.device)
         at = torch.searchsorted(words, x).clamp(max=len(words) - 1)
         unknown = x % self.num_oov_indices + self._first_unknown

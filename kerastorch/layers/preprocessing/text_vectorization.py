@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,14 @@ class TextVectorization(Layer):
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Set the vocabulary; see `StringLookup.set_vocabulary`."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """What the lookup inside keeps, which Keras writes here, too."""
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """See `StringLookup.load_own_variables`."""
+        self._lookup_layer.load_own_variables(store)
 
     # ------------------------------------------------------------------ texts to words
 
