@@ -321,7 +321,10 @@ def model_from_json_reported(
             "limits= bounds what it may ask for."
         )
     limits, expected = limits_of(limits), checked_sha256(expected_sha256)
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if expected is not None else None
+    content = text.encode("utf-8", "surrogatepass")
+    if len(content) > limits.bytes:
+        raise UnsafeFileError(limits.beyond(f"model_from_json: there are {len(content)} bytes of it", "bytes"))
+    digest = hashlib.sha256(content).hexdigest() if expected is not None else None
     if digest != expected:
         raise UnsafeFileError(f"model_from_json: the SHA-256 of the text is {digest}, expected {expected}.")
     given = provided(custom_objects, replace)

@@ -130,7 +130,7 @@ ONCE_OTHER = (
 
 
 # Objects of no kind, flags of links and chunks, names and settings of filters; a name with an @; headers that
-# continue nowhere, and attributes larger than their messages beside the one that is asked for.
+# continue nowhere, and attributes larger than their messages, or of no type, beside the one that is asked for.
 ONCE_READ = (
     *(("de3e10e8", number) for number in (10683, 10946)),
     *(("858e3b23", number) for number in (21125, 21355, 21795)),
@@ -139,6 +139,7 @@ ONCE_READ = (
     ("a45a4b37", 2286),
     ("7fd124af", 51),
     *(("54474fe2", number) for number in (2717, 4445)),
+    ("6f18f84c", 13597),
 )
 
 

@@ -82,6 +82,15 @@ def test_bounds_of_a_text() -> None:
         kt.model_from_json(deep(5), limits=kt.Limits(layers=5))
 
 
+def test_bytes_of_a_text() -> None:
+    text = model().to_json().replace('"a"', '"\u00e9"')  # two bytes
+    size = len(text.encode())
+    assert size > len(text)
+    assert kt.model_from_json(text, limits=kt.Limits(bytes=size)).count_params() == model().count_params()
+    with pytest.raises(UnsafeFileError, match=rf"there are {size} bytes of it, the limit is {size - 1}\."):
+        kt.model_from_json(text, limits=kt.Limits(bytes=size - 1))
+
+
 def test_depth_of_groups(tmp_path: Path) -> None:
     model().save(tmp_path / "m.keras")
     # layers/lstm/cell/vars

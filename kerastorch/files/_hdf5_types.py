@@ -126,6 +126,10 @@ def read_datatype(cursor: Cursor) -> DataType:
         if bits >> 4 & 15 > 1:
             raise cursor.corrupt("a string datatype has an unknown encoding")
         return DataType("string", "strings", size, padding=bits & 15)
+    if kind == "enum":
+        base, count = read_datatype(cursor), bits & 0xFFFF
+        if base.size != size or count * (size + 1) > cursor.left:
+            raise cursor.corrupt(f"an enumeration of {count} values of {size} bytes is not described as one")
     if kind == "vlen":
         base = read_datatype(cursor)
         if size != 16 or bits & 15 > 1:

@@ -19,7 +19,7 @@ class Limits:
     for one that you don't.
 
     Args:
-        bytes: Size of a file, with all its shards; of what is read from a stream.
+        bytes: Size of a file, with all its shards; of what is read from a stream; of a text in UTF-8.
         layers: Layers and models in a config, at any depth.
         parameters: Values in the weights. None: of a file that holds weights as many as stand there; of a model that is
             made of a config alone, as `model_from_json` does, 2**30.
