@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from kerastorch.self_check.trials import Trial, trials
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "leave.md"
 TESTS = Path(__file__).resolve().parent
+LEAVING = TESTS.parent / "kerastorch" / "leaving"
 KEPT = TESTS / "export" / "onnx.json"  # what the sweeps by hand found: by set and model, None for the same numbers
 REFUSED = TESTS / "leaving" / "refused.json"  # what has no code, by model
 END = "<!-- until here -->\n"
@@ -61,11 +63,43 @@ def refusal_lines() -> Iterator[str]:
     yield f"| golden models and examples of layers, as source | all | {_listed(json.loads(REFUSED.read_text()))} |"
 
 
+def source_lines() -> Iterator[str]:
+    """The part about what has no code: every message that a translator has, where `...` stands for what it names."""
+    yield "| what | as it is said behind the name of the layer |"
+    yield "|---|---|"
+    for path in sorted(LEAVING.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        said = [_said(node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        about = (ast.get_docstring(tree) or "").split("\n")[0].rstrip(".").partition(":")[0]
+        if path.parent == LEAVING:
+            about = "Every layer"
+        for reason in dict.fromkeys(filter(None, said)):
+            yield f"| {about} | {reason} |"
+
+
+def _said(call: ast.Call) -> str:
+    """The reason in a call of `refusal(layer, reason)` or `self.refused(reason)`; "" for another call."""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name not in ("refusal", "refused"):
+        return ""
+    reason = call.args[-1]
+    if isinstance(reason, ast.Constant):
+        return f"the operation ... {reason.value}" if name == "refused" else str(reason.value)
+    if not isinstance(reason, ast.JoinedStr):
+        return ""
+    text = "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in reason.values)
+    return "" if text == "the operation ... ..." else text  # that is `refused` itself
+
+
 def _listed(wrong: dict[str, str]) -> str:
     return "; ".join(f"{name}: {said}".replace("|", "\\|") for name, said in sorted(wrong.items())) or "none"
 
 
-PARTS: dict[str, Callable[[], Iterator[str]]] = {"step loops": step_loop_lines, "refusals": refusal_lines}
+PARTS: dict[str, Callable[[], Iterator[str]]] = {
+    "step loops": step_loop_lines,
+    "refusals": refusal_lines,
+    "no code": source_lines,
+}
 
 
 def begin(part: str) -> str:
