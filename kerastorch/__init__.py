@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from . import saving as saving
     from . import utils as utils
     from .backend import Variable as Variable
+    from .drawing import plot_model as plot_model
     from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy
     from .dtypes import DTypePolicy as DTypePolicy
     from .errors import KerasTorchError as KerasTorchError
@@ -80,6 +81,7 @@ _NAMES = {
     "backend": ("Variable",),
     "dtype_policies": ("FloatDTypePolicy",),
     "dtypes": ("DTypePolicy",),
+    "drawing": ("plot_model",),
     "errors": ("KerasTorchError",),
     "export": ("onnx_translations",),
     "initializers": ("Initializer",),
@@ -117,7 +119,7 @@ _ABSENT = {
     "device": "use torch.device(...) as a context manager.",
     "name_scope": "give layers their names.",
     "tree": "use torch.utils._pytree, or optree.",
-    "visualization": "pictures of models are not there yet; model.summary() shows layers, shapes and connections.",
+    "visualization": "plot_model draws a model; for curves and images use matplotlib.",
     "wrappers": "use skorch, which makes estimators of torch modules.",
 }
 

@@ -21,6 +21,8 @@ _METHODS = {
     "to_json": ("saving", "to_json"),
     "to_torch": ("leaving", "to_torch"),
     "export": ("export", "export_model"),
+    "html": ("drawing", "html_of"),
+    "svg": ("drawing", "svg_of"),
     "optimizer_variables": ("resuming", "optimizer_variables"),
 }
 # The names in a namespace of Keras -> the module that has them here.
@@ -32,7 +34,12 @@ _NAMES = {
         "save_model": "saving",
     },
     "convert": {"Copied": "transfer", "copy_weights": "transfer"},
-    "utils": {"serialize_keras_object": "saving", "deserialize_keras_object": "saving"},
+    "utils": {
+        "serialize_keras_object": "saving",
+        "deserialize_keras_object": "saving",
+        "plot_model": "drawing",
+        "model_to_dot": "drawing",
+    },
     "optimizers": {"load_keras_state": "resuming"},
     "layers": {"Input": "models", "InputLayer": "models"},
 }
@@ -61,6 +68,8 @@ def part(name: str) -> Any:
             import kerastorch.dtypes as found
         case "errors":
             import kerastorch.errors as found
+        case "drawing":
+            import kerastorch.drawing as found
         case "export":
             import kerastorch.export as found
         case "initializers":

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "kerastorch"
-HEAVY = ("keras", "tf_keras", "tensorflow", "h5py", "torchinfo", "rich")
+HEAVY = ("keras", "tf_keras", "tensorflow", "h5py", "torchinfo", "rich", "graphviz")
 
 # ---------------------------------------------------------------------------- what `import kerastorch` brings along
 
@@ -126,7 +126,7 @@ ORDER = (
     ("load_report",),
     ("making",),
     ("load", "saving"),
-    ("training", "streaming", "export", "scanning"),
+    ("training", "streaming", "export", "scanning", "drawing"),
     ("parity",),
     ("leaving", "self_check", "transfer"),
     ("cli", "pytest_plugin", "wiring"),

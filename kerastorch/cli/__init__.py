@@ -1,4 +1,4 @@
-"""The command line: `kerastorch info|summary|verify|record|convert|export FILE`, `scan PATH...` and `self-check`.
+"""The command line: `kerastorch info|summary|plot|verify|record|convert|export FILE`, `scan PATH...` and `self-check`.
 
 Exit status: 0 all right, 1 the numbers differ (`verify`, `convert --check`, `self-check`) or the model needs code that
 is not in the file (`info`, `scan`), 2 wrong use, Keras that did not run, a file that cannot be read, or a model that
@@ -15,7 +15,7 @@ from typing import Any
 
 from ..distribution import installed_version
 from ..errors import KerasTorchError, RecordingError
-from . import completion, convert, export, info, record, scan, self_check, summary, verify
+from . import completion, convert, export, info, plot, record, scan, self_check, summary, verify
 from ._help import what_next
 from ._loading import by_option
 from ._parser import Parser
@@ -69,7 +69,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="kerastorch", description="Keras recurrent model files on PyTorch.", epilog=_EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in (info, scan, summary, verify, record, convert, export, self_check):
+    for command in (info, scan, summary, plot, verify, record, convert, export, self_check):
         command.add(commands)
     completion.add(commands, parser)
     return parser

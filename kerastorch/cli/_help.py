@@ -19,6 +19,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("kerastorch summary model.keras", "Keras's table"),
         ("kerastorch summary model.weights.h5 --arch model.json", "weights, and the text of to_json()"),
     ),
+    "plot": (
+        ("kerastorch plot model.keras model.svg", "a picture, also without Graphviz"),
+        ("kerastorch plot model.keras wide.svg --rankdir LR --no-shapes", "from left to right"),
+    ),
     "verify": (
         ("kerastorch verify model.keras", "beside the Keras that is installed here"),
         ("kerastorch verify model.keras --html report.html", "with pictures"),
@@ -49,6 +53,7 @@ EXIT: dict[str, str] = {
     "scan": "0 all load as they are, 1 some need code of your own, 3 some are unsafe, 4 some are damaged or not "
     "supported, 2 wrong use, or no file that may be a model; the highest counts",
     "summary": "0 printed, 2 it cannot be read",
+    "plot": "0 written, 2 not written",
     "verify": "0 parity, 1 none, 2 the comparison could not run",
     "record": "0 recorded, 2 not recorded",
     "convert": "0 written (and the same numbers), 1 written but --check found other numbers, 2 not written",
@@ -62,6 +67,10 @@ NEXT: dict[str, tuple[tuple[str, str], ...]] = {
     "summary": (
         ("kerastorch verify FILE", "is it what Keras computes?"),
         ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
+    ),
+    "plot": (
+        ("kerastorch summary FILE", "the same as a table, with counts"),
+        ("kerastorch info FILE", "which kernels it runs on, and why"),
     ),
     "verify": (
         ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),

@@ -141,7 +141,7 @@ def _print(
     seconds: float,
     comparisons: Sequence[Any] | None,
 ) -> int:
-    from ..models.summary_table import count
+    from ..models.summary_rows import count
 
     console = make_console()
     console.print(f"{shown(options.file)} ({_size(options.file)}; {read.format}, {shown(read.writer)})")

@@ -102,7 +102,7 @@ def _print_sketch(console: Console, reading: Reading, file: str, archive: Archiv
 def _print_layers(console: Console, model: Model) -> None:
     from ..models import Model
     from ..models.mask_flow import mask_events
-    from ..models.summary_table import count, rows
+    from ..models.summary_rows import count, rows
 
     cells = []
     for depth, layer, shape, _ in rows(model, expand_nested=True):

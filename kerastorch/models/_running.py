@@ -103,6 +103,14 @@ class Runs:
             use_multiprocessing=use_multiprocessing,
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers in a table, and a picture."""
+        return outside("html")(self)
+
+    def _repr_svg_(self) -> str | None:
+        """The picture alone; None of a model that has no shapes yet."""
+        return outside("svg")(self)
+
     def summary(
         self,
         line_length: int | None = None,

@@ -49,8 +49,6 @@ _namespace = _Namespace(
     __name__,
     globals(),
     absent={
-        "plot_model": "pictures of models are not there yet; model.summary() shows layers, shapes and connections.",
-        "model_to_dot": "pictures of models are not there yet; model.summary() shows layers, shapes and connections.",
         "Config": "use a dict or a dataclass.",
         "FeatureSpace": "make the features with pandas or torch before the model.",
         "Progbar": "use tqdm; model.predict shows its own progress.",
@@ -70,6 +68,8 @@ _namespace = _Namespace(
 if TYPE_CHECKING:
     serialize_keras_object: _Callable[[_Any], _Any]
     deserialize_keras_object: _Callable[..., _Any]
+    plot_model: _Callable[..., _Any]
+    model_to_dot: _Callable[..., _Any]
 else:  # a type checker would take every name for one that is there
 
     def __getattr__(name: str) -> _Any:

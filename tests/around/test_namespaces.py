@@ -62,7 +62,7 @@ def test_names_from_above() -> None:
     [
         ("layers", "Discretization", "use torch.bucketize, or numpy.digitize."),
         ("layers", "RandomFlip", "images are changed before the model, by torchvision.transforms."),
-        ("utils", "plot_model", "pictures of models are not there yet; model.summary() shows"),
+        ("utils", "Progbar", "use tqdm; model.predict shows its own progress."),
         ("saving", "KerasFileEditor", "open the file with h5py"),
         ("preprocessing", "image", "images are read by torchvision.io or PIL"),
         ("models", "model_from_yaml", "YAML can hold code; use model_from_json."),
