@@ -6,10 +6,10 @@ The parts come when they are asked for: `import kerastorch.files` reads files of
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-from . import distribution as _distribution
 from . import errors as errors
 from . import namespaces as _namespaces
 from . import old_paths as _old_paths
+from . import packaged as _packaged
 from . import wiring as _wiring
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ else:
 
 def version() -> str:
     """The version of kerastorch that is installed; "0+unknown" where it runs from its sources."""
-    return _distribution.installed_version() or "0+unknown"
+    return _packaged.installed_version() or "0+unknown"
 
 
 _wiring.connect()

@@ -86,7 +86,7 @@ print(time.process_time() - begin)
 # A module may import what stands in an earlier row, and its own row.
 ORDER = (
     ("errors",),
-    ("distribution", "namespaces", "registered", "size_rules", "deadline", "paths", "processes", "outside", "seeds"),
+    ("packaged", "namespaces", "registered", "size_rules", "deadline", "paths", "processes", "outside", "seeds"),
     ("old_paths",),
     (
         "spec",

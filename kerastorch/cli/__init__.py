@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..distribution import installed_version
 from ..errors import KerasTorchError, RecordingError
+from ..packaged import installed_version
 from . import completion, convert, export, info, plot, record, scan, self_check, summary, verify
 from ._help import what_next
 from ._loading import by_option

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..distribution import install
 from ..errors import UnsupportedError
+from ..packaged import install
 from ._parser import Parser
 
 SHELLS = ("bash", "zsh", "tcsh")

@@ -7,8 +7,8 @@ import hashlib
 import os
 from typing import Any, BinaryIO
 
-from ..distribution import install
 from ..errors import ArgumentError, quote
+from ..packaged import install
 from ._loading import add_arch, add_bounds, add_file, load_reported
 from ._places import refuse_place
 from ._printing import make_console, shown

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..distribution import install
 from ..errors import UnsupportedError
+from ..packaged import install
 from .diagram import HEADS, MEANING, STROKES, Box, Diagram, Edge, EdgeKind, Group, markup
 
 _FONT = "Helvetica"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..base import check
-from ..distribution import install
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..files.replacing import replacing
 from ..models.model import Model
+from ..packaged import install
 from ..paths import AnyPath, text_of
 from .diagram import Diagram
 from .dot import graphviz, to_dot

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..distribution import install
 from ..errors import ArgumentError, UnsupportedError, did_you_mean
 from ..files.replacing import replacing
 from ..files.unfinished import unfinished
+from ..packaged import install
 from ..paths import AnyPath
 from ..structure import leaves
 from ._flat import Flat, unique

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..distribution import install
 from ..errors import UnsupportedError
 from ..kernels.onnx_operators import FUNCTIONS, KERNELS
+from ..packaged import install
 
 
 def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..distribution import installed_version
 from ..errors import ArgumentError, quote
 from ..models import Model
+from ..packaged import installed_version
 from .explaining import explain, explain_mask, plant, smallest
 from .explaining_gradients import explain_gradients, plant_gradients, smallest_gradient
 from .explaining_random import drawn_at_random

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -112,3 +113,9 @@ def test_a_model_from_its_config() -> None:
         kt.models.model_from_config(model.get_config())
     with pytest.raises(ValueError, match=r"the config holds what JSON cannot: .*set"):
         kt.models.model_from_config({"class_name": "Sequential", "config": {1, 2}})
+
+
+def test_no_module_of_ours_takes_the_name_of_what_is_not_here() -> None:
+    """`import kerastorch.distribution` would make `kt.distribution` something else than Keras's."""
+    folder = Path(kt.__file__).parent
+    assert [name for name in kt._ABSENT if (folder / name).exists() or (folder / f"{name}.py").exists()] == []

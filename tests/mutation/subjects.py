@@ -31,7 +31,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "convert": ("convert/*.py", "test_convert*.py test_layouts*.py cli/test_*.py"),
     "matching": ("matching/*.py", "test_load*.py test_version_goldens.py test_goldens.py files/test_*.py"),
     "summary": (
-        "models/summary_table.py models/sketch.py models/_order.py cli/summary.py cli/info.py",
+        "models/summary_table.py models/summary_rows.py models/sketch.py models/_order.py cli/summary.py cli/info.py",
         "models/test_*.py test_cli.py",
     ),
 }
