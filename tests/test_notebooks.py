@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
-import subprocess
-import sys
 import time
 from itertools import groupby
 from pathlib import Path
 
 import nbformat
 import pytest
+from make_notebooks import FOLDER, NOTEBOOKS, clean, execute
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 LARGEST = 200_000  # bytes: with its pictures a notebook still opens at once on a code host
 SECONDS = 60  # of computing
 ASSERTS = 10  # what the text claims is checked in the cell behind it
-
-# In a process of its own: a kernel client brings threads, sockets and warnings that are none of ours.
-RUN = """
-import sys, nbclient, nbformat
-notebook = nbformat.read(sys.argv[1], as_version=4)
-where = {"metadata": {"path": sys.argv[2]}}
-nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3", resources=where).execute()
-nbformat.write(notebook, sys.argv[3])
-"""
-
-
-def execute(path: Path, folder: Path, result: Path) -> subprocess.CompletedProcess[str]:
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", RUN, str(path), str(folder), str(result)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
 
 def cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -115,6 +94,14 @@ def test_notebook_is_stored_for_readers(path: Path) -> None:
     assert any("image/" in line for cell in code for line in shown(cell)), "it shows no picture"
     assert stored[0].source.startswith(f"# {path.stem[:2]}. ")
     assert "You will learn" in stored[0].source.replace("\n", " ")
+
+
+@each
+def test_nothing_of_a_run_is_stored_but_what_it_says(path: Path) -> None:
+    stored = nbformat.read(path, as_version=4)
+    cleaned = nbformat.read(path, as_version=4)
+    clean(cleaned)
+    assert stored == cleaned, "python tests/make_notebooks.py writes it"
 
 
 @each
