@@ -2,95 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
+from _planting import (
+    FORWARD,
+    Plant,
+    exchange,
+    hooked,
+    no_mask,
+    scale,
+    setting,
+    shifted_mask,
+    swap_gates,
+    swapped_states,
+    transpose,
+    weights,
+)
 from _recordings import Recordings
 
-import kerastorch as kt
 from kerastorch.parity.report import LIMIT
 
-FORWARD = {"gradients": False, "training": False}
-
-
-def weights(layer: str, change: Callable[[list[np.ndarray]], Any]) -> Callable[[kt.Model], None]:
-    """A fault in the arrays of a layer; `change` changes them in place."""
-
-    def plant(model: kt.Model) -> None:
-        arrays = model.get_layer(layer).get_weights()
-        change(arrays)
-        model.get_layer(layer).set_weights(arrays)
-
-    return plant
-
-
-def setting(layer: str, **values: Any) -> Callable[[kt.Model], None]:
-    """A fault in the settings of a layer."""
-
-    def plant(model: kt.Model) -> None:
-        for name, value in values.items():
-            assert hasattr(model.get_layer(layer), name)
-            setattr(model.get_layer(layer), name, value)
-
-    return plant
-
-
-def swap_gates(units: int, one: int, other: int) -> Callable[[list[np.ndarray]], None]:
-    def change(arrays: list[np.ndarray]) -> None:
-        for array in arrays:
-            a, b = (slice(gate * units, (gate + 1) * units) for gate in (one, other))
-            array[..., a], array[..., b] = array[..., b].copy(), array[..., a].copy()
-
-    return change
-
-
-def scale(place: int, factor: float) -> Callable[[list[np.ndarray]], None]:
-    def change(arrays: list[np.ndarray]) -> None:
-        arrays[place] *= factor
-
-    return change
-
-
-def exchange(one: int, other: int) -> Callable[[list[np.ndarray]], None]:
-    def change(arrays: list[np.ndarray]) -> None:
-        arrays[one], arrays[other] = arrays[other], arrays[one]
-
-    return change
-
-
-def transpose(place: int) -> Callable[[list[np.ndarray]], None]:
-    def change(arrays: list[np.ndarray]) -> None:
-        arrays[place] = arrays[place].T.copy()
-
-    return change
-
-
-def hooked(layer: str, change: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Callable[[kt.Model], None]:
-    """A fault in what a layer is called with."""
-
-    def plant(model: kt.Model) -> None:
-        model.get_layer(layer).register_forward_pre_hook(lambda _, args, kwargs: change(args, kwargs), with_kwargs=True)
-
-    return plant
-
-
-def no_mask(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return args, {**kwargs, "mask": None}
-
-
-def shifted_mask(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    mask = kwargs.get("mask")
-    return args, {**kwargs, "mask": None if mask is None else torch.roll(mask, 1, dims=1)}
-
-
-def swapped_states(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return args, {**kwargs, "initial_state": list(kwargs["initial_state"])[::-1]}
-
-
-FAULTS: dict[str, tuple[str, str, Callable[[kt.Model], None]]] = {
+FAULTS: dict[str, tuple[str, str, Plant]] = {
     # LSTM
     "gates i and f swapped": ("recurrent.keras", "lstm", weights("lstm", swap_gates(4, 0, 1))),
     "gates c and o swapped": ("recurrent.keras", "lstm", weights("lstm", swap_gates(4, 2, 3))),
@@ -167,7 +99,7 @@ NAMES = {
     "states forgotten": "states are not kept from one batch to the next as in the reference",
 }
 # Those that no alteration covers, and the smallest piece that differs.
-UNEXPLAINED: dict[str, tuple[str, str, Callable[[kt.Model], None], str]] = {
+UNEXPLAINED: dict[str, tuple[str, str, Plant, str]] = {
     "an input of one hundredth more": (
         "recurrent.keras",
         "rnn",

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _planting import GRADIENTS, TRAINING, Plant, WithoutBiases, gradient, leave_dropout_on, optimizer
 from _recordings import Recordings
 
 import kerastorch as kt
 from kerastorch import layers, optimizers
-
-Plant = Callable[[Any], object]
-GRADIENTS = {"training": False, "self_check": False}
-TRAINING = {"layers": False, "states": False, "gradients": False, "self_check": False}
 
 
 def made() -> kt.Model:
@@ -49,11 +46,6 @@ def compared(recordings: Recordings) -> Callable[..., kt.ParityReport]:
     return compare
 
 
-def gradient(layer: str, weight: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Plant:
-    """A fault in the gradient of a weight of torch."""
-    return lambda model: getattr(model.get_layer(layer), weight).register_hook(change)
-
-
 def swap_z_and_r(model: kt.Model) -> None:
     def change(grad: torch.Tensor) -> torch.Tensor:
         r, z, n = grad.chunk(3)
@@ -66,23 +58,6 @@ def swap_z_and_r(model: kt.Model) -> None:
 def drop_again(model: kt.Model) -> None:
     drop = model.get_layer("drop")
     drop.register_forward_hook(lambda layer, _, out: torch.nn.functional.dropout(out, 0.3, layer.training))
-
-
-def leave_dropout_on(model: kt.Model) -> None:
-    drop = model.get_layer("drop")
-    drop.register_forward_pre_hook(lambda _, args, kwargs: (args, {**kwargs, "training": True}), with_kwargs=True)
-
-
-class WithoutBiases(optimizers.Adam):
-    """Leaves biases as they are."""
-
-    def _update(self, grads: Any) -> None:
-        names = {part: item.name for item in self._trained for part in item.parts}
-        super()._update({part: grad for part, grad in grads.items() if "bias" not in names[part]})
-
-
-def optimizer(**settings: Any) -> Plant:
-    return lambda model: [setattr(model.optimizer, name, value) for name, value in settings.items()]
 
 
 def test_the_model_passes_without_a_fault(compared: Callable[..., kt.ParityReport]) -> None:
