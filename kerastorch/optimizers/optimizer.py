@@ -57,6 +57,8 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     """
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()  # of the class, beyond the common ones, as in its config
+    # Averages begin with the weights before the first step, as in tf.keras since 2.11; with those after it in Keras 3.
+    averages_begin_before = False
 
     def __init__(
         self,
@@ -246,6 +248,8 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     def _apply(self, grads: _Grads) -> None:
         if self.loss_scale_factor is not None:
             grads = {part: grad / self.loss_scale_factor for part, grad in grads.items()}
+        if self.use_ema and self.averages_begin_before:
+            self._begin_averages()
         ready = self._accumulated(grads) if self.gradient_accumulation_steps else grads
         if ready is not None:
             self._update(clipped(self, self._trained, ready))
@@ -329,8 +333,12 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     def _slots(self, params: list[Tensor], name: str, value: float = 0.0) -> list[Tensor]:
         return [self._slot(part, name, value) for part in params]
 
+    def _begin_averages(self) -> None:
+        for part in (part for group in self.param_groups for part in group["params"]):
+            self.state[part].setdefault("average", part.detach().clone())
+
     def _average(self) -> None:
-        momentum = self.ema_momentum if self.iterations else 0.0
+        momentum = self.ema_momentum if self.iterations or self.averages_begin_before else 0.0
         parts = [part for group in self.param_groups for part in group["params"]]
         averages = self._slots(parts, "average")
         foreach.mul_(averages, momentum)

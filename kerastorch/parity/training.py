@@ -21,6 +21,7 @@ from ..errors import KerasTorchError
 from ..models import Model
 from ..optimizers import Optimizer
 from ..resuming import rule_of, written_state
+from ..resuming.forms import places
 from .compiling import Moving, Untrained, compile_all
 from .gradients import filled, variable_at
 from .kinks import KINK, settled
@@ -190,13 +191,16 @@ def _packed(module: Any, targets: list[Tensor]) -> Any:
     return targets if names is None else dict(zip(names, targets, strict=True))
 
 
-def _slots(module: Any, said: RecordedTraining) -> list[np.ndarray]:
+def _slots(module: Any, said: RecordedTraining) -> list[np.ndarray | None]:
+    """The state of the optimizer as the reference's Keras lists it; None for what means nothing there."""
     optimizer = module.optimizer
     if not isinstance(optimizer, Optimizer) or not rule_of(optimizer):
         return []
     trained = [variable for variable in all_variables(module) if variable.is_trained()]
     kind: Any = said.kind
-    return [np.array(array.read()) for _, array in written_state(optimizer, optimizer, trained, kind).arrays]
+    arrays = written_state(optimizer, optimizer, trained, kind).arrays
+    pairs = zip(places(optimizer, trained, kind), arrays, strict=True)
+    return [np.array(array.read()) if place.slot is not None else None for place, (_, array) in pairs]
 
 
 def _alone(

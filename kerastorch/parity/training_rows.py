@@ -22,13 +22,13 @@ class Step:
         loss: Before the update.
         gradients: Of each weight that the reference has one of, in Keras's layout.
         weights: After the step, by layer.
-        slots: The state of the optimizer after it, as the reference's Keras lists it.
+        slots: The state of the optimizer after it, as the reference's Keras lists it; None for what no step reads.
     """
 
     loss: np.ndarray
     gradients: list[np.ndarray]
     weights: dict[str, list[np.ndarray]]
-    slots: list[np.ndarray]
+    slots: list[np.ndarray | None]
 
 
 def rows_of(
@@ -86,17 +86,20 @@ def _of_slots(
     if any(array is None for array in theirs):
         gaps["state of the optimizer"] = "it had no room in the recording"
         return []
-    shapes = [array.shape for array in theirs if array is not None]
-    if [array.shape for array in ours[0].slots] != shapes:
+    held = [each.slots for each in ours]
+    fits = len(held[0]) == len(theirs)
+    pairs = list(zip(theirs, held[0], strict=fits))
+    if not fits or any(a is not None and b is not None and a.shape != b.shape for a, b in pairs):
         gaps["state of the optimizer"] = (
-            f"it has {len(ours[0].slots)} arrays here, {len(shapes)} in the reference, or of other shapes"
+            f"it has {len(held[0])} arrays here, {len(theirs)} in the reference, or of other shapes"
         )
         return []
     rows = []
     for place, ((name, _), reference) in enumerate(zip(slots, theirs, strict=True)):
         assert reference is not None
-        made = [each.slots[place] for each in ours]
-        rows.append(_row("slot", "", place, at, name, reference, made))
+        made = [array for each in held if (array := each[place]) is not None]
+        if made:
+            rows.append(_row("slot", "", place, at, name, reference, made))
     return rows
 
 

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, UnsupportedError, quote
 from ..losses.loss import Masking
 from ..optimizers import Optimizer, legacy
 from ..spec import TrainingConfig, Writer
-from .forms import Kind
+from .forms import Kind, updating
 
 _CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # what `compile` itself reads
 
@@ -49,6 +49,8 @@ def make_optimizer(known: TrainingConfig) -> Made:
         made, old = _optimizer(stated, known.writer, notes)
     except (Untranslatable, TypeError, ValueError) as error:
         raise Uncompilable(f"its optimizer: {str(error).rstrip('.')}") from error
+    if known.writer.era != "keras3":
+        updating(made).averages_begin_before = True
     kind: Kind = "keras3" if known.writer.era == "keras3" else "legacy" if old else "tf"
     return Made(made, kind, tuple(notes))
 

@@ -39,7 +39,7 @@ _BLOCKS: Mapping[str, Blocks] = {
 _TOGETHER_IN_LEGACY = ("Ftrl",)  # all others have one slot of all weights, then the next
 # A slot is there if this argument of the optimizer is not zero; without such an argument it always is.
 _IF = {"momentum": "momentum", "velocity_hat": "amsgrad", "average_gradient": "centered"}
-_ALWAYS_IN_TF = ("SGD",)  # which keeps zeros there
+_ALWAYS_IN_TF = ("SGD",)  # without momentum it means nothing there: the last step, or zeros
 # What a slot starts from; the others start from 0.
 _START = {"accumulator": "initial_accumulator_value"}
 _STARTS_AS_WEIGHT = {"ScheduleFreeAdamW": ("momentum",)}
@@ -184,6 +184,10 @@ class _Places:
     def has(self, slot: str) -> bool:
         if self.kind == "tf" and self.rule in _ALWAYS_IN_TF:
             return True
+        return self.uses(slot)
+
+    def uses(self, slot: str) -> bool:
+        """Whether a step reads what stands there."""
         return slot not in _IF or bool(getattr(self.optimizer, _IF[slot], True))
 
     def of_all(self, block: Sequence[str]) -> list[Place]:
@@ -198,7 +202,7 @@ class _Places:
 
     def place(self, variable: Variable, slot: str) -> Place:
         if slot not in BESIDE:
-            return Place(slot, variable, variable.shape, self.name(variable, slot))
+            return Place(slot if self.uses(slot) else None, variable, variable.shape, self.name(variable, slot))
         if variable.ndim < 2:  # outside of the optimizer's own scope of names
             return Place(None, variable, (), variable.name)
         return Place(slot, variable, BESIDE[slot](variable.shape), f"{self.optimizer.name}/{variable.name}")

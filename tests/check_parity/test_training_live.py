@@ -81,3 +81,37 @@ def test_twenty_steps_agree(recordings: Recordings, tmp_path: Path, name: str) -
     far = [row.measured.difference / row.measured.largest for row in rows if row.where == "weight"]
     assert max(far) <= _close.MARGIN * _close.TRAINED
     assert np.ptp(training.reference) > 0
+
+
+# Of tf-keras, whose averages begin with the weights before the first step.
+OF_TF_KERAS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"learning_rate": 0.1}),
+    ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
+    ("Adam", {"learning_rate": 0.01, "use_ema": True, "ema_momentum": 0.75}),
+    ("Adam", {"learning_rate": 0.01, "clipnorm": 0.1}),
+    ("AdamW", {"learning_rate": 0.01}),
+    ("RMSprop", {"learning_rate": 0.01, "centered": True}),
+    ("Adamax", {"learning_rate": 0.01}),
+    ("Nadam", {"learning_rate": 0.01}),
+    ("Adagrad", {"learning_rate": 0.05}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Ftrl", {"learning_rate": 0.05}),
+    ("Lion", {"learning_rate": 0.01}),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "settings"), OF_TF_KERAS)
+def test_optimizers_of_tf_keras(
+    recordings: Recordings, tmp_path: Path, optimizer: str, settings: dict[str, Any]
+) -> None:
+    path = tmp_path / f"{optimizer}_{len(settings)}.keras"
+    recordings.worker.call("keras2", "parity:compiled", str(path), optimizer, **settings)
+    recording = recordings.of_file("keras2", path, steps=4, gradients=False, layers=False)
+    report = compare(recording, kt.load_model(path), layers=False, states=False, gradients=False, self_check=False)
+    assert report.passed, str(report)
+    kinds = {row.where for row in report.trained}
+    # Without momentum SGD keeps its last step, which no step reads.
+    assert kinds == {"loss", "training gradient", "weight", "slot", "update"}
+    slots = {row.array for row in report.trained if row.where == "slot"}
+    assert any(name.startswith("average/") for name in slots) == ("use_ema" in settings)
+    assert not any(name.startswith("m/") for name in slots if optimizer == "SGD")

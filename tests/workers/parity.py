@@ -57,3 +57,12 @@ def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> s
     source = {"name": os.path.basename(path), "sha256": parts["hash_of_file"](path)}
     store.write(out, {**said, "source": source})
     return None
+
+
+def compiled(k: ModuleType, path: str, optimizer: str, **settings: Any) -> None:
+    """Save a small model that is compiled with an optimizer and has done no step."""
+    model = k.Sequential([k.Input((6, 3)), k.layers.LSTM(4, name="lstm"), k.layers.Dense(2, name="dense")])
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.uniform(0.1, 0.9, array.shape) for array in model.get_weights()])
+    model.compile(getattr(k.optimizers, optimizer)(**settings), "mse")
+    model.save(path)

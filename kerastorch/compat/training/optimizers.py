@@ -133,6 +133,10 @@ class Optimizers:
                 )
         if legacy and name in tables.TRAINS_OTHERWISE:
             self.notes.append(f"optimizer: {name} {tables.TRAINS_OTHERWISE[name]}")
+        if config.get("use_ema"):
+            self.notes.append(
+                "optimizer: use_ema: the averages begin with the weights after the first step in Keras 3, not before"
+            )
         known = (*tables.COMMON, *tables.OPTIMIZERS[name])
         made |= self._plain(name, config, known)
         clips = [key for key in _CLIPS if made.get(key) is not None]

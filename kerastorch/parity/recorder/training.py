@@ -110,12 +110,16 @@ def new_optimizer(keras, stated):
 
 
 def twin_of(optimizer, variables):
-    """An optimizer of the same class, arguments and state."""
+    """An optimizer of the same class, arguments and state.
+
+    The state of one that has done no step is made anew: tf.keras begins averages with the weights that a model has
+    when it is compiled, and those are random ones where it is read from a file.
+    """
     twin = type(optimizer).from_config(optimizer.get_config())
     if hasattr(optimizer, "build"):
         twin.build(variables)
         held = _variables(optimizer)
-        if len(held) == len(_variables(twin)):
+        if len(held) == len(_variables(twin)) and int(np.asarray(to_array(optimizer.iterations))):
             for own, other in zip(_variables(twin), held):
                 own.assign(other)
     elif hasattr(optimizer, "_create_all_weights") and optimizer.weights:
