@@ -26,7 +26,7 @@ _ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports a
 NOISE = (nn.Dropout, helpers.SharedDropout, helpers.AlphaDropout, helpers.GaussianDropout, helpers.GaussianNoise)
 _TRAINED = (
     *(*NOISE, helpers.BatchNorm, helpers.SpectralNorm),
-    *(helpers.DropoutLSTM, helpers.DropoutGRU, helpers.DropoutRNN, helpers.DropoutStepLSTM),
+    *(helpers.DropoutLSTM, helpers.DropoutGRU, helpers.DropoutRNN, helpers.DroppedSteps),
 )
 
 

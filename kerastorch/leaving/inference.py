@@ -16,6 +16,14 @@ _PLAIN: dict[type, Any] = {
     helpers.DropoutRNN: nn.RNN,
 }
 
+# Loops over steps with dropout -> without.
+STEPS: dict[type, Any] = {
+    helpers.DropoutStepRNN: helpers.StepRNN,
+    helpers.DropoutStepLSTM: helpers.StepLSTM,
+    helpers.DropoutStepGRU: helpers.StepGRU,
+    helpers.DropoutResetBeforeGRU: helpers.ResetBeforeGRU,
+}
+
 
 def leave_out_training(root: nn.Module, graph: fx.Graph) -> None:
     """Take out dropout and noise; what is left computes the same in evaluation."""
@@ -33,7 +41,7 @@ def leave_out_training(root: nn.Module, graph: fx.Graph) -> None:
             delattr(root, name)
         elif type(module) in _PLAIN:
             setattr(root, name, _plain(module))
-        elif isinstance(module, helpers.DropoutStepLSTM):
+        elif isinstance(module, helpers.DroppedSteps):
             setattr(root, name, _without_dropout(module))
         elif isinstance(module, helpers.MultiHeadAttention):
             module.dropout = module.drop.p = 0.0
@@ -49,10 +57,14 @@ def _plain(module: Any) -> nn.RNNBase:
     return _with_weights(made, module)
 
 
-def _without_dropout(module: helpers.DropoutStepLSTM) -> nn.Module:
-    functions = module.activation, module.recurrent_activation
+def _without_dropout(module: helpers.DroppedSteps) -> nn.Module:
+    kind: Any = STEPS[type(module)]
+    held: Any = module
+    options = {} if kind is helpers.StepRNN else {"recurrent_activation": held.recurrent_activation}
     with torch.device("meta"):
-        made = helpers.StepLSTM(module.input_size, module.hidden_size, *functions, module.bias_ih_l0 is not None)
+        made = kind(
+            module.input_size, module.hidden_size, module.activation, bias=module.bias_ih_l0 is not None, **options
+        )
     return _with_weights(made, module)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -152,6 +153,23 @@ def test_the_text_is_the_one_that_was_kept(make: object, tmp_path: Path, monkeyp
     to_source(make(), tmp_path, origin="From the tests.")  # type: ignore[operator]
     name = make.__name__  # type: ignore[attr-defined]
     assert (tmp_path / "model.py").read_text() == (KEPT / f"{name}.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (lambda **rates: layers.SimpleRNN(4, activation="elu", **rates), "StepRNN"),
+        (lambda **rates: layers.LSTM(4, activation="elu", **rates), "StepLSTM"),
+        (lambda **rates: layers.GRU(4, activation="elu", **rates), "StepGRU"),
+        (lambda **rates: layers.GRU(4, reset_after=False, use_bias=False, **rates), "ResetBeforeGRU"),
+    ],
+)
+def test_loops_for_inference_have_no_dropout(layer: Callable[..., Any], kind: str) -> None:
+    model = Sequential([Input((5, 3)), layer(dropout=0.2, recurrent_dropout=0.3)]).eval()
+    module = to_torch(model, inference=True).train()
+    assert [type(part).__name__ for part in module.children()] == [kind]
+    x = torch.randn(2, 5, 3)
+    assert apart(module(x), model(x)) is None
 
 
 def test_code_for_inference_has_no_dropout(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from kerastorch import Input, Model, Sequential, layers
 from kerastorch.errors import SaveError, UnsupportedError
 from kerastorch.leaving import to_source, to_torch
 from kerastorch.leaving.example import recorded_example
+from kerastorch.leaving.helpers import gates as helper_gates
 from kerastorch.structure import leaves
 
 from ._cases import example_models, golden_models
@@ -259,10 +260,20 @@ def test_it_trains_as_the_model_does() -> None:
         lambda **rates: layers.LSTM(4, **rates),
         lambda **rates: layers.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", **rates),
         lambda **rates: layers.SimpleRNN(4, return_sequences=True, **rates),
+        lambda **rates: layers.SimpleRNN(4, activation="elu", **rates),
+        lambda **rates: layers.GRU(4, **rates),
+        lambda **rates: layers.GRU(4, activation="relu", **rates),
+        lambda **rates: layers.GRU(4, reset_after=False, recurrent_activation="hard_sigmoid", **rates),
     ],
 )
-def test_dropout_of_gates_is_that_of_the_model(make: Any) -> None:
-    """From one seed both draw the same masks; a GRU's gates stand in another order here."""
+def test_dropout_of_gates_is_that_of_the_model(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one seed both draw the same masks, where a GRU's are put in the order of gates that it has there."""
+
+    def drawn(like: Tensor, gates: int, p: float) -> Tensor:
+        masks = torch.nn.functional.dropout(like.new_ones(gates, *like.shape), p)
+        return masks[[1, 0, 2]] if gates == 3 else masks
+
+    monkeypatch.setattr(helper_gates, "gate_masks", drawn)
     model = Sequential([Input((5, 3)), make(dropout=0.3, recurrent_dropout=0.4)]).train()
     module = to_torch(model).train()
     x = torch.randn(3, 5, 3)

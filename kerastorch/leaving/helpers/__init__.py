@@ -28,8 +28,12 @@ from .dropout import GaussianNoise as GaussianNoise
 from .dropout import SharedDropout as SharedDropout
 from .gates import DropoutGRU as DropoutGRU
 from .gates import DropoutLSTM as DropoutLSTM
+from .gates import DropoutResetBeforeGRU as DropoutResetBeforeGRU
 from .gates import DropoutRNN as DropoutRNN
+from .gates import DropoutStepGRU as DropoutStepGRU
 from .gates import DropoutStepLSTM as DropoutStepLSTM
+from .gates import DropoutStepRNN as DropoutStepRNN
+from .gates import DroppedSteps as DroppedSteps
 from .gates import dropped_linear as dropped_linear
 from .gates import gate_masks as gate_masks
 from .images import ConvLSTM as ConvLSTM

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .steps import StepLSTM
+from .steps import ResetBeforeGRU, StepGRU, StepLSTM, StepRNN
 
 
 def gate_masks(like: Tensor, gates: int, p: float) -> Tensor:
@@ -142,7 +142,55 @@ class DropoutRNN(nn.RNN):
         return torch.stack(outputs, dim=1), h[None]
 
 
-class DropoutStepLSTM(StepLSTM):
+class DroppedSteps(StepRNN):
+    """A loop over the steps that drops inputs and states while training, each gate by itself and all steps alike."""
+
+    input_dropout: float
+    recurrent_dropout: float
+    h_masks: Tensor | None = None  # of the sequence that runs
+
+    def from_input(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.h_masks = None
+            return super().from_input(x)
+        masks = gate_masks(x[:, 0], self.gates, self.input_dropout)
+        zeros = x.new_zeros(x.shape[0], self.hidden_size)
+        self.h_masks = gate_masks(zeros, self.gates, self.recurrent_dropout)
+        return dropped_linear(x, self.weight_ih_l0, self.bias_ih_l0, masks[:, :, None])
+
+    def from_state(self, h: Tensor) -> Tensor:
+        if self.h_masks is None:
+            return super().from_state(h)
+        return dropped_linear(h, self.weight_hh_l0, getattr(self, "bias_hh_l0", None), self.h_masks)
+
+
+class DropoutStepRNN(DroppedSteps):
+    """A `StepRNN` whose inputs and states are dropped while training, all steps alike.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Features of the state.
+        input_dropout: Fraction of the inputs that become zero.
+        recurrent_dropout: Fraction of the state that becomes zero where the next step sees it.
+        activation: Of the new state.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(input_size, hidden_size, activation, bias)
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+
+
+class DropoutStepLSTM(DroppedSteps, StepLSTM):
     """A `StepLSTM` whose inputs and states are dropped while training, each gate by itself and all steps alike.
 
     Args:
@@ -168,18 +216,69 @@ class DropoutStepLSTM(StepLSTM):
         super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
         self.input_dropout = input_dropout
         self.recurrent_dropout = recurrent_dropout
-        self.h_masks: Tensor | None = None  # of the sequence that runs
 
-    def from_input(self, x: Tensor) -> Tensor:
-        if not self.training:
-            self.h_masks = None
-            return super().from_input(x)
-        masks = gate_masks(x[:, 0], 4, self.input_dropout)
-        zeros = x.new_zeros(x.shape[0], self.hidden_size)
-        self.h_masks = gate_masks(zeros, 4, self.recurrent_dropout)
-        return dropped_linear(x, self.weight_ih_l0, self.bias_ih_l0, masks[:, :, None])
 
-    def from_state(self, h: Tensor) -> Tensor:
+class DropoutStepGRU(DroppedSteps, StepGRU):
+    """A `StepGRU` whose inputs and states are dropped while training, each gate by itself and all steps alike.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Features of the state.
+        input_dropout: Fraction of the inputs that become zero.
+        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
+        activation: Of the candidate.
+        recurrent_activation: Of the gates.
+        bias: Whether there are biases, of the input and of the state.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+
+
+class DropoutResetBeforeGRU(DroppedSteps, ResetBeforeGRU):
+    """A `ResetBeforeGRU` whose inputs and states are dropped while training, each gate by itself, all steps alike.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Features of the state.
+        input_dropout: Fraction of the inputs that become zero.
+        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
+        activation: Of the candidate.
+        recurrent_activation: Of the gates.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+
+    def step(self, gates: Tensor, h: Tensor) -> tuple[Tensor, ...]:
         if self.h_masks is None:
-            return super().from_state(h)
-        return dropped_linear(h, self.weight_hh_l0, None, self.h_masks)
+            return super().step(gates, h)
+        x_r, x_z, x_n = gates.chunk(3, dim=-1)
+        w_r, w_z, w_n = self.weight_hh_l0.chunk(3)
+        h_r, h_z, h_n = h * self.h_masks
+        r = self.recurrent_activation(x_r + F.linear(h_r, w_r))
+        z = self.recurrent_activation(x_z + F.linear(h_z, w_z))
+        return (z * h + (1 - z) * self.activation(x_n + F.linear(r * h_n, w_n)),)

@@ -15,6 +15,7 @@ from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from .. import helpers
 from ..builder import Builder, Value, identifier, refusal, translates
+from ..inference import STEPS
 from .activations import as_argument
 
 CELLS = (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)
@@ -46,6 +47,11 @@ def kind_of(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
             relu = getattr(layer.activation, "__name__", "") == "relu"
             return nn.RNN, {**({"nonlinearity": "relu"} if relu else {}), "batch_first": True}
         return nn.GRU, {"batch_first": True}
+    return _looped(layer)
+
+
+def _looped(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
+    """The loop over steps for a recurrence that torch has no module for."""
     options = {"activation": as_argument(layer, layer.activation)}
     if isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
         return helpers.StepRNN, options
@@ -61,10 +67,8 @@ def _dropping(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
         "recurrent_dropout": layer.recurrent_dropout if drops(layer, layer.recurrent_dropout) else 0.0,
     }
     if not is_fused(layer):
-        if not has_cell(layer):
-            raise refusal(layer, "recurrent_dropout with other activations than torch's has no translation here")
-        names = ("activation", "recurrent_activation")
-        return helpers.DropoutStepLSTM, rates | {name: as_argument(layer, getattr(layer, name)) for name in names}
+        kind, options = _looped(layer)
+        return next(dropping for dropping, plain_kind in STEPS.items() if plain_kind is kind), rates | options
     if has_cell(layer):
         return helpers.DropoutLSTM, rates
     if not isinstance(layer, (layers.SimpleRNN, layers.SimpleRNNCell)):
