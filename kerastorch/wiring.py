@@ -24,6 +24,7 @@ _METHODS = {
     "html": ("drawing", "html_of"),
     "svg": ("drawing", "svg_of"),
     "optimizer_variables": ("resuming", "optimizer_variables"),
+    "set_optimizer_variables": ("resuming", "set_optimizer_variables"),
 }
 # The names in a namespace of Keras -> the module that has them here.
 _NAMES = {

@@ -13,6 +13,7 @@ from .. import activations
 from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
 from ..errors import ArgumentError, MismatchError, RemovedError
 from ..forward_pass import current
+from ..outside import outside
 from ..structure import leaves, map_structure
 from .configurable import Configurable, kind_of
 from .dtype_policy import policy_name
@@ -76,6 +77,16 @@ class KerasNames(Configurable):
             self._penalties = (*self._penalties, *added)
         else:
             current.found += [(self, item) for item in added]
+
+    @yielding
+    def metrics(self) -> list[Any]:
+        """The metrics that are attributes of the layer and of what is inside it, as `keras.Layer.metrics`."""
+        return outside("metrics")(self)
+
+    @yielding
+    def metrics_variables(self) -> list[Any]:
+        """What the metrics in `metrics` keep."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         """Keras 3 has taken it away: compute the metric beside the loss, or give it to `compile(metrics=[...])`."""

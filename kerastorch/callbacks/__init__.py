@@ -1,10 +1,10 @@
 """Keras's callbacks: what `fit` and `evaluate` tell of their course, and what reacts to it.
 
-Read `base.py` first: the hooks of `Callback`, and the list that calls them. `stopping.py` ends a training, `rates.py`
-changes the learning rate, `files.py` writes models and tables, `tensorboard.py` what TensorBoard shows, `backup.py`
-lets a killed training go on, `averages.py` judges the averages of the weights, `progress.py` shows how far a run is. A
-class of one's own is a subclass of `Callback` with the hooks that it needs. Nothing here knows a model beyond its
-methods.
+Read `base.py` first: the hooks of `Callback`. `callback_list.py` calls those of many. `stopping.py` ends a training,
+`rates.py` changes the learning rate, `files.py` writes models and tables, `tensorboard.py` what TensorBoard shows,
+`backup.py` lets a killed training go on, `averages.py` judges the averages of the weights, `progress.py` shows how far
+a run is. A class of one's own is a subclass of `Callback` with the hooks that it needs. Nothing here knows a model
+beyond its methods.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from typing import Any as _Any
 from ..namespaces import Namespace as _Namespace
 from .averages import SwapEMAWeights
 from .backup import BackupAndRestore
-from .base import Callback, CallbackList, History, LambdaCallback
+from .base import Callback, History, LambdaCallback
+from .callback_list import CallbackList
 from .files import CSVLogger, ModelCheckpoint
 from .progress import ProgbarLogger
 from .rates import LearningRateScheduler, ReduceLROnPlateau

@@ -1,13 +1,13 @@
-"""The hooks of callbacks, the list that calls them, and the history that every training keeps."""
+"""The hooks of callbacks, and the history that every training keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError, quote
 
-_PER_BATCH = (
+PER_BATCH = (
     "on_batch_begin",
     "on_batch_end",
     "on_train_batch_begin",
@@ -93,43 +93,6 @@ class Callback:
         """After a batch of `predict`; `logs` has its "outputs", tensors."""
 
 
-class CallbackList:
-    """Calls the hooks of many callbacks, in their order.
-
-    Args:
-        callbacks: Callbacks, or one.
-        model: The model.
-        params: See `Callback.params`.
-
-    Raises:
-        ArgumentError: An item is no callback.
-    """
-
-    def __init__(self, callbacks: Any, model: Any, params: dict[str, Any]) -> None:
-        given = callbacks if isinstance(callbacks, Iterable) else [] if callbacks is None else [callbacks]
-        self.callbacks: list[Callback] = list(given)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                hint = " Make an object of the class." if isinstance(callback, type) else ""
-                raise ArgumentError(f"{quote(callback)} is no callback: expected objects of Callback.{hint}")
-            callback.set_model(model)
-            callback.set_params(params)
-        # Numbers of a batch are fetched from the device only for those who ask for them.
-        self.follows_batches = any(map(_follows_batches, self.callbacks))
-
-    def call(self, hook: str, *place: int, logs: Any = None) -> None:
-        """Call one hook of all.
-
-        Args:
-            hook: Its name.
-            *place: The number of the epoch or of the batch.
-            logs: The numbers, a dict that hooks may add to; None if there are none, for which a hook gets an empty one.
-        """
-        logs = {} if logs is None else logs
-        for callback in self.callbacks:
-            getattr(callback, hook)(*place, logs)
-
-
 class History(Callback):
     """What `fit` returns (`keras.callbacks.History`).
 
@@ -185,13 +148,7 @@ class LambdaCallback(Callback):
                 raise ArgumentError(f"LambdaCallback: there is no hook {quote(name)}.")
             if function is not None:
                 setattr(self, name, _without_logs(function) if name in ("on_train_begin", "on_train_end") else function)
-        self.follows_batches = any(hooks.get(name) is not None for name in _PER_BATCH)
-
-
-def _follows_batches(callback: Callback) -> bool:
-    if callback.follows_batches is not None:
-        return callback.follows_batches
-    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _PER_BATCH)
+        self.follows_batches = any(hooks.get(name) is not None for name in PER_BATCH)
 
 
 def _without_logs(function: Callable[..., Any]) -> Callable[..., Any]:

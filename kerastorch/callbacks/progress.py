@@ -27,12 +27,19 @@ class ProgbarLogger(Callback):
         self._training = True
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self.params["epochs"] > 1:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']}")
+        if (epochs := self.params.get("epochs") or 1) > 1:
+            print(f"Epoch {epoch + 1}/{epochs}")
         self._begin()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._end(logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.advance(lambda: logs or {})
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        if not self._training:
+            self.advance(lambda: logs or {})
 
     def on_test_begin(self, logs: Any = None) -> None:
         if not self._training:
@@ -49,7 +56,7 @@ class ProgbarLogger(Callback):
 
             columns = (MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, transient=True)
-            self._task = self.bar.add_task("", total=self.params["steps"])
+            self._task = self.bar.add_task("", total=self.params.get("steps"))
             self.bar.start()
 
     def advance(self, numbers: Any) -> None:
@@ -70,8 +77,20 @@ class ProgbarLogger(Callback):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
-        steps, seconds = self.params["steps"] or self._seen, time.monotonic() - self._start
+        steps, seconds = self.params.get("steps") or self._seen, time.monotonic() - self._start
         print(f"{self._seen}/{steps} - {seconds:.0f}s - {_line(logs or {})}")
+
+
+class OwnBar(ProgbarLogger):
+    """That of `fit` and `evaluate` themselves, which call `advance`: numbers are fetched only where they are shown."""
+
+    follows_batches = False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Nothing: see `advance`."""
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Nothing: see `advance`."""
 
 
 def _line(logs: Any) -> str:

@@ -108,15 +108,19 @@ class ReduceLROnPlateau(Monitoring):
         value = self.value(logs)
         if value is None:
             return
-        if self.cooldown_counter > 0:
+        if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
         if self.is_better(value, self.best):
             self.best, self.wait = value, 0
-        elif self.cooldown_counter <= 0:
+        elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience:
                 self._reduce(epoch)
+
+    def in_cooldown(self) -> bool:
+        """Whether epochs do not count yet, after a change."""
+        return self.cooldown_counter > 0
 
     def _reduce(self, epoch: int) -> None:
         old = rate_of(self.model.optimizer)

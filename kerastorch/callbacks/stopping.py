@@ -48,7 +48,7 @@ class EarlyStopping(Monitoring):
         self._forget()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        value = self.value(logs)
+        value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -64,6 +64,10 @@ class EarlyStopping(Monitoring):
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def get_monitor_value(self, logs: Any) -> Any:
+        """The number that decides; None where the logs have none of its name. A subclass may take another."""
+        return self.value(logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.stopped_epoch > 0 and self.verbose:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..arrays import check_counts
 from ..base.ragged import refuse_packed
 from ..base.weighted import repr_of
-from ..callbacks.base import CallbackList
+from ..callbacks.callback_list import CallbackList
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 from ._batches import Slices, Source, source_of
@@ -36,7 +36,7 @@ def predict(
     source = source_of(x, _given(mask), batch_size, model._usual_rows, where)
     count = steps if source.batches is None else min(source.batches, steps or source.batches)
     params = {"epochs": 1, "steps": count, "verbose": verbose}
-    listed = CallbackList(callbacks, model, params) if callbacks else None
+    listed = CallbackList(callbacks, model=model, **params) if callbacks else None
     return _run(model, source, mask, count, steps, verbose, where, listed)
 
 

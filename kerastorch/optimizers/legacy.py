@@ -16,20 +16,14 @@ from ..torch_private import foreach
 from . import adam, rules
 from ._averages import roots
 from ._single import single
-from .optimizer import Optimizer
+from .optimizer import COMMON, Optimizer
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSprop"]
 
 
-# Arguments that came later; they are in a config where they say something.
-_LATER = {"use_ema": False, "ema_momentum": 0.99, **dict.fromkeys(("weight_decay", "ema_overwrite_frequency"))}
-_LATER |= dict.fromkeys(
-    ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps")
-)
-
-
 def _as_tf_keras(config: dict[str, Any], decay: float) -> dict[str, Any]:
-    kept = {key: value for key, value in config.items() if key not in _LATER or value != _LATER[key]}
+    # Arguments that came later are in a config where they say something.
+    kept = {key: value for key, value in config.items() if key not in COMMON or value != COMMON[key]}
     return {**kept, "decay": decay}
 
 

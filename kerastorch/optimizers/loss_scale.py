@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, quote
-from .optimizer import Optimizer
+from .optimizer import COMMON, Optimizer
 from .registry import get, include, serialize
 
 
@@ -26,9 +26,11 @@ class LossScaleOptimizer(Optimizer):
         dynamic_growth_steps: How many finite steps in a row double it.
         name: The name in configs.
         params: See `Optimizer`.
+        **others: `dynamic=True`, and common arguments at what they are by default, as files of older Keras 3 have them.
 
     Raises:
-        ArgumentError: The inner optimizer is none of kerastorch, or an argument is of a wrong kind.
+        ArgumentError: The inner optimizer is none of kerastorch, an argument is of a wrong kind, or it is one for the
+            inner optimizer.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class LossScaleOptimizer(Optimizer):
         name: str | None = None,
         *,
         params: Any = None,
-        **unknown: Any,
+        **others: Any,
     ) -> None:
         if not isinstance(inner_optimizer, Optimizer) or isinstance(inner_optimizer, LossScaleOptimizer):
             raise ArgumentError(
@@ -50,12 +52,29 @@ class LossScaleOptimizer(Optimizer):
         self.initial_scale, self.dynamic_growth_steps = initial_scale, dynamic_growth_steps
         self._number("initial_scale", initial_scale)
         self._count("dynamic_growth_steps", 1)
+        self._check_others(others)
         inner_optimizer.loss_scale_factor = None  # the gradients would be divided twice
-        super().__init__(0.0, name=name, **unknown)
+        super().__init__(0.0, name=name)
         if inner_optimizer.built:
             self._share()
         if params is not None:
             self.build(params)
+
+    def _check_others(self, others: Mapping[str, Any]) -> None:
+        for name, value in others.items():
+            if name == "dynamic":
+                if not value:
+                    raise ArgumentError(
+                        "LossScaleOptimizer: dynamic=False, a scale that stays, is loss_scale_factor= of the inner "
+                        "optimizer."
+                    )
+            elif name not in COMMON:
+                self._refuse_unknown({name: value})
+            elif value != COMMON[name]:
+                raise ArgumentError(
+                    f"LossScaleOptimizer: {name} is {quote(value)}: give it to the inner optimizer, which updates the "
+                    "weights."
+                )
 
     def build(self, variables: Any) -> None:
         """See `Optimizer.build`."""
@@ -142,10 +161,7 @@ class LossScaleOptimizer(Optimizer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
         """Make the optimizer that `config` describes; its state is not in it."""
-        common = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
-        common += ("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
-        kept = {key: value for key, value in config.items() if key not in common}  # of older Keras 3, without effect
-        return cls(**{**kept, "inner_optimizer": get(config.get("inner_optimizer"))})
+        return cls(**{**config, "inner_optimizer": get(config.get("inner_optimizer"))})
 
 
 include(LossScaleOptimizer)

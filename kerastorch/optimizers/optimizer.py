@@ -24,6 +24,12 @@ from ._trained import Trained, groups_of, trained_of
 from .schedules import LearningRateSchedule
 
 _Grads = dict[Tensor, Tensor]
+# The arguments beyond the learning rate that all optimizers have, and what they are by default.
+COMMON: Mapping[str, Any] = {
+    **dict.fromkeys(("weight_decay", "clipnorm", "global_clipnorm", "clipvalue")),
+    **{"use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None},
+    **dict.fromkeys(("loss_scale_factor", "gradient_accumulation_steps")),
+}
 
 
 class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
@@ -105,6 +111,10 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         """Whether the optimizer knows what it trains."""
         return bool(self._trained)
 
+    def _check_built(self) -> None:
+        if not self.built:
+            raise NotBuiltError(f"This {type(self).__name__} does not know yet what it trains: call build(model).")
+
     @property
     def variables(self) -> list[Any]:
         """The state in Keras's order and layout; of one that scales losses, that of the optimizer inside.
@@ -116,6 +126,16 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
             UnsupportedError: The optimizer is of a class of your own, or was built for plain tensors.
         """
         return outside("optimizer_variables")(self)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set `variables` from a list of arrays, as `[np.array(v) for v in optimizer.variables]` gives them.
+
+        Raises:
+            NotBuiltError: The optimizer does not know yet what it trains.
+            ShapeError: There are more or fewer, or one has another shape; nothing is changed then.
+        """
+        self._check_built()
+        outside("set_optimizer_variables")(self, weights)
 
     def build(self, variables: nn.Module | Iterable[Any]) -> None:
         """Say what is trained. A second call does nothing, as in Keras.
@@ -205,8 +225,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        if not self.built:
-            raise NotBuiltError(f"This {type(self).__name__} does not know yet what it trains: call build(model).")
+        self._check_built()
         self.param_groups[0]["iterations"] = int(value) * (self.gradient_accumulation_steps or 1)
 
     @property
@@ -232,8 +251,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         Raises:
             NotBuiltError: The optimizer does not know yet what it trains.
         """
-        if not self.built:
-            raise NotBuiltError(f"This {type(self).__name__} does not know yet what it trains: call build(model).")
+        self._check_built()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -373,15 +391,7 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
         config = {
             "name": self.name,
             "learning_rate": rate,
-            "weight_decay": self.weight_decay,
-            "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm,
-            "clipvalue": self.clipvalue,
-            "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum,
-            "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            **{name: getattr(self, name) for name in COMMON},
         }
         return {**config, **{name: getattr(self, name) for name in self.ARGUMENTS}}
 

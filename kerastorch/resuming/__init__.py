@@ -21,3 +21,4 @@ from .torch_state import StateReport as StateReport
 from .torch_state import load_keras_state as load_keras_state
 from .variables import OptimizerVariable as OptimizerVariable
 from .variables import optimizer_variables as optimizer_variables
+from .variables import set_optimizer_variables as set_optimizer_variables

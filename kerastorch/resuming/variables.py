@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.variable import of_shape
-from ..errors import UnsupportedError, quote
+from ..errors import ShapeError, UnsupportedError, quote
 from ..optimizers import Optimizer
 from .forms import WHOLE, Place, not_begun, places, rule_of, updating
 from .state import put, scalar_of, value_at
@@ -107,3 +108,19 @@ def optimizer_variables(optimizer: Optimizer) -> list[OptimizerVariable]:
         )
     listed = places(optimizer, trained, "keras3")
     return [OptimizerVariable(optimizer, place) for place in (listed if optimizer.built else not_begun(listed))]
+
+
+def set_optimizer_variables(optimizer: Optimizer, values: Sequence[Any]) -> None:
+    """See `Optimizer.set_weights`."""
+    variables = optimizer_variables(optimizer)
+    where = f"{type(optimizer).__name__}.set_weights"
+    if len(values) != len(variables):
+        raise ShapeError(f"{where}: got {len(values)} arrays, expected {len(variables)}, those of optimizer.variables.")
+    for at, (value, variable) in enumerate(zip(values, variables, strict=True)):
+        if np.shape(value) != variable.shape:
+            raise ShapeError(
+                f"{where}: array {at} has shape {np.shape(value)}, expected {variable.shape}, that of "
+                f"{quote(variable.path)}."
+            )
+    for value, variable in zip(values, variables, strict=True):
+        variable.assign(value)

@@ -101,7 +101,9 @@ class Compiled:
         if len(self._weights) > 1:
             for at, loss in enumerate(self._losses):
                 if loss is not None:
-                    name = outputs.names[at] if outputs.names else loss.name
+                    name = outputs.names[at] if outputs.names else ""
+                    if not name or name.endswith("/"):  # nobody has named it
+                        name += loss.name
                     self._trackers.append(_LossMean(f"{name}_loss"))
 
     # ------------------------------------------------------------------ numbers

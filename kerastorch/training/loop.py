@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .. import optimizers
 from ..arrays import check_counts, is_text_array, rows_in
-from ..callbacks import Callback, CallbackList, History, ProgbarLogger
+from ..callbacks import Callback, CallbackList, History
+from ..callbacks.progress import OwnBar
 from ..distributed import part
 from ..errors import ArgumentError, quote
 from ..structure import leaves, map_structure
@@ -100,7 +101,9 @@ def _packed(batch: Any, device: torch.device) -> Any:
 
 def _predicted(model: Any, compiled: Compiled, forward: Any, x: Any) -> Any:
     """The outputs, each with its mask, which losses and metrics ask for."""
-    if not model._carries_masks or compiled.forward is not model:
+    if not model.built:  # which torch compiles no part of: the first batch builds it
+        forward = model
+    if not model._carries_masks:
         return forward(x)
     y_pred, masks = forward(x, with_masks=True)
     for output, mask in zip(leaves(y_pred), leaves(masks), strict=True):
@@ -252,7 +255,7 @@ def _listed(
 ) -> CallbackList:
     asked = callbacks if isinstance(callbacks, (list, tuple)) else [] if callbacks is None else [callbacks]
     if several is None:
-        return CallbackList([*asked, *ours], model, params)
+        return CallbackList([*asked, *ours], model=model, **params)
     return SharedCallbacks([*asked, *ours], model, params, several)
 
 
@@ -269,7 +272,7 @@ class Run:
     def __init__(self, model: Any, compiled: Compiled, listed: CallbackList, several: Several | None) -> None:
         self.model, self.compiled, self.listed, self.several = model, compiled, listed, several
 
-    def batches(self, epochs: Epochs, bar: ProgbarLogger | None, kind: str) -> dict[str, Any]:
+    def batches(self, epochs: Epochs, bar: OwnBar | None, kind: str) -> dict[str, Any]:
         """All batches of an epoch or an evaluation; the numbers at its end.
 
         Args:
@@ -309,7 +312,7 @@ class Run:
     def _numbers(self, logs: Any) -> dict[str, Any]:
         return _numbers(self.compiled, logs, self.several)
 
-    def evaluation(self, epochs: Epochs, bar: ProgbarLogger | None) -> dict[str, Any]:
+    def evaluation(self, epochs: Epochs, bar: OwnBar | None) -> dict[str, Any]:
         """One evaluation; its numbers."""
         self.model.eval()
         self.compiled.reset()
@@ -351,10 +354,8 @@ def _is_judged(epoch: int, frequency: Any) -> bool:
     return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
 
 
-def _bar(verbose: Any, several: Several | None) -> ProgbarLogger | None:
+def _bar(verbose: Any, several: Several | None) -> OwnBar | None:
     """What prints; of several processes the first one."""
     if verbose not in ("auto", 0, 1, 2):
         raise ArgumentError(f'verbose: expected 0, 1, 2 or "auto", got {quote(verbose)}.')
-    return (
-        None if verbose == 0 or not (several is None or several.is_first) else ProgbarLogger(2 if verbose == 2 else 1)
-    )
+    return None if verbose == 0 or not (several is None or several.is_first) else OwnBar(2 if verbose == 2 else 1)

@@ -83,8 +83,8 @@ class Measured(metrics.Metric):
                 listed = items if isinstance(items, (list, tuple)) else [] if items is None else [items]
                 for item in _flat(listed):
                     metric = _metric(item, targets[at], outputs.values[at])
-                    several = len(outputs.values) > 1 and outputs.names
-                    prefix = f"{outputs.names[at]}_" if several and outputs.names else ""
+                    names = outputs.metric_names if len(outputs.values) > 1 else None
+                    prefix = f"{names[at]}_" if names else ""
                     weighted = what == "weighted_metrics"
                     found[_free(prefix, metric.name, found, weighted)] = (at, weighted, metric)
         return found

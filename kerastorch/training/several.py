@@ -211,7 +211,7 @@ class SharedCallbacks(CallbackList):
     """
 
     def __init__(self, callbacks: Any, model: Any, params: dict[str, Any], several: Several) -> None:
-        super().__init__(callbacks, model, params)
+        super().__init__(callbacks, model=model, **params)
         self.several = several
 
     def call(self, hook: str, *place: int, logs: Any = None) -> None:

@@ -12,7 +12,7 @@ from _keras_worker import KerasWorker
 from workers import optimizers
 
 import kerastorch as kt
-from kerastorch.errors import ShapeError, UnsupportedError
+from kerastorch.errors import NotBuiltError, ShapeError, UnsupportedError
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {}),
@@ -43,6 +43,29 @@ def test_they_are_those_of_keras(keras_worker: KerasWorker, name: str, config: d
         for (*_, array), (*_, expected) in zip(mine, wanted, strict=True):
             # Squares of gradients, of weights that have been trained: they double what lies between these.
             assert_close(array.astype("float32"), expected.astype("float32"), 2 * TRAINED)
+
+
+@pytest.mark.parametrize(("name", "config"), CASES, ids=[f"{name}-{at}" for at, (name, _) in enumerate(CASES)])
+def test_all_can_be_set_at_once(name: str, config: dict[str, Any]) -> None:
+    model = optimizers.trained_model(kt, name, config)  # type: ignore[arg-type]
+    kept = [np.array(variable) for variable in model.optimizer.variables]
+    weights = model.get_weights()
+    x, y = torch.randn(4, 4, 3), torch.randn(4, 1)
+    ends = []
+    for _ in range(2):
+        model.fit(x, y, shuffle=False, verbose=0)
+        ends.append([*model.get_weights(), *(np.array(variable) for variable in model.optimizer.variables)])
+        model.set_weights(weights)
+        model.optimizer.set_weights(kept)
+    assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
+    with pytest.raises(ShapeError, match=f"set_weights: got {len(kept) - 1} arrays, expected {len(kept)}"):
+        model.optimizer.set_weights(kept[1:])
+    with pytest.raises(
+        ShapeError, match=r"set_weights: array 0 has shape \(1,\), expected \(\), that of '.*iteration'"
+    ):
+        model.optimizer.set_weights([kept[0][None], *kept[1:]])
+    with pytest.raises(NotBuiltError, match="does not know yet what it trains"):
+        getattr(kt.optimizers, name)(**config).set_weights([])
 
 
 def test_each_can_be_set() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from _keras_worker import KerasWorker
-from workers import fit_habits
+from workers import fit_habits, fit_parts
 
 import kerastorch as kt
 
@@ -40,4 +40,12 @@ def test_the_same_code_does_the_same(keras_worker: KerasWorker, tmp_path: Path, 
     arguments = [[str(folder)] if name in ("files", "missing_numbers") else [] for folder in folders]
     theirs = keras_worker.call("keras3", f"fit_habits:{name}", *arguments[0])
     found = _differing(getattr(fit_habits, name)(kt, *arguments[1]), theirs)
+    assert not found, "\n".join(found[:12])
+
+
+@pytest.mark.parametrize("name", ["nested", "lists_of_callbacks", "scaled_losses", "metrics_of_layers"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_parts_do_the_same(keras_worker: KerasWorker, name: str) -> None:
+    theirs = keras_worker.call("keras3", f"fit_parts:{name}")
+    found = _differing(getattr(fit_parts, name)(kt), theirs)
     assert not found, "\n".join(found[:12])
