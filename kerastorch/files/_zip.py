@@ -46,6 +46,11 @@ class Member:
     stored: int
 
 
+def stays_inside(name: str) -> bool:
+    """Whether the name of a member is a plain one, below the folder of whoever unpacks it."""
+    return all(part not in ("", ".", "..") for part in name.split("/")) and not any(c in name for c in "\\\0:")
+
+
 class Archive:
     """The members of a zip file, all checked.
 
@@ -273,11 +278,9 @@ class Archive:
             name = raw.decode("utf-8" if flags & _UTF8 else "cp437")
         except UnicodeDecodeError:
             raise self._corrupt(f"the name {quote(raw)} is not UTF-8 text") from None
-        parts = name.removesuffix("/").split("/")
-        plain = all(part not in ("", ".", "..") for part in parts) and not any(c in name for c in "\\\0:")
         if len(raw) > self._limits.name_length:
             raise self._beyond(f"a member is called {quote(name)}, in {len(raw)} bytes", "name_length")
-        if not plain:
+        if not stays_inside(name.removesuffix("/")):
             raise self._unsafe(f"a member is called {quote(name)}")
         if mode & 0o170000 not in (0, 0o100000, 0o040000):
             raise self._unsafe(f"the member {quote(name)} is a link or a device")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
@@ -171,6 +172,48 @@ def test_a_tar_that_unpacks_to_too_much_is_refused(made: Path, tmp_path: Path) -
         archive.addfile(member, io.BytesIO(bytes(member.size)))
     with pytest.raises(UnsafeFileError, match="allocation_bytes"):
         open_archive(packed, Limits(allocation_bytes=1 << 20))
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, "/etc/passwd"
+    return made
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+@pytest.mark.parametrize(
+    ("member", "says"),
+    [
+        (_member("../x"), r"a member is called '\.\./x'"),
+        (_member("/etc/x"), "a member is called '/etc/x'"),
+        (_member("m/C:\\x"), "a member is called 'm/C:"),
+        (_member("m/x", tarfile.SYMTYPE), "the member 'm/x' is a link or a device"),
+        (_member("m/variables/variables.index", tarfile.LNKTYPE), "is a link or a device"),
+        (_member("m/x", tarfile.FIFOTYPE), "is a link or a device"),
+        (_member("m/x", tarfile.CHRTYPE), "is a link or a device"),
+        (_member("m/saved_model.pb"), "two members are called 'm/saved_model.pb'"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_tar_is_held_to_what_a_zip_is(
+    made: Path, tmp_path: Path, member: tarfile.TarInfo, says: str, ending: str
+) -> None:
+    """They were passed over, and a scan said that it loads; who unpacks it gets something else."""
+    packed = tarred(made / "nested", tmp_path / "m.tar", "m")
+    with tarfile.open(packed, "a") as archive:
+        archive.addfile(member, io.BytesIO())
+    if ending == "tar.gz":
+        packed = tmp_path / "m.tar.gz"
+        packed.write_bytes(gzip.compress((tmp_path / "m.tar").read_bytes()))
+    with pytest.raises(UnsafeFileError, match=rf"the tar is refused: .*{says}"):
+        open_archive(packed)
+    assert kt.scan(packed).status == 3
+
+
+def test_a_bound_on_a_tar_is_no_damage(made: Path, tmp_path: Path) -> None:
+    packed = tarred(made / "nested", tmp_path / "m.tar", "m")
+    with pytest.raises(UnsafeFileError, match=r"it has more members, the limit is 2\. .*kt\.Limits\(zip_members="):
+        open_archive(packed, Limits(zip_members=2))
 
 
 def test_any_of_its_files_leads_to_the_folder(made: Path) -> None:

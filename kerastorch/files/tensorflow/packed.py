@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
-from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
 
 from .. import _zip
 from .._bytes import Bytes, Held
 from .._limits import MIB, Limits
-from .._source import DAMAGED
+from .._source import DAMAGED, FOREIGN
 from .folders import InMemory
 from .saved_model import MODEL
 
@@ -56,20 +56,40 @@ def in_tar(data: Bytes, name: str, limits: Limits) -> InMemory | None:
         content = _unpacked(content, name, limits)
     if not is_plain_tar(content):
         return None
+    files, strange = _members(content, name, limits)
+    found = _only_model(files, name)
+    if found is not None and strange:
+        raise UnsafeFileError(f"{name}: the tar is refused: {strange[0]}. {FOREIGN}")
+    return found
+
+
+def _members(content: memoryview, name: str, limits: Limits) -> tuple[dict[str, Callable[[], Bytes]], list[str]]:
+    """The files of a tar, and what an unpacker would put elsewhere, or make of one name."""
     files: dict[str, Callable[[], Bytes]] = {}
+    strange, seen = [], set()
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for count, member in enumerate(tar):
                 if count >= limits.zip_members:
                     raise UnsafeFileError(limits.beyond(f"{name}: it has more members", "zip_members"))
+                path = member.name.removeprefix("./")
+                if path not in ("", ".") and not _zip.stays_inside(path):
+                    strange.append(f"a member is called {quote(member.name)}")
+                if not (member.isfile() or member.isdir()):
+                    strange.append(f"the member {quote(member.name)} is a link or a device")
+                elif path in seen and not member.isdir():
+                    strange.append(f"two members are called {quote(member.name)}")
+                seen.add(path)
                 if member.isfile() and not member.issparse():
                     begin, size = member.offset_data, member.size
                     if begin + size > content.nbytes:
                         raise CorruptFileError(f"{name}: the tar is cut short in {quote(member.name)}. {DAMAGED}")
-                    files[member.name.removeprefix("./")] = partial(Held, content[begin : begin + size])
+                    files[path] = partial(Held, content[begin : begin + size])
+    except LoadError:
+        raise
     except (tarfile.TarError, ValueError, OverflowError) as error:
         raise CorruptFileError(f"{name}: the tar cannot be read ({error}). {DAMAGED}") from error
-    return _only_model(files, name)
+    return files, strange
 
 
 def _unpacked(packed: memoryview, name: str, limits: Limits) -> memoryview:
