@@ -30,15 +30,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, LIST, content=_linked((FOLDER / "README.md").read_text("utf-8"))))
     for path in PATHS:
         parts: list[str] = []
-        pictures: list[bytes] = []
+        pictures: dict[str, bytes] = {}
         for cell in json.loads(path.read_text("utf-8"))["cells"]:
             if cell["cell_type"] == "markdown":
-                parts.append(_linked("".join(cell["source"])))
+                parts.append(_linked(_text(cell["source"])))
             else:
-                parts += [_block("python", "".join(cell["source"])), *_outputs(cell, path.stem, pictures)]
+                parts += [_block("python", _text(cell["source"])), *_outputs(cell, path.stem, pictures)]
         files.append(File.generated(config, f"notebooks/{path.stem}.md", content="\n\n".join(parts)))
-        for number, picture in enumerate(pictures):
-            files.append(File.generated(config, f"notebooks/{path.stem}_{number}.png", content=picture))
+        for name, drawn in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=drawn))
     return files
 
 
@@ -47,15 +47,24 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return re.sub(r"\]\(\.\./(notebooks/\w+)\.(?:ipynb|md)\)", r"](\1.md)", markdown)
 
 
-def _outputs(cell: dict[str, Any], name: str, pictures: list[bytes]) -> Iterator[str]:
+def _outputs(cell: dict[str, Any], name: str, pictures: dict[str, bytes]) -> Iterator[str]:
     for output in cell["outputs"]:
         data = output.get("data", {})
-        if "image/png" in data:
-            yield f"![What the code above draws]({name}_{len(pictures)}.png)"
-            pictures.append(base64.b64decode(data["image/png"]))
+        if "image/png" in data or "image/svg+xml" in data:
+            drawn = (
+                base64.b64decode(data["image/png"]) if "image/png" in data else _text(data["image/svg+xml"]).encode()
+            )
+            picture = f"{name}_{len(pictures)}.{'png' if 'image/png' in data else 'svg'}"
+            pictures[picture] = drawn
+            yield f"![What the code above draws]({picture})"
         else:
-            text = STYLE.sub("", "".join(output.get("text") or data["text/plain"])).strip("\n")
+            text = STYLE.sub("", _text(output.get("text") or data["text/plain"])).strip("\n")
             yield _block("text", "\n".join(line.rstrip() for line in text.split("\n")))
+
+
+def _text(lines: str | list[str]) -> str:
+    """A text of a notebook, which may stand there line by line."""
+    return "".join(lines)
 
 
 def _block(language: str, text: str) -> str:
