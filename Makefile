@@ -92,6 +92,7 @@ $(VENV)-jax/.made: benchmarks/constraints-jax.txt
 
 bench: $(VENV)/.bench $(VENV)-jax/.made
 	$(PY) benchmarks/bench.py --jax $(VENV)-jax/bin/python $(BENCH_ARGS)
+	$(PY) benchmarks/bench_fit.py --python jax=$(VENV)-jax/bin/python
 
 # Two processes: Keras 3 and tf-keras register the same names in TensorFlow.
 goldens: $(VENV)/.test

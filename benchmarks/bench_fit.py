@@ -1,7 +1,9 @@
 """An epoch of `fit`: here, as a loop of plain torch, and in Keras on each backend; writes JSON and a Markdown table.
 
-    python benchmarks/bench_fit.py --rounds 9 --out benchmarks/results/fit
     python benchmarks/bench_fit.py --python jax=/path/to/an/environment/with/keras/and/jax/bin/python
+
+Without --python Keras on JAX is left out. A run of 9 rounds takes some minutes; what is measured is kept after each
+size.
 
 All compute the same model on the same data with one thread: each Keras in a process of its own, what runs on kernels of
 kerastorch in one, where memory lies alike for all. They take turns, an epoch each, so that other work slows all down.
@@ -18,7 +20,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +143,16 @@ class Process:
     def end(self) -> None:
         """Let it end."""
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
-def measure(pythons: Mapping[str, str], rounds: int, sizes: Sequence[tuple[int, int]] = SIZES) -> dict[str, Any]:
-    """Seconds of every turn: size -> contestant -> list."""
+def measure(
+    pythons: Mapping[str, str], rounds: int, sizes: Sequence[tuple[int, int]], keep: Callable[[dict[str, Any]], Any]
+) -> dict[str, Any]:
+    """Seconds of every turn: size -> contestant -> list; `keep` is given what is known after each size."""
     running = {place: Process(python, served(place)) for place, python in pythons.items()}
     places = {name: place for name, (place, _) in codes().items() if place in running}
     found: dict[str, Any] = {}
@@ -156,6 +162,7 @@ def measure(pythons: Mapping[str, str], rounds: int, sizes: Sequence[tuple[int, 
             for name, place in places.items():
                 times[name].append(running[place].seconds(name, size))
         found["x".join(map(str, size))] = times
+        keep(found)
         print(size, {name: round(statistics.median(values), 3) for name, values in times.items()}, flush=True)
     for process in running.values():
         process.end()
@@ -197,13 +204,16 @@ def main(arguments: list[str] | None = None) -> None:
     pythons = dict.fromkeys(("kerastorch", "tensorflow", "torch"), sys.executable)
     pythons |= dict(given.split("=", 1) for given in options.python)
     sizes = [(int(rows), int(units)) for rows, units in (size.split("x") for size in options.sizes)]
-    found = measure(pythons, options.rounds, sizes)
-    machine = (
-        f"{os.cpu_count()}-core {platform.machine()} CPU under a load of {os.getloadavg()[1]:.0f}, "
-        f"Python {platform.python_version()}"
-    )
-    options.out.with_suffix(".json").write_text(json.dumps(found) + "\n")
-    options.out.with_suffix(".md").write_text(table(found, machine))
+
+    def keep(found: dict[str, Any]) -> None:
+        machine = (
+            f"{os.cpu_count()}-core {platform.machine()} CPU under a load of {os.getloadavg()[1]:.0f}, "
+            f"Python {platform.python_version()}"
+        )
+        options.out.with_suffix(".json").write_text(json.dumps(found) + "\n")
+        options.out.with_suffix(".md").write_text(table(found, machine))
+
+    measure(pythons, options.rounds, sizes, keep)
 
 
 if __name__ == "__main__":

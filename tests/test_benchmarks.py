@@ -18,6 +18,7 @@ import _measures as measures  # noqa: E402
 import _report as report  # noqa: E402
 import _rows as rows  # noqa: E402
 import bench  # noqa: E402
+import bench_fit  # noqa: E402
 from _results import Results  # noqa: E402
 from _rows import MIDDLE, SIZES, UNMASKED, Row, Size  # noqa: E402
 
@@ -266,3 +267,25 @@ def test_the_page_in_the_docs_has_every_place_and_every_reason() -> None:
     assert given
     missed = [verdict for verdict in report.all_verdicts(results) if not verdict.met]
     assert not [v.row.key for v in missed if report.reason_for(v, given) == report.UNEXPLAINED]
+
+
+# ---------------------------------------------------------------------------- an epoch of fit
+
+
+def test_an_epoch_of_fit_is_measured_in_turns() -> None:
+    kept: list[dict[str, list[str]]] = []
+    found = bench_fit.measure(
+        {"kerastorch": sys.executable},
+        2,
+        [(512, 2)],
+        lambda known: kept.append({size: [*known[size]] for size in known}),
+    )
+    ours = ["plain torch loop", "kerastorch, torch's Adam", "kerastorch", "kerastorch, a metric"]
+    assert kept == [{"512x2": ours}]
+    assert all(len(times) == 2 and min(times) > 0 for times in found["512x2"].values())
+    page = bench_fit.table({"32x8": {"plain torch loop": [1.0, 2.0, 4.0], "kerastorch": [1.5, 2.0, 8.0]}}, "A machine")
+    assert "A machine; LSTM" in page
+    assert "medians of 3 turns" in page
+    assert page.endswith("| plain torch loop | 2.000 (1.00) |\n| kerastorch | 2.000 (1.50) |\n")
+    for place in ("tensorflow", "torch", "jax"):
+        compile(bench_fit.served(place), place, "exec")
