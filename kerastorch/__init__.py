@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .saving import to_json as to_json
     from .scanning import ScanReport as ScanReport
     from .scanning import scan as scan
+    from .summaries import summary as summary
     from .transfer import copy_weights as copy_weights
 
 _MODULES = (
@@ -96,6 +97,7 @@ _NAMES = {
     "parity": ("ParityReport", "assert_keras_parity", "check_parity", "read_recording"),
     "random": ("set_seed",),
     "regularizers": ("Regularizer",),
+    "summaries": ("summary",),
     "saving": ("SaveReport", "save_model", "save_weights", "to_json"),
     "scanning": ("ScanReport", "scan"),
     "transfer": ("copy_weights",),

@@ -111,6 +111,8 @@ def part(name: str) -> Any:
             import kerastorch.scanning as found
         case "transfer":
             import kerastorch.transfer as found
+        case "summaries":
+            import kerastorch.summaries as found
         case "training":
             import kerastorch.training as found
         case "utils":

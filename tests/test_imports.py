@@ -126,7 +126,7 @@ ORDER = (
     ("load_report",),
     ("making",),
     ("load", "saving"),
-    ("training", "streaming", "export", "scanning", "drawing"),
+    ("training", "streaming", "export", "scanning", "drawing", "summaries"),
     ("parity",),
     ("leaving", "self_check", "transfer"),
     ("cli", "pytest_plugin", "wiring"),

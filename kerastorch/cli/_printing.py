@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def make_console() -> Console:
+def add_width(parser: argparse.ArgumentParser) -> None:
+    """The option --width."""
+    parser.add_argument(
+        "--width",
+        type=int,
+        metavar="N",
+        help="characters in a line; the terminal's, and in a pipe all that are needed",
+    )
+
+
+def make_console(width: int | None = None) -> Console:
     from rich.console import Console
 
     # A pipe has no width: nothing is cut or wrapped there. Text of files is never read as rich's markup.
     # In a notebook rich would send HTML past sys.stdout.
-    width = None if sys.stdout.isatty() else 1000
+    if width is None and not sys.stdout.isatty():
+        width = 1000
     return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=True, force_jupyter=False)
 
 
@@ -28,9 +40,14 @@ def print_table(
 ) -> None:
     from rich.table import Table
 
+    from ..models.table_text import blocks, fits, least_widths
+
+    if not fits(titles, rows, console.width):
+        console.print(blocks(titles, rows, console.width))
+        return
     table = Table()
-    for index, title in enumerate(titles):
-        table.add_column(title, justify="right" if index in right else "left", overflow="fold")
+    for index, (title, least) in enumerate(zip(titles, least_widths(titles, rows), strict=True)):
+        table.add_column(title, justify="right" if index in right else "left", min_width=least, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table, soft_wrap=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import KerasTorchError, placed
 from ._loading import add_bounds, add_file, bounds, opened
-from ._printing import make_console, print_table, shown
+from ._printing import add_width, make_console, print_table, shown
 from ._skeleton import skeleton
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..compat import Reading
     from ..files import Archive
-    from ..layers import Layer
     from ..models import Model
 
 
@@ -41,13 +40,15 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("info", help="what a file holds, and on which kernels it will run")
     parser.set_defaults(run=run)
     add_file(parser)
+    add_width(parser)
     add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..compat import read_config
 
-    console = make_console()
+    console = make_console(options.width)
+    console.soft_wrap = console.width >= 1000  # on a terminal lines are folded between words
     with opened(options) as archive:
         console.print(shown(options.file))
         console.print(f"  format      {archive.format}")
@@ -102,35 +103,22 @@ def _print_sketch(console: Console, reading: Reading, file: str, archive: Archiv
 def _print_layers(console: Console, model: Model) -> None:
     from ..models import Model
     from ..models.mask_flow import mask_events
+    from ..models.summary_columns import bias_note, kernels
     from ..models.summary_rows import count, rows
 
     cells = []
     for depth, layer, shape, _ in rows(model, expand_nested=True):
-        path, reason = ("", "") if isinstance(layer, Model) else _kernels(layer)
+        path, reason = ("", "") if isinstance(layer, Model) else kernels(layer)
         name = "  " * depth + shown(layer.name)
         cells.append((name, layer._kind, str(shape), f"{sum(count(layer)):,}", path, reason))
     print_table(console, ("Layer", "Class", "Output shape", "Params", "Kernel", "Why"), cells, right=(3,))
     trained, fixed = count(model)
     console.print(f"parameters: {trained + fixed:,} ({trained:,} trainable, {fixed:,} not)")
+    if note := bias_note(model, trained + fixed):
+        console.print(note)
     wording = {"made": "is made by", "used": "is used by", "lost": "is lost at"}
     for layer, class_name, what in mask_events(model):
         console.print(f"mask: {wording[what]} {shown(layer)} ({class_name})")
-
-
-def _kernels(layer: Layer) -> tuple[str, str]:
-    """Which kernel a layer over time, or the ones inside a wrapper, will run on, and why; empty for other layers."""
-    from ..layers.rnn.sequence import SequenceLayer
-
-    found: dict[tuple[str, str], None] = {}
-    for module in layer.modules():
-        if isinstance(module, SequenceLayer):
-            choice = type(module).kernel_choice(module, training=False)
-            reason = choice.reason
-            while_training = type(module).kernel_choice(module, training=True)
-            if while_training != choice:
-                reason += f"; while training: {while_training.path}, because {while_training.reason}"
-            found[choice.path, reason] = None  # the two directions of a Bidirectional mostly say the same
-    return "; ".join(path for path, _ in found), "; ".join(reason for _, reason in found)
 
 
 def _print_arrays(console: Console, archive: Archive) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..outside import outside
 from ._predict import predict, predict_on_batch
+from .table_text import terminal_width
 
 
 class Runs:
@@ -120,6 +121,8 @@ class Runs:
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
         *,
+        columns: Sequence[str] = (),
+        width: int | None = None,
         style: str = "keras",
         **options: Any,
     ) -> None:
@@ -136,10 +139,17 @@ class Runs:
             show_trainable: Whether a last column says if a layer is trained: Y, N, or - where it has no weights.
             layer_range: Two names, or patterns of `re`: the first layer whose name starts like the first, to the last
                 one whose name starts like the second.
+            columns: Further columns: "dtype", "trainable", "kernel" (which one a layer over time runs on, and why),
+                "memory" (of its weights), "mult_adds" (multiply-adds on one row; unknown sizes count as 1), "torch"
+                (how many parameters torch's own module has, with a line that says why they are more).
+            width: Characters that a line may have: what does not fit is folded, and where that could not be read each
+                layer is a block of lines. That of the terminal if None and printed to one; else nothing is folded.
             style: "keras" for Keras's columns; "torch" for torchinfo's table of the same model, with `options` for it.
 
         Raises:
             ArgumentError: The columns are too narrow, or no layer has a name of `layer_range`.
         """
-        table = (line_length, positions, expand_nested, show_trainable, layer_range)
+        if width is None and print_fn is None:
+            width = terminal_width()
+        table = (line_length, positions, expand_nested, show_trainable, layer_range, columns, width)
         outside("summary")(self, print_fn or print, table, style, options)

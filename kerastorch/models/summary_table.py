@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +12,14 @@ import torch
 
 from ..base import check
 from ..base.layer import Layer
-from ..base.variables import all_variables
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import map_shapes
 from .model import Model
+from .summary_columns import TITLES, bias_note, checked, column_of
 from .summary_rows import count, rows
+from .table_text import blocks, fits, least_widths, rendered
+
+_NUMBERS = ("Param #", "Memory", "Mult-adds", "In torch")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Table:
     expand_nested: bool = False
     show_trainable: bool = False
     layer_range: Sequence[str] | None = None
+    columns: Sequence[str] = ()
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if callable(self.line_length):
@@ -37,6 +42,10 @@ class Table:
             )
         if self.line_length is not None:
             check.positive("summary: line_length", self.line_length)
+        if self.width is not None:
+            check.positive("summary: width", self.width)
+        if checked(self.columns) and (self.line_length is not None or self.positions is not None):
+            raise ArgumentError("summary: columns go with width=, not with line_length= or positions=.")
         for name in ("expand_nested", "show_trainable"):
             check.boolean(f"summary: {name}", getattr(self, name))
 
@@ -56,41 +65,54 @@ def summary(
 
 def _keras_summary(model: Model, wanted: Table) -> str:
     """The table as text."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
     graph = model._plan is not None and (wanted.positions is None or len(wanted.positions) > 3)
     headings = ["Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])]
-    headings += ["Trainable"] if wanted.show_trainable else []
-    widths = _widths(wanted, headings, graph)
-    # What does not fit into a stated width goes on in the next line.
-    table = RichTable(box=box.SIMPLE_HEAD, title=f'Model: "{model.name}"', title_justify="left")
-    for heading, width in zip(headings, widths, strict=True):
-        justify = {"Param #": "right", "Trainable": "center"}.get(heading, "left")
-        table.add_column(heading, justify=justify, no_wrap=width is None, width=width, overflow="fold")  # type: ignore[arg-type]
+    stated = [*headings, *(["Trainable"] if wanted.show_trainable else [])]
+    widths = _widths(wanted, stated, graph)
+    names = (*(["trainable"] if wanted.show_trainable else []), *wanted.columns)
+    further = [column_of(model, name) for name in names]
+    headings += [title for name in names for title in TITLES[name]]
+    cells = []
     for depth, layer, shape, before in _within(wanted, rows(model, wanted.expand_nested)):
         numbers = f"{sum(count(layer)):,}" if layer._built else "0 (unbuilt)"
-        cells = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
-        cells += [", ".join(before) or "-"] if graph else []
-        table.add_row(*cells, *([_trained(layer)] if wanted.show_trainable else []))
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=10_000, markup=False, emoji=False, highlight=False)
-    console.print(table)
-    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+        line = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
+        line += [", ".join(before) or "-"] if graph else []
+        cells.append([*line, *(text for column in further for text in column(layer))])
     trainable, other = count(model) if model._built else map(sum, zip(*map(count, model.layers), strict=True))
     totals = [
         f" Total params: {trainable + other:,}",
         f" Trainable params: {trainable:,}",
         f" Non-trainable params: {other:,}",
     ]
-    return text.rstrip("\n") + "\n" + "\n".join(totals)
+    if "torch" in wanted.columns and model._built and (note := bias_note(model, trainable + other)):
+        totals += textwrap.wrap(note, wanted.width or 10_000, initial_indent=" ", subsequent_indent=" ")
+    return _text(model, headings, cells, wanted, widths) + "\n" + "\n".join(totals)
 
 
-def _trained(layer: Layer) -> str:
-    if not layer._built or not list(all_variables(layer)):
-        return "-"
-    return "Y" if layer.trainable else "N"
+def _text(
+    model: Model, headings: list[str], cells: list[list[str]], wanted: Table, widths: Sequence[int | None]
+) -> str:
+    """The table: in the widths that are stated, else as wide as its texts, and where they do not fit, folded."""
+    from rich import box
+    from rich.table import Table as RichTable
+
+    title = f'Model: "{model.name}"'
+    stated = any(width is not None for width in widths)
+    width = None if stated else wanted.width
+    if width is not None and not fits(headings, cells, width):
+        return f"{title}\n\n{blocks(headings, cells, width)}\n"
+    # What does not fit into a stated width goes on in the next line.
+    table = RichTable(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    least = least_widths(headings, cells)
+    for place, heading in enumerate(headings):
+        column = widths[place] if place < len(widths) else None
+        justify = "right" if heading in _NUMBERS else "center" if heading == "Trainable" else "left"
+        whole = column is None and width is None
+        narrow = None if column else least[place]
+        table.add_column(heading, justify=justify, no_wrap=whole, width=column, min_width=narrow, overflow="fold")
+    for line in cells:
+        table.add_row(*line)
+    return rendered(table, width)
 
 
 def _widths(wanted: Table, headings: Sequence[str], graph: bool) -> list[int | None]:
