@@ -7,7 +7,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import ShapeError
 from ..losses.functions import EPSILON, aligned, same_rank
+
+
+def _labels(name: str, labels: Tensor, y_pred: Tensor, *, for_all: bool) -> Tensor:
+    """Labels `(...)` of predictions `(..., C)`; with `for_all` also from fewer that are the same for several.
+
+    Raises:
+        ShapeError: They are labels of something else.
+    """
+    expected = y_pred.shape[:-1]
+    if labels.shape == expected:
+        return labels
+    pairs = zip(reversed(labels.shape), reversed(expected), strict=False)
+    if not for_all or labels.ndim > len(expected) or any(mine not in (1, other) for mine, other in pairs):
+        raise ShapeError(
+            f"{name}: the labels have the shape {tuple(labels.shape)}, expected {tuple(expected)}, that of y_pred "
+            f"{tuple(y_pred.shape)} without its axis of classes."
+        )
+    return labels.expand(expected)
 
 
 def _hits(right: Tensor) -> Tensor:
@@ -58,7 +77,8 @@ def _in_top(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Where the class of a one-hot label is among the k largest."""
     y_pred = torch.as_tensor(y_pred)
-    return _in_top(_largest(torch.as_tensor(y_true).to(y_pred)), y_pred, k)
+    labels = _largest(torch.as_tensor(y_true).to(y_pred))
+    return _in_top(_labels("top_k_categorical_accuracy", labels, y_pred, for_all=False), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
@@ -67,6 +87,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     labels = torch.as_tensor(y_true).to(y_pred.device)
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
+    labels = _labels("sparse_top_k_categorical_accuracy", labels, y_pred, for_all=True)
     if from_sorted_ids:
         return _hits((labels.to(y_pred.dtype).unsqueeze(-1) == y_pred[..., :k]).any(-1))
     return _in_top(labels, y_pred, k)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from _close import assert_close
@@ -203,3 +204,27 @@ def test_given_thresholds_need_no_count() -> None:
     made = metrics.AUC(count, thresholds=[0.6, 0.3])
     assert made.get_config()["num_thresholds"] == 4
     assert made.get_config()["thresholds"] == [0.3, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "predicted"),
+    [
+        ("SparseTopKCategoricalAccuracy", (1, 2), (1, 2)),
+        ("SparseTopKCategoricalAccuracy", (2, 3), (2, 4)),
+        ("SparseTopKCategoricalAccuracy", (2,), (3, 4)),
+        ("SparseTopKCategoricalAccuracy", (3,), (3, 2, 2)),
+        ("TopKCategoricalAccuracy", (2,), (2, 4)),
+        ("TopKCategoricalAccuracy", (2, 3), (2, 3, 4)),
+    ],
+)
+def test_labels_of_something_else(name: str, labels: tuple[int, ...], predicted: tuple[int, ...]) -> None:
+    """It was torch's RuntimeError about an index."""
+    with pytest.raises(ShapeError, match=r"top_k_categorical_accuracy: the labels have the shape .*, expected "):
+        getattr(metrics, name)(k=2)(np.zeros(labels), np.ones(predicted))
+
+
+def test_one_label_for_all() -> None:
+    """As in Keras."""
+    predicted = np.random.default_rng(0).random((2, 3, 4)).astype("float32")
+    expected = np.mean(np.argsort(-predicted, axis=-1)[..., :2] == 1) * 2
+    assert_close(metrics.SparseTopKCategoricalAccuracy(k=2)([1], predicted), expected)
