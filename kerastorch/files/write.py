@@ -97,7 +97,7 @@ def _write_tree(file: h5py.File, weights: TreeWeights) -> None:
     for path, stored in weights.objects.items():
         group = file.require_group(f"{path}/vars" if path else "vars")
         if stored.name is not None:
-            group.attrs["name"] = stored.name
+            group.attrs["name"] = _storable(stored.name)
         keys = stored.keys if stored.keys is not None else map(str, range(len(stored.arrays)))
         for key, array in zip(keys, stored.arrays, strict=True):
             _write_array(group, key, array, names_bfloat16=True)
@@ -134,9 +134,25 @@ def _write_weights(base: h5py.Group, name: str, stored: Iterable[tuple[str, Arra
         _write_array(group, key, array, names_bfloat16=False)
 
 
+def _storable(name: str, of_place: str = "") -> str:
+    """The name, if a file can hold it; one `of_place` also if no reader takes it for another place.
+
+    Raises:
+        SaveError: It cannot stand there.
+    """
+    problem = None
+    if not name.isprintable() and ("\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name)):
+        problem = "a name without NUL and without half characters is needed"
+    elif of_place and any(part in ("", ".", "..") for part in name.split("/")):
+        problem = f"as the name {of_place} this is a path to another one; a .keras file takes it"
+    if problem is not None:
+        raise SaveError(f"{quote(name)}: {problem}. Rename the layer.")
+    return name
+
+
 def _write_names(group: h5py.Group, key: str, names: Sequence[str]) -> None:
     """A list of names; cut into numbered pieces where it does not fit into one attribute, as Keras does."""
-    encoded = [name.encode() for name in names]
+    encoded = [_storable(name, "of a part of the file").encode() for name in names]
     long = [name for name in encoded if len(name) > _HEADER_LIMIT]
     if long:
         raise SaveError(f"{quote(long[0].decode())}: a name of {len(long[0])} bytes does not fit into an HDF5 file.")
