@@ -60,6 +60,28 @@ model.predct(words)  # wrong
 model.predict(words, batchsize=3)  # wrong
 model.fit(words, words, epoch=3)  # wrong
 model.compile("adam", loss="mse", metric=["mae"])  # wrong
+model.evaluate(words, words, return_dic=True)  # wrong
+kt.load_model("m.keras", costum_objects={})  # wrong
+kt.save_model(model, "m.keras", dialekt="keras2")  # wrong
+kt.callbacks.EarlyStoping()  # wrong
+kt.losses.MeanSquareError()  # wrong
+layers.Embedding(10)  # wrong
+layers.Bidirectional(lstm, merge="sum")  # wrong
+layers.Dropout(0.1, seeds=3)  # wrong
+layers.Conv1D(3, 2, stride=2)  # wrong
+kt.utils.to_categoricl([1])  # wrong
+kt.check_parity("m.keras", tolerance=1e-5)  # wrong
+kt.convert.lstm_to_torch(words, words, words, bias_to="both")  # wrong
+history = model.fit(words, words, epochs=3, callbacks=[kt.callbacks.EarlyStopping(patience=2)])
+model.compile(kt.optimizers.Adam(1e-3), loss={"a": "mse"}, metrics=["mae"])
+kt.save_model(model, "m.keras").rules
+kt.load_model("m.keras", custom_objects={"Own": layers.Dense}).summary()
+kt.Model(kt.Input((3,)), [kt.Input((3,))], name="m").to_json()
+torch.optim.Adam(model.parameters(), eps=1e-7)
+status: int = kt.scan("m.keras").status
+layers.Concatenate(axis=1, name="both", keras2_masks=True)
+layers.Bidirectional(lstm, merge_mode="sum", name="two", dtype="float32")
+layers.Dropout(0.1, name="drop", trainable=False)
 
 
 class Own(layers.Layer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,11 @@ from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var
 from .elementwise import Elementwise
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("ReLU")
@@ -43,7 +48,11 @@ class ReLU(Elementwise):
     )
 
     def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **base: Any
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self.max_value = None if max_value is None else check.least_zero("max_value", max_value)
@@ -79,7 +88,7 @@ class LeakyReLU(Elementwise):
     INERT = ("alpha",)  # not inert: another name
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("slope", dict(negative_slope=0.1), (2, 7, 3)))
 
-    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **base: Any) -> None:
+    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.negative_slope = check.least_zero("negative_slope", negative_slope if alpha is None else alpha)
 
@@ -113,7 +122,7 @@ class ELU(Elementwise):
     CONFIG = ("alpha",)
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("alpha", dict(alpha=0.3), (2, 7, 3)))
 
-    def __init__(self, alpha: float = 1.0, **base: Any) -> None:
+    def __init__(self, alpha: float = 1.0, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.alpha = check.number("alpha", alpha)
 
@@ -144,7 +153,7 @@ class ThresholdedReLU(Elementwise):
     CONFIG = ("theta",)
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("theta", dict(theta=0.3), (2, 7, 3)))
 
-    def __init__(self, theta: float = 1.0, **base: Any) -> None:
+    def __init__(self, theta: float = 1.0, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.theta = check.least_zero("theta", theta)
 
@@ -196,7 +205,7 @@ class PReLU(Layer):
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
         shared_axes: Any = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self._configure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,11 @@ from ...base.layer import Example, register
 from ...errors import ArgumentError
 from ...weights import Shape
 from .elementwise import Elementwise
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _HIDDEN = -1e9  # what Keras puts in the place of a masked value, or adds to it
 _HIDDEN_HALF = {None: -3e4, True: -65504.0 / 2, False: -65504.0 / 2}  # likewise in float16, by `robust_masking`
@@ -47,7 +52,12 @@ class Softmax(Elementwise):
     )
 
     def __init__(
-        self, axis: Any = -1, *, robust_masking: bool | None = None, keras2_masks: bool = False, **base: Any
+        self,
+        axis: Any = -1,
+        *,
+        robust_masking: bool | None = None,
+        keras2_masks: bool = False,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))

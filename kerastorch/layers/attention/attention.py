@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,11 @@ from ...errors import ArgumentError, ShapeError, quote
 from ...kernels import attention
 from ...weights import Shape, Var
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 _TWO = [(2, 5, 3), (2, 7, 3)]
 _THREE = [(2, 5, 3), (2, 7, 4), (2, 7, 3)]
 
@@ -32,7 +37,9 @@ class _DenseAttention(Layer):
 
     supports_masking = True
 
-    def __init__(self, *, use_scale: bool, dropout: float, seed: int | None, causal: bool, **base: Any) -> None:
+    def __init__(
+        self, *, use_scale: bool, dropout: float, seed: int | None, causal: bool, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(**base)
         self.use_scale = check.boolean("use_scale", use_scale)
         self.dropout = check.rate("dropout", dropout)
@@ -223,7 +230,7 @@ class Attention(_DenseAttention):
         seed: int | None = None,
         *,
         causal: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, causal=causal, **base)
         self.score_mode = check.one_of("score_mode", score_mode, ("dot", "concat"))
@@ -286,7 +293,7 @@ class AdditiveAttention(_DenseAttention):
         seed: int | None = None,
         *,
         causal: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, causal=causal, **base)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -11,6 +11,11 @@ from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from .headed_attention import HEADED_CONFIG, HeadedAttention
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 
 @register("GroupQueryAttention")
@@ -84,7 +89,7 @@ class GroupQueryAttention(HeadedAttention):
         bias_constraint: Any = None,
         use_gate: bool = False,
         seed: int | None = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(
             key_dim=check.positive("head_dim", head_dim),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,11 @@ from ...base.to_torch import no_module, plain
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from .headed_attention import HEADED_CONFIG, HeadedAttention
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _SELF = [(2, 5, 6), (2, 5, 6)]
 _CROSS = [(2, 5, 6), (2, 7, 4)]
@@ -116,7 +121,7 @@ class MultiHeadAttention(HeadedAttention):
         keras2_masks: bool = False,
         softmax_robust_masking: bool = False,
         implicit_masks: bool = True,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(
             key_dim=check.positive("key_dim", key_dim),

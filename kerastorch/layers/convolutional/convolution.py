@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -15,6 +15,11 @@ from ...errors import ArgumentError, ShapeError
 from ...kernels.convolution import convolve
 from ...weights import Shape, Var, convolution
 from .conv_layer import ConvLayer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _CONFIG = (
     "filters",
@@ -75,7 +80,7 @@ class Conv(ConvLayer):
         lora_rank: int | None = None,
         lora_alpha: int | None = None,
         many_batch_axes: bool = False,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -11,6 +11,11 @@ from ...base.layer import Example, register
 from ...base.variable import VariableAttribute
 from ...weights import Var, depthwise
 from .conv_layer import ChannelwiseConv
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _CONFIG = (
     "depth_multiplier",
@@ -67,7 +72,7 @@ class DepthwiseConv(ChannelwiseConv):
         activity_regularizer: Any = None,
         depthwise_constraint: Any = None,
         bias_constraint: Any = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,11 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
 from .conv_layer import ConvLayer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _CONFIG = (
     "filters",
@@ -65,7 +70,7 @@ class LocallyConnected(ConvLayer):
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         implementation: int = 1,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._set_window(kernel_size, strides, padding, data_format, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -12,6 +12,11 @@ from ...base.variable import VariableAttribute
 from ...kernels.convolution import convolve
 from ...weights import Var, convolution, depthwise
 from .conv_layer import ChannelwiseConv
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _CONFIG = (
     "depth_multiplier",
@@ -84,7 +89,7 @@ class SeparableConv(ChannelwiseConv):
         depthwise_constraint: Any = None,
         pointwise_constraint: Any = None,
         bias_constraint: Any = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -15,6 +15,11 @@ from ...errors import ArgumentError, ShapeError
 from ...kernels.convolution import convolve_transposed, transposed_size
 from ...weights import Shape, Var, convolution
 from .conv_layer import ConvLayer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _CONFIG = (
     "filters",
@@ -74,7 +79,7 @@ class ConvTranspose(ConvLayer):
         bias_constraint: Any = None,
         *,
         output_size: Any = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate)

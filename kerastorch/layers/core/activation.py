@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,11 @@ from ...base import check, to_torch
 from ...base.input_checks import one_shape, one_tensor
 from ...base.layer import Example, Layer, register
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("Activation")
@@ -36,7 +41,7 @@ class Activation(Layer):
 
     activation: activations.Activation
 
-    def __init__(self, activation: Any, **base: Any) -> None:
+    def __init__(self, activation: Any, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self._configure(activation=activation)
 
@@ -77,7 +82,7 @@ class Identity(Layer):
     INERT = ("keras2_masks",)
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("keras 2", dict(keras2_masks=True), (2, 7, 3)))
 
-    def __init__(self, *, keras2_masks: bool = False, **base: Any) -> None:
+    def __init__(self, *, keras2_masks: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self.supports_masking = not self.keras2_masks

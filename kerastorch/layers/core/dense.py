@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,11 @@ from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var, transpose
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import WeightedOptions
 
 _LORA = "LoRA's two extra matrices are not here; merge them into the kernel in Keras and save the model without them"
 _QUANTIZED = "quantised kernels are not here; save the model before it is quantised"
@@ -96,7 +101,7 @@ class Dense(Layer):
         lora_rank: int | None = None,
         lora_alpha: int | None = None,
         quantization_config: Any = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
         self._configure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,11 @@ from ...errors import ArgumentError, ShapeError, quote
 from ...initializers import scaled_over
 from ...weights import Shape, Var
 from .dense import REFUSED
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _FORMS = (
     (re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)"), ""),
@@ -205,7 +210,7 @@ class EinsumDense(Layer):
         lora_alpha: int | None = None,
         gptq_unpacked_column_size: int | None = None,
         quantization_config: Any = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self._configure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,11 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
 from .dense import REFUSED
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import CommonOptions
 
 _REFUSED = {**REFUSED, "sparse": "sparse outputs are not here; use sparse=False, which computes the same numbers"}
 
@@ -87,7 +92,7 @@ class Embedding(Layer):
         input_length: Any = None,
         sparse: bool = False,
         use_one_hot_matmul: bool = False,
-        **base: Any,
+        **base: Unpack[CommonOptions],
     ) -> None:
         lengths: tuple[int | None, ...] | None = None
         if input_length is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +17,11 @@ from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape, Var, transpose
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions, WeightedOptions
 
 
 def _start(value: float) -> Any:
@@ -34,7 +39,7 @@ class _OfKeras1(Layer):
         W_constraint: Any,
         b_constraint: Any,
         bias: bool,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self.init = initializers.get(init)
@@ -137,7 +142,7 @@ class Highway(_OfKeras1):
         bias: bool = True,
         *,
         transform_bias: Any = None,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(
             init,
@@ -235,7 +240,7 @@ class MaxoutDense(_OfKeras1):
         W_constraint: Any = None,
         b_constraint: Any = None,
         bias: bool = True,
-        **base: Any,
+        **base: Unpack[WeightedOptions],
     ) -> None:
         super().__init__(
             init,

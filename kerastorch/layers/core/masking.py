@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +11,11 @@ from ...base import check
 from ...base.input_checks import one_shape, one_tensor
 from ...base.layer import Example, Layer, register
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("Masking")
@@ -34,7 +39,7 @@ class Masking(Layer):
         Example("other value", dict(mask_value=-1.0), (2, 7, 3)),
     )
 
-    def __init__(self, mask_value: float = 0.0, **base: Any) -> None:
+    def __init__(self, mask_value: float = 0.0, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.mask_value = check.number("mask_value", mask_value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,11 @@ from ...functions.indexing import shape_of_item
 from ...functions.outlines import Outline, infer
 from ...operations import OPERATIONS, bind
 from ...structure import leaves, map_shapes, map_structure
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("Operation")
@@ -78,7 +83,7 @@ class Operation(Layer):
     )
     _has_policy = False
 
-    def __init__(self, function: str, arguments: Mapping[str, Any], **base: Any) -> None:
+    def __init__(self, function: str, arguments: Mapping[str, Any], **base: Unpack[BaseOptions]) -> None:
         if function not in tuple(OPERATIONS):
             raise UnsupportedError(f"there is no operation {quote(function)}; known are {', '.join(OPERATIONS)}.")
         base["name"] = base.get("name") or unique_name(snake_case(function))

@@ -6,7 +6,7 @@ import copy
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,6 +20,11 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, UnsupportedError, quote
 from ...structure import leaves, map_shapes
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 
 class FunctionOrModule(Layer):
     """A layer that runs something that is none; abstract.
@@ -32,7 +37,7 @@ class FunctionOrModule(Layer):
 
     _own_code = True
 
-    def __init__(self, output_shape: Any = None, **base: Any) -> None:
+    def __init__(self, output_shape: Any = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self._stated_shape = output_shape
 
@@ -122,7 +127,7 @@ class Lambda(FunctionOrModule):
         output_shape: Any = None,
         mask: Any = None,
         arguments: Mapping[str, Any] | None = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(output_shape, **base)
         if not callable(function) or isinstance(function, (type, nn.Module)):

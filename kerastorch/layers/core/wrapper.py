@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...base.inner_layers import deserialize, serialize_layer
 from ...base.layer import Layer
 from ...errors import ArgumentError, quote
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 class Wrapper(Layer):
@@ -28,7 +33,7 @@ class Wrapper(Layer):
         torch.Size([2, 3])
     """
 
-    def __init__(self, layer: Layer, **base: Any) -> None:
+    def __init__(self, layer: Layer, **base: Unpack[BaseOptions]) -> None:
         if not isinstance(layer, Layer):
             raise ArgumentError(
                 f"{type(self).__name__}: layer: expected a kerastorch layer, got {quote(type(layer).__name__)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,11 @@ from ...base.layer import Example, register
 from ...errors import ArgumentError, quote
 from ...weights import Shape
 from .merge import Merge
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import MergeOptions
 
 _EPSILON = 1e-7  # the least norm that an input is divided by
 
@@ -42,7 +47,7 @@ class Dot(Merge):
         Example("different ranks", dict(axes=(1, 2)), [(2, 3), (2, 5, 3, 4)]),
     )
 
-    def __init__(self, axes: Any, normalize: bool = False, **base: Any) -> None:
+    def __init__(self, axes: Any, normalize: bool = False, **base: Unpack[MergeOptions]) -> None:
         super().__init__(**base)
         several = isinstance(axes, (list, tuple))
         self.axes = check.integers("axes", axes) if several else check.integer("axes", axes)

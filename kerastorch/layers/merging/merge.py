@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
@@ -16,6 +16,11 @@ from ...errors import ArgumentError, ShapeError, quote
 from ...structure import is_shape
 from ...weights import Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 
 class Merge(Layer):
     """What the merging layers share: a list of inputs, and the mask of the output; abstract."""
@@ -24,7 +29,7 @@ class Merge(Layer):
     INERT = ("keras2_masks",)
     INPUTS: ClassVar[int | None] = None  # how many there must be; None: at least one
 
-    def __init__(self, *, keras2_masks: bool = False, **base: Any) -> None:
+    def __init__(self, *, keras2_masks: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
 

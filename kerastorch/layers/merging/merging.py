@@ -6,7 +6,7 @@ import functools
 import operator
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,11 @@ from ...base import check
 from ...base.layer import Example, register
 from ...weights import Shape
 from .merge import Merge, distinct
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import MergeOptions
 
 _TWO = [(2, 7, 3), (2, 7, 3)]
 _THREE = [(2, 7, 3), (2, 1, 3), (2, 3)]
@@ -285,7 +290,7 @@ class Concatenate(Merge):
         Example("steps", dict(axis=1, keras2_masks=True), [(2, 7, 3), (2, 5, 3), (2, 1, 3)]),
     )
 
-    def __init__(self, axis: int = -1, **base: Any) -> None:
+    def __init__(self, axis: int = -1, **base: Unpack[MergeOptions]) -> None:
         super().__init__(**base)
         self.axis = check.integer("axis", axis)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,11 @@ from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _MASK_EPSILON = 1e-7  # Keras's backend.epsilon()
 _FUSED_EPSILON = 1.001e-5  # the least epsilon of TensorFlow's fused kernel
@@ -155,7 +160,7 @@ class BatchNormalization(Layer):
         fused: bool | None = None,
         virtual_batch_size: int | None = None,
         adjustment: Any = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self._configure(

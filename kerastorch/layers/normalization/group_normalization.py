@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,11 @@ from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("GroupNormalization")
@@ -92,7 +97,7 @@ class GroupNormalization(Layer):
         gamma_constraint: Any = None,
         *,
         keras2_masks: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self._configure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,11 @@ from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...weights import Shape, Var
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 class _OverAxes(Layer):
@@ -124,7 +129,7 @@ class LayerNormalization(_OverAxes):
         gamma_constraint: Any = None,
         *,
         rms_scaling: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self._configure(
@@ -248,7 +253,7 @@ class RMSNormalization(_OverAxes):
 
     scale: VariableAttribute
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **base: Any) -> None:
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self._keep_axes(axis)
         self.epsilon = check.number("epsilon", epsilon)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,11 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
 from ...initializers import TruncatedNormal
 from ...weights import Shape, Var
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _NORMALISED = ("kernel", "embeddings")
 _LEAST = 1e-7  # Keras's epsilon, which bounds the norm of a vector from below
@@ -69,7 +74,7 @@ class SpectralNormalization(Layer):
         ),
     )
 
-    def __init__(self, layer: Any, power_iterations: int = 1, **base: Any) -> None:
+    def __init__(self, layer: Any, power_iterations: int = 1, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.layer = inner_layer("layer", layer)
         state_dtype_beside(self, (self.layer,))

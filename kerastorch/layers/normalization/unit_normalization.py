@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,11 @@ from ...base.layer import Example, Layer, register
 from ...clipping import clip
 from ...errors import ArgumentError
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("UnitNormalization")
@@ -37,7 +42,7 @@ class UnitNormalization(Layer):
         Example("two axes", dict(axis=[1, 2], least_norm=1e-6), (2, 7, 3)),
     )
 
-    def __init__(self, axis: Any = -1, *, least_norm: float = 1e-12, **base: Any) -> None:
+    def __init__(self, axis: Any = -1, *, least_norm: float = 1e-12, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))
         self.axis = list(check.integers("axis", axis)) if several else check.integer("axis", axis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,11 @@ from ...base.layer import Example, register
 from ...base.windows import sizes
 from ...kernels.pooling import adaptive_pool
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _CONFIG = ("output_size", "data_format")
 # By the number of sizes; the same for both kinds.
@@ -41,7 +46,9 @@ class _AdaptivePooling(Spatial):
 
     AVERAGE: ClassVar[bool]
 
-    def __init__(self, output_size: int | Sequence[int], data_format: str | None = None, **base: Any) -> None:
+    def __init__(
+        self, output_size: int | Sequence[int], data_format: str | None = None, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(data_format, **base)
         self.output_size = sizes("output_size", output_size, type(self).SPATIAL)
 

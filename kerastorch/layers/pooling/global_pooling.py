@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,18 @@ from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 _CONFIG = ("data_format", "keepdims")
 
 
 class _GlobalPooling(Spatial):
     """What both kinds of global pooling share; abstract."""
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **base: Any) -> None:
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(data_format, **base)
         self.keepdims = check.boolean("keepdims", keepdims)
         self._keeps_image = self.keepdims
@@ -188,7 +193,12 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     )
 
     def __init__(
-        self, data_format: str | None = None, keepdims: bool = False, *, keras2_masks: bool = False, **base: Any
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        *,
+        keras2_masks: bool = False,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(data_format, keepdims, **base)
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,11 @@ from ...kernels.convolution import output_size
 from ...kernels.pooling import pool
 from ...weights import Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 _CONFIG = ("pool_size", "padding", "strides", "data_format")
 
 
@@ -33,7 +38,7 @@ class _Pooling(Spatial):
         strides: int | Sequence[int] | None = None,
         padding: str = "valid",
         data_format: str | None = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(data_format, **base)
         self.pool_size = sizes("pool_size", pool_size, type(self).SPATIAL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,11 @@ from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...weights import Filler, Shape, Var
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _EPSILON = 1e-7  # Keras's backend.epsilon()
 
@@ -108,7 +113,7 @@ class Normalization(Layer):
         invert: bool = False,
         *,
         keras2_masks: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         several = isinstance(axis, (list, tuple))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,11 @@ from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Filler, Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("Rescaling")
@@ -48,7 +53,9 @@ class Rescaling(Layer):
         Example("array of steps", dict(scale=2.0, offset=[[1.0], [2.0]], keras2_masks=True), (2, 2, 3)),
     )
 
-    def __init__(self, scale: Any, offset: Any = 0.0, *, keras2_masks: bool = False, **base: Any) -> None:
+    def __init__(
+        self, scale: Any, offset: Any = 0.0, *, keras2_masks: bool = False, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(**base)
         self.scale, self.offset = check.numbers("scale", scale), check.numbers("offset", offset)
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)

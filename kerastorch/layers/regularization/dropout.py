@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,11 +15,16 @@ from ...regularizers import L1L2
 from ...weights import Shape
 from .noise_layer import Noise
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions, WeightedOptions
+
 
 class _Noise(Noise):
     """What the dropouts share: values become zero at random, the others are scaled by `1 / (1 - rate)`; abstract."""
 
-    def __init__(self, rate: float, seed: int | None, **base: Any) -> None:
+    def __init__(self, rate: float, seed: int | None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(seed, **base)
         self.rate = check.rate("rate", rate)
 
@@ -59,7 +64,9 @@ class Dropout(_Noise):
         Example("whole features", dict(rate=0.25, noise_shape=(None, 1, None), seed=3), (2, 7, 3)),
     )
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(rate, seed, **base)
         self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape, least=1)
 
@@ -82,7 +89,9 @@ class _SpatialDropout(_Noise):
     INERT = ("noise_shape",)
     data_format: str = "channels_last"
 
-    def __init__(self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Any) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, *, noise_shape: Any = None, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(rate, seed, **base)
         if noise_shape is not None:
             check.shape("noise_shape", noise_shape, least=1)
@@ -136,7 +145,7 @@ class _SpatialDropoutOfImages(_SpatialDropout):
         seed: int | None = None,
         *,
         noise_shape: Any = None,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(rate, seed, noise_shape=noise_shape, **base)
         self.data_format = data_format_of(data_format)
@@ -221,7 +230,7 @@ class ActivityRegularization(Layer):
     CONFIG = ("l1", "l2")
     EXAMPLES = (Example("default", dict(), (2, 3)), Example("both", dict(l1=0.1, l2=0.2), (2, 7, 3)))
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **base: Any) -> None:
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **base: Unpack[WeightedOptions]) -> None:
         penalty = L1L2(check.number("l1", l1), check.number("l2", l2))
         super().__init__(activity_regularizer=penalty, **base)
         self.l1, self.l2 = penalty.l1, penalty.l2

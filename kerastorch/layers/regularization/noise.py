@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,11 @@ from ...base.input_checks import check_noise_shape, noise_shape_for
 from ...base.layer import Example, register
 from ...weights import Shape
 from .noise_layer import Noise
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _SELU_FLOOR = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946  # what selu tends to
 
@@ -34,7 +39,7 @@ class GaussianNoise(Noise):
     CONFIG = ("stddev", "seed")
     EXAMPLES = (Example("default", dict(stddev=0.1), (2, 3)), Example("seed", dict(stddev=0.5, seed=3), (2, 7, 3)))
 
-    def __init__(self, stddev: float, seed: int | None = None, **base: Any) -> None:
+    def __init__(self, stddev: float, seed: int | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(seed, **base)
         self.stddev = check.least_zero("stddev", stddev)
 
@@ -63,7 +68,7 @@ class GaussianDropout(Noise):
     CONFIG = ("rate", "seed")
     EXAMPLES = (Example("default", dict(rate=0.5), (2, 3)), Example("seed", dict(rate=0.25, seed=3), (2, 7, 3)))
 
-    def __init__(self, rate: float, seed: int | None = None, **base: Any) -> None:
+    def __init__(self, rate: float, seed: int | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(seed, **base)
         self.rate = check.rate("rate", rate)
 
@@ -97,7 +102,9 @@ class AlphaDropout(Noise):
         Example("whole features", dict(rate=0.25, noise_shape=(None, 1, None), seed=3), (2, 7, 3)),
     )
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Any) -> None:
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: int | None = None, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(seed, **base)
         self.rate = check.rate("rate", rate)
         self.noise_shape = None if noise_shape is None else check.shape("noise_shape", noise_shape, least=1)

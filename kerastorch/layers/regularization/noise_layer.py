@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -11,13 +11,18 @@ from ...base.input_checks import one_shape, one_tensor
 from ...base.layer import Layer
 from ...weights import Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
+
 
 class Noise(Layer):
     """Noise while training, nothing otherwise; abstract."""
 
     supports_masking = True
 
-    def __init__(self, seed: int | None, **base: Any) -> None:
+    def __init__(self, seed: int | None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.seed = None if seed is None else check.integer("seed", seed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +13,11 @@ from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...errors import ShapeError
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _ZERO_PADS: tuple[type[nn.Module], ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 
@@ -43,7 +48,7 @@ class _Borders(Spatial):
 class _ZeroPadding(_Borders):
     """What padding of every rank shares; abstract."""
 
-    def __init__(self, padding: Any, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, padding: Any, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(data_format, **base)
         pairs = sides("padding", padding, type(self).SPATIAL)
         self.padding = pairs[0] if type(self).SPATIAL == 1 else pairs
@@ -67,7 +72,7 @@ class _ZeroPadding(_Borders):
 class _Cropping(_Borders):
     """What cropping of every rank shares; abstract."""
 
-    def __init__(self, cropping: Any, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, cropping: Any, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(data_format, **base)
         pairs = sides("cropping", cropping, type(self).SPATIAL)
         self.cropping = pairs[0] if type(self).SPATIAL == 1 else pairs
@@ -122,7 +127,7 @@ class ZeroPadding1D(_ZeroPadding):
         Example("channels first", dict(padding=(2, 0), data_format="channels_first"), (2, 3, 7)),
     )
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(padding, data_format, **base)
 
     def _to_torch(self) -> nn.Module:
@@ -150,7 +155,7 @@ class ZeroPadding2D(_ZeroPadding):
         Example("channels first", dict(padding=((1, 0), (2, 3)), data_format="channels_first"), (2, 3, 4, 5)),
     )
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(padding, data_format, **base)
 
     def _to_torch(self) -> nn.Module:
@@ -180,7 +185,7 @@ class ZeroPadding3D(_ZeroPadding):
         ),
     )
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(padding, data_format, **base)
 
     def _to_torch(self) -> nn.Module:
@@ -204,7 +209,7 @@ class Cropping1D(_Cropping):
     CONFIG = ("cropping",)
     EXAMPLES = (Example("default", dict(), (2, 7, 3)), Example("before", dict(cropping=(2, 0)), (2, 7, 3)))
 
-    def __init__(self, cropping: Any = 1, **base: Any) -> None:
+    def __init__(self, cropping: Any = 1, **base: Unpack[BaseOptions]) -> None:
         super().__init__(cropping, **base)
 
     def _to_torch(self) -> nn.Module:
@@ -232,7 +237,7 @@ class Cropping2D(_Cropping):
         Example("channels first", dict(cropping=((1, 0), (2, 1)), data_format="channels_first"), (2, 3, 4, 5)),
     )
 
-    def __init__(self, cropping: Any = 0, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, cropping: Any = 0, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(cropping, data_format, **base)
 
     def _to_torch(self) -> nn.Module:
@@ -262,7 +267,7 @@ class Cropping3D(_Cropping):
         ),
     )
 
-    def __init__(self, cropping: Any = 1, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, cropping: Any = 1, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(cropping, data_format, **base)
 
     def _to_torch(self) -> nn.Module:

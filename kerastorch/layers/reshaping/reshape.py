@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -13,6 +13,11 @@ from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("RepeatVector")
@@ -31,7 +36,7 @@ class RepeatVector(Layer):
     CONFIG = ("n",)
     EXAMPLES = (Example("default", dict(n=4), (2, 3)), Example("once", dict(n=1), (2, 3)))
 
-    def __init__(self, n: int, **base: Any) -> None:
+    def __init__(self, n: int, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.n = check.positive("n", n)
 
@@ -76,7 +81,7 @@ class Flatten(Layer):
         Example("one axis", dict(), (2,)),
     )
 
-    def __init__(self, data_format: str | None = None, **base: Any) -> None:
+    def __init__(self, data_format: str | None = None, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         allowed = ("channels_last", "channels_first")
         self.data_format = check.one_of("data_format", data_format or "channels_last", allowed)
@@ -127,7 +132,7 @@ class Reshape(Layer):
         Example("flat", dict(target_shape=(12,)), (2, 4, 3)),
     )
 
-    def __init__(self, target_shape: Any, **base: Any) -> None:
+    def __init__(self, target_shape: Any, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         if isinstance(target_shape, (list, tuple)):
             target_shape = tuple(-1 if size is None else size for size in target_shape)
@@ -192,7 +197,7 @@ class Permute(Layer):
         Example("three axes", dict(dims=(2, 3, 1)), (2, 7, 3, 4)),
     )
 
-    def __init__(self, dims: Any, **base: Any) -> None:
+    def __init__(self, dims: Any, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.dims = check.integers("dims", dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):

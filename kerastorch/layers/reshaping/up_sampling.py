@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,11 @@ from ...base.windows import sizes
 from ...errors import ArgumentError, UnsupportedError, quote
 from ...kernels.resampling import enlarge
 from ...weights import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 # The last three are tf.keras's alone.
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area", "gaussian", "mitchellcubic")
@@ -79,7 +84,7 @@ class UpSampling1D(_UpSampling):
     CONFIG = ("size",)
     EXAMPLES = (Example("default", dict(size=2), (2, 7, 3)), Example("three", dict(size=3), (2, 4, 3)))
 
-    def __init__(self, size: int = 2, **base: Any) -> None:
+    def __init__(self, size: int = 2, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.size = check.positive("size", size)
 
@@ -117,7 +122,7 @@ class UpSampling2D(_UpSampling):
         size: int | Sequence[int] = 2,
         data_format: str | None = None,
         interpolation: str = "nearest",
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(data_format, **base)
         self.size = sizes("size", size, 2)
@@ -179,7 +184,9 @@ class UpSampling3D(_UpSampling):
         Example("channels first", dict(size=(1, 3, 2), data_format="channels_first"), (2, 3, 2, 3, 4)),
     )
 
-    def __init__(self, size: int | Sequence[int] = 2, data_format: str | None = None, **base: Any) -> None:
+    def __init__(
+        self, size: int | Sequence[int] = 2, data_format: str | None = None, **base: Unpack[BaseOptions]
+    ) -> None:
         super().__init__(data_format, **base)
         self.size = sizes("size", size, 3)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,11 @@ from ...weights import Shape
 from . import both_directions, torch_modules
 from .given_states import given_states, has_own_forward, parts_of, split_states, states_by_name
 from .sequence import SequenceLayer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import CommonOptions
 
 _MERGE = {
     "concat": lambda forward, backward: torch.cat([forward, backward], dim=-1),
@@ -87,7 +92,7 @@ class Bidirectional(Layer):
         *,
         keras2_dtypes: bool = False,
         forces_zeros: bool = True,
-        **base: Any,
+        **base: Unpack[CommonOptions],
     ) -> None:
         layer = inner_layer("layer", layer)
         super().__init__(**{"batch_input_shape": layer._declared_shape, "weights": weights, **base})

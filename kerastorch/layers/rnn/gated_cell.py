@@ -30,7 +30,9 @@ from .recurrent import COMMON_CONFIG
 from .sequence import SEQUENCE_CONFIG
 
 if TYPE_CHECKING:
-    from typing_extensions import TypedDict
+    from typing_extensions import TypedDict, Unpack
+
+    from ...base.options import BaseOptions
 
     class CellOptions(TypedDict, total=False):
         """The arguments that every cell takes by keyword; Keras's names, defaults and meaning."""
@@ -110,7 +112,7 @@ class GatedCell(Layer):
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         implementation: int = 2,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         if self.activity_regularizer is not None:

@@ -29,7 +29,9 @@ from .kernel_choice import choice_of, drops, keep_gated_arguments, kernel_for
 from .sequence import SEQUENCE_CONFIG, SequenceLayer
 
 if TYPE_CHECKING:
-    from typing_extensions import TypedDict
+    from typing_extensions import TypedDict, Unpack
+
+    from ...base.options import BaseOptions
 
     class RecurrentOptions(TypedDict, total=False):
         """The arguments that every recurrent layer takes by keyword; Keras's names, defaults and meaning."""
@@ -149,7 +151,7 @@ class Recurrent(SequenceLayer):
         seed: int | None = None,
         implementation: int = 2,
         use_cudnn: Any = "auto",
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         keep_gated_arguments(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -37,6 +37,11 @@ from .lstm import LSTMCell
 from .sequence import SEQUENCE_CONFIG, SequenceLayer
 from .simple_rnn import SimpleRNNCell
 from .stacked_rnn_cells import StackedRNNCells
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 _BUILT_IN = (LSTMCell, GRUCell, SimpleRNNCell)
 
@@ -104,7 +109,7 @@ class RNN(SequenceLayer):
         zero_output_for_mask: bool = False,
         *,
         num_constants: int = 0,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(
             return_sequences=return_sequences,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -36,6 +36,11 @@ from .given_states import (
     states_by_name,
     stay_in_place,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 # The arguments of every such layer, in Keras's order.
 SEQUENCE_CONFIG = (
@@ -84,7 +89,7 @@ class SequenceLayer(Layer):
         zero_output_for_mask: bool = False,
         time_major: bool = False,
         first_state_shows: bool = False,
-        **base: Any,
+        **base: Unpack[BaseOptions],
     ) -> None:
         super().__init__(**base)
         self.return_sequences = check.boolean("return_sequences", return_sequences)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,11 @@ from ...errors import UnsupportedError
 from ...weights import Shape
 from .cell_protocol import cells_of, flatten, initial_states, output_shape_of, pack, state_shapes, step_function, takes
 from .given_states import check_count, check_shapes, flat_parts, given_states
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("StackedRNNCells")
@@ -54,7 +59,7 @@ class StackedRNNCells(Layer):
         ),
     )
 
-    def __init__(self, cells: Any, *, reverse_state_order: bool = False, **base: Any) -> None:
+    def __init__(self, cells: Any, *, reverse_state_order: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         if reverse_state_order:
             raise UnsupportedError(

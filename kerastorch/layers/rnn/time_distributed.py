@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -21,6 +21,11 @@ from ...kernels.types import KernelChoice
 from ...structure import leaves, map_shapes, map_structure
 from ...weights import Shape
 from .sequence import KEPT_STEPS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...base.options import BaseOptions
 
 
 @register("TimeDistributed")
@@ -55,7 +60,7 @@ class TimeDistributed(Layer):
         Example("lstm", dict(layer={"class_name": "LSTM", "config": {"units": 2}}), (2, 4, 7, 3)),
     )
 
-    def __init__(self, layer: Any, *, keras2_masks: bool = False, **base: Any) -> None:
+    def __init__(self, layer: Any, *, keras2_masks: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(**base)
         self.layer = inner_layer("layer", layer)
         state_dtype_beside(self, (self.layer,))
