@@ -14,6 +14,7 @@ from ..arrays import check_counts
 from ..distributed import as_part, own_rows
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..layers import Layer
+from ..metrics.metric import dtype_of_sums
 from .measured import Measured, kept_metrics, kind_by_shape
 from .outputs import Outputs, outputs_of
 
@@ -172,11 +173,18 @@ def plain(logs: Any) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in logs.items():
         flat |= value if isinstance(value, dict) else {name: value}
-    scalars = {name: value for name, value in flat.items() if isinstance(value, Tensor) and value.ndim == 0}
-    if scalars:
-        stacked = torch.stack([value.detach().to("cpu", torch.float64) for value in scalars.values()])
-        flat |= dict(zip(scalars, stacked.tolist(), strict=True))
-    return {name: value.tolist() if isinstance(value, (Tensor, np.generic)) else value for name, value in flat.items()}
+    held: dict[torch.device, dict[str, Tensor]] = {}  # so that each device is waited for once
+    for name, value in flat.items():
+        if isinstance(value, Tensor) and (value.ndim == 0 or value.is_floating_point()):
+            held.setdefault(value.device, {})[name] = value.detach().to(dtype_of_sums(value.device))
+    for tensors in held.values():
+        numbers = iter(torch.cat([value.reshape(-1) for value in tensors.values()]).tolist())
+        for name, value in tensors.items():
+            flat[name] = np.reshape([next(numbers) for _ in range(value.numel())], value.shape)
+    return {
+        name: value.tolist() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+        for name, value in flat.items()
+    }
 
 
 class _LossMean(metrics.Metric):
