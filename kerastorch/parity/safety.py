@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..compat.training.tables import OPTIMIZER_NAMES
 from ..errors import ArgumentError, MissingLayersError, UnsafeFileError, quote
 from ..paths import AnyPath
 
@@ -109,6 +110,10 @@ def _text(path: AnyPath) -> str:
         raise ArgumentError(f"--arch {quote(os.fsdecode(path))} cannot be read as text: {error}") from error
 
 
+# What tf.keras since 2.11 calls its own optimizers in `.h5` files.
+_OF_TF_KERAS = frozenset(f"Custom>{name}" for name in OPTIMIZER_NAMES.values())
+
+
 def _in_config(value: Any) -> Iterator[str]:
     """Every dict in nested configs, without recursion: a file may be deep."""
     left = [value]
@@ -128,9 +133,14 @@ def _in_entry(entry: dict[str, Any]) -> Iterator[str]:
         yield "Python code of a Lambda"
     elif name == "function":
         yield f"a function of somebody's own, {quote(entry.get('config'), 60)}"
-    if isinstance(name, str) and ">" in name:
+    if isinstance(name, str) and ">" in name and name not in _OF_TF_KERAS:
         yield f"a class of somebody's own, {shown}"
-    elif isinstance(registered, str) and ">" in registered and not registered.startswith(("keras>", "Keras>")):
+    elif (
+        isinstance(registered, str)
+        and ">" in registered
+        and registered not in _OF_TF_KERAS
+        and not registered.startswith(("keras>", "Keras>"))
+    ):
         yield f"a class of somebody's own, {quote(registered, 60)}"
     if isinstance(name, str) and module is not None and not (_is_known(module) or (module, name) in _OF_PYTHON):
         yield f"{shown} of the module {quote(module, 60)}"
