@@ -101,10 +101,13 @@ def variable_dtype(policy: Any) -> torch.dtype:
     )
 
 
-def refuse_integers(policy: Any, owner: str) -> None:
-    """Raise if a layer whose weights are floats is given a dtype of whole numbers."""
+_OF_IDS = ("int32", "int64")  # what Keras 2 notes as the dtype of an Embedding: that of its input
+
+
+def refuse_integers(policy: Any, owner: str, takes_ids: bool = False) -> None:
+    """Raise if a layer whose weights are floats is given a dtype of whole numbers, other than that of ids."""
     name = dtype_name(policy) if isinstance(policy, torch.dtype) else None if policy is None else _policy_name(policy)
-    if name in _OTHERS:
+    if name in _OTHERS and not (takes_ids and name in _OF_IDS):
         raise ArgumentError(
             f"dtype: the weights of {owner} are floats here: expected one of {sorted([*_FLOATS, *_MIXED])}, a torch "
             f"dtype of floats or None, got {quote(name)}."

@@ -218,7 +218,13 @@ def test_weights_are_floats(class_name: str, dtype: str) -> None:
 
 
 def test_an_embedding_of_keras_2_may_note_the_dtype_of_its_input() -> None:
-    assert layers.Embedding(5, 3, dtype="int32").dtype == torch.float32
+    for dtype in ("int32", "int64"):
+        assert layers.Embedding(5, 3, dtype=dtype).dtype == torch.float32
+    for dtype in ("int8", "uint8", "bool", "int16", torch.int8):
+        with pytest.raises(ArgumentError, match="the weights of Embedding are floats here"):
+            layers.Embedding(5, 3, dtype=dtype)
+    with pytest.raises(LoadError, match="the weights of Embedding are floats here"):
+        kt.model_from_json(text("Embedding", input_dim=5, output_dim=3, dtype="int8"))
 
 
 class Broken(io.BytesIO):

@@ -123,8 +123,8 @@ class Layer(KerasNames):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
         self._named = name is not None
         self.name = given_name(name) if name else unique_name(snake_case(type(self).__name__))
-        if type(self).WEIGHTS and not self._takes_ids:  # Keras 2 notes the dtype of the input of an Embedding
-            refuse_integers(dtype, type(self).__name__)
+        if type(self).WEIGHTS:
+            refuse_integers(dtype, type(self).__name__, self._takes_ids)
         self._dtype = variable_dtype(dtype)
         self._mixed = mixed_dtype(dtype)
         self._states_dtype = dtype is not None
