@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, NotBuiltError, UnsupportedError, quote
 from ...paths import is_path
 from ...weights import Shape
+from .counting import Counted
 from .hashes import bucket
 from .vocabulary_files import lines_of, without_paths
 
@@ -116,7 +116,7 @@ class IndexLookup(Layer):
         self._known = Known([], {})
         self._idf: Tensor | None = None
         self._frozen_size: int | None = size
-        self._forget()
+        self._counted = Counted()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
 
@@ -273,34 +273,23 @@ class IndexLookup(Layer):
         if self._given:
             raise ArgumentError(f"{repr_of(self)}: its vocabulary was given, so there is nothing to adapt.")
         for row in rows:
-            self._counts.update(row)
-            self._documents.update(set(row))
-            self._rows += 1
+            self._counted.add(row)
 
     def finalize_state(self) -> None:
         """Make the vocabulary of what was counted."""
-        if self._given or not self._counts:
+        if self._given or not self._counted:
             self._frozen_size = self.vocabulary_size()
             return
-        for word in (self.mask_token, self.oov_token):
-            if word is not None:
-                self._counts.pop(self._key_of(word), None)
-        ordered = sorted(self._counts, key=lambda word: (self._counts[word], word), reverse=True)
-        words = ordered[: self.max_tokens - self._first_word] if self.max_tokens else ordered
+        special = [self._key_of(word) for word in (self.mask_token, self.oov_token) if word is not None]
+        words = self._counted.most_frequent(self.max_tokens and self.max_tokens - self._first_word, special)
         self._keep(words)
         if self.output_mode == "tf_idf":
-            counts = [math.log(1 + self._rows / (1 + self._documents[word])) for word in words]
-            self._keep_idf(np.asarray(counts, "float32"), self._first_word)
-        self._forget()
+            self._keep_idf(self._counted.inverse_frequencies(words), self._first_word)
+        self.reset_state()
 
     def reset_state(self) -> None:
         """Forget what was counted; the vocabulary stays."""
-        self._forget()
-
-    def _forget(self) -> None:
-        self._counts: Counter[Any] = Counter()
-        self._documents: Counter[Any] = Counter()
-        self._rows = 0
+        self._counted = Counted()
 
     # ------------------------------------------------------------------ looking up
 
