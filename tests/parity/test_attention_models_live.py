@@ -68,6 +68,22 @@ def test_model(keras_worker: KerasWorker, framework: str, builder: str) -> None:
     assert not found, "\n".join(found)
 
 
+def test_a_wrong_gradient_is_seen_however_it_rounds(keras_worker: KerasWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = "used_before_and_after"
+    inputs = make_inputs(builder)
+    reference = keras_worker.call("keras3", "models:run_model", f"attention_models:{builder}", inputs)
+    model = read(reference["json"], reference["weights"])
+    right = type(model).get_gradients
+
+    def wrong(self: Any) -> list[Any]:
+        return [None if found is None else found * np.float32(1.001) for found in right(self)]
+
+    monkeypatch.setattr(type(model), "get_gradients", wrong)
+    found = model_differences(reference, model, inputs, GRADIENT)
+    assert len(found) > 20
+    assert all(text.startswith("grads_weights") for text in found)
+
+
 FILES = [
     ("keras3", "model.keras", False),
     ("keras3", "model.h5", False),
