@@ -201,14 +201,14 @@ def _quoted(index: int) -> str:
     return f'"output_{index}"'
 
 
-def _frozen(name: str, module: nn.Module) -> Iterator[str]:
-    """The lines that keep parameters from being trained."""
+def _frozen(name: str, module: nn.Module, room: int = WIDTH - 8) -> Iterator[str]:
+    """The lines that keep parameters from being trained, none of them longer than `room` for its comment."""
     if isinstance(module, fx.GraphModule) or (
         isinstance(module, nn.ModuleList) and isinstance(module[0], fx.GraphModule)
     ):
         return  # they stand in its class
     if isinstance(module, nn.ModuleList) and any(value.requires_grad for value in module.parameters()):
-        inner = [f"    {line.removeprefix('self.')}" for line in _frozen("part", module[0])]
+        inner = [f"    {line.removeprefix('self.')}" for line in _frozen("part", module[0], room - 4)]
         yield from [f"for part in self.{name}:", *inner] if inner else []
         return
     parameters = dict(module.named_parameters())
@@ -218,8 +218,10 @@ def _frozen(name: str, module: nn.Module) -> Iterator[str]:
         return
     for key in frozen:
         zero = key.rpartition(".")[2].startswith("bias_hh")
-        why = f"  # stays zero: the one bias is {key.replace('bias_hh', 'bias_ih')}" if zero else ""
-        yield f"self.{name}.{key}.requires_grad_(False){why}"
+        why = f"# stays zero: the one bias is {key.replace('bias_hh', 'bias_ih')}" if zero else ""
+        statement = f"self.{name}.{key}.requires_grad_(False)"
+        line = f"{statement}  {why}".rstrip()
+        yield from [line] if len(line) <= room else [why, statement]
 
 
 def _annotation(value: Any) -> str:

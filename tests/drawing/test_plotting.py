@@ -27,6 +27,7 @@ from kerastorch.drawing.reading import Shown, read
 from kerastorch.errors import ArgumentError, NotBuiltError, SaveError, UnsupportedError
 
 PACKAGE = needs(find_spec("graphviz"), "the Python package graphviz is not installed")
+DOT = shutil.which("dot")
 DEMO = ROOT / "demo" / "tagger.keras"
 EVIL = '</text><script>alert("1")</script>&lt;"]; n0 -> n1 [URL="javascript:1"] \\N <b>\n\x00\u202e'
 
@@ -121,7 +122,7 @@ def test_text_for_graphviz_needs_no_program(tmp_path: Path, without_dot: None) -
 
 
 @PACKAGE
-@pytest.mark.skipif(not shutil.which("dot"), reason="the program dot is not installed, and need not be")
+@pytest.mark.skipif(DOT is None, reason="the program dot is not installed, and need not be")
 def test_graphviz_draws(tmp_path: Path) -> None:
     for ending, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
         for name in ("masked", "nested", "own"):

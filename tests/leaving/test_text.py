@@ -289,3 +289,13 @@ def write() -> None:
 if __name__ == "__main__":
     torch.manual_seed(0)
     write()
+
+
+@pytest.mark.parametrize("length", [30, 44, 45, 46, 60])
+def test_a_long_name_breaks_no_line(tmp_path: Path, length: int) -> None:
+    layer = layers.Bidirectional(layers.LSTM(3), name="a" * length)
+    to_source(Sequential([Input((4, 2)), layer]), tmp_path / "out")
+    command = [sys.executable, "-m", "ruff", "format", "-q", "--check", "--isolated", "--line-length", "120", "."]
+    assert subprocess.run(command, cwd=tmp_path / "out").returncode == 0
+    text = (tmp_path / "out" / "model.py").read_text("utf-8")
+    assert text.count("# stays zero: the one bias is") == 2
