@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from kerastorch.errors import LoadError, UnsafeFileError
 
-from . import _zip
-from ._bytes import Bytes, Held, OnDisk
+from . import _zip, tensorflow
+from ._bytes import Bytes as Bytes
+from ._bytes import Held, OnDisk
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
 from ._limits import Limits
@@ -21,6 +23,8 @@ from .opening import read_stream as read_stream
 _WEIGHTS = "model.weights.h5"
 _READ = ("config.json", "metadata.json", _WEIGHTS)
 _FOREIGN = "foreign part"
+_BEGINNING = 1 << 16  # of a file, of which a beginning of what gzip has packed can be had
+_HEAD = 4096
 _T = TypeVar("_T")
 
 
@@ -46,10 +50,27 @@ def open_bytes(path: str | bytes) -> Iterator[Bytes]:
 
 
 def kind_of(data: Bytes) -> str:
-    """Tell a zip archive ("zip") and an HDF5 file ("hdf5") by their beginnings; "" is any other file."""
+    """Tell a zip archive ("zip"), a tar ("tar", also packed with gzip) and an HDF5 file ("hdf5"); "" is any other."""
     if data.size >= 4 and bytes(data.read(0, 4)) == _zip.SIGNATURE:
         return "zip"
+    if tensorflow.is_packed_tar(data.read(0, min(data.size, _BEGINNING))):
+        return "tar"
     return "" if find_hdf5(data) is None else "hdf5"
+
+
+def members(data: Bytes, name: str, limits: Limits) -> Mapping[str, Callable[[], Bytes]]:
+    """Every file in a zip archive or a tar by its path, with what opens it; none of any other file.
+
+    Raises:
+        LoadError: The archive cannot be read.
+    """
+    kind = kind_of(data)
+    if kind == "tar":
+        return tensorflow.files_in_tar(data, name, limits)
+    if kind != "zip":
+        return {}
+    archive = _zip.Archive(data, name, limits)
+    return {member: partial(archive.open, member) for member in archive.members if not member.endswith("/")}
 
 
 def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str, str]]:
@@ -69,6 +90,12 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
         return
     if kind_of(data) == "hdf5":
         yield from _links(open_hdf5(data, name, limits), name, "")
+        return
+    if kind_of(data) == "tar":
+        for member, opens in sorted(members(data, name, limits).items()):
+            content = opens()
+            if is_pickle(bytes(content.read(0, min(content.size, _HEAD))), member):
+                yield _FOREIGN, member, "a pickle, which runs code when it is loaded"
         return
     archive = _zip.Archive(data, name, limits)
     for member in sorted(set(archive.members) - set(_READ)):
@@ -92,10 +119,11 @@ def configs_in(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, by
     Yields:
         Where it stands, and its text.
     """
-    if kind_of(data) == "zip":
-        archive = _zip.Archive(data, name, limits)
-        if "config.json" in archive.members:
-            yield "config.json", bytes(archive.read("config.json", limits.json_bytes))
+    if kind_of(data) != "hdf5":
+        for member, opens in members(data, name, limits).items():
+            if member.rpartition("/")[2] == "config.json":
+                content = opens()
+                yield member, bytes(content.read(0, min(content.size, limits.json_bytes)))
         return
     attributes = open_hdf5(data, name, limits).attrs
     for key in ("model_config", "training_config"):

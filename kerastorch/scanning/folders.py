@@ -78,13 +78,13 @@ def may_be_model(path: str, head: bytes, kind: str, pickled: bool) -> bool:
     Args:
         path: Its path.
         head: Its first bytes.
-        kind: "zip", "hdf5" or "".
+        kind: "zip", "tar", "hdf5" or "".
         pickled: Whether it begins like a pickle, or is called so.
     """
     name = os.path.basename(path).lower()
     if name.endswith(ENDINGS) or kind == "hdf5" or pickled:
         return True
-    if kind == "zip":
+    if kind in ("zip", "tar"):
         return not name.endswith(_PACKED_OTHERS)
     text = name.endswith((".json", ".yaml", ".yml")) or "." not in name
     return text and head.lstrip()[:1] in (b"{", b"c", b"b", b"k", b"-", b"!") and len(head) > 1

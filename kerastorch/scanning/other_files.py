@@ -9,13 +9,14 @@ from typing import Any
 
 from ..errors import LoadError, quote
 from ..files import Limits, name_of
-from ..files.contents import open_bytes
+from ..files.contents import Bytes, members, open_bytes
 from ..files.strict_json import parse_json
 from .references import references
 from .report import REFUSED, UNSAFE, Finding
 
 _LONGEST = 400  # characters of a reason
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+_GRAPHS = (*_SAVED_MODEL, "keras_metadata.pb")
 # Operations in the graph of a SavedModel that touch files, or run Python.
 _OPERATIONS = re.compile(rb"\x12.(EagerPyFunc|PyFuncStateless|PyFunc|ReadFile|WriteFile)", re.DOTALL)
 _CODE = re.compile(rb'"class_name": ?"(Lambda|__lambda__|TFSMLayer|TorchModuleWrapper)"')
@@ -31,11 +32,8 @@ def is_folder_of_a_model(entries: set[str]) -> bool:
 
 def in_folder(path: str, limits: Limits) -> Iterator[Finding]:
     """What is not safe in a folder that is one model."""
-    for name in (*_SAVED_MODEL, "keras_metadata.pb"):
-        content = _content(os.path.join(path, name), limits)
-        for pattern, what in ((_CODE, "its loading runs code that stands in the file"), (_OPERATIONS, _REACHES)):
-            for found in sorted({match[1] for match in pattern.finditer(content)}):
-                yield Finding(UNSAFE, found.decode("ascii"), name, what)
+    for name in _GRAPHS:
+        yield from _in_graph(_content(os.path.join(path, name), limits), name)
     content = _content(os.path.join(path, "config.json"), limits)
     if content:
         yield from in_json(content, "config.json", limits)
@@ -43,6 +41,29 @@ def in_folder(path: str, limits: Limits) -> Iterator[Finding]:
         yield Finding(
             UNSAFE, "pickle", "model.weights.npz", "its arrays are pickled, which runs code when it is loaded"
         )
+
+
+def in_packed(data: Bytes, name: str, limits: Limits) -> Iterator[Finding]:
+    """What is not safe in a SavedModel that stands in a zip archive or a tar."""
+    for member, opens in members(data, name, limits).items():
+        if member.rpartition("/")[2] in _GRAPHS:
+            content = opens()
+            yield from _in_graph(bytes(content.read(0, min(content.size, limits.json_bytes))), member)
+
+
+def has_model(data: Bytes, name: str, limits: Limits) -> bool:
+    """Whether a SavedModel stands in a zip archive or a tar, or may: it cannot be read."""
+    try:
+        return any(member.rpartition("/")[2] in _SAVED_MODEL for member in members(data, name, limits))
+    except LoadError:
+        return True
+
+
+def _in_graph(content: bytes, where: str) -> Iterator[Finding]:
+    """What the graph of a SavedModel, or what stands beside it, would run."""
+    for pattern, what in ((_CODE, "its loading runs code that stands in the file"), (_OPERATIONS, _REACHES)):
+        for found in sorted({match[1] for match in pattern.finditer(content)}):
+            yield Finding(UNSAFE, found.decode("ascii"), where, what)
 
 
 _REACHES = "an operation of TensorFlow that touches files or runs Python"

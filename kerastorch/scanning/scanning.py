@@ -27,7 +27,7 @@ from ..paths import AnyPath, is_path
 from ..registered import OF_KERASTORCH
 from ..spec import Offered
 from .folders import Walk, may_be_model
-from .other_files import in_folder, in_json, in_yaml, reason, refused
+from .other_files import has_model, in_folder, in_json, in_packed, in_yaml, reason, refused
 from .references import Reference, references
 from .report import LOADS, OWN_CODE, REFUSED, UNSAFE, Finding, ScannedFile, ScanReport
 
@@ -125,10 +125,17 @@ def _in_folder(path: str, how: _How) -> ScannedFile | None:
         head, kind = b"", ""
     if not may_be_model(path, head, kind, is_pickle(head, path)):
         return None
+    if kind == "tar" and not _packs_model(path, how.limits):
+        return None
     found = _judged(path, path, how)
     # Text is of any kind, and arrays are of any use; they are a model where they say so.
     text = path.lower().endswith((".json", ".yaml", ".yml")) or "." not in os.path.basename(path)
     return None if found.status == REFUSED and ((text and not found.format) or found.format == "numpy") else found
+
+
+def _packs_model(path: str, limits: Limits) -> bool:
+    with open_bytes(path) as data:
+        return has_model(data, path, limits)
 
 
 def _folder(path: str, how: _How) -> ScannedFile:
@@ -179,6 +186,7 @@ def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]
         with open_bytes(source) as data:
             for what, where, why in foreign_parts(data, name, limits):
                 yield Finding(UNSAFE, what, where, why)
+            yield from in_packed(data, name, limits)
     except LoadError:
         return  # said by who opens it
 
@@ -317,7 +325,7 @@ def _judge_text(name: str, source: str | bytes, how: _How, error: LoadError) -> 
     if text.lstrip()[:1] == b"{":
         return _judge_json(name, text, how, error)
     form = error.kind
-    findings = _in_configs(source, name, limits) if kind else []
+    findings = [*_beside(source, name, limits), *_in_configs(source, name, limits)] if kind else []
     findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []
     return _made(name, form, [*findings, refused(error, name, form or "file")])
 

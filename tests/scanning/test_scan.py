@@ -6,6 +6,8 @@ import io
 import json
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from _cases import CASES, Case
 from _hostile import MARK, dense, members
 from _needs import SHARED_FILES, needs
+from make_goldens_tensorflow import unpack
 
 import kerastorch as kt
 from kerastorch import registered
@@ -190,6 +193,55 @@ def test_folders_that_are_one_model(tmp_path: Path) -> None:
     config["config"]["layers"][-1]["config"]["activation"] = {"module": "os", "class_name": "function", "config": "x"}
     (unpacked / "config.json").write_text(json.dumps(config))
     assert {file.status for file in kt.scan(saved, unpacked).files} == {3}
+
+
+def packed_model(folder: Path, form: str, graph: bytes, beside: dict[str, bytes]) -> Path:
+    """A SavedModel in an archive."""
+    files = {"m/saved_model.pb": graph, "m/variables/variables.index": bytes(40), **beside}
+    path = folder / f"packed.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return path
+    with tarfile.open(path, "w:gz" if form in ("tgz", "tar.gz") else "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz", "tgz"])
+def test_a_model_in_an_archive_is_judged_as_its_folder(tmp_path: Path, form: str) -> None:
+    reads = b"\x08\x01\x12\x0a\x0a\x01f\x12\x08ReadFile"
+    path = packed_model(tmp_path, form, reads, {})
+    found = kt.scan(path)
+    assert (found.status, "ReadFile at m/saved_model.pb" in str(found)) == (3, True)
+    assert [file.path for file in kt.scan(tmp_path).files] == [str(path)]
+    assert kt.scan(tmp_path).status == 3
+    code = {"m/keras_metadata.pb": b'\n\x10{"class_name": "Lambda", "config": {}}'}
+    assert "Lambda at m/keras_metadata.pb" in str(kt.scan(packed_model(tmp_path, form, bytes(40), code)))
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+def test_a_pickle_beside_a_packed_model_is_seen(tmp_path: Path, form: str) -> None:
+    unpack(tmp_path / "made")
+    made = tmp_path / "made" / "recurrent"
+    held = {f"m/{file.relative_to(made).as_posix()}": file.read_bytes() for file in made.rglob("*") if file.is_file()}
+    path = packed_model(tmp_path, form, held["m/saved_model.pb"], held)
+    assert kt.scan(path, fit=False).status == 0
+    path = packed_model(tmp_path, form, held["m/saved_model.pb"], {**held, "m/assets/x.pkl": b"\x80\x04K\x01."})
+    assert "foreign part at m/assets/x.pkl: a pickle" in str(kt.scan(path, fit=False))
+
+
+def test_a_tar_of_something_else_is_no_model(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "sources.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("a.txt")
+        member.size = 3
+        tar.addfile(member, io.BytesIO(b"abc"))
+    report = kt.scan(tmp_path)
+    assert (report.files, report.others) == ((), 1)
 
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

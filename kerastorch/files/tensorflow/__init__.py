@@ -17,7 +17,9 @@ from .opening import Place as Place
 from .opening import open_tensorflow as open_tensorflow
 from .opening import place_of as place_of
 from .opening import read_folder as read_folder
+from .packed import files_in_tar as files_in_tar
 from .packed import in_tar as in_tar
 from .packed import in_zip as in_zip
+from .packed import is_packed_tar as is_packed_tar
 from .packed import is_plain_tar as is_plain_tar
 from .packed import is_tar as is_tar

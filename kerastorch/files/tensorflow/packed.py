@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
@@ -49,18 +49,33 @@ def _begun(packed: memoryview) -> bytes:
 
 def in_tar(data: Bytes, name: str, limits: Limits) -> InMemory | None:
     """The folder of a SavedModel in a tar; None where there is none, or where the file is no tar."""
-    content = data.read(0, data.size)
-    if content[:2] == _GZIP:
-        if not is_plain_tar(_begun(content)):
-            return None
-        content = _unpacked(content, name, limits)
-    if not is_plain_tar(content):
+    content = _content(data, name, limits)
+    if content is None:
         return None
     files, strange = _members(content, name, limits)
     found = _only_model(files, name)
     if found is not None and strange:
         raise UnsafeFileError(f"{name}: the tar is refused: {strange[0]}. {FOREIGN}")
     return found
+
+
+def files_in_tar(data: Bytes, name: str, limits: Limits) -> Mapping[str, Callable[[], Bytes]]:
+    """Every file of a tar by its path, of which nothing is judged; none where the file is no tar."""
+    content = _content(data, name, limits)
+    return {} if content is None else _members(content, name, limits)[0]
+
+
+def is_packed_tar(head: bytes | memoryview) -> bool:
+    """Whether a file that begins so is a tar, also one packed with gzip."""
+    return is_plain_tar(_begun(memoryview(head)) if head[:2] == _GZIP else head)
+
+
+def _content(data: Bytes, name: str, limits: Limits) -> memoryview | None:
+    """The bytes of a tar, unpacked; None of any other file."""
+    content = data.read(0, data.size)
+    if not is_packed_tar(content[:_PIECE]):
+        return None
+    return _unpacked(content, name, limits) if content[:2] == _GZIP else content
 
 
 def _members(content: memoryview, name: str, limits: Limits) -> tuple[dict[str, Callable[[], Bytes]], list[str]]:
