@@ -14,10 +14,11 @@ from ..base.keras_names import KerasNames
 from ..base.layer import Layer
 from ..base.variable import to_numpy
 from ..errors import MismatchError
-from ..files import Array, TreeObject
+from ..files import Array, TreeObject, TreeWeights
 from ..layers import TextVectorization
-from ..layers.preprocessing.index_lookup import VOCABULARY, IndexLookup
-from ._match import OwnPart
+from ..layers.preprocessing.index_lookup import COUNTS, VOCABULARY, IndexLookup
+from ..spec import Rule
+from ._match import Match, OwnPart
 from .assign import as_tensor
 from .finite import Remarkable
 
@@ -34,6 +35,15 @@ def own_part(layer: Layer, label: str, found: TreeObject | None) -> OwnPart:
     names = tuple(map(str, range(len(arrays)))) if found is None or found.keys is None else found.keys
     words = None if found is None else found.words
     return OwnPart(layer, label, dict(zip(names, arrays, strict=True)), words)
+
+
+def without_counts(model: nn.Module, weights: TreeWeights, match: Match) -> TreeWeights:
+    """Leave out what words count where no layer of the model counts words: the caller has given another layer."""
+    if any(isinstance(module, IndexLookup) for module in model.modules()):
+        return weights
+    left = [path for path, found in weights.objects.items() if found.keys == (COUNTS,)]
+    match.rules += [Rule(path, "what the file says its words count is not used") for path in left]
+    return TreeWeights({path: found for path, found in weights.objects.items() if path not in left})
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from ..spec import ModelSpec, Rule
 from ._match import Match, Pair, Slot
 from ._owners import has_variables, model_chain
 from .attributes import WRITERS, Writer, attribute_children, is_own
-from .own import own_part, reads_itself
+from .own import own_part, reads_itself, without_counts
 
 _TWICE = "_layer_checkpoint_dependencies"  # TensorFlow 2.12 and 2.13: each layer with weights stands twice
 _CONTAINERS = ("layers", _TWICE)
@@ -123,6 +123,7 @@ def tree_pairs(
         names: Names of layers by their place, where the tree does not say them (before Keras 3.6).
     """
     match = Match(hint=_BY_ORDER if by_name else "")
+    weights = without_counts(model, weights, match)
     index = _Index(weights, names or {})
     start = ""
     if is_own(model) and by_name:

@@ -110,6 +110,14 @@ def test_words_that_were_found_in_data_stand_beside_the_weights(
         assert difference(outputs, ours, FORWARD["float32"]) is None, label
 
 
+def test_a_layer_that_counts_words_can_be_taken_out(keras_worker: KerasWorker, tmp_path: Path) -> None:
+    texts, theirs = keras_worker.call("keras3", "texts:write_adapted", str(tmp_path), {"tf-idf": ADAPTED["tf-idf"]})
+    whole = kt.load_model(tmp_path / "tf-idf.keras")
+    behind = kt.load_model(tmp_path / "tf-idf.keras", replace={"tv": kt.recipes.identity()})
+    counted = whole.get_layer("tv")(texts)
+    assert difference(theirs["tf-idf"][1], behind.predict(counted.numpy()), FORWARD["float32"]) is None
+
+
 def test_integers_are_looked_up(keras_worker: KerasWorker, tmp_path: Path) -> None:
     for framework in ("keras3", "keras2"):
         path = str(tmp_path / f"{framework}.keras")

@@ -24,6 +24,7 @@ from .vocabulary_files import lines_of, without_paths
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 # Under this name `load_own_variables` gets the words that stand in a file of their own beside the arrays.
 VOCABULARY = "vocabulary"
+COUNTS = "idf_weights"  # and what each counts
 NO_WORDS = (
     "has no vocabulary: call set_vocabulary with one, or adapt. An .h5 file of Keras does not hold the words that "
     "adapt found; a .keras file does."
@@ -229,7 +230,7 @@ class IndexLookup(Layer):
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """What words count, with "tf_idf"; the words stand in the config."""
         if self._idf is not None:
-            store["idf_weights"] = self._idf
+            store[COUNTS] = self._idf
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the words of a file, where the config has none, and what they count.
@@ -237,7 +238,7 @@ class IndexLookup(Layer):
         Raises:
             ArgumentError: They do not fit each other, or the config.
         """
-        words, counts = store.get(VOCABULARY), store.get("idf_weights")
+        words, counts = store.get(VOCABULARY), store.get(COUNTS)
         if words is not None and self.input_vocabulary is None:
             self.set_vocabulary(words, None if counts is None else np.asarray(counts)[: len(words)])
         elif counts is not None:
