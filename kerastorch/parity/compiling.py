@@ -83,9 +83,11 @@ class Moving(LearningRateSchedule):
 
 def compile_as(module: Any, said: RecordedTraining, recording: Recording, chosen: Mapping[str, Any]) -> None:
     """Compile a model by what the caller has given, else leave it as it is compiled, else as the reference was."""
-    if chosen.get("optimizer") is None and chosen.get("loss") is None and module.compiled:
-        return
     loss = chosen.get("loss")
+    if chosen.get("optimizer") is None and loss is None and module.compiled:
+        if not said.lost:
+            return
+        loss = module.loss  # the optimizer alone begins anew
     loss = said.loss if loss is None else loss
     given = chosen.get("optimizer")
     if given is None:

@@ -305,6 +305,7 @@ class _Look:
             ),
             error=None if said.get("error") is None else str(said["error"]),
             summed=self.get(said, "summed", bool) if "summed" in said else False,
+            lost=self.get(said, "lost", bool) if "lost" in said else False,
         )
 
     def spec(self, said: Any) -> Mapping[str, Any]:

@@ -96,6 +96,7 @@ class RecordedTraining:
         steps: What was done.
         error: Why nothing was trained, or not all steps.
         summed: Whether gradients of tables were summed for the optimizer, which this Keras does not do by itself.
+        lost: Whether Keras has left out the state of the optimizer that its file holds: it begins anew.
     """
 
     optimizer: str
@@ -107,6 +108,7 @@ class RecordedTraining:
     steps: tuple[TrainedStep, ...]
     error: str | None = None
     summed: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True)

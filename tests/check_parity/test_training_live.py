@@ -115,3 +115,24 @@ def test_optimizers_of_tf_keras(
     slots = {row.array for row in report.trained if row.where == "slot"}
     assert any(name.startswith("average/") for name in slots) == ("use_ema" in settings)
     assert not any(name.startswith("m/") for name in slots if optimizer == "SGD")
+
+
+@pytest.mark.parametrize(("ending", "lost"), [("h5", True), ("keras", False)])
+def test_state_that_keras_leaves_out_is_no_difference(
+    recordings: Recordings, tmp_path: Path, ending: str, lost: bool
+) -> None:
+    """Keras 3 reads the number of steps from an .h5 file, and not the momenta."""
+    model = chain(layers.LSTM(3), layers.Dense(1))
+    model.compile(optimizers.Adam(0.01), "mse")
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(8, 6, 3)).astype("float32"), rng.normal(size=(8, 1)).astype("float32"), verbose=0)
+    path = tmp_path / f"trained.{ending}"
+    model.save(path)
+    recording = recordings.of_file("keras3", path, steps=3, gradients=False, layers=False)
+    report = compare(recording, kt.load_model(path), layers=False, states=False, gradients=False, self_check=False)
+    assert report.passed, str(report)
+    assert ("what the optimizer had gathered" in report.gaps) == lost
+    counts = [row for row in report.trained if row.where == "slot" and "iter" in row.array and row.step == 1]
+    assert len(counts) == 1
+    held = kt.load_model(path).optimizer.iterations
+    assert held == 1

@@ -119,13 +119,18 @@ def twin_of(optimizer, variables):
     if hasattr(optimizer, "build"):
         twin.build(variables)
         held = _variables(optimizer)
-        if len(held) == len(_variables(twin)) and int(np.asarray(to_array(optimizer.iterations))):
+        if len(held) == len(_variables(twin)) and done_by(optimizer):
             for own, other in zip(_variables(twin), held):
                 own.assign(other)
     elif hasattr(optimizer, "_create_all_weights") and optimizer.weights:
         twin._create_all_weights(variables)
         twin.set_weights(optimizer.get_weights())
     return twin
+
+
+def done_by(optimizer):
+    """How many steps an optimizer says that it has done."""
+    return int(np.asarray(to_array(getattr(optimizer, "iterations", 0))))
 
 
 def _variables(optimizer):
@@ -174,6 +179,8 @@ class Trainer(object):
         self.optimizer = model.optimizer
         if self.eager and not hasattr(self.optimizer, "inner_optimizer"):
             self.optimizer = twin_of(model.optimizer, model.trainable_weights)
+        # Keras 3 reads how many steps were done from an .h5 file, and not what the optimizer had gathered in them.
+        self.lost = self.chosen_by == "the file" and done_by(model.optimizer) != done_by(self.optimizer)
 
     def train(self, specs, steps, length, seed, given=None):
         """What a recording says of a training.
@@ -187,6 +194,7 @@ class Trainer(object):
         """
         said = self.said = {
             "summed": False,
+            "lost": self.lost,
             "optimizer": type(self.optimizer).__name__,
             "settings": plain(self.optimizer.get_config()),
             "loss": name_of(self.model.loss),
