@@ -10,12 +10,8 @@ ROOT = Path(__file__).parents[1]
 # Files that say what is there now; `docs/mutants.md` and the changelog tell of a past day.
 NOW = ["Makefile", "README.md", "CONTRIBUTING.md", "SECURITY.md", "pyproject.toml"]
 NOW += sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md") if page.name != "mutants.md")
-# What a command writes: on a machine with a GPU, or (the third) on one that does nothing else.
-WRITTEN_LATER = {
-    "benchmarks/results/gpu-check.md",
-    "benchmarks/results/speed-cuda.json",
-    "benchmarks/results/fit.md",
-}
+# What a command writes on a machine with a GPU.
+WRITTEN_LATER = {"benchmarks/results/gpu-check.md", "benchmarks/results/speed-cuda.json"}
 PATH = re.compile(r"(?<![\w/.-])(?:tests|kerastorch|benchmarks|docs|demo|notebooks)/[\w./*-]*[\w*]")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
