@@ -20,6 +20,14 @@ _names: dict[Any, str] = {}
 _own: dict[str, Any] = {}  # kerastorch's, which are in no table of layers; `get_custom_objects` does not show them
 # Their names in files, for what knows no layers.
 OF_KERASTORCH = ("kerastorch>IntegerLookup", "kerastorch>StringLookup", "kerastorch>TextVectorization")
+
+
+def own_name(class_name: object) -> str | None:
+    """The name of one of kerastorch's own classes in files, for that which Keras calls so; None of any other."""
+    name = f"kerastorch>{class_name}"
+    return name if name in OF_KERASTORCH else None
+
+
 _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default=MappingProxyType({}))
 
 # How many scopes are open, in all threads. A compiler traces calls in which an activation is looked up by its name; it

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UnsupportedFileError, quote
-from ..registered import OF_KERASTORCH
+from ..registered import own_name
 from ..spec import GivenObject, LayerSpec, ModelSpec, Offered
 from . import forms, tables
 from ._values import MAX_NESTING, is_own, sequence
@@ -30,8 +30,7 @@ def offered_name(offered: Offered, item: Mapping[str, Any]) -> str | None:
                 if key in names:
                     return key
     # A layer of Keras that kerastorch has, but not in the table: one of text, with words where others have weights.
-    ours = f"kerastorch>{item.get('class_name')}"
-    return ours if ours in OF_KERASTORCH and is_own(item) else None
+    return own_name(item.get("class_name")) if is_own(item) else None
 
 
 def offered_function(offered: Offered, value: Any) -> str | None:

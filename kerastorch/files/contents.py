@@ -73,13 +73,16 @@ def members(data: Bytes, name: str, limits: Limits) -> Mapping[str, Callable[[],
     return {member: partial(archive.open, member) for member in archive.members if not member.endswith("/")}
 
 
-def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, str, str]]:
+def foreign_parts(
+    data: Bytes, name: str, limits: Limits, files: Mapping[str, Callable[[], Bytes]]
+) -> Iterator[tuple[str, str, str]]:
     """What no Keras writes and no loader here looks at, in a zip archive or an HDF5 file that can be opened.
 
     Args:
         data: The content of the file.
         name: What to call it in messages.
         limits: The bounds.
+        files: Its `members`.
 
     Yields:
         What it is called in a report, where it stands, and what it is: links out of the file and arrays that stand in
@@ -92,7 +95,7 @@ def foreign_parts(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str,
         yield from _links(open_hdf5(data, name, limits), name, "")
         return
     if kind_of(data) == "tar":
-        for member, opens in sorted(members(data, name, limits).items()):
+        for member, opens in sorted(files.items()):
             content = opens()
             if is_pickle(bytes(content.read(0, min(content.size, _HEAD))), member):
                 yield _FOREIGN, member, "a pickle, which runs code when it is loaded"

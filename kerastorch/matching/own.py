@@ -16,7 +16,8 @@ from ..base.variable import to_numpy
 from ..errors import MismatchError
 from ..files import Array, TreeObject, TreeWeights
 from ..layers import TextVectorization
-from ..layers.preprocessing.index_lookup import COUNTS, VOCABULARY, IndexLookup
+from ..layers.preprocessing.index_lookup import IndexLookup
+from ..layers.preprocessing.vocabulary_files import COUNTS, VOCABULARY
 from ..spec import Rule
 from ._match import Match, OwnPart
 from .assign import as_tensor

@@ -388,12 +388,8 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values, as Keras 3 writes them."""
         rate = self._rate.serialized() if isinstance(self._rate, LearningRateSchedule) else float(self.learning_rate)
-        config = {
-            "name": self.name,
-            "learning_rate": rate,
-            **{name: getattr(self, name) for name in COMMON},
-        }
-        return {**config, **{name: getattr(self, name) for name in self.ARGUMENTS}}
+        stated = {name: getattr(self, name) for name in (*COMMON, *self.ARGUMENTS)}
+        return {"name": self.name, "learning_rate": rate, **stated}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Optimizer:

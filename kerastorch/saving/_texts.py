@@ -10,7 +10,7 @@ from torch import nn
 from ..base.weighted import repr_of
 from ..errors import SaveError, quote
 from ..layers.preprocessing.index_lookup import IndexLookup
-from ..registered import OF_KERASTORCH
+from ..registered import own_name
 
 # Arguments that tf-keras and the first Kerases 3 do not take -> values with which they say nothing.
 _LATE: Mapping[str, tuple[Any, ...]] = {"oov_method": ("floormod",), "salt": (None,)}
@@ -18,7 +18,7 @@ _LATE: Mapping[str, tuple[Any, ...]] = {"oov_method": ("floormod",), "salt": (No
 
 def is_of_text(form: Mapping[str, Any]) -> bool:
     """Whether a form is that of a layer of text, as `of_text` makes it."""
-    return form.get("module") is not None and f"kerastorch>{form['class_name']}" in OF_KERASTORCH
+    return form.get("module") is not None and own_name(form["class_name"]) is not None
 
 
 def of_text(form: Mapping[str, Any]) -> dict[str, Any]:

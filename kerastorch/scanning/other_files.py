@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import LoadError, quote
@@ -43,9 +43,9 @@ def in_folder(path: str, limits: Limits) -> Iterator[Finding]:
         )
 
 
-def in_packed(data: Bytes, name: str, limits: Limits) -> Iterator[Finding]:
-    """What is not safe in a SavedModel that stands in a zip archive or a tar."""
-    for member, opens in members(data, name, limits).items():
+def in_packed(files: Mapping[str, Callable[[], Bytes]], limits: Limits) -> Iterator[Finding]:
+    """What is not safe in a SavedModel that stands in a zip archive or a tar with these files."""
+    for member, opens in files.items():
         if member.rpartition("/")[2] in _GRAPHS:
             content = opens()
             yield from _in_graph(bytes(content.read(0, min(content.size, limits.json_bytes))), member)

@@ -19,7 +19,16 @@ from ..errors import (
     quote,
 )
 from ..files import Archive, Limits, TreeWeights, limits_of, open_archive
-from ..files.contents import configs_in, foreign_parts, is_pickle, kind_of, name_of, open_bytes, read_stream
+from ..files.contents import (
+    configs_in,
+    foreign_parts,
+    is_pickle,
+    kind_of,
+    members,
+    name_of,
+    open_bytes,
+    read_stream,
+)
 from ..files.opening import NamedBytes, missing_advice
 from ..files.strict_json import parse_json
 from ..files.tensorflow import place_of
@@ -184,9 +193,10 @@ def _beside(source: str | bytes, name: str, limits: Limits) -> Iterator[Finding]
     """What stands in an archive beside what is read."""
     try:
         with open_bytes(source) as data:
-            for what, where, why in foreign_parts(data, name, limits):
+            files = members(data, name, limits)
+            for what, where, why in foreign_parts(data, name, limits, files):
                 yield Finding(UNSAFE, what, where, why)
-            yield from in_packed(data, name, limits)
+            yield from in_packed(files, limits)
     except LoadError:
         return  # said by who opens it
 

@@ -19,12 +19,9 @@ from ...paths import is_path
 from ...weights import Shape
 from .counting import Counted
 from .hashes import bucket
-from .vocabulary_files import lines_of, without_paths
+from .vocabulary_files import COUNTS, VOCABULARY, lines_of, without_paths
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
-# Under this name `load_own_variables` gets the words that stand in a file of their own beside the arrays.
-VOCABULARY = "vocabulary"
-COUNTS = "idf_weights"  # and what each counts
 NO_WORDS = (
     "has no vocabulary: call set_vocabulary with one, or adapt. An .h5 file of Keras does not hold the words that "
     "adapt found; a .keras file does."

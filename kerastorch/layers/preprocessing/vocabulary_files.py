@@ -9,6 +9,10 @@ from typing import Any
 from ...errors import ArgumentError, UnsafeFileError, quote
 from ...paths import AnyPath, is_path
 
+# Under this name `load_own_variables` gets the words that stand in a file of their own beside the arrays.
+VOCABULARY = "vocabulary"
+COUNTS = "idf_weights"  # and what each counts
+
 
 def lines_of(path: AnyPath, where: str) -> list[str]:
     """The words of a file, one on each line.
@@ -29,7 +33,7 @@ def lines_of(path: AnyPath, where: str) -> list[str]:
 
 def without_paths(config: Mapping[str, Any], class_name: str) -> None:
     """Raise where a config, which may be anybody's, names a file of this machine as the vocabulary."""
-    for key in ("vocabulary", "idf_weights"):
+    for key in (VOCABULARY, COUNTS):
         value, name = config.get(key), quote(config.get("name"))
         if is_path(value):
             raise UnsafeFileError(
