@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from . import compat, matching
+from .activations.records import shown
 from .base.layer import REGISTRY, Layer
 from .errors import KerasTorchError, LoadError, quote
 from .files import OF_TENSORFLOW, Archive, LegacyWeights
@@ -57,7 +58,6 @@ _CHANGED: Mapping[str, tuple[str, frozenset[str]]] = {
     "conv_recurrent_activation": ("recurrent_activation", frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})),
     "reset_after": ("reset_after", frozenset({"GRU", "GRUCell"})),  # with a bias the shapes tell
 }
-_SPELLED = {"hard_sigmoid_keras2": "hard_sigmoid of Keras 1 and 2", "hard_sigmoid": "hard_sigmoid of Keras 3"}
 
 
 def differences_from(
@@ -270,9 +270,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str) and value in _SPELLED:
-        return _SPELLED[value]
-    return quote(value) if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    return told if (told := shown(value)) != value else quote(value)
 
 
 def _text(key: str, there: Any, here: Any) -> str:

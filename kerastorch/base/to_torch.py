@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations
+from ..activations.records import RECORDS
 from ..errors import UnsupportedError
 from .protocol import AnyLayer
 from .weighted import Weighted, repr_of
@@ -17,34 +18,15 @@ from .weighted import Weighted, repr_of
 _ADVICE = ". It is itself an nn.Module: use it as it is."
 _Module = TypeVar("_Module", bound=nn.Module)
 
-# Each activation that torch has as a module -> the module and its settings.
-# The last two: torch's threshold is 2e-9 off in float64, and so is the gradient of nn.Hardsigmoid (by 8e-9).
-ACTIVATIONS: tuple[tuple[activations.Activation, type[nn.Module], dict[str, Any]], ...] = (
-    (activations.linear, nn.Identity, {}),
-    (activations.relu, nn.ReLU, {}),
-    (activations.relu6, nn.ReLU6, {}),
-    (activations.leaky_relu, nn.LeakyReLU, {"negative_slope": 0.2}),
-    (activations.elu, nn.ELU, {"alpha": 1.0}),
-    (activations.celu, nn.CELU, {"alpha": 1.0}),
-    (activations.selu, nn.SELU, {}),
-    (activations.gelu, nn.GELU, {"approximate": "none"}),
-    (activations.sigmoid, nn.Sigmoid, {}),
-    (activations.log_sigmoid, nn.LogSigmoid, {}),
-    (activations.silu, nn.SiLU, {}),
-    (activations.hard_silu, nn.Hardswish, {}),
-    (activations.tanh, nn.Tanh, {}),
-    (activations.tanh_shrink, nn.Tanhshrink, {}),
-    (activations.hard_tanh, nn.Hardtanh, {"min_val": -1.0, "max_val": 1.0}),
-    (activations.hard_shrink, nn.Hardshrink, {"lambd": 0.5}),
-    (activations.soft_shrink, nn.Softshrink, {"lambd": 0.5}),
-    (activations.softsign, nn.Softsign, {}),
-    (activations.softplus, nn.Softplus, {"beta": 1.0, "threshold": 40.0}),
-    (activations.mish, nn.Mish, {}),
-    (activations.glu, nn.GLU, {"dim": -1}),
-    (activations.softmax, nn.Softmax, {"dim": -1}),
-    (activations.log_softmax, nn.LogSoftmax, {"dim": -1}),
-    (activations.softplus, nn.Softplus, {"beta": 1.0, "threshold": 20.0}),
-    (activations.hard_sigmoid, nn.Hardsigmoid, {}),
+# Each activation that torch has as a module -> the module and its settings; then what else is read as one.
+ACTIVATIONS: tuple[tuple[activations.Activation, type[nn.Module], Mapping[str, Any]], ...] = tuple(
+    (record.function, module.type, module.settings)
+    for modules in (
+        [(record, record.module) for record in RECORDS],
+        [(record, record.read) for record in RECORDS],
+    )
+    for record, module in modules
+    if module is not None
 )
 
 

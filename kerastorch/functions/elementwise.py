@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import activations, clipping
+from ..activations.records import RECORDS
 from ..arrays import is_text_array, with_texts
 from ..errors import UnsupportedError
 from .kit import Kit
@@ -195,7 +196,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "Tan": _floating(torch.tan),
     "Sinh": _floating(torch.sinh),
     "Cosh": _floating(torch.cosh),
-    "Tanh": _floating(torch.tanh),
     "Arcsin": _floating(torch.asin),
     "Arccos": _floating(torch.acos),
     "Arctan": _floating(torch.atan),
@@ -218,31 +218,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "Array": convert,
     "ConvertToTensor": convert,
     "StopGradient": lambda kit, variable: kit.tensor(variable).detach(),
-    "HardSigmoid": _floating(activations.hard_sigmoid),
-    "HardSilu": _floating(activations.hard_silu),
-    "HardTanh": _floating(activations.hard_tanh),
-    "LogSigmoid": _floating(activations.log_sigmoid),
-    "Relu": _floating(activations.relu),
+    **{record.operation: _floating(record.function) for record in RECORDS if record.operation},
     "ReLU": _floating(activations.relu),
-    "Relu6": _floating(activations.relu6),
-    "Selu": _floating(activations.selu),
-    "Sigmoid": _floating(activations.sigmoid),
-    "Silu": _floating(activations.silu),
-    "Softplus": _floating(activations.softplus),
-    "Softsign": _floating(activations.softsign),
-    "SparsePlus": _floating(activations.sparse_plus),
-    "SparseSigmoid": _floating(activations.sparse_sigmoid),
-    "TanhShrink": _floating(activations.tanh_shrink),
-    "Softmax": _floating(activations.softmax),
-    "LogSoftmax": _floating(activations.log_softmax),
-    "Sparsemax": _floating(activations.sparsemax),
-    "Glu": _floating(activations.glu),
-    "Elu": _floating(activations.elu),
-    "Celu": _floating(activations.celu),
-    "SoftShrink": _floating(activations.soft_shrink),
-    "HardShrink": _floating(activations.hard_shrink),
-    "Gelu": _floating(activations.gelu),
-    "LeakyRelu": _floating(activations.leaky_relu),
-    "Squareplus": _floating(activations.squareplus),
-    "Threshold": _floating(activations.threshold),
 }

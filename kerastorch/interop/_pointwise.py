@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import layers
+from ..activations.records import RECORDS
 from ..base.graph import SymbolicTensor
 from ..errors import UnsupportedError
 from ..layers.core.operation import apply
@@ -299,16 +300,10 @@ _BINARY = {
     "__xor__": "LogicalXor", "floor_divide": "FloorDivide", "__floordiv__": "FloorDivide", "remainder": "Mod",
     "__mod__": "Mod", "fmod": "Fmod", "atan2": "Arctan2",
 }  # fmt: skip
-_ACTIVATIONS = {
-    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "selu": "selu",
-    "celu": "celu", "logsigmoid": "log_sigmoid", "log_sigmoid": "log_sigmoid",
-    "softsign": "softsign", "tanhshrink": "tanh_shrink", "mish": "mish",
-    "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu",
-}  # fmt: skip
 FUNCTIONS: Mapping[str, Function] = {
     **{name: _unary(operation) for name, operation in _UNARY.items()},
     **{name: _binary(operation) for name, operation in _BINARY.items()},
-    **{name: _activation(keras) for name, keras in _ACTIVATIONS.items()},
+    **{name: _activation(record.name) for record in RECORDS for name in record.traced},
     **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _multiply),
     **dict.fromkeys(("add", "__add__", "__radd__"), _scaled("Add")),
     **dict.fromkeys(("sub", "subtract", "__sub__"), _scaled("Subtract")),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from .. import activations as A
 from .. import native, size_rules
+from ..activations.records import COMPILED
 from ..errors import ShapeError
 from .conv_lstm import ChannelsLast
 from .convolution import convolve_gradients
@@ -19,7 +19,7 @@ from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRN
 from .recurrent_product import Product
 from .types import Activation, States
 
-_CODES = {A.get(name): code for code, name in enumerate(native.ACTIVATIONS)}
+_CODES = {record.function: code for code, record in enumerate(COMPILED)}
 
 
 def pays(w_hh: Tensor) -> bool:

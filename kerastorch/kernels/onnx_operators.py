@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import activations, gates
+from ..activations.records import RECORDS
 from ..errors import UnsupportedError
 from . import step_loop
 from .types import Activation, States
@@ -28,26 +29,8 @@ from .types import Activation, States
 Weights = tuple[Tensor, Tensor, "Tensor | None", "Tensor | None"]  # w_ih, w_hh, b_ih, b_hh
 
 
-class Function(NamedTuple):
-    """An activation by the name that ONNX has for it, with its constants."""
-
-    name: str
-    alpha: float | None = None
-    beta: float | None = None
-
-
 # A function that is not here keeps a recurrence out of these nodes: it becomes a Scan.
-FUNCTIONS: dict[Activation, Function] = {
-    activations.tanh: Function("Tanh"),
-    activations.sigmoid: Function("Sigmoid"),
-    activations.relu: Function("Relu"),
-    activations.hard_sigmoid: Function("HardSigmoid", 1 / 6, 0.5),
-    activations.hard_sigmoid_keras2: Function("HardSigmoid", 0.2, 0.5),
-    activations.linear: Function("Affine", 1.0, 0.0),
-    activations.softsign: Function("Softsign"),
-    activations.leaky_relu: Function("LeakyRelu", 0.2),
-    activations.elu: Function("Elu", 1.0),
-}
+FUNCTIONS = {record.function: record.onnx for record in RECORDS if record.onnx is not None}
 
 
 class Recurrence(NamedTuple):

@@ -21,18 +21,6 @@ from .. import size_rules
 from ._finding import check_file, find
 from ._finding import file_of as file_of
 
-ACTIVATIONS = (  # in the order of activations.h
-    "linear",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "hard_sigmoid",
-    "hard_sigmoid_keras2",
-    "relu6",
-    "leaky_relu",
-    "softsign",
-)
-
 
 class Walk(ctypes.Structure):
     """`Walk` of steps.c: the same fields in the same order."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import activations, torch_private
+from ..activations.records import shown
 from ..base.layer import Layer
 from ..structure import map_structure
 
@@ -26,7 +27,6 @@ GATES |= {f"{name}Cell": gates for name, gates in list(GATES.items())}
 GATES |= {"CuDNNLSTM": "ifco", "CuDNNGRU": "zrh"}
 EPSILONS = (1e-2, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)  # of normalizations, as one framework or another has them
 ACTIVATIONS = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "tanh", "relu", "linear", "softmax")
-_SHOWN = {"hard_sigmoid": "hard_sigmoid of Keras 3", "hard_sigmoid_keras2": "hard_sigmoid of Keras 1 and 2"}
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -116,7 +116,7 @@ def _of_activations(inner: Sequence[Layer]) -> Iterator[Alteration]:
             # What old and new Kerases mean by one name; the rest is a matter of explaining.
             sigmoids = "sigmoid" in name and any("sigmoid" in str(one) for one in own)
             activate = _on_each(_activate, (attribute, getattr(activations, name)))
-            yield Alteration(f"{attribute} {_SHOWN.get(name, name)}", activate, main=sigmoids)
+            yield Alteration(f"{attribute} {shown(name)}", activate, main=sigmoids)
 
 
 def _of_settings(inner: Sequence[Layer]) -> Iterator[Alteration]:

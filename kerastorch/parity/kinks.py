@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from .. import activations
+from ..activations.records import RECORDS
 from ..base.layer import Layer
 from .report import LIMIT, Row
 
@@ -36,10 +37,7 @@ FUNCTIONS: dict[Any, str] = {
     **dict.fromkeys((torch.amax, Tensor.amax, torch.amin, Tensor.amin), "maximum"),
 }
 # Activations with kinks: a recurrence with another function than its own runs in operations that can be watched.
-KINKED = (
-    activations.relu, activations.relu6, activations.leaky_relu, activations.hard_sigmoid,
-    activations.hard_sigmoid_keras2, activations.hard_tanh, activations.hard_silu,
-)  # fmt: skip
+KINKED = tuple(record.function for record in RECORDS if record.kinked)
 NEAR = LIMIT * 2.0**-23  # of the largest number of a call: as far as rounding may move one
 DRAWS = 3  # of directions, and each turned round, to see which numbers have two slopes
 MOST = 48  # numbers whose slopes are turned one by one

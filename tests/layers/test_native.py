@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kerastorch import activations as A
 from kerastorch import layers, native, size_rules
+from kerastorch.activations import records
 from kerastorch.errors import ShapeError
 from kerastorch.kernels import activation_gradients, compiled, step_engine
 from kerastorch.kernels.compiled import CompiledLSTM
@@ -20,6 +21,7 @@ from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN, Weights
 from kerastorch.kernels.input_product import LINEAR
 
 pytestmark = needs(native.available, COMPILED)
+ACTIVATIONS = [record.name for record in records.COMPILED]
 
 
 def check(**options: Any) -> None:
@@ -51,7 +53,7 @@ def test_every_number_of_rows(equations: Any, batch: int, level: str) -> None:
     check(equations=equations, activation="tanh", batch=batch, units=33)
 
 
-@pytest.mark.parametrize("name", native.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("equations", EQUATIONS)
 def test_every_activation_in_both_places(equations: Any, name: str, level: str, calls: list[str]) -> None:
     check(equations=equations, activation=name, units=17, mask="holes")
@@ -59,7 +61,7 @@ def test_every_activation_in_both_places(equations: Any, name: str, level: str, 
     assert len(calls) == 4
 
 
-@pytest.mark.parametrize("name", native.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_and_derivatives_at_and_beside_kinks(name: str, level: str) -> None:
     """A SimpleRNN of one step without a state is its activation."""
     function = A.get(name)

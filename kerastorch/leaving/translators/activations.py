@@ -10,43 +10,19 @@ import torch
 from torch.nn import functional as F
 
 from ... import activations, layers
+from ...activations.records import RECORDS, Record
 from ...base.layer import Layer
 from .. import helpers
 from ..builder import Builder, Value, refusal, translates
 
-# Ours -> torch's, or that of `helpers`, with the arguments that make them the same. Other values of ours in torch's own
-# function of that name: a kink's derivative, or the rounding in float64.
-_FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] = {
-    activations.relu: (torch.relu, {}),
-    activations.relu6: (F.relu6, {}),
-    activations.leaky_relu: (F.leaky_relu, {"negative_slope": 0.2}),
-    activations.elu: (F.elu, {}),
-    activations.celu: (F.celu, {}),
-    activations.selu: (helpers.selu, {}),
-    activations.gelu: (F.gelu, {}),
-    activations.sigmoid: (torch.sigmoid, {}),
-    activations.log_sigmoid: (F.logsigmoid, {}),
-    activations.hard_sigmoid: (helpers.hard_sigmoid, {}),
-    activations.hard_sigmoid_keras2: (helpers.hard_sigmoid_fifth, {}),
-    activations.silu: (F.silu, {}),
-    activations.hard_silu: (helpers.hard_silu, {}),
-    activations.tanh: (torch.tanh, {}),
-    activations.tanh_shrink: (F.tanhshrink, {}),
-    activations.hard_tanh: (F.hardtanh, {}),
-    activations.hard_shrink: (helpers.hard_shrink, {}),
-    activations.soft_shrink: (helpers.soft_shrink, {}),
-    activations.squareplus: (helpers.squareplus, {}),
-    activations.softsign: (F.softsign, {}),
-    activations.softplus: (F.softplus, {"threshold": 40.0}),
-    activations.exponential: (torch.exp, {}),
-    activations.mish: (F.mish, {}),
-    activations.glu: (F.glu, {}),
-    activations.sparse_plus: (helpers.sparse_plus, {}),
-    activations.sparse_sigmoid: (helpers.sparse_sigmoid, {}),
-    activations.sparsemax: (helpers.sparsemax, {}),
-    activations.softmax: (torch.softmax, {"dim": -1}),
-    activations.log_softmax: (torch.log_softmax, {"dim": -1}),
-}
+_RECORDS = {record.function: record for record in RECORDS}
+
+
+def function_of_record(record: Record) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The function of torch, or of `helpers`, that computes an activation, and its arguments."""
+    if record.torch is None:
+        return getattr(helpers, str(record.helper)), {}
+    return record.torch.function, dict(record.torch.options)
 
 
 def function_of(layer: Layer, activation: Any) -> tuple[Callable[..., Any], dict[str, Any]] | None:
@@ -68,7 +44,7 @@ def function_of(layer: Layer, activation: Any) -> tuple[Callable[..., Any], dict
         if isinstance(axis, int) or len(axis) == 1:
             return torch.softmax, {"dim": axis if isinstance(axis, int) else axis[0]}
     try:
-        return _FUNCTIONS[activation]
+        return function_of_record(_RECORDS[activation])
     except (KeyError, TypeError):
         name = getattr(activation, "__name__", repr(activation))
         raise refusal(layer, f"torch has no function for the activation {name}") from None

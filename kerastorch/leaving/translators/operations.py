@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ... import activations
+from ...activations.records import RECORDS
 from ...dtypes import any_dtype
 from ...functions.arguments import Place, map_arguments
 from ...layers.core.operation import Held, Operation
 from .. import helpers
 from ..builder import Builder, GraphValue, refusal, translates
-from .activations import activate
+from .activations import activate, function_of_record
 from .arrangements import ARRANGED
 from .picking import PICKED
 from .reducing import REDUCED
@@ -72,9 +73,6 @@ _FLOATS: dict[str, Callable[..., Any]] = {
         "Tan",
         "Sinh",
         "Cosh",
-        "Tanh",
-        "Sigmoid",
-        "Relu",
         "Erf",
         "Ceil",
         "Floor",
@@ -100,34 +98,8 @@ _ANY: dict[str, Callable[..., Any]] = {
     "BitwiseInvert": operator.invert,
 }
 _SAME = ("Conj", "Conjugate", "Real", "Copy")
-_ACTIVATIONS = {
-    "Relu6": activations.relu6,
-    "HardSigmoid": activations.hard_sigmoid,
-    "HardSilu": activations.hard_silu,
-    "HardTanh": activations.hard_tanh,
-    "Silu": activations.silu,
-    "Softplus": activations.softplus,
-    "Softsign": activations.softsign,
-    "Selu": activations.selu,
-    "LogSigmoid": activations.log_sigmoid,
-    "SparsePlus": activations.sparse_plus,
-    "SparseSigmoid": activations.sparse_sigmoid,
-    "TanhShrink": activations.tanh_shrink,
-}
-# Functions with settings: torch's, and the names of the settings there.
-_SETTINGS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
-    "Softmax": (torch.softmax, {"axis": "dim"}),
-    "LogSoftmax": (torch.log_softmax, {"axis": "dim"}),
-    "Sparsemax": (helpers.sparsemax, {"axis": "dim"}),
-    "Glu": (F.glu, {"axis": "dim"}),
-    "Elu": (F.elu, {"alpha": "alpha"}),
-    "Celu": (F.celu, {"alpha": "alpha"}),
-    "LeakyRelu": (F.leaky_relu, {"negative_slope": "negative_slope"}),
-    "SoftShrink": (helpers.soft_shrink, {"threshold": "threshold"}),
-    "HardShrink": (helpers.hard_shrink, {"threshold": "threshold"}),
-    "Squareplus": (helpers.squareplus, {"b": "b"}),
-    "Threshold": (F.threshold, {"threshold": "threshold", "default_value": "value"}),
-}
+# Activations, most without settings.
+_ACTIVATIONS = {record.operation: record for record in RECORDS if record.operation}
 
 
 class Numbers:
@@ -225,15 +197,14 @@ def _computed(numbers: Numbers, name: str, given: dict[str, Any]) -> Any:
         return _ANY[name](numbers.cast(x, torch.int32) if name == "Square" and numbers.dtype_of(x) == torch.bool else x)
     if name in _FLOATS:
         return _FLOATS[name](numbers.floating(given["x"]))
-    if name in _ACTIVATIONS:
-        return activate(t, layer, _ACTIVATIONS[name], numbers.floating(given["x"]))
-    if name in _SETTINGS and isinstance(given.get("axis", 0), int):
-        function, names = _SETTINGS[name]
-        x = numbers.floating(given["x"])
-        return t.call(function, x, **{own: given[key] for key, own in names.items()})
     if name == "Gelu":
         x = numbers.floating(given["x"])
         return t.call(F.gelu, x, **({"approximate": "tanh"} if given["approximate"] else {}))
+    if name in _ACTIVATIONS and isinstance(given.get("axis", 0), int):
+        record = _ACTIVATIONS[name]
+        function, options = function_of_record(record)
+        options |= {own: given[key] for key, own in record.settings.items()}
+        return t.call(function, numbers.floating(given["x"]), **options)
     if name == "ReLU":
         function = activations.ReLU(given["max_value"], given["negative_slope"], given["threshold"])
         return activate(t, layer, function, numbers.floating(given["x"]))

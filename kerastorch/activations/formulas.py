@@ -1,4 +1,4 @@
-"""Keras's activation functions on torch tensors: values and gradients of Keras 3.15, also where a function has a kink.
+"""The formulas of Keras's activation functions on torch tensors.
 
 Where torch's function of the same name has another gradient at a kink (`hard_tanh`, `selu`), the formula here is
 Keras's. One difference is meant: at exactly 0 the derivative of `celu` is 1, as in calculus, in torch and in JAX, while
@@ -7,21 +7,15 @@ Keras on TensorFlow adds two one-sided derivatives up to 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._serial import Configured, Table, read_value
-from .arrays import of_arrays_too
-from .clipping import clip
-from .errors import ArgumentError, ShapeError
-from .namespaces import Namespace
-
-Activation = Callable[[Tensor], Tensor]
+from ..arrays import of_arrays_too
+from ..clipping import clip
+from ..errors import ShapeError
 
 _SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -247,149 +241,3 @@ def sparsemax(x: Tensor, axis: int = -1) -> Tensor:
     support = ordered - (sums - 1) / rank > 0
     tau = (torch.where(support, sums, 0.0).sum(axis, keepdim=True) - 1) / support.sum(axis, keepdim=True)
     return clip(x - tau, 0.0, None)
-
-
-swish = silu
-hard_swish = hard_silu
-
-# ------------------------------------------------------------------ layers that are functions with fixed arguments
-
-
-class _LayerFunction(Configured):
-    """What a Keras layer without weights computes, where it stands as the `activation` of another layer."""
-
-    module: ClassVar[str] = "keras.layers"
-    ignored = frozenset({"name", "trainable", "dtype"})  # of the layer's config
-
-    def __call__(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _numbers(self, *names: str) -> None:
-        for name in names:
-            if isinstance(getattr(self, name), Mapping):  # an array of no axes, as some Keras wrote it
-                self._set(name, read_value(getattr(self, name)))
-            self._number(name, least=0)
-
-
-@dataclass(frozen=True)
-class ReLU(_LayerFunction):
-    """`relu` with these arguments, as the layer ReLU has them."""
-
-    max_value: float | None = None
-    negative_slope: float = 0.0
-    threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._numbers(*(("max_value",) if self.max_value is not None else ()), "negative_slope", "threshold")
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return relu(x, self.negative_slope, self.max_value, self.threshold)
-
-
-@dataclass(frozen=True)
-class LeakyReLU(_LayerFunction):
-    """`leaky_relu` with the slope of the layer LeakyReLU; `alpha` is its name in Keras 2."""
-
-    negative_slope: float = 0.3
-
-    def __post_init__(self) -> None:
-        self._numbers("negative_slope")
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> LeakyReLU:
-        return super().from_config({"negative_slope" if key == "alpha" else key: config[key] for key in config})
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return leaky_relu(x, self.negative_slope)
-
-
-@dataclass(frozen=True)
-class ELU(_LayerFunction):
-    """`elu` with the factor of the layer ELU."""
-
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._numbers("alpha")
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return elu(x, self.alpha)
-
-
-@dataclass(frozen=True)
-class Softmax(_LayerFunction):
-    """`softmax` over the axis, or the axes, of the layer Softmax."""
-
-    axis: int | tuple[int, ...] = -1
-
-    def __post_init__(self) -> None:
-        self._axes("axis")
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return softmax_over(x, self.axis)
-
-
-_FUNCTIONS = (
-    relu, relu6, leaky_relu, elu, celu, selu, gelu, sigmoid, hard_sigmoid, hard_sigmoid_keras2, log_sigmoid, silu,
-    hard_silu, tanh, tanh_shrink, hard_tanh, hard_shrink, soft_shrink, threshold, squareplus, softsign, softplus,
-    exponential, mish, glu, sparse_plus, sparse_sigmoid, sparsemax, softmax, log_softmax, linear,
-)  # fmt: skip
-_OWN = "put it into the model as a layer of its own, behind one with a linear activation"
-TABLE: Table[Activation] = Table(
-    "activation",
-    {
-        **{function.__name__: function for function in _FUNCTIONS},
-        **{cls.__name__: cls for cls in (ReLU, LeakyReLU, ELU, Softmax)},
-        "swish": silu,
-        "hard_swish": hard_silu,
-    },
-    base=(_LayerFunction,),
-    refused={
-        "PReLU": f"it is a layer with weights; {_OWN}",
-        "ThresholdedReLU": "it is ReLU with that threshold; write ReLU",
-        "Activation": f"it is a layer; {_OWN}, or give the activation that it holds",
-    },
-)
-
-
-def get(identifier: Any) -> Activation:
-    """Return an activation function.
-
-    Args:
-        identifier: A Keras name ("tanh"), a config dict (of a layer such as LeakyReLU too), or None for `linear`; or
-            any function on tensors, or an `nn.Module`, which is returned as it is.
-    """
-    return linear if identifier is None else TABLE.get(identifier)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation | None:
-    """Return an activation from its config, as `keras.activations.deserialize`.
-
-    Args:
-        config: What `serialize` returned, or a name.
-        custom_objects: Classes and functions of your own by their names.
-    """
-    return TABLE.deserialize(config, custom_objects)
-
-
-def serialize(activation: Activation) -> Any:
-    """Return the Keras name of a built-in activation, or the config of a layer that stands for one.
-
-    A function of your own has neither and is refused.
-    """
-    if activation is None:
-        raise ArgumentError("None is no activation function: expected a function, for no activation `linear`.")
-    return TABLE.serialize(activation)
-
-
-_namespace = Namespace(__name__, globals(), homes=("activations",), hidden=("hard_sigmoid_keras2", "softmax_over"))
-
-
-if not TYPE_CHECKING:  # which would take every name for one that is there
-
-    def __getattr__(name: str) -> Any:
-        return _namespace.get(name)
-
-
-def __dir__() -> list[str]:
-    return _namespace.names()
