@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import torch_private
 from ..errors import UnsupportedError
@@ -41,6 +41,31 @@ class TorchModule(AnyLayer):
             return buffer.as_subclass(WeightBuffer)  # what is traced begins at the buffer
         view = self.__dict__["_shown"][name]
         return view if view.shown is buffer else buffer
+
+    def _replicate_for_data_parallel(self) -> Any:
+        """A copy for one device of `nn.DataParallel`, which then sets its weights, buffers and modules as attributes.
+
+        torch keeps such weights out of the table of parameters, where those of a plain module are not looked for. Here
+        they are: a layer casts them by its policy, and computes where they are.
+        """
+        replica: Any = type(self).__new__(type(self))
+        replica.__dict__.update(
+            self.__dict__,
+            **{kind: self.__dict__[kind].copy() for kind in ("_buffers", "_modules")},
+            _parameters={},
+            _is_replica=True,
+            _replicated=frozenset((*self._parameters, *self._buffers, *self._modules)),
+            _variable_objects={},
+            _shown={},
+            _penalties=(),
+            _inner_cell=None,
+        )
+        return replica
+
+    def _set_in_replica(self, name: str, value: Any) -> None:
+        """An attribute of such a copy that is a weight, a buffer or a module of the layer itself."""
+        kind = "_modules" if isinstance(value, nn.Module) else "_buffers" if name in self._buffers else "_parameters"
+        self.__dict__[kind][name] = value
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         if "unbuilt" in self._parameters:

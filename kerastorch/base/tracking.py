@@ -54,6 +54,12 @@ class Container(nn.Module):
         self._modules.update({name: module for name, module, _ in found})
         self._stamps = {name: before.get(id(module), stamp) for name, module, stamp in found}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = self.__dict__.get("_modules", {})
+        if isinstance(value, nn.Module) and self.__dict__.get("_is_replica") and name in held:  # of nn.DataParallel
+            self._items = _exchanged(self._items, held[name], value)
+        super().__setattr__(name, value)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
@@ -65,6 +71,13 @@ class Container(nn.Module):
 
     def __hash__(self) -> int:  # torch keeps modules in sets
         return id(self)
+
+
+def _exchanged(items: Any, old: Any, new: Any) -> Any:
+    """A list, tuple or dict with `new` in the place of `old`."""
+    if isinstance(items, dict):
+        return {key: new if item is old else item for key, item in items.items()}
+    return type(items)(new if item is old else item for item in items)
 
 
 def _reduce(self: Any, protocol: Any) -> Any:
@@ -224,10 +237,21 @@ class Tracking(TorchModule):
     _tracks: ClassVar[bool] = True  # False: a class of kerastorch, which hides no layers
     # Attributes of the base classes, which hold no layers of their own.
     _UNTRACKED: ClassVar[frozenset[str]] = frozenset(
-        {"_added_weights", "_called_on", "_initial_weights", "_nodes", "_symbols", "_variable_objects"}
+        {
+            "_added_weights",
+            "_called_on",
+            "_former_parameters",  # of torch
+            "_initial_weights",
+            "_nodes",
+            "_symbols",
+            "_variable_objects",
+        }
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("_replicated", ()):
+            self._set_in_replica(name, value)
+            return
         if isinstance(value, WeightBuffer) and "_buffers" in self.__dict__:
             if value._alone is not None and name not in self._buffers:
                 self.register_buffer(name, value.shown)

@@ -151,7 +151,8 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         return self._modules["layers"]  # type: ignore[return-value]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "layers" and getattr(type(self), "layers", None) is Model.layers:
+        ours = name == "layers" and getattr(type(self), "layers", None) is Model.layers
+        if ours and "_replicated" not in self.__dict__:
             raise as_attribute_error(
                 ArgumentError,
                 (
