@@ -5,6 +5,9 @@ memory, as copies, state dicts, safetensors and optimizers expect; so the array 
 concatenation, and differentiated like any other operation. Otherwise torch warns at every call, and copies the weights
 one by one. Dropped, cast or widened weights, and those of both directions, are then no special case.
 
+It is not kept from call to call: nothing says that a weight has changed. Its version does not count what is written
+through `.data`, and tensors of inference have none.
+
 Where each array has its place is read from torch, once for each size. cuDNN keeps room for biases also where there are
 none: zeros stand there.
 """
@@ -33,15 +36,20 @@ class Layout(NamedTuple):
     size: int  # of the whole array
 
 
+ROWS = 65_535  # of a batch for one call: the second axis of a grid of CUDA ends there
+
+
 def applies(x: Tensor) -> bool:
-    """Whether cuDNN will run a kernel on x."""
-    return x.is_cuda and torch.backends.cudnn.is_acceptable(x)
+    """Whether cuDNN will run a kernel on x: what torch's kernels themselves ask."""
+    return x.is_cuda and torch.cudnn_is_acceptable(x)
 
 
 @functools.cache
 def layout(name: str, features: int, units: int, both: bool, dtype: torch.dtype, device: torch.device) -> Layout | None:
     """How cuDNN of this device wants the weights; None if torch does not put them into one array there."""
     cls, config = _MODULES[name]
+    # `flatten_parameters` leaves bfloat16 as it is; the places are those of the other dtype of two bytes.
+    dtype = torch.float16 if dtype == torch.bfloat16 else dtype
     # By way of "meta": a new module would take random numbers from the generator of the device.
     module = cls(features, units, bidirectional=both, dtype=dtype, device="meta", **config).to_empty(device=device)
     module.flatten_parameters()

@@ -56,7 +56,16 @@ def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[T
 def _run(name: str, x: Tensor, states: States, weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
     if cudnn.applies(x) and type(x) in (Tensor, Parameter):
         states, weights = tuple(state.contiguous() for state in states), cudnn.arrange(name, weights, both)
-    hx = states if len(states) == 2 else states[0]
+        if len(x) > cudnn.ROWS:  # rows know nothing of each other
+            pieces = zip(x.split(cudnn.ROWS), *(state.split(cudnn.ROWS, 1) for state in states), strict=True)
+            results = [_call(name, part, its, weights, both) for part, *its in pieces]
+            outs, *lasts = zip(*results, strict=True)
+            return torch.cat(outs), *(torch.cat(last, 1) for last in lasts)
+    return _call(name, x, states, weights, both)
+
+
+def _call(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor], both: bool) -> tuple[Tensor, ...]:
+    hx = tuple(states) if len(states) == 2 else states[0]
     biased = len(weights) == (8 if both else 4)
     # cuDNN must keep what a backward pass needs (there is no dropout inside these kernels). A trace keeps it always:
     # torch.jit.trace runs with gradients and without, and compares the graphs of both.

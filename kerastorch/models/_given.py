@@ -25,18 +25,8 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
 
     A declared batch size binds stateful models alone, as in Keras.
     """
-    structure = None if model._plan is None else model._plan.inputs
     layers = model._input_layers
-    value = inputs[0] if len(inputs) == 1 else list(inputs)
-    if any(layer.is_text for layer in layers):
-        value = with_texts(value)
-    if isinstance(value, dict):
-        keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
-        missing = [key for key in keys if key not in value]
-        if missing:
-            raise ArgumentError(f"{repr_of(model)}: no value for input(s) {missing}; got {sorted(value)}.")
-        value = [value[key] for key in keys]
-    flat = leaves(value)
+    flat = in_order(model, inputs[0] if len(inputs) == 1 else list(inputs))
     if len(flat) != len(layers):
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
     for layer, tensor in zip(layers, flat, strict=True):
@@ -62,6 +52,21 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
             hint = " One row without its batch axis? Pass x[None]." if alone else ""
             raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
     return flat
+
+
+def in_order(model: AnyModel, value: Any) -> list[Any]:
+    """What a model is called with, in the order of its inputs."""
+    structure = None if model._plan is None else model._plan.inputs
+    layers = model._input_layers
+    if any(layer.is_text for layer in layers):
+        value = with_texts(value)
+    if isinstance(value, dict):
+        keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
+        missing = [key for key in keys if key not in value]
+        if missing:
+            raise ArgumentError(f"{repr_of(model)}: no value for input(s) {missing}; got {sorted(value)}.")
+        value = [value[key] for key in keys]
+    return leaves(value)
 
 
 def _apart(got: Shape, wanted: Shape) -> list[int]:

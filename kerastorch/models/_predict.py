@@ -86,7 +86,7 @@ def _run(
     together: list[Any] = []
     done = 0
     with _inference(model), progress(verbose, count) as advance:
-        transfer = transfer_to(model, source.draw(count))
+        transfer = transfer_to(model, source.draw(count), _given(mask) is not None)
         batch = transfer.next()
         while batch is not None and not (listed is not None and model.stop_predicting and not together):
             if listed is not None and not together:

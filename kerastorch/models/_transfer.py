@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..arrays import is_text_array, rows_in
 from ..structure import leaves, map_structure
+from .ids import check_ids
 
 if TYPE_CHECKING:
     from ._protocol import AnyModel
@@ -50,12 +51,15 @@ class Transfer(ABC):
         batches: Arrays or tensors, nested as the model's inputs.
         device: Where they are to be.
         dtype: Of the floating ones there; None where the model casts them.
+        check: Called with each batch before it goes to a device whose errors name nothing.
     """
 
     overlaps: bool  # whether the next batch may be asked for before the outputs of this one are read
 
-    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None) -> None:
-        self.batches, self.device, self.dtype = batches, device, dtype
+    def __init__(
+        self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None, check: Callable[[Any], None]
+    ) -> None:
+        self.batches, self.device, self.dtype, self.check = batches, device, dtype, check
 
     @abstractmethod
     def next(self) -> Batch | None:
@@ -90,8 +94,10 @@ class Ahead(Transfer):
 
     overlaps = True
 
-    def __init__(self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None) -> None:
-        super().__init__(batches, device, dtype)
+    def __init__(
+        self, batches: Iterator[Any], device: torch.device, dtype: torch.dtype | None, check: Callable[[Any], None]
+    ) -> None:
+        super().__init__(batches, device, dtype, check)
         self.stream = torch.cuda.Stream(device)
         self.copied: torch.cuda.Event | None = None
         self.sources: Any = None  # pinned memory may not be let go while it is read
@@ -103,10 +109,12 @@ class Ahead(Transfer):
         if batch is None:
             self.sources = None
             return None
+        self.check(batch)
         tensors = [part for part in leaves(batch) if isinstance(part, Tensor)]
-        if any(tensor.is_cuda for tensor in tensors):
-            self.stream.wait_stream(torch.cuda.current_stream(self.device))  # there it was written
-        self.sources = map_structure(_pinned, batch)
+        for device in {tensor.device for tensor in tensors if tensor.is_cuda}:
+            self.stream.wait_stream(torch.cuda.current_stream(device))  # there it was written
+        with torch.cuda.device(self.device):  # pinning takes up the current device, which may be another one
+            self.sources = map_structure(_pinned, batch)
         self.copied = torch.cuda.Event()
         with torch.cuda.stream(self.stream):
             moved = map_structure(lambda part: self._moved(part, non_blocking=True), self.sources)
@@ -114,10 +122,17 @@ class Ahead(Transfer):
         return Batch(moved, rows_in(batch), self.copied)
 
 
-def transfer_to(model: AnyModel, batches: Iterator[Any]) -> Transfer:
-    """The way to the model's device."""
+def transfer_to(model: AnyModel, batches: Iterator[Any], has_masks: bool) -> Transfer:
+    """The way to the model's device.
+
+    Args:
+        model: The model.
+        batches: As for `Transfer`.
+        has_masks: Whether each batch is the inputs, and their masks behind them.
+    """
     kind = Ahead if model._on_device.type == "cuda" else Plain
-    return kind(batches, model._on_device, None if model._carries_masks else model.dtype)
+    dtype = None if model._carries_masks else model.dtype
+    return kind(batches, model._on_device, dtype, lambda batch: check_ids(model, batch[0] if has_masks else batch))
 
 
 def _pinned(part: Any) -> Any:

@@ -16,6 +16,7 @@ from ..callbacks import Callback, CallbackList, History
 from ..callbacks.progress import OwnBar
 from ..distributed import part
 from ..errors import ArgumentError, quote
+from ..models.ids import check_ids
 from ..structure import leaves, map_structure
 from .compiled import Compiled, compiled_of, plain
 from .data import Batches, Epochs, batches_of, split
@@ -86,11 +87,13 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
     return (*parts, None, None)[:3]  # type: ignore[return-value]
 
 
-def _packed(batch: Any, device: torch.device) -> Any:
+def _packed(model: Any, batch: Any, device: torch.device) -> Any:
     """A batch on the model's device as a step gets it in Keras: `(x, y, weights)` without what is not there.
 
     x is in floating-point numbers of the model's own size, as the model casts them.
     """
+    if device.type != "cpu":
+        check_ids(model, batch[0])
     x, y, weight = map_structure(lambda array: None if array is None else _tensor(array, device), batch)
     if weight is not None:
         return x, y, weight
@@ -161,7 +164,7 @@ def _on_batch(
     model: Any, compiled: Compiled, batches: Batches, several: Several | None, step: Any, return_dict: bool
 ) -> Any:
     batches.several = several
-    data = _packed(next(batches.one_pass()), _device_of(model))
+    data = _packed(model, next(batches.one_pass()), _device_of(model))
     logs = step(data) if several is None else several.step(step, data)
     return _shown(compiled, _numbers(compiled, logs, several), return_dict)
 
@@ -291,7 +294,7 @@ class Run:
             for at, batch in enumerate(epochs.epoch()):
                 if follows and at % of_one == 0:
                     listed.call(f"on_{kind}_batch_begin", at)
-                data = _packed(batch, device)
+                data = _packed(model, batch, device)
                 logs = step(data) if several is None else several.step(step, data)
                 if bar is not None:
                     bar.advance(lambda logs=logs: _numbers(self.compiled, logs))

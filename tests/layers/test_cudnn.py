@@ -12,6 +12,7 @@ import pytest
 import torch
 from _close import assert_close
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from kerastorch import layers
 from kerastorch.kernels import cudnn, operators
@@ -44,6 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             for state in hx if isinstance(hx, tuple) else (hx,):
                 assert state.is_contiguous(), "rnn: hx is not contiguous"
             assert biased
+            assert len(x) <= cudnn.ROWS
             assert len(weights) == (8 if both else 4)
             w_ih, w_hh = weights[:2]
             places = made_layout(name, w_ih.shape[1], w_hh.shape[1], both, w_ih.dtype, w_ih.device)
@@ -115,6 +117,65 @@ def test_states_cut_out_of_a_larger_tensor() -> None:
     x = torch.randn(2, 5, 4, dtype=torch.float64)
     states = both.chunk(2, dim=-1)
     assert torch.equal(layer(x, initial_state=states), layer(x, initial_state=[state.clone() for state in states]))
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "mask"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "Bidirectional"])
+def test_a_batch_of_more_rows_than_a_call_takes(
+    name: str, mask: Tensor | None, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = LAYERS[name](return_sequences=True, return_state=True, dtype="float64")
+    layer.build((None, None, 4))
+    x = torch.randn(8, 5, 4, dtype=torch.float64)
+    mask = None if mask is None else mask.repeat(3, 1)[:8]
+    expected = everything(layer, x, mask=mask)
+    whole = len(calls)
+    monkeypatch.setattr(cudnn, "ROWS", 3)
+    for one, other in zip(everything(layer, x, mask=mask), expected, strict=True):
+        assert_close(one, other)  # the gradients of the weights are sums in another order
+    assert len(calls) == whole + 3 * whole
+
+
+@pytest.mark.parametrize("name", ["LSTM", "Bidirectional"])
+def test_with_deterministic_algorithms(name: str, calls: list[str]) -> None:
+    """torch then fills memory that is not initialised, and refuses operations that have no deterministic form."""
+    layer = LAYERS[name](return_sequences=True, return_state=True, use_bias=False, dtype="float64")
+    layer.build((None, None, 4))
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    expected = everything(layer, x, mask=MASK)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = everything(layer, x, mask=MASK)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert calls
+
+
+def test_torchs_own_answer_says_where_cudnn_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For bfloat16, too, which a list of `torch.backends.cudnn` leaves out."""
+    asked: list[torch.dtype] = []
+    monkeypatch.setattr(torch, "cudnn_is_acceptable", lambda x: asked.append(x.dtype) or True)
+    with FakeTensorMode():
+        x = torch.empty(2, 5, 4, device="cuda:0", dtype=torch.bfloat16)
+    assert cudnn.applies(x)
+    assert not cudnn.applies(torch.empty(2, 5, 4))
+    assert asked == [torch.bfloat16]
+
+
+def test_the_layout_of_bfloat16_is_that_of_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`flatten_parameters` does nothing for bfloat16, and no layout would be found."""
+    made: list[Any] = []
+
+    def module(*sizes: int, dtype: torch.dtype, **config: Any) -> Any:
+        made.append(dtype)
+        return torch.nn.LSTM(*sizes, dtype=dtype, **config)
+
+    monkeypatch.setitem(cudnn._MODULES, "lstm", (module, {}))
+    cudnn.layout.cache_clear()
+    cudnn.layout("lstm", 4, 3, False, torch.bfloat16, torch.device("cpu"))
+    cudnn.layout("lstm", 4, 3, False, torch.float64, torch.device("cpu"))
+    assert made == [torch.float16, torch.float64]
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "autocast"])

@@ -1,6 +1,6 @@
 """Copies of layers and models as `nn.DataParallel` makes them for each device: each computes with its own weights.
 
-There is no device here: torch's own `replicate` runs, and what copies tensors to devices copies them in memory. Then the
+There is no device here: torch's own `replicate` runs, and what copies to devices copies in memory. Then the
 original's weights are set to zeros, which a copy that still reads them would show.
 """
 

@@ -315,7 +315,7 @@ def test_on_a_terminal_long_runs_show_a_bar(
 
 
 def test_on_the_cpu_nothing_is_pinned(rng: np.random.Generator) -> None:
-    assert isinstance(transfer_to(lstm(rng), iter([])), Plain)
+    assert isinstance(transfer_to(lstm(rng), iter([]), False), Plain)
 
 
 @pytest.mark.gpu

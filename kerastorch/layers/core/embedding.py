@@ -163,7 +163,8 @@ class Embedding(Layer):
             `(B, ..., output_dim)`.
 
         Raises:
-            ArgumentError: An index is not in the table (on the CPU; on a GPU torch stops with a device-side assertion).
+            ArgumentError: An index is not in the table (on the CPU; on a GPU torch stops with a device-side assertion,
+                so that `predict`, `fit` and `evaluate` look at indices before they go there).
         """
         x = one_tensor(self, x)
         if x.dtype not in (torch.int32, torch.int64):
@@ -171,10 +172,26 @@ class Embedding(Layer):
         try:
             return F.embedding(x, self.weight)
         except IndexError as error:
-            raise ArgumentError(
-                f"{repr_of(self)}: the input holds indices from {int(x.min())} to {int(x.max())}, "
-                f"input_dim={self.input_dim} allows 0 to {self.input_dim - 1}; make it the largest index plus one."
-            ) from error
+            raise self._beyond(x) from error
+
+    def refuse_ids(self, x: Tensor) -> None:
+        """Raise if an index is not in the table.
+
+        Args:
+            x: Indices, as for `forward`, in the host's memory.
+
+        Raises:
+            ArgumentError: One is not.
+        """
+        x = x if x.dtype in (torch.int32, torch.int64) else x.to(torch.int32)
+        if x.numel() and (int(x.min()) < 0 or int(x.max()) >= self.input_dim):
+            raise self._beyond(x)
+
+    def _beyond(self, x: Tensor) -> ArgumentError:
+        return ArgumentError(
+            f"{repr_of(self)}: the input holds indices from {int(x.min())} to {int(x.max())}, "
+            f"input_dim={self.input_dim} allows 0 to {self.input_dim - 1}; make it the largest index plus one."
+        )
 
     def _to_torch(self) -> nn.Module:
         # No padding_idx, also with mask_zero: Keras trains row 0, too.

@@ -176,17 +176,30 @@ def fits(shape: Sequence[int | None], wanted: Shape) -> bool:
     )
 
 
-def stay_in_place(old: Tensor, new: Tensor) -> bool:
+def stay_in_place(layer: Any, old: Tensor, new: Tensor) -> bool:
     """Whether a kept state is written in place: a captured CUDA graph reads and writes the same memory at each replay.
 
-    Not while gradients are recorded: a backward pass may need the state that the call began with. Always in a program
-    of `torch.export`, which sees a buffer that a module inside of the model is given anew, and forgets it.
+    Not while gradients are recorded: a backward pass may need the state that the call began with; but for a layer with
+    a captured graph, whose calls begin with copies (`begun_with`). Always in a program of `torch.export`, which sees a
+    buffer that a module inside of the model is given anew, and forgets it.
     """
     if torch_private.is_exporting() and old.shape == new.shape and old.dtype == new.dtype:
         return True
-    if torch.is_grad_enabled() or wants_operator() or type(old) is not Tensor:
+    if wants_operator() or type(old) is not Tensor or (torch.is_grad_enabled() and not layer._captured):
         return False
     return old.shape == new.shape and old.dtype == new.dtype and old.device == new.device and not old.is_inference()
+
+
+def begun_with(layer: Any, kept: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The kept states as a call begins with them: copies, if a graph has captured them and gradients are recorded."""
+    if not layer._captured and not wants_operator() and captures(kept[0]):
+        layer._captured = True
+    return [state.clone() for state in kept] if layer._captured and torch.is_grad_enabled() else kept
+
+
+def captures(tensor: Tensor) -> bool:
+    """Whether a CUDA graph is being captured that the operations on a tensor go into."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
 _hands_out: ContextVar[bool] = ContextVar("hands out states", default=False)

@@ -31,7 +31,7 @@ from .cell_protocol import (
     takes,
 )
 from .gated_cell import GatedCell
-from .given_states import flat_parts, in_dtype, split_states, states_by_name
+from .given_states import begun_with, flat_parts, in_dtype, split_states, states_by_name
 from .gru import GRUCell
 from .lstm import LSTMCell
 from .sequence import SEQUENCE_CONFIG, SequenceLayer
@@ -243,7 +243,7 @@ class RNN(SequenceLayer):
                 "Keep the batch size, or make a layer for the other one and give it these weights."
             )
         if kept is not None:
-            return (*(in_dtype(state, x.dtype) for state in kept), *constants)
+            return (*(in_dtype(state, x.dtype) for state in begun_with(self, kept)), *constants)
         if given is not None:
             return (*(in_dtype(state, x.dtype) for state in self._as_states(given, x.shape[0])), *constants)
         return (*initial_states(self.cell, x.shape[0], x.device, x.dtype), *constants)

@@ -24,6 +24,7 @@ from ...kernels.operators import is_followed
 from ...kernels.types import KernelChoice, States
 from ...weights import Shape
 from .given_states import (
+    begun_with,
     check_count,
     check_fit,
     check_rows,
@@ -74,6 +75,7 @@ class SequenceLayer(Layer):
     supports_masking = True
     _casts_itself = True
     TAKES_STEPS = True
+    _captured: bool = False  # whether a CUDA graph has been captured that reads and writes the kept states
     _rank = 3  # axes of the input
     _meaning = "(batch, timesteps, features)"
     _one_axis_less = "One feature per step? Pass x[..., None]."
@@ -295,7 +297,7 @@ class SequenceLayer(Layer):
                 f"got a batch of {batch}. "
                 "Keep the batch size, or make a layer for the other one and give it these weights."
             )
-        return tuple(in_dtype(state, x.dtype) for state in kept)
+        return tuple(in_dtype(state, x.dtype) for state in begun_with(self, kept))
 
     def _state_dtypes(self) -> list[torch.dtype]:
         """The dtype of each state, as it is given and kept."""
@@ -314,7 +316,7 @@ class SequenceLayer(Layer):
         for index, state in enumerate(states):
             name, new = f"_state_{index}", state.detach()
             old = getattr(self, name, None)
-            if old is not None and stay_in_place(old, new):
+            if old is not None and stay_in_place(self, old, new):
                 old.copy_(new)
                 continue
             with torch.inference_mode(False):  # a state from predict() must also serve in training

@@ -9,6 +9,7 @@ import torch
 from _close import assert_close
 
 from kerastorch import layers
+from kerastorch.layers.rnn import given_states
 
 LAYERS: dict[str, Any] = {
     "LSTM": lambda: layers.LSTM(4, stateful=True),
@@ -73,3 +74,35 @@ def test_states_from_inference_mode_serve_in_training() -> None:
     layer.train()
     layer(x).sum().backward()
     assert not any(state.is_inference() for state in layer.states)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_captured_training_step_keeps_them_in_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And later calls as well: the graph reads the same memory at its next replay."""
+    layer, x = built(name)
+    layer.train()
+    layer(x)  # as before every capture
+    other, _ = built(name)
+    other.train()
+    expected = [other(x) for _ in range(3)]
+    places = [state.data_ptr() for state in layer.states]
+    monkeypatch.setattr(given_states, "captures", lambda tensor: True)
+    found = [layer(x)]
+    assert [state.data_ptr() for state in layer.states] == places
+    monkeypatch.undo()
+    found.append(layer(x))
+    assert [state.data_ptr() for state in layer.states] == places
+    for one, another in zip(found, expected[1:], strict=True):
+        assert torch.equal(one, another)
+    sum(out.square().sum() for out in found).backward()  # type: ignore[union-attr]
+    sum(out.square().sum() for out in expected[1:]).backward()  # type: ignore[union-attr]
+    for one, another in zip(layer.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one.grad, another.grad)
+
+
+def test_nothing_is_captured_on_the_cpu() -> None:
+    layer, x = built("LSTM")
+    assert not given_states.captures(x)
+    layer(x)
+    layer(x)
+    assert not layer._captured
