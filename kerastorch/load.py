@@ -171,8 +171,8 @@ def load_weights(
     Every array of the file must be used and every variable of the model set; otherwise the model stays as it was.
     Device, dtype and frozen weights of the model stay as they are. Layers are matched by their order (`.h5`) or by
     class and order (`.keras`, `.weights.h5`), so that names need not agree; a model around all others, which only one
-    side has, does not matter. A `.weights.h5` file may hold the state of an optimizer: as in Keras it is taken if the
-    model's has done a step, and left alone otherwise.
+    side has, does not matter. A `.weights.h5` file, or a checkpoint, may hold the state of an optimizer: as in Keras it
+    is taken if the model's has done a step, and left alone otherwise.
 
     Args:
         model: The model; its input shapes must be known.
@@ -226,8 +226,9 @@ def load_weights(
             matching.assign(settled.pairs, archive.check_unchanged, not_finite)
         deadline.lift()  # nothing that fails now would leave the model as it was
         resumed = Resumed(skipped=_unused(archive, "load_weights reads the weights of this kind of file alone"))
-        if archive.optimizer is not None and not isinstance(archive.weights, LegacyWeights):
-            resumed = resume_state(model, archive.optimizer)
+        of_tensorflow = archive.format == "TensorFlow checkpoint"
+        if archive.optimizer is not None and (of_tensorflow or not isinstance(archive.weights, LegacyWeights)):
+            resumed = resume_state(model, archive.optimizer, of_tensorflow)
         unlike_numbers = not_finite.rules(model.name)
         report = _report(archive, writer, (*match.rules, *unlike_numbers), settled, resumed)
         report = replace(report, differences=tuple(other))

@@ -16,6 +16,7 @@ from ._owners import inner_modules as inner_modules
 from .assign import assign as assign
 from .assign import materialize_fillers as materialize_fillers
 from .assign import verify as verify
+from .attributes import is_own as is_own
 from .beforehand import is_weighted as is_weighted
 from .beforehand import refuse_few as refuse_few
 from .convert import named_by_theano as named_by_theano

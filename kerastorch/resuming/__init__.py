@@ -10,6 +10,8 @@ order. Nothing here reads or writes a file itself.
 from .compiling import Uncompilable as Uncompilable
 from .compiling import make_optimizer as make_optimizer
 from .forms import Kind as Kind
+from .forms import Place as Place
+from .forms import places as places
 from .forms import rule_of as rule_of
 from .resume import Resumed as Resumed
 from .resume import resume as resume

@@ -17,6 +17,8 @@ from .compiling import Uncompilable, make_arguments, make_optimizer
 from .forms import Kind
 from .state import Unfit, by_names, read_state, set_state
 
+_LEGACY_STEPS = "/iter:0"  # how optimizers of before tf.keras 2.11 call their steps
+
 
 @dataclass(frozen=True)
 class Resumed:
@@ -94,12 +96,13 @@ def _leave(model: Model, why: str) -> None:
     model.__dict__["_uncompiled"] = f"What its file says of it cannot be repeated here: {why}"
 
 
-def resume_state(model: Model, stored: OptimizerState) -> Resumed:
+def resume_state(model: Model, stored: OptimizerState, of_tensorflow: bool = False) -> Resumed:
     """Give the optimizer that a model was compiled with the state that stands beside weights.
 
     Args:
         model: The model.
         stored: The arrays.
+        of_tensorflow: Whether they are those of a checkpoint, in which names tell tf.keras's older optimizers.
     """
     optimizer: Any = model.__dict__.get("optimizer")
     if not isinstance(optimizer, Optimizer) or not optimizer.built:
@@ -107,6 +110,9 @@ def resume_state(model: Model, stored: OptimizerState) -> Resumed:
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             reason = "the model's optimizer is torch's own"
         return Resumed(skipped=(Skipped(stored.what, reason),))
+    if of_tensorflow:
+        begun = next((name for name, _ in stored.arrays), "")
+        return _state(model, optimizer, stored, "legacy" if begun.endswith(_LEGACY_STEPS) else "tf")
     found = _state(model, optimizer, stored, "keras3")
     other = _state(model, optimizer, stored, "tf") if found.skipped else found
     return found if other.skipped else other

@@ -101,7 +101,7 @@ class Dialect:
         json_training: Whether `to_json` says how the model was compiled.
         order: The names of the layers of a functional model, from its config, in the order in which this Keras lists
             them when it has read a file.
-        attributes: Classes -> attributes with another name in the weights tree -> that name.
+        attributes: Classes -> attributes, of layers and of weights, with another name in that Keras -> that name.
         writer: In which order it walks the attributes of a class of a person's own.
         states_names: Whether the weights tree says the names of its layers.
         weight_end: What stands behind the name of each weight in .h5.

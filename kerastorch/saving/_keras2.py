@@ -198,7 +198,9 @@ DIALECT = Dialect(
     json_training=False,
     order=order_in_keras2,
     attributes={
-        "MultiHeadAttention": {f"{part}_dense": f"_{part}_dense" for part in ("query", "key", "value", "output")}
+        "MultiHeadAttention": {f"{part}_dense": f"_{part}_dense" for part in ("query", "key", "value", "output")},
+        "DepthwiseConv1D": {"kernel": "depthwise_kernel"},
+        "DepthwiseConv2D": {"kernel": "depthwise_kernel"},
     },
     call_masks=unused_masks,
     writer=WRITERS[-1],

@@ -38,6 +38,36 @@ def model_format(path: str, save_format: str | None) -> Format:
     return "Keras v3 .keras zip" if "keras" in (named, ends_in) else "legacy HDF5 model"
 
 
+def weights_format(path: str, save_format: str | None, dialect: str) -> Format:
+    """The kind of file for weights alone, by the end of its path and by Keras 2's `save_format`.
+
+    Raises:
+        ArgumentError: They do not say one, or contradict each other.
+    """
+    kind = (
+        None if save_format is None else check.one_of("save_weights: save_format", save_format, ("h5", "keras", "tf"))
+    )
+    if path.endswith(_H5) and kind != "tf":
+        return "Keras v3 .weights.h5" if path.endswith(".weights.h5") else "legacy HDF5 weights"
+    advice = "for the whole model use save_model(model, 'name.keras')."
+    if dialect == "keras2" and kind in (None, "tf"):
+        if path.endswith((*_H5, ".keras", ".index")) or path.endswith(os.sep) or not os.path.basename(path):
+            raise ArgumentError(
+                f"save_weights: expected the beginning of the names of a checkpoint, as name.ckpt, got {quote(path)}; "
+                f"{advice}"
+            )
+        return "TensorFlow checkpoint"
+    if kind == "tf":
+        raise ArgumentError(
+            "save_weights: save_format='tf': the Keras of TensorFlow 2 reads checkpoints, Keras 3 does not: "
+            "pass dialect='keras2', or a path that ends in .weights.h5."
+        )
+    raise ArgumentError(
+        f"save_weights: expected a path that ends in .weights.h5, .h5 or .hdf5, got {quote(path)}; {advice} "
+        "With dialect='keras2' another path is that of a TensorFlow checkpoint."
+    )
+
+
 def check_place(what: str, path: str, overwrite: bool, zipped: bool | None = None) -> None:
     """Refuse a file that must not be replaced, and a directory in the place of a zip archive.
 
@@ -49,5 +79,6 @@ def check_place(what: str, path: str, overwrite: bool, zipped: bool | None = Non
         raise UnsupportedError(
             f"{what}: zipped=False: a model is written into one file, not into a directory; leave zipped out."
         )
-    if not check.boolean(f"{what}: overwrite", overwrite) and os.path.exists(path):
-        raise SaveError(f"{what}: there is a file {quote(path)}, and overwrite is False; give another path.")
+    there = next((file for file in (path, f"{path}.index") if os.path.exists(file)), None)
+    if not check.boolean(f"{what}: overwrite", overwrite) and there is not None:
+        raise SaveError(f"{what}: there is a file {quote(there)}, and overwrite is False; give another path.")

@@ -45,10 +45,10 @@ def tree_weights(model: Model, forms: Forms, copies: bool) -> TreeWeights:
             inside = [known for known in objects if known == first or known.startswith(f"{first}/")]
             objects.update({path + known[len(first) :]: objects[known] for known in inside})
             continue
-        name, cell = getattr(module, "name", None) if stated else None, _cell(module)
+        name, cell = getattr(module, "name", None) if stated else None, cell_of(module)
         home = f"{path}/{cell[0]}" if cell else path
         variables = enumerate(listed_variables(module))
-        arrays = tuple(_weight(f"{home}/vars/{index}", variable, forms) for index, variable in variables)
+        arrays = tuple(weight(f"{home}/vars/{index}", variable, forms) for index, variable in variables)
         objects[path] = TreeObject((), name) if cell else TreeObject(arrays, name)
         if isinstance(module, Layer) and type(module).save_own_variables is not Layer.save_own_variables:
             objects[path] = _own_part(module, path, name, forms)
@@ -80,17 +80,17 @@ def legacy_weights(model: Model, forms: Forms, copies: bool) -> LegacyWeights:
     layers = [layer for layer in forms.listed(model) if isinstance(layer, Layer) and not isinstance(layer, Operation)]
     if forms.dialect.in_place:
         refuse_counts(model)
-    own = tuple((variable.name, _weight(variable.name, variable, forms)) for variable in own_variables(model))
+    own = tuple((variable.name, weight(variable.name, variable, forms)) for variable in own_variables(model))
     return LegacyWeights(tuple(LegacyLayer(layer.name, _of_layer(layer, forms, copies)) for layer in layers), own)
 
 
 def _of_layer(layer: Layer, forms: Forms, copies: bool) -> tuple[tuple[str, Array], ...]:
     stored = []
     for owned in legacy_order(layer, forms.listed, forms.written, copies):
-        cell = _cell(owned.variable.module)
+        cell = cell_of(owned.variable.module)
         parts = [layer.name, *owned.names, *(cell[1:] if cell else ()), owned.variable.name]
         name = "/".join(parts) + forms.dialect.weight_end
-        stored.append((name, _weight(name, owned.variable, forms)))
+        stored.append((name, weight(name, owned.variable, forms)))
     return tuple(stored)
 
 
@@ -115,14 +115,15 @@ def watched(weights: LegacyWeights | TreeWeights, wrote: Callable[[int], None]) 
     return TreeWeights({path: replace(item, arrays=tuple(map(watch, item.arrays))) for path, item in objects})
 
 
-def _cell(module: nn.Module) -> tuple[str, str] | None:
+def cell_of(module: nn.Module) -> tuple[str, str] | None:
     """The attribute and the name of the cell that has a recurrent layer's weights in Keras; None for all others."""
     if not isinstance(module, Layer) or not type(module).VARS_PATH:
         return None
     return type(module).VARS_PATH, name_in_files(f"{module._class_name}Cell")
 
 
-def _weight(where: str, variable: Variable, forms: Forms) -> Array:
+def weight(where: str, variable: Variable, forms: Forms) -> Array:
+    """A variable as an array of an archive, which notes NaN and infinity when it is written."""
     return forms.not_finite.watch(variable.path, _array(where, variable.value))
 
 

@@ -16,7 +16,8 @@ from ..base.inner_layers import written_as
 from ..base.layer import Layer
 from ..base.variables import weights_on
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
-from ..files import Archive, Format, LegacyWeights, TreeWeights
+from ..files import Archive, Array, Format
+from ..files.tensorflow import write_checkpoint
 from ..files.write import in_memory, write_archive
 from ..making import warn
 from ..models import Model, build_model
@@ -26,9 +27,10 @@ from ..models.provided import provided
 from ..paths import AnyPath, text_of
 from ..spec import Rule
 from . import _keras2, _keras3
+from ._checkpoint import checkpoint
 from ._forms import Dialect, Entry, Forms
 from ._masks import arriving_masks, makers_of_used_masks
-from ._places import check_place, model_format
+from ._places import check_place, model_format, weights_format
 from ._training import optimizer_state, state_beside_weights, training_config
 from ._weights import legacy_weights, tree_weights, watched
 
@@ -163,10 +165,12 @@ def save_weights(
 
     Args:
         model: The model, also one of a class of your own; its input shapes must be known.
-        filepath: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format.
+        filepath: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format; with dialect "keras2" any
+            other path is the beginning of the names of a TensorFlow checkpoint (`name.ckpt`), which holds the state of
+            the optimizer, too.
         overwrite: See `save_model`.
         max_shard_size: Weights are written into one file; None.
-        save_format: "h5" or "keras", as the end of the path says; None.
+        save_format: "h5", "keras" or "tf" (a checkpoint), as the end of the path says; None.
         dialect: As for `save_model`.
 
     Returns:
@@ -184,29 +188,29 @@ def save_weights(
             f"save_weights: max_shard_size={quote(max_shard_size)}: weights are written into one file, whatever their "
             "size; leave max_shard_size out. load_weights reads the shards that Keras writes."
         )
+    kind = weights_format(shown, save_format, dialect)
     check_place("save_weights", shown, overwrite)
-    if save_format is not None:
-        check.one_of("save_weights: save_format", save_format, ("h5", "keras"))
     model._built_variables()  # raises where a layer is not built
-    if not shown.endswith((".h5", ".hdf5")):
-        raise ArgumentError(
-            f"save_weights: expected a path that ends in .weights.h5, .h5 or .hdf5, got {quote(shown)}; for the whole "
-            "model use save_model(model, 'name.keras')."
-        )
     forms = Forms(target)
     forms.rules += _kept_weights(model, target)
-    state = None
-    if shown.endswith(".weights.h5"):
-        state = state_beside_weights(model, forms)
-        kind: Format = "Keras v3 .weights.h5"
-        weights: LegacyWeights | TreeWeights = tree_weights(model, forms, False)
+    if kind == "TensorFlow checkpoint":
+        root, arrays = checkpoint(model, forms)
+        write_checkpoint(root, shown)
+        report = _reported(shown, kind, arrays, forms, model)
     else:
-        kind, weights = "legacy HDF5 weights", legacy_weights(model, forms, False)
-    version = target.version
-    archive = in_memory(
-        shown, kind, keras_version=version, backend="tensorflow", config=None, weights=weights, optimizer=state
-    )
-    report = _write(archive, forms, model)
+        state, weights = None, None
+        if kind == "Keras v3 .weights.h5":
+            state, weights = state_beside_weights(model, forms), tree_weights(model, forms, False)
+        archive = in_memory(
+            shown,
+            kind,
+            keras_version=target.version,
+            backend="tensorflow",
+            config=None,
+            weights=weights or legacy_weights(model, forms, False),
+            optimizer=state,
+        )
+        report = _write(archive, forms, model)
     warn([rule.text for rule in report.rules if rule.warns], report.path)
     return report
 
@@ -309,10 +313,13 @@ def _used(visits: Sequence[Visit]) -> Counter[str]:
 
 def _write(archive: Archive, forms: Forms, model: Model) -> SaveReport:
     write_archive(archive, archive.path)
-    rules = (*forms.rules, *forms.not_finite.rules(model.name))
     assert archive.weights is not None
-    arrays = archive.weights.arrays
+    return _reported(archive.path, archive.format, archive.weights.arrays, forms, model)
+
+
+def _reported(path: str, kind: Format, arrays: Sequence[Array], forms: Forms, model: Model) -> SaveReport:
+    rules = (*forms.rules, *forms.not_finite.rules(model.name))
     values = sum(math.prod(array.shape) for array in arrays)
-    report = SaveReport(archive.path, archive.format, forms.dialect.name, rules, len(arrays), values)
+    report = SaveReport(path, kind, forms.dialect.name, rules, len(arrays), values)
     _log.info("%s", report)
     return report

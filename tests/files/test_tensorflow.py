@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from _close import assert_close
 from _goldens import read_npz
-from make_goldens import GOLDENS
-from make_goldens_tensorflow import NAMES, OPTIMIZERS, unpack
+from make_goldens_tensorflow import NAMES, OPTIMIZERS
 
 import kerastorch as kt
 from kerastorch.errors import CorruptFileError, LoadError, MissingFileError, UnsafeFileError, UnsupportedFileError
@@ -26,15 +25,6 @@ from kerastorch.files import Archive, Limits, open_archive
 from kerastorch.files.tensorflow import _crc32c
 
 TRAINED = tuple(f"trained_{optimizer}" for optimizer in OPTIMIZERS)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tensorflow")
-    unpack(folder)
-    with zipfile.ZipFile(GOLDENS / "tf_keras.zip") as archive:
-        archive.extractall(folder)
-    return folder
 
 
 @pytest.fixture

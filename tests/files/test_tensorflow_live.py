@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from _keras_worker import KerasWorker
+from make_goldens import GOLDENS
 from make_goldens_tensorflow import NAMES, OPTIMIZERS, unpack
 from saving._cases import model_of, randomize
 from saving.test_keras2_live import OPENED, OPENED_IDS
@@ -82,12 +84,49 @@ def test_the_variables_of_every_layer_stand_in_their_order(
             path = tmp_path / f"{len(models)}.h5"
             kt.save_model(model, path, dialect="keras2")
             models[path] = name
+            kt.save_weights(kt.load_model(path), f"{path}.written", dialect="keras2")
     keras_worker.call("keras2", "tensorflow_files:checkpoints_of", [*map(str, models)])
-    for path, name in models.items():
+    taken = keras_worker.call("keras2", "tensorflow_files:restored", [*map(str, models)])
+    for (path, name), (read_there, _, _) in zip(models.items(), taken, strict=True):
         model = kt.load_model(path)  # what tf-keras does not have stands there in its place
         wanted = [array.copy() for array in model.get_weights()]
+        for mine, theirs in zip(wanted, read_there, strict=True):
+            assert mine.dtype == theirs.dtype, name
+            assert np.array_equal(mine, theirs), name
         randomize(model, rng)
         kt.load_weights(model, f"{path}.ckpt")
         for mine, theirs in zip(model.get_weights(), wanted, strict=True):
             assert np.array_equal(mine, theirs), name
     assert len(models) > 60
+
+
+def test_tf_keras_takes_weights_and_optimizer_from_what_is_written_here(
+    keras_worker: KerasWorker, tmp_path: Path
+) -> None:
+    unpack(tmp_path)
+    with zipfile.ZipFile(GOLDENS / "tf_keras.zip") as archive:
+        archive.extractall(tmp_path)
+    files = [tmp_path / f"{name}.keras" for name in NAMES]
+    files += [tmp_path / f"trained_{optimizer}.h5" for optimizer in OPTIMIZERS]
+    models = [kt.load_model(file) for file in files]
+    for model, file in zip(models, files, strict=True):
+        model.save_weights(f"{file}.written", dialect="keras2")
+    taken = keras_worker.call("keras2", "tensorflow_files:restored", [*map(str, files)])
+    for model, file, (weights, steps, state) in zip(models, files, taken, strict=True):
+        for mine, theirs in zip(model.get_weights(), weights, strict=True):
+            assert np.array_equal(mine, theirs)
+        if file.suffix == ".h5":
+            with open_archive(file) as archive:
+                assert archive.optimizer is not None
+                wanted = [array.read() for _, array in archive.optimizer.arrays]
+            assert steps == 2
+            kept = [array for array in state if array.ndim or array.dtype == "int64"]
+            assert len(kept) == len(wanted)
+            for mine, theirs in zip(wanted, kept, strict=True):
+                assert np.array_equal(mine, theirs)
+    read_there = keras_worker.call("keras2", "tensorflow_files:arrays", [f"{file}.written" for file in files])
+    for file, theirs in zip(files, read_there, strict=True):
+        ours = bundle_of(Path(f"{file}.written"))
+        assert sorted(ours.names) == sorted(theirs)
+        for name, array in theirs.items():
+            assert ours.array(name).read().tobytes() == array.tobytes()

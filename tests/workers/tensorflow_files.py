@@ -53,3 +53,28 @@ def checkpoints_of(k: ModuleType, files: list[str]) -> None:
     """The weights of each file as a checkpoint beside it."""
     for file in files:
         k.models.load_model(file, compile=False).save_weights(f"{file}.ckpt", save_format="tf")
+
+
+def restored(k: ModuleType, files: list[str]) -> list[tuple[list[np.ndarray], int, list[np.ndarray]]]:
+    """The weights that each model takes from the checkpoint beside its file, and what its optimizer has then.
+
+    Every object that tf-keras has must have found its own.
+    """
+    found = []
+    for file in files:
+        k.backend.clear_session()
+        model = k.models.load_model(file)
+        for variable in model.variables:
+            variable.assign(tf.zeros_like(variable) if variable.dtype != tf.bool else variable)
+        compiled = model.optimizer is not None
+        if compiled and hasattr(model.optimizer, "build"):
+            model.optimizer.build(model.trainable_variables)
+            for variable in model.optimizer.variables:
+                variable.assign(tf.zeros_like(variable))
+        elif compiled:
+            model.optimizer._create_all_weights(model.trainable_variables)
+        model.load_weights(f"{file}.written").assert_existing_objects_matched()
+        state = model.optimizer.variables if compiled else []
+        state = [variable.numpy() for variable in (state() if callable(state) else state)]
+        found.append((model.get_weights(), int(model.optimizer.iterations) if compiled else 0, state))
+    return found

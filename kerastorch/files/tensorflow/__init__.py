@@ -7,7 +7,8 @@ config of each layer beside it. In the order in which to read:
 - `_crc32c.py`, `_wire.py`: the checksum, and the fields of protocol buffers;
 - `_table.py`, `bundle.py`: the table, and the arrays that it lists;
 - `objects.py`: the graph of objects;
-- `saved_model.py`, `checkpoint.py`: each container as an `Archive`, whose weights are listed as those of an `.h5` file.
+- `saved_model.py`, `checkpoint.py`: each container as an `Archive`, whose weights are listed as those of an `.h5` file;
+- `writing.py`: a checkpoint from a graph of objects.
 """
 
 from __future__ import annotations
@@ -23,3 +24,5 @@ from .packed import in_zip as in_zip
 from .packed import is_packed_tar as is_packed_tar
 from .packed import is_plain_tar as is_plain_tar
 from .packed import is_tar as is_tar
+from .writing import Object as Object
+from .writing import write_checkpoint as write_checkpoint

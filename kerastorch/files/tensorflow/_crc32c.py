@@ -24,7 +24,12 @@ def unmasked(stored: int) -> int:
     return (turned >> 17 | turned << 15) & _ALL
 
 
-def crc32c(*parts: memoryview | bytes) -> int:
+def masked(checksum: int) -> int:
+    """A checksum as it stands in a file: the inverse of `unmasked`."""
+    return ((checksum >> 15 | checksum << 17) + _DELTA) & _ALL
+
+
+def crc32c(*parts: memoryview | bytes | bytearray) -> int:
     """The checksum of parts that stand one after the other."""
     state = _ALL
     for part in parts:

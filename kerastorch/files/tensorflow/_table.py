@@ -6,18 +6,20 @@ it has in common with the one before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kerastorch.errors import quote
 
 from .._source import Source
-from ._crc32c import crc32c, unmasked
-from ._wire import CUT, varint
+from ._crc32c import crc32c, masked, unmasked
+from ._wire import CUT, of_number, varint
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _TRAILER = 5  # how a block is compressed, and its checksum
 _SNAPPY = 1
+_BLOCK = 1 << 18  # bytes from which on a new block begins, as TensorFlow has it
+_RESTART = 16  # names after which one stands whole again
 
 
 def is_table(end: bytes) -> bool:
@@ -82,3 +84,39 @@ def _varint(source: Source, data: memoryview, at: int) -> tuple[int, int]:
     if at < 0:
         raise source.corrupt("", CUT)
     return value, at
+
+
+def made_table(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of a table of entries, which stand in the order of their names."""
+    made, places = bytearray(), list[tuple[bytes, bytes]]()
+    piece: list[tuple[bytes, bytes]] = []
+    size = 0
+    for name, value in entries:
+        piece.append((name, value))
+        size += len(name) + len(value)
+        if size >= _BLOCK:
+            places.append((name, _put(made, piece)))
+            piece, size = [], 0
+    if piece or not places:
+        places.append((piece[-1][0] if piece else b"", _put(made, piece)))
+    others = _put(made, [])
+    footer = others + _put(made, places)
+    return bytes(made) + footer.ljust(_FOOTER - len(_MAGIC), b"\0") + _MAGIC
+
+
+def _put(made: bytearray, entries: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Append a block; return where it stands, as `_place` reads it."""
+    block, starts, before = bytearray(), [0], b""
+    for count, (name, value) in enumerate(entries):
+        kept = 0
+        if count and count % _RESTART == 0:
+            starts.append(len(block))
+        elif count:
+            most = min(len(before), len(name))
+            kept = next((at for at in range(most) if before[at] != name[at]), most)
+        block += of_number(kept) + of_number(len(name) - kept) + of_number(len(value)) + name[kept:] + value
+        before = name
+    block += b"".join(start.to_bytes(4, "little") for start in (*starts, len(starts)))
+    place = of_number(len(made)) + of_number(len(block))
+    made += block + b"\0" + masked(crc32c(block, b"\0")).to_bytes(4, "little")
+    return place

@@ -29,6 +29,27 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
     return 0, -1
 
 
+def of_number(value: int) -> bytes:
+    """A number in groups of seven bits: what `varint` reads."""
+    made = bytearray()
+    while value > 127:
+        made.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*made, value])
+
+
+def field(number: int, value: int | bytes, always: bool = False) -> bytes:
+    """A field of a message; a number that is 0 is left out, unless it stands `always`."""
+    if isinstance(value, int):
+        return of_number(number << 3 | _VARINT) + of_number(value) if value or always else b""
+    return of_number(number << 3 | _BYTES) + of_number(len(value)) + value
+
+
+def fixed32(number: int, value: int) -> bytes:
+    """A field of four bytes."""
+    return of_number(number << 3 | _FIXED32) + value.to_bytes(4, "little")
+
+
 class Wire:
     """One message.
 

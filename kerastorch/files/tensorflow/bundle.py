@@ -35,9 +35,10 @@ _DTYPES = {
     22: "uint32",
     23: "uint64",
 }
-_STRING = 7
-_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-_NOT_NUMBERS = {_STRING: "text", 8: "complex64", 18: "complex128", 20: "a resource", 21: "a variant"}
+NUMBERS = {name: number for number, name in _DTYPES.items()}
+STRING = 7
+GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_NOT_NUMBERS = {STRING: "text", 8: "complex64", 18: "complex128", 20: "a resource", 21: "a variant"}
 
 Opener = Callable[[str], Bytes]
 
@@ -63,6 +64,8 @@ class Bundle:
         check_open: Raises where the archive is closed.
     """
 
+    shards: int  # in how many files the values stand
+
     def __init__(
         self, prefix: str, open_file: Opener, name: str, limits: Limits, check_open: Callable[[], None]
     ) -> None:
@@ -70,7 +73,7 @@ class Bundle:
         self._prefix = prefix
         self._open_file = open_file
         self._check_open = check_open
-        self._shards = 1
+        self.shards = 1
         self._opened: dict[int, Source] = {}
         self._entries: dict[str, _Entry] = {}
         first = True
@@ -124,20 +127,20 @@ class Bundle:
 
     def graph(self) -> memoryview | None:
         """The graph of objects that the bundle was made of; None for one that was saved by names alone."""
-        entry = self._entries.get(_GRAPH)
+        entry = self._entries.get(GRAPH)
         if entry is None:
             return None
-        if entry.dtype != _STRING or entry.shape:
-            raise self.source.corrupt(_GRAPH, "it is not one text")
+        if entry.dtype != STRING or entry.shape:
+            raise self.source.corrupt(GRAPH, "it is not one text")
         if entry.size > self.source.limits.allocation_bytes:
-            raise self.source.beyond(_GRAPH, f"it has {entry.size:,} bytes", "allocation_bytes")
-        data = self._bytes(_GRAPH, entry)
+            raise self.source.beyond(GRAPH, f"it has {entry.size:,} bytes", "allocation_bytes")
+        data = self._bytes(GRAPH, entry)
         size, at = varint(data, 0)
         if at < 0 or at + 4 + size != entry.size:
-            raise self.source.corrupt(_GRAPH, "its length is another than it says")
+            raise self.source.corrupt(GRAPH, "its length is another than it says")
         # The checksum is of the length as four bytes, of the checksum of these, and of the text.
         if unmasked(entry.crc) != crc32c(size.to_bytes(4, "little"), data[at:]):
-            raise self._wrong(_GRAPH)
+            raise self._wrong(GRAPH)
         return data[at + 4 :]
 
     def _checked(self, name: str, entry: _Entry) -> memoryview:
@@ -158,7 +161,7 @@ class Bundle:
 
     def _shard(self, number: int) -> Source:
         if number not in self._opened:
-            file = f"{self._prefix}.data-{number:05d}-of-{self._shards:05d}"
+            file = f"{self._prefix}.data-{number:05d}-of-{self.shards:05d}"
             self._opened[number] = Source(self._open_file(file), file, self.source.limits)
         return self._opened[number]
 
@@ -167,9 +170,9 @@ class Bundle:
         head = wire.last()
         if key:
             raise self.source.corrupt("", "it has no head")
-        self._shards = wire.whole(head.get(1, 1))
-        if not 0 < self._shards <= self.source.limits.shards:
-            raise self.source.beyond("", f"it names {self._shards:,} files", "shards")
+        self.shards = wire.whole(head.get(1, 1))
+        if not 0 < self.shards <= self.source.limits.shards:
+            raise self.source.beyond("", f"it names {self.shards:,} files", "shards")
         if wire.whole(head.get(2, 0)):
             raise self.source.unsupported("", "a machine of the other order of bytes wrote it")
 
@@ -182,7 +185,7 @@ class Bundle:
         if 2 in found:
             shape = [wire.whole(wire.inner(size).last().get(1, 0)) for at, size in wire.inner(found[2]) if at == 2]
         shard, offset, size = (wire.whole(found.get(number, 0)) for number in (3, 4, 5))
-        if min((offset, size, *shape), default=0) < 0 or not 0 <= shard < self._shards:
+        if min((offset, size, *shape), default=0) < 0 or not 0 <= shard < self.shards:
             raise self.source.corrupt(name, "its place or its shape is none")
         crc = int.from_bytes(wire.bytes(found[6]), "little") if 6 in found else 0
         return _Entry(wire.whole(found.get(1, 0)), tuple(shape), shard, offset, size, crc)

@@ -20,7 +20,7 @@ from .folders import Folder, OnDisk
 
 _LATEST = re.compile(rb'^model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
-_STATE = "checkpoint"  # the file that says which checkpoint of a folder is the newest
+STATE = "checkpoint"  # the file that says which checkpoint of a folder is the newest
 _PARTS = (saved_model.MODEL, saved_model.METADATA)
 
 
@@ -43,10 +43,10 @@ def place_of(path: str) -> Place | None:
     if os.path.isdir(path):
         if os.path.isfile(os.path.join(path, saved_model.MODEL)):
             return Place(path)
-        if os.path.isfile(os.path.join(path, _STATE)):
+        if os.path.isfile(os.path.join(path, STATE)):
             newest = _latest(path)
             if newest is None:
-                raise CorruptFileError(f"{path}: its file {_STATE!r} names no checkpoint. Pass the prefix of one.")
+                raise CorruptFileError(f"{path}: its file {STATE!r} names no checkpoint. Pass the prefix of one.")
             return Place(path, newest)
     elif name in _PARTS and os.path.isfile(os.path.join(folder, saved_model.MODEL)):
         return Place(folder)
@@ -54,7 +54,7 @@ def place_of(path: str) -> Place | None:
         prefix = _SHARD.sub("", name).removesuffix(".index")
         if _is_index(os.path.join(folder, f"{prefix}.index")):
             return Place(folder, prefix)
-    elif name == _STATE and os.path.isfile(path):
+    elif name == STATE and os.path.isfile(path):
         newest = _latest(folder)
         return None if newest is None else Place(folder, newest)
     if not os.path.isfile(path) and os.path.isfile(f"{path}.index"):
@@ -73,7 +73,7 @@ def _is_index(path: str) -> bool:
 
 def _latest(folder: str) -> str | None:
     """The prefix of the newest checkpoint of a folder; of where it was written only the last part counts."""
-    with open(os.path.join(folder, _STATE), "rb") as file:
+    with open(os.path.join(folder, STATE), "rb") as file:
         found = _LATEST.search(file.read(1 << 16))
     return (os.path.basename(found[1].decode("utf-8", "replace").replace("\\\\", "/")) or None) if found else None
 
