@@ -17,6 +17,7 @@ from ..errors import UnsupportedError
 from . import helpers
 
 Translator = Callable[..., Any]
+STATES = tuple[Tensor, Tensor]
 TRANSLATORS: dict[type[Layer], Translator] = {}
 MASKS: dict[type[Layer], Callable[..., Any]] = {}
 _ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports as it is."
@@ -26,7 +27,7 @@ _ADVICE = "It stays an nn.Module of kerastorch, which runs, trains and exports a
 NOISE = (nn.Dropout, helpers.SharedDropout, helpers.AlphaDropout, helpers.GaussianDropout, helpers.GaussianNoise)
 _TRAINED = (
     *(*NOISE, helpers.BatchNorm, helpers.SpectralNorm),
-    *(helpers.DropoutLSTM, helpers.DropoutGRU, helpers.DropoutRNN, helpers.DroppedSteps),
+    *(helpers.DroppedGates, helpers.DroppedSteps, helpers.DropoutConvLSTM),
 )
 
 
@@ -98,6 +99,13 @@ def refusal(layer: Layer, reason: str) -> UnsupportedError:
     return UnsupportedError(f"{repr_of(layer)} cannot become plain torch: {reason}. {_ADVICE}")
 
 
+def _layer_of(key: Any) -> Layer:
+    """The layer of a key of `Builder.module`."""
+    while isinstance(key, tuple):
+        key = key[0]
+    return key
+
+
 def identifier(name: str) -> str:
     """A name of Keras as a name of Python, for an attribute of an nn.Module."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "layer"
@@ -129,6 +137,7 @@ class Builder:
         self.mode: bool | None = None
         self.around: Callable[[nn.Module], nn.Module] | None = None
         self._modes: dict[Any, bool | None] = {}
+        self._of_several_modes: set[Any] = set()
         self._tracer = _Tracer(self.graph)
         self._names: dict[Any, str] = {}
         self.states: dict[tuple[Layer, str], Any] = {}  # of the stateful layers
@@ -152,21 +161,28 @@ class Builder:
             returns: How a result of several parts is nested, by names: `("out", ("h", "c"))`.
             **kwargs: Of the call.
         """
+        if key in self._names and self._modes[key] is not self.mode and acts_in_training(self._module(key)):
+            if isinstance(self._module(key), NOISE):
+                key = (key, self.mode)  # it has no weights: another module computes the same
+            else:
+                self._in_modes(key)
         if self.mode is False and key not in self._names and isinstance(make(), NOISE):
             return args[0]
-        made = self._tracer.create_proxy("call_module", self._held(key, name, make), args, kwargs)
+        held = self._held(key, name, make)
+        if key in self._of_several_modes and self.mode is not None:
+            own = self._tracer.create_proxy("get_attr", held, (), {})
+            made = self._tracer.create_proxy("call_function", helpers.in_mode, (own, self.mode, *args), kwargs)
+        else:
+            made = self._tracer.create_proxy("call_module", held, args, kwargs)
         if returns is not None:
             made.node.meta["returns"] = returns
         return made
 
     def _held(self, key: Any, name: str, make: Callable[[], nn.Module]) -> str:
         """The name of the attribute that is the module for a key; it is made at the first call."""
-        layer = key[0] if isinstance(key, tuple) else key
         if key in self._names:
-            held = getattr(self.root, self._names[key])
-            if self._modes[key] is not self.mode and acts_in_training(held):
-                raise refusal(layer, "it is called as in training in one place and not in another")
             return self._names[key]
+        layer = _layer_of(key)
         made = make()
         if self.around is not None and next(made.parameters(), None) is not None:
             made, self.around = self.around(made), None
@@ -176,6 +192,33 @@ class Builder:
             made = helpers.FixedMode(made, self.mode)
         self._modes[key], self._names[key] = self.mode, self.put(name, made)
         return self._names[key]
+
+    def _module(self, key: Any) -> Any:
+        """The module for a key, without what keeps its mode."""
+        held = getattr(self.root, self._names[key])
+        return held.module if isinstance(held, helpers.FixedMode) else held
+
+    def _in_modes(self, key: Any) -> None:
+        """Let each call of a module say in which mode it runs, if it is not that of the model."""
+        name, module = self._names[key], self._module(key)
+        held = getattr(self.root, name)
+        self._of_several_modes.add(key)
+        self._modes[key] = self.mode
+        if held is module:
+            return
+        setattr(self.root, name, module.train(_layer_of(key).training))
+        for node in [node for node in self.graph.nodes if node.op == "call_module" and node.target == name]:
+            with self.graph.inserting_before(node):
+                own = self.graph.get_attr(name)
+            node.op, node.target, node.args = "call_function", helpers.in_mode, (own, held.fixed, *node.args)
+
+    def exchange(self, key: Any, kind: type[nn.Module], make: Callable[[], nn.Module]) -> None:
+        """Put another module in the place of the one for a key, if that is there already and of this kind."""
+        if key in self._names:
+            held: Any = getattr(self.root, self._names[key])
+            around, own = (held, "module") if isinstance(held, helpers.FixedMode) else (self.root, self._names[key])
+            if isinstance(getattr(around, own), kind):
+                setattr(around, own, make().train(getattr(around, own).training))
 
     def _free(self, name: str) -> str:
         """A name that no attribute has yet."""
@@ -221,25 +264,30 @@ class Builder:
             made.node.meta["returns"] = returns
         return made
 
-    def attribute(self, key: Any, name: str, make: Callable[[], nn.Module]) -> Value:
-        """A module as a value, for a function that calls it."""
-        return self._tracer.create_proxy("get_attr", self._held(key, name, make), (), {})
+    def state_input(self, layer: Layer, kind: Any, part: str = "") -> Any:
+        """The state of a stateful layer, or of a part of it: an argument of the model that may be left out.
 
-    def state_input(self, layer: Layer, part: str = "") -> Value:
-        """The state of a stateful layer, or of a part of it: an argument of the model that may be left out."""
+        Of a layer that was called before it is the state behind that call.
+
+        Args:
+            layer: The layer.
+            kind: The type of its state: `Tensor` or `STATES`.
+            part: Of the layer.
+        """
         if (layer, part) in self.states:
-            raise refusal(layer, "stateful=True, and it is called more than once: the calls share one state")
+            state = self.states[layer, part]  # as a value: what a layer keeps hands on no gradient
+            return (state[0].detach(), state[1].detach()) if kind is STATES else state.detach()
         name = f"{identifier(layer.name)}{part}_state"
         last = [node for node in self.graph.nodes if node.op == "placeholder"][-1]
         with self.graph.inserting_after(last):
-            node = self.graph.create_node("placeholder", name, (None,), {}, name=name)
-        node.meta["is_state"] = True
+            node = self.graph.create_node("placeholder", name, (None,), {}, name=name, type_expr=kind | None)
+        node.meta["is_state"] = kind
         self.states[layer, part] = None
         return GraphValue(node, self._tracer)
 
-    def state_output(self, layer: Layer, state: Value, part: str = "") -> None:
+    def state_output(self, layer: Layer, kind: Any, state: Value, part: str = "") -> None:
         """The state behind a stateful layer: the model returns it behind its outputs."""
-        state.node.meta.update(label=f"{identifier(layer.name)}{part}_state", is_state=True)
+        state.node.meta.update(label=f"{identifier(layer.name)}{part}_state", is_state=kind)
         self.states[layer, part] = state
 
     def alias(self, value: Value, mask: Any) -> Value:

@@ -19,7 +19,7 @@ from ..structure import leaves, map_shapes, map_structure
 from .blocks import fold_blocks
 from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, identifier, refusal
 from .inference import leave_out_training
-from .masks_once import compute_masks_once
+from .masks_once import compute_masks_once, move_steps_once
 from .naming import reserved
 from .stacks import merge_stacks
 
@@ -62,6 +62,7 @@ def _graph_module(model: Model, inference: bool, inside: bool = False) -> tuple[
         results = (results, *(state.node for state in builder.states.values()))
     builder.graph.output(results)
     compute_masks_once(builder.graph)
+    move_steps_once(builder.root, builder.graph)
     if inference:
         leave_out_training(builder.root, builder.graph)
     merge_stacks(builder.root, builder.graph)

@@ -43,6 +43,8 @@ def leave_out_training(root: nn.Module, graph: fx.Graph) -> None:
             setattr(root, name, _plain(module))
         elif isinstance(module, helpers.DroppedSteps):
             setattr(root, name, _without_dropout(module))
+        elif isinstance(module, helpers.DropoutConvLSTM):
+            setattr(root, name, _images_without_dropout(module))
         elif isinstance(module, helpers.MultiHeadAttention):
             module.dropout = module.drop.p = 0.0
 
@@ -59,12 +61,17 @@ def _plain(module: Any) -> nn.RNNBase:
 
 def _without_dropout(module: helpers.DroppedSteps) -> nn.Module:
     kind: Any = STEPS[type(module)]
-    held: Any = module
-    options = {} if kind is helpers.StepRNN else {"recurrent_activation": held.recurrent_activation}
+    functions = module.activation, module.recurrent_activation
     with torch.device("meta"):
-        made = kind(
-            module.input_size, module.hidden_size, module.activation, bias=module.bias_ih_l0 is not None, **options
-        )
+        made = kind(module.input_size, module.hidden_size, *functions, bias=module.bias_ih_l0 is not None)
+    return _with_weights(made, module)
+
+
+def _images_without_dropout(module: helpers.DropoutConvLSTM) -> nn.Module:
+    sizes = module.in_channels, module.filters
+    window = module.kernel_size, module.stride, module.dilation, module.same
+    with torch.device("meta"):
+        made = helpers.ConvLSTM(*sizes, *window, module.activation, module.recurrent_activation, module.bias)
     return _with_weights(made, module)
 
 

@@ -175,7 +175,8 @@ def _output(module: fx.GraphModule) -> Any:
 
 
 def _signature(module: fx.GraphModule) -> str:
-    inputs = (f"{node.target}: Any = None" if node.args else f"{node.target}: Tensor" for node in _inputs(module))
+    inputs = (f"{node.target}: {_state_text(node)} | None = None" if node.args else f"{node.target}: Tensor"
+              for node in _inputs(module))  # fmt: skip
     return f"def forward({', '.join(['self', *inputs])}) -> {_annotation(_output(module))}:"
 
 
@@ -226,12 +227,16 @@ def _frozen(name: str, module: nn.Module, room: int = WIDTH - 8) -> Iterator[str
 
 def _annotation(value: Any) -> str:
     if isinstance(value, fx.Node):
-        return "Any" if value.meta.get("is_state") else "Tensor"
+        return _state_text(value) if value.meta.get("is_state") else "Tensor"
     if isinstance(value, tuple):
         return f"tuple[{', '.join(map(_annotation, value))}]"
     if isinstance(value, list):
         return f"list[{_annotation(value[0])}]" if value else "list[Tensor]"
     return f"dict[str, {_annotation(next(iter(value.values())))}]"
+
+
+def _state_text(node: fx.Node) -> str:
+    return "Tensor" if node.meta["is_state"] is torch.Tensor else "tuple[Tensor, Tensor]"
 
 
 def _paths(value: Any, text: str) -> Iterator[str]:
@@ -268,7 +273,7 @@ def _comma(lines: list[str]) -> list[str]:
 
 
 def _outermost(code: str) -> tuple[int | None, int]:
-    """Where the last parentheses that are not in others begin and end."""
+    """Where the last parentheses that are not in others begin and end; of a function's head those of its arguments."""
     start: int = 0
     found: tuple[int | None, int] = (None, 0)
     for place, sign, depth in _signs(code):
@@ -276,6 +281,8 @@ def _outermost(code: str) -> tuple[int | None, int]:
             start = place
         elif sign in ")]}" and depth == 0:
             found = (start, place)
+            if code.startswith("def "):
+                break
     return found
 
 

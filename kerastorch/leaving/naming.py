@@ -84,6 +84,8 @@ def constructor(module: nn.Module, names: Names) -> str:
     parts: list[str] = []
     for argument in inspect.signature(kind.__init__).parameters.values():
         name = argument.name
+        if argument.kind is inspect.Parameter.VAR_KEYWORD and getattr(module, "nonlinearity", "tanh") != "tanh":
+            parts.append(f"nonlinearity={names.literal(module.nonlinearity)}")  # the one option that nn.RNN has then
         if (
             name in ("self", "device", "dtype")
             or name.startswith("_")

@@ -203,7 +203,7 @@ class _Forward:
             return self._in_pieces(node)  # it is computed where it is returned
         if node in self.inlined or _is_part(node):
             return []
-        if "returns" in node.meta and not _is_item(node):
+        if "returns" in node.meta and not _is_item(node) and _is_whole(node):
             return [self._unpack(node)]
         lines = self._in_pieces(node)
         text = self.text(node)
@@ -290,7 +290,7 @@ def _is_end(node: fx.Node) -> bool:
 
 def _is_whole(node: fx.Node) -> bool:
     """Whether a result is unpacked: a state that is handed on as it is stays one value."""
-    return not _is_item(node) or all(map(_is_item, node.users))
+    return all(map(_is_item, node.users))
 
 
 def _plain(name: str) -> str:

@@ -9,20 +9,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx, nn
 
-from .helpers import run_masked
-
 _KINDS = (nn.LSTM, nn.GRU, nn.RNN)
 
 
 class _Run(NamedTuple):
-    """One call of a recurrent module: where its input stands, and all its outputs."""
+    """One call of a recurrent module, and all its outputs."""
 
     name: str
     module: Any
     call: fx.Node
     out: fx.Node
-    source: Any
-    mask: Any
 
 
 def merge_stacks(root: nn.Module, graph: fx.Graph) -> None:
@@ -42,17 +38,12 @@ def _runs(root: nn.Module, graph: fx.Graph) -> Iterator[_Run]:
             calls[str(node.target)] = calls.get(str(node.target), 0) + 1
     for node in graph.nodes:
         if node.op == "call_module" and len(node.args) == 1 and not node.kwargs:
-            name, call, mask, outs = str(node.target), node, None, list(node.users)
-            if len(outs) != 1 or outs[0].target is not operator.getitem or outs[0].args[1] != 0:
+            name, outs = str(node.target), list(node.users)
+            module = getattr(root, name)
+            if type(module) not in _KINDS or calls[name] != 1:
                 continue
-            out = outs[0]
-        elif node.op == "call_function" and node.target is run_masked and len(node.args) == 3:
-            name, call, mask, out = str(node.args[0].target), node, node.args[2], node  # type: ignore[union-attr]
-        else:
-            continue
-        module = getattr(root, name)
-        if type(module) in _KINDS and calls[name] == 1:
-            yield _Run(name, module, call, out, call.args[0] if mask is None else call.args[1], mask)
+            if len(outs) == 1 and outs[0].target is operator.getitem and outs[0].args[1] == 0:
+                yield _Run(name, module, node, outs[0])
 
 
 def _merge(root: nn.Module, graph: fx.Graph, lower: _Run) -> bool:
@@ -63,17 +54,15 @@ def _merge(root: nn.Module, graph: fx.Graph, lower: _Run) -> bool:
     between = getattr(root, str(user.target)) if user.op == "call_module" else None
     dropout = between.p if type(between) is nn.Dropout and len(user.users) == 1 else None
     source = lower.out if dropout is None else user
-    upper = next((run for run in _runs(root, graph) if run.source is source and run.call is not lower.call), None)
+    upper = next((run for run in _runs(root, graph) if run.call.args[0] is source and run.call is not lower.call), None)
     if upper is None or not _fit(lower, upper, dropout or 0.0):
         return False
     merged = _stacked(lower, upper, dropout or 0.0)
     setattr(root, lower.name, merged)
     lower.out.meta.update({key: upper.out.meta[key] for key in ("shape", "layer") if key in upper.out.meta})
     upper.out.replace_all_uses_with(lower.out)
-    gone = [upper.out, upper.call] if upper.out is not upper.call else [upper.out]
-    attribute = [upper.call.args[0]] if upper.mask is not None else []
-    for node in [*gone, *attribute, *([user] if dropout is not None else [])]:
-        graph.erase_node(node)  # type: ignore[arg-type]
+    for node in [upper.out, upper.call, *([user] if dropout is not None else [])]:
+        graph.erase_node(node)
     delattr(root, upper.name)
     if dropout is not None:
         delattr(root, str(user.target))
@@ -86,7 +75,6 @@ def _fit(lower: _Run, upper: _Run, dropout: float) -> bool:
     directions = 2 if a.bidirectional else 1
     return (
         type(a) is type(b)
-        and lower.mask is upper.mask
         and b.num_layers == 1
         and all(getattr(a, name) == getattr(b, name) for name in same)
         and getattr(a, "nonlinearity", None) == getattr(b, "nonlinearity", None)

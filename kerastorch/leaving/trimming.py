@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Helper -> its options: what a call says that uses one, and the names that are in its lines alone.
-_MASK = ("mask=", ("mask", "hide"))
-_GATE = ("gate=True", ("gate", "opening"))
+# Helper -> its options: what the text says that uses one, and the names that are in its lines alone.
+_MASK = (("mask=",), ("mask", "hide"))
+_GATE = (("gate=True",), ("gate", "opening"))
+_GATES = (("StepLSTM(", "StepGRU(", "BeforeGRU("), ("recurrent_activation",))  # a SimpleRNN has none
 _OPTIONS = {
+    "StepLoop": (_MASK, _GATES),
+    "DroppedSteps": (_GATES,),
     "StepRNN": (_MASK,),
+    "StepLSTM": (_MASK,),
     "ConvLSTM": (_MASK,),
     "MultiHeadAttention": (_MASK, _GATE),
     "GroupedAttention": (_MASK, _GATE),
@@ -24,8 +28,8 @@ def trimmed(name: str, text: str, used_by: str) -> str:
         text: As it stands in `helpers`.
         used_by: The text of the classes that call helpers.
     """
-    for call, names in _OPTIONS.get(name, ()):
-        if call not in used_by:
+    for uses, names in _OPTIONS.get(name, ()):
+        if not any(use in used_by for use in uses):
             text = _without(text.split("\n"), names)
     return text
 

@@ -64,7 +64,7 @@ CASES: dict[str, tuple[Callable[[], Model], Tensor, dict[str, int], str]] = {
     "another bias": (lambda: in_line(*dense(3, use_bias=False)), NUMBERS, {}, "self.dense_2("),
     "some frozen": (lambda: in_line(*dense(3, trainable=False)), NUMBERS, {}, "self.dense_2("),
     "added": (lambda: residual(False), NUMBERS, {"lstm": 3}, "x = x + out"),
-    "masked": (lambda: residual(True), WORDS, {"lstm": 3}, "y = run_masked(lstm, x, mask)"),
+    "masked": (lambda: residual(True), WORDS, {"lstm": 3}, "out, _ = lstm(used_first(x, mask))"),
     "used elsewhere": (lambda: residual(False, True), NUMBERS, {}, "self.lstm_2("),
     "of several modules": (lambda: blocks(3), WORDS, {"blocks": 3}, "x = block(x, allowed)"),
     "two of several": (lambda: blocks(2), WORDS, {}, "self.look_1("),

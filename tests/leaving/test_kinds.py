@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import UnsupportedError
 from kerastorch.leaving import to_torch
 from kerastorch.structure import leaves
 
@@ -215,11 +214,30 @@ def test_dropout_in_inference_goes_on() -> None:
         assert module.training is False
 
 
-def test_one_layer_in_two_modes_is_refused() -> None:
-    x, drop = Input((5, 3)), layers.LSTM(3, dropout=0.5, recurrent_dropout=0.5, return_sequences=True, name="read")
-    model = Model(x, drop(drop(x, training=True)))
-    with pytest.raises(UnsupportedError, match="as in training in one place and not in another"):
-        to_torch(model)
+@pytest.mark.parametrize("modes", [(True, None), (None, True), (True, False), (None, False, True)])
+def test_one_layer_in_several_modes(modes: tuple[bool | None, ...]) -> None:
+    """Running statistics move, and outputs are, as each call says; weights and statistics are shared."""
+    x, norm, drop = Input((5, 3)), layers.BatchNormalization(name="norm"), layers.Dropout(0.5, name="drop")
+    read = layers.LSTM(3, recurrent_dropout=0.5, return_sequences=True, name="read")
+    outs = [norm(x, training=mode) for mode in modes]
+    noisy = [drop(read(x, training=mode), training=mode) for mode in modes]
+    model = Model(x, [*outs, *noisy]).eval()
+    randomize(model)
+    z = numbers(4, 5, 3)
+    for training in (False, True):
+        live = to_torch(model.eval())
+        parts = live.train(training), from_text(live).train(training)
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        expected, after = model.train(training)(z), _sums(model)
+        model.load_state_dict(before)
+        acts = [training if mode is None else mode for mode in modes]
+        for module in parts:
+            found = module(z)
+            assert [gap for gap in map(apart, found[: len(modes)], expected) if gap] == []
+            for act, mine, theirs in zip(acts, found[len(modes) :], expected[len(modes) :], strict=True):
+                assert (mine == 0).any() if act else apart(mine, theirs) is None
+            assert_numbers(_sums(module), after)
+            assert [module.norm.training, module.read.training] == [training, training]
 
 
 @pytest.mark.parametrize("kind", [layers.ConvLSTM1D, layers.ConvLSTM2D])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
 from kerastorch.errors import SaveError, UnsupportedError
-from kerastorch.leaving import to_source, to_torch
+from kerastorch.leaving import helpers, to_source, to_torch
 from kerastorch.leaving.example import recorded_example
 from kerastorch.leaving.helpers import gates as helper_gates
 from kerastorch.structure import leaves
@@ -121,6 +121,32 @@ def test_live_modules_compute_what_the_model_computes(cases: Cases) -> None:
         if any(isinstance(part, kt.Layer) for part in module.modules()):
             wrong.append(f"{label}: a layer of kerastorch is inside")
     assert wrong == []
+
+
+# Parts that TorchScript does not take, as the page on source says.
+UNSCRIPTED = (helpers.DroppedGates, helpers.DroppedSteps, helpers.DropoutConvLSTM)
+UNSCRIPTED += (helpers.FixedMode, helpers.SpectralNorm, helpers.BatchRenorm)
+
+
+def test_scripts_of_what_has_helpers_compute_the_same(cases: Cases) -> None:
+    """One case for each helper: a script is long in the making."""
+    wrong: list[str] = []
+    seen: set[Any] = set()
+    for label, _, module, inputs in cases.made:
+        called = {node.target for node in module.graph.nodes if node.op == "call_function"}  # type: ignore[union-attr]
+        parts = called | {type(part) for part in module.modules()}
+        new = {part for part in parts if getattr(part, "__module__", "").startswith(helpers.__name__)} - seen
+        if not new or any(isinstance(part, UNSCRIPTED) for part in module.modules()):
+            continue
+        seen |= new
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch about its own TorchScript
+            found = leaves(torch.jit.script(module)(*inputs))
+            expected = leaves(module(*inputs))
+        gaps = [apart(mine, theirs) for mine, theirs in zip(found, expected, strict=True)]
+        wrong += [f"{label}: {gap}" for gap in gaps if gap]
+    assert wrong == []
+    assert len(seen) > 20
 
 
 def test_what_is_refused_is_kept(cases: Cases) -> None:

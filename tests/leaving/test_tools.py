@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import pytest
 import torch
 from _close import apart
 from torch import nn
@@ -89,14 +88,16 @@ def test_isinstance_finds_the_modules_of_torch() -> None:
 
 
 def test_a_script_is_made_of_modules_of_torch() -> None:
-    """torch.jit.script for any batch and number of steps; it does not know the helpers for masks and step loops."""
+    """torch.jit.script for any batch and number of steps."""
     model = without_masks()
     script = _quietly(torch.jit.script, to_torch(model))
     for rows, steps in ((2, 5), (3, 8)):
         x = torch.randn(rows, steps, 6)
         assert apart(script(x), model(x)) is None
-    with pytest.raises(RuntimeError, match="run_masked"):
-        _quietly(torch.jit.script, to_torch(tagger()))
+    model = tagger()
+    script = _quietly(torch.jit.script, to_torch(model))
+    for words in (WORDS, torch.tensor([[0, 0, 4], [1, 0, 2], [0, 0, 0]])):
+        assert apart(script(words), model(words)) is None
 
 
 def test_a_trace_skips_masked_steps_of_any_number() -> None:

@@ -33,6 +33,7 @@ from .gates import DropoutRNN as DropoutRNN
 from .gates import DropoutStepGRU as DropoutStepGRU
 from .gates import DropoutStepLSTM as DropoutStepLSTM
 from .gates import DropoutStepRNN as DropoutStepRNN
+from .gates import DroppedGates as DroppedGates
 from .gates import DroppedSteps as DroppedSteps
 from .gates import dropped_linear as dropped_linear
 from .gates import gate_masks as gate_masks
@@ -40,11 +41,19 @@ from .images import ConvLSTM as ConvLSTM
 from .images import DropoutConvLSTM as DropoutConvLSTM
 from .local import scattered as scattered
 from .local import windows_of as windows_of
-from .masks import run_masked as run_masked
-from .masks import run_masked_with_state as run_masked_with_state
+from .masks import back_in_place as back_in_place
+from .masks import last_used as last_used
+from .masks import pack_used as pack_used
+from .masks import show_first_image as show_first_image
+from .masks import show_first_output as show_first_output
 from .masks import show_first_state as show_first_state
+from .masks import state_behind as state_behind
+from .masks import states_behind as states_behind
+from .masks import unpack as unpack
+from .masks import used_first as used_first
 from .modes import FixedMode as FixedMode
 from .modes import SpectralNorm as SpectralNorm
+from .modes import in_mode as in_mode
 from .places import mirrored as mirrored
 from .places import sizes_of as sizes_of
 from .places import steps_back as steps_back
@@ -55,6 +64,7 @@ from .statistics import average_same as average_same
 from .statistics import pad_same as pad_same
 from .steps import ResetBeforeGRU as ResetBeforeGRU
 from .steps import StepGRU as StepGRU
+from .steps import StepLoop as StepLoop
 from .steps import StepLSTM as StepLSTM
 from .steps import StepRNN as StepRNN
 

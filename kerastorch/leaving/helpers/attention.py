@@ -125,5 +125,5 @@ class GroupedAttention(MultiHeadAttention):
         self.key = nn.Linear(sizes[2], groups * key_dim, bias)
 
     def heads(self, x: Tensor, size: int) -> Tensor:
-        split = super().heads(x, size)
+        split = x.unflatten(-1, (-1, size)).transpose(-3, -2)
         return split.repeat_interleave(self.num_heads // split.shape[-3], dim=-3)

@@ -1,4 +1,4 @@
-"""torch's recurrent modules with dropout of inputs and states, each gate by itself and all steps alike."""
+"""Recurrent modules with dropout of inputs and states, each gate by itself and all steps alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .steps import ResetBeforeGRU, StepGRU, StepLSTM, StepRNN
+from .steps import ResetBeforeGRU, StepGRU, StepLoop, StepLSTM, StepRNN
 
 
 def gate_masks(like: Tensor, gates: int, p: float) -> Tensor:
@@ -24,46 +24,8 @@ def dropped_linear(x: Tensor, weight: Any, bias: Any, masks: Tensor) -> Tensor:
     return out if bias is None else out + bias
 
 
-class DropoutLSTM(nn.LSTM):
-    """An nn.LSTM of one layer whose inputs and states are dropped while training.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
-        bias: Whether there is a bias.
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, input_dropout: float, recurrent_dropout: float, bias: bool = True
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias=bias, batch_first=True)
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
-
-    def forward(self, x: Tensor, state: Any = None) -> Any:
-        """What nn.LSTM returns for x `(B, T, F)`."""
-        if not self.training:
-            return super().forward(x, state)
-        zeros = x.new_zeros(x.shape[0], self.hidden_size)
-        h, c = (zeros, zeros) if state is None else (state[0][0], state[1][0])
-        x_masks = gate_masks(x[:, 0], 4, self.input_dropout)
-        h_masks = gate_masks(h, 4, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
-        outputs: list[Tensor] = []
-        for step in x.unbind(1):
-            gates = dropped_linear(step, w_ih, b_ih, x_masks)
-            gates = gates + dropped_linear(h, w_hh, b_hh, h_masks)
-            i, f, g, o = gates.chunk(4, dim=-1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), (h[None], c[None])
-
-
-class DropoutGRU(nn.GRU):
-    """An nn.GRU of one layer whose inputs and states are dropped while training.
+class DroppedGates(nn.Module):
+    """One layer of a module of torch whose inputs and states are dropped while training.
 
     Args:
         input_size: Features of the input.
@@ -71,44 +33,87 @@ class DropoutGRU(nn.GRU):
         input_dropout: Fraction of the inputs that become zero.
         recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
         bias: Whether there are biases.
+        **options: Of torch's module.
     """
 
+    all_weights: Any  # of torch's module
+    gates = 1
+
     def __init__(
-        self, input_size: int, hidden_size: int, input_dropout: float, recurrent_dropout: float, bias: bool = True
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        bias: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias=bias, batch_first=True)
+        super().__init__(input_size, hidden_size, bias=bias, batch_first=True, **options)
         self.input_dropout = input_dropout
         self.recurrent_dropout = recurrent_dropout
 
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        """The new states of a step, the output first, of what input and state give to the gates, `(B, gates * U)`."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor, state: Any = None) -> Any:
-        """What nn.GRU returns for x `(B, T, F)`."""
+        """What torch's module returns for x `(B, T, F)`."""
         if not self.training:
             return super().forward(x, state)
-        h = x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0]
-        x_masks = gate_masks(x[:, 0], 3, self.input_dropout)
-        h_masks = gate_masks(h, 3, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
+        w_ih, w_hh, b_ih, b_hh = [*self.all_weights[0], None, None][:4]  # None: without biases
+        zeros = x.new_zeros(x.shape[0], w_hh.shape[1])
+        states = [zeros, zeros] if state is None else list(state if isinstance(state, Tensor) else torch.cat(state))
+        x_masks = gate_masks(x[:, 0], self.gates, self.input_dropout)
+        h_masks = gate_masks(zeros, self.gates, self.recurrent_dropout)
         outputs: list[Tensor] = []
         for step in x.unbind(1):
             from_x = dropped_linear(step, w_ih, b_ih, x_masks)
-            from_h = dropped_linear(h, w_hh, b_hh, h_masks)
-            (x_r, x_z, x_n), (h_r, h_z, h_n) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
-            r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-            h = z * h + (1 - z) * torch.tanh(x_n + r * h_n)
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), h[None]
+            states = self.step(from_x, dropped_linear(states[0], w_hh, b_hh, h_masks), states)
+            outputs.append(states[0])
+        last = [part[None] for part in states]
+        return torch.stack(outputs, dim=1), tuple(last) if len(last) > 1 else last[0]
 
 
-class DropoutRNN(nn.RNN):
-    """An nn.RNN of one layer whose inputs and states are dropped while training, all steps alike.
+class DropoutLSTM(DroppedGates, nn.LSTM):
+    """An nn.LSTM of one layer whose inputs and states are dropped while training, each gate by itself."""
+
+    gates = 4
+
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
+        return [torch.sigmoid(o) * torch.tanh(c), c]
+
+
+class DropoutGRU(DroppedGates, nn.GRU):
+    """An nn.GRU of one layer whose inputs and states are dropped while training, each gate by itself."""
+
+    gates = 3
+
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
+        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+        return [z * states[0] + (1 - z) * torch.tanh(x_n + r * h_n)]
+
+
+class DropoutRNN(DroppedGates, nn.RNN):
+    """An nn.RNN of one layer whose inputs and states are dropped while training, all steps alike."""
+
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        return [torch.tanh(from_x + from_h) if self.nonlinearity == "tanh" else torch.relu(from_x + from_h)]
+
+
+class DroppedSteps(StepLoop):
+    """A loop over the steps that drops inputs and states while training, each gate by itself and all steps alike.
 
     Args:
         input_size: Features of the input.
         hidden_size: Features of the state.
         input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the next step sees it.
-        nonlinearity: "tanh" or "relu".
-        bias: Whether there is a bias.
+        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
+        activation: Of what is new in a step; of an LSTM's cell on its way out, too.
+        recurrent_activation: Of the gates.
+        bias: Whether there are biases.
     """
 
     def __init__(
@@ -117,37 +122,14 @@ class DropoutRNN(nn.RNN):
         hidden_size: int,
         input_dropout: float,
         recurrent_dropout: float,
-        nonlinearity: str = "tanh",
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
         bias: bool = True,
     ) -> None:
-        super().__init__(input_size, hidden_size, nonlinearity=nonlinearity, bias=bias, batch_first=True)
+        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
         self.input_dropout = input_dropout
         self.recurrent_dropout = recurrent_dropout
-
-    def forward(self, x: Tensor, state: Any = None) -> Any:
-        """What nn.RNN returns for x `(B, T, F)`."""
-        if not self.training:
-            return super().forward(x, state)
-        h = x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0]
-        x_masks = gate_masks(x[:, 0], 1, self.input_dropout)
-        h_masks = gate_masks(h, 1, self.recurrent_dropout)
-        activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
-        outputs: list[Tensor] = []
-        for step in x.unbind(1):
-            from_x = dropped_linear(step, w_ih, b_ih, x_masks)
-            from_h = dropped_linear(h, w_hh, b_hh, h_masks)
-            h = activation(from_x + from_h)
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), h[None]
-
-
-class DroppedSteps(StepRNN):
-    """A loop over the steps that drops inputs and states while training, each gate by itself and all steps alike."""
-
-    input_dropout: float
-    recurrent_dropout: float
-    h_masks: Tensor | None = None  # of the sequence that runs
+        self.h_masks: Tensor | None = None  # of the sequence that runs
 
     def from_input(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -161,124 +143,31 @@ class DroppedSteps(StepRNN):
     def from_state(self, h: Tensor) -> Tensor:
         if self.h_masks is None:
             return super().from_state(h)
-        return dropped_linear(h, self.weight_hh_l0, getattr(self, "bias_hh_l0", None), self.h_masks)
+        return dropped_linear(h, self.weight_hh_l0, self.bias_hh_l0, self.h_masks)
 
 
-class DropoutStepRNN(DroppedSteps):
-    """A `StepRNN` whose inputs and states are dropped while training, all steps alike.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the next step sees it.
-        activation: Of the new state.
-        bias: Whether there is a bias.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        input_dropout: float,
-        recurrent_dropout: float,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, bias)
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
+class DropoutStepRNN(DroppedSteps, StepRNN):
+    """A `StepRNN` whose inputs and states are dropped while training."""
 
 
 class DropoutStepLSTM(DroppedSteps, StepLSTM):
-    """A `StepLSTM` whose inputs and states are dropped while training, each gate by itself and all steps alike.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
-        activation: Of the candidate, and of the cell on its way out.
-        recurrent_activation: Of the gates.
-        bias: Whether there is a bias.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        input_dropout: float,
-        recurrent_dropout: float,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
+    """A `StepLSTM` whose inputs and states are dropped while training."""
 
 
 class DropoutStepGRU(DroppedSteps, StepGRU):
-    """A `StepGRU` whose inputs and states are dropped while training, each gate by itself and all steps alike.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
-        activation: Of the candidate.
-        recurrent_activation: Of the gates.
-        bias: Whether there are biases, of the input and of the state.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        input_dropout: float,
-        recurrent_dropout: float,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
+    """A `StepGRU` whose inputs and states are dropped while training."""
 
 
 class DropoutResetBeforeGRU(DroppedSteps, ResetBeforeGRU):
-    """A `ResetBeforeGRU` whose inputs and states are dropped while training, each gate by itself, all steps alike.
+    """A `ResetBeforeGRU` whose inputs and states are dropped while training."""
 
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        input_dropout: Fraction of the inputs that become zero.
-        recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
-        activation: Of the candidate.
-        recurrent_activation: Of the gates.
-        bias: Whether there is a bias.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        input_dropout: float,
-        recurrent_dropout: float,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, recurrent_activation, bias)
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
-
-    def step(self, gates: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+    def step(self, gates: Tensor, states: list[Tensor]) -> list[Tensor]:
         if self.h_masks is None:
-            return super().step(gates, h)
+            return super().step(gates, states)
+        h = states[0]
         x_r, x_z, x_n = gates.chunk(3, dim=-1)
         w_r, w_z, w_n = self.weight_hh_l0.chunk(3)
         h_r, h_z, h_n = h * self.h_masks
         r = self.recurrent_activation(x_r + F.linear(h_r, w_r))
         z = self.recurrent_activation(x_z + F.linear(h_z, w_z))
-        return (z * h + (1 - z) * self.activation(x_n + F.linear(r * h_n, w_n)),)
+        return [z * h + (1 - z) * self.activation(x_n + F.linear(r * h_n, w_n))]

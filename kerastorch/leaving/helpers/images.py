@@ -31,9 +31,9 @@ class ConvLSTM(nn.Module):
         self,
         in_channels: int,
         filters: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        dilation: tuple[int, ...],
+        kernel_size: list[int],
+        stride: list[int],
+        dilation: list[int],
         same: bool = False,
         activation: Callable[[Tensor], Tensor] = torch.tanh,
         recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
@@ -67,11 +67,15 @@ class ConvLSTM(nn.Module):
     def step(self, gates: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """The new states of one step; `gates` is what the input gives to the gates."""
         i, f, g, o = (gates + self.state_gates(h)).chunk(4, dim=1)
-        gate = self.recurrent_activation
-        c = gate(f) * c + gate(i) * self.activation(g)
-        return gate(o) * self.activation(c), c
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
+        return self.recurrent_activation(o) * self.activation(c), c
 
-    def forward(self, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(
+        self,
+        x: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run all steps.
 
         Args:
@@ -84,21 +88,23 @@ class ConvLSTM(nn.Module):
             All outputs `(B, T, filters, ...)`, and the states h and c.
         """
         gates = self.input_gates(x)
-        zeros = gates.new_zeros(x.shape[0], self.filters, *gates.shape[3:])
+        zeros = torch.zeros_like(gates[:, 0, : self.filters])
         h, c = (zeros, zeros) if state is None else state
-        outputs = []
+        if mask is not None:
+            mask = mask[:, :, None]  # of the channels
+            while mask.ndim < gates.ndim:
+                mask = mask[..., None]
+        outputs: list[Tensor] = []
         for t in range(x.shape[1]):
             if mask is None:
                 h, c = self.step(gates[:, t], h, c)
             else:
                 new_h, new_c = self.step(gates[:, t], h, c)
-                used = mask[:, t, None].view(-1, 1, *(mask.shape[2:] or [1] * (h.ndim - 2)))
-                h, c = torch.where(used, new_h, h), torch.where(used, new_c, c)
+                h, c = torch.where(mask[:, t], new_h, h), torch.where(mask[:, t], new_c, c)
             outputs.append(h)
         out = torch.stack(outputs, dim=1)
         if mask is not None:
-            began = mask.cumsum(1) > 0  # zeros before the first used step
-            out = out * began.view(*began.shape[:2], 1, *(began.shape[2:] or [1] * (out.ndim - 3)))
+            out = out * (mask.cumsum(1) > 0)  # zeros before the first used step
         return out, (h, c)
 
 
@@ -125,9 +131,9 @@ class DropoutConvLSTM(ConvLSTM):
         recurrent_dropout: float,
         in_channels: int,
         filters: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        dilation: tuple[int, ...],
+        kernel_size: list[int],
+        stride: list[int],
+        dilation: list[int],
         same: bool = False,
         activation: Callable[[Tensor], Tensor] = torch.tanh,
         recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,

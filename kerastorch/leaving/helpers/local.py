@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def windows_of(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], channels_first: bool = False) -> Tensor:
+def windows_of(x: Tensor, kernel: list[int], stride: list[int], channels_first: bool = False) -> Tensor:
     """The windows of x `(B, ..., C)`, `(B, places, values)`; the values of each with the channels last, or first."""
-    for axis, (size, step) in enumerate(zip(kernel, stride, strict=True), 1):
-        x = x.unfold(axis, size, step)
+    for axis in range(len(kernel)):
+        x = x.unfold(axis + 1, kernel[axis], stride[axis])
     rank = len(kernel)
     x = x if channels_first else x.movedim(1 + rank, -1)
     return x.flatten(1, rank).flatten(2)

@@ -1,56 +1,77 @@
-"""torch's recurrent modules where steps are skipped."""
+"""What stands around torch's recurrent modules where steps are skipped."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def run_masked(rnn: nn.Module, x: Tensor, mask: Tensor, state: Any = None) -> Tensor:
-    """All outputs of an nn.LSTM, nn.GRU or nn.RNN that skips the steps where the mask is False.
+def used_first(x: Tensor, mask: Tensor) -> Tensor:
+    """x `(B, T, F)` with the steps of each row where the mask `(B, T)` is True before the others, in their order."""
+    order = mask.logical_not().byte().argsort(dim=1, stable=True)
+    return x.gather(1, order[..., None].expand_as(x))
 
-    The steps of each row are moved together, run, and moved back; a skipped step repeats the output before it.
 
-    Args:
-        rnn: A module with `batch_first=True`, in one direction.
-        x: `(B, T, F)`.
-        mask: bool `(B, T)`, True = use the step.
-        state: The first state, as the module takes it.
+def back_in_place(out: Tensor, mask: Tensor) -> Tensor:
+    """What a recurrence made of `used_first`, `(B, T, U)`, with each step where it was.
 
-    Returns:
-        `(B, T, U)`; zeros before the first used step.
+    A skipped step repeats the output before it; before the first used step there are zeros.
     """
-    order = mask.logical_not().byte().argsort(dim=1, stable=True)  # used steps first
-    out, _ = rnn(x.gather(1, order[..., None].expand_as(x)), state)
     used = mask.cumsum(1)  # so many steps until now
     latest = (used - 1).clamp(min=0)[..., None].expand_as(out)
     return out.gather(1, latest) * (used > 0)[..., None]
 
 
-def run_masked_with_state(rnn: nn.Module, x: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-    """What `run_masked` gives, and the state behind the last used step of each row, as the module returns it."""
-    order = mask.logical_not().byte().argsort(dim=1, stable=True)  # used steps first
-    x = x.gather(1, order[..., None].expand_as(x))
-    used = mask.cumsum(1)  # so many steps until now
-    lengths = used[:, -1]
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
-    packed, last = rnn(packed, state)
-    out, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
-    latest = (used - 1).clamp(min=0)[..., None].expand_as(out)
-    out = out.gather(1, latest) * (used > 0)[..., None]
-    began = (lengths > 0)[:, None]
-    if not isinstance(last, tuple):
-        return out, torch.where(began, last, torch.zeros_like(last) if state is None else state)
-    start = [torch.zeros_like(part) for part in last] if state is None else state
-    return out, tuple(torch.where(began, new, old) for new, old in zip(last, start, strict=True))
+def last_used(out: Tensor, mask: Tensor) -> Tensor:
+    """The output `(B, U)` at the last used step, of what a recurrence made of `used_first`; zeros if there is none."""
+    count = mask.sum(1)
+    rows = torch.arange(out.shape[0], device=out.device)
+    return out[rows, (count - 1).clamp(min=0)] * (count > 0)[:, None]
 
 
-def show_first_state(out: Tensor, mask: Tensor, state: Any) -> Tensor:
+def pack_used(x: Tensor, mask: Tensor) -> nn.utils.rnn.PackedSequence:
+    """The used steps of x `(B, T, F)` alone, so that the state behind them is the last one; no row is empty."""
+    lengths = mask.sum(1).clamp(min=1).cpu()
+    return nn.utils.rnn.pack_padded_sequence(used_first(x, mask), lengths, batch_first=True, enforce_sorted=False)
+
+
+def unpack(packed: nn.utils.rnn.PackedSequence, mask: Tensor) -> Tensor:
+    """The steps `(B, T, U)` of what was packed by this mask, the used ones first."""
+    return nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=mask.shape[1])[0]
+
+
+def state_behind(last: Tensor, mask: Tensor, first: Tensor | None = None) -> Tensor:
+    """The state `(1, B, U)` behind the last used step; a row without one keeps the first state, zeros if None."""
+    kept = torch.zeros_like(last) if first is None else first
+    return torch.where(mask.any(1)[:, None], last, kept)
+
+
+def states_behind(
+    last: tuple[Tensor, Tensor], mask: Tensor, first: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """`state_behind` for both states of an LSTM."""
+    if first is None:
+        return state_behind(last[0], mask), state_behind(last[1], mask)
+    return state_behind(last[0], mask, first[0]), state_behind(last[1], mask, first[1])
+
+
+def show_first_state(out: Tensor, mask: Tensor, state: Tensor | None) -> Tensor:
     """Outputs `(B, T, U)` with the first state, if there is one, in the place of those before the first used step."""
     if state is None:
         return out
-    h = state[0] if isinstance(state, tuple) else state
-    began = mask.cumsum(1) > 0
-    return torch.where(began[..., None], out, h.transpose(0, 1))
+    return torch.where((mask.cumsum(1) > 0)[..., None], out, state.transpose(0, 1))
+
+
+def show_first_image(out: Tensor, mask: Tensor, state: tuple[Tensor, Tensor] | None) -> Tensor:
+    """`show_first_state` of a `ConvLSTM`: outputs `(B, T, C, ...)`, a mask `(B, T)` or of its places `(B, T, ...)`."""
+    if state is None:
+        return out
+    began = (mask.cumsum(1) > 0)[:, :, None]
+    while began.ndim < out.ndim:
+        began = began[..., None]
+    return torch.where(began, out, state[0][:, None])
+
+
+def show_first_output(out: Tensor, mask: Tensor, state: tuple[Tensor, Tensor] | None) -> Tensor:
+    """`show_first_state` of an LSTM, of whose states the first one is its output."""
+    return out if state is None else show_first_state(out, mask, state[0])

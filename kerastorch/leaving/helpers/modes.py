@@ -30,6 +30,16 @@ class FixedMode(nn.Module):
         return self.module(*args, **kwargs)
 
 
+def in_mode(module: nn.Module, training: bool, *args: Any, **kwargs: Any) -> Any:
+    """Call a module as in training, or as in evaluation; afterwards it is in the mode in which it was."""
+    before = module.training
+    module.train(training)
+    try:
+        return module(*args, **kwargs)
+    finally:
+        module.train(before)
+
+
 class SpectralNorm(nn.Module):
     """Divides the weight of a module by its largest singular value, at each call while training (Miyato et al. 2018).
 
@@ -42,15 +52,13 @@ class SpectralNorm(nn.Module):
         iterations: Steps of the power iteration in a call.
     """
 
-    vector: Tensor
-
     def __init__(self, module: nn.Module, size: int, axis: int = 0, iterations: int = 1) -> None:
         super().__init__()
         self.module = module
         self.size = size
         self.axis = axis
         self.iterations = iterations
-        self.register_buffer("vector", torch.randn(1, size))
+        self.vector = nn.Buffer(torch.randn(1, size))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:

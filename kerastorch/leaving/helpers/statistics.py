@@ -7,12 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def pad_same(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], value: float = 0.0
-) -> Tensor:
+def pad_same(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int], value: float = 0.0) -> Tensor:
     """x `(B, C, ...)` padded so that a window gives ceil(size / stride) places; an odd one goes behind."""
     pads: list[int] = []
-    for axis in reversed(range(len(kernel))):
+    for axis in range(len(kernel) - 1, -1, -1):
         size = x.shape[axis + 2]
         places = -(-size // stride[axis])
         total = max((places - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 - size, 0)
@@ -20,12 +18,15 @@ def pad_same(
     return F.pad(x, pads, value=value)
 
 
-def average_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+def average_same(x: Tensor, kernel: list[int], stride: list[int]) -> Tensor:
     """The mean of each window of x `(B, C, ...)`, over ceil(size / stride) places; padding does not count."""
-    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
-    dilation = (1,) * len(kernel)
-    total = pool(pad_same(x, kernel, stride, dilation), kernel, stride)
-    return total / pool(pad_same(torch.ones_like(x), kernel, stride, dilation), kernel, stride)
+    dilation = [1] * len(kernel)
+    values, there = pad_same(x, kernel, stride, dilation), pad_same(torch.ones_like(x), kernel, stride, dilation)
+    if len(kernel) == 1:
+        return F.avg_pool1d(values, kernel, stride) / F.avg_pool1d(there, kernel, stride)
+    if len(kernel) == 2:
+        return F.avg_pool2d(values, kernel, stride) / F.avg_pool2d(there, kernel, stride)
+    return F.avg_pool3d(values, kernel, stride) / F.avg_pool3d(there, kernel, stride)
 
 
 class BatchNorm(nn.Module):
@@ -41,9 +42,6 @@ class BatchNorm(nn.Module):
         frozen: Whether the running statistics are used, and stay, while training too.
         unbiased: Whether the running variance follows the unbiased variance instead.
     """
-
-    running_mean: Tensor
-    running_var: Tensor
 
     def __init__(
         self,
@@ -67,8 +65,8 @@ class BatchNorm(nn.Module):
         self.unbiased = unbiased
         self.weight = nn.Parameter(torch.ones(num_features)) if scale else None
         self.bias = nn.Parameter(torch.zeros(num_features)) if center else None
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
+        self.running_mean = nn.Buffer(torch.zeros(num_features))
+        self.running_var = nn.Buffer(torch.ones(num_features))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
@@ -84,7 +82,8 @@ class BatchNorm(nn.Module):
 
     def moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and biased variance of each feature."""
-        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        axes = list(range(x.ndim))
+        axes.pop(self.axis % x.ndim)
         if mask is None:
             var, mean = torch.var_mean(x, axes, correction=0)
             return mean, var
@@ -121,10 +120,6 @@ class BatchRenorm(BatchNorm):
         frozen: Whether the running statistics are used, and stay, while training too.
     """
 
-    moving_stddev: Tensor
-    renorm_mean: Tensor
-    renorm_stddev: Tensor
-
     def __init__(
         self,
         num_features: int,
@@ -140,12 +135,13 @@ class BatchRenorm(BatchNorm):
         super().__init__(num_features, axis, eps, momentum, scale, center, frozen)
         self.renorm_momentum = renorm_momentum
         self.bounds = bounds
-        for name in ("moving_stddev", "renorm_mean", "renorm_stddev"):
-            self.register_buffer(name, torch.zeros(num_features))
+        self.moving_stddev = nn.Buffer(torch.zeros(num_features))
+        self.renorm_mean = nn.Buffer(torch.zeros(num_features))
+        self.renorm_stddev = nn.Buffer(torch.zeros(num_features))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         if not self.training or self.frozen:
-            return super().forward(x)
+            return self.normalised(x, self.running_mean, (self.running_var + self.eps).rsqrt())
         mean, var = self.moments(x, mask)
         with torch.no_grad():
             deviation = (var + self.eps).sqrt()

@@ -76,7 +76,7 @@ def _window(t: Builder, layer: Any, y: Value) -> tuple[Value, dict[str, Any]]:
     if layer.padding == "causal":
         y = t.call(F.pad, y, ((layer.kernel_size[0] - 1) * layer.dilation_rate[0], 0))
     elif layer.padding == "same" and max(layer.strides) > 1:
-        y = t.call(helpers.pad_same, y, layer.kernel_size, layer.strides, layer.dilation_rate)
+        y = t.call(helpers.pad_same, y, *map(list, (layer.kernel_size, layer.strides, layer.dilation_rate)))
     elif layer.padding == "same":
         window["padding"] = "same"
     return y, window
@@ -156,7 +156,14 @@ def _transposed(t: Builder, layer: Any, x: Value) -> Value:
 def _max_pooling(t: Builder, layer: Any, x: Value) -> Value:
     y = _into(layer, x)
     if layer.padding == "same":
-        y = t.call(helpers.pad_same, y, layer.pool_size, layer.strides, (1,) * type(layer).SPATIAL, value=float("-inf"))
+        y = t.call(
+            helpers.pad_same,
+            y,
+            list(layer.pool_size),
+            list(layer.strides),
+            [1] * type(layer).SPATIAL,
+            value=float("-inf"),
+        )
     made = _MAX[type(layer).SPATIAL - 1](layer.pool_size, layer.strides)
     return _out_of(layer, t.module(layer, layer.name, lambda: made, y))
 
@@ -165,7 +172,7 @@ def _max_pooling(t: Builder, layer: Any, x: Value) -> Value:
 def _average_pooling(t: Builder, layer: Any, x: Value) -> Value:
     y = _into(layer, x)
     if layer.padding == "same":
-        return _out_of(layer, t.call(helpers.average_same, y, layer.pool_size, layer.strides))
+        return _out_of(layer, t.call(helpers.average_same, y, list(layer.pool_size), list(layer.strides)))
     made = _AVERAGE[type(layer).SPATIAL - 1](layer.pool_size, layer.strides)
     return _out_of(layer, t.module(layer, layer.name, lambda: made, y))
 

@@ -29,7 +29,7 @@ def _local(t: Builder, layer: Any, x: Value) -> Value:
     if layer.implementation == 1:
         image = x.movedim(1, -1) if first else x
         given = {"channels_first": True} if first else {}
-        windows = t.call(helpers.windows_of, image, layer.kernel_size, layer.strides, **given)
+        windows = t.call(helpers.windows_of, image, list(layer.kernel_size), list(layer.strides), **given)
         weight = t.parameter(layer, "weight")
         y = torch.einsum("bpv,pvf->bpf", windows, weight)
         y = y.unflatten(1, out) if len(out) > 1 else y

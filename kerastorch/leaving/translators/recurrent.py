@@ -14,7 +14,7 @@ from ...base.input_checks import one_mask
 from ...base.to_torch import plain
 from ...layers.rnn.kernel_choice import drops
 from .. import helpers
-from ..builder import Builder, Value, identifier, refusal, translates
+from ..builder import STATES, Builder, Value, identifier, translates
 from ..inference import STEPS
 from .activations import as_argument
 
@@ -36,10 +36,15 @@ def drops_gates(layer: Any) -> bool:
     return drops(layer, layer.recurrent_dropout) or (layer.implementation == 1 and drops(layer, layer.dropout))
 
 
-def kind_of(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
-    """The class of the module for a recurrence, and its arguments beyond sizes and bias."""
+def kind_of(layer: Any, looped: bool = False) -> tuple[type[nn.Module], dict[str, Any]]:
+    """The class of the module for a recurrence, and its arguments beyond sizes and bias.
+
+    Args:
+        layer: The layer or cell.
+        looped: Whether it shall be a loop over the steps, if it drops its gates.
+    """
     if drops_gates(layer):
-        return _dropping(layer)
+        return _dropping(layer, looped)
     if is_fused(layer):
         if has_cell(layer):
             return nn.LSTM, {"batch_first": True}
@@ -61,12 +66,12 @@ def _looped(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
     return (helpers.StepGRU if layer.reset_after else helpers.ResetBeforeGRU), options
 
 
-def _dropping(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
+def _dropping(layer: Any, looped: bool) -> tuple[type[nn.Module], dict[str, Any]]:
     rates = {
         "input_dropout": layer.dropout if drops(layer, layer.dropout) else 0.0,
         "recurrent_dropout": layer.recurrent_dropout if drops(layer, layer.recurrent_dropout) else 0.0,
     }
-    if not is_fused(layer):
+    if looped or not is_fused(layer):
         kind, options = _looped(layer)
         return next(dropping for dropping, plain_kind in STEPS.items() if plain_kind is kind), rates | options
     if has_cell(layer):
@@ -77,8 +82,8 @@ def _dropping(layer: Any) -> tuple[type[nn.Module], dict[str, Any]]:
     return helpers.DropoutRNN, {**rates, **({"nonlinearity": "relu"} if relu else {})}
 
 
-def _make(layer: Any) -> nn.Module:
-    kind, options = kind_of(layer)
+def _make(layer: Any, looped: bool = False) -> nn.Module:
+    kind, options = kind_of(layer, looped)
     # A cell's weights lack the number of the layer in their names.
     held = layer.state_dict(keep_vars=True)
     tensors = {name if name.endswith("_l0") else f"{name}_l0": value for name, value in held.items()}
@@ -117,21 +122,31 @@ def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) ->
     """What a recurrent layer returns, of a module by this name."""
     x, mask = reversed_in_time(layer, x, mask)
     state = _as_state(t, layer, initial) if initial is not None else None
+    if layer.stateful and state is None:
+        state = t.state_input(layer, state_kind(layer))
+    shown = mask is not None and layer.first_state_shows and state is not None
+    at_end = not (layer.return_sequences or shown or (mask is not None and layer.zero_output_for_mask))
+    out, last = steps_of(t, layer, name, x, mask, state, layer.return_state or layer.stateful, at_end)
     if layer.stateful:
-        if state is not None:
-            raise refusal(layer, "stateful=True with an initial_state has no translation")
-        state = t.state_input(layer)
-    out, last = steps_of(t, layer, name, x, mask, state, layer.return_state or layer.stateful)
-    if layer.stateful:
-        t.state_output(layer, last)
+        t.state_output(layer, state_kind(layer), last)
     if mask is not None and layer.zero_output_for_mask:
         out = out * mask[..., None]
-    elif mask is not None and layer.first_state_shows and state is not None:
-        out = t.call(helpers.show_first_state, out, mask, state)
-    result = out if layer.return_sequences else out[:, -1]
+    elif shown:
+        out = show_first(t, layer, out, mask, state)
+    result = out if layer.return_sequences or at_end else out[:, -1]
     if not layer.return_state:
         return result
     return (result, *flat_states(layer, name, last))
+
+
+def state_kind(layer: Any) -> Any:
+    """The type of the state that torch's module takes and returns."""
+    return STATES if has_cell(layer) else torch.Tensor
+
+
+def show_first(t: Builder, layer: Any, out: Value, mask: Any, state: Any) -> Value:
+    """Outputs with the first state in the place of those before the first used step."""
+    return t.call(helpers.show_first_output if has_cell(layer) else helpers.show_first_state, out, mask, state)
 
 
 def flat_states(layer: Any, name: str, last: Any) -> list[Value]:
@@ -171,20 +186,38 @@ def _with_layer_axis(state: Value) -> Value:
 
 
 def steps_of(
-    t: Builder, layer: Any, name: str, x: Value, mask: Any, state: Any, wants_state: bool
+    t: Builder, layer: Any, name: str, x: Value, mask: Any, state: Any, wants_state: bool, at_end: bool = False
 ) -> tuple[Value, Any]:
-    """All outputs of a gated layer or cell, and the state behind them, if it is wanted."""
+    """The outputs of a gated layer or cell, and the state behind them, if it is wanted.
+
+    Args:
+        t: The builder.
+        layer: The layer or cell.
+        name: Of the module.
+        x: `(B, T, F)`.
+        mask: Of the steps, or None.
+        state: The first state as torch's module takes it, or None.
+        wants_state: Whether the state is wanted.
+        at_end: Whether the last output is wanted alone.
+    """
     if drops(layer, layer.dropout) and not drops_gates(layer):
         x = t.module((layer, "dropout"), f"{name}_dropout", lambda: helpers.SharedDropout(layer.dropout), x)
-    make: Callable[[], nn.Module] = lambda: _make(layer)  # noqa: E731
+    # Packed sequences, which bring the state of an LSTM, are nothing for the loops that drop gates.
+    looped = mask is not None and wants_state and drops_gates(layer)
+    make: Callable[[], nn.Module] = lambda: _make(layer, looped)  # noqa: E731
+    if looped:
+        t.exchange(layer, helpers.DroppedGates, make)
     returns = ("out", ("h", "c") if has_cell(layer) else "h")
     given = () if state is None else (state,)
-    if mask is None or not is_fused(layer):
+    if mask is None or looped or not is_fused(layer):
         options = {} if mask is None else {"mask": mask}
         result = t.module(layer, name, make, x, *given, returns=returns, **options)
-        return result[0], result[1]
-    module = t.attribute(layer, name, make)
+        return result[0][:, -1] if at_end else result[0], result[1]
+    moved = t.call(helpers.pack_used if wants_state else helpers.used_first, x, mask)
+    result = t.module(layer, name, make, moved, *given, returns=returns)
+    out, last = result[0], None
     if wants_state:
-        result = t.call(helpers.run_masked_with_state, module, x, mask, *given, returns=returns)
-        return result[0], result[1]
-    return t.call(helpers.run_masked, module, x, mask, *given), None
+        behind: Any = helpers.states_behind if has_cell(layer) else helpers.state_behind
+        last = t.call(behind, result[1], mask, *given, returns=returns[1] if has_cell(layer) else None)
+        out = t.call(helpers.unpack, out, mask)
+    return t.call(helpers.last_used if at_end else helpers.back_in_place, out, mask), last

@@ -9,9 +9,21 @@ from torch import nn
 
 from ... import layers
 from .. import helpers
-from ..builder import Builder, Value, refusal, translates
+from ..builder import STATES, Builder, Value, refusal, translates
 from .activations import as_argument
-from .recurrent import CELLS, GATED, apart, filled, flat_states, has_cell, reversed_in_time, run, steps_of
+from .recurrent import (
+    CELLS,
+    GATED,
+    apart,
+    filled,
+    flat_states,
+    has_cell,
+    reversed_in_time,
+    run,
+    show_first,
+    state_kind,
+    steps_of,
+)
 
 _CONV_LSTM = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 
@@ -28,14 +40,12 @@ def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initi
     x = x.movedim(-1, 2) if last_axis else x
     x, mask = reversed_in_time(layer, x, mask)
     state: Any = None if initial is None else tuple(part.movedim(-1, 1) if last_axis else part for part in initial)
-    if layer.stateful:
-        if state is not None:
-            raise refusal(layer, "stateful=True with an initial_state has no translation")
-        state = t.state_input(layer)
+    if layer.stateful and state is None:
+        state = t.state_input(layer, STATES)
 
     def make() -> nn.Module:
         kind: Any = helpers.DropoutConvLSTM if any(rates) else helpers.ConvLSTM
-        window = layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding == "same"
+        window = *map(list, (layer.kernel_size, layer.strides, layer.dilation_rate)), layer.padding == "same"
         functions = [as_argument(layer, part) for part in (layer.activation, layer.recurrent_activation)]
         sizes = layer.weight_ih.shape[1], layer.filters
         with torch.device("meta"):
@@ -50,11 +60,11 @@ def _run_conv_lstm(t: Builder, layer: Any, name: str, x: Value, mask: Any, initi
     )
     out, (h, c) = result[0], (result[1][0], result[1][1])
     if layer.stateful:
-        t.state_output(layer, result[1])
+        t.state_output(layer, STATES, result[1])
     if mask is not None and layer.zero_output_for_mask and not layer.keras2_masks:
         out = out * (mask[(..., *[None] * (x.rank - 2))] if _rank(mask) == 2 else mask[:, :, None])
     elif mask is not None and layer.first_state_shows and state is not None and not layer.zero_output_for_mask:
-        raise refusal(layer, "masked steps that show the first state have no translation for images")
+        out = t.call(helpers.show_first_image, out, mask, state)
     if last_axis:
         out = out.movedim(2, -1)
     out = out if layer.return_sequences else out[:, -1]
@@ -75,32 +85,27 @@ def _run_rnn(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: An
     others = [cell for cell in cells if type(cell) not in CELLS]
     if others:
         raise refusal(layer, f"its cell is {type(others[0]).__name__}, which has no translation")
-    if layer.stateful and initial is not None:
-        raise refusal(layer, "stateful=True with an initial_state has no translation")
     x, mask = reversed_in_time(layer, x, mask)
     given = [] if initial is None else _flat(initial)
     wants = layer.return_state or layer.stateful
     finals: list[Any] = []
-    first: Any = None
+    state: Any = None
     for index, cell in enumerate(cells):
         count = 2 if has_cell(cell) else 1
         own, given = given[:count], given[count:]
-        state: Any = None if not own else tuple(part[None] for part in own) if count == 2 else own[0][None]
+        state = None if not own else tuple(part[None] for part in own) if count == 2 else own[0][None]
         part = f"_{index}" if stacked else ""
         cell_name = f"{name}{part}"
-        if layer.stateful:
-            state = t.state_input(layer, part)
-        first = state if index == 0 else first
+        if layer.stateful and state is None:
+            state = t.state_input(layer, state_kind(cell), part)
         x, last = steps_of(t, cell, cell_name, x, mask, state, wants)
         if layer.stateful:
-            t.state_output(layer, last, part)
+            t.state_output(layer, state_kind(cell), last, part)
         finals += flat_states(cell, cell_name, last) if layer.return_state else []
     if mask is not None and layer.zero_output_for_mask:
         x = x * mask[..., None]
-    elif mask is not None and layer.first_state_shows and first is not None:
-        if stacked:
-            raise refusal(layer, "masked steps that show the first state have no translation for stacked cells")
-        x = t.call(helpers.show_first_state, x, mask, first)
+    elif mask is not None and layer.first_state_shows and state is not None:
+        x = show_first(t, cells[-1], x, mask, state)
     out = x if layer.return_sequences else x[:, -1]
     return layer._nested((out, *finals)) if layer.return_state else out
 

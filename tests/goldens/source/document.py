@@ -9,7 +9,6 @@ running this file computes a recorded example again.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -18,25 +17,17 @@ from torch import Tensor, nn
 FOLDER = Path(__file__).resolve().parent
 
 
-def run_masked(rnn: nn.Module, x: Tensor, mask: Tensor, state: Any = None) -> Tensor:
-    """All outputs of an nn.LSTM, nn.GRU or nn.RNN that skips the steps where the mask is False.
+def used_first(x: Tensor, mask: Tensor) -> Tensor:
+    """x `(B, T, F)` with the steps of each row where the mask `(B, T)` is True before the others, in their order."""
+    order = mask.logical_not().byte().argsort(dim=1, stable=True)
+    return x.gather(1, order[..., None].expand_as(x))
 
-    The steps of each row are moved together, run, and moved back; a skipped step repeats the output before it.
 
-    Args:
-        rnn: A module with `batch_first=True`, in one direction.
-        x: `(B, T, F)`.
-        mask: bool `(B, T)`, True = use the step.
-        state: The first state, as the module takes it.
-
-    Returns:
-        `(B, T, U)`; zeros before the first used step.
-    """
-    order = mask.logical_not().byte().argsort(dim=1, stable=True)  # used steps first
-    out, _ = rnn(x.gather(1, order[..., None].expand_as(x)), state)
-    used = mask.cumsum(1)  # so many steps until now
-    latest = (used - 1).clamp(min=0)[..., None].expand_as(out)
-    return out.gather(1, latest) * (used > 0)[..., None]
+def last_used(out: Tensor, mask: Tensor) -> Tensor:
+    """The output `(B, U)` at the last used step, of what a recurrence made of `used_first`; zeros if there is none."""
+    count = mask.sum(1)
+    rows = torch.arange(out.shape[0], device=out.device)
+    return out[rows, (count - 1).clamp(min=0)] * (count > 0)[:, None]
 
 
 class Sentence(nn.Module):
@@ -50,7 +41,8 @@ class Sentence(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mask = x != 0  # True = use the step
         x = self.embedding(x)  # (B, T, 4)
-        return run_masked(self.read, x, mask)[:, -1]  # (B, 5)
+        x, _ = self.read(used_first(x, mask))
+        return last_used(x, mask)  # (B, 5)
 
 
 class DocumentRating(nn.Module):

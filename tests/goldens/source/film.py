@@ -20,12 +20,10 @@ from torch.nn import functional as F
 FOLDER = Path(__file__).resolve().parent
 
 
-def pad_same(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], value: float = 0.0
-) -> Tensor:
+def pad_same(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int], value: float = 0.0) -> Tensor:
     """x `(B, C, ...)` padded so that a window gives ceil(size / stride) places; an odd one goes behind."""
     pads: list[int] = []
-    for axis in reversed(range(len(kernel))):
+    for axis in range(len(kernel) - 1, -1, -1):
         size = x.shape[axis + 2]
         places = -(-size // stride[axis])
         total = max((places - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 - size, 0)
@@ -52,9 +50,9 @@ class ConvLSTM(nn.Module):
         self,
         in_channels: int,
         filters: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        dilation: tuple[int, ...],
+        kernel_size: list[int],
+        stride: list[int],
+        dilation: list[int],
         same: bool = False,
         activation: Callable[[Tensor], Tensor] = torch.tanh,
         recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
@@ -88,11 +86,14 @@ class ConvLSTM(nn.Module):
     def step(self, gates: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """The new states of one step; `gates` is what the input gives to the gates."""
         i, f, g, o = (gates + self.state_gates(h)).chunk(4, dim=1)
-        gate = self.recurrent_activation
-        c = gate(f) * c + gate(i) * self.activation(g)
-        return gate(o) * self.activation(c), c
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
+        return self.recurrent_activation(o) * self.activation(c), c
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(
+        self,
+        x: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run all steps.
 
         Args:
@@ -103,9 +104,9 @@ class ConvLSTM(nn.Module):
             All outputs `(B, T, filters, ...)`, and the states h and c.
         """
         gates = self.input_gates(x)
-        zeros = gates.new_zeros(x.shape[0], self.filters, *gates.shape[3:])
+        zeros = torch.zeros_like(gates[:, 0, : self.filters])
         h, c = (zeros, zeros) if state is None else state
-        outputs = []
+        outputs: list[Tensor] = []
         for t in range(x.shape[1]):
             h, c = self.step(gates[:, t], h, c)
             outputs.append(h)
@@ -118,7 +119,7 @@ class Film(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = ConvLSTM(1, 3, kernel_size=(3, 3), stride=(1, 1), dilation=(1, 1), same=True)
+        self.watch = ConvLSTM(1, 3, kernel_size=[3, 3], stride=[1, 1], dilation=[1, 1], same=True)
         self.shrink = nn.MaxPool2d(2, stride=2)
         self.remember = nn.RNN(48, 4, batch_first=True)
         self.remember.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0

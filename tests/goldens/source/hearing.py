@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -48,12 +47,10 @@ class SharedDropout(nn.Module):
         return x * F.dropout(x.new_ones(shape), self.p)
 
 
-def pad_same(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], value: float = 0.0
-) -> Tensor:
+def pad_same(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int], value: float = 0.0) -> Tensor:
     """x `(B, C, ...)` padded so that a window gives ceil(size / stride) places; an odd one goes behind."""
     pads: list[int] = []
-    for axis in reversed(range(len(kernel))):
+    for axis in range(len(kernel) - 1, -1, -1):
         size = x.shape[axis + 2]
         places = -(-size // stride[axis])
         total = max((places - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 - size, 0)
@@ -74,9 +71,6 @@ class BatchNorm(nn.Module):
         frozen: Whether the running statistics are used, and stay, while training too.
         unbiased: Whether the running variance follows the unbiased variance instead.
     """
-
-    running_mean: Tensor
-    running_var: Tensor
 
     def __init__(
         self,
@@ -100,8 +94,8 @@ class BatchNorm(nn.Module):
         self.unbiased = unbiased
         self.weight = nn.Parameter(torch.ones(num_features)) if scale else None
         self.bias = nn.Parameter(torch.zeros(num_features)) if center else None
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
+        self.running_mean = nn.Buffer(torch.zeros(num_features))
+        self.running_var = nn.Buffer(torch.ones(num_features))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
@@ -117,7 +111,8 @@ class BatchNorm(nn.Module):
 
     def moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and biased variance of each feature."""
-        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        axes = list(range(x.ndim))
+        axes.pop(self.axis % x.ndim)
         if mask is None:
             var, mean = torch.var_mean(x, axes, correction=0)
             return mean, var
@@ -139,33 +134,38 @@ class BatchNorm(nn.Module):
         return torch.addcmul(offset.view(shape), x, factor.view(shape))
 
 
-class StepRNN(nn.Module):
-    """An RNN as a loop over the steps, for any activation; weights and states as in nn.RNN.
+class StepLoop(nn.Module):
+    """What recurrences as loops over the steps share, for any activations; weights as in torch's modules.
 
     Args:
         input_size: Features of the input.
         hidden_size: Features of the state.
-        activation: Of the new state.
-        bias: Whether there is a bias.
+        activation: Of what is new in a step; of an LSTM's cell on its way out, too.
+        recurrent_activation: Of the gates.
+        bias: Whether there are biases.
     """
 
     gates = 1
+    state_bias = False
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         activation: Callable[[Tensor], Tensor] = torch.tanh,
+        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.activation = activation
+        self.recurrent_activation = recurrent_activation
         rows, bound = self.gates * hidden_size, 1 / math.sqrt(hidden_size)
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
         self.bias_ih_l0 = nn.Parameter(torch.zeros(rows)) if bias else None
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(rows)) if bias and self.state_bias else None
 
     def from_input(self, x: Tensor) -> Tensor:
         """What the inputs `(B, T, F)` give to the gates of all steps."""
@@ -173,103 +173,89 @@ class StepRNN(nn.Module):
 
     def from_state(self, h: Tensor) -> Tensor:
         """What the state `(B, U)` gives to the gates of a step."""
-        return F.linear(h, self.weight_hh_l0)
+        return F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
 
-    def step(self, gates: Tensor, h: Tensor) -> tuple[Tensor, ...]:
-        """The new states of one step; `gates` is what the input gives to the gates, `(B, gates * U)`."""
-        return (self.activation(gates + self.from_state(h)),)
+    def step(self, gates: Tensor, states: list[Tensor]) -> list[Tensor]:
+        """The new states of a step, the output first; `gates` is what the input gives to them, `(B, gates * U)`."""
+        raise NotImplementedError
 
-    def first_states(self, x: Tensor, state: Any) -> tuple[Tensor, ...]:
-        return (x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0],)
+    def run(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The outputs of all steps `(B, T, U)`, and the last states `(B, U)`."""
+        gates = self.from_input(x)
+        outputs: list[Tensor] = []
+        for t in range(x.shape[1]):
+            states = self.step(gates[:, t], states)
+            outputs.append(states[0])
+        out = torch.stack(outputs, dim=1)
+        return out, states
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+
+class StepRNN(StepLoop):
+    """An RNN as a loop over the steps, for any activation; weights and states as in nn.RNN."""
+
+    def step(self, gates: Tensor, states: list[Tensor]) -> list[Tensor]:
+        return [self.activation(gates + self.from_state(states[0]))]
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Run all steps.
 
         Args:
             x: `(B, T, F)`.
-            state: The first state, as torch's module takes it; zeros if None.
+            state: The first state `(1, B, U)`; zeros if None.
 
         Returns:
             All outputs `(B, T, U)`, and the state behind the last step.
         """
-        gates = self.from_input(x)
-        states = self.first_states(x, state)
-        outputs = []
-        for t in range(x.shape[1]):
-            states = self.step(gates[:, t], *states)
-            outputs.append(states[0])
-        out = torch.stack(outputs, dim=1)
-        last = [part[None] for part in states]
-        return out, tuple(last) if len(last) > 1 else last[0]
+        h = x.new_zeros(x.shape[0], self.hidden_size) if state is None else state[0]
+        out, states = self.run(x, [h])
+        return out, states[0][None]
 
 
-class StepLSTM(StepRNN):
-    """An LSTM as a loop over the steps, for any activations; gates i f g o and states as in nn.LSTM.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        activation: Of the candidate, and of the cell on its way out.
-        recurrent_activation: Of the gates.
-        bias: Whether there is a bias.
-    """
+class StepLSTM(StepLoop):
+    """An LSTM as a loop over the steps, for any activations; gates i f g o and states as in nn.LSTM."""
 
     gates = 4
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, bias)
-        self.recurrent_activation = recurrent_activation
-
-    def first_states(self, x: Tensor, state: Any) -> tuple[Tensor, ...]:
-        zeros = x.new_zeros(x.shape[0], self.hidden_size)
-        return (zeros, zeros) if state is None else (state[0][0], state[1][0])
-
-    def step(self, gates: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+    def step(self, gates: Tensor, states: list[Tensor]) -> list[Tensor]:
+        h, c = states
         i, f, g, o = (gates + self.from_state(h)).chunk(4, dim=-1)
-        gate = self.recurrent_activation
-        c = gate(f) * c + gate(i) * self.activation(g)
-        return gate(o) * self.activation(c), c
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
+        return [self.recurrent_activation(o) * self.activation(c), c]
+
+    def forward(
+        self,
+        x: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Run all steps.
+
+        Args:
+            x: `(B, T, F)`.
+            state: The first states, `(1, B, U)` each; zeros if None.
+
+        Returns:
+            All outputs `(B, T, U)`, and the states behind the last step.
+        """
+        zeros = x.new_zeros(x.shape[0], self.hidden_size)
+        out, states = self.run(x, [zeros, zeros] if state is None else [state[0][0], state[1][0]])
+        return out, (states[0][None], states[1][None])
 
 
 class ResetBeforeGRU(StepRNN):
     """A GRU whose reset gate acts on the state before its product (Cho et al. 2014), as a loop over the steps.
 
     Gates r z n and states are those of nn.GRU, which resets behind the product.
-
-    Args:
-        input_size: Features of the input.
-        hidden_size: Features of the state.
-        activation: Of the candidate.
-        recurrent_activation: Of the gates.
-        bias: Whether there is a bias.
     """
 
     gates = 3
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-        recurrent_activation: Callable[[Tensor], Tensor] = torch.sigmoid,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(input_size, hidden_size, activation, bias)
-        self.recurrent_activation = recurrent_activation
-
-    def step(self, gates: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+    def step(self, gates: Tensor, states: list[Tensor]) -> list[Tensor]:
+        h = states[0]
         x_r, x_z, x_n = gates.chunk(3, dim=-1)
         w_r, w_z, w_n = self.weight_hh_l0.chunk(3)
         r = self.recurrent_activation(x_r + F.linear(h, w_r))
         z = self.recurrent_activation(x_z + F.linear(h, w_z))
-        return (z * h + (1 - z) * self.activation(x_n + F.linear(r * h, w_n)),)
+        return [z * h + (1 - z) * self.activation(x_n + F.linear(r * h, w_n))]
 
 
 class Hearing(nn.Module):
@@ -288,7 +274,7 @@ class Hearing(nn.Module):
         self.score.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.first(pad_same(x.transpose(1, 2), (3,), (2,), (1,)))).transpose(1, 2)  # (B, 8, 4)
+        x = torch.relu(self.first(pad_same(x.transpose(1, 2), [3], [2], [1]))).transpose(1, 2)  # (B, 8, 4)
         x = self.norm(x)  # (B, 8, 4)
         x, _ = self.both_ways(x)
         x = x[..., :4] + x[..., 4:]  # (B, 8, 4)

@@ -31,42 +31,65 @@ def dropped_linear(x: Tensor, weight: Any, bias: Any, masks: Tensor) -> Tensor:
     return out if bias is None else out + bias
 
 
-class DropoutLSTM(nn.LSTM):
-    """An nn.LSTM of one layer whose inputs and states are dropped while training.
+class DroppedGates(nn.Module):
+    """One layer of a module of torch whose inputs and states are dropped while training.
 
     Args:
         input_size: Features of the input.
         hidden_size: Features of the state.
         input_dropout: Fraction of the inputs that become zero.
         recurrent_dropout: Fraction of the state that becomes zero where the gates see it.
-        bias: Whether there is a bias.
+        bias: Whether there are biases.
+        **options: Of torch's module.
     """
 
+    all_weights: Any  # of torch's module
+    gates = 1
+
     def __init__(
-        self, input_size: int, hidden_size: int, input_dropout: float, recurrent_dropout: float, bias: bool = True
+        self,
+        input_size: int,
+        hidden_size: int,
+        input_dropout: float,
+        recurrent_dropout: float,
+        bias: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias=bias, batch_first=True)
+        super().__init__(input_size, hidden_size, bias=bias, batch_first=True, **options)
         self.input_dropout = input_dropout
         self.recurrent_dropout = recurrent_dropout
 
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        """The new states of a step, the output first, of what input and state give to the gates, `(B, gates * U)`."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor, state: Any = None) -> Any:
-        """What nn.LSTM returns for x `(B, T, F)`."""
+        """What torch's module returns for x `(B, T, F)`."""
         if not self.training:
             return super().forward(x, state)
-        zeros = x.new_zeros(x.shape[0], self.hidden_size)
-        h, c = (zeros, zeros) if state is None else (state[0][0], state[1][0])
-        x_masks = gate_masks(x[:, 0], 4, self.input_dropout)
-        h_masks = gate_masks(h, 4, self.recurrent_dropout)
-        w_ih, w_hh, b_ih, b_hh = (*self.all_weights[0], None, None)[:4]  # None: without biases
+        w_ih, w_hh, b_ih, b_hh = [*self.all_weights[0], None, None][:4]  # None: without biases
+        zeros = x.new_zeros(x.shape[0], w_hh.shape[1])
+        states = [zeros, zeros] if state is None else list(state if isinstance(state, Tensor) else torch.cat(state))
+        x_masks = gate_masks(x[:, 0], self.gates, self.input_dropout)
+        h_masks = gate_masks(zeros, self.gates, self.recurrent_dropout)
         outputs: list[Tensor] = []
         for step in x.unbind(1):
-            gates = dropped_linear(step, w_ih, b_ih, x_masks)
-            gates = gates + dropped_linear(h, w_hh, b_hh, h_masks)
-            i, f, g, o = gates.chunk(4, dim=-1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), (h[None], c[None])
+            from_x = dropped_linear(step, w_ih, b_ih, x_masks)
+            states = self.step(from_x, dropped_linear(states[0], w_hh, b_hh, h_masks), states)
+            outputs.append(states[0])
+        last = [part[None] for part in states]
+        return torch.stack(outputs, dim=1), tuple(last) if len(last) > 1 else last[0]
+
+
+class DropoutLSTM(DroppedGates, nn.LSTM):
+    """An nn.LSTM of one layer whose inputs and states are dropped while training, each gate by itself."""
+
+    gates = 4
+
+    def step(self, from_x: Tensor, from_h: Tensor, states: list[Tensor]) -> list[Tensor]:
+        i, f, g, o = (from_x + from_h).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
+        return [torch.sigmoid(o) * torch.tanh(c), c]
 
 
 class Inner(nn.Module):
@@ -89,7 +112,9 @@ class Keeping(nn.Module):
         self.lstm.bias_hh_l0.requires_grad_(False)  # stays zero: the one bias is bias_ih_l0
         self.inner = Inner()
 
-    def forward(self, x: Tensor, lstm_state: Any = None) -> tuple[dict[str, Tensor], Any]:
+    def forward(
+        self, x: Tensor, lstm_state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]]:
         x, lstm_state = self.lstm(x, lstm_state)  # (B, 5, 4)
         x = self.inner(x)  # (B, 5, 3)
         mean = x.mean(1)  # (B, 3)

@@ -55,9 +55,6 @@ class BatchNorm(nn.Module):
         unbiased: Whether the running variance follows the unbiased variance instead.
     """
 
-    running_mean: Tensor
-    running_var: Tensor
-
     def __init__(
         self,
         num_features: int,
@@ -80,8 +77,8 @@ class BatchNorm(nn.Module):
         self.unbiased = unbiased
         self.weight = nn.Parameter(torch.ones(num_features)) if scale else None
         self.bias = nn.Parameter(torch.zeros(num_features)) if center else None
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
+        self.running_mean = nn.Buffer(torch.zeros(num_features))
+        self.running_var = nn.Buffer(torch.ones(num_features))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise x; where the mask, x's shape without the last axis, is False, a batch's statistics do not count."""
@@ -97,7 +94,8 @@ class BatchNorm(nn.Module):
 
     def moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and biased variance of each feature."""
-        axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
+        axes = list(range(x.ndim))
+        axes.pop(self.axis % x.ndim)
         if mask is None:
             var, mean = torch.var_mean(x, axes, correction=0)
             return mean, var
