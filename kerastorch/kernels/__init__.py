@@ -5,7 +5,7 @@ Sequences, in this order:
 1. `types.py`: `States`, `Kernel`, `KernelChoice`, which all the others speak of.
 2. `fused.py`: torch's kernels over all steps, and masks around them. Below them `operators.py`, which makes such a
    kernel one operator where torch follows or exports it, `onnx_operators.py`, which makes it a node of ONNX, and
-   `cudnn.py`, which lays weights out as cuDNN wants them.
+   `cudnn.py`, which lays weights out as cuDNN wants them; and `packing.py`, which orders masked steps on a device.
 3. `step_loop.py`: one step after the other, for all that torch has no kernel for; `export_scan.py`: the same loop where
    a model is exported.
 4. `step_engine.py`: the step loop with derivatives of its own. It takes the equations of a step and their derivatives

@@ -5,19 +5,35 @@ Shapes: `x` is `(B, T, F)`, states are `(B, U)`, masks are bool `(B, T)`; weight
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from .. import torch_private
 from ..dtypes import autocasts
-from . import onnx_operators
-from .operators import call_operator, may_read, run_kernel, wants_operator
+from . import onnx_operators, packing
+from .operators import call_operator, may_read, run_kernel, run_pair, wants_operator
 from .types import Kernel, States
 
 
 def _fused(name: str) -> Kernel:
+    def call(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        if torch_private.is_exporting_to_onnx():
+            out, last = _in_onnx(name, x, states, weights, None)
+            return out, *last
+        return (call_operator if wants_operator() else run_kernel)(name, x, states, weights)
+
+    return _in_autocast(call)
+
+
+def _paired(name: str) -> Kernel:
+    return _in_autocast(lambda x, states, weights: run_pair(name, x, states, weights))
+
+
+def _in_autocast(call: Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, ...]]) -> Kernel:
+    """The call of a kernel, in the dtype that `torch.autocast` asks for."""
+
     def run(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
         if autocasts(x.device) and x.dtype != torch.float64:
             dtype = torch.get_autocast_dtype(x.device.type)
@@ -28,12 +44,6 @@ def _fused(name: str) -> Kernel:
         else:
             out, *last = call(x, states, weights)
         return out, tuple(last)
-
-    def call(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        if torch_private.is_exporting_to_onnx():
-            out, last = _in_onnx(name, x, states, weights, None)
-            return out, *last
-        return (call_operator if wants_operator() else run_kernel)(name, x, states, weights)
 
     return run
 
@@ -52,6 +62,8 @@ fused_gru = _fused("gru")
 fused_rnn_tanh = _fused("rnn_tanh")
 fused_rnn_relu = _fused("rnn_relu")
 NAMES = {fused_lstm: "lstm", fused_gru: "gru", fused_rnn_tanh: "rnn_tanh", fused_rnn_relu: "rnn_relu"}
+# In both directions at once: states `(2, B, U)`, weights of the way forwards, then of the way back.
+PAIRS = {kernel: _paired(name) for kernel, name in NAMES.items()}
 
 
 def take_steps(x: Tensor, index: Tensor) -> Tensor:
@@ -85,9 +97,10 @@ def masked(
 ) -> tuple[Tensor, States]:
     """Run a fused kernel on the valid steps of each row only.
 
-    The valid steps are moved to the front, the dense kernel runs, and each step takes the output of the latest valid
-    step: any pattern of holes, no host synchronisation, no data-dependent shape. What stands behind a row's last valid
-    step cannot reach its outputs. In front of the outputs stands a row of zeros, for the steps without a valid one.
+    The valid steps are moved to the front (on a device as `packing` says), the dense kernel runs, and each step takes
+    the output of the latest valid step: any pattern of holes, no host synchronisation, no data-dependent shape. What
+    stands behind a row's last valid step cannot reach its outputs. In front of the outputs stands a row of zeros, for
+    the steps without a valid one.
 
     On the CPU the lengths of the rows are read: no step is computed behind the longest, and none moved without holes.
 
@@ -109,14 +122,21 @@ def masked(
         return kernel(x, states, weights)
     if torch_private.is_exporting() or torch_private.is_traced_to_onnx():  # ONNX has no stable sort
         packed = onnx_operators.to_front(x, mask, seen)
+    elif packing.scatters(x):
+        packed = packing.placed(x, mask, seen - 1).transpose(0, 1)
     elif shortest == longest and len(mask) == 1:
         packed = take_steps(x, mask.nonzero()[:, 1].unsqueeze(0))
     else:
         packed = take_steps(x, torch.argsort(mask, dim=1, descending=True, stable=True)[:, :longest])
     if want_states and len(states) == 2 and shortest < longest:
-        padding = torch.arange(longest, device=mask.device) >= last
-        packed = torch.cat([packed, padding.unsqueeze(-1).to(x.dtype)], dim=-1)
-        weights = [torch.cat([weights[0], _hold_column(weights[0])], dim=1), *weights[1:]]
+        if packing.scatters(x):
+            padding = packing.after(last, longest, x)
+            packed = packing.beside([packed.transpose(0, 1), padding]).transpose(0, 1)
+        else:
+            padding = torch.arange(longest, device=mask.device) >= last
+            packed = torch.cat([packed, padding.unsqueeze(-1).to(x.dtype)], dim=-1)
+        w_ih = packing.weights_beside([weights[0], _hold_column(weights[0])], packed.shape[-1])
+        weights = [w_ih, *weights[1:]]
     out, finals = kernel(packed, states, weights)
     out = torch.cat([out.new_zeros(1, out.shape[0], out.shape[2]), out.transpose(0, 1)]).transpose(0, 1)
     source = seen * mask if hide else seen
@@ -127,6 +147,58 @@ def masked(
         return result, finals
     h = torch.where(last > 0, take_steps(out, last)[:, 0], states[0])
     return result, (h, *finals[1:])
+
+
+def masked_pair(
+    kernel: Kernel,
+    x: Tensor,
+    states: Sequence[States],
+    weights: Sequence[Sequence[Tensor]],
+    mask: Tensor,
+    *,
+    want_states: bool,
+    only_last: bool,
+) -> tuple[Tensor, tuple[Tensor, Tensor], Sequence[States]]:
+    """Run a fused kernel on the valid steps of each row in both directions of time, in one call (see `packing`).
+
+    Args:
+        kernel: For one direction.
+        x: `(B, T, F)`.
+        states: The initial ones of each direction, `(B, U)` each.
+        weights: Of each direction.
+        mask: bool `(B, T)`.
+        want_states: Whether the final states are needed; each has `()` in their place otherwise.
+        only_last: Whether the last outputs are enough; they stand in the place of all then.
+
+    Returns:
+        The outputs of both `(B, T, 2U)`, zeros at masked steps; the last output of each `(B, U)`, in the order in which
+        it runs, zeros in rows without a valid step; the final states of each.
+    """
+    steps = x.shape[1]
+    seen = onnx_operators.counts(mask)
+    last = seen[:, -1:]
+    begin = steps - last  # of the valid steps on the way back, which end with the last step
+    parts = [packing.placed(x, mask, seen - 1), packing.placed(x, mask, begin + seen - 1)]
+    holds = want_states and len(states[0]) == 2
+    if holds:
+        parts += [packing.after(last, steps, x), packing.before(begin, steps, x)]
+    wide = packing.beside(parts)
+    arranged: list[Tensor] = []
+    for direction, (w_ih, *others) in enumerate(weights):
+        columns: list[Tensor | int] = [part.shape[-1] for part in parts]  # zeros, but for its own
+        columns[direction] = w_ih
+        if holds:
+            columns[2 + direction] = _hold_column(w_ih)
+        arranged += [packing.weights_beside(columns, wide.shape[-1]), *others]
+    starts = tuple(torch.stack(pair) for pair in zip(*states, strict=True))
+    out, finals = PAIRS[kernel](wide.transpose(0, 1), starts, arranged)
+    out = out.transpose(0, 1)
+    ends = packing.taken(out, [last, (begin + 1) * (last > 0)])[:, 0]
+    result = ends if only_last else packing.taken(out, [seen * mask, (begin + seen) * mask])
+    ends_of = ends.chunk(2, dim=-1)
+    h = [torch.where(last > 0, end, its[0]) for end, its in zip(ends_of, states, strict=True)]
+    kept = [(h[index], *(final[index] for final in finals[1:])) for index in (0, 1)] if want_states else [(), ()]
+    return result, (ends_of[0], ends_of[1]), kept
 
 
 def _lengths(last: Tensor, steps: int) -> tuple[int, int]:

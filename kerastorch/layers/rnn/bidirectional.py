@@ -16,7 +16,8 @@ from ...base.input_checks import one_mask
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError
-from ...kernels.types import KernelChoice
+from ...kernels import packing
+from ...kernels.types import Kernel, KernelChoice
 from ...weights import Shape
 from . import both_directions, torch_modules
 from .given_states import given_states, has_own_forward, parts_of, split_states, states_by_name
@@ -316,7 +317,7 @@ class Bidirectional(Layer):
         x, initial_state = split_states(self, x, initial_state)
         halves = (None, None) if initial_state is None else self._halves(initial_state)
         training = self.training if training is None else training
-        kernel = both_directions.kernel_of(*self._directions, x, mask, training) if self._is_of_one_dtype(x) else None
+        kernel = both_directions.kernel_of(*self._directions, x, mask, training) if self._may_run_as_one(x) else None
         if kernel is not None:
             merged, states = self._run_as_one(kernel, x, mask, halves)
         else:
@@ -336,11 +337,15 @@ class Bidirectional(Layer):
             return merged
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
-    def _is_of_one_dtype(self, x: Tensor) -> bool:
-        return all(dtype == x.dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in))
+    def _may_run_as_one(self, x: Tensor) -> bool:
+        """Whether the dtypes allow it: on the CPU there is one of everything; on a device the layers inside cast."""
+        dtypes = [dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in)]
+        return packing.scatters(x) or all(dtype == x.dtype for dtype in dtypes)
 
-    def _run_as_one(self, kernel: str | both_directions.Node, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
+    def _run_as_one(self, kernel: Kernel | both_directions.Node, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
         out, forward, backward, states = both_directions.run(kernel, *self._directions, x, mask, initial)
+        if out.dtype != self._merged_dtype:
+            out, forward, backward = (part.to(self._merged_dtype) for part in (out, forward, backward))
         if self.return_sequences:
             if self.merge_mode == "concat":
                 return out, states

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...base.dtype_policy import call_in_policy
 from ...dtypes import autocasts
-from ...kernels import onnx_operators
-from ...kernels.fused import NAMES, fused_lstm, masked
-from ...kernels.operators import may_read, run_pair, wants_operator
+from ...kernels import onnx_operators, packing
+from ...kernels.fused import NAMES, PAIRS, fused_lstm, masked, masked_pair
+from ...kernels.operators import may_read, wants_operator
 from ...kernels.step_engine import onnx_recurrence, outruns
 from ...kernels.types import Kernel, States
 from ...torch_private import has_global_hooks, has_hooks, is_exporting_to_onnx
@@ -27,12 +29,13 @@ class Node(NamedTuple):
     weights: tuple[onnx_operators.Weights, ...]
 
 
-def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> str | Node | None:
-    """The name of the kernel that runs both layers at once, or the node; None if they run one after the other.
+def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) -> Kernel | Node | None:
+    """The kernel, of one direction, that runs both layers at once, or the node; None if they run one after the other.
 
-    One call it is for an LSTM, and for all on CUDA: there the two directions run side by side. On the CPU torch's
-    kernels for GRU and SimpleRNN gain nothing by it, and the step engine runs in the place of many of them. A mask
-    of several rows, a dropout at work and anything that watches one direction by itself keep the two apart.
+    One call it is for an LSTM, and for all on CUDA: there the two directions run side by side, with any mask and in
+    any dtype. On the CPU torch's kernels for GRU and SimpleRNN gain nothing by it, and the step engine runs in the
+    place of many of them; a mask of several rows keeps the two apart there, and so do `torch.autocast` and a mixed
+    policy. A dropout at work and anything that watches one direction by itself do everywhere.
     """
     if type(forward) is not type(backward):
         return None
@@ -44,12 +47,14 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
         return None
     if forward.units != backward.units or forward.use_bias != backward.use_bias or forward.go_backwards:
         return None
+    if _computes_in(forward, x) != _computes_in(backward, x):
+        return None
     kernel = forward._fused()
     if isinstance(kernel, str) or kernel is not backward._fused() or not gains(kernel, x, forward):
         return None
-    if _drop(forward, backward, training) or autocasts(x.device):
+    if _drop(forward, backward, training):
         return None
-    return NAMES[kernel] if mask is None or _is_one_row(mask) else None
+    return kernel if mask is None or _is_one_row(mask) or (packing.scatters(x) and _is_of_rows(mask)) else None
 
 
 def _node(forward: Any, backward: Any, x: Tensor, training: bool) -> Node | None:
@@ -86,16 +91,33 @@ def gains(kernel: Kernel, x: Tensor, layer: Any) -> bool:
     return not x.is_cpu or (kernel is fused_lstm and not outruns(kernel, x, layer._kernel_weights()))
 
 
+def _is_of_rows(mask: Any) -> bool:
+    return type(mask) is Tensor and mask.ndim == 2
+
+
 def _is_one_row(mask: Any) -> bool:
     """Whether the valid steps of a mask are a sequence without padding, which both directions can run over."""
-    return type(mask) is Tensor and mask.ndim == 2 and len(mask) == 1 and may_read(mask) and bool(mask.any())
+    return _is_of_rows(mask) and len(mask) == 1 and may_read(mask) and bool(mask.any())
 
 
 def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
     """Whether a layer computes x by nothing but its kernel."""
     as_now = layer.zero_output_for_mask == layer.return_sequences and not layer.first_state_shows
     own = _is_own(layer) and (mask is None or as_now)
-    return own and type(x) is Tensor and x.dtype == layer.dtype == layer._computes_in
+    return own and type(x) is Tensor and _takes_dtype(layer, x)
+
+
+def _takes_dtype(layer: Any, x: Tensor) -> bool:
+    """Whether x has the layer's dtype; on a device, whether the layer casts it, or `torch.autocast` does."""
+    if not packing.scatters(x):
+        return x.dtype == layer.dtype == layer._computes_in and not autocasts(x.device)
+    if autocasts(x.device):
+        return not layer._casts and torch.float64 not in (x.dtype, layer.dtype)
+    return layer._casts or x.dtype == layer.dtype
+
+
+def _computes_in(layer: Any, x: Tensor) -> torch.dtype:
+    return layer._computes_in if layer._casts else x.dtype
 
 
 def _is_own(layer: Any) -> bool:
@@ -112,16 +134,8 @@ def _rates(layer: Any) -> tuple[float, float]:
     return layer.dropout, layer.recurrent_dropout
 
 
-def _kernel(name: str) -> Kernel:
-    def call(x: Tensor, states: States, weights: Sequence[Tensor]) -> tuple[Tensor, States]:
-        out, *last = run_pair(name, x, states, weights)
-        return out, tuple(last)
-
-    return call
-
-
 def run(
-    kernel: str | Node, forward: Any, backward: Any, x: Tensor, mask: Any, initial: Any
+    kernel: Kernel | Node, forward: Any, backward: Any, x: Tensor, mask: Any, initial: Any
 ) -> tuple[Tensor, Tensor, Tensor, States]:
     """Run both layers.
 
@@ -137,26 +151,41 @@ def run(
         All outputs of both `(B, T, 2U)`, in the order of time, the last output of each `(B, U)`, and the final states
         of both.
     """
-    x = forward._check_input(x)
-    starts = [layer._start(x, states) for layer, states in zip((forward, backward), initial, strict=True)]
-    mask = forward._check_mask(x, mask)
-    compute = _as_node if isinstance(kernel, Node) else _by_kernel
-    out, last_forward, last_backward, finals = compute(kernel, forward, backward, x, mask, starts)
-    for layer, its in zip((forward, backward), finals, strict=True):
-        if layer.stateful:
-            layer._keep(its)
-    return out, last_forward, last_backward, (*finals[0], *finals[1])
+    layers = forward, backward
+
+    def compute(x: Tensor, mask: Any, initial: Any) -> tuple[Tensor, Tensor, Tensor, States]:
+        x = forward._check_input(x)
+        starts = [layer._start(x, states) for layer, states in zip(layers, initial, strict=True)]
+        mask = forward._check_mask(x, mask)
+        run = _as_node if isinstance(kernel, Node) else _by_kernel
+        out, last_forward, last_backward, finals = run(kernel, forward, backward, x, mask, starts)
+        for layer, its in zip(layers, finals, strict=True):
+            if layer.stateful:
+                layer._keep(its)
+        return out, last_forward, last_backward, (*finals[0], *finals[1])
+
+    function: Callable[..., Any] = compute
+    for layer in layers:
+        if layer._casts and not x.dtype == layer.dtype == layer._computes_in:
+            function = functools.partial(_in_policy, layer, function)
+    return function(x, mask, initial)
+
+
+def _in_policy(layer: Any, function: Callable[..., Any], *args: Any) -> Any:
+    return call_in_policy(layer, function, args, {})
 
 
 def _by_kernel(
-    name: Any, forward: Any, backward: Any, x: Tensor, mask: Tensor | None, starts: Sequence[States]
+    kernel: Any, forward: Any, backward: Any, x: Tensor, mask: Tensor | None, starts: Sequence[States]
 ) -> tuple[Tensor, Tensor, Tensor, Sequence[States]]:
+    weights = [layer._kernel_weights() for layer in (forward, backward)]
+    if mask is not None and packing.scatters(x):
+        wanted = {"want_states": forward.return_state or forward.stateful, "only_last": not forward.return_sequences}
+        out, lasts, finals = masked_pair(kernel, x, starts, weights, mask, **wanted)
+        return out, *lasts, finals
     states = tuple(torch.stack(pair) for pair in zip(*starts, strict=True))
-    weights = [*forward._kernel_weights(), *backward._kernel_weights()]
-    if mask is None:
-        out, last = _kernel(name)(x, states, weights)
-    else:
-        out, last = masked(_kernel(name), x, states, weights, mask, hide=True)
+    arguments = PAIRS[kernel], x, states, [*weights[0], *weights[1]]
+    out, last = arguments[0](*arguments[1:]) if mask is None else masked(*arguments, mask, hide=True)
     finals = [tuple(state[direction] for state in last) for direction in (0, 1)]
     return out, finals[0][0], finals[1][0], finals
 

@@ -10,7 +10,8 @@ from _close import assert_close
 from torch import Tensor
 
 from kerastorch import layers
-from kerastorch.kernels.fused import fused_lstm
+from kerastorch.kernels import fused
+from kerastorch.kernels.fused import NAMES, fused_lstm
 from kerastorch.layers.rnn import both_directions
 
 MODES = ["concat", "sum", "ave", "mul", None]
@@ -57,7 +58,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each run of both directions at once."""
     log: list[str] = []
     run = both_directions.run
-    monkeypatch.setattr(both_directions, "run", lambda name, *args: log.append(name) or run(name, *args))
+    monkeypatch.setattr(both_directions, "run", lambda kernel, *args: log.append(NAMES[kernel]) or run(kernel, *args))
     return log
 
 
@@ -178,11 +179,11 @@ def test_a_penalty_of_a_direction_acts() -> None:
 
 
 def test_a_swapped_pair_is_seen(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = both_directions.run_pair
+    real = fused.run_pair
 
     def wrong(name: str, x: Tensor, states: Any, weights: Any) -> Any:
         return real(name, x, states, [*weights[4:], *weights[:4]])
 
-    monkeypatch.setattr(both_directions, "run_pair", wrong)
+    monkeypatch.setattr(fused, "run_pair", wrong)
     with pytest.raises(AssertionError, match="not close"):
         compare(make(return_sequences=True), random(2, 6, 4), runs, monkeypatch, "lstm")
