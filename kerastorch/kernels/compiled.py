@@ -14,7 +14,6 @@ from .. import native, size_rules
 from ..activations.records import COMPILED
 from ..errors import ShapeError
 from .conv_lstm import ChannelsLast
-from .convolution import convolve_gradients
 from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
 from .recurrent_product import Product
 from .types import Activation, States
@@ -123,13 +122,14 @@ class CompiledLSTM(_Compiled, LSTM):
 
     def _weight_grad(self, weights: Weights, dgates: Tensor, h: Tensor) -> Tensor:
         """The gradient of the recurrent weights, from those of the gates and the state before each step."""
-        return Product(weights.w_hh, weights.drop).weight_grad(dgates, h)
+        return self.product(weights).weight_grad(dgates, h)
 
 
 class CompiledConvLSTM(CompiledLSTM):
     """A convolution of the state's images, channels last, in the place of the recurrent product."""
 
     cell = ChannelsLast.cell
+    product = ChannelsLast.product
 
     @staticmethod
     def pays(w_hh: Tensor, state: Tensor) -> bool:
@@ -145,19 +145,6 @@ class CompiledConvLSTM(CompiledLSTM):
         w = (w.flip(-1) if back else w).unflatten(-1, (depth * height, width))
         w = w.permute(0, 3, 4, 1, 2) if back else w.permute(0, 3, 4, 2, 1)  # part, line, place, and in, out
         return w.contiguous(), {"image": (*[1] * (3 - len(image)), *image), "kernel": kernel}
-
-    def _weight_grad(self, weights: Weights, dgates: Tensor, h: Tensor) -> Tensor:
-        w, drop, dgates = weights.w_hh, weights.drop, dgates.flatten(0, 1)
-        if drop is None:
-            return _kernel_gradient(dgates, h, w)
-        parts = zip(dgates.chunk(len(drop), dim=-1), drop, w.chunk(len(drop)), strict=True)
-        return torch.cat([_kernel_gradient(part, h * mask, w_part) for part, mask, w_part in parts])
-
-
-def _kernel_gradient(grad: Tensor, h: Tensor, w: Tensor) -> Tensor:
-    needs = (False, True, False)
-    _, found, _ = convolve_gradients(grad, h.flatten(0, 1), w, needs, padding="same", channel_axis=-1)
-    return found  # type: ignore[return-value]
 
 
 class CompiledGRU(_Compiled, GRU):

@@ -121,12 +121,13 @@ def convolve_transposed(
     strides: Sequence[int],
     dilation: Sequence[int],
     sizes: Sequence[int],
+    groups: int = 1,
 ) -> Tensor:
     """The gradient of a convolution as a layer: what `convolve` would have made x of.
 
     Args:
         x: `(N, ..., C)`, or `(N, C, ...)` with `channel_axis` 1.
-        w: `(C, filters, ...)`.
+        w: `(C, filters / groups, ...)`.
         b: `(filters,)`.
         padding: "valid" or "same".
         sizes: Of the output's axes without batch and channels, as `transposed_size` finds them.
@@ -142,7 +143,7 @@ def convolve_transposed(
     ]
     before = [max(rest, 0) // 2 if padding == "same" else 0 for rest in too_long]
     behind = [max(-rest, 0) for rest in too_long]
-    y = _TRANSPOSED[rank](x, w, b, strides, before, behind, 1, dilation)
+    y = _TRANSPOSED[rank](x, w, b, strides, before, behind, groups, dilation)
     for axis, size in enumerate(sizes, 2):
         y = y.narrow(axis, 0, size)  # where an odd number of places is cut off, one more goes behind
     return y.movedim(1, channel_axis)

@@ -54,6 +54,11 @@ class Equations(ABC):
         self.activation, self.recurrent = activation, recurrent
 
     @staticmethod
+    def by_hand(x: Tensor) -> bool:
+        """Whether `forward` and `backward` run for inputs like x, and not `cell` with autograd behind it."""
+        return True
+
+    @staticmethod
     @abstractmethod
     def cell(steps: Steps) -> Cell:
         """The same step on tensors that autograd follows."""
@@ -82,10 +87,14 @@ class LSTM(Equations):
     def cell(steps: Steps) -> Cell:
         return lstm_cell(steps.w_hh, steps.activation, steps.recurrent, steps.drop)
 
+    def product(self, weights: Weights) -> Product:
+        """What the states are multiplied with; the last axis of all is that of the units."""
+        return Product(weights.w_hh, weights.drop)
+
     def forward(
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
-        count, units, product = len(gates), weights.w_hh.shape[1], Product(weights.w_hh, weights.drop)
+        count, units, product = len(gates), weights.w_hh.shape[1], self.product(weights)
         activation, recurrent, masked = self.activation, self.recurrent, use is not None
         hs, cs = history(states[0], count), history(states[1], count if keep else 0)
         h, c = hs.unbind(), cs.unbind() if keep else [cs[0]] * (count + 1)
@@ -107,7 +116,7 @@ class LSTM(Equations):
         self, kept: States, weights: Weights, use: Tensor | None, grads: States, of_weights: bool
     ) -> Gradients:
         gates, hs, cs = kept
-        activation, recurrent, product = self.activation, self.recurrent, Product(weights.w_hh, weights.drop)
+        activation, recurrent, product = self.activation, self.recurrent, self.product(weights)
         i, f, g, o = gates.chunk(4, dim=-1)
         c_out = activation.function(cs[1:])
         factors = torch.empty_like(gates)  # of the gradient of c, but for the gate o: of h
@@ -120,13 +129,13 @@ class LSTM(Equations):
         f = _mask_factors((factors, h_to_c), recurrent.output(f), use)
 
         grad_hs, dc = grads[0].unbind(), grads[1].clone()
-        to_i_f_g = factors.unflatten(-1, (4, -1))[:, :, :3]
+        to_i_f_g = factors.unflatten(-1, (4, -1))[..., :3, :]
         i_f_g_, o_, all_gates = to_i_f_g.unbind(), to_o.unbind(), factors.unbind()
         h_to_c_, f_, masked = h_to_c.unbind(), f.unbind(), _masked_steps(use, hs)
         dh = grad_hs[-1]
         for step in range(len(gates) - 1, -1, -1):
             dc.addcmul_(dh, h_to_c_[step])
-            i_f_g_[step].mul_(dc.unsqueeze(1))
+            i_f_g_[step].mul_(dc.unsqueeze(-2))
             o_[step].mul_(dh)
             dc.mul_(f_[step])
             dh = product.add_back_to(_before(grad_hs, step, dh, masked), all_gates[step])

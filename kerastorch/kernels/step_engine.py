@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from inspect import isabstract
 from typing import Any, NamedTuple
 
 import torch
@@ -167,7 +166,7 @@ def run(
     functions = steps.activation, steps.recurrent
     readable = may_read(inputs.x)
     program = compiled.find(steps.equations, functions, w_hh, states, b_hh, drop) if readable else None
-    if program is None and isabstract(steps.equations):
+    if program is None and not steps.equations.by_hand(inputs.x):
         return _followed_by_autograd(steps, inputs, states, mask)
     equations = (program or steps.equations)(activation, recurrent)
     use = None if mask is None else mask.transpose(0, 1).unsqueeze(-1)

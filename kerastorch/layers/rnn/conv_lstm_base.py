@@ -25,7 +25,7 @@ from ...kernels import compiled, step_engine
 from ...kernels.conv_lstm import GATES, ChannelsFirst, ChannelsLast, InputConvolution
 from ...kernels.convolution import output_size
 from ...kernels.equations import Steps
-from ...kernels.operators import may_read
+from ...kernels.operators import is_followed, may_read
 from ...kernels.types import Activation, KernelChoice, States
 from ...weights import Shape, Var, convolution
 from .inner_cell import CellOfImages
@@ -267,8 +267,8 @@ class ConvLSTM(SequenceLayer):
         recurrent_drop = self._drawn(states[0], self.recurrent_dropout, training)
         use = None if mask is None else mask.reshape(*mask.shape, *[1] * (x.ndim - 1 - mask.ndim))
         equations = ChannelsFirst if self._channels_first else ChannelsLast
-        turned = self._channels_first and (mask is None or mask.ndim == 2) and self._has_compiled(x, states)
-        if turned:  # compiled code takes the channels last
+        turned = self._channels_first and (mask is None or mask.ndim == 2) and self._wants_channels_last(x, states)
+        if turned:
             equations, x, states = ChannelsLast, x.movedim(2, -1), tuple(state.movedim(1, -1) for state in states)
             drop, recurrent_drop = (None if masks is None else masks.movedim(2, -1) for masks in (drop, recurrent_drop))
         product = InputConvolution(equations.CHANNEL_AXIS, self.padding, self.strides, self.dilation_rate)
@@ -281,9 +281,12 @@ class ConvLSTM(SequenceLayer):
             out, states = out.movedim(-1, 2), tuple(state.movedim(-1, 1) for state in states)
         return self._hide(out, mask), states
 
-    def _has_compiled(self, x: Tensor, states: States) -> bool:
+    def _wants_channels_last(self, x: Tensor, states: States) -> bool:
+        """Whether what runs takes the channels last: compiled code, and a device."""
         functions = self.activation, self.recurrent_activation
-        return may_read(x) and compiled.find(ChannelsLast, functions, self.weight_hh, states) is not None
+        if may_read(x) and compiled.find(ChannelsLast, functions, self.weight_hh, states) is not None:
+            return True
+        return ChannelsLast.by_hand(x) and not is_followed()
 
     def _drawn(self, like: Tensor, rate: float, training: bool) -> Tensor | None:
         """The dropout masks of one sequence; none at a rate of 1, as in Keras."""
