@@ -195,7 +195,7 @@ def _stated(layer: Any) -> dict[str, Any]:
 
 def _with_masks(model: Layer) -> set[int] | None:
     """The layers, by `id`, at which a mask counts; None where nobody can say it, so that it may be any."""
-    if not (isinstance(model, Model) and model._built and model._carries_masks):
+    if not (isinstance(model, Model) and model._built and model._graph is not None):
         return None
     return {id(visit.layer) for visit in follow_masks(model) if _mask_counts(visit)}
 

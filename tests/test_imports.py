@@ -363,7 +363,7 @@ def test_a_planted_import_of_a_module_is_seen(
         "compat/rules.py": "from ..files import archive",
         "load.py": "from .files import archive",
         "models/plan.py": "import re",
-        "models/model.py": "from .plan import Plan",
+        "models/model.py": "from .plan import make_graph",
     }
     for path, text in allowed.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

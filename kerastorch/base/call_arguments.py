@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError, quote
+from ..structure import leaves
+from . import ragged
 from .protocol import AnyLayer
 from .weighted import repr_of
 
@@ -149,6 +151,22 @@ def inputs_of(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -
         return args[0]
     given = arguments.bind(args, kwargs)
     return _without_gaps(layer, [given.get(name) for name in arguments.tensors])
+
+
+def inputs_to_build_on(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What the first call of a layer builds it for: `inputs_of`, where that is something to build on.
+
+    Raises:
+        ArgumentError: There is no input, it is None, or a nested tensor.
+    """
+    if not args:
+        raise ArgumentError(f"{repr_of(layer)} was called without an input; pass it as the first argument.")
+    inputs = inputs_of(layer, args, kwargs)
+    if inputs is None:
+        raise ArgumentError(f"{repr_of(layer)} was called on None, expected a tensor.")
+    for leaf in leaves(inputs):
+        ragged.refuse_nested(layer, leaf)
+    return inputs
 
 
 def told_shapes(layer: AnyLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

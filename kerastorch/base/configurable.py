@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -172,3 +173,16 @@ class Configurable(Connected):
         if not left.get("trainable", True):
             made.trainable = False
         return made
+
+
+def unknown_arguments(cls: type[Configurable], unknown: Iterable[str]) -> ArgumentError:
+    """The error for arguments that no constructor of a layer takes."""
+    classes = [base for base in cls.__mro__ if issubclass(base, Configurable)]
+    constructors = [vars(base)["__init__"] for base in classes if "__init__" in vars(base)]
+    parameters = [parameter for made in constructors for parameter in inspect.signature(made).parameters.values()]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [*cls._config_keys(), *(one.name for one in parameters if one.kind in named and one.name != "self")]
+    return ArgumentError(
+        f"{cls.__name__} has no argument {', '.join(map(repr, sorted(unknown)))}.{did_you_mean(min(unknown), known)} "
+        f"It takes: {', '.join(cls._config_keys())}."
+    )

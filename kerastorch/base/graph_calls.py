@@ -76,7 +76,7 @@ class Connected(Weighted):
         for holder in () if self._nodes else self._holders:
             model = holder()
             if model is not None and model._built and model._symbols is None:
-                model._graph()
+                model._symbolic_ends()
                 break
         return self._nodes
 

@@ -152,3 +152,19 @@ def refuse(layer: Layer, reasons: Mapping[str, str], **options: Any) -> None:
     for name, value in options.items():
         if value is not None and value is not False:
             raise UnsupportedError(f"{repr_of(layer)}: {name}={quote(value)} is not supported: {reasons[name]}.")
+
+
+def mask_of_steps(layer: Layer, x: Tensor, mask: Any) -> Tensor | None:
+    """The mask of the steps of `x` `(B, T, ...)`: bool `(B, T)`; one of `(B, T, 1)` is taken too."""
+    mask = one_mask(layer, mask)
+    if mask is None:
+        return None
+    mask = mask_tensor(layer, mask, x.device)
+    if mask.ndim == 3 and mask.shape[-1] == 1:
+        mask = mask[..., 0]
+    if tuple(mask.shape) != tuple(x.shape[:2]):
+        raise ShapeError(
+            f"{repr_of(layer)}: expected a mask of shape (batch, timesteps) = {tuple(x.shape[:2])}, "
+            f"got {tuple(mask.shape)}."
+        )
+    return mask if mask.dtype == torch.bool else mask != 0

@@ -6,7 +6,6 @@ everything that reads those declarations is here.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -16,11 +15,12 @@ from torch import Tensor, nn
 
 from .. import regularizers
 from ..dtypes import mixed_dtype, refuse_integers, variable_dtype
-from ..errors import ArgumentError, NotDefinedError, did_you_mean, quote
-from ..structure import leaves, map_shapes, map_structure
+from ..errors import ArgumentError, NotDefinedError, quote
+from ..structure import map_shapes, map_structure
 from ..weights import Filler, Var
 from . import attached_masks, call_arguments, check, penalties, ragged, to_torch
 from .building import alone, finishing
+from .configurable import unknown_arguments
 from .dtype_policy import as_tensor, call_in_policy, dtype_in_policy
 from .graph import SymbolicTensor, shapes_of, symbolic_leaves
 from .input_spec import check_specs
@@ -34,15 +34,6 @@ from .training_mode import in_mode, phases, take_training
 from .variable import plain_value
 from .variables import fillers, mark, unbuilt_parameter
 from .weighted import repr_of
-
-
-def _arguments_of(cls: type[Layer]) -> list[str]:
-    """The names of the arguments of a class's constructor, for a message."""
-    classes = [base for base in cls.__mro__ if issubclass(base, Layer)]
-    constructors = [vars(base)["__init__"] for base in classes if "__init__" in vars(base)]
-    parameters = [parameter for made in constructors for parameter in inspect.signature(made).parameters.values()]
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [*cls._config_keys(), *(one.name for one in parameters if one.kind in named and one.name != "self")]
 
 
 class Layer(KerasNames):
@@ -79,7 +70,7 @@ class Layer(KerasNames):
     _casts_itself: ClassVar[bool] = False  # whether its computation ends with the casts of outputs that Keras makes
     _borrowed: torch.dtype | None = None  # what it computes in while a layer around it says so
     _takes_ids: bool = False  # whether its input is looked up in a table
-    _carries_masks: bool = False  # whether a call can return the outputs' masks, as a model's with a graph can
+    _graph: Any = None  # the calls of the layers inside, of a model that knows them: it can return masks of outputs
     _makes_mask: bool = False  # whether its output can have a mask where no input has one
     _takes_masks_off: bool = False  # whether its inputs have no masks after a call, as in Keras
     _runs_call: ClassVar[bool] = False  # whether its own `forward` runs the `call` of a class that has one
@@ -114,11 +105,7 @@ class Layer(KerasNames):
     ) -> None:
         super().__init__()
         if unknown:
-            raise ArgumentError(
-                f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}."
-                f"{did_you_mean(min(unknown), _arguments_of(type(self)))} "
-                f"It takes: {', '.join(type(self)._config_keys())}."
-            )
+            raise unknown_arguments(type(self), unknown)
         if name is not None and (not isinstance(name, str) or not name):
             raise ArgumentError(f"name: expected a non-empty string, got {quote(name)}.")
         self._named = name is not None
@@ -246,7 +233,7 @@ class Layer(KerasNames):
                     return Layer._call_layer(self, args, kwargs, by_hand)
         elif len(args) > 1:
             args, kwargs = self._by_name(args, kwargs)
-        if by_hand and not self._carries_masks and attached_masks.concerned(self, args, kwargs):
+        if by_hand and self._graph is None and attached_masks.concerned(self, args, kwargs):
             return attached_masks.call(self, args, kwargs)
         return self._call_on_tensors(args, kwargs)
 
@@ -289,14 +276,7 @@ class Layer(KerasNames):
 
     def _ensure_built(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if not self._built:
-            if not args:
-                raise ArgumentError(f"{repr_of(self)} was called without an input; pass it as the first argument.")
-            inputs = call_arguments.inputs_of(self, args, kwargs)
-            if inputs is None:
-                raise ArgumentError(f"{repr_of(self)} was called on None, expected a tensor.")
-            for leaf in leaves(inputs):
-                ragged.refuse_nested(self, leaf)
-            shapes = shapes_of(inputs)
+            shapes = shapes_of(call_arguments.inputs_to_build_on(self, args, kwargs))
             self._check_input_shape(shapes)  # a message shows the sizes as they are
             self._build_for_call(self._shape_from_call(shapes))
 
@@ -338,8 +318,8 @@ class Layer(KerasNames):
             return self.compute_output_shape(*shapes[: len(taken.shapes)])
         if taken.shapes and self._called_on is not None:  # it takes more than `build`
             return self._shape_of_call(*shapes_of(self._called_on))
-        one_by_one = taken.tensors and type(self).compute_output_shape is not Layer.compute_output_shape
-        return self.compute_output_shape(shapes[0]) if one_by_one else self.compute_output_shape(shapes)
+        defines_it = type(self).compute_output_shape is not Layer.compute_output_shape
+        return self.compute_output_shape(shapes[0] if taken.tensors and defines_it else shapes)
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return self.dtype if type(self).WEIGHTS else input_dtype

@@ -15,10 +15,10 @@ from ..layers.core.wrapper import Wrapper
 from ..layers.rnn.bidirectional import Bidirectional
 from ..layers.rnn.sequence import SequenceLayer
 from ..layers.rnn.time_distributed import TimeDistributed
+from ..models.graph import Slot, Step, graph_of, input_layers_by_slot, layer_of, slots_of
 from ..models.input import InputLayer
 from ..models.mask_flow import follow_masks
 from ..models.model import Model
-from ..models.plan import Slot, Step, slots_of
 from ..models.sequential import Sequential
 from ..models.summary_rows import own_shape, shapes_by_slot
 from ..structure import map_shapes
@@ -89,7 +89,7 @@ class _Reader:
         self._entered: set[str] = set()  # the boxes of inputs of models inside that a mask comes into
 
     def read(self, model: Model) -> Diagram:
-        if not model._carries_masks:
+        if model._graph is None:
             return self._without_graph(model)
         if self._wanted.masks:
             self._follow(model)
@@ -127,7 +127,7 @@ class _Reader:
         calls = _calls_of(model)
         for layer in model.layers:
             item: Box | _Opened
-            if self._wanted.nested and isinstance(layer, Model) and layer._carries_masks and len(layer.layers):
+            if self._wanted.nested and isinstance(layer, Model) and layer._graph is not None and len(layer.layers):
                 item = self._open(layer)
                 group.items.append(item.group)
             else:
@@ -176,14 +176,14 @@ class _Reader:
                 start = self._end_of(opened, before, None, 0)
                 self._edge(start, self._target(opened.items[id(after)], 0), "data")
         else:
-            for number, step in enumerate(model._require_plan().steps):
+            for number, step in enumerate(graph_of(model).steps):
                 self._connect_call(opened, number, step)
         for item in opened.items.values():
             if not isinstance(item, Box):
                 self._connect(item)
 
     def _connect_call(self, opened: _Opened, number: int, step: Step) -> None:
-        layer = opened.model._layer_of(step)
+        layer = layer_of(opened.model, step)
         item = opened.items[id(layer)]
         makers = _makers(opened.model)
         count = 0
@@ -222,7 +222,7 @@ class _Reader:
         inner = item.model
         if isinstance(inner, Sequential):
             return self._end_of(item, inner.layers[-1], None, index)
-        slot = slots_of(inner._require_plan().outputs)[index]
+        slot = slots_of(graph_of(inner).outputs)[index]
         end = self._made_by(item, slot.index, _makers(inner))
         assert end is not None  # the output of a graph is no constant
         return end
@@ -239,11 +239,11 @@ class _Reader:
 def _makers(model: Model) -> dict[int, tuple[int | None, Layer, int]]:
     """For each slot of a plan, but for constants: the number of the call that fills it, its layer, which output."""
     found: dict[int, tuple[int | None, Layer, int]] = {
-        slot: (None, layer, 0) for slot, layer in model._inputs_by_slot().items()
+        slot: (None, layer, 0) for slot, layer in input_layers_by_slot(model).items()
     }
-    for number, step in enumerate(model._require_plan().steps):
+    for number, step in enumerate(graph_of(model).steps):
         for index, slot in enumerate(step.outputs):
-            found[slot.index] = (number, model._layer_of(step), index)
+            found[slot.index] = (number, layer_of(model, step), index)
     return found
 
 
@@ -281,21 +281,21 @@ def _calls_of(model: Model) -> dict[int, _Calls]:
             calls.outputs.append(_flat(shape))
             calls.dtypes.append([dtype_name(dtype) for dtype in dtypes])
         return found
-    plan = model._require_plan()
+    graph = graph_of(model)
     shapes, _ = shapes_by_slot(model)
-    for slot, layer in model._inputs_by_slot().items():
+    for slot, layer in input_layers_by_slot(model).items():
         calls = found[id(layer)]
         calls.outputs.append([shapes[slot]])
-        calls.dtypes.append([plan.values[slot][1]])
+        calls.dtypes.append([graph.values[slot][1]])
     read: set[int] = set()
-    for step in plan.steps:
-        calls = found[id(model._layer_of(step))]
+    for step in graph.steps:
+        calls = found[id(layer_of(model, step))]
         into = [slot.index for slot in slots_of((step.args, step.kwargs))]
         read.update(into)
         calls.inputs.append([shapes[slot] for slot in into])
         calls.outputs.append([shapes[slot.index] for slot in step.outputs])
-        calls.dtypes.append([plan.values[slot.index][1] for slot in step.outputs])
-    makers, ends = _makers(model), slots_of(plan.outputs)
+        calls.dtypes.append([graph.values[slot.index][1] for slot in step.outputs])
+    makers, ends = _makers(model), slots_of(graph.outputs)
     for slot in ends:  # those at the end of the picture can be seen
         if slot.index in makers and slot.index in read:
             found[id(makers[slot.index][1])].is_output = True

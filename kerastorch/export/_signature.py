@@ -95,7 +95,7 @@ def _spec(item: Any, default: Spec) -> Spec:
 
 def _own(model: Any) -> list[Spec] | None:
     """The inputs as the model itself knows them."""
-    if getattr(model, "_carries_masks", False):
+    if getattr(model, "_graph", None) is not None:
         return [_of_layer(model, tensor.node.layer, ids) for tensor, ids in zip(model.inputs, model._ids, strict=True)]
     shapes: list[Shape] = []
     if getattr(model, "_build_shape", None) is None:

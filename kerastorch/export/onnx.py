@@ -100,7 +100,7 @@ def _save_apart(program: Any, filepath: str, temporary: str) -> None:
 
 def _output_names(flat: Flat, outputs: Any) -> list[str]:
     count, model = len(leaves(outputs)), flat.model.inner
-    names = list(model.output_names) if getattr(model, "_carries_masks", False) else []
+    names = list(model.output_names) if getattr(model, "_graph", None) is not None else []
     return names if len(names) == count else [f"output_{index}" for index in range(count)]
 
 

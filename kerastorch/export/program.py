@@ -71,7 +71,7 @@ def write_program(
 
 def _nested(model: Any, values: list[Any]) -> Any:
     """One value for each input, nested as the model's inputs are."""
-    if not getattr(model, "_carries_masks", False):
+    if getattr(model, "_graph", None) is None:
         return values[0] if len(values) == 1 else values
     rest = iter(values)
     return map_structure(lambda _: next(rest), model.input)

@@ -14,7 +14,7 @@ from torch import fx
 from ..base.graph import symbolic_leaves
 from ..base.layer import Layer
 from ..models import Model, Sequential
-from ..models.plan import map_template, run_plan, slots_of
+from ..models.graph import begin, layer_of, map_template, run_graph, slots_of
 from ..structure import leaves, map_shapes, map_structure
 from .blocks import fold_blocks
 from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, identifier, refusal
@@ -45,7 +45,7 @@ def to_torch(model: Model, inference: bool = False) -> fx.GraphModule:
 
 def _graph_module(model: Model, inference: bool, inside: bool = False) -> tuple[fx.GraphModule, Any]:
     """The module, and the outputs as `Value`s of its graph."""
-    if not model._carries_masks or hasattr(type(model), "call"):
+    if model._graph is None or hasattr(type(model), "call"):
         raise refusal(model, "it runs code of its own, and only layers in a graph are translated")
     if not model._built:
         raise model._not_built("weights to copy")
@@ -119,19 +119,19 @@ def through(builder: Builder, model: Model, values: Sequence[Value]) -> Any:
             for value in leaves(result):
                 value.node.meta.setdefault("dtype", layer._output_dtypes(made)[0])
         return result
-    plan, slots = model._begin(lambda tensor: builder.constant("constant", tensor))
-    for slot, value in zip(slots_of(plan.inputs), values, strict=True):
+    graph, slots = begin(model, lambda tensor: builder.constant("constant", tensor))
+    for slot, value in zip(slots_of(graph.inputs), values, strict=True):
         slots[slot.index] = value
 
     def call(step: Any, args: Any, kwargs: Any) -> list[Any]:
-        shapes = [plan.values[slot.index][0] for slot in step.outputs]
-        made = leaves(call_layer(builder, model._layer_of(step), args, kwargs, shapes))
+        shapes = [graph.values[slot.index][0] for slot in step.outputs]
+        made = leaves(call_layer(builder, layer_of(model, step), args, kwargs, shapes))
         for slot, value in zip(step.outputs, made, strict=True):
-            value.node.meta.setdefault("dtype", getattr(torch, plan.values[slot.index][1]))
+            value.node.meta.setdefault("dtype", getattr(torch, graph.values[slot.index][1]))
         return made
 
-    run_plan(plan, call, slots)
-    return map_template(lambda slot: slots[slot.index], plan.outputs)
+    run_graph(graph, call, slots)
+    return map_template(lambda slot: slots[slot.index], graph.outputs)
 
 
 def leaves_of_shape(shapes: Any) -> list[Any]:

@@ -54,7 +54,7 @@ _CONTAINERS = (list, Container, nn.ModuleList, nn.ModuleDict)
 
 def is_own(module: nn.Module) -> bool:
     """Whether Keras finds the layers in `module` by its attributes: a class without a rule of its own."""
-    if not isinstance(module, Layer) or module._carries_masks:
+    if not isinstance(module, Layer) or module._graph is not None:
         return False
     return type(module)._keras_children is Weighted._keras_children
 

@@ -274,7 +274,7 @@ def _walk(
             continue
         seen.add(id(module))
         yield place
-        if isinstance(module, Model) and module._carries_masks:
+        if isinstance(module, Model) and module._graph is not None:
             stack.append(iter(_layers_of(module, place, index, by_name, full_model, match)))
         else:
             stack.append(_attributes_of(module, place, writer, seen, index))

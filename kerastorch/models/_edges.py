@@ -44,7 +44,7 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
             options[f"{name}_mask"] = its_mask
     if layer._takes_training and training is not None:
         options.setdefault("training", training)
-    if layer._carries_masks:
+    if layer._graph is not None:
         if options.get("mask") is None:  # what hangs on the values is not asked: the edges know
             edges = list(args) if rest else args[0]
             options["mask"] = not named and map_masked(lambda edge: False if edge.mask is None else edge.mask, edges)

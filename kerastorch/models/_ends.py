@@ -15,31 +15,31 @@ class WithEnds:
 
     if TYPE_CHECKING:  # what `Model` defines
 
-        def _graph(self) -> tuple[Any, Any]: ...
+        def _symbolic_ends(self) -> tuple[Any, Any]: ...
 
     @property
     @attribute
     def input(self) -> Any:
         """The symbolic inputs, nested as `Model(inputs=...)` had them."""
-        return self._graph()[0]
+        return self._symbolic_ends()[0]
 
     @property
     @attribute
     def output(self) -> Any:
         """The symbolic outputs, nested as `Model(outputs=...)` had them."""
-        return self._graph()[1]
+        return self._symbolic_ends()[1]
 
     @property
     @attribute
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic inputs, in order."""
-        return leaves(self._graph()[0])
+        return leaves(self._symbolic_ends()[0])
 
     @property
     @attribute
     def outputs(self) -> list[SymbolicTensor]:
         """The symbolic outputs, in order."""
-        return leaves(self._graph()[1])
+        return leaves(self._symbolic_ends()[1])
 
     @yielding
     @attribute

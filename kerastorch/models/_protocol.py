@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..base.protocol import AnyLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
-    from ..base.layer import Layer
+    from ._layer_list import HeldLayers
+    from .graph import Chain, Graph
     from .input import InputLayer
-    from .plan import Plan, Step
 
 
 class AnyModel(AnyLayer):
@@ -23,9 +19,7 @@ class AnyModel(AnyLayer):
     """
 
     if TYPE_CHECKING:
-        _carries_masks: bool
-        _ids: tuple[bool, ...]
-        _plan: Plan | None
+        _graph: Graph | Chain | None
         trainable: bool
         stop_predicting: bool
 
@@ -37,7 +31,7 @@ class AnyModel(AnyLayer):
         def _input_layers(self) -> list[InputLayer]: ...
         @property
         def _usual_rows(self) -> int: ...
-        def _require_plan(self) -> Plan: ...
-        def _begin(self, constant: Callable[[torch.Tensor], Any]) -> tuple[Plan, list[Any]]: ...
-        def _inputs_by_slot(self) -> dict[int, InputLayer]: ...
-        def _layer_of(self, step: Step) -> Layer: ...
+        @property
+        def _ids(self) -> tuple[bool, ...]: ...
+        @property
+        def _layer_list(self) -> HeldLayers: ...

@@ -12,8 +12,8 @@ from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import UnsupportedError
 from ..layers.core.embedding import Embedding
+from .graph import Graph, slots_of
 from .input import InputLayer
-from .plan import Plan, slots_of
 
 _OVER_TIME = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 _STEP_BY_STEP = ("Embedding", "TimeDistributed", "Dropout", "Activation")
@@ -39,10 +39,10 @@ def rows_after(layer: Layer) -> bool:
     return layer._class_name in _STEP_BY_STEP
 
 
-def follow_rows(plan: Plan, layers: Sequence[Layer], inputs: Sequence[InputLayer]) -> None:
+def follow_rows(graph: Graph, layers: Sequence[Layer], inputs: Sequence[InputLayer]) -> None:
     """Follow the ragged inputs through a graph."""
-    slots = zip(slots_of(plan.inputs), inputs, strict=True)
+    slots = zip(slots_of(graph.inputs), inputs, strict=True)
     ragged = {slot for slot, layer in slots if layer.ragged}
-    for step in plan.steps if ragged else ():
+    for step in graph.steps if ragged else ():
         if ragged.intersection(slots_of(step.args)) and rows_after(layers[step.layer]):
             ragged.add(step.outputs[0])

@@ -131,7 +131,7 @@ def transfer_to(model: AnyModel, batches: Iterator[Any], has_masks: bool) -> Tra
         has_masks: Whether each batch is the inputs, and their masks behind them.
     """
     kind = Ahead if model._on_device.type == "cuda" else Plain
-    dtype = None if model._carries_masks else model.dtype
+    dtype = None if model._graph is not None else model.dtype
     return kind(batches, model._on_device, dtype, lambda batch: check_ids(model, batch[0] if has_masks else batch))
 
 

@@ -12,9 +12,9 @@ from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import leaves
+from .graph import Step, begin, input_layers_by_slot, layer_of, map_template, run_graph
 from .input import InputLayer
 from .model import Model
-from .plan import Step, map_template, run_plan
 from .sequential import Sequential
 
 
@@ -64,7 +64,7 @@ class _Cloning:
     made: dict[int, Layer]
 
     def model(self, model: Model, input_tensors: Any) -> Model:
-        if not isinstance(model, Model) or not model._carries_masks:
+        if not isinstance(model, Model) or model._graph is None:
             raise UnsupportedError(
                 f"clone_model: expected a Sequential or functional model, got {quote(type(model).__name__)}; make a "
                 "model of your own class again by its constructor, then set_weights(model.get_weights())."
@@ -114,17 +114,17 @@ class _Cloning:
         return new
 
     def _functional(self, model: Model, input_tensors: Any) -> Model:
-        plan, values = model._begin(lambda tensor: tensor)
+        graph, values = begin(model, lambda tensor: tensor)
         if input_tensors is None:
             given = [InputLayer.from_config(layer.get_config())._symbol() for layer in model._input_layers]
         else:
             given = _checked(model, input_tensors)
-        for (slot, layer), symbol in zip(model._inputs_by_slot().items(), given, strict=True):
+        for (slot, layer), symbol in zip(input_layers_by_slot(model).items(), given, strict=True):
             values[slot] = symbol
             self.made[id(layer)] = symbol.node.layer
 
         def run(step: Step, args: Any, kwargs: Any) -> list[Any]:
-            layer = self.layer(model._layer_of(step))
+            layer = self.layer(layer_of(model, step))
             call = self.call_function
             outputs = leaves(layer(*args, **kwargs) if call is None else call(layer, *args, **kwargs))
             if len(outputs) != len(step.outputs) or not all(isinstance(item, SymbolicTensor) for item in outputs):
@@ -133,9 +133,9 @@ class _Cloning:
                 )
             return outputs
 
-        inputs = map_template(lambda slot: values[slot.index], plan.inputs)
-        run_plan(plan, run, values)
-        outputs = map_template(lambda slot: values[slot.index], plan.outputs)
+        inputs = map_template(lambda slot: values[slot.index], graph.inputs)
+        run_graph(graph, run, values)
+        outputs = map_template(lambda slot: values[slot.index], graph.outputs)
         # The same order, so that set_weights(model.get_weights()) fits; calls and tensors of others may bring layers.
         same = self.call_function is None and all(isinstance(symbol.node.layer, InputLayer) for symbol in given)
         layers = list(dict.fromkeys(map(self.layer, model.layers))) if same else None

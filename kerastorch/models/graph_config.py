@@ -13,7 +13,7 @@ from ..base.inner_layers import serialize_layer
 from ..base.naming import snake_case
 from ..dtypes import dtype_name
 from ..layers.core.operation import Operation
-from .plan import Slot, map_template, slots_of
+from .graph import Graph, Slot, begin, graph_of, input_layers_by_slot, layer_of, map_template, slots_of
 
 if TYPE_CHECKING:
     from ..base.layer import Layer
@@ -77,26 +77,26 @@ def functional_config(model: AnyModel, masks: CallMasks = NO_MASKS, *, derived: 
             compute them or take them off come behind the layers.
         derived: Whether layers that are models of somebody's class get a key `DERIVED`, for `kind_of`.
     """
-    plan = model._require_plan()
+    graph = graph_of(model)
     history: dict[int, list[Any]] = {}  # slot -> [layer name, call number, output number]
     calls: dict[int, list[dict[str, Any]]] = {index: [] for index in range(len(model.layers))}
-    for slot, layer in model._inputs_by_slot().items():
+    for slot, layer in input_layers_by_slot(model).items():
         history[slot] = [layer.name, 0, 0]
 
-    known = model._begin(_written)[1]
+    known = begin(model, _written)[1]
 
     def reference(slot: Slot) -> dict[str, Any]:
         if known[slot.index] is not None:
             return known[slot.index]
-        shape, dtype = plan.values[slot.index]
+        shape, dtype = graph.values[slot.index]
         config = {"shape": list(shape), "dtype": dtype, "keras_history": list(history[slot.index])}
         return {"class_name": "__keras_tensor__", "config": config}
 
     forms = [_form(layer) for layer in model.layers]  # type: ignore[arg-type]
     options = [form.pop("call_options", {}) for form in forms]
     computed = _Computed({layer.name for layer in model.layers})
-    for index, step in enumerate(plan.steps):
-        layer = model._layer_of(step)
+    for index, step in enumerate(graph.steps):
+        layer = layer_of(model, step)
         number = len(calls[step.layer])
         args = map_template(reference, step.args)
         kwargs = {**map_template(reference, step.kwargs), **options[step.layer]}
@@ -134,8 +134,8 @@ def functional_config(model: AnyModel, masks: CallMasks = NO_MASKS, *, derived: 
         "name": model.name,
         "trainable": model.trainable,
         "layers": [*layers, *computed.layers],
-        "input_layers": ends(plan.inputs),
-        "output_layers": ends(plan.outputs),
+        "input_layers": ends(graph.inputs),
+        "output_layers": ends(graph.outputs),
     }
 
 
@@ -217,7 +217,7 @@ def _derived(form: Mapping[str, Any], layer: Any) -> dict[str, str]:
 
 def is_functional(layer: Any) -> bool:
     """Whether Keras makes a Functional model of it."""
-    return getattr(layer, "_plan", None) is not None
+    return isinstance(getattr(layer, "_graph", None), Graph)
 
 
 def sequential_config(model: AnyModel, layers: list[Layer]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from ..base.layer import Layer
 from ..layers.core.operation import Operation
 from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked
+from .graph import Step, begin, graph_of, layer_of, map_template, run_graph, slots_of
 from .model import Model
-from .plan import Step, map_template, run_plan, slots_of
 from .sequential import Sequential
 
 # Steps, where nobody knows how many: enough for a layer that needs some, and in parts of many sizes.
@@ -114,16 +114,16 @@ def _entered(model: Model, inputs: list[Masked], walk: _Walk) -> list[Masked]:
         for layer in model.layers:
             edges = _at(model, None, layer, (edges[0] if len(edges) == 1 else edges,), {}, walk)  # type: ignore[arg-type]
         return edges
-    plan, values = model._begin(lambda tensor: Masked(_meta(tensor.shape), None))
-    for slot, edge in zip(slots_of(plan.inputs), inputs, strict=True):
+    graph, values = begin(model, lambda tensor: Masked(_meta(tensor.shape), None))
+    for slot, edge in zip(slots_of(graph.inputs), inputs, strict=True):
         values[slot.index] = edge
-    numbers = {id(step): number for number, step in enumerate(plan.steps)}
+    numbers = {id(step): number for number, step in enumerate(graph.steps)}
 
     def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-        return _at(model, numbers[id(step)], model._layer_of(step), args, kwargs, walk)
+        return _at(model, numbers[id(step)], layer_of(model, step), args, kwargs, walk)
 
-    run_plan(plan, call, values)
-    return leaves_of(map_template(lambda slot: values[slot.index], plan.outputs))
+    run_graph(graph, call, values)
+    return leaves_of(map_template(lambda slot: values[slot.index], graph.outputs))
 
 
 def leaves_of(value: Any) -> list[Masked]:
@@ -142,7 +142,7 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, wa
         first = map_masked(lambda edge: Masked(edge.value, shown), first)
         if named is not None:  # else it uses none, and its output has the one that its input has
             handed = map_masked(lambda edge: edge.mask, first)
-    if isinstance(layer, Model) and layer._carries_masks:
+    if isinstance(layer, Model) and layer._graph is not None:
         return _through(layer, leaves_of(first), walk)
     inputs = map_masked(lambda edge: edge.value, first)
     masks = map_masked(lambda edge: edge.mask, first)
@@ -153,8 +153,8 @@ def _at(model: Model, step: int | None, layer: Layer, args: Any, kwargs: Any, wa
     free = [name for name in layer._call_arguments.masked if f"{name}_mask" not in given]
     masked = [edge.mask for name in free for edge in leaves_of(given.get(name)) if edge.mask is not None]
     if isinstance(layer, Operation) and step is not None:  # its shapes may depend on values
-        plan = model._require_plan()
-        outputs = [_meta(plan.values[slot.index][0]) for slot in plan.steps[step].outputs]
+        graph = graph_of(model)
+        outputs = [_meta(graph.values[slot.index][0]) for slot in graph.steps[step].outputs]
     else:
         outputs = []
         # Of an unknown number of steps, not of two: a layer may need more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,14 +18,14 @@ from ..base.graph_calls import Ends
 from ..base.layer import REGISTRY, Layer, register
 from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError, UnsupportedError, as_attribute_error, attribute, did_you_mean, quote
+from ..errors import ArgumentError, as_attribute_error, attribute, did_you_mean, quote
 from ..outside import outside
 from ..spec import TrainingConfig
-from ..structure import leaves, map_shapes, map_structure
+from ..structure import map_shapes, map_structure
 from ._edges import Masked, call_masked, edges_of
 from ._ends import WithEnds
 from ._files import OnDisk
-from ._given import cast_inputs, flat_inputs, flat_masks, in_rank
+from ._given import cast_inputs, flat_inputs, flat_masks
 from ._layer_list import HeldLayers, LayerList
 from ._once import once
 from ._protocol import AnyModel
@@ -33,9 +33,22 @@ from ._rows import follow_rows
 from ._running import Runs
 from ._training import Trains
 from .forward_signature import naming_inputs
+from .graph import (
+    Chain,
+    Graph,
+    Step,
+    begin,
+    graph_of,
+    layer_of,
+    map_template,
+    run_graph,
+    shapes_behind,
+    slots_of,
+    symbols_of,
+)
 from .graph_config import GRAPH_KEYS, functional_config, takes_graph
 from .input import InputLayer
-from .plan import Plan, Step, make_plan, map_template, run_plan, slots_of, with_placeholders
+from .plan import make_graph, with_placeholders
 
 
 @register("Functional")
@@ -74,7 +87,6 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     training_config: TrainingConfig | None = None
     _has_policy = False
     _runs_call = True
-    _ids: tuple[bool, ...] = ()  # for each input, whether a layer looks it up in a table
     _is_called: bool = False  # while a call builds the model
     _symbols: Any = None  # the symbolic inputs and outputs; a copied model makes them anew when they are asked for
 
@@ -89,7 +101,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         **base: Any,
     ) -> None:
         super().__init__(name=name, **base)
-        self._plan: Plan | None = None
+        self._graph: Graph | Chain | None = None
         if inputs is None and outputs is None and type(self) is not Model:
             return
         if inputs is None or outputs is None:
@@ -100,15 +112,11 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
 
     def _wire(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None) -> None:
         inputs, outputs = with_placeholders(_unpacked(inputs), _unpacked(outputs))
-        self._plan, ordered, held = make_plan(inputs, outputs, layers)
+        graph, ordered, held = make_graph(inputs, outputs, layers)
         for tensor in held:
             constants.hold(self, tensor)
-        self._modules["layers"] = HeldLayers(ordered)
-        self._input_positions = [ordered.index(tensor.node.layer) for tensor in leaves(inputs)]
-        follow_rows(self._plan, ordered, self._input_layers)
-        looking = [step for step in self._plan.steps if ordered[step.layer]._takes_ids]
-        looked_up = {slot for step in looking for slot in slots_of(step.args)}
-        self._ids = tuple(slot in looked_up for slot in slots_of(self._plan.inputs))
+        self._graph, self._modules["layers"] = graph, HeldLayers(ordered)
+        follow_rows(graph, ordered, self._input_layers)
         self._symbols = (inputs, outputs)
         self._built, self._build_shape = True, shapes_of(inputs)
         # Made of layers of a loaded model, it computes what they compute there.
@@ -121,7 +129,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     def build(self, input_shape: Any) -> None:
         """Build the layers inside, for a model of your own class: it is run once, on zeros of this shape."""
         super().build(input_shape)
-        if not self._carries_masks and not self._is_called:
+        if self._graph is None and not self._is_called:
             build_inside(self, input_shape)
 
     def _build_for_call(self, shapes: Any) -> None:
@@ -131,14 +139,15 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         finally:
             self._is_called = False
 
-    def _layer_of(self, step: Step) -> Layer:
-        """The layer that a step of the plan calls."""
-        return self._layer_list[step.layer]
+    @yielding
+    def graph(self) -> Graph | Chain | None:
+        """The calls of its layers; None for a model of your own making, of which nobody knows them."""
+        return self._graph
 
     @property
     def layers(self) -> LayerList:
         """The layers, in Keras's order: a new list each time, to edit as one likes."""
-        if self._carries_masks:
+        if self._graph is not None:
             return self._layer_list.copied()
         return LayerList(layer for layer in self._sublayers() if isinstance(layer, Layer))
 
@@ -147,7 +156,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
     def _layer_list(self) -> HeldLayers:
         """The list that holds the layers of a chain or a graph."""
         if "layers" not in self._modules or type(self._modules["layers"]) is not HeldLayers:
-            self._require_plan()
+            graph_of(self)
         return self._modules["layers"]  # type: ignore[return-value]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -163,69 +172,45 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         super().__setattr__(name, value)
 
     def _sublayers(self) -> list[nn.Module]:
-        return list(self._layer_list) if self._plan is not None else super()._sublayers()
+        return list(self._layer_list) if self._graph is not None else super()._sublayers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if self._carries_masks:
+        if self._graph is not None:
             for layer in self._layer_list:
                 layer._hold(self)
 
     # ------------------------------------------------------------------ the graph
 
     def _ends(self) -> list[Ends]:
-        own = [(self.inputs, self.outputs)] if self._carries_masks else []
+        own = [(self.inputs, self.outputs)] if self._graph is not None else []
         return [*own, *super()._ends()]
 
-    def _graph(self) -> tuple[Any, Any]:
+    def _symbolic_ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; a copied model makes them anew."""
         if self._symbols is None:
             self._symbols = ()  # its layers ask only for a graph that is not begun
             made = None
             try:
-                made = self._make_graph()
+                made = self._new_symbols()
             finally:
                 self._symbols = made
         return self._symbols
 
-    def _make_graph(self) -> tuple[Any, Any]:
-        plan, values = self._begin(lambda tensor: tensor)
-        for slot, layer in self._inputs_by_slot().items():
-            values[slot] = layer._symbol()
-        symbols = map_template(lambda slot: values[slot.index], plan.inputs)
-        run_plan(plan, lambda step, args, kwargs: leaves(self._layer_of(step)(*args, **kwargs)), values)
-        return symbols, map_template(lambda slot: values[slot.index], plan.outputs)
-
-    @property
-    def _carries_masks(self) -> bool:
-        """Whether `forward` can return the outputs' masks; a model of someone's own making cannot."""
-        return self._plan is not None
+    def _new_symbols(self) -> tuple[Any, Any]:
+        return symbols_of(self)
 
     @property
     def _hands_training(self) -> bool:
-        return self._carries_masks  # what a call of somebody's own does is for nobody to know
+        return self._graph is not None  # what a call of somebody's own does is for nobody to know
 
-    def _require_plan(self) -> Plan:
-        if self._plan is None:
-            raise UnsupportedError(
-                f"{repr_of(self)} is a model of its own making (a subclass): it has no graph of layers."
-            )
-        return self._plan
-
-    def _begin(self, constant: Callable[[torch.Tensor], Any]) -> tuple[Plan, list[Any]]:
-        """The plan, and values to run it on, of which those of the constants are there already."""
-        plan = self._require_plan()
-        values: list[Any] = [None] * plan.size
-        for slot, tensor in zip(plan.constants, constants.held_by(self).values(), strict=True):
-            values[slot.index] = constant(tensor)
-        return plan, values
-
-    def _inputs_by_slot(self) -> dict[int, InputLayer]:
-        plan = self._require_plan()
-        return dict(zip([slot.index for slot in slots_of(plan.inputs)], self._input_layers, strict=True))
+    @property
+    def _ids(self) -> tuple[bool, ...]:
+        """For each input, whether a layer looks it up in a table."""
+        return self._graph.ids if isinstance(self._graph, Graph) else ()
 
     @property
     def _takes_ids(self) -> bool:
@@ -233,7 +218,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
 
     @property
     def _input_layers(self) -> list[InputLayer]:
-        return [self._layer_list[index] for index in self._input_positions]
+        return [self._layer_list[index] for index in graph_of(self).input_layers]
 
     def get_layer(self, name: str | int | None = None, index: int | None = None) -> Any:
         """The layer of this name, or at this place in `layers`.
@@ -260,7 +245,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
 
     def _as_tensor(self, leaf: Any) -> Any:
         # Its inputs know their dtypes.
-        return as_tensor(leaf, self._on_device) if self._carries_masks else super()._as_tensor(leaf)
+        return as_tensor(leaf, self._on_device) if self._graph is not None else super()._as_tensor(leaf)
 
     @naming_inputs
     def forward(
@@ -283,79 +268,62 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         Raises:
             ShapeError: A shape does not fit what the model was made for.
         """
-        if self._plan is None or hasattr(type(self), "call"):
+        if self._graph is None or hasattr(type(self), "call"):
             return self._run_own_call(inputs, {"mask": mask, "training": training}, named, with_masks)
         if named:
             raise ArgumentError(f"{repr_of(self)}: a graph has no argument {', '.join(map(repr, sorted(named)))}.")
-        plan, values = self._begin(lambda tensor: Masked(tensor, None))
-        slots = slots_of(plan.inputs)
+        graph, values = begin(self, lambda tensor: Masked(tensor, None))
+        slots = slots_of(graph.inputs)
         given = flat_inputs(self, inputs)
         masks = flat_masks(self, mask, given)
         for slot, value, its_mask in zip(slots, cast_inputs(self, given), masks, strict=True):
             values[slot.index] = Masked(value, its_mask)
 
         def call(step: Step, args: Any, kwargs: Any) -> list[Masked]:
-            return edges_of(call_masked(self._layer_of(step), args, kwargs, training))
+            return edges_of(call_masked(layer_of(self, step), args, kwargs, training))
 
-        run_plan(plan, call, values)
+        run_graph(graph, call, values)
         if not with_masks:
-            return map_template(lambda slot: values[slot.index].hung(), plan.outputs)
-        result = map_template(lambda slot: values[slot.index].value, plan.outputs)
-        return result, map_template(lambda slot: values[slot.index].mask, plan.outputs)
+            return map_template(lambda slot: values[slot.index].hung(), graph.outputs)
+        result = map_template(lambda slot: values[slot.index].value, graph.outputs)
+        return result, map_template(lambda slot: values[slot.index].mask, graph.outputs)
 
     def _run_own_call(
         self, inputs: tuple[Any, ...], options: dict[str, Any], named: dict[str, Any], with_masks: bool
     ) -> Any:
         """Run the `call` of somebody's own class, which counts for a graph as well."""
         # In a graph masks come by themselves, and a `call` need not take them.
-        missing = () if self._plan is None else set(options) - set(self._call_arguments.names)
+        missing = () if not isinstance(self._graph, Graph) else set(options) - set(self._call_arguments.names)
         named |= {key: value for key, value in options.items() if value is not None and key not in missing}
         outputs = super().forward(*inputs, **named)
         return (outputs, map_structure(mask_on, outputs)) if with_masks else outputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        if self._plan is None:
+        if self._graph is None:
             return super().compute_output_shape(input_shape)
         shapes: list[Any] = []
         map_shapes(shapes.append, input_shape)
         with once() as known:
             called = (id(self), *map(tuple, shapes))
             if called not in known:
-                known[called] = self._shapes_behind(shapes)
+                known[called] = shapes_behind(self, shapes)
             return known[called]
-
-    def _shapes_behind(self, shapes: Sequence[Any]) -> Any:
-        """The shapes of the outputs, for those of the inputs."""
-        plan, values = self._begin(lambda tensor: tuple(tensor.shape))
-        slots = slots_of(plan.inputs)
-        if len(shapes) != len(slots):
-            raise ShapeError(f"{repr_of(self)}: expected {len(slots)} input shape(s), got {len(shapes)}.")
-        for slot, shape, layer in zip(slots, shapes, self._input_layers, strict=True):
-            values[slot.index] = in_rank(tuple(shape), layer.batch_shape)
-
-        def call(step: Step, args: Any, kwargs: Any) -> list[Any]:
-            found: list[Any] = []
-            map_shapes(found.append, self._layer_of(step)._shape_of_call(args, kwargs))
-            return found
-
-        run_plan(plan, call, values)
-        return map_template(lambda slot: values[slot.index], plan.outputs)
 
     def _to_torch(self) -> nn.Module:
         return outside("to_torch")(self)
 
     def _shape_of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        if not self._carries_masks and type(self).compute_output_shape is Model.compute_output_shape:
+        if self._graph is None and type(self).compute_output_shape is Model.compute_output_shape:
             return infer_output_shape(self, inputs_of(self, args, kwargs))
         return super()._shape_of_call(args, kwargs)
 
     def _output_dtypes(self, input_dtype: torch.dtype) -> list[torch.dtype]:
-        return [out.dtype for out in self.outputs] if self._plan is not None else super()._output_dtypes(input_dtype)
+        return [out.dtype for out in self.outputs] if self._graph is not None else super()._output_dtypes(input_dtype)
 
     @property
     @attribute
     def _out_shape(self) -> Any:
-        return shapes_of(self._graph()[1]) if self._plan is not None else super()._out_shape
+        return shapes_of(self._symbolic_ends()[1]) if self._graph is not None else super()._out_shape
 
     @yielding
     def stateful(self) -> bool:

@@ -1,12 +1,8 @@
-"""From a graph of calls to a flat plan that runs it: an order, and a slot for each value.
-
-A plan holds no symbolic tensors, only numbers and constants, so that a model that owns one can be copied and pickled.
-"""
+"""From calls of layers on symbolic tensors to a `Graph`: an order, and a slot for each value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -18,49 +14,8 @@ from ..dtypes import dtype_name
 from ..errors import ArgumentError
 from ..structure import leaves, map_structure
 from ..weights import Shape
+from .graph import Graph, Slot, Step, slots_of
 from .input import InputLayer
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place for one value of the graph."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """One call: `layers[layer](*args, **kwargs)` with slots in the place of tensors."""
-
-    layer: int
-    args: Any
-    kwargs: Any
-    outputs: tuple[Slot, ...]
-    last_use: tuple[int, ...]  # slots that no later step reads
-
-
-@dataclass(frozen=True)
-class Plan:
-    steps: tuple[Step, ...]
-    inputs: Any  # nested Slots
-    outputs: Any
-    values: tuple[tuple[Shape, str], ...]  # the shape and the dtype of the value in each slot
-    constants: tuple[Slot, ...] = ()  # slots whose values are known before the model is called
-
-    @property
-    def size(self) -> int:
-        return len(self.values)
-
-
-def map_template(function: Callable[[Any], Any], template: Any) -> Any:
-    """Replace each slot in nested lists, tuples and dicts; constants stay."""
-    return map_structure(lambda leaf: function(leaf) if isinstance(leaf, Slot) else leaf, template)
-
-
-def slots_of(template: Any) -> list[Slot]:
-    found: list[Slot] = []
-    map_template(found.append, template)
-    return found
 
 
 def trace(outputs: Any, stop: Container[int] = ()) -> list[Node]:
@@ -149,9 +104,9 @@ def _unreached(layers: Sequence[Layer], nodes: Sequence[Node], listed: Container
     return found
 
 
-def make_plan(
+def make_graph(
     inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None
-) -> tuple[Plan, list[Layer], list[Tensor]]:
+) -> tuple[Graph, list[Layer], list[Tensor]]:
     """Flatten the graph between `inputs` and `outputs`.
 
     Args:
@@ -160,7 +115,7 @@ def make_plan(
         layers: The layers in the order in which a file lists them; Keras's order if None.
 
     Returns:
-        The plan, the layers, and the tensors that calls in the graph have among their arguments: the constants.
+        The graph, the layers, and the tensors that calls in the graph have among their arguments: the constants.
 
     Raises:
         ArgumentError: An input is no symbolic tensor, is given twice, or an output depends on an
@@ -227,7 +182,11 @@ def make_plan(
     _check_names(layers)
     ends = template(inputs), template(outputs)
     known = tuple(slot for slot, _ in constants.values())
-    return Plan(tuple(steps), *ends, tuple(values), known), list(layers), [tensor for _, tensor in constants.values()]
+    places = tuple(position[id(tensor.node.layer)] for tensor in given)
+    looking = {slot for step in steps if layers[step.layer]._takes_ids for slot in slots_of(step.args)}
+    ids = tuple(slot in looking for slot in slots_of(ends[0]))
+    graph = Graph(tuple(steps), *ends, tuple(values), known, places, ids)
+    return graph, list(layers), [tensor for _, tensor in constants.values()]
 
 
 def _check_names(layers: Sequence[Layer]) -> None:
@@ -239,15 +198,3 @@ def _check_names(layers: Sequence[Layer]) -> None:
                 "names must differ."
             )
         seen[layer.name] = layer
-
-
-def run_plan(plan: Plan, call: Callable[[Step, Any, Any], Any], values: list[Any]) -> None:
-    """Run the steps in order. `call(step, args, kwargs)` computes one; `values` holds the inputs, then the outputs."""
-    for step in plan.steps:
-        args = map_template(lambda slot: values[slot.index], step.args)
-        kwargs = map_template(lambda slot: values[slot.index], step.kwargs)
-        results = call(step, args, kwargs)
-        for slot, value in zip(step.outputs, results, strict=True):
-            values[slot.index] = value
-        for index in step.last_use:
-            values[index] = None

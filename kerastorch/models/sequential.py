@@ -27,6 +27,7 @@ from ._given import cast_inputs, flat_inputs, flat_masks, in_rank, mask_of
 from ._layer_list import HeldLayers
 from ._rows import rows_after
 from .forward_signature import naming_inputs
+from .graph import CHAIN
 from .graph_config import sequential_config
 from .input import InputLayer
 from .model import Model
@@ -57,7 +58,7 @@ class Sequential(Model):
         self, layers: Iterable[Any] = (), *, name: str | None = None, trainable: bool = True, **base: Any
     ) -> None:
         super().__init__(name=name, **base)
-        self._modules["layers"] = HeldLayers()
+        self._graph, self._modules["layers"] = CHAIN, HeldLayers()
         self._input: InputLayer | None = None
         self._ragged = False  # whether what the last layer makes is ragged in Keras
         self._extend(layers)
@@ -135,10 +136,6 @@ class Sequential(Model):
         self.build(layer.batch_shape)
 
     @property
-    def _carries_masks(self) -> bool:
-        return True
-
-    @property
     def _input_layers(self) -> list[InputLayer]:
         if self._input is not None:
             return [self._input]
@@ -161,7 +158,7 @@ class Sequential(Model):
         shape = _shared_shape([self._build_shape, *(tensor.shape for tensor in calls)])
         return InputLayer(batch_shape=shape, dtype=calls[0].dtype if calls else _dtype_into(self), name=name)
 
-    def _make_graph(self) -> tuple[Any, Any]:
+    def _new_symbols(self) -> tuple[Any, Any]:
         symbol = value = self._input_layers[0]._symbol()
         for layer in self._layer_list:
             value = layer(value)
@@ -304,6 +301,6 @@ def _dtype_into(layer: Layer) -> torch.dtype:
     """The dtype of the data that a layer, or the first one inside it, is made for."""
     while isinstance(layer, (Sequential, TimeDistributed)):
         layer = layer.layers[0] if isinstance(layer, Sequential) else layer.layer  # type: ignore[assignment]
-    if isinstance(layer, Model) and layer._carries_masks:
+    if isinstance(layer, Model) and layer._graph is not None:
         return layer.inputs[0].dtype
     return torch.int32 if isinstance(layer, Embedding) else layer.dtype

@@ -127,7 +127,7 @@ def multiply_adds(model: Model) -> dict[int, int]:
     shapes: list[Any] = []
     map_shapes(shapes.append, model._in_shape)
     made = copy.deepcopy(model).to("meta").eval()
-    dtypes = [layer.input_dtype for layer in model._input_layers] if model._carries_masks else []
+    dtypes = [layer.input_dtype for layer in model._input_layers] if model._graph is not None else []
     dtypes = dtypes or [model.dtype] * len(shapes)
     data = [
         torch.ones([size or 1 for size in shape], dtype=dtype, device="meta")

@@ -8,8 +8,8 @@ from typing import Any
 from ..base.layer import Layer
 from ..base.variables import all_variables
 from ..structure import map_shapes
+from .graph import begin, graph_of, input_layers_by_slot, layer_of, map_template, slots_of
 from .model import Model
-from .plan import map_template, slots_of
 from .sequential import Sequential
 
 
@@ -35,18 +35,18 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
         shapes = model._shapes() if model._built else [own_shape(layer) for layer in model.layers]
         yield from zip(model.layers, shapes, ([] for _ in model.layers), strict=True)  # type: ignore[misc]
         return
-    if not model._carries_masks:
+    if model._graph is None:
         yield from ((layer, own_shape(layer), []) for layer in model.layers)
         return
     shapes, makers = shapes_by_slot(model)
     first: dict[int, tuple[Any, list[str]]] = {}
-    for slot, layer in model._inputs_by_slot().items():
+    for slot, layer in input_layers_by_slot(model).items():
         first[id(layer)] = (shapes[slot], [])
-    for step in model._require_plan().steps:
+    for step in graph_of(model).steps:
         before = [makers[slot.index] for slot in slots_of((step.args, step.kwargs)) if slot.index in makers]
         outputs = [shapes[slot.index] for slot in step.outputs]
         shape = outputs[0] if len(outputs) == 1 else outputs
-        known = first.setdefault(id(model._layer_of(step)), (shape, []))
+        known = first.setdefault(id(layer_of(model, step)), (shape, []))
         known[1].extend(name for name in before if name not in known[1])
     for layer in model.layers:
         yield layer, *first[id(layer)]  # type: ignore[misc]
@@ -55,18 +55,18 @@ def _calls(model: Model) -> Iterator[tuple[Layer, Any, list[str]]]:
 def own_shape(layer: Layer) -> Any:
     """The output shape of a layer that a model of someone's own calls: as it was built; "?" where nobody says it."""
     stated = type(layer).compute_output_shape not in (Layer.compute_output_shape, Model.compute_output_shape)
-    known = layer._carries_masks or stated
+    known = layer._graph is not None or stated
     return layer._out_shape if known and layer._built and layer._build_shape is not None else "?"
 
 
 def shapes_by_slot(model: Model) -> tuple[list[Any], dict[int, str]]:
     """The shape in each slot of the plan, and the name of the layer that fills it, but for constants."""
-    plan, shapes = model._begin(lambda tensor: tuple(tensor.shape))
+    graph, shapes = begin(model, lambda tensor: tuple(tensor.shape))
     makers: dict[int, str] = {}
-    for slot, layer in model._inputs_by_slot().items():
+    for slot, layer in input_layers_by_slot(model).items():
         shapes[slot], makers[slot] = layer.batch_shape, layer.name
-    for step in plan.steps:
-        layer = model._layer_of(step)
+    for step in graph.steps:
+        layer = layer_of(model, step)
         args, kwargs = map_template(lambda slot: shapes[slot.index], (step.args, step.kwargs))
         found: list[Any] = []
         map_shapes(found.append, layer._shape_of_call(args, kwargs))

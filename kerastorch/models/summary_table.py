@@ -14,6 +14,7 @@ from ..base import check
 from ..base.layer import Layer
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import map_shapes
+from .graph import Graph
 from .model import Model
 from .summary_columns import TITLES, bias_note, checked, column_of
 from .summary_rows import count, rows
@@ -65,7 +66,7 @@ def summary(
 
 def _keras_summary(model: Model, wanted: Table) -> str:
     """The table as text."""
-    graph = model._plan is not None and (wanted.positions is None or len(wanted.positions) > 3)
+    graph = isinstance(model._graph, Graph) and (wanted.positions is None or len(wanted.positions) > 3)
     headings = ["Layer (type)", "Output Shape", "Param #", *(["Connected to"] if graph else [])]
     stated = [*headings, *(["Trainable"] if wanted.show_trainable else [])]
     widths = _widths(wanted, stated, graph)

@@ -97,7 +97,7 @@ def layers_by_path(model: nn.Module, inside: str = "") -> dict[str, Layer]:
         if isinstance(layer, InputLayer):
             continue
         found[f"{inside}{layer.name}"] = layer
-        if isinstance(layer, Model) and layer._carries_masks:
+        if isinstance(layer, Model) and layer._graph is not None:
             found.update(layers_by_path(layer, f"{inside}{layer.name}/"))
     return found
 

@@ -77,7 +77,7 @@ def _resume(
     try:
         if type(model).compile is not Model.compile:
             raise Uncompilable(f"{type(model).__name__} has a compile of its own: call it")
-        arguments, notes = make_arguments(known, model.output_names if model._carries_masks else [])
+        arguments, notes = make_arguments(known, model.output_names if model._graph is not None else [])
     except Uncompilable as error:
         _leave(model, str(error))
         skipped.append(Skipped("compile", str(error)))

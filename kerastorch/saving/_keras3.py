@@ -18,10 +18,10 @@ from ..layers import BatchNormalization, Bidirectional, TimeDistributed
 from ..layers.core.operation import Operation
 from ..layers.merging.merge import Merge
 from ..layers.normalization.batch_normalization import least_epsilon
+from ..models.graph import graph_of, slots_of
 from ..models.graph_config import CallMasks
 from ..models.input import InputLayer
 from ..models.mask_flow import Visit
-from ..models.plan import slots_of
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid
@@ -163,8 +163,8 @@ def refuse_constants_in_front(visits: Sequence[Visit]) -> None:
     for visit in visits:
         if visit.step is None or not isinstance(visit.layer, Merge):
             continue
-        plan = visit.model._require_plan()
-        if slots_of(plan.steps[visit.step].args)[0] in plan.constants:
+        graph = graph_of(visit.model)
+        if slots_of(graph.steps[visit.step].args)[0] in graph.constants:
             raise SaveError(
                 f"the first input of {repr_of(visit.layer)} is a constant tensor, which Keras 3 takes behind another "
                 "input only: change the order, or make it an input of the model."

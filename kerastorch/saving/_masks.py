@@ -15,9 +15,9 @@ from ..layers.core.embedding import Embedding
 from ..layers.core.masking import Masking
 from ..layers.rnn.bidirectional import Bidirectional
 from ..layers.rnn.sequence import SequenceLayer
+from ..models.graph import graph_of, slots_of
 from ..models.graph_config import CallMasks, MaskOf, Unmasked
 from ..models.mask_flow import Visit, leaves_of
-from ..models.plan import slots_of
 from ._forms import Entry
 
 _STATES = ("initial_state", "constants")
@@ -84,7 +84,7 @@ def call_masks(visits: Sequence[Visit]) -> dict[int, CallMasks]:
                 f"only if it is named; {made}, expected an Embedding or a Masking in the same functional model. "
                 "Pass mask=... in the call."
             )
-        step = visit.model._require_plan().steps[maker.step or 0]
+        step = graph_of(visit.model).steps[maker.step or 0]
         steps = isinstance(maker.layer, Masking)
         value = maker.layer.mask_value if isinstance(maker.layer, Masking) else 0
         found.setdefault(id(visit.model), {})[visit.step] = MaskOf(

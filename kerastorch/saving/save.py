@@ -246,7 +246,7 @@ def to_json(model: Model, *, dialect: DialectName = "keras3") -> str:
 def _config(model: Model, dialect: Dialect) -> tuple[dict[str, Any], Forms]:
     """The architecture in Keras's words, and how each layer was written."""
     model._built_variables()  # raises where a layer is not built
-    visits = follow_masks(model) if model._carries_masks else []
+    visits = follow_masks(model) if model._graph is not None else []
     forms = Forms(dialect, arriving_masks(visits), makers_of_used_masks(visits), dialect.call_masks(visits))
     with written_as(forms.form):
         config = forms.form(model)

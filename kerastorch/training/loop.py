@@ -106,7 +106,7 @@ def _predicted(model: Any, compiled: Compiled, forward: Any, x: Any) -> Any:
     """The outputs, each with its mask, which losses and metrics ask for."""
     if not model.built:  # which torch compiles no part of: the first batch builds it
         forward = model
-    if not model._carries_masks:
+    if model._graph is None:
         return forward(x)
     y_pred, masks = forward(x, with_masks=True)
     for output, mask in zip(leaves(y_pred), leaves(masks), strict=True):

@@ -165,7 +165,7 @@ def outputs_of(model: Any, y_pred: Any) -> Outputs:
 
 
 def _names_of(model: Any, count: int) -> list[str] | None:
-    if not model._carries_masks:  # of somebody's own making: nobody has named its outputs
+    if model._graph is None:  # of somebody's own making: nobody has named its outputs
         return None
     names = list(model.output_names)
     return names if len(names) == count else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from _keras_worker import KerasWorker
 
-from . import _cases
+from . import _cases, _merging_cases
 from ._compare import BATCH, TIME, Case, arguments, assert_parity, differences, parameters, run_ours
 
 
@@ -48,12 +48,12 @@ def test_core(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     assert_parity(keras_worker, framework, case)
 
 
-@pytest.mark.parametrize(("framework", "case"), parameters(_cases.MERGING_CASES))
+@pytest.mark.parametrize(("framework", "case"), parameters(_merging_cases.MERGING_CASES))
 def test_merging(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     assert_parity(keras_worker, framework, case)
 
 
-@pytest.mark.parametrize(("framework", "case"), parameters(_cases.DOT_CASES))
+@pytest.mark.parametrize(("framework", "case"), parameters(_merging_cases.DOT_CASES))
 def test_dot(keras_worker: KerasWorker, framework: str, case: Case) -> None:
     assert_parity(keras_worker, framework, case)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ... import torch_private
 from ...base import check, ragged
-from ...base.input_checks import mask_tensor, one_mask
+from ...base.input_checks import mask_of_steps, one_mask
 from ...base.layer import Layer
 from ...base.weighted import repr_of
 from ...dtypes import any_dtype, autocasts
@@ -395,15 +395,4 @@ class SequenceLayer(Layer):
         return x
 
     def _check_mask(self, x: Tensor, mask: Any) -> Tensor | None:
-        mask = one_mask(self, mask)
-        if mask is None:
-            return None
-        mask = mask_tensor(self, mask, x.device)
-        if mask.ndim == 3 and mask.shape[-1] == 1:
-            mask = mask[..., 0]
-        if tuple(mask.shape) != tuple(x.shape[:2]):
-            raise ShapeError(
-                f"{repr_of(self)}: expected a mask of shape (batch, timesteps) = {tuple(x.shape[:2])}, "
-                f"got {tuple(mask.shape)}."
-            )
-        return mask if mask.dtype == torch.bool else mask != 0
+        return mask_of_steps(self, x, mask)

@@ -133,7 +133,7 @@ class TimeDistributed(Layer):
         if not self.keras2_masks:
             return mask
         flat, flat_mask = inputs.flatten(0, 1), None if mask is None else mask.flatten(0, 1)
-        if not self.layer._carries_masks:
+        if self.layer._graph is None:
             inner = self.layer._mask_behind(flat, flat_mask)
         elif self._makes_mask or (flat_mask is not None and flat_mask.ndim > 1):
             inner = self._mask_behind_model(flat, flat_mask)

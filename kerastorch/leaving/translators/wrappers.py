@@ -128,7 +128,7 @@ def _behind(t: Builder, layer: Any, x: Value, mask: Any, inner: Any) -> Any:
         return mask
     if mask is not None:
         per_step = len(mask.node.meta.get("shape", (None, None))) == 2
-        if inner is None or (layer.layer._carries_masks and per_step and not layer._makes_mask):
+        if inner is None or (layer.layer._graph is not None and per_step and not layer._makes_mask):
             return mask if per_step else mask.flatten(2).any(-1)
     if inner is None:
         return None
