@@ -15,12 +15,13 @@ from ..layers.core.wrapper import Wrapper
 from ..layers.rnn.bidirectional import Bidirectional
 from ..layers.rnn.sequence import SequenceLayer
 from ..layers.rnn.time_distributed import TimeDistributed
-from ..models.graph import Slot, Step, graph_of, input_layers_by_slot, layer_of, slots_of
+from ..models.graph import Slot, Step, slots_of
 from ..models.input import InputLayer
 from ..models.mask_flow import follow_masks
 from ..models.model import Model
 from ..models.sequential import Sequential
 from ..models.summary_rows import own_shape, shapes_by_slot
+from ..models.walk import graph_of, input_layers_by_slot, layer_of
 from ..structure import map_shapes
 from .diagram import Box, Diagram, Edge, EdgeKind, Family, Group, Row, wrapped
 

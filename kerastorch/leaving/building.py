@@ -14,7 +14,8 @@ from torch import fx
 from ..base.graph import symbolic_leaves
 from ..base.layer import Layer
 from ..models import Model, Sequential
-from ..models.graph import begin, layer_of, map_template, run_graph, slots_of
+from ..models.graph import map_template, run_graph, slots_of
+from ..models.walk import begin, layer_of
 from ..structure import leaves, map_shapes, map_structure
 from .blocks import fold_blocks
 from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, identifier, refusal

@@ -56,7 +56,7 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
 
 def in_order(model: AnyModel, value: Any) -> list[Any]:
     """What a model is called with, in the order of its inputs."""
-    structure = None if model._plan is None else model._plan.inputs
+    structure = None if model._graph is None else model._graph.inputs
     layers = model._input_layers
     if any(layer.is_text for layer in layers):
         value = with_texts(value)

@@ -12,10 +12,11 @@ from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import leaves
-from .graph import Step, begin, input_layers_by_slot, layer_of, map_template, run_graph
+from .graph import Step, map_template, run_graph
 from .input import InputLayer
 from .model import Model
 from .sequential import Sequential
+from .walk import begin, input_layers_by_slot, layer_of
 
 
 def clone_model(

@@ -13,7 +13,8 @@ from ..base.inner_layers import serialize_layer
 from ..base.naming import snake_case
 from ..dtypes import dtype_name
 from ..layers.core.operation import Operation
-from .graph import Graph, Slot, begin, graph_of, input_layers_by_slot, layer_of, map_template, slots_of
+from .graph import Graph, Slot, map_template, slots_of
+from .walk import begin, graph_of, input_layers_by_slot, layer_of
 
 if TYPE_CHECKING:
     from ..base.layer import Layer

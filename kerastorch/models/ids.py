@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..structure import leaves
 from ._given import in_order
-from .plan import map_template, slots_of
+from .graph import Chain, map_template, slots_of
+from .walk import layer_of
 
 
 def check_ids(model: Any, inputs: Any) -> None:
@@ -44,12 +45,12 @@ def _looked_up(layer: Any, given: Any) -> Iterator[tuple[Any, Any]]:
         yield from ((layer, value) for value in leaves(given))
     elif not getattr(layer, "_takes_ids", False) or type(layer)._own_code:
         return
-    elif not hasattr(layer, "_plan"):  # around one layer
-        yield from _looked_up(layer.layer, given)
-    elif layer._plan is None:
+    elif isinstance(layer._graph, Chain):
         yield from _looked_up(layer._layer_list[0], given)
+    elif layer._graph is None:  # around one layer
+        yield from _looked_up(layer.layer, given)
     else:
-        slots = slots_of(layer._plan.inputs)
-        values = dict(zip(slots, in_order(layer, given), strict=False))
-        for step in layer._plan.steps:
-            yield from _looked_up(layer._layer_of(step), map_template(values.get, step.args[0]) if step.args else None)
+        values = dict(zip(slots_of(layer._graph.inputs), in_order(layer, given), strict=False))
+        for step in layer._graph.steps:
+            first = map_template(values.get, step.args[0]) if step.args else None
+            yield from _looked_up(layer_of(layer, step), first)

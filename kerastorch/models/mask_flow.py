@@ -12,9 +12,10 @@ from ..base.layer import Layer
 from ..layers.core.operation import Operation
 from ..structure import leaves, map_shapes
 from ._edges import Masked, map_masked
-from .graph import Step, begin, graph_of, layer_of, map_template, run_graph, slots_of
+from .graph import Step, map_template, run_graph, slots_of
 from .model import Model
 from .sequential import Sequential
+from .walk import begin, graph_of, layer_of
 
 # Steps, where nobody knows how many: enough for a layer that needs some, and in parts of many sizes.
 _SOME = 240

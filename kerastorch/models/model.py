@@ -33,22 +33,11 @@ from ._rows import follow_rows
 from ._running import Runs
 from ._training import Trains
 from .forward_signature import naming_inputs
-from .graph import (
-    Chain,
-    Graph,
-    Step,
-    begin,
-    graph_of,
-    layer_of,
-    map_template,
-    run_graph,
-    shapes_behind,
-    slots_of,
-    symbols_of,
-)
+from .graph import Chain, Graph, Step, map_template, run_graph, slots_of
 from .graph_config import GRAPH_KEYS, functional_config, takes_graph
 from .input import InputLayer
 from .plan import make_graph, with_placeholders
+from .walk import begin, graph_of, layer_of, shapes_behind, symbols_of
 
 
 @register("Functional")

@@ -8,9 +8,10 @@ from typing import Any
 from ..base.layer import Layer
 from ..base.variables import all_variables
 from ..structure import map_shapes
-from .graph import begin, graph_of, input_layers_by_slot, layer_of, map_template, slots_of
+from .graph import map_template, slots_of
 from .model import Model
 from .sequential import Sequential
+from .walk import begin, graph_of, input_layers_by_slot, layer_of
 
 
 def count(layer: Layer) -> tuple[int, int]:

@@ -61,7 +61,7 @@ class _Graph:
         made = self._modules[id(module)] = Object()
         if isinstance(module, _LISTS):
             inner: Iterator[tuple[str, nn.Module]] = module.named_children()
-        elif isinstance(module, Model) and module._carries_masks:
+        elif isinstance(module, Model) and module._graph is not None:
             inner = self._layers(module)
         else:
             inner = self._attributes(module, around)

@@ -18,10 +18,11 @@ from ..layers import BatchNormalization, Bidirectional, TimeDistributed
 from ..layers.core.operation import Operation
 from ..layers.merging.merge import Merge
 from ..layers.normalization.batch_normalization import least_epsilon
-from ..models.graph import graph_of, slots_of
+from ..models.graph import slots_of
 from ..models.graph_config import CallMasks
 from ..models.input import InputLayer
 from ..models.mask_flow import Visit
+from ..models.walk import graph_of
 from . import _absent
 from ._forms import Dialect, Entry
 from ._hard_sigmoid import stretched_hard_sigmoid

@@ -15,9 +15,10 @@ from ..layers.core.embedding import Embedding
 from ..layers.core.masking import Masking
 from ..layers.rnn.bidirectional import Bidirectional
 from ..layers.rnn.sequence import SequenceLayer
-from ..models.graph import graph_of, slots_of
+from ..models.graph import slots_of
 from ..models.graph_config import CallMasks, MaskOf, Unmasked
 from ..models.mask_flow import Visit, leaves_of
+from ..models.walk import graph_of
 from ._forms import Entry
 
 _STATES = ("initial_state", "constants")
