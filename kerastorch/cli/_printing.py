@@ -59,6 +59,23 @@ def shown(text: object) -> str:
     return text if text.isprintable() and len(text) <= 200 else quote(text)
 
 
+def show_report(report: Any, json_to: str | None, html_to: str | None = None) -> None:
+    """Print a report, write it where --json and --html say, and say that it was written.
+
+    It is printed first: a place that cannot be written does not cost what it took minutes to find.
+    """
+    alone = json_to == "-"  # then nothing else is on stdout
+    if not alone:
+        make_console().print(str(report))
+    if json_to is not None:
+        write_json(report.to_dict(), json_to)
+    if html_to is not None:
+        report.to_html(html_to)
+    written = [shown(path) for path in (json_to, html_to) if path not in (None, "-")]
+    if written:
+        print(f"Written: {', '.join(written)}", file=sys.stderr if alone else sys.stdout)
+
+
 def write_json(said: Mapping[str, Any], to: str) -> None:
     """Write a report to the place that --json names; `-` is the terminal."""
     text = json.dumps(said, indent=1)

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ._keras import show_progress
-from ._printing import make_console, write_json
+from ._printing import show_report
 
 
 def add(commands: Any) -> None:
@@ -24,8 +24,5 @@ def run(options: argparse.Namespace) -> int:
     from ..self_check import self_check
 
     report = self_check(options.device, options.dtype, show_progress())
-    if options.json is not None:
-        write_json(report.to_dict(), options.json)
-    if options.json != "-":
-        make_console().print(str(report))
+    show_report(report, options.json)
     return 0 if report.passed else 1

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, quote
 from ._keras import add_custom_here, add_keras, custom_objects, keras_options, show_progress
 from ._loading import add_arch, add_bounds, add_file, bounded, bounds, load, opened
-from ._printing import make_console, print_table, shown, write_json
+from ._printing import make_console, print_table, show_report, shown
 
 
 def add(commands: Any) -> None:
@@ -70,12 +70,7 @@ def _run_parity(options: argparse.Namespace) -> int:
         report = check_parity(
             options.file, custom_objects=own, reading=bounds(options) if bounded(options) else None, **again
         )
-    if options.json is not None:
-        write_json(report.to_dict(), options.json)
-    if options.html is not None:
-        report.to_html(options.html)
-    if options.json != "-":
-        make_console().print(str(report))
+    show_report(report, options.json, options.html)
     return 0 if report.passed else 1
 
 

@@ -10,7 +10,8 @@ beside each other; `gradients.py`: gradients, `layer_gradients.py`: of each laye
 has two slopes; `training.py`: a training, step by step, `training_rows.py`: its arrays, `compiling.py`: models
 compiled for it. `compare.py`: all probes. `alterations.py`: ways in which layers differ; `explaining.py`: which of
 them explains a difference, and which would have been noticed; `explaining_gradients.py`, `explaining_training.py`,
-`explaining_random.py`: the same of gradients, of a training, of what is drawn at random. `report.py`: what is found;
+`explaining_random.py`: the same of gradients, of a training, of what is drawn at random; `piece.py`: the smallest
+piece that differs. `plain_arithmetic.py`: float32 without TF32. `report.py`: what is found;
 `tables.py`, `text.py`, and `page.py` with `pictures.py`: how it is shown. `golden.py`: outputs that somebody else has
 recorded. `check.py`: `check_parity`, which does all this; `asserting.py`: the same as an assertion. What a recording
 says is in `recorded.py`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,14 @@ from ..processes import end, ended, how_it_ended, last_lines, later_interrupts, 
 from .reading import read_recording
 from .recorded import Recording
 from .recorder import script
+from .recorder.memory import says_full
 
 BACKENDS = ("tensorflow", "jax", "torch")
 KERAS = ("auto", "keras", "tf_keras", "tensorflow")
 _LINES = 12  # of a process that failed
 _SAID = "recorder: "
-_NO_KERAS = 4  # as in recorder/main.py, which is never imported
+_ERROR = f"{_SAID}error: "
+_NO_KERAS, _UNREADABLE, _NO_MEMORY = 4, 5, 6  # as in recorder/main.py, which is never imported
 
 
 def record(
@@ -78,7 +81,8 @@ def record(
 
     Raises:
         MissingKerasError: There is no Keras, or none with that backend.
-        RecordingError: It cannot read or run the model, it died, or it took longer than `timeout`.
+        RecordingError: It does not open or run the model, it died, the memory was full, or it took longer than
+            `timeout`.
         ArgumentError: There is no such Python, or an argument has a value that it cannot take.
     """
     for name, value, known in (("keras", keras, KERAS), ("backend", backend, BACKENDS)):
@@ -115,7 +119,8 @@ def record(
             arrays: dict[str, Any] = {f"x{number}": np.asarray(array) for number, array in enumerate(inputs)}
             np.savez(given, **arrays)
             arguments += ["--inputs", str(given)]
-        _run([program, str(source), *arguments], _environment(backend), timeout, progress, Path(folder))
+        command = [program, str(source), *arguments]
+        _run(command, _environment(backend), timeout, progress, Path(folder), os.fsdecode(file))
         if not out.exists():
             raise RecordingError(f"{program}: the recorder ended without a word and wrote nothing.")
         read_recording(out)  # what cannot be read is not put anywhere
@@ -146,6 +151,7 @@ def _run(
     timeout: float,
     progress: Callable[[str], None] | None,
     folder: Path,
+    file: str,
 ) -> None:
     """Run a process to its end; it is gone when this returns or raises, Ctrl-C included."""
     log, said = folder / "log", ""
@@ -176,10 +182,34 @@ def _run(
         raise RecordingError(
             f"Keras took longer than {timeout:g} s and was ended; --timeout gives it more. {_last_lines(log)}"
         )
-    if process.returncode == _NO_KERAS:
-        raise MissingKerasError(f"There is no such Keras there. {_last_lines(log)}")
     if process.returncode != 0:
-        raise RecordingError(f"Keras has computed nothing: {how_it_ended(process.returncode)}. {_last_lines(log)}")
+        raise _failed(process.returncode, _text(log), file)
+
+
+def _failed(status: int, lines: list[str], file: str) -> RecordingError:
+    """What is raised where the process has failed: why, what can be done, and its last lines."""
+    why = next((line.removeprefix(_ERROR) for line in reversed(lines) if line.startswith(_ERROR)), "").rstrip(".")
+    # Progress, and what stands in the sentence, are not said again.
+    others = [line for line in lines if not line.startswith(_SAID)]
+    last = last_lines(others, _LINES) if others or not why else ""
+    if status == _NO_KERAS:
+        return MissingKerasError(f"There is no such Keras there: {why or how_it_ended(status)}. {last}".rstrip())
+    if status == _UNREADABLE:
+        new = f"{os.path.splitext(file)[0]}_new.keras"
+        convert = shlex.join(["kerastorch", "convert", file, new, "--check"])
+        return RecordingError(
+            f"Keras refuses this file, so nothing can be compared with it: {why}. What can be done: name code of your "
+            f"own that it needs with --custom module.py; write a file that this Keras opens, and compare that: "
+            f"{convert if convert.isprintable() else quote(convert)}; or let another Keras run it, that which wrote it "
+            f"say: --python PATH, --keras. {last}".rstrip()
+        )
+    if status == _NO_MEMORY or any(map(says_full, lines[-_LINES:])):
+        return RecordingError(
+            f"Keras ran out of memory, and has computed nothing: {why or how_it_ended(status)}. What can be done: "
+            "inputs of fewer rows or steps (inputs=), less that is compared (--what outputs), or a machine with more. "
+            f"{last}".rstrip()
+        )
+    return RecordingError(f"Keras has computed nothing: {why or how_it_ended(status)}. {last}".rstrip())
 
 
 def _text(log: Path) -> list[str]:

@@ -21,10 +21,12 @@ from .explaining_training import Trained, explain_training
 from .gradients import FoundGradients, compare_gradients, derive_all
 from .layer_gradients import compare_gradients_alone
 from .layers import Found, compare_layers, compare_outputs
+from .piece import piece_of, piece_of_rows
+from .plain_arithmetic import FLOAT32
 from .planting_training import plant_training
 from .recorded import Probe, Recording
 from .recorder.probes import digest, random_weights
-from .report import GRADIENTS, TRAINING, ParityReport, Row
+from .report import GRADIENTS, TRAINING, ParityReport, Piece
 from .running import Variants
 from .training import FoundTraining, compare_training
 
@@ -133,14 +135,8 @@ def compare(
         text, piece = explain_gradients(of_gradients.cases), smallest_gradient(of_gradients.cases)
     elif where in TRAINING and isinstance(model, Model):
         text = explain_training(Trained(recording, model, chosen or {}, report.trained))
-        piece = None if report.first is None else _place(report.first)
+        piece = None if report.first is None else piece_of(report.first)
     return replace(report, explained_by=text or report.random or None, smallest=piece)
-
-
-def _place(row: Row) -> str:
-    """One array that differs, with where it does most."""
-    measured = row.measured
-    return f"{row.name}: most at {list(measured.at)}, {measured.ours!r} here, {measured.reference!r} in the reference"
 
 
 def _explanation(report: ParityReport, recording: Recording, found: Found) -> str | None:
@@ -170,10 +166,13 @@ def _explanation(report: ParityReport, recording: Recording, found: Found) -> st
     return None
 
 
-def _smallest(report: ParityReport, found: Found) -> str | None:
-    """The smallest piece that differs, of the first layer that does."""
+def _smallest(report: ParityReport, found: Found) -> Piece | None:
+    """The smallest piece that differs, of the first layer that does; where no layer was run alone, of that kind."""
     first = report.first
-    return None if first is None else smallest(found.cases.get(first.layer, []))
+    if first is None:
+        return None
+    same = [row for row in report.rows if (row.where, row.layer) == (first.where, first.layer)]
+    return smallest(found.cases.get(first.layer, [])) or piece_of_rows(same)
 
 
 class _Incomparable(Exception):
@@ -234,9 +233,10 @@ def _other_weights(recording: Recording, model: nn.Module) -> dict[str, list[str
 
 
 def _here(device: torch.device) -> dict[str, str]:
-    return {
+    said = {
         "kerastorch": installed_version() or "(not installed)",
         "torch": torch.__version__,
         "Python": platform.python_version(),
         "device": str(device),
     }
+    return said if device.type == "cpu" else {**said, "float32": FLOAT32}

@@ -20,9 +20,11 @@ from ..errors import KerasTorchError
 from ..models import Model
 from .alterations import LOST_MASK, Alteration, alterations_of
 from .measuring import measure
+from .piece import beyond, first_piece
+from .plain_arithmetic import plain_arithmetic
 from .recorded import Probe
-from .report import LIMIT
-from .running import OurCall, plain_arithmetic, to_numpy
+from .report import LIMIT, Piece
+from .running import OurCall, to_numpy
 from .states import tensors_in
 
 
@@ -131,7 +133,7 @@ def _lost_mask(cases: Sequence[Case]) -> bool:
     )
 
 
-def smallest(cases: Sequence[Case]) -> str | None:
+def smallest(cases: Sequence[Case]) -> Piece | None:
     """The smallest piece that differs: the case of the fewest numbers, its first row and step that do."""
     wrong = [case for case in cases if case.multiple > LIMIT]
     if not wrong:
@@ -140,7 +142,7 @@ def smallest(cases: Sequence[Case]) -> str | None:
     for place, (ours, theirs, rounding) in enumerate(zip(case.run(), case.references, case.roundings, strict=True)):
         if ours.shape != theirs.shape or ours.ndim == 0:
             continue
-        far = ~(np.abs(ours.astype("float64") - theirs) <= LIMIT * rounding)
+        far = beyond(ours, theirs, rounding)
         if not far.any():
             continue
         rows = np.asarray(far.reshape(len(far), -1).any(axis=1))
@@ -150,7 +152,8 @@ def smallest(cases: Sequence[Case]) -> str | None:
         if ours.ndim > 2:
             steps = np.asarray(far[row].reshape(far.shape[1], -1).any(axis=1))
             text += f"; in it {int(steps.sum())} of {far.shape[1]} steps, first {int(np.argmax(steps))}"
-        return f"{text}; output {place}"
+        whose = case.path, case.probe.name, place
+        return first_piece(f"{text}; output {place}", whose, ours, theirs, rounding, batched=True)
     return None
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from .alterations import GATES, swapped
 from .gradients import GradientCase
-from .report import LIMIT
+from .piece import beyond, first_piece, piece_of
+from .report import LIMIT, Piece
 
 Change = Callable[[GradientCase], "np.ndarray | None"]  # None where a gradient cannot be changed so
 
@@ -49,21 +50,25 @@ def first_of(cases: Sequence[GradientCase]) -> list[GradientCase]:
     return []
 
 
-def smallest_gradient(cases: Sequence[GradientCase]) -> str | None:
+def smallest_gradient(cases: Sequence[GradientCase]) -> Piece | None:
     """The smallest piece that differs: the gradient of the fewest numbers, and the first of them that does."""
     held = first_of(cases)
     if not held:
         return None
     case = min(held, key=lambda case: case.ours.size)
-    far = np.abs(case.ours.astype("float64") - case.reference) > LIMIT * case.row.measured.rounding
-    at = [int(index) for index in np.unravel_index(int(np.argmax(far)), far.shape)]
-    text = f"{case.row.name}: {int(far.sum())} of {far.size} numbers differ, first at {at}"
+    row = case.row
+    far = beyond(case.ours, case.reference, row.measured.rounding)
+    if not far.any():
+        return piece_of(row)
+    text = f"{row.name}: {int(far.sum())} of {far.size} numbers differ"
     gates = GATES.get(case.layer._class_name) if case.layer is not None else None
-    if gates and not case.row.array.startswith("input "):
+    of_input = row.array.startswith("input ")
+    if gates and not of_input:
         width = far.shape[-1] // len(gates)
         wrong = [gate for place, gate in enumerate(gates) if far[..., place * width : (place + 1) * width].any()]
         text += f"; in the gates {', '.join(wrong)}"
-    return text
+    whose = row.layer, row.probe, row.place
+    return first_piece(text, whose, case.ours, case.reference, row.measured.rounding, batched=of_input)
 
 
 def _is_recurrent(case: GradientCase) -> bool:

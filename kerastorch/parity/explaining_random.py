@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from ..models import Model
+from .plain_arithmetic import plain_arithmetic
 from .recorded import Recording
-from .running import as_tensors, copied, layers_by_path, plain_arithmetic, run
+from .running import as_tensors, copied, layers_by_path, run
 from .training import quieten
 
 

@@ -15,9 +15,10 @@ from ..optimizers import Optimizer
 from ..resuming.forms import updating
 from .compiling import Untrained, compile_as, optimizer_of
 from .gradients import variable_at
+from .plain_arithmetic import plain_arithmetic
 from .recorded import Recording
 from .report import LIMIT, Row
-from .running import as_tensors, copied, plain_arithmetic
+from .running import as_tensors, copied
 from .training import optimizer_alone, quieten
 
 EPSILONS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.0)

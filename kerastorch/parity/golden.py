@@ -15,8 +15,9 @@ from ..errors import ArgumentError, quote
 from ..layers import Masking
 from ..models import Model
 from .measuring import Measured, measure
+from .plain_arithmetic import plain_arithmetic
 from .report import LIMIT, times
-from .running import MOVED, exactly, moved_copy, moved_inputs, plain_arithmetic
+from .running import MOVED, exactly, moved_copy, moved_inputs
 
 # (inputs, outputs) of a golden file, in the order in which they are run.
 CASES = (("x", "y"), ("x", "second_y"), ("mx", "my"))

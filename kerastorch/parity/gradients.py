@@ -18,9 +18,10 @@ from ..base.variable import Variable
 from ..models import Model
 from .kinks import settled
 from .measuring import measure
+from .plain_arithmetic import plain_arithmetic
 from .recorded import Gradients, Probe, Recording, WeightGradient
 from .report import Row
-from .running import Variants, as_tensors, plain_arithmetic, to_numpy
+from .running import Variants, as_tensors, to_numpy
 from .states import beginning_with, tensors_in
 
 Place = tuple[str, int]  # a layer of the model, and which of its weights

@@ -29,9 +29,10 @@ from .gradients import (
     variable_at,
 )
 from .layers import in_order, why_not_alone
+from .plain_arithmetic import plain_arithmetic
 from .recorded import Call, Gradients, Probe, Recording, WeightGradient
 from .report import Row
-from .running import OurCall, Run, Variants, as_tensors, copied, plain_arithmetic
+from .running import OurCall, Run, Variants, as_tensors, copied
 
 
 def compare_gradients_alone(

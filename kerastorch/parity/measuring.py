@@ -112,7 +112,7 @@ def measure(ours: np.ndarray, reference: np.ndarray, exact: np.ndarray, moved: S
         if not same.all():
             if any((np.isfinite(other) != np.isfinite(a)).any() for other in others[1:]):
                 return Measured(reference.shape, math.inf, math.inf, 0.0, note="rounding decides what overflows")
-            at = _first(~same)
+            at = first(~same)
             return Measured(reference.shape, math.inf, math.inf, 0.0, at, float(a[at]), float(b[at]))
         if not finite.any():
             return Measured(reference.shape, 0.0, math.inf, 0.0, note="no value of the reference is finite")
@@ -125,8 +125,9 @@ def measure(ours: np.ndarray, reference: np.ndarray, exact: np.ndarray, moved: S
     rounding = max([least, *apart[1:]])
     rounding = max(rounding, min(apart[0], MORE_THAN_MOVED * rounding))
     distances = np.abs(a - b)
-    at = _first(distances == distances.max())
-    ulps = distances / np.spacing(np.abs(reference), where=np.isfinite(reference), out=np.ones_like(reference))
+    at = first(distances == distances.max())
+    with np.errstate(over="ignore"):  # a number beside a zero of float64 is endlessly many units away
+        ulps = distances / np.spacing(np.abs(reference), where=np.isfinite(reference), out=np.ones_like(reference))
     note = UNCERTAIN if rounding > UNDETERMINED * largest > 0 else ""
     return Measured(
         shape=reference.shape,
@@ -147,15 +148,15 @@ def _measure_whole(ours: np.ndarray, reference: np.ndarray, others: Sequence[np.
     """Integers and bools: how many differ, beside how many rounding turns."""
     wrong = ours != reference
     turned = max(int((ours != other).sum()) for other in others)
-    at = _first(wrong) if wrong.any() else ()
+    at = first(wrong)
     return Measured(
         shape=reference.shape,
         difference=float(wrong.sum()),
         largest=float(wrong.size),
         rounding=float(turned),
         at=at,
-        ours=float(ours[at]) if at else None,
-        reference=float(reference[at]) if at else None,
+        ours=float(ours[at]),
+        reference=float(reference[at]),
         note=UNCERTAIN if turned > UNDETERMINED * wrong.size else "",
     )
 
@@ -164,7 +165,8 @@ def _largest(array: np.ndarray) -> float:
     return float(np.abs(array.astype("float64")).max(initial=0.0))
 
 
-def _first(places: np.ndarray) -> tuple[int, ...]:
+def first(places: np.ndarray) -> tuple[int, ...]:
+    """Where the first of some places is that is True; the first of all where none is."""
     return tuple(int(index) for index in np.unravel_index(int(np.argmax(places)), places.shape))
 
 

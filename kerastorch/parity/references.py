@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from ..errors import ArgumentError
 from ..models import Model
 from .needs import specs_of
+from .plain_arithmetic import plain_arithmetic
 from .reading import from_said
 from .recorded import Probe, Recording
 from .recorder.probes import arrays, plan
@@ -38,9 +40,25 @@ def _module_of(reference: Any) -> Any:
 def record_live(reference: Any, given: list[np.ndarray] | None, options: dict[str, Any]) -> Recording:
     """What a live model computes, in this process."""
     recorder = Recorder(reference, _module_of(reference), **options)
-    said = {**recorder.record(given), "schema": SCHEMA, "kind": "kerastorch recording"}
+    with plain_arithmetic(), _without_tf32():
+        recorded = recorder.record(given)
+    said = {**recorded, "schema": SCHEMA, "kind": "kerastorch recording"}
     name = f"a live model, {getattr(reference, 'name', '')}"
     return from_said(name, said, set(recorder.store.arrays), recorder.store.arrays.__getitem__)
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """TensorFlow in this process, if it is there, computes float32 on a GPU without TF32."""
+    config = getattr(getattr(sys.modules.get("tensorflow"), "config", None), "experimental", None)
+    kept = None if config is None else config.tensor_float_32_execution_enabled()
+    try:
+        if kept:
+            config.enable_tensor_float_32_execution(False)
+        yield
+    finally:
+        if kept:
+            config.enable_tensor_float_32_execution(kept)
 
 
 def copy_of(reference: Any, folder: Path) -> Model:
@@ -74,7 +92,8 @@ def record_function(
 
     probes = []
     for said, batch in zip(plans, batches, strict=True):
-        made = function(batch if len(batch) > 1 else batch[0])
+        with plain_arithmetic():
+            made = function(batch if len(batch) > 1 else batch[0])
         flat = [made[key] for key in sorted(made)] if isinstance(made, dict) else made
         outputs = flat if isinstance(flat, (list, tuple)) else [flat]
         names = tuple(map(keep, batch)), tuple(map(keep, outputs))

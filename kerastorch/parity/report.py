@@ -56,6 +56,26 @@ class Row:
         return self.judged and not self.measured.multiple <= LIMIT
 
     @property
+    def at(self) -> tuple[int, ...]:
+        """Where the largest difference is; empty where the shapes differ."""
+        return self.measured.at
+
+    @property
+    def ours(self) -> float | None:
+        """Our value there; None where the shapes differ."""
+        return self.measured.ours
+
+    @property
+    def reference(self) -> float | None:
+        """The reference's value there; likewise."""
+        return self.measured.reference
+
+    @property
+    def multiple(self) -> float:
+        """How far they are apart, in multiples of what rounding does."""
+        return self.measured.multiple
+
+    @property
     def name(self) -> str:
         """Which array it is, in words."""
         owner = f"{self.layer}: " if self.layer else ""
@@ -84,6 +104,47 @@ _IN_TRAINING = {
 }
 GRADIENTS = ("gradient", "gradient alone")
 TRAINING = tuple(_IN_TRAINING)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One number of one array that differs, and how much of the array does.
+
+    Attributes:
+        text: Which array it is, and how much of it differs, in words.
+        layer: Its path; empty for what the model has as a whole.
+        probe: Which run; empty in a training.
+        place: Which of the arrays of that kind.
+        row: Of the batch; None for what has no rows: gradients of weights, say.
+        step: Of a sequence; in a training, of the training; None where there is none.
+        at: Where the number stands in its array; empty where the arrays have other shapes.
+        ours: The number here; None where the arrays have other shapes.
+        reference: The number in the reference; likewise.
+        multiple: How far they are apart, in multiples of what rounding does.
+    """
+
+    text: str
+    layer: str
+    probe: str
+    place: int
+    row: int | None
+    step: int | None
+    at: tuple[int, ...]
+    ours: float | None
+    reference: float | None
+    multiple: float
+
+    def __str__(self) -> str:
+        if self.ours is None:
+            return self.text
+        values = f"{self.ours!r} here, {self.reference!r} in the reference"
+        return f"{self.text} at {list(self.at)}, {values}, {times(self.multiple)} times rounding"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        numbers = {name: plain_number(getattr(self, name)) for name in ("ours", "reference", "multiple")}
+        held = {name: getattr(self, name) for name in ("text", "layer", "probe", "place", "row", "step")}
+        return {**held, "at": list(self.at), **numbers}
 
 
 @dataclass(frozen=True)
@@ -135,7 +196,7 @@ class ParityReport:
         here: Versions of what computed the rest, and the device.
         again: The command that does it again; empty where there is none.
         explained_by: What explains a difference, if anything that is known does.
-        smallest: The smallest piece that differs: a layer, a row, a step.
+        smallest: The smallest piece that differs: a layer, a row, a step, and both values; None where there is parity.
         noticed: Faults that were planted where there is parity, and noticed, by the path of the layer; those of the
             training under "the training".
         missed: Those that were not.
@@ -151,7 +212,7 @@ class ParityReport:
     here: Mapping[str, Any]
     again: str = ""
     explained_by: str | None = None
-    smallest: str | None = None
+    smallest: Piece | None = None
     noticed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: float = field(default=LIMIT)
@@ -240,7 +301,7 @@ class ParityReport:
             "passed": self.passed,
             "verdict": self.verdict,
             "explained_by": self.explained_by,
-            "smallest": self.smallest,
+            "smallest": None if self.smallest is None else self.smallest.to_dict(),
             "worst": None if worst is None else worst.to_dict(),
             "first": None if first is None else first.to_dict(),
             "limit": self.limit,

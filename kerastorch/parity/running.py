@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from .. import torch_private
 from ..base.layer import Layer
 from ..models import InputLayer, Model
 from ..structure import leaves, map_structure
+from .plain_arithmetic import plain_arithmetic
 from .rounding import rounded_within
 from .states import Begun, beginning_with, final_states, tensors_in
 
@@ -271,19 +271,6 @@ def moved_input(tensor: Tensor, generator: torch.Generator, pads: Sequence[float
     for pad in pads:
         keep |= tensor == pad
     return torch.where(keep, tensor, moved(tensor, generator))
-
-
-@contextmanager
-def plain_arithmetic() -> Iterator[None]:
-    """float32 that is float32, on devices too."""
-    cuda: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    kept = cuda.allow_tf32, cudnn.allow_tf32
-    cuda.allow_tf32 = cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        cuda.allow_tf32, cudnn.allow_tf32 = kept
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

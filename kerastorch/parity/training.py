@@ -25,9 +25,10 @@ from ..resuming.forms import places
 from .compiling import Moving, Untrained, compile_all
 from .gradients import filled, variable_at
 from .kinks import KINK, settled
+from .plain_arithmetic import plain_arithmetic
 from .recorded import RecordedTraining, Recording
 from .report import Row, Training
-from .running import Variants, as_tensors, plain_arithmetic, to_numpy
+from .running import Variants, as_tensors, to_numpy
 from .training_rows import Step, rows_of, updates_of
 
 NOISE = ("rate", "dropout", "recurrent_dropout", "stddev")  # attributes that say how much is drawn at random

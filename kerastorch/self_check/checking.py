@@ -13,8 +13,9 @@ from torch import Tensor
 
 from .. import native
 from ..errors import ArgumentError, KerasTorchError, quote
+from ..parity.plain_arithmetic import plain_arithmetic
 from ..parity.report import LIMIT, times
-from ..parity.running import plain_arithmetic, to_numpy
+from ..parity.running import to_numpy
 from ..structure import leaves
 from .trials import Trial, trials
 from .values import Expected, read

@@ -56,8 +56,8 @@ def judged(report: kt.ParityReport, fault: Fault) -> str:
     if fault.layer and where != fault.layer:
         return f"found at {where!r}, and not at {fault.layer!r}"
     if fault.name is None:
-        wrong = report.explained_by is not None or not (report.smallest or "").startswith(f"{fault.layer} alone in ")
-        return f"explained by {report.explained_by!r}, smallest piece {report.smallest!r}" if wrong else ""
+        wrong = report.explained_by is not None or not str(report.smallest).startswith(f"{fault.layer} alone in ")
+        return f"explained by {report.explained_by!r}, smallest piece {report.smallest}" if wrong else ""
     right = (report.explained_by or "").startswith(fault.name)
     return "" if right else f"explained by {report.explained_by!r}, and not by {fault.name!r}"
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from _recordings import dense_recording
 
@@ -72,6 +73,83 @@ def test_a_process_that_is_killed(tmp_path: Path) -> None:
     python = program(tmp_path / "python", "kill -SEGV $$")
     with pytest.raises(RecordingError, match="ended by SIGSEGV"):
         record("model.keras", tmp_path / "r.npz", python=python)
+
+
+KERAS = """
+import numpy
+__version__ = "3.15.1"
+class backend:
+    @staticmethod
+    def backend():
+        return "tensorflow"
+class models:
+    @staticmethod
+    def load_model(path, **options):
+        {body}
+"""
+
+
+def with_keras(folder: Path, body: str, *before: str) -> Path:
+    """A Python whose Keras does as it is told where it opens a model."""
+    (folder / "keras.py").write_text(KERAS.format(body=body))
+    (folder / "m.npy").write_bytes(b"")
+    return program(folder / "python", *before, f'PYTHONPATH="{folder}" exec "{sys.executable}" "$@"')
+
+
+def test_a_file_that_keras_refuses(tmp_path: Path) -> None:
+    """It is told as that, with what Keras said last and what can be done."""
+    python = with_keras(tmp_path, "raise ValueError('Unknown layer: NotEqual. See the\\nguide.')")
+    (tmp_path / "a.json").write_text("{}")
+    model = h5_file(tmp_path / "my model.h5")
+    with pytest.raises(RecordingError) as caught:
+        record(model, tmp_path / "r.npz", python=python)
+    text = str(caught.value)
+    assert text.startswith(
+        "Keras refuses this file, so nothing can be compared with it: keras 3.15.1 does not open my model.h5: "
+        "ValueError: Unknown layer: NotEqual. See the guide. What can be done: name code of your own that it needs "
+        "with --custom module.py; "
+    )
+    new = tmp_path / "my model_new.keras"
+    assert f"compare that: kerastorch convert '{model}' '{new}' --check; or let another Keras run it" in text
+    assert text.endswith("  guide.")
+    assert "recorder: " not in text
+
+
+def h5_file(path: Path) -> Path:
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "3.15.1"
+    return path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "numpy.ones(1 << 34)",  # more than the child may have: the error is the system's
+        "raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes')",
+        "import os; os.write(2, b\"terminate called after throwing an instance of 'std::bad_alloc'\\n\"); os.abort()",
+    ],
+)
+def test_a_process_that_runs_out_of_memory(tmp_path: Path, body: str) -> None:
+    python = with_keras(tmp_path, body, "ulimit -v 4000000", "ulimit -c 0")
+    begin = time.monotonic()
+    with pytest.raises(RecordingError) as caught:
+        record(h5_file(tmp_path / "m.h5"), tmp_path / "r.npz", python=python)
+    assert time.monotonic() - begin < 60
+    text = str(caught.value)
+    assert text.startswith("Keras ran out of memory, and has computed nothing: ")
+    assert "What can be done: inputs of fewer rows or steps (inputs=), less that is compared" in text
+    assert "Its last lines:\n" in text
+    assert not (tmp_path / "r.npz").exists()
+
+
+def test_a_probe_or_a_training_that_fills_the_memory_ends_the_recorder() -> None:
+    """It is no trait of the model: what else Keras refuses is told of a probe, and the others go on."""
+    from kerastorch.parity.recorder.memory import is_memory
+
+    Exhausted = type("ResourceExhaustedError", (Exception,), {})
+    full = [MemoryError(), Exhausted("failed to allocate"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    assert all(map(is_memory, full))
+    assert not any(map(is_memory, [ValueError("Unknown layer"), RuntimeError("shapes do not fit")]))
 
 
 def test_a_process_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from _terminal import Terminal
 from make_goldens import ROOT
 
 import kerastorch as kt
+from kerastorch import cli
 from kerastorch.errors import ArgumentError, UnsafeFileError
 from kerastorch.parity.check import WHAT, _command
 from kerastorch.parity.safety import concerns, load_checked
@@ -62,13 +63,31 @@ def test_verify_that_fails(run: Terminal, small: tuple[Path, Path], tmp_path: Pa
 
 def test_verify_writes_json(run: Terminal, small: tuple[Path, Path], tmp_path: Path) -> None:
     file, recording = small
-    run("verify", file, "--recording", recording, "--json", tmp_path / "report.json")
+    told = run("verify", file, "--recording", recording, "--json", tmp_path / "report.json")
+    assert told.endswith(f"\nWritten: {tmp_path / 'report.json'}\n")
     written = json.loads((tmp_path / "report.json").read_text())
     printed = json.loads(run("verify", file, "--recording", recording, "--json", "-"))
     assert written == printed
     assert written["passed"] is True
     assert len(written["arrays"]) == 3
     assert "cannot be written" in run("verify", file, "--recording", recording, "--json", tmp_path, status=2)
+
+
+def test_verify_says_what_it_has_written(small: tuple[Path, Path], tmp_path: Path, capsys: Any) -> None:
+    file, recording = map(str, small)
+    page, said = str(tmp_path / "r.html"), str(tmp_path / "r.json")
+    assert cli.main(["verify", file, "--recording", recording, "--html", page, "--json", said]) == 0
+    assert capsys.readouterr().out.endswith(f"\nWritten: {said}, {page}\n")
+    assert (Path(page).exists(), Path(said).exists()) == (True, True)
+    assert cli.main(["verify", file, "--recording", recording, "--html", page, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["passed"]  # and nothing else
+    assert err == f"Written: {page}\n"
+    assert cli.main(["verify", file, "--recording", recording, "--html", str(tmp_path / "no" / "r.html")]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("PARITY: ")  # what took minutes to find is not lost
+    assert "Written" not in out
+    assert "r.html" in err
 
 
 def test_options_that_do_not_go_together(run: Terminal, small: tuple[Path, Path]) -> None:
@@ -88,8 +107,8 @@ def test_verify_without_keras(run: Terminal, small: tuple[Path, Path], tmp_path:
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert ended.stderr.splitlines()[1:] == ["  first", "  recorder: error: there is no Keras"]
-    assert ended.stderr.startswith("kerastorch: Keras has computed nothing: its process ended with exit status 2.")
+    told = "kerastorch: Keras has computed nothing: there is no Keras. Its last lines:"
+    assert ended.stderr.splitlines() == [told, "  first"]
 
 
 def test_a_file_alone_is_compared_with_the_keras_that_is_here(recordings: Recordings, tmp_path: Path) -> None:

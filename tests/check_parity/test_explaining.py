@@ -88,7 +88,8 @@ def test_what_is_planted_is_undone(known: dict[str, Recording], kind: str, text:
     if " exchanged in " in text:
         assert report.explained_by.startswith(f"it: {text} (the difference falls from ")
     assert report.smallest is not None
-    assert report.smallest.startswith("it alone in the probe ")
+    assert report.smallest.layer == "it"
+    assert str(report.smallest).startswith("it alone in the probe ")
 
 
 @pytest.mark.parametrize("kind", LAYERS)

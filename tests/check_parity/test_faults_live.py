@@ -162,8 +162,21 @@ def test_faults_without_a_name_end_in_the_smallest_piece(recordings: Recordings,
     assert report.first is not None
     assert report.first.layer == layer
     assert report.explained_by is None
-    assert report.smallest == piece
-    assert f"Nothing that is known explains it.\nSmallest piece: {piece}." in str(report)
+    found = report.smallest
+    assert found is not None
+    assert str(found).startswith(f"{piece}; first at "), str(found)
+    assert f"Nothing that is known explains it.\nSmallest piece: {found}." in str(report)
+    # The layer, the row, the step and both values, as the row of that run has them where it differs most.
+    assert (found.layer, found.row, found.step) == (layer, found.at[0], found.at[1] if len(found.at) > 2 else None)
+    row = next(
+        row
+        for row in report.rows
+        if (row.where, row.layer, row.probe, row.place) == ("alone", layer, found.probe, found.place)
+    )
+    assert found.ours is not None
+    assert found.reference is not None
+    assert LIMIT < found.multiple <= row.multiple * 1.001
+    assert found.multiple == pytest.approx(abs(found.ours - found.reference) / row.measured.rounding)
 
 
 @pytest.mark.parametrize("name", ["recurrent.keras", "masking.keras", "bidirectional.keras", "shapes.keras"])

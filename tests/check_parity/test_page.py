@@ -17,7 +17,7 @@ from kerastorch.errors import SaveError
 from kerastorch.parity import ParityReport, compare
 from kerastorch.parity.measuring import STEPS, Measured, measure
 from kerastorch.parity.page import MOST_ARRAYS, as_html
-from kerastorch.parity.report import Row, Training
+from kerastorch.parity.report import Piece, Row, Training
 
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "h3", "p", "span", "pre"),
@@ -146,7 +146,7 @@ def hostile_report() -> ParityReport:
         here={"torch": HOSTILE},
         again=HOSTILE,
         explained_by=HOSTILE,
-        smallest=HOSTILE,
+        smallest=Piece(HOSTILE, HOSTILE, HOSTILE, 0, 0, 1, (0, 1, 0), 0.5, 0.4, 1e6),
         noticed={HOSTILE: [HOSTILE]},
         missed={HOSTILE: [HOSTILE]},
         training=Training(HOSTILE, {HOSTILE: HOSTILE}, HOSTILE, HOSTILE, HOSTILE, (1.0,), (math.nan,)),

@@ -13,6 +13,7 @@ from _recordings import Recordings
 
 import kerastorch as kt
 from kerastorch import layers, optimizers
+from kerastorch.parity.report import LIMIT
 
 
 def made() -> kt.Model:
@@ -233,4 +234,6 @@ def test_faults_without_a_name_end_in_the_smallest_piece(compared: Callable[...,
     assert not report.passed
     assert report.explained_by is None, report.explained_by
     assert report.smallest is not None
-    assert report.smallest.startswith(piece), report.smallest
+    assert str(report.smallest).startswith(piece), str(report.smallest)
+    assert (report.smallest.ours, report.smallest.reference) != (None, None)
+    assert report.smallest.multiple > LIMIT

@@ -1,9 +1,9 @@
 """The recorder: what runs where Keras is, and needs nothing but Keras and numpy.
 
 These modules are written for every Python from 2.7 and every Keras from 1 to 3. `script()` puts them into one file,
-which is what the other Python gets. `probes.py`: arrays to feed, made from shapes. `wiring.py`: which input
-is looked up in a table, and where masks begin. `capture.py`: what each layer of a Keras model gets and returns.
-`differentiating.py`: gradients. `training.py`: some steps of a training.
+which is what the other Python gets. `memory.py`: whether an error says that the memory is full. `probes.py`: arrays to
+feed, made from shapes. `wiring.py`: which input is looked up in a table, and where masks begin. `capture.py`: what each
+layer of a Keras model gets and returns. `differentiating.py`: gradients. `training.py`: some steps of a training.
 `storing.py`: the file that all this goes into. `recording.py`: a model through all probes. `main.py`: the command line;
 the one module that imports Keras, so kerastorch never imports it.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PARTS = (
+    "memory",
     "probes",
     "wiring",
     "capture",

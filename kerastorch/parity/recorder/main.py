@@ -8,19 +8,26 @@ import os
 import runpy
 import sys
 import threading
+import traceback
 import zipfile
 
 import numpy as np
 
 from .capture import is_eager, version_of
+from .memory import is_memory
 from .recording import Recorder, Refused
 from .storing import hash_of_file
 
-NO_KERAS = 4  # the exit status where there is none; 2 where it does not do what it is asked for
+# Exit statuses: there is no Keras; it does not open the model; the memory is full. 2: something else is refused.
+NO_KERAS, UNREADABLE, NO_MEMORY = 4, 5, 6
 
 
 class NoKeras(Refused):
     """There is no Keras here, or none with the backend that is asked for."""
+
+
+class Unreadable(Refused):
+    """Keras does not open the model file."""
 
 
 def parser():
@@ -149,6 +156,20 @@ def load(options, keras):
     return keras.models.load_model(options.model, custom_objects=custom)  # Keras 1 compiles always
 
 
+def opened(options, keras):
+    """What `load` gives. Where Keras fails its traceback is printed, and one line says what has become of the file."""
+    try:
+        return load(options, keras)
+    except Exception as error:  # noqa: BLE001 - a file may raise anything
+        if is_memory(error):
+            raise
+        traceback.print_exc()
+        said = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:160])
+        name = os.path.basename(options.model)
+        unread = Unreadable("%s %s does not open %s: %s" % (keras.__name__, keras.__version__, name, said))
+    raise unread
+
+
 def end_with_parent():
     """End this process when the one that started it is gone: it holds the other end of our standard input."""
 
@@ -170,7 +191,8 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     if options.with_parent:
         end_with_parent()
-    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+    usual = (("TF_CPP_MIN_LOG_LEVEL", "3"), ("TF_ENABLE_ONEDNN_OPTS", "0"), ("NVIDIA_TF32_OVERRIDE", "0"))
+    for name, value in usual:
         os.environ.setdefault(name, value)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
@@ -181,7 +203,7 @@ def main(arguments=None):
             # Inference; eager models are told by the call.
             keras.backend.set_learning_phase(0)  # pyright: ignore[reportAttributeAccessIssue]
         say("reading the model with %s %s" % (keras.__name__, keras.__version__))
-        recorder = Recorder(load(options, keras), keras, options.seed, options.max_mb << 20,
+        recorder = Recorder(opened(options, keras), keras, options.seed, options.max_mb << 20,
                             not options.outputs_only, say, not options.no_gradients, options.steps,
                             _from_json(options.optimizer), _from_json(options.loss))  # fmt: skip
         given = None
@@ -193,7 +215,13 @@ def main(arguments=None):
         recorder.store.write(options.recording, said)
     except Refused as error:
         say("error: %s" % error)
-        return NO_KERAS if isinstance(error, NoKeras) else 2
+        return NO_KERAS if isinstance(error, NoKeras) else UNREADABLE if isinstance(error, Unreadable) else 2
+    except Exception as error:  # noqa: BLE001 - whatever the memory was full in
+        if not is_memory(error):
+            raise
+        traceback.print_exc()
+        say("error: the memory is full: %s" % (" ".join(str(error).split())[:300] or type(error).__name__))
+        return NO_MEMORY
     say("written: %s" % options.recording)
     return 0
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .capture import Graph, flat, is_eager, is_recurrent, layers_by_path, reset_states, run_eagerly, to_array
 from .differentiating import Differentiated, Factors, dense, run_with_gradients, trained_weights
+from .memory import is_memory
 from .probes import LENGTHS, arrays, describe_weights, open_length, plan, random_weights
 from .storing import Store
 from .training import Trainer, all_layers
@@ -116,6 +117,8 @@ class Recorder(object):
             outputs, calls, begun, gradients = self._run(inputs, layers, probe)
             return ([to_array(value) for value in flat(outputs)], calls, begun, gradients), None
         except Exception as error:  # noqa: BLE001 - every backend has classes of its own; the report names the reason
+            if is_memory(error):
+                raise
             why = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:500])
         if not (self.gradients and probe.get("differentiated")):
             return ([], [], {}, None), why
@@ -218,6 +221,8 @@ class Recorder(object):
         try:
             trainer = Trainer(self.keras, self.model, self.weighted, self._keep, **self.chosen)
         except Exception as error:  # noqa: BLE001 - every backend has classes of its own; the report names the reason
+            if is_memory(error):
+                raise
             why = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:500])
             return {"optimizer": "", "settings": {}, "loss": None, "chosen_by": "nobody", "dropout": [],
                     "kind": "keras3", "steps": [], "error": why}  # fmt: skip

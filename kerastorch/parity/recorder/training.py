@@ -8,6 +8,7 @@ import numpy as np
 
 from .capture import flat, is_eager, is_of_rows, layers_by_path, reset_states, run_eagerly, to_array, version_of
 from .differentiating import differentiate, framework_of
+from .memory import is_memory
 from .probes import arrays
 from .wiring import as_list, sublayers
 
@@ -226,6 +227,8 @@ class Trainer(object):
         except Untrained as error:
             said["error"] = str(error)
         except Exception as error:  # noqa: BLE001 - every backend has classes of its own; the report names the reason
+            if is_memory(error):
+                raise
             said["error"] = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:500])
         finally:
             for layer, name, value in quiet:
