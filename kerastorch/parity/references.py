@@ -50,7 +50,7 @@ def record_live(reference: Any, given: list[np.ndarray] | None, options: dict[st
 @contextmanager
 def _without_tf32() -> Iterator[None]:
     """TensorFlow in this process, if it is there, computes float32 on a GPU without TF32."""
-    config = getattr(getattr(sys.modules.get("tensorflow"), "config", None), "experimental", None)
+    config: Any = getattr(getattr(sys.modules.get("tensorflow"), "config", None), "experimental", None)
     kept = None if config is None else config.tensor_float_32_execution_enabled()
     try:
         if kept:
