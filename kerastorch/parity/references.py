@@ -50,15 +50,16 @@ def record_live(reference: Any, given: list[np.ndarray] | None, options: dict[st
 @contextmanager
 def _without_tf32() -> Iterator[None]:
     """TensorFlow in this process, if it is there, computes float32 on a GPU without TF32."""
-    config: Any = getattr(getattr(sys.modules.get("tensorflow"), "config", None), "experimental", None)
-    kept = None if config is None else config.tensor_float_32_execution_enabled()
+    tensorflow: Any = sys.modules.get("tensorflow")
+    experimental = getattr(getattr(tensorflow, "config", None), "experimental", None)
+    if experimental is None or not experimental.tensor_float_32_execution_enabled():
+        yield
+        return
+    experimental.enable_tensor_float_32_execution(False)
     try:
-        if kept:
-            config.enable_tensor_float_32_execution(False)
         yield
     finally:
-        if kept:
-            config.enable_tensor_float_32_execution(kept)
+        experimental.enable_tensor_float_32_execution(True)
 
 
 def copy_of(reference: Any, folder: Path) -> Model:

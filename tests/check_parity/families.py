@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from _families import FAMILIES, UNEXPLAINED, Fault
@@ -34,9 +33,7 @@ class Planted:
         path = self.recordings.folder / f"family-{family.replace(' ', '-')}.keras"
         if not path.exists():
             kt.save_model(FAMILIES[family][0](), path)
-        recording = self.recordings.of_file("keras3", path, steps=2)
-        kept = [probe for probe in recording.probes if not self.probes or probe.name in self.probes]
-        return replace(recording, probes=kept), path
+        return self.recordings.of_file("keras3", path, steps=2, probes=self.probes), path
 
     def report(self, family: str, fault: Fault | None = None) -> kt.ParityReport:
         """The comparison with a fault planted."""

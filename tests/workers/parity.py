@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import runpy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -28,14 +30,26 @@ def _identity(k: ModuleType, model: Any, options: dict[str, Any]) -> str:
     return found.hexdigest()
 
 
+@contextmanager
+def _only(names: dict[str, Any], wanted: Sequence[str]) -> Iterator[None]:
+    """The recorder makes some of its probes; all of them if none is named."""
+    plan = names["plan"]
+    names["plan"] = lambda *given: [probe for probe in plan(*given) if not wanted or probe["name"] in wanted]
+    try:
+        yield
+    finally:
+        names["plan"] = plan
+
+
 def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> str | None:
-    """Record one file; None, or why Keras could not.
+    """Record one file; None, or why Keras could not. With `probes`, names, these alone are recorded.
 
     Two files of one model, .keras and .h5, are recorded once: the second has to be read as the very same model.
     """
     if script not in _PARTS:
         _PARTS[script] = runpy.run_path(script)
     parts = _PARTS[script]
+    wanted = options.pop("probes", ())
     arch = options.pop("arch", None)
     k.backend.clear_session()  # the names that Keras makes up start anew for each file
     try:
@@ -45,10 +59,11 @@ def record(k: ModuleType, script: str, path: str, out: str, **options: Any) -> s
             with open(arch) as stream:
                 model = k.models.model_from_json(stream.read())
             model.load_weights(path)
-        identity = _identity(k, model, options)
+        identity = _identity(k, model, {**options, "probes": wanted})
         if identity not in _SAID:
             recorder = parts["Recorder"](model, k, **options)
-            _SAID[identity] = recorder.store, recorder.record()
+            with _only(parts["Recorder"].record.__globals__, wanted):
+                _SAID[identity] = recorder.store, recorder.record()
         store, said = _SAID[identity]
     except parts["Refused"] as error:
         return str(error)
