@@ -47,7 +47,7 @@ def call_in_policy(layer: AnyLayer, function: Callable[..., Any], args: Any, kwa
             return function(*cast_floats(args, layer._borrowed), **cast_floats(kwargs, layer._borrowed))
     stated = layer._policy_dtype
     computed = stated if layer._mixed is None else layer._computes_in
-    if stated == computed or layer._class_name in _WIDE:
+    if stated == computed or computes_wide(layer):
         # What torch casts by itself is left to it, and no index is rounded.
         differs = _differs(stated, args) or _differs(stated, kwargs.values())
         if differs and not layer._takes_ids and not autocasts(layer._on_device):
@@ -125,9 +125,14 @@ def dtype_in_policy(layer: AnyLayer, dtype: torch.dtype) -> torch.dtype:
     return layer._computes_in if dtype.is_floating_point and (layer._mixed is not None or layer._casts) else dtype
 
 
+def computes_wide(layer: AnyLayer) -> bool:
+    """Whether a layer computes in the dtype of its weights under a mixed policy, too, and rounds the result."""
+    return layer._class_name in _WIDE
+
+
 def ends_in_own_dtype(layer: AnyLayer) -> bool:
     """Whether the computation of a layer ends with a cast to what it computes in, or is that of layers inside it."""
-    return layer._class_name in _WIDE or layer._casts_itself or not layer._has_policy
+    return computes_wide(layer) or layer._casts_itself or not layer._has_policy
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.proxy import GraphAppendingTracer
 
+from ..base.dtype_policy import computes_wide
 from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..errors import UnsupportedError
@@ -99,6 +100,11 @@ def refusal(layer: Layer, reason: str) -> UnsupportedError:
     return UnsupportedError(f"{repr_of(layer)} cannot become plain torch: {reason}. {_ADVICE}")
 
 
+def computes_apart(layer: Any) -> bool:
+    """Whether a layer computes in another dtype than that of its weights: under a mixed policy."""
+    return bool(layer._computes_in != layer.dtype) and not computes_wide(layer)
+
+
 def _layer_of(key: Any) -> Layer:
     """The layer of a key of `Builder.module`."""
     while isinstance(key, tuple):
@@ -184,6 +190,8 @@ class Builder:
             return self._names[key]
         layer = _layer_of(key)
         made = make()
+        if computes_apart(layer) and any(value.is_floating_point() for value in made.parameters()):
+            made = helpers.ComputesIn(made, layer._computes_in)
         if self.around is not None and next(made.parameters(), None) is not None:
             made, self.around = self.around(made), None
         if not isinstance(made, fx.GraphModule):
@@ -195,7 +203,7 @@ class Builder:
 
     def _module(self, key: Any) -> Any:
         """The module for a key, without what keeps its mode."""
-        held = getattr(self.root, self._names[key])
+        held: Any = getattr(self.root, self._names[key])
         return held.module if isinstance(held, helpers.FixedMode) else held
 
     def _in_modes(self, key: Any) -> None:
@@ -215,8 +223,9 @@ class Builder:
     def exchange(self, key: Any, kind: type[nn.Module], make: Callable[[], nn.Module]) -> None:
         """Put another module in the place of the one for a key, if that is there already and of this kind."""
         if key in self._names:
-            held: Any = getattr(self.root, self._names[key])
-            around, own = (held, "module") if isinstance(held, helpers.FixedMode) else (self.root, self._names[key])
+            around, own = self.root, self._names[key]
+            while isinstance(getattr(around, own), (helpers.FixedMode, helpers.ComputesIn)):
+                around, own = getattr(around, own), "module"
             if isinstance(getattr(around, own), kind):
                 setattr(around, own, make().train(getattr(around, own).training))
 
@@ -255,7 +264,8 @@ class Builder:
             else:
                 self.root.register_buffer(own, copied)
             self._names[key] = own
-        return self._tracer.create_proxy("get_attr", self._names[key], (), {})
+        held = self._tracer.create_proxy("get_attr", self._names[key], (), {})
+        return held.to(layer._computes_in) if computes_apart(layer) else held
 
     def call(self, function: Callable[..., Any], *args: Any, returns: Any = None, **kwargs: Any) -> Value:
         """Call a function as a whole, as those of `helpers`."""
@@ -289,6 +299,18 @@ class Builder:
         """The state behind a stateful layer: the model returns it behind its outputs."""
         state.node.meta.update(label=f"{identifier(layer.name)}{part}_state", is_state=kind)
         self.states[layer, part] = state
+
+    def cast(self, layer: Any, value: Any) -> Any:
+        """A value in the dtype that a layer casts floats to."""
+        dtype = value.node.meta.get("dtype") if isinstance(value, GraphValue) else None
+        wanted = layer.dtype if computes_wide(layer) else layer._computes_in
+        if dtype is None or not dtype.is_floating_point or dtype == wanted:
+            return value
+        made: Any = value.to(wanted)
+        made.node.meta.update({key: value.node.meta[key] for key in ("shape", "layer") if key in value.node.meta})
+        made.node.meta.update(dtype=wanted, label="x")
+        made.mask = value.mask
+        return made
 
     def alias(self, value: Value, mask: Any) -> Value:
         """The same value with another mask."""

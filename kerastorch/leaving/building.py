@@ -11,14 +11,16 @@ from typing import Any
 import torch
 from torch import fx
 
+from ..base.dtype_policy import computes_wide
 from ..base.graph import symbolic_leaves
 from ..base.layer import Layer
+from ..layers import Normalization, Rescaling
 from ..models import Model, Sequential
 from ..models.graph import map_template, run_graph, slots_of
 from ..models.walk import begin, layer_of
 from ..structure import leaves, map_shapes, map_structure
 from .blocks import fold_blocks
-from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, identifier, refusal
+from .builder import MASKS, TRANSLATORS, Builder, GraphValue, Value, computes_apart, identifier, refusal
 from .inference import leave_out_training
 from .masks_once import compute_masks_once, move_steps_once
 from .naming import reserved
@@ -143,8 +145,6 @@ def leaves_of_shape(shapes: Any) -> list[Any]:
 
 def call_layer(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], shapes: Any) -> Any:
     """Translate one call of a layer: its values, each with its mask."""
-    if layer._computes_in != layer.dtype:
-        raise refusal(layer, f"it computes in {layer._computes_in} with {layer.dtype} weights; torch has autocast")
     kwargs, outside = dict(kwargs), builder.mode
     stated = kwargs.pop("training", None)
     builder.mode = outside if stated is None else bool(stated)
@@ -209,14 +209,16 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
     unknown = [name for name in given if name not in taken]
     if unknown or len(args) > len(taken) - 2:
         raise refusal(layer, f"a call with {', '.join(map(repr, unknown)) or 'more arguments'} has no translation")
-    args = map_structure(lambda leaf: _in_dtype(layer, leaf), tuple(args))
+    args = map_structure(lambda leaf: _in_dtype(builder, layer, leaf), tuple(args))
+    if computes_apart(layer):
+        given = {name: map_structure(lambda leaf: builder.cast(layer, leaf), value) for name, value in given.items()}
     # First: behind the layer its input may be needed no longer.
     behind = _mask_behind(layer, args[0], masks if arrives else None)
     for mask in leaves(behind):
         if mask is not None:
             mask.node.meta.setdefault("label", "mask")
     builder.behind = behind
-    result = translator(builder, layer, *args, **given)
+    result = map_structure(lambda made: _rounded(builder, layer, made), translator(builder, layer, *args, **given))
     behind = builder.behind
     values = leaves(result)
     flat = leaves(behind) if isinstance(behind, (list, tuple, dict)) else [behind] + [None] * (len(values) - 1)
@@ -224,16 +226,25 @@ def _translated(builder: Builder, layer: Layer, args: Sequence[Any], kwargs: Map
     return map_structure(lambda _: next(made), result)
 
 
-def _in_dtype(layer: Layer, value: Any) -> Any:
-    """A value in the dtype that a layer with weights computes in, to which it casts floats."""
-    dtype = value.node.meta.get("dtype") if isinstance(value, GraphValue) else None
-    if dtype is None or not dtype.is_floating_point or dtype == layer._computes_in or not layer.variables:
+def _in_dtype(builder: Builder, layer: Layer, value: Any) -> Any:
+    """A value in the dtype that a layer computes in, to which it casts floats if it has weights or states one."""
+    return builder.cast(layer, value) if layer.variables or (layer._casts and not layer._takes_ids) else value
+
+
+def _rounded(builder: Builder, layer: Layer, value: Any) -> Any:
+    """A result as a mixed policy hands it on, of a layer that computes in float32 all the same."""
+    if not isinstance(value, GraphValue) or layer._computes_in == layer.dtype or not _promotes(layer):
         return value
     made: Any = value.to(layer._computes_in)
-    made.node.meta.update({key: value.node.meta[key] for key in ("shape", "layer") if key in value.node.meta})
-    made.node.meta.update(dtype=layer._computes_in, label="x")
     made.mask = value.mask
     return made
+
+
+def _promotes(layer: Layer) -> bool:
+    """Whether a translation gives float32: of a layer that computes in it, or that has constants in it."""
+    if isinstance(layer, Rescaling):
+        return isinstance(layer.scale, list) or isinstance(layer.offset, list)
+    return computes_wide(layer) or isinstance(layer, Normalization)
 
 
 def _mask_behind(layer: Layer, inputs: Any, masks: Any) -> Any:

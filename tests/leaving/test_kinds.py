@@ -75,6 +75,24 @@ def always_training() -> Model:
     return Model(x, layers.BatchNormalization()(layers.LSTM(3)(x, training=True), training=True))
 
 
+def masked_softmax(robust: bool | None) -> Model:
+    x = Input((5,), dtype="int64")
+    y = layers.Embedding(9, 5, mask_zero=True)(x)  # with five rows the mask spreads from the last axis on
+    return Model(x, layers.Softmax(robust_masking=robust)(y))
+
+
+def masked_groups() -> Model:
+    x = Input((4,), dtype="int64")
+    y = layers.Embedding(9, 4, mask_zero=True)(x)
+    return Model(x, layers.GroupNormalization(groups=2, keras2_masks=True)(y))
+
+
+def wide_attention() -> Model:
+    x = Input((3, 5, 4))
+    y = layers.Attention(use_scale=True, causal=True)([x, x])
+    return Model(x, [y, layers.AdditiveAttention()([x, y])])
+
+
 def attention_masks() -> Model:
     x, allowed = Input((5, 4)), Input((5, 5), dtype="bool")
     y = layers.MultiHeadAttention(2, 3)(x, x, attention_mask=allowed, use_causal_mask=True)
@@ -117,6 +135,12 @@ CASES: dict[str, tuple[Callable[[], Model], Callable[[], list[Tensor]]]] = {
     "a mask through a model": (inside_with_masks, lambda: [words(3, 5)]),
     "fixed modes": (fixed_modes, lambda: [numbers(3, 5, 3)]),
     "always training": (always_training, lambda: [numbers(3, 5, 3)]),
+    **{
+        f"softmax of a mask, robust {robust}": (lambda robust=robust: masked_softmax(robust), lambda: [words(5, 5)])
+        for robust in (None, True, False)
+    },
+    "group norm of a mask": (masked_groups, lambda: [words(4, 4)]),
+    "attention over more axes": (wide_attention, lambda: [numbers(2, 3, 5, 4)]),
     "attention masks": (attention_masks, lambda: [numbers(2, 5, 4), numbers(2, 5, 5) > 0]),
     "attention axes": (axes, lambda: [numbers(2, 2, 3, 4, 5)]),
     "first state": (first_state, lambda: [words(3, 5), numbers(3, 3), numbers(3, 3)]),

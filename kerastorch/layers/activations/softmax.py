@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from ...base.options import BaseOptions
 
-_HIDDEN = -1e9  # what Keras puts in the place of a masked value, or adds to it
-_HIDDEN_HALF = {None: -3e4, True: -65504.0 / 2, False: -65504.0 / 2}  # likewise in float16, by `robust_masking`
+# By `robust_masking`, what Keras puts in the place of a masked value, or adds to it; in float16 another.
+HIDDEN = {None: -1e9, True: -1e9, False: -1e9}
+HIDDEN_HALF = {None: -3e4, True: -65504.0 / 2, False: -65504.0 / 2}
 
 
 @register("Softmax")
@@ -95,7 +96,7 @@ class Softmax(Elementwise):
         if mask is None or (self.keras2_masks and self.robust_masking is None):
             return activations.softmax_over(x, self.axis)
         mask = spreading_mask(self, x, mask)
-        hidden = _HIDDEN_HALF[self.robust_masking] if x.dtype == torch.float16 else _HIDDEN
+        hidden = (HIDDEN_HALF if x.dtype == torch.float16 else HIDDEN)[self.robust_masking]
         if self.robust_masking is False:
             return activations.softmax_over(x + (1.0 - mask.to(x.dtype)) * hidden, self.axis)
         mask = mask if mask.dtype == torch.bool else mask > 0.5

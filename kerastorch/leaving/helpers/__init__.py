@@ -51,6 +51,7 @@ from .masks import state_behind as state_behind
 from .masks import states_behind as states_behind
 from .masks import unpack as unpack
 from .masks import used_first as used_first
+from .modes import ComputesIn as ComputesIn
 from .modes import FixedMode as FixedMode
 from .modes import SpectralNorm as SpectralNorm
 from .modes import in_mode as in_mode
@@ -60,6 +61,7 @@ from .places import steps_back as steps_back
 from .places import take_in_rows as take_in_rows
 from .statistics import BatchNorm as BatchNorm
 from .statistics import BatchRenorm as BatchRenorm
+from .statistics import MaskedGroupNorm as MaskedGroupNorm
 from .statistics import average_same as average_same
 from .statistics import pad_same as pad_same
 from .steps import ResetBeforeGRU as ResetBeforeGRU

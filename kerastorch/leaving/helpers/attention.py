@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 def causal_mask(query: Tensor, value: Tensor) -> Tensor:
     """bool `(T, S)`: step i of the query sees the values 0 to i."""
-    return torch.ones(query.shape[1], value.shape[1], dtype=torch.bool, device=query.device).tril()
+    return torch.ones(query.shape[-2], value.shape[-2], dtype=torch.bool, device=query.device).tril()
 
 
 def window_mask(query: Tensor, value: Tensor, window: int) -> Tensor:
     """bool `(T, S)`: a step sees the values less than `window` steps away."""
-    rows = torch.arange(query.shape[1], device=query.device)
-    columns = torch.arange(value.shape[1], device=query.device)
+    rows = torch.arange(query.shape[-2], device=query.device)
+    columns = torch.arange(value.shape[-2], device=query.device)
     return (rows[:, None] - columns).abs() < window
 
 
@@ -76,7 +76,7 @@ class MultiHeadAttention(nn.Module):
             key: `(B, ..., S, F)`.
             mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
             hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
-                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
+                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9. In float16: -65504.
 
         Returns:
             `(B, ..., T, output)`, and the weights `(B, ..., N, T, S)`.
@@ -86,7 +86,8 @@ class MultiHeadAttention(nn.Module):
         v = self.heads(self.value(value), self.value_dim)
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
         if mask is not None:
-            scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
+            least = -65504.0 if scores.dtype == torch.float16 else -1e9
+            scores = scores + (least * ~mask).to(scores) if hide == "add" else scores.masked_fill(~mask, least)
         weights = scores.softmax(-1)
         if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)

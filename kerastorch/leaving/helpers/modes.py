@@ -40,6 +40,25 @@ def in_mode(module: nn.Module, training: bool, *args: Any, **kwargs: Any) -> Any
         module.train(before)
 
 
+class ComputesIn(nn.Module):
+    """Runs a module with its weights cast to another dtype; they stay, and are trained, in their own.
+
+    Args:
+        module: The module.
+        precision: What it computes in; its inputs have it.
+    """
+
+    def __init__(self, module: nn.Module, precision: torch.dtype) -> None:
+        super().__init__()
+        self.module = module
+        self.precision = precision
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        held = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        cast = {name: value.to(self.precision) for name, value in held.items() if value.is_floating_point()}
+        return torch.func.functional_call(self.module, cast, args, kwargs)
+
+
 class SpectralNorm(nn.Module):
     """Divides the weight of a module by its largest singular value, at each call while training (Miyato et al. 2018).
 

@@ -29,6 +29,25 @@ def average_same(x: Tensor, kernel: list[int], stride: list[int]) -> Tensor:
     return F.avg_pool3d(values, kernel, stride) / F.avg_pool3d(there, kernel, stride)
 
 
+class MaskedGroupNorm(nn.GroupNorm):
+    """An nn.GroupNorm whose statistics leave out what is masked."""
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalise an input `(B, C, ...)`; what the mask, of its shape, has as False counts in no mean."""
+        if mask is None:
+            return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        values = input.reshape(input.shape[0], self.num_groups, -1)
+        used = mask.to(input.dtype).reshape(values.shape)
+        count = used.sum(-1, keepdim=True)
+        mean = (values * used).sum(-1, keepdim=True) / count
+        variance = (values.square() * used).sum(-1, keepdim=True) / count - mean.square()
+        out = ((values - mean) * torch.rsqrt(variance + self.eps)).reshape(input.shape)
+        if self.affine:
+            shape = [1, -1] + [1] * (input.ndim - 2)
+            out = out * self.weight.view(shape) + self.bias.view(shape)
+        return out
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation along any axis, whose running variance follows the biased variance of the batches.
 

@@ -25,16 +25,14 @@ def _attention(
 ) -> Any:
     query, value, key = (*inputs, inputs[1])[:3]
     query_mask, value_mask = (None, None) if mask is None else mask[:2]
-    if query.rank != 3:
-        raise refusal(layer, f"attention over inputs of {query.rank} axes has no translation")
     causal = use_causal_mask or layer.causal
-    allowed = None if value_mask is None else value_mask[:, None]
+    allowed = None if value_mask is None else value_mask.unsqueeze(-2)
     if causal:
         seen = t.call(helpers.causal_mask, query, key)
         allowed = seen if allowed is None else allowed & seen
     scores: Any = _scores(t, layer, query, key)
     if allowed is not None:
-        scores = torch.where(allowed, scores, scores - 1e9)
+        scores = torch.where(allowed, scores, scores - (65504.0 if layer._computes_in == torch.float16 else 1e9))
     scores.node.meta["label"] = "scores"
     weights = scores.softmax(-1)
     if layer.dropout:
@@ -48,9 +46,9 @@ def _attention(
 def _scores(t: Builder, layer: Any, query: Value, key: Value) -> Value:
     scale = t.parameter(layer, "scale") if layer.use_scale else None
     if isinstance(layer, layers.Attention) and layer.score_mode == "dot":
-        scores = query @ key.transpose(1, 2)
+        scores = query @ key.transpose(-1, -2)
         return scores if scale is None else scores * scale
-    pairs = query[:, :, None] + key[:, None]
+    pairs = query.unsqueeze(-2) + key.unsqueeze(-3)
     if isinstance(layer, layers.AdditiveAttention):
         pairs = pairs.tanh()
         return (pairs if scale is None else pairs * scale).sum(-1)

@@ -9,7 +9,7 @@ from torch import nn
 from ... import layers
 from ...base.to_torch import plain
 from .. import helpers
-from ..builder import Builder, Value, makes_mask, refusal, translates
+from ..builder import Builder, Value, makes_mask, translates
 from .activations import activate
 
 
@@ -51,8 +51,6 @@ def _dropout(t: Builder, layer: Any, x: Value) -> Value:
         return x
     if layer.noise_shape is None:
         return t.module(layer, layer.name, lambda: nn.Dropout(layer.rate), x)
-    if any(size not in (None, 1) for size in layer.noise_shape):
-        raise refusal(layer, f"noise_shape={layer.noise_shape}: only None and 1 have a translation")
     axes = tuple(axis for axis, size in enumerate(layer.noise_shape) if size == 1)
     return t.module(layer, layer.name, lambda: helpers.SharedDropout(layer.rate, axes), x)
 

@@ -38,7 +38,7 @@ def _local(t: Builder, layer: Any, x: Value) -> Value:
         where = layer._connections(shape)
         weight = t.parameter(layer, "weight")
         if layer.implementation == 2:
-            matrix = weight.reshape(*where.shape) * t.constant(f"{layer.name}_connected", where.to(layer.dtype))
+            matrix = weight.reshape(*where.shape) * t.constant(f"{layer.name}_connected", where.to(layer._computes_in))
         else:
             matrix = t.call(helpers.scattered, weight, t.constant(f"{layer.name}_connected", where.T)).T
         y = (x.flatten(1) @ matrix).unflatten(1, layer._in_format(out, layer.filters))

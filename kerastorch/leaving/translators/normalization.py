@@ -11,7 +11,7 @@ from ... import layers
 from ...base.to_torch import plain, with_constants
 from ...layers.normalization.batch_normalization import least_epsilon
 from .. import helpers
-from ..builder import Builder, Value, refusal, translates
+from ..builder import Builder, Value, translates
 from .recurrent import filled
 
 
@@ -93,7 +93,4 @@ def _rms_norm(t: Builder, layer: Any, x: Value) -> Value:
     def make() -> nn.Module:
         return type(layer).__dict__["_to_torch"](layer)
 
-    axes = layer._axes(x.rank)
-    if axes != list(range(x.rank - len(axes), x.rank)):
-        raise refusal(layer, "it normalises other axes than the last")
     return t.module(layer, layer.name, make, x)

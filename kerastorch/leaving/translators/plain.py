@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from ... import layers
 from ...base.to_torch import plain, with_constants
+from ...layers.activations.softmax import HIDDEN, HIDDEN_HALF
 from .. import helpers
-from ..builder import Builder, Value, refusal, translates
+from ..builder import Builder, Value, translates
 from .activations import activate
 
 
@@ -27,9 +28,18 @@ def _thresholded(t: Builder, layer: Any, x: Value) -> Value:
 
 @translates(layers.Softmax)
 def _softmax(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
+    if mask is None or (layer.keras2_masks and layer.robust_masking is None):
+        return _softmax_over(layer, x)
+    hidden = (HIDDEN_HALF if layer._computes_in == torch.float16 else HIDDEN)[layer.robust_masking]
+    used: Any = mask if mask.node.meta.get("dtype", torch.bool) == torch.bool else mask > 0.5
+    if layer.robust_masking is False:
+        return _softmax_over(layer, x + t.call(torch.where, used, 0.0, hidden).to(layer._computes_in))
+    made: Any = _softmax_over(layer, torch.where(used, x, hidden))
+    return made if layer.robust_masking else made.masked_fill(~used, 0.0)
+
+
+def _softmax_over(layer: Any, x: Value) -> Value:
     axes = (layer.axis,) if isinstance(layer.axis, int) else layer.axis
-    if mask is not None and not (layer.keras2_masks and layer.robust_masking is None):
-        raise refusal(layer, "a mask for it has no translation")
     if len(axes) == 1:
         return torch.softmax(x, dim=axes[0])
     return torch.exp(x - torch.logsumexp(x, axes, keepdim=True))
@@ -73,8 +83,6 @@ def _rescaling(t: Builder, layer: Any, x: Value) -> Value:
 def _alpha_dropout(t: Builder, layer: Any, x: Value) -> Value:
     if not layer._acts():
         return x
-    if any(size not in (None, 1) for size in layer.noise_shape or ()):
-        raise refusal(layer, f"noise_shape={layer.noise_shape}: only None and 1 have a translation")
     axes = tuple(axis for axis, size in enumerate(layer.noise_shape or ()) if size == 1)
     return t.module(layer, layer.name, lambda: helpers.AlphaDropout(layer.rate, axes), x)
 
@@ -97,14 +105,12 @@ def _maxout(t: Builder, layer: Any, x: Value) -> Value:
 
 @translates(layers.GroupNormalization)
 def _group_norm(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
-    if mask is not None and layer.keras2_masks:
-        raise refusal(layer, "a mask for it has no translation")
-
     channels = x.shape_known[layer.axis]
+    kind = helpers.MaskedGroupNorm if mask is not None and layer.keras2_masks else nn.GroupNorm
 
     def make() -> nn.Module:
         return plain(
-            nn.GroupNorm,
+            kind,
             layer,
             with_constants(layer, weight=1, bias=0),
             num_groups=layer._count(channels),
@@ -114,5 +120,6 @@ def _group_norm(t: Builder, layer: Any, x: Value, mask: Any = None) -> Value:
         )
 
     moved = layer.axis % x.rank != 1
-    y = t.module(layer, layer.name, make, x.movedim(layer.axis, 1) if moved else x)
+    inputs = [x] if mask is None or kind is nn.GroupNorm else [x, mask.expand_as(x)]
+    y = t.module(layer, layer.name, make, *(each.movedim(layer.axis, 1) if moved else each for each in inputs))
     return y.movedim(1, layer.axis) if moved else y

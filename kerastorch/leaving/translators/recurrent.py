@@ -120,7 +120,7 @@ def apart(layer: Any, x: Any, mask: Any, initial_state: Any) -> tuple[Value, Any
 
 def run(t: Builder, layer: Any, name: str, x: Value, mask: Any, initial: Any) -> Any:
     """What a recurrent layer returns, of a module by this name."""
-    x, mask = reversed_in_time(layer, x, mask)
+    x, mask = reversed_in_time(layer, t.cast(layer, x), mask)
     state = _as_state(t, layer, initial) if initial is not None else None
     if layer.stateful and state is None:
         state = t.state_input(layer, state_kind(layer))
@@ -164,7 +164,9 @@ def reversed_in_time(layer: Any, x: Value, mask: Any) -> tuple[Value, Any]:
     if mask is not None:
         mask = mask.flip(1)
         mask.node.meta["label"] = "reversed_mask"
-    return x.flip(1), mask
+    made = x.flip(1)
+    made.node.meta.update({key: x.node.meta[key] for key in ("dtype",) if key in x.node.meta})
+    return made, mask
 
 
 def _as_state(t: Builder, layer: Any, initial: Any) -> Any:

@@ -72,7 +72,7 @@ class MultiHeadAttention(nn.Module):
             key: `(B, ..., S, F)`.
             mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
             hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
-                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
+                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9. In float16: -65504.
 
         Returns:
             `(B, ..., T, output)`, and the weights `(B, ..., N, T, S)`.
@@ -82,7 +82,8 @@ class MultiHeadAttention(nn.Module):
         v = self.heads(self.value(value), self.value_dim)
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
         if mask is not None:
-            scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
+            least = -65504.0 if scores.dtype == torch.float16 else -1e9
+            scores = scores + (least * ~mask).to(scores) if hide == "add" else scores.masked_fill(~mask, least)
         weights = scores.softmax(-1)
         if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)

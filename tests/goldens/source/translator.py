@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 
 def causal_mask(query: Tensor, value: Tensor) -> Tensor:
     """bool `(T, S)`: step i of the query sees the values 0 to i."""
-    return torch.ones(query.shape[1], value.shape[1], dtype=torch.bool, device=query.device).tril()
+    return torch.ones(query.shape[-2], value.shape[-2], dtype=torch.bool, device=query.device).tril()
 
 
 class MultiHeadAttention(nn.Module):
@@ -76,7 +76,7 @@ class MultiHeadAttention(nn.Module):
             key: `(B, ..., S, F)`.
             mask: bool, broadcast to `(B, N, T, S)`: True = may be looked at.
             hide: How hidden values get no weight: "fill" puts -1e9 in the place of their scores, so that a step that
-                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9.
+                sees nothing sees the mean; "zero" gives them weight 0 in the end; "add" adds -1e9. In float16: -65504.
 
         Returns:
             `(B, ..., T, output)`, and the weights `(B, ..., N, T, S)`.
@@ -86,7 +86,8 @@ class MultiHeadAttention(nn.Module):
         v = self.heads(self.value(value), self.value_dim)
         scores = (q * self.key_dim**-0.5) @ k.transpose(-1, -2)
         if mask is not None:
-            scores = scores - 1e9 * ~mask if hide == "add" else scores.masked_fill(~mask, -1e9)
+            least = -65504.0 if scores.dtype == torch.float16 else -1e9
+            scores = scores + (least * ~mask).to(scores) if hide == "add" else scores.masked_fill(~mask, least)
         weights = scores.softmax(-1)
         if mask is not None and hide == "zero":
             weights = weights.masked_fill(~mask, 0.0)
@@ -109,7 +110,7 @@ class Translator(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         x, (h, c) = self.encoder(source)  # (B, T, 5)
         out, _ = self.decoder(target, (h, c))  # (B, T, 5)
-        scores = out @ x.transpose(1, 2)
+        scores = out @ x.transpose(-1, -2)
         x = scores.softmax(-1) @ x  # (B, T, 5)
         x = torch.cat([out, x], dim=-1)  # (B, T, 10)
         allowed = causal_mask(x, x)
