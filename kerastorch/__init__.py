@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from . import regularizers as regularizers
     from . import saving as saving
     from . import utils as utils
+    from .architectures import model_from_config as model_from_config
+    from .architectures import model_from_json as model_from_json
+    from .architectures import model_from_yaml as model_from_yaml
     from .backend import Variable as Variable
     from .drawing import plot_model as plot_model
     from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy
@@ -48,8 +51,6 @@ if TYPE_CHECKING:
     from .load import LoadReport as LoadReport
     from .load import load_model as load_model
     from .load import load_weights as load_weights
-    from .load import model_from_config as model_from_config
-    from .load import model_from_json as model_from_json
     from .losses import Loss as Loss
     from .metrics import Metric as Metric
     from .models import Input as Input
@@ -89,7 +90,8 @@ _NAMES = {
     "interop": ("from_torch",),
     "layers": ("InputSpec", "Layer"),
     "leaving": ("to_source",),
-    "load": ("Limits", "LoadReport", "load_model", "load_weights", "model_from_config", "model_from_json"),
+    "architectures": ("model_from_config", "model_from_json", "model_from_yaml"),
+    "load": ("Limits", "LoadReport", "load_model", "load_weights"),
     "losses": ("Loss",),
     "metrics": ("Metric",),
     "models": ("Input", "Model", "Sequential", "clone_model"),

@@ -1,9 +1,7 @@
-"""Files into models: load_model, load_weights, model_from_json."""
+"""Files into models: load_model, load_weights."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -16,9 +14,8 @@ from . import compat, deadline, making, matching
 from ._differences import differences_from
 from .base.layer import Layer
 from .compat.training import stated_training
-from .errors import ArgumentError, UnsafeFileError, UnsupportedFileError, quote
-from .files import Archive, LegacyWeights, Limits, Skipped, checked_sha256, limits_of, name_of
-from .files.strict_json import parse_model
+from .errors import ArgumentError, UnsupportedFileError, quote
+from .files import Archive, LegacyWeights, Limits, Skipped, limits_of, name_of
 from .load_report import LoadReport
 from .models import Model
 from .models.provided import provided
@@ -236,115 +233,6 @@ def load_weights(
     _log.log(logging.WARNING if worth else logging.INFO, "%s", report)
     making.warn([rule.text for rule in unlike_numbers], report.path)
     return report
-
-
-def model_from_json(
-    text: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    *,
-    replace: Mapping[str, Any] | None = None,
-    limits: Limits | None = None,
-    expected_sha256: str | None = None,
-    isolate: bool = False,
-) -> Model:
-    """Make a model from the text of Keras's `model.to_json()` (any version; the version inside decides the meaning).
-
-    Args:
-        text: JSON; `keras_version` and `backend` in it say which Keras wrote it.
-        custom_objects: See `load_model`.
-        replace: See `load_model`.
-        limits: See `load_model`; of `parameters` a text may state any number.
-        expected_sha256: The SHA-256 that the text must have, in UTF-8.
-        isolate: Must be False: a text is not read from a file, and the model is made in this process in any case.
-
-    Returns:
-        The model, with fresh weights, in evaluation mode; compiled, if the text says how, as Keras 3 writes it.
-
-    Raises:
-        LoadError: The text is no model config, has another SHA-256, asks for more than `limits` allow, or needs what
-            kerastorch does not have.
-    """
-    model, rules = model_from_json_reported(
-        text, custom_objects, replace=replace, limits=limits, expected_sha256=expected_sha256, isolate=isolate
-    )
-    making.warn([rule.text for rule in rules if rule.warns], "model_from_json")
-    return model
-
-
-def model_from_config(
-    config: Mapping[str, Any],
-    custom_objects: Mapping[str, Any] | None = None,
-    *,
-    replace: Mapping[str, Any] | None = None,
-) -> Model:
-    """Make a model from a config of Keras, as `model_from_json` from its text.
-
-    Args:
-        config: `{"class_name": ..., "config": model.get_config()}`, or the whole dict that `to_json` writes.
-        custom_objects: See `load_model`.
-        replace: See `load_model`.
-
-    Returns:
-        The model, with fresh weights, in evaluation mode.
-
-    Raises:
-        LoadError: The config is none of a model, or needs what kerastorch does not have.
-        ArgumentError: It is no dict, or holds what JSON cannot.
-    """
-    if not isinstance(config, Mapping) or "class_name" not in config:
-        raise ArgumentError(
-            f"model_from_config: expected a dict with 'class_name' and 'config', got {quote(config)}; a model's own "
-            "get_config() goes to from_config of its class."
-        )
-    try:
-        text = json.dumps(config)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"model_from_config: the config holds what JSON cannot: {error}.") from error
-    return model_from_json(text, custom_objects, replace=replace)
-
-
-def model_from_json_reported(
-    text: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    *,
-    replace: Mapping[str, Any] | None = None,
-    limits: Limits | None = None,
-    expected_sha256: str | None = None,
-    isolate: bool = False,
-    beside: Archive | None = None,
-) -> tuple[Model, tuple[Rule, ...]]:
-    """`model_from_json`, and what was translated. `beside` are weights that the model shall have: enough of them."""
-    if not isinstance(text, str):
-        raise ArgumentError(f"model_from_json: expected JSON text, got {quote(type(text).__name__)}.")
-    if isolate is not False:
-        raise ArgumentError(
-            "model_from_json: isolate=True reads a file in another process; here is a text, which is read already. "
-            "limits= bounds what it may ask for."
-        )
-    limits, expected = limits_of(limits), checked_sha256(expected_sha256)
-    content = text.encode("utf-8", "surrogatepass")
-    if len(content) > limits.bytes:
-        raise UnsafeFileError(limits.beyond(f"model_from_json: there are {len(content)} bytes of it", "bytes"))
-    digest = hashlib.sha256(content).hexdigest() if expected is not None else None
-    if digest != expected:
-        raise UnsafeFileError(f"model_from_json: the SHA-256 of the text is {digest}, expected {expected}.")
-    given = provided(custom_objects, replace)
-    with deadline.within(limits.seconds, "model_from_json"):
-        config, problem = parse_model(text, "model_from_json", limits)
-        version, backend = (value if isinstance(value, str) else None for value in map(config.get, _STATED))
-        reading = making.with_file(
-            "model_from_json",
-            lambda: making.read(config, (version, backend), given, limits, "kt.model_from_json(text", beside),
-            ArgumentError,
-        )
-        with making.room(limits):
-            model = making.with_file("model_from_json", lambda: making.build(reading.spec, given, None))
-        model.training_config = stated_training(config, None, reading.writer)
-        with making.room_of_metrics(limits):
-            resumed = resume(model, model.training_config, None, custom_objects)
-        deadline.check("the model was finished")
-    unread = () if problem is None else (Rule(model.name, f"how it is compiled is left out: {problem}", True),)
-    return model.eval(), (*reading.rules, *unread, *resumed.rules)
 
 
 def _unused(archive: Archive, why: str) -> tuple[Skipped, ...]:

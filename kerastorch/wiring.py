@@ -30,8 +30,9 @@ _METHODS = {
 _NAMES = {
     "models": {
         "load_model": "load",
-        "model_from_config": "load",
-        "model_from_json": "load",
+        "model_from_config": "architectures",
+        "model_from_json": "architectures",
+        "model_from_yaml": "architectures",
         "save_model": "saving",
     },
     "convert": {"Copied": "transfer", "copy_weights": "transfer"},
@@ -55,6 +56,8 @@ def part(name: str) -> Any:
     match name:
         case "activations":
             import kerastorch.activations as found
+        case "architectures":
+            import kerastorch.architectures as found
         case "backend":
             import kerastorch.backend as found
         case "callbacks":

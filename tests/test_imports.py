@@ -125,7 +125,7 @@ ORDER = (
     ("resuming",),
     ("load_report",),
     ("making",),
-    ("load", "saving"),
+    ("load", "saving", "architectures"),
     ("training", "streaming", "export", "scanning", "drawing", "summaries"),
     ("parity",),
     ("leaving", "self_check", "transfer"),

@@ -126,7 +126,8 @@ def load_reported(
     """The same, with what was done."""
     from dataclasses import replace
 
-    from ..load import load_model_reported, load_weights, model_from_json_reported
+    from ..architectures import model_from_json_reported
+    from ..load import load_model_reported, load_weights
 
     if options.arch is None:
         _refuse_weights(options)
@@ -138,6 +139,8 @@ def load_reported(
         raise ArgumentError(f"--arch {quote(options.arch)} cannot be read as text: {error}") from error
     given = bounds(options)
     with opened(options) as archive:  # before layers are made that it has no weights for
-        model, rules = model_from_json_reported(text, custom_objects, limits=given["limits"], beside=archive)
+        model, rules = model_from_json_reported(
+            text, custom_objects, limits=given["limits"], beside=archive, what="--arch"
+        )
     report = load_weights(model, options.file, **given)
     return model, replace(report, rules=(*rules, *report.rules))

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..errors import KerasTorchError, placed
+from ..errors import KerasTorchError, UnsupportedFileError, placed
 from ._loading import add_bounds, add_file, bounds, opened
 from ._printing import add_width, make_console, print_table, shown
 from ._skeleton import skeleton
@@ -33,6 +33,11 @@ NEXT_OF_WEIGHTS = (
     ("kt.copy_weights(FILE, module)", "into a torch module of your own; prints what went where"),
     ("kerastorch export FILE ... --arch A.json", "any command, with the to_json() text of the model"),
 )
+# And with one that holds an architecture only.
+NEXT_OF_ARCHITECTURES = (
+    ("kt.model_from_json(text), model_from_yaml", "the model with fresh weights"),
+    ("kerastorch export WEIGHTS ... --arch FILE", "any command, of a file that holds its weights"),
+)
 
 
 def add(commands: Any) -> None:
@@ -49,7 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
     console = make_console(options.width)
     console.soft_wrap = console.width >= 1000  # on a terminal lines are folded between words
-    with opened(options) as archive:
+    try:
+        archive = opened(options)
+    except UnsupportedFileError as error:
+        if error.kind not in ("architecture", "YAML") or error.reason == "runs code":
+            raise
+        return _print_architecture(console, options)
+    with archive:
         console.print(shown(options.file))
         console.print(f"  format      {archive.format}")
         if archive.config is None:
@@ -81,6 +92,29 @@ def run(options: argparse.Namespace) -> int:
         console.print("what next (FILE is this file):")
         for command, what in NEXT:
             console.print(f"  {command:<44} {what}", soft_wrap=True)
+    return 0
+
+
+def _print_architecture(console: Console, options: argparse.Namespace) -> int:
+    """The layers of a model of which there is the text alone."""
+    from ..architectures import model_from_json_reported
+    from ..files.architectures import is_json
+
+    with open(options.file, encoding="utf-8") as file:
+        text = file.read()
+    kind = "JSON" if is_json(text) else "YAML"
+    given = bounds(options)
+    model, rules = model_from_json_reported(
+        text, limits=given["limits"], expected_sha256=given["expected_sha256"], what=shown(options.file)
+    )
+    console.print(shown(options.file))
+    console.print(f"  format      architecture as {kind}, without weights")
+    for rule in rules:
+        console.print(f"  rule        {shown(rule.layer)}: {shown(rule.text)}")
+    _print_layers(console, model)
+    console.print("what next (FILE is this file):")
+    for command, what in NEXT_OF_ARCHITECTURES:
+        console.print(f"  {command:<44} {what}", soft_wrap=True)
     return 0
 
 

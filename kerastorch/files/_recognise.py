@@ -9,14 +9,17 @@ from typing import NamedTuple
 from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, quote
 
 from ._source import DAMAGED, UNWRITTEN
+from .architectures import HARMLESS
 
 _SAVE = "Load it with the Keras that wrote it and save it with model.save('model.keras')."
 _CONVERT = "Convert it with tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras."
 _TRUSTED = "If you trust who made it, load it with what wrote it and save it with Keras: model.save('model.keras')."
 ONE_BY_ONE = "If you trust who made it, load it with what wrote it and save each model with Keras."
-_YAML = "Load it with the Keras that wrote it and write it with to_json()."
+_YAML = "Use model_from_yaml."
 _WEIGHTS = "model.weights.h5"
 _PACKED = "packed"
+_WITHOUT = "an architecture as JSON text, without weights"
+_PLAIN = b"|".join(tag.removeprefix("!!python/").encode() for tag in sorted(HARMLESS))
 _OBJECTS_OF_YAML = "YAML text with Python objects, which runs code when it is loaded"
 
 _OBJECTS = rb"\x93NUMPY.{0,300}'descr': '\|O"
@@ -61,11 +64,17 @@ _BEGINNINGS: tuple[_Beginning, ...] = (
     ),
     _Beginning(rb"\x1f\x8b", "packed with gzip", "Unpack it first.", _PACKED),
     _Beginning(rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "packed", "Unpack it first.", _PACKED),
+    _Beginning(rb'(\xef\xbb\xbf)?\s*["\[{].{0,4000}"class_name\\*"', _WITHOUT, "Use model_from_json.", "architecture"),
     _Beginning(rb'\s*\{.{0,4000}"(modelTopology|weightsManifest)"', "a TensorFlow.js model", _CONVERT),
-    _Beginning(rb'\s*\{.{0,4000}"class_name"', "an architecture as JSON text, without weights", "Use model_from_json."),
     _Beginning(rb"\s*\{", "JSON text", "Check that it is the file you meant."),
     _Beginning(rb"\x08\x01\x12", "a TensorFlow graph (saved_model.pb)", _SAVE, "TensorFlow graph"),
-    _Beginning(rb"(?=.*!!python/)(---|\w+:|!!)", _OBJECTS_OF_YAML, _TRUSTED, "YAML", True),
+    _Beginning(
+        rb"(?=.*!!python/(?!(" + _PLAIN + rb")\b(?!/)))(---|\w+:|!!)",
+        _OBJECTS_OF_YAML,
+        _TRUSTED,
+        "YAML",
+        True,
+    ),
     _Beginning(
         rb"(---\s+)?(backend|class_name|config|keras_version):\s", "an architecture as YAML text", _YAML, "YAML"
     ),

@@ -19,6 +19,7 @@ Format = Literal[
     "legacy HDF5 weights",
     "SavedModel",
     "TensorFlow checkpoint",
+    "TensorFlow.js layers model",
 ]
 NO_MODEL = "the model"  # what was left out of a container that could hold one and does not
 OF_TENSORFLOW: tuple[Format, ...] = ("SavedModel", "TensorFlow checkpoint")

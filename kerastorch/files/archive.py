@@ -22,7 +22,7 @@ from kerastorch.errors import (
 )
 from kerastorch.paths import AnyPath, is_path
 
-from . import _shards, _zip, tensorflow
+from . import _shards, _zip, tensorflow, tfjs
 from ._bytes import Bytes, Held, OnDisk, OpenFile
 from ._hdf5 import Dataset, Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
@@ -190,11 +190,13 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
                 "the shards beside it hold. Compare the digests of all these files beforehand, and leave it out."
             )
         return _open_shards(data.read(0, data.size), shown, handle, limits)
+    if head.lstrip()[:1] == b"{" and data.size <= limits.json_bytes and tfjs.is_layers_model(data.read(0, data.size)):
+        return _open_tfjs(data, shown, handle, limits, is_path(path), expected)
     if tensorflow.is_tar(head):
         packed = tensorflow.in_tar(data, name, limits)
         if packed is not None:
             found = tensorflow.read_folder(packed, name, limits, handle.check_open)
-            return _of_tensorflow("SavedModel", found, shown, handle)
+            return _of_contents("SavedModel", found, shown, handle)
     if is_pickle(head):
         return _open_pickled(data, shown, handle, limits)
     raise describe(name, shown, memoryview(head))
@@ -216,7 +218,7 @@ def _open_pickled(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Ar
             if packed is None:
                 raise error
             contents = tensorflow.read_folder(packed, name, limits, handle.check_open)
-            archive = _of_tensorflow("SavedModel", contents, path, handle)
+            archive = _of_contents("SavedModel", contents, path, handle)
     except LoadError as problem:
         text = str(problem).removeprefix(f"{name}: ")
         raise unsafe_pickle(f"{name}: this is a pickle, and the model in it cannot be read: {text}") from problem
@@ -240,7 +242,7 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     packed = tensorflow.in_zip(archive, name) if "config.json" not in members else None
     if packed is not None:
         found = tensorflow.read_folder(packed, name, limits, handle.check_open)
-        return _of_tensorflow("SavedModel", found, path, handle)
+        return _of_contents("SavedModel", found, path, handle)
     refusal = describe_zip(name, members, archive.head)
     if refusal:
         raise refusal
@@ -297,6 +299,27 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
     return handle.archive(path, "Keras v3 sharded weights", weights, skipped, state=state)
 
 
+def _open_tfjs(
+    data: Bytes, path: str, handle: _Handle, limits: Limits, has_path: bool, expected: str | None
+) -> Archive:
+    name = handle.name
+    if not has_path:
+        raise UnsupportedFileError(
+            f"{name}: this is a model of TensorFlow.js, whose weights stand in files beside it: pass its path."
+        )
+    if expected is not None:
+        raise UnsupportedFileError(
+            f"{name}: this is a model of TensorFlow.js: expected_sha256 would say what it holds, and not what the "
+            "files of weights beside it hold. Compare the digests of all these files beforehand, and leave it out."
+        )
+
+    def opened(file: str) -> Bytes:
+        return handle.open(_shards.find_shard(path, file), follow=False)
+
+    found = tfjs.read_layers_model(data.read(0, data.size), name, limits, opened, handle.check_open)
+    return _of_contents("TensorFlow.js layers model", found, path, handle)
+
+
 def _open_tensorflow(
     place: tensorflow.Place, path: str, handle: _Handle, limits: Limits, expected: str | None
 ) -> Archive:
@@ -306,10 +329,10 @@ def _open_tensorflow(
             "Compare the digests of all of them beforehand, and leave expected_sha256 out."
         )
     kind, found = tensorflow.open_tensorflow(place, handle.open, handle.name, limits, handle.check_open)
-    return _of_tensorflow(kind, found, path, handle)
+    return _of_contents(kind, found, path, handle)
 
 
-def _of_tensorflow(kind: Format, found: tensorflow.Contents, path: str, handle: _Handle) -> Archive:
+def _of_contents(kind: Format, found: tensorflow.Contents | tfjs.Contents, path: str, handle: _Handle) -> Archive:
     versions = (found.keras_version, found.backend)
     return handle.archive(
         path,
@@ -319,7 +342,7 @@ def _of_tensorflow(kind: Format, found: tensorflow.Contents, path: str, handle: 
         versions=versions,
         config=found.config,
         training=found.training_config,
-        state=found.optimizer,
+        state=None if isinstance(found, tfjs.Contents) else found.optimizer,
     )
 
 

@@ -27,7 +27,6 @@ _namespace = _Namespace(
     __name__,
     globals(),
     hidden=("Input", "InputLayer", "build_model"),
-    absent={"model_from_yaml": "YAML can hold code; use model_from_json."},
 )
 
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     load_model: _Callable[..., Model]
     model_from_config: _Callable[..., Model]
     model_from_json: _Callable[..., Model]
+    model_from_yaml: _Callable[..., Model]
     save_model: _Callable[..., _Any]
 else:  # a type checker would take every name for one that is there
 

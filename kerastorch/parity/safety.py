@@ -6,13 +6,14 @@ of a file is run; so it is read here first, and what it names is looked at.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..compat.training.tables import OPTIMIZER_NAMES
 from ..errors import ArgumentError, MissingLayersError, UnsafeFileError, quote
+from ..files import limits_of
+from ..files.architectures import parse_architecture
 from ..paths import AnyPath
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def load_checked(
         UnsafeFileError: Keras would run what the file says, and it is not trusted.
         LoadError: The file cannot be read here.
     """
-    from ..load import load_model, load_weights, model_from_json
+    from ..architectures import model_from_json_reported
+    from ..load import load_model, load_weights
 
     reading = reading or {}
     found = [] if trust else concerns(file, arch, reading)
@@ -69,7 +71,8 @@ def load_checked(
     try:
         if arch is None:
             return load_model(file, custom_objects, **reading)
-        model = model_from_json(_text(arch), custom_objects, limits=reading.get("limits"))
+        limits = reading.get("limits")
+        model, _ = model_from_json_reported(_text(arch), custom_objects, limits=limits, what="--arch")
         load_weights(model, file, **reading)
         return model
     except MissingLayersError as error:
@@ -92,10 +95,9 @@ def concerns(file: AnyPath, arch: AnyPath | None = None, reading: Mapping[str, A
     from ..making import opened
 
     if arch is not None:
-        try:
-            return list(dict.fromkeys(_in_config(json.loads(_text(arch)))))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ArgumentError(f"--arch {quote(os.fsdecode(arch))} is no JSON text: {error}") from error
+        limits = limits_of((reading or {}).get("limits"))
+        config, _ = parse_architecture(_text(arch), f"--arch {quote(os.fsdecode(arch))}", limits)
+        return list(dict.fromkeys(_in_config(config)))
     reading = {"limits": None, "expected_sha256": None, "isolate": False, **(reading or {})}
     with opened(file, reading.pop("limits"), **reading, arrays=False) as archive:
         # Keras compiles a model that is trained for the comparison: a `.h5` says how beside its config.

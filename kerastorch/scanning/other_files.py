@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import LoadError, quote
 from ..files import Limits, name_of
+from ..files.architectures import HARMLESS
 from ..files.contents import Bytes, members, open_bytes
 from ..files.strict_json import parse_json
 from .references import references
@@ -21,6 +22,7 @@ _GRAPHS = (*_SAVED_MODEL, "keras_metadata.pb")
 _OPERATIONS = re.compile(rb"\x12.(EagerPyFunc|PyFuncStateless|PyFunc|ReadFile|WriteFile)", re.DOTALL)
 _CODE = re.compile(rb'"class_name": ?"(Lambda|__lambda__|TFSMLayer|TorchModuleWrapper)"')
 _YAML = re.compile(rb"!!python/[\w/:.]+")
+_HARMLESS = {tag.encode() for tag in HARMLESS}
 _YAML_CODE = re.compile(rb"class_name:\s*['\"]?(Lambda|__lambda__)\b|function_type:\s*['\"]?lambda\b")
 
 
@@ -79,8 +81,8 @@ def in_json(content: bytes, source: str, limits: Limits) -> Iterator[Finding]:
 
 
 def in_yaml(content: bytes) -> Iterator[Finding]:
-    """What is not safe in an architecture as YAML text, which is searched and never parsed."""
-    for found in sorted({match[0] for match in _YAML.finditer(content)}):
+    """What is not safe in YAML text, which is searched here, and never parsed."""
+    for found in sorted({match[0] for match in _YAML.finditer(content)} - _HARMLESS):
         yield Finding(UNSAFE, quote(found.decode("ascii"))[1:-1], "YAML text", "it makes Python call what it names")
     if _YAML_CODE.search(content):
         yield Finding(UNSAFE, "Lambda", "YAML text", "Python code that stands in the file, compiled and packed")

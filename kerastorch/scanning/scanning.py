@@ -19,6 +19,7 @@ from ..errors import (
     quote,
 )
 from ..files import Archive, Limits, TreeWeights, limits_of, open_archive
+from ..files.architectures import is_json, parse_json_text, parse_yaml_text
 from ..files.contents import (
     configs_in,
     foreign_parts,
@@ -30,8 +31,8 @@ from ..files.contents import (
     read_stream,
 )
 from ..files.opening import NamedBytes, missing_advice
-from ..files.strict_json import parse_json
 from ..files.tensorflow import place_of
+from ..files.tfjs import is_layers_model
 from ..paths import AnyPath, is_path
 from ..registered import OF_KERASTORCH
 from ..spec import Offered
@@ -332,38 +333,60 @@ def _judge_text(name: str, source: str | bytes, how: _How, error: LoadError) -> 
             text = b"" if kind else bytes(data.read(0, min(data.size, limits.json_bytes + 1)))
     except LoadError:
         kind, text = "", b""
-    if text.lstrip()[:1] == b"{":
+    if not kind and is_json(text):
         return _judge_json(name, text, how, error)
     form = error.kind
+    if form == "YAML":
+        return _judge_yaml(name, text, how)
     findings = [*_beside(source, name, limits), *_in_configs(source, name, limits)] if kind else []
-    findings += in_yaml(text) if form == "YAML" or b"!!python/" in text else []
+    findings += in_yaml(text) if b"!!python/" in text else []
     return _made(name, form, [*findings, refused(error, name, form or "file")])
 
 
 def _judge_json(name: str, text: bytes, how: _How, error: LoadError) -> ScannedFile:
     """JSON text: an architecture, a model of TensorFlow.js, or something else."""
     limits = how.limits
+    if is_layers_model(text):
+        return _made(name, "TensorFlow.js", [*in_json(text, "JSON", limits), refused(error, name, "TensorFlow.js")])
     try:
-        config = parse_json(text, name, limits)
+        config, _ = parse_json_text(text, name, limits)
     except UnsafeFileError as problem:
         return _made(name, "JSON", [Finding(UNSAFE, "JSON", "", reason(problem, name))])
     except LoadError as problem:
         return _made(name, "", [refused(problem, name, "JSON")])
-    if "modelTopology" in config or "weightsManifest" in config:
-        return _made(name, "TensorFlow.js", [*in_json(text, "JSON", limits), refused(error, name, "TensorFlow.js")])
     if not isinstance(config.get("class_name"), str) or "config" not in config:
         return _made(name, "", [*in_json(text, "JSON", limits), refused(error, name, "JSON")])
+    return _judge_architecture(name, "JSON", config, text, how)
+
+
+def _judge_yaml(name: str, text: bytes, how: _How) -> ScannedFile:
+    """YAML text: an architecture, or something else."""
+    try:
+        config, _ = parse_yaml_text(text, name, how.limits)
+    except LoadError as problem:
+        unsafe = isinstance(problem, UnsafeFileError) or getattr(problem, "reason", "") == "runs code"
+        said = Finding(UNSAFE if unsafe else REFUSED, "YAML", "", reason(problem, name))
+        return _made(name, "YAML", [*in_yaml(text), said])
+    return _judge_architecture(name, "YAML", config, text, how, in_yaml(text))
+
+
+def _judge_architecture(
+    name: str, kind: str, config: dict[str, Any], text: bytes, how: _How, known: Iterable[Finding] = ()
+) -> ScannedFile:
+    """The config of a model that stands in a text, of which something is `known`."""
     version, backend = config.get("keras_version"), config.get("backend")
     stated = (version if isinstance(version, str) else None, backend if isinstance(backend, str) else None)
-    found = list(_judge_config(config, stated, list(references(config, "JSON")), how))
+    found = [*known, *_judge_config(config, stated, list(references(config, kind)), how)]
     if how.fit and not any(finding.status for finding in found):
-        found += _tried("model_from_json", lambda load: _model_of(load, text, limits))
-    return _made(name, "architecture as JSON", found)
+        what = f"model_from_{kind.lower()}"
+        found += _tried(what, lambda load: _model_of(text, what, how.limits))
+    return _made(name, f"architecture as {kind}", found)
 
 
-def _model_of(load: Any, text: bytes, limits: Limits) -> None:
+def _model_of(text: bytes, what: str, limits: Limits) -> None:
+    from ..architectures import model_from_json_reported
     from ..base.variables import weights_on
     from ..weights import as_drawn
 
     with weights_on("meta"), as_drawn():
-        load.model_from_json_reported(text.decode("utf-8"), limits=limits)
+        model_from_json_reported(text.decode("utf-8"), limits=limits, what=what)

@@ -66,7 +66,6 @@ def test_names_from_above() -> None:
         ("utils", "Progbar", "use tqdm; model.predict shows its own progress."),
         ("saving", "KerasFileEditor", "open the file with h5py"),
         ("preprocessing", "image", "images are read by torchvision.io or PIL"),
-        ("models", "model_from_yaml", "YAML can hold code; use model_from_json."),
     ],
 )
 def test_what_is_not_here_says_what_to_use(place: str, name: str, instead: str) -> None:

@@ -265,7 +265,7 @@ REFUSED = [
     _keras("quantized", lambda: dense(dtype=layer("QuantizedDTypePolicy", "keras", mode="int8")), 4, "quantized"),
     Case("data.h5", lambda path: b"\x89HDF\r\n\x1a\n" + bytes(90), 4, ""),
     Case("m.tflite", lambda path: b"\x1c\x00\x00\x00TFL3", 4, "TensorFlow Lite"),
-    Case("m.yaml", lambda path: b"backend: tensorflow\nclass_name: Sequential\n", 4, "YAML"),
+    Case("m.yaml", lambda path: b"backend: tensorflow\nclass_name: Sequential\n", 4, "expected a list"),
     Case("v.index", lambda path: bytes(90), 4, "checkpoint"),
     Case("tfjs.json", lambda path: b'{"format": "layers-model", "modelTopology": {}}', 4, "TensorFlow.js"),
     Case("words.txt", lambda path: b"cat\ndog\npig\n", 4, "not a Keras file"),

@@ -78,3 +78,19 @@ def restored(k: ModuleType, files: list[str]) -> list[tuple[list[np.ndarray], in
         state = [variable.numpy() for variable in (state() if callable(state) else state)]
         found.append((model.get_weights(), int(model.optimizer.iterations) if compiled else 0, state))
     return found
+
+
+def as_text(k: ModuleType, names: list[str]) -> dict[str, tuple[str, str, str]]:
+    """Models of make_goldens.py as `to_json` writes them, and as `to_yaml` did, from the same config.
+
+    Of YAML with its two layouts: PyYAML 5.1 and later, and before.
+    """
+    import yaml
+
+    found = {}
+    for name in names:
+        k.backend.clear_session()
+        model: Any = CASES[name].build(k)
+        config = model._updated_config()
+        found[name] = model.to_json(), yaml.dump(config), yaml.dump(config, default_flow_style=None)
+    return found
