@@ -46,6 +46,9 @@ _onednn = getattr(torch.ops, "mkldnn", None) if torch.backends.mkldnn.is_availab
 # oneDNN's product of a matrix with weights, and what packs the weights for it; None: torch.mm computes it, more slowly.
 onednn_linear: Callable[..., Tensor] | None = None if _onednn is None else _find(_onednn, "_linear_pointwise")
 onednn_pack: Callable[..., Tensor] | None = None if _onednn is None else _find(_onednn, "_reorder_linear_weight")
+# The pointwise work of one step of torch's own LSTM and GRU on CUDA; None: several operations compute it.
+lstm_step: Callable[..., Any] | None = _find(torch.ops.aten, "_thnn_fused_lstm_cell")
+gru_step: Callable[..., Any] | None = _find(torch.ops.aten, "_thnn_fused_gru_cell")
 
 
 def missing() -> list[str]:

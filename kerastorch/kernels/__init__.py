@@ -2,7 +2,7 @@
 
 Sequences, in this order:
 
-1. `types.py`: `States`, `Kernel`, `KernelChoice`, which all the others speak of.
+1. `types.py`: `States`, `Kernel`, `KernelChoice` and the like, which all the others speak of.
 2. `fused.py`: torch's kernels over all steps, and masks around them. Below them `operators.py`, which makes such a
    kernel one operator where torch follows or exports it, `onnx_operators.py`, which makes it a node of ONNX, and
    `cudnn.py`, which lays weights out as cuDNN wants them; and `packing.py`, which orders masked steps on a device.

@@ -14,9 +14,9 @@ from .. import native, size_rules
 from ..activations.records import COMPILED
 from ..errors import ShapeError
 from .conv_lstm import ChannelsLast
-from .equations import GRU, LSTM, Equations, Gradients, GRUResetBefore, SimpleRNN, Weights, history
+from .equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, history
 from .recurrent_product import Product
-from .types import Activation, States
+from .types import Activation, Gradients, States, Weights
 
 _CODES = {record.function: code for code, record in enumerate(COMPILED)}
 

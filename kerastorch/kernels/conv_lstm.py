@@ -15,12 +15,12 @@ from torch import Tensor
 
 from .activation_gradients import overwriting
 from .convolution import convolve, convolve_gradients, convolve_transposed
-from .equations import LSTM, Steps, Weights
+from .equations import LSTM, Steps
 from .input_product import InputProduct, dropped_sum
 from .operators import is_followed
 from .recurrent_product import Product
 from .step_loop import Cell
-from .types import States
+from .types import States, Weights
 
 GATES = 4  # i f c o, in Keras as here
 

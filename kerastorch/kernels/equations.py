@@ -17,10 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from . import fused_steps
 from .activation_gradients import Pointwise
 from .recurrent_product import Product
 from .step_loop import Cell, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
-from .types import Activation, States
+from .types import Activation, Gradients, States, Weights
 
 
 class Steps(NamedTuple):
@@ -32,19 +33,6 @@ class Steps(NamedTuple):
     activation: Activation
     recurrent: Activation
     drop: Tensor | None  # (G, B, U), or (1, B, U) for all gates
-
-
-class Weights(NamedTuple):
-    w_hh: Tensor
-    b_hh: Tensor | None
-    drop: Tensor | None
-
-
-class Gradients(NamedTuple):
-    gates: Tensor  # (T, B, G*U)
-    w_hh: Tensor | None
-    b_hh: Tensor | None
-    states: States  # of the initial states
 
 
 class Equations(ABC):
@@ -95,6 +83,8 @@ class LSTM(Equations):
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
         count, units, product = len(gates), weights.w_hh.shape[1], self.product(weights)
+        if fused_steps.fit(gates, states[0], self.activation.function, self.recurrent.function):
+            return fused_steps.run_lstm(product, gates, states, use, keep)
         activation, recurrent, masked = self.activation, self.recurrent, use is not None
         hs, cs = history(states[0], count), history(states[1], count if keep else 0)
         h, c = hs.unbind(), cs.unbind() if keep else [cs[0]] * (count + 1)
@@ -168,6 +158,8 @@ class GRU(_GRU):
         self, gates: Tensor, weights: Weights, states: States, use: Tensor | None, keep: bool
     ) -> tuple[Tensor, States, States]:
         count, units = len(gates), weights.w_hh.shape[1]
+        if fused_steps.fit(gates, states[0], self.activation.function, self.recurrent.function):
+            return fused_steps.run_gru(Product(weights.w_hh, weights.drop), weights.b_hh, gates, states[0], use, keep)
         product_rz, product_n = _gru_products(weights)
         hs, hidden = history(states[0], count), states[0].new_empty(count if keep else 1, *states[0].shape)
         h, hidden_ = hs.unbind(), hidden.unbind() if keep else [hidden[0]] * count

@@ -36,6 +36,14 @@ class Product:
             factor.plus(other[:, block], dropped, out[:, block])
         return out
 
+    def plus(self, other: Tensor, h: Tensor) -> Tensor:
+        """`other + h @ w.T`, for `other` `(G*U,)`."""
+        factors = self.factors or self._made(self.parts, h)
+        if self.drop is None:
+            return factors[0].plus(other, self._dropped(h))
+        parts = zip(self.blocks, factors, h * self.drop, strict=True)
+        return torch.cat([factor.plus(other[block], dropped) for block, factor, dropped in parts], dim=-1)
+
     def back(self, grad: Tensor) -> Tensor:
         """The gradient of h: `grad @ w`, through the masks."""
         factors = self.factors or self._made([part.t() for part in self.parts], grad)

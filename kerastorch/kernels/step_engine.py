@@ -26,12 +26,12 @@ from torch.nn import functional as F
 from .. import native, size_rules, torch_private
 from ..dtypes import autocasts
 from . import activation_gradients, compiled, equations, matrix_products, onnx_operators
-from .equations import Equations, Gradients, Steps, Weights
+from .equations import Equations, Steps
 from .fused import fused_lstm
 from .input_product import InputProduct
 from .operators import is_followed, may_read
 from .step_loop import loop, one_by_one
-from .types import Kernel, States
+from .types import Gradients, Kernel, States, Weights
 
 
 def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:

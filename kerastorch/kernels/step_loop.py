@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .. import torch_private
 from ..errors import UnsupportedError
+from . import fused_steps
 from .export_scan import scan_steps
 from .matrix_products import linear
 from .types import Activation, States
@@ -69,7 +70,10 @@ def one_by_one(cell: Cell, gates_x: Tensor, states: States, mask: Tensor | None)
 def lstm_cell(w_hh: Tensor, activation: Activation, recurrent: Activation, drop: Tensor | None) -> Cell:
     def cell(gates: Tensor, states: States) -> States:
         h, c = states
-        i, f, g, o = (gates + gate_linear(h, w_hh, None, drop)).chunk(4, dim=-1)
+        hidden = gate_linear(h, w_hh, None, drop)
+        if fused_steps.fit(gates, c, activation, recurrent):
+            return fused_steps.lstm(gates, hidden, c)[:2]
+        i, f, g, o = (gates + hidden).chunk(4, dim=-1)
         c = recurrent(f) * c + recurrent(i) * activation(g)
         return recurrent(o) * activation(c), c
 
@@ -83,8 +87,11 @@ def gru_cell(
 
     def cell(gates: Tensor, states: States) -> States:
         h = states[0]
+        hidden = gate_linear(h, w_hh, b_hh, drop)
+        if fused_steps.fit(gates, h, activation, recurrent):
+            return fused_steps.gru(gates, hidden, h)[:1]
         xr, xz, xn = gates.chunk(3, dim=-1)
-        hr, hz, hn = gate_linear(h, w_hh, b_hh, drop).chunk(3, dim=-1)
+        hr, hz, hn = hidden.chunk(3, dim=-1)
         r, z = recurrent(xr + hr), recurrent(xz + hz)
         return (z * h + (1 - z) * activation(xn + r * hn),)
 

@@ -17,3 +17,16 @@ class KernelChoice(NamedTuple):
 
     path: Literal["fused", "step loop"]
     reason: str
+
+
+class Weights(NamedTuple):
+    w_hh: Tensor
+    b_hh: Tensor | None
+    drop: Tensor | None
+
+
+class Gradients(NamedTuple):
+    gates: Tensor  # (T, B, G*U)
+    w_hh: Tensor | None
+    b_hh: Tensor | None
+    states: States  # of the initial states

@@ -17,8 +17,9 @@ from kerastorch.activations import records
 from kerastorch.errors import ShapeError
 from kerastorch.kernels import activation_gradients, compiled, step_engine
 from kerastorch.kernels.compiled import CompiledLSTM
-from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN, Weights
+from kerastorch.kernels.equations import GRU, LSTM, SimpleRNN
 from kerastorch.kernels.input_product import LINEAR
+from kerastorch.kernels.types import Weights
 
 pytestmark = needs(native.available, COMPILED)
 ACTIVATIONS = [record.name for record in records.COMPILED]
