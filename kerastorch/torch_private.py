@@ -11,6 +11,7 @@ operators torch keeps compatible. `tests/test_torch_private.py` finds every othe
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -49,6 +50,11 @@ onednn_pack: Callable[..., Tensor] | None = None if _onednn is None else _find(_
 # The pointwise work of one step of torch's own LSTM and GRU on CUDA; None: several operations compute it.
 lstm_step: Callable[..., Any] | None = _find(torch.ops.aten, "_thnn_fused_lstm_cell")
 gru_step: Callable[..., Any] | None = _find(torch.ops.aten, "_thnn_fused_gru_cell")
+_profiled: Callable[[], bool] | None = _find(torch.autograd, "_profiler_enabled")
+_optimizer = sys.modules[torch.optim.Optimizer.__module__]
+_hooks_of_steps = [_find(_optimizer, f"_global_optimizer_{when}_hooks") for when in ("pre", "post")]
+_adam: Callable[..., Any] | None = _find(torch, "_fused_adam_")
+_LAST_STEP = torch.tensor(float("inf"))  # at which torch's Adam corrects no bias any more
 
 
 def missing() -> list[str]:
@@ -139,6 +145,15 @@ def has_global_hooks() -> bool:
     return not tables or any(tables)
 
 
+def steps_are_watched(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a profiler runs, or hooks are registered for the steps of an optimizer. A torch that hides it: yes."""
+    if _profiled is None or _profiled():
+        return True
+    return any(hooks is None or len(hooks) for hooks in _hooks_of_steps) or bool(
+        getattr(optimizer, "_optimizer_step_pre_hooks", True) or getattr(optimizer, "_optimizer_step_post_hooks", True)
+    )
+
+
 def has_hooks(module: nn.Module) -> bool:
     """Whether something runs before or behind a module, forwards or backwards. A torch without these tables: yes."""
     return any(getattr(module, name, True) for name in _HOOKS)
@@ -190,3 +205,43 @@ class _Foreach:
 
 
 foreach = _Foreach()
+
+
+def adam_at_once(
+    params: list[Tensor],
+    grads: list[Tensor],
+    moments: list[Tensor],
+    squares: list[Tensor],
+    largest: list[Tensor],
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> bool:
+    """Update tensors by Adam's rule in one call: `param -= rate * moment / (sqrt(square) + epsilon)`.
+
+    Args:
+        params: Changed, as are `moments`, `squares` and `largest`.
+        grads: Their gradients.
+        moments: Their mean gradients.
+        squares: Their mean squares.
+        largest: The largest of the squares so far, which then stand in their place; empty: not asked for.
+        rate: With the correction of the bias, of which torch's operation makes none here.
+        betas: How much of `moments` and `squares` is kept.
+        epsilon: Is added to the root.
+
+    Returns:
+        Whether it was done. Not by a torch without the operation, nor for tensors that do not all lie on the CPU, in
+        one dtype and without gaps: it takes their memory as it is.
+    """
+    dtype = params[0].dtype
+    if _adam is None or dtype not in (torch.float32, torch.float64) or not 0 <= min(betas) <= max(betas) < 1:
+        return False
+    if torch.compiler.is_compiling():
+        return False
+    for tensor in itertools.chain(params, grads, moments, squares, largest):
+        if not (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous()):
+            return False
+    options = {"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": epsilon, "weight_decay": 0.0}
+    steps = [_LAST_STEP] * len(params)
+    _adam(params, grads, moments, squares, largest, steps, amsgrad=bool(largest), maximize=False, **options)
+    return True

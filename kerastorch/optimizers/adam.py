@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ArgumentError
-from ..torch_private import foreach
+from ..torch_private import adam_at_once, foreach
 from ._averages import decay_to, decay_to_squares, roots
 from ._single import single
 from .optimizer import Optimizer
@@ -62,13 +62,16 @@ class Adam(Optimizer):
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")
-        decay_to(moments, grads, self._plain(self.beta_1))
-        decay_to_squares(squares, grads, self._plain(self.beta_2))
-        if self.amsgrad:
-            largest = self._slots(params, "velocity_hat")
+        largest = self._slots(params, "velocity_hat") if self.amsgrad else []
+        alpha = rate * math.sqrt(1 - single(self.beta_2) ** step) / (1 - single(self.beta_1) ** step)
+        betas = self._plain(self.beta_1), self._plain(self.beta_2)
+        if adam_at_once(params, grads, moments, squares, largest, alpha, betas, self.epsilon):
+            return
+        decay_to(moments, grads, betas[0])
+        decay_to_squares(squares, grads, betas[1])
+        if largest:
             foreach.maximum_(largest, squares)
             squares = largest
-        alpha = rate * math.sqrt(1 - single(self.beta_2) ** step) / (1 - single(self.beta_1) ** step)
         foreach.addcdiv_(params, moments, roots(squares, outside=self.epsilon), -alpha)
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from .._serial import snake_case
-from ..distributed import gradients_joined
 from ..errors import ArgumentError, NotBuiltError, quote
 from ..outside import outside
 from ..torch_private import foreach
@@ -20,6 +19,7 @@ from ._clips import clipped
 from ._given_gradients import TakesGradients
 from ._rate import Rate
 from ._single import held, single
+from ._steps import Steps
 from ._trained import Trained, groups_of, trained_of
 from .schedules import LearningRateSchedule
 
@@ -32,7 +32,7 @@ COMMON: Mapping[str, Any] = {
 }
 
 
-class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
+class Optimizer(Arguments, TakesGradients, Steps):
     """Base of Keras's optimizers (`keras.optimizers.Optimizer`).
 
     A step does what a step of Keras does, in its order: gradients are divided by `loss_scale_factor`, averaged over
@@ -238,31 +238,6 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
 
     # ------------------------------------------------------------------ a step
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the weights by their gradients. Weights without a gradient stay as they are.
-
-        Args:
-            closure: As for every optimizer of torch: computes the loss and the gradients anew.
-
-        Returns:
-            What `closure` returns.
-
-        Raises:
-            NotBuiltError: The optimizer does not know yet what it trains.
-        """
-        self._check_built()
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        grads: _Grads = {}
-        for part in (part for group in self.param_groups for part in group["params"]):
-            if (grad := part.grad) is not None:
-                grads[part] = grad.to_dense() if grad.is_sparse else grad
-        self._apply(gradients_joined(grads))
-        return loss
-
     def _apply(self, grads: _Grads) -> None:
         if self.loss_scale_factor is not None:
             grads = {part: grad / self.loss_scale_factor for part, grad in grads.items()}
@@ -293,15 +268,16 @@ class Optimizer(Arguments, TakesGradients, torch.optim.Optimizer):
 
     def _update(self, grads: _Grads) -> None:
         for group in self.param_groups:
-            found = [(part, grad) for part in group["params"] if (grad := grads.get(part)) is not None]
+            parts = [part for part in group["params"] if part in grads]
             if callable(self._rate):
                 group["lr"] = self.learning_rate
             rate, decay = held(group["lr"]), group["weight_decay"]
-            if not found:
+            if not parts:
                 continue
-            parts = [part for part, _ in found]
             self._decay(parts, rate, decay)
-            own = [grad if grad.dtype == part.dtype else grad.to(part.dtype) for part, grad in found]
+            own = [
+                grad if grad.dtype == part.dtype else grad.to(part.dtype) for part in parts for grad in (grads[part],)
+            ]
             self._rule(parts, own, rate, self.iterations + 1)
 
     def _decay(self, parts: list[Tensor], rate: float, decay: float | None) -> None:
