@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .errors import ArgumentError, quote
 from .structure import leaves, map_structure
@@ -101,6 +102,22 @@ def arrays_in(x: Any, where: str) -> Any:
     if is_plain_list(x):
         return np.asarray(x)
     return map_structure(lambda value: None if value is None else array_like(value), x)
+
+
+def has_samples(data: Any) -> bool:
+    """Whether something is a data set of torch that has samples by their numbers."""
+    return isinstance(data, Dataset) and not isinstance(data, IterableDataset)
+
+
+def in_batches(data: Any, batch_size: int, shuffle: bool = False) -> DataLoader[Any] | None:
+    """Batches of the samples that a data set of torch has by their numbers; None: `data` is none.
+
+    Args:
+        data: Anything. An `IterableDataset` is taken for what makes whole batches, as every iterable.
+        batch_size: Rows of a batch; the last one may have fewer.
+        shuffle: Whether each pass draws a new order.
+    """
+    return DataLoader(data, batch_size, shuffle) if has_samples(data) else None
 
 
 def check_counts(where: str, **counts: Any) -> None:

@@ -38,7 +38,7 @@ Args = Sequence[Any]  # x, the states, w_ih, w_hh, b_ih, b_hh
 def run_kernel(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Call the kernel itself: outputs `(B, T, U)`, final states."""
     out, *last = _run(name, x, tuple(state.unsqueeze(0) for state in states), weights, False)
-    return out, *(state[0] for state in last)
+    return out, *(state.select(0, 0) for state in last)
 
 
 def run_pair(name: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:

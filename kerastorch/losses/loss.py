@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .._serial import snake_case
 from ..arguments import of_function
@@ -16,6 +17,12 @@ from ..errors import ArgumentError, ShapeError, quote
 from . import functions
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"] | None
+_MEAN = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # of which all are the mean where nothing weighs
+# torch's operations for means of some of `functions`: one step for `backward`, where the mean of means takes three.
+_MEANS: Mapping[int, Callable[[Tensor, Tensor], Tensor]] = {
+    id(functions.mean_squared_error): F.mse_loss,
+    id(functions.mean_absolute_error): F.l1_loss,
+}
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 # What a mean over masked values divides by, by who computed it:
 # "valid": Keras 3 and tf.keras since 2.10, the number of unmasked values;
@@ -137,10 +144,16 @@ class Loss:
         mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
         y_pred = functions.widened(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
         y_true = torch.as_tensor(y_true).to(y_pred.device)
+        if mask is None and sample_weight is None and (mean := self._mean(y_true, y_pred)) is not None:
+            return mean
         losses, valid = self._masked(y_true, y_pred)
         if valid is not None:
             mask = valid if mask is None else torch.as_tensor(mask).to(valid.device).bool() & valid
         return reduce(losses, sample_weight, mask, self.reduction, self.masking)
+
+    def _mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+        """The mean over everything in one operation, where that is the loss and torch has one for it."""
+        return None
 
     def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor | None]:
         """The losses, and where they count if the loss itself leaves some out."""
@@ -185,6 +198,15 @@ class FunctionLoss(Loss):
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype, masking=masking)
         of_function(type(self).__name__, fn, arguments)
         self.fn, self.arguments = fn, arguments
+
+    def _mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+        if self.reduction not in _MEAN or self.arguments or type(self).call is not FunctionLoss.call:
+            return None
+        of_torch = _MEANS.get(id(self.fn))  # by its identity: what people give need have no hash
+        if of_torch is None:
+            return None
+        y_true, y_pred = functions.aligned(y_true, y_pred)
+        return of_torch(y_pred, y_true) if y_pred.ndim and y_pred.numel() and y_true.shape == y_pred.shape else None
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
         """What the function returns."""

@@ -302,11 +302,14 @@ class Mean(Metric):
             sample_weight: What each counts.
         """
         values = torch.as_tensor(values).detach()
-        dtype = self.add_state("total", values).dtype
-        weight = None if sample_weight is None else torch.as_tensor(sample_weight).detach().to(values.device, dtype)
-        values, weight = per_sample(values.to(dtype), weight)
-        self.add_state("total", values).add_(values.sum())
-        count = self.add_state("count", values)
+        total, count = self.add_state("total", values), self.add_state("count", values)
+        if sample_weight is None and values.ndim == 1:
+            total.add_(values.sum(dtype=total.dtype))
+            count.add_(len(values))
+            return
+        weight = None if sample_weight is None else torch.as_tensor(sample_weight).detach().to(total)
+        values, weight = per_sample(values.to(total.dtype), weight)
+        total.add_(values.sum())
         count.add_(weight.sum() if weight is not None else len(values) if values.ndim else 1)
 
     def result(self) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from ..arrays import array_like, arrays_in, without_table
+from ..arrays import array_like, arrays_in, in_batches, without_table
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 
@@ -88,7 +88,7 @@ def source_of(x: Any, masks: list[Any] | None, batch_size: int | None, usual: in
     """The batches in what `predict` was given.
 
     Args:
-        x: The arrays, or what makes batches.
+        x: The arrays, or what makes batches, or a data set of torch, of which they are made here.
         masks: With some, each batch is `[inputs, masks]`.
         batch_size: Rows of each batch.
         usual: Where that is None.
@@ -106,6 +106,8 @@ def source_of(x: Any, masks: list[Any] | None, batch_size: int | None, usual: in
             f"{where}: mask= goes with arrays, got {quote(type(x).__name__)}; call predict_on_batch(x, mask=mask) for "
             "each batch."
         )
+    if (loader := in_batches(x, batch_size or usual)) is not None:
+        return Made(loader, where)
     if not isinstance(x, Iterable):
         raise ArgumentError(
             f"{where}: expected an array, a list or dict of arrays, or an iterable of batches (a generator, a "

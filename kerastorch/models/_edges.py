@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from ..base.attached_masks import hang, mask_on
 from ..base.layer import Layer
 from ..structure import leaves, like, map_dict, map_structure
@@ -26,6 +28,11 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     Returns:
         The outputs as the layer nests them, each with its mask.
     """
+    if len(args) == 1 and not kwargs and _is_bare(args[0]) and layer._graph is None and not layer._own_code:
+        # The way of most layers in most models, of which a training takes thousands a second.
+        value = args[0].value
+        trains = {"training": training} if training is not None and layer._takes_training else {}
+        return _with_masks(layer._call_past_masks(value, **trains), layer._mask_behind(value, None))
     inputs = _values(args[0])
     options = {key: _values(value) for key, value in kwargs.items()}
     rest = [_values(value) for value in args[1:]]
@@ -54,6 +61,18 @@ def call_masked(layer: Layer, args: Any, kwargs: Any, training: bool | None) -> 
     else:
         result = layer._call_past_masks(inputs, *rest, **options)
         masks = layer._mask_behind(inputs, mask)
+    return _with_masks(result, masks)
+
+
+def _is_bare(edge: Any) -> bool:
+    """Whether an edge is one tensor without a mask."""
+    return type(edge) is Masked and edge.mask is None and type(edge.value) is Tensor
+
+
+def _with_masks(result: Any, masks: Any) -> Any:
+    """The outputs of a layer as edges."""
+    if type(result) is Tensor and (masks is None or type(masks) is Tensor):
+        return Masked(result, masks)
     values = leaves(result)
     # One mask is that of the first output, however many there are.
     flat_masks = leaves(masks) if isinstance(masks, (list, tuple, dict)) else [masks] + [None] * (len(values) - 1)

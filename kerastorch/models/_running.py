@@ -47,7 +47,8 @@ class Runs:
         Args:
             x: An array `(N, ...)`, a memory map or an HDF5 data set, a table of numbers (a pandas DataFrame), or a list
                 or dict of them, one for each input; or a generator, a `DataLoader` or another iterable of batches `x`,
-                `(x,)`, `(x, y)` or `(x, y, weight)`, of which one or two are in memory at a time.
+                `(x,)`, `(x, y)` or `(x, y, weight)`, of which one or two are in memory at a time, or a torch `Dataset`
+                of such samples.
             batch_size: Rows for each run; the model's fixed batch size, else 32, if None.
             verbose: 0 nothing, 1 a bar on standard error, 2 a line at the end; "auto": a bar on a terminal, if long.
             steps: Runs at most; until the data ends if None.

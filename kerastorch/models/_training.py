@@ -107,7 +107,8 @@ class Trains:
 
         Args:
             x: Arrays, tensors, tables or lists or dicts of them, `(N, ...)`; or an iterable of batches `(x, y)` or
-                `(x, y, sample_weight)`: a torch `DataLoader`, a `PyDataset`, a generator (with `steps_per_epoch`).
+                `(x, y, sample_weight)`: a torch `DataLoader`, a `PyDataset`, a generator (with `steps_per_epoch`); or a
+                torch `Dataset` of samples `(x, y)`, which a `DataLoader` puts into batches of `batch_size`.
             y: What is true, of as many rows.
             batch_size: Rows of a batch; the model's fixed batch size, else 32, if None. The last batch may be smaller.
             epochs: The number of the last epoch.

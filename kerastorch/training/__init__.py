@@ -1,9 +1,9 @@
 """Keras's training loop: `compile`, `fit`, `evaluate` and their kin, on torch's own engine.
 
 `compiled.py`: what a model was compiled with, and the loss of one batch; `measured.py`: its metrics. `data.py`: where
-batches come from: arrays, loaders, generators; splits, weights, order. `loop.py`: the epochs. `Model` has the methods;
-it does not know this package, which `kerastorch/__init__.py` hands in. A loop of one's own needs none of it:
-`kt.optimizers`, `kt.losses` and `kt.metrics` work alone.
+batches come from: arrays, loaders, generators; splits, weights, order; `rows.py`: the rows of one array. `loop.py`: the
+epochs. `Model` has the methods; it does not know this package, which `kerastorch/__init__.py` hands in. A loop of one's
+own needs none of it: `kt.optimizers`, `kt.losses` and `kt.metrics` work alone.
 """
 
 from .compiled import compile_model, get_metrics_result, metrics_names, metrics_of, reset_metrics

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
-from ..arrays import arrays_in
+from ..arrays import arrays_in, in_batches
 from ..errors import ArgumentError, ShapeError, quote
 from ..structure import leaves, map_structure
 from ..utils.datasets import PyDataset
+from .rows import bytes_of_row, part_of, take
 
 Triple = tuple[Any, Any, Any]
+_GATHERED = 2**18  # bytes of shuffled rows that are gathered at once: what stays in a processor's cache
 
 
 class Sharing(Protocol):
@@ -79,9 +81,23 @@ class OfArrays(Batches):
                 yield self._rows(slice(starts[at], starts[at] + self.batch_size))
             return
         order = self._same(torch.randperm(self.rows)) if self.shuffle else None
-        for start in starts:
-            part = slice(start, start + self.batch_size)
-            yield self._rows(part if order is None else order[part])
+        if order is None or self.several is not None:
+            for start in starts:
+                part = slice(start, start + self.batch_size)
+                yield self._rows(part if order is None else order[part])
+            return
+        # Rows of several batches are gathered at once, so that small batches cost views alone.
+        together = self.batch_size * max(1, _GATHERED // (self.batch_size * self._row_bytes()))
+        for start in range(0, self.rows, together):
+            which = order[start : start + together]
+            gathered = self._rows(which)
+            for first in range(0, len(which), self.batch_size):
+                part = slice(first, first + self.batch_size)
+                yield map_structure(lambda array, part=part: take(array, part), gathered)
+
+    def _row_bytes(self) -> int:
+        """How much memory the largest array takes for a row."""
+        return max(bytes_of_row(array) for array in leaves(self.arrays) if array is not None) or 1
 
     def _same(self, order: Tensor) -> Tensor:
         return order if self.several is None else self.several.same(order)
@@ -90,50 +106,6 @@ class OfArrays(Batches):
         if self.several is not None:
             which = self.several.rows_of(which, self.rows)
         return map_structure(lambda array: take(array, which), self.arrays)
-
-
-def take(array: Any, which: slice | Tensor) -> Any:
-    """Rows of an array, a tensor, or a data set in a file, which takes rows in rising order only."""
-    if array is None or isinstance(which, slice):
-        return None if array is None else array[which]
-    if isinstance(array, Tensor):
-        return array[which.to(array.device)]
-    rows = which.numpy()
-    if isinstance(array, np.ndarray):
-        return array[rows]
-    rising = np.argsort(rows)
-    found = np.asarray(array[rows[rising]])
-    result = np.empty_like(found)
-    result[rising] = found
-    return result
-
-
-class _Rows:
-    """Some rows of a data set in a file, which stay there until a batch of them is taken.
-
-    Args:
-        data: What has the rows; slices of it are in memory.
-        start, stop: Which rows.
-    """
-
-    def __init__(self, data: Any, start: int, stop: int) -> None:
-        self.data, self.start = data, start
-        self.shape, self.dtype, self.ndim = (stop - start, *data.shape[1:]), data.dtype, data.ndim
-
-    def __getitem__(self, which: Any) -> Any:
-        if isinstance(which, slice):
-            first, last, _ = which.indices(self.shape[0])
-            return self.data[slice(self.start + first, self.start + last)]
-        return self.data[np.asarray(which) + self.start]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[:], dtype)
-
-
-def _part(array: Any, start: int, stop: int) -> Any:
-    """Rows of an array: of one in memory a view, of one in a file what reads them when they are needed."""
-    in_memory = array is None or isinstance(array, (Tensor, np.ndarray))
-    return take(array, slice(start, stop)) if in_memory else _Rows(array, start, stop)
 
 
 class OfIterable(Batches):
@@ -294,10 +266,11 @@ def batches_of(
             f"{where}: expected arrays, or an iterable of batches (a DataLoader, a generator), got "
             f"{quote(type(x).__name__)}."
         )
-    for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+    loader = in_batches(x, batch_size or usual, bool(shuffle))
+    for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", None if loader else batch_size)):
         if value is not None:
             raise ArgumentError(f"{where}: {quote(type(x).__name__)} makes whole batches: leave {name} out.")
-    return OfIterable(x, class_weight, where, shuffle)
+    return OfIterable(x if loader is None else loader, class_weight, where, shuffle)
 
 
 def _arrays(part: Any, where: str) -> Any:
@@ -373,5 +346,5 @@ def split(arrays: Triple, share: float, where: str) -> tuple[Triple, Triple]:
     at = int(np.floor(rows * (1.0 - share)))
     if at in (0, rows):
         raise ArgumentError(f"{where}: validation_split {share} of {rows} rows leaves one part empty.")
-    first = map_structure(lambda array: _part(array, 0, at), found)
-    return first, map_structure(lambda array: _part(array, at, rows), found)
+    first = map_structure(lambda array: part_of(array, 0, at), found)
+    return first, map_structure(lambda array: part_of(array, at, rows), found)

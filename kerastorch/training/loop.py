@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import optimizers
-from ..arrays import check_counts, is_text_array, rows_in
+from ..arrays import check_counts, has_samples, is_text_array, rows_in
 from ..callbacks import Callback, CallbackList, History
 from ..callbacks.progress import OwnBar
 from ..distributed import part
@@ -222,7 +222,7 @@ def fit(
         # As Keras unpacks it: a list of two or three is (x, y) or (x, y, weights) too.
         held: Any = validation_data if isinstance(validation_data, (list, tuple)) else (validation_data,)
         given = unpack(held) if len(held) > 1 else (held[0], None, None)
-        size = validation_batch_size or (batch_size if len(held) > 1 else None)
+        size = validation_batch_size or (batch_size if len(held) > 1 or has_samples(held[0]) else None)
         judge = Epochs(batches_of(*given, size, usual, False, None, where), validation_steps, where)
     several, history = several_of(model, compiled), History()
     bar = _bar(verbose, several)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from _close import assert_close
+from _close import FLOAT64, assert_close
 
 import kerastorch as kt
 from kerastorch import losses
@@ -134,3 +134,24 @@ def test_messages() -> None:
         losses.MeanSquaredError()(torch.zeros(3, 5, 2), torch.zeros(3, 5, 2), sample_weight=torch.ones(3))
     with pytest.raises(ArgumentError, match="axis is True, expected an integer"):
         losses.categorical_crossentropy(torch.zeros(3, 5), torch.zeros(3, 5), axis=True)
+
+
+@pytest.mark.parametrize("cls", [losses.MeanSquaredError, losses.MeanAbsoluteError])
+def test_the_mean_in_one_operation(cls: type[losses.Loss]) -> None:
+    """It stands in for the mean of means where nothing weighs, and nowhere else."""
+    draw = torch.Generator().manual_seed(4)
+    y_true, y_pred = torch.randn(2, 6, 5, generator=draw, dtype=torch.float64)
+    values = cls(reduction=None)(y_true, y_pred)
+    assert values.shape == (6,)
+    assert_close(cls()(y_true, y_pred), values.mean(), FLOAT64)
+    assert_close(cls(reduction="sum")(y_true, y_pred), values.sum(), FLOAT64)
+    assert_close(cls()(y_true[:, 0], y_pred[:, :1]), cls(reduction=None)(y_true[:, :1], y_pred[:, :1]).mean(), FLOAT64)
+    counts = torch.arange(30).reshape(6, 5)
+    assert_close(cls()(counts, y_pred), cls(reduction=None)(counts, y_pred).mean(), FLOAT64)
+    assert float(cls()(y_true[:0], y_pred[:0])) == 0
+
+    class Doubled(cls):  # type: ignore[misc, valid-type]
+        def call(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+            return 2 * super().call(y_true, y_pred)
+
+    assert_close(Doubled()(y_true, y_pred), 2 * values.mean(), FLOAT64)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import kerastorch as kt
 from kerastorch import Input, Sequential, layers
+from kerastorch.training import data
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.normal(size=(20, 4, 3)).astype("float32"), RNG.normal(size=(20, 1)).astype("float32")
@@ -79,3 +81,41 @@ def test_arrays_that_cannot_be_written_to() -> None:
     assert model.evaluate(x, y, verbose=0) == other.evaluate(X, Y, verbose=0)
     assert np.array_equal(model.predict(x, verbose=0), other.predict(X, verbose=0))
     assert model.train_on_batch(x, y) == other.train_on_batch(X, Y)
+
+
+def _rows() -> dict[str, Any]:
+    """The same numbers in arrays of every kind."""
+    whole = RNG.integers(0, 100, size=(23, 5)).astype("float64")
+    fixed = whole.astype("float32")
+    fixed.flags.writeable = False
+    dtype = np.dtype({"names": ["a"], "formats": ["f4"], "offsets": [1], "itemsize": 5})
+    odd = np.zeros((23, 5), dtype)
+    odd["a"] = whole
+    return {
+        "float64": whole,
+        **{name: whole.astype(name) for name in ("float32", "float16", "int8", "uint16", "int64", ">f4")},
+        "read only": fixed,
+        "backwards": whole[::-1].copy()[::-1],
+        "every second": np.repeat(whole, 2, axis=0)[::2],
+        "between": odd["a"],
+        "tensor": torch.from_numpy(whole),
+    }
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 150, 2**18])
+def test_shuffled_rows_are_those_of_the_order(bytes_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of several batches are gathered at once; each batch has its own."""
+    monkeypatch.setattr(data, "_GATHERED", bytes_at_once)
+    labels = np.arange(23)
+    for name, array in _rows().items():
+        batches = data.batches_of([array, array[:, 0]], labels, None, 4, 32, True, None, name)
+        kt.set_seed(3)
+        seen = list(batches.one_pass())
+        kt.set_seed(3)
+        order = torch.randperm(23).numpy()
+        assert [len(y) for _, y, _ in seen] == [4, 4, 4, 4, 4, 3]
+        assert np.concatenate([np.asarray(y) for _, y, _ in seen]).tolist() == order.tolist()
+        for (both, one), y, weight in seen:
+            assert np.array_equal(np.asarray(both), np.asarray(array)[np.asarray(y)]), name
+            assert np.array_equal(np.asarray(one), np.asarray(array)[np.asarray(y), 0]), name
+            assert weight is None

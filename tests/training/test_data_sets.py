@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import Dataset, Subset, TensorDataset
 
 import kerastorch as kt
 
@@ -77,3 +79,34 @@ def test_one_without_an_end_goes_on() -> None:
 def test_one_without_a_length() -> None:
     with pytest.raises(NotImplementedError, match="Own must define __len__, or the property num_batches"):
         _model().fit(Own(), verbose=0)
+
+
+class Samples(Dataset):  # type: ignore[type-arg]
+    """Rows by their number, with two inputs in a dict."""
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, at: int) -> Any:
+        return {"first": X[at], "second": X[at, :2]}, Y[at]
+
+
+def test_samples_of_torch() -> None:
+    """A data set of torch gives samples, and `fit`, `evaluate` and `predict` put them into batches."""
+    rows = TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    expected, found = _model(), _model()
+    history = expected.fit(X, Y, batch_size=5, epochs=2, verbose=0, shuffle=False, validation_data=(X[:7], Y[:7]))
+    held = Subset(rows, range(7))
+    mine = found.fit(rows, batch_size=5, epochs=2, verbose=0, shuffle=False, validation_data=held)
+    assert mine.history == history.history
+    assert found.evaluate(rows, verbose=0) == expected.evaluate(X, Y, verbose=0)
+    assert np.array_equal(found.predict(rows, 5, verbose=0), expected.predict(X, 5, verbose=0))
+    shuffled = [_model().fit(rows, batch_size=5, verbose=0).history for _ in range(2)]
+    assert shuffled[0] == shuffled[1] != _model().fit(rows, batch_size=5, verbose=0, shuffle=False).history
+    with pytest.raises(kt.errors.ArgumentError, match="'TensorDataset' makes whole batches: leave y out"):
+        found.fit(rows, Y)
+    first, second = kt.Input((3,), name="first"), kt.Input((2,), name="second")
+    named = kt.Model([first, second], kt.layers.Dense(3)(kt.layers.Concatenate()([first, second])))
+    named.compile("sgd", "mse")
+    named.fit(Samples(), batch_size=12, shuffle=False, verbose=0)
+    assert named.predict(Samples(), verbose=0).shape == Y.shape

@@ -359,7 +359,7 @@ class SequenceLayer(Layer):
             out = torch.where(begun.reshape(*begun.shape, *[1] * (out.ndim - 2)), out, first.unsqueeze(1).to(out.dtype))
         if self.stateful:
             self._keep(states)
-        result = out if self.return_sequences else out[:, -1]
+        result = out if self.return_sequences else out.select(1, -1)
         if result is not out and out.requires_grad and not is_followed():
             result = result.clone()  # torch's kernel keeps its outputs, and this one may be changed in place
         return (result, *states) if self.return_state else result
