@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import kerastorch as kt
@@ -220,18 +221,28 @@ CASES: dict[str, Callable[[], Any]] = {
         *(torchs_own, generated, loaded, own_step, on_batches, steered),
     )
 }
+FOUND = ("weights", "gradients", "first")
 
 
 def run(case: str) -> dict[str, Any]:
-    """The numbers of a training, and the gradients of its last step."""
+    """The numbers of a training, and the gradients of its first and its last step."""
     kt.set_seed(3)
+    first: list[np.ndarray] = []
+
+    def note(optimizer: Any, *_: Any) -> None:
+        if not first:
+            first.extend(part.grad.numpy().copy() for group in optimizer.param_groups for part in group["params"])
+
+    hook = register_optimizer_step_post_hook(note)
     model, history = CASES[case]()
+    hook.remove()
     found = history if isinstance(history, dict) else history.history
     grads = [part.grad for part in model.parameters() if part.grad is not None]
     return {
         "history": {name: [float(value) for value in values] for name, values in found.items()},
         "weights": model.get_weights(),
         "gradients": [grad.numpy().copy() for grad in grads],
+        "first": first,
     }
 
 
@@ -243,7 +254,7 @@ def main(folder: Path, cases: Sequence[str]) -> None:
     assert group is not None
     for case in cases:
         found = run(case)
-        arrays = {f"{kind}_{at}": array for kind in ("weights", "gradients") for at, array in enumerate(found[kind])}
+        arrays = {f"{kind}_{at}": array for kind in FOUND for at, array in enumerate(found[kind])}
         np.savez(folder / f"{case}_{group.rank}.npz", history=json.dumps(found["history"]), **arrays)
     printing()
     (folder / f"refused_{group.rank}.json").write_text(json.dumps(refusals()))
