@@ -212,7 +212,8 @@ def compiled_with() -> dict[str, Callable[[], Any]]:
     """Every name of an optimizer, a loss, a metric alone, of each era, for each dialect."""
     losses = [*tables.LOSSES, *tables.KERAS3_LOSSES, *tables.LOSS_CLASSES, *tables.KERAS3_LOSS_CLASSES]
     metrics = [*tables.METRICS, *tables.METRIC_CLASSES, *tables.KERAS3_METRIC_CLASSES, *tables.SPECIAL_METRICS]
-    optimizers = [*tables.OPTIMIZERS, *tables.KERAS3_OPTIMIZERS, *tables.OPTIMIZER_NAMES, *tables.SCHEDULES]
+    own = {**tables.OPTIMIZERS, **tables.KERAS_FILE_OPTIMIZERS}
+    optimizers = [*own, *tables.KERAS3_OPTIMIZERS, *tables.OPTIMIZER_NAMES, *tables.SCHEDULES]
     configs: list[tuple[str, dict[str, Any]]] = []
     for name in losses:
         options = dict.fromkeys(tables.LOSS_CLASSES.get(name, ()), 1)
@@ -223,7 +224,7 @@ def compiled_with() -> dict[str, Callable[[], Any]]:
         for metric in (name, {"class_name": name, "config": {**options, "name": "n", "dtype": "float32"}}):
             configs.append((f"metric {metric}", {"optimizer": "adam", "loss": "mse", "metrics": [metric]}))
     for name in optimizers:
-        options = dict.fromkeys((*tables.OPTIMIZERS.get(name, ()), *tables.COMMON, *tables.SCHEDULES.get(name, ())), 1)
+        options = dict.fromkeys((*own.get(name, ()), *tables.COMMON, *tables.SCHEDULES.get(name, ())), 1)
         for optimizer in (name, {"class_name": name, "config": {**options, "learning_rate": 0.5, "name": "n"}}):
             configs.append((f"optimizer {optimizer}", {"optimizer": optimizer, "loss": "mse", "metrics": None}))
     cases: dict[str, Callable[[], Any]] = {}

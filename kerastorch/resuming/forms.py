@@ -44,7 +44,7 @@ _ALWAYS_IN_TF = ("SGD",)  # without momentum it means nothing there: the last st
 _START = {"accumulator": "initial_accumulator_value"}
 _STARTS_AS_WEIGHT = {"ScheduleFreeAdamW": ("momentum",)}
 # Means over the last axis of a weight, and over the one before. They have fewer axes, so they stand in Keras's layout
-# beside the first tensor of the weight. Of weights without two axes Keras keeps numbers in their places.
+# beside the first tensor of the weight. Of weights without two axes Keras 3 keeps numbers in their places.
 BESIDE: Mapping[str, Callable[[tuple[int, ...]], tuple[int, ...]]] = {
     "row": lambda shape: shape[:-1],
     "column": lambda shape: (*shape[:-2], shape[-1]),
@@ -196,6 +196,8 @@ class _Places:
 
     def has_for(self, variable: Variable, slot: str) -> bool:
         """Whether the optimizer has this slot for this weight."""
+        if slot in BESIDE and self.kind == "tf":
+            return variable.ndim >= 2
         if slot != "velocity" or not isinstance(self.optimizer, Muon):
             return True
         return self.optimizer.is_adams(variable.path, variable.ndim)

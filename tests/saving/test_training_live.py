@@ -170,7 +170,9 @@ def test_tf_keras_trains_on(keras_worker: KerasWorker, tmp_path: Path, name: str
 @pytest.mark.parametrize("era", ["keras2", "keras3"])
 def test_every_row_is_there(keras_worker: KerasWorker, era: str) -> None:
     rows: dict[str, Any] = {
-        "optimizers": {name: (*tables.COMMON, *own) for name, own in tables.OPTIMIZERS.items()},
+        "optimizers": {
+            name: (*tables.COMMON, *own) for name, own in {**tables.OPTIMIZERS, **tables.KERAS_FILE_OPTIMIZERS}.items()
+        },
         "optimizers.schedules": dict(tables.SCHEDULES),
         "losses": {name: ("reduction", *own) for name, own in tables.LOSS_CLASSES.items()},
         "metrics": {name: ("dtype", *own) for name, own in tables.METRIC_CLASSES.items()},

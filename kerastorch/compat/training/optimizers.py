@@ -45,10 +45,11 @@ class Optimizers:
         form = form or self.form
         item = item_of(stated)
         name = tables.OPTIMIZER_NAMES.get(item.name.lower())
-        if item.own or name is None:
+        too_new = name in tables.KERAS_FILE_OPTIMIZERS and self.source.era in ("keras1", "keras2")  # so it was another
+        if item.own or name is None or too_new:
             raise Untranslatable(f"{quote(item.name)} is not an optimizer of {self._title}")
-        if name in tables.NOT_IN_H5 and form == "h5":
-            raise Untranslatable(f"Keras 3 opens no .h5 file that was compiled with {quote(name)}")
+        if form == "h5" and name in tables.NOT_IN_H5.get(self.era, ()):
+            raise Untranslatable(f"{self._title} opens no .h5 file that was compiled with {quote(name)}")
         old, new = self.source.era != "keras3", self.era == "keras3"
         if name in tables.KERAS3_OPTIMIZERS and not (new and not old):
             if name == "LossScaleOptimizer" and new:
@@ -57,7 +58,7 @@ class Optimizers:
         if item.config is None:  # the name alone: all arguments are the defaults, which are the same
             return name.lower() if form == "keras" else tag("", name, {}, form)
         config = dict(item.config)
-        legacy = old and self._is_legacy(item)
+        legacy = old and self._is_legacy(item) and name not in tables.KERAS_FILE_OPTIMIZERS
         if legacy:
             config = self._in_words_of_tf_keras(name, config)
         if old and new:
@@ -137,7 +138,7 @@ class Optimizers:
             self.notes.append(
                 "optimizer: use_ema: the averages begin with the weights after the first step in Keras 3, not before"
             )
-        known = (*tables.COMMON, *tables.OPTIMIZERS[name])
+        known = (*tables.COMMON, *_arguments(name))
         made |= self._plain(name, config, known)
         clips = [key for key in _CLIPS if made.get(key) is not None]
         for key in clips[1:]:
@@ -182,7 +183,7 @@ class Optimizers:
     def _for_keras2(self, name: str, config: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {"name": config["name"]} if isinstance(config.get("name"), str) else {}
         made["learning_rate"] = self._rate(config.get("learning_rate"))
-        made |= self._plain(name, config, (*tables.COMMON, *tables.OPTIMIZERS[name]))
+        made |= self._plain(name, config, (*tables.COMMON, *_arguments(name)))
         return {**made, "jit_compile": False, "is_legacy_optimizer": False}
 
     def _plain(self, name: str, config: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
@@ -195,6 +196,11 @@ class Optimizers:
             if value is not None and not isinstance(value, (bool, int, float)):
                 raise Untranslatable(f"its {key} is {quote(value)}, expected a number")
         return made
+
+
+def _arguments(name: str) -> tuple[str, ...]:
+    """The arguments of an optimizer of both, beyond the common ones."""
+    return tables.OPTIMIZERS[name] if name in tables.OPTIMIZERS else tables.KERAS_FILE_OPTIMIZERS[name]
 
 
 def _is_number(value: Any) -> bool:

@@ -32,12 +32,20 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
         "beta",
     ),
 }
-# tf-keras has the first two, but reads them out of .keras files only.
-KERAS3_OPTIMIZERS = ("Lion", "Adafactor", "Muon", "ScheduleFreeAdamW", "LossScaleOptimizer", "Lamb", "MultiOptimizer")
-NOT_IN_H5 = ("Lamb", "MultiOptimizer")  # of which Keras 3 opens no .h5 file
+# Of both too, but tf-keras reads them out of .keras files only.
+KERAS_FILE_OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
+    "Lion": ("beta_1", "beta_2"),
+    "Adafactor": ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step"),
+}
+KERAS3_OPTIMIZERS = ("Muon", "ScheduleFreeAdamW", "LossScaleOptimizer", "Lamb", "MultiOptimizer")
+# Of which no .h5 file is opened, by era.
+NOT_IN_H5: Mapping[str, tuple[str, ...]] = {
+    "keras3": ("Lamb", "MultiOptimizer"),
+    "tf.keras": tuple(KERAS_FILE_OPTIMIZERS),
+}
 # Other names of Keras's own for them, in lower case.
 OPTIMIZER_NAMES: Mapping[str, str] = {
-    **{name.lower(): name for name in (*OPTIMIZERS, *KERAS3_OPTIMIZERS)},
+    **{name.lower(): name for name in (*OPTIMIZERS, *KERAS_FILE_OPTIMIZERS, *KERAS3_OPTIMIZERS)},
     **{f"experimental{name.lower()}": name for name in ("SGD", "Adam", "Adagrad", "Adadelta")},
     "lossscaleoptimizerv3": "LossScaleOptimizer",
 }
