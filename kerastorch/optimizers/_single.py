@@ -6,12 +6,19 @@ Keras's other backends cast exactly; there all but the learning rate keeps its d
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 
 
 def single(value: float) -> float:
     """What `tf.cast(value, dtype)` makes of a Python number, whatever the dtype."""
+    return _single(value) if type(value) is float else float(np.float32(value))
+
+
+@functools.lru_cache(maxsize=1024)  # every step asks for the same few
+def _single(value: float) -> float:
     return float(np.float32(value))
 
 

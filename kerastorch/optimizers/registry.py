@@ -14,7 +14,11 @@ from .optimizer import Optimizer
 
 # Names of Keras that are not here, and what to use.
 ABSENT = {
-    **dict.fromkeys(("MultiOptimizer", "OptimizerMap"), "give groups: build([{'params': [...], 'lr': 0.1}, ...])."),
+    **dict.fromkeys(
+        ("MultiOptimizer", "OptimizerMap"),
+        "for several rates give groups: build([{'params': [...], 'lr': 0.1}, ...]); for several rules apply one "
+        "optimizer after the other in a train_step of your own.",
+    ),
 }
 _RULES = (
     *(rules.SGD, rules.RMSprop, rules.Adagrad, rules.Adadelta, rules.Ftrl, rules.Lion),

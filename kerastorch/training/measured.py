@@ -35,10 +35,11 @@ class Measured(metrics.Metric):
         super().__init__("compile_metrics")
         self.model, self._given = model, (("metrics", unweighted), ("weighted_metrics", weighted))
         self._found: dict[str, tuple[int, bool, Any]] | None = None
+        self._is_given = bool(unweighted or weighted)
 
     def __bool__(self) -> bool:
         """Whether there is anything to measure."""
-        return any(given for _, given in self._given)
+        return self._is_given
 
     @property
     def metrics(self) -> list[Any]:

@@ -104,7 +104,7 @@ def test_names_that_are_not_here_say_what_to_use() -> None:
     from kerastorch.callbacks import RemoteMonitor
     from kerastorch.optimizers import MultiOptimizer
 
-    for absent, text in ((RemoteMonitor, "on_epoch_end"), (MultiOptimizer, "give groups")):
+    for absent, text in ((RemoteMonitor, "on_epoch_end"), (MultiOptimizer, "for several rates give groups")):
         with pytest.raises(UnsupportedError, match=text):
             absent()
 

@@ -100,7 +100,7 @@ def test_names() -> None:
     assert optimizers.get(mine) is mine
     with pytest.raises(ArgumentError, match="Unknown optimizer 'adma'; did you mean 'adam"):
         optimizers.get("adma")
-    with pytest.raises(UnsupportedError, match="Optimizer 'multioptimizer' is not supported: give groups"):
+    with pytest.raises(UnsupportedError, match="Optimizer 'multioptimizer' is not supported: for several rates give"):
         optimizers.get("MultiOptimizer")
     with pytest.raises(ArgumentError, match="3 is no optimizer"):
         optimizers.get(3)

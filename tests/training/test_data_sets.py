@@ -110,3 +110,38 @@ def test_samples_of_torch() -> None:
     named.compile("sgd", "mse")
     named.fit(Samples(), batch_size=12, shuffle=False, verbose=0)
     assert named.predict(Samples(), verbose=0).shape == Y.shape
+
+
+class Table:
+    """What `fit` asks of a table or a column of pandas 3, which hands out numbers that may not be written to."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+
+    def to_numpy(self) -> np.ndarray:
+        view = self.values[:]
+        view.flags.writeable = False
+        return view
+
+    def __getitem__(self, column: Any) -> Any:
+        raise KeyError(column)  # not rows
+
+
+def test_tables() -> None:
+    """As the arrays of their values; pandas 3.1.1 was tried by hand, with DataFrames and Series of many dtypes."""
+    x, y, weight = X.astype("float64"), Y[:, 0].astype("float64"), np.arange(12.0)
+    found = []
+    for of in (np.asarray, Table):
+        kt.set_seed(1)
+        model = kt.Sequential([kt.Input((3,)), kt.layers.Dense(1)])
+        model.compile("sgd", "mse", weighted_metrics=["mae"])
+        held = (of(x[:5]), of(y[:5]), of(weight[:5]))
+        fitted = model.fit(of(x), of(y), 5, 2, 0, sample_weight=of(weight), validation_data=held)
+        split = model.fit(of(x), of(y), 5, 1, 0, validation_split=0.25)
+        asked = model.evaluate(of(x), of(y), verbose=0), model.train_on_batch(of(x), of(y))
+        found.append((fitted.history, split.history, asked, model.predict(of(x), verbose=0).tolist()))
+    assert found[0] == found[1]
+    with pytest.raises(
+        kt.errors.ArgumentError, match="expected a table of numbers, got a 'Table' whose values have no"
+    ):
+        model.fit(Table(x.astype(object)), y)
