@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from _close import apart_numbers, assert_close
 from _needs import needs
 
@@ -99,3 +100,21 @@ def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_messages(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         kt.callbacks.TensorBoard(**arguments)
+
+
+@INSTALLED
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.torch.jit:DeprecationWarning")
+def test_torchs_writer_draws_the_graph(tmp_path: Path) -> None:
+    """`add_graph` walks every attribute of every layer and traces the model."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    layers = kt.layers
+    model = kt.Sequential(
+        [kt.Input((4, 3)), layers.Bidirectional(layers.LSTM(2, return_sequences=True)), layers.GRU(3)]
+    )
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_graph(model.eval(), torch.randn(2, 4, 3))
+    (definition,) = [graph for graph in [_read(tmp_path).Graph()] if graph.node]
+    scopes = {node.name.split("/")[1] for node in definition.node if "/" in node.name}
+    assert any("bidirectional" in scope.lower() for scope in scopes)
+    assert any("gru" in scope.lower() for scope in scopes)
