@@ -51,7 +51,7 @@ def load_model(
         custom_objects: For classes and functions of your own that the file names, under `Name` or `package>Name`: a
             class with `from_config` (every `layers.Layer`), which gets the config in the file; any other class or
             function that makes the layer, cell, initializer, ... from the config by name; a function that the file
-            names as an activation, initializer, regularizer or constraint. A name of Keras's own means yours, too.
+            names as an activation, initializer, regularizer or constraint. Entries may override Keras's own classes.
         compile: Compile the model as the file says, and give its optimizer the state that the file holds: `fit` goes
             on as the Keras that wrote it would have. Where a loss or the like is not here, the model is not compiled:
             the report, and `fit`, say why. False: leave that alone.

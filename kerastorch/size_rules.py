@@ -28,8 +28,8 @@ LSTM_WORK = {"AVX512": 2**15, "AVX2": 2**14, "DEFAULT": 2**11}
 # once, and of twice as many compiled code takes 1.15 to 1.2 of torch's time.
 LSTM_OUTPUTS = {"AVX512": 2**16, "AVX2": 2**14, "DEFAULT": 2**13}
 
-# It is faster than torch's loops of GRU and SimpleRNN from so many steps on, if there are steps enough for the time
-# that packing the weights takes (so many weights for each); the plain level up to so many multiplications of a gate.
+# It is faster than torch's loops of GRU and SimpleRNN from so many steps on, if the sequence is long enough to make up
+# for packing the weights (so many weights for each step); the plain level up to so many multiplications of a gate.
 COMPILED_STEPS = 4
 WEIGHTS_OF_A_STEP = 2**14
 LOOP_WORK = {"DEFAULT": 2**15}

@@ -1,8 +1,8 @@
 """One record for each activation: where it stands in kerastorch beside its formula.
 
 What runs, reads and writes activations takes them from here (the step engine, compiled code, graphs, torch modules in
-and out, ONNX, generated source, parity), so that a new one is one record and its formula, and one that has no fast path
-says so here.
+and out, ONNX, generated source, parity), so that a new one is its formula and one record, beside the
+import line of the package and, if files have it, `compat/tables.py`; and one that has no fast path says so here.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Record:
         operation: The class of Keras's operation in a file's graph.
         settings: Arguments of that operation -> those of `torch` or `helper`.
         kinked: Whether it has two slopes somewhere.
-        shown: What people are told it is, where the name alone has two meanings.
+        shown: The name that messages use, where Keras's own has two meanings.
     """
 
     function: Callable[..., Tensor]

@@ -35,7 +35,7 @@ class Configurable(Connected):
 
     CONFIG: ClassVar[tuple[str, ...]] = ()  # constructor arguments that get_config writes, in Keras's order
     KEPT_AS: ClassVar[Mapping[str, str]] = {}  # the attributes of arguments whose own names mean something else
-    INERT: ClassVar[tuple[str, ...]] = ()  # Keras arguments that are accepted and change no number
+    INERT: ClassVar[tuple[str, ...]] = ()  # more that a config may have: not written
     BASE_CONFIG: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     _class_name: ClassVar[str] = "Layer"
     _class_in_file: str | None = None  # of the layer for which somebody gave this one, by which files name its place

@@ -1,4 +1,4 @@
-"""What layers without time ask of their inputs, and how they refuse options of Keras that are not here."""
+"""What layers ask of their inputs and masks, and how they refuse options of Keras that are not here."""
 
 from __future__ import annotations
 

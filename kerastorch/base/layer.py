@@ -1,7 +1,7 @@
 """Layer: what every layer is. Building, calling, configuration, weights, shapes, masks.
 
-A subclass declares `WEIGHTS`, `CONFIG` and `EXAMPLES` as data and defines `forward` and `compute_output_shape`;
-everything that reads those declarations is here.
+A subclass declares `WEIGHTS`, `CONFIG` and `EXAMPLES` as data and defines `forward` and `compute_output_shape`. The
+weights are made here; `configurable.py` reads `CONFIG`, the tests and `self_check` read `EXAMPLES`.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Layer(KerasNames):
 
     @property
     def _keeps_states(self) -> bool:
-        """Whether there are states between batches: of a recurrent layer, or of a person's own that says so."""
+        """Whether it keeps states between batches: a built-in or a user-defined stateful layer."""
         return bool(getattr(self, "stateful", False))
 
     @property
@@ -332,13 +332,13 @@ class Layer(KerasNames):
         """The mask of the output, from the inputs and their masks: bool tensors `(B, T)`, True = use the step.
 
         Returns:
-            One mask for each output, or None where there is none. As in Keras 3 the mask itself where a class says
-            nothing else; a call of a layer that does not support masks drops it all the same.
+            One mask for each output, or None where there is none. Defaults to the mask of the input, as in Keras 3; a
+            layer without `supports_masking` drops it.
         """
         return mask
 
     def _mask_behind(self, inputs: Any, mask: Any) -> Any:
-        """The mask of a call's output; a mask that nobody says anything of ends at a layer that supports none."""
+        """The mask of a call's output. A layer that does not support masking drops it."""
         if not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
             return None
         return self.compute_mask(inputs, mask)

@@ -1,6 +1,6 @@
 """Keras 1.x: its configs, rewritten in the spelling of Keras 2, which the other tables then read.
 
-The arguments are those of Keras 1.0.8 to 1.2.2. What Keras 1 computed otherwise is in `_tables.KERAS_1`; its weights
+The arguments are those of Keras 1.0.8 to 1.2.2. What Keras 1 computed otherwise is in `tables.KERAS_1`; its weights
 (an array for each gate) are joined in `matching/convert.py`.
 """
 

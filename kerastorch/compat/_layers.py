@@ -91,7 +91,8 @@ def _known(context: Context, given: Mapping[str, Any], name: str, class_name: st
         context.unknown_keys.append(
             f"{class_name} {quote(name)}: {', '.join(quote(key) for key in sorted(map(str, unknown)))}"
         )
-    missing = [key for key in form.required if key not in given]
+    stated = {form.aliases.get(key, key) for key in given}
+    missing = [key for key in form.required if key not in stated]
     if missing:
         raise CorruptFileError(f"Layer {quote(name)} ({class_name}) lacks {', '.join(missing)} in its config.")
     return kept

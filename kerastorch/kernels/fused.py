@@ -105,9 +105,9 @@ def masked(
     On the CPU the lengths of the rows are read: no step is computed behind the longest, and none moved without holes.
 
     Args:
-        want_states: Whether the final states are needed; `()` is returned in their place otherwise. An LSTM's cell is
-            had exactly from the same run: an extra input that is 1 on padding holds the input gate at 0 and the forget
-            gate at 1 there.
+        want_states: Whether the final states are needed; `()` is returned in their place otherwise. The final cell
+            state of an LSTM comes from the same run: an extra input that is 1 on padding holds the input gate at 0 and
+            the forget gate at 1 there.
         only_last: Whether the output of the last step is enough, as `(B, 1, U)`.
         hide: Whether the output of a masked step is zero, not that of the latest valid step.
     """

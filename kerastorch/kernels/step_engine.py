@@ -43,7 +43,7 @@ def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
         weights: As the kernel takes them.
     """
     if not x.is_cpu or x.dtype != torch.float32 or is_followed():
-        return False  # in this order: a graph that is taken serves any number of steps
+        return False  # checked first: a traced graph must work for any number of steps
     rows, steps = x.shape[:2]
     elements = weights[1].numel()
     if may_read(x) and compiled.pays(weights[1]):

@@ -1,7 +1,7 @@
 """Plan, match, assign: every variable of a model against every array of a file, completely, before anything is set.
 
-`legacy` and `tree` say which array each variable would take, `settle` decides whether that may stand, `assign` reads
-and sets.
+`legacy` and `tree` say which array each variable would take, `settle` decides whether the match is
+accepted, `assign` reads and sets.
 """
 
 from __future__ import annotations

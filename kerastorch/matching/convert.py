@@ -104,7 +104,7 @@ def _in_order(part: Sequence[Named], order: str) -> bool:
 
 
 def _apart(arrays: Sequence[Named]) -> str | None:
-    """Why the arrays of the gates cannot stand side by side; None where they can."""
+    """Why the arrays of the gates cannot be concatenated; None if they can."""
     kinds = {(array.shape[:-1], array.dtype) for _, array in arrays}
     if len(kinds) == 1 and arrays[0][1].shape:
         return None

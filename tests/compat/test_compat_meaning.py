@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from _compat_made import Config, item, last, one, refused, sequential
 
-from kerastorch.compat import detect_writer, to_spec
+from kerastorch.compat import detect_writer, forms, to_spec
 from kerastorch.errors import CorruptFileError
 from kerastorch.spec import LayerSpec
 
@@ -197,6 +198,14 @@ def layer(class_name: str, **config: Any) -> Config:
 )
 def test_activations(given: Any, version: str, expected: Any) -> None:
     assert one("Dense", version, units=2, activation=given)["activation"] == expected
+
+
+def test_another_spelling_of_an_argument_that_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed = dataclasses.replace(forms.LAYERS["Dense"], aliases={"features": "units"})
+    monkeypatch.setitem(forms.LAYERS, "Dense", renamed)  # type: ignore[arg-type]
+    assert one("Dense", "3.15.1", features=2)["units"] == 2
+    with pytest.raises(CorruptFileError, match="lacks units in its config"):
+        one("Dense", "3.15.1", activation="relu")
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ class Form:
     eras: frozenset[Era] = frozenset({"keras2", "tf.keras", "keras3"})
     call: tuple[str, ...] = ()  # in the order of Keras 3's signature
     ignored: frozenset[str] = frozenset()  # read and dropped: they change no number and no shape
-    old: frozenset[str] = frozenset()  # keys of the eras before Keras 3 about which UNLESS decides
+    old: frozenset[str] = frozenset()  # keys before Keras 3 that are taken with a harmless value only (UNLESS)
     old_keys: frozenset[str] = frozenset()  # arguments that only the eras before Keras 3 have
-    unless: frozenset[str] = frozenset()  # likewise, of every era
+    unless: frozenset[str] = frozenset()  # the same, in every era
     today: str = ""  # the class that it is in our table, if that has another name
     keeps_mask: bool = False  # whether Keras 3 hands the mask of the input on as it is
-    aliases: Mapping[str, str] = field(default_factory=dict)  # what an argument was called before -> its name today
+    aliases: Mapping[str, str] = field(default_factory=dict)  # another spelling, older or newer -> the name here
     numbers: frozenset[str] = frozenset()  # arguments that are numbers, or arrays of them in any spelling
     first: str = ""  # the first argument's name, where its mask is an argument too (`query`, `query_mask`)
 
@@ -34,7 +34,7 @@ class Form:
 
     @cached_property
     def unless_of_old(self) -> frozenset[str]:
-        """The keys about which UNLESS decides in the eras before Keras 3."""
+        """The keys that are taken with a harmless value only, in the eras before Keras 3."""
         return self.unless | self.old
 
 

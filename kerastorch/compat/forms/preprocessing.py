@@ -1,4 +1,4 @@
-"""Layers that prepare numbers for a model."""
+"""Layers that prepare numbers and texts for a model."""
 
 from __future__ import annotations
 

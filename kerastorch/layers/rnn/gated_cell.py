@@ -279,7 +279,7 @@ class GatedCell(Layer):
         """Which computation `RNN` runs for this cell's configuration, and why.
 
         Args:
-            x: The sequences `(B, T, F)`, or None: of no known size.
+            x: The sequences `(B, T, F)`, or None if their size is not known.
             mask: Not needed: masks run on the same kernel.
             training: As in `forward`; recurrent dropout changes the choice while training.
         """

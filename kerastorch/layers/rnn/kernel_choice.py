@@ -1,4 +1,4 @@
-"""The arguments that a gated layer and its cell share, checked and kept in one place."""
+"""Which kernel runs a recurrent layer, and why; and the arguments that a gated layer and its cell share."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def kernel_for(
     Args:
         layer: The layer or cell.
         kernel: torch's kernel for the configuration, or why there is none.
-        x: The input `(B, T, F)`; None: of no known size.
+        x: The input `(B, T, F)`; None if its size is not known.
         weights: As the kernel takes them; they are looked at only if x is given.
         training: Whether dropout acts.
     """
@@ -74,7 +74,7 @@ def kernel_for(
 
 
 def choice_of(kernel: Kernel | KernelChoice, computes: str) -> KernelChoice:
-    """What to tell of `kernel_for`'s answer; `computes`: that torch has a kernel."""
+    """What to tell of `kernel_for`'s answer; `computes`: the reason if torch's kernel runs."""
     if isinstance(kernel, KernelChoice):
         return kernel
     faster = step_engine.where_faster(kernel)

@@ -1,6 +1,6 @@
 """What LSTM, GRU and SimpleRNN share: their arguments, dropout, and the choice of the kernel.
 
-A subclass says which fused kernel fits its configuration (`_fused`), how one step of it is computed (`_cell`), and its
+A subclass says which fused kernel fits its configuration (`_fused`), how one step of it is computed (`_steps`), and its
 weights; everything else is here.
 """
 
@@ -213,7 +213,7 @@ class Recurrent(SequenceLayer):
         """Which computation runs for this configuration, and why.
 
         Args:
-            x: The input, or None: of no known size, and of any batch size but 1.
+            x: The input, or None if its size is not known; then it is taken for a batch of more than one row.
             mask: Not needed: masks run on the same kernel.
             training: As in `forward`; recurrent dropout changes the choice while training.
         """

@@ -254,7 +254,7 @@ class RNN(SequenceLayer):
         """Which computation runs for this cell, and why.
 
         Args:
-            x: The input `(B, T, F)`, or None: of no known size.
+            x: The input `(B, T, F)`, or None if its size is not known.
             mask: Not needed: masks run on the same kernel.
             training: As in `forward`; dropout in the cell can change the choice while training.
         """

@@ -52,7 +52,7 @@ SEQUENCE_CONFIG = (
     "unroll",
     "zero_output_for_mask",
 )
-# What a layer says that wants steps and gets an input with one axis less.
+# The hint of a layer over time whose input lacks the axis of time.
 KEPT_STEPS = "Behind a recurrent layer? Give that one return_sequences=True."
 
 
