@@ -17,6 +17,7 @@ from .models.sketch import Place
 from .spec import LayerSpec, Missing, ModelSpec
 
 _SHOWN = 20  # missing layers in one message
+_ARRAYS = 12  # and arrays of one of them
 _RECIPES = 10  # and recipes for one of them
 # Layers whose first array is a kernel (input features, ...) -> how many axes their input has, if that is fixed, and
 # where the kernel is in a weights tree.
@@ -47,7 +48,8 @@ def explain(
     by_path = {place.path: place for place in places}
     lines = [table_lacks(missing)]
     for item in missing[:_SHOWN]:
-        lines += describe(item, by_path.get(item.path), output_of(item, by_path, spec, archive))
+        arrays = arrays_of(item, spec, archive)
+        lines += describe(item, by_path.get(item.path), output_of(item, by_path, spec, archive), arrays)
     if len(missing) > _SHOWN:
         lines.append(f"  ... and {len(missing) - _SHOWN} more")
     lines += ["Pass what is missing, beside what you pass already:", f"  {call}{arguments_for(missing)})"]
@@ -78,7 +80,36 @@ def arguments_for(missing: Sequence[Missing]) -> str:
     return text
 
 
-def describe(item: Missing, place: Place | None, output: Any) -> list[str]:
+def arrays_of(
+    item: Missing, spec: ModelSpec | LayerSpec | None, archive: Archive | None
+) -> Sequence[tuple[str, tuple[int, ...]]] | None:
+    """The names and shapes of the arrays that the file has for a missing layer; None where it is not known."""
+    if archive is None or "/" in item.path:
+        return None
+    if isinstance(archive.weights, LegacyWeights):
+        stored = next((layer.weights for layer in archive.weights.layers if layer.name == item.path), None)
+        return None if stored is None else [(name, array.shape) for name, array in stored]
+    if not isinstance(archive.weights, TreeWeights) or not isinstance(spec, ModelSpec):
+        return None
+    names = matching.names_in_config(spec, archive.weights)
+    home = next((path for path, name in names.items() if name == item.path and path.count("/") == 1), None)
+    if home is None:
+        return None
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for path, stored in archive.weights.objects.items():
+        if path == home or path.startswith(f"{home}/"):
+            keys = stored.keys or tuple(map(str, range(len(stored.arrays))))
+            inside = path[len(home) + 1 :]
+            found += [
+                (f"{inside}/{key}" if inside else key, array.shape)
+                for key, array in zip(keys, stored.arrays, strict=True)
+            ]
+    return found
+
+
+def describe(
+    item: Missing, place: Place | None, output: Any, arrays: Sequence[tuple[str, tuple[int, ...]]] | None = None
+) -> list[str]:
     """What is known of one missing layer."""
     known = [
         f"{key} {quote(item.item[key])}" for key in ("module", "registered_name") if item.item.get(key) is not None
@@ -97,6 +128,15 @@ def describe(item: Missing, place: Place | None, output: Any) -> list[str]:
     config = item.item.get("config")
     if isinstance(config, dict):
         lines.append(f"    config: {quote({key: _short(config[key]) for key in config if key != 'name'}, 400)}")
+    if arrays:
+        shown = ", ".join(f"{quote(name, 60)} {shape}" for name, shape in arrays[:_ARRAYS])
+        more = f" and {len(arrays) - _ARRAYS} more" if len(arrays) > _ARRAYS else ""
+        lines.append(f"    its arrays: {shown}{more}")
+    shapes = None if arrays is None else [shape for _, shape in arrays]
+    for name in recipes.offered(config, shapes) if item.class_name != "Lambda" else ():
+        lines.append(
+            f"    kt.recipes.{name} takes these arguments and has such arrays; look whether its formula is yours"
+        )
     if inputs and output is not None and (item.class_name == "Lambda" or item.note == "an operation"):
         fitting = recipes.fitting(inputs, output)
         if fitting:
