@@ -61,13 +61,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _artifact(options: argparse.Namespace) -> int:
     """An .onnx or a .pt2 file."""
+    from ..export.exporting import inputs_text
+
     ending = _ENDINGS[options.to]
     refuse_place(options.out, (options.file, options.arch), options.force)
     if not options.out.endswith(ending):
         raise ArgumentError(f"OUT {quote(options.out)}: --to {options.to} writes {ending}.")
     model, _ = load_reported(options)
     model.export(options.out, format=options.to, verbose=False)
-    make_console().print(shown(options.out))
+    console = make_console()
+    console.print(shown(options.out))
+    console.print(f"It takes {shown(inputs_text(model, options.to))}.")
     return 0
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base.weighted import repr_of
-from ..dtypes import any_dtype
+from ..dtypes import any_dtype, dtype_name
 from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
 from ..structure import is_shape, map_shapes
 from ..weights import Shape
@@ -20,11 +20,12 @@ _BATCH = 2  # not 1, which torch.export takes for a constant
 
 
 class Spec(NamedTuple):
-    """One input."""
+    """One input; `looked_up` in a table, whole numbers are as good in 64 bits, which torch's users have."""
 
     name: str
     shape: Shape
     dtype: torch.dtype
+    looked_up: bool = False
 
     def example(self, size: int) -> Tensor:
         """Data of this shape: small counting numbers, which every table has, or random ones."""
@@ -101,18 +102,34 @@ def _own(model: Any) -> list[Spec] | None:
     if getattr(model, "_build_shape", None) is None:
         return None
     map_shapes(shapes.append, model._build_shape)
-    dtype = torch.int64 if model._takes_ids else model.dtype
-    return [Spec(f"input_{index}", (None, *shape[1:]), dtype) for index, shape in enumerate(shapes)]
+    dtype = torch.int32 if model._takes_ids else model.dtype
+    ids = model._takes_ids
+    return [Spec(f"input_{index}", (None, *shape[1:]), dtype, ids) for index, shape in enumerate(shapes)]
+
+
+def described(specs: Sequence[Spec]) -> str:
+    """Names, dtypes and shapes of inputs: `words int32 (batch, words_1)`."""
+    said = []
+    for spec in specs:
+        free = spec.free_axes()
+        sizes = ", ".join(str(free.get(axis, size)) for axis, size in enumerate(spec.shape))
+        said.append(f"{spec.name} {dtype_name(spec.dtype)} ({sizes})")
+    return "; ".join(said)
 
 
 def _of_layer(model: Any, layer: Any, looked_up: bool) -> Spec:
-    """An input of a graph. What is looked up in a table is whole numbers, whatever the dtype that Keras writes."""
+    """An input of a graph, in the dtype that Keras's Input has.
+
+    What is looked up in a table is whole numbers, though: where Keras says floats, as it did where nobody said
+    anything, int32, to which Keras's Embedding casts them.
+    """
     if layer.is_text:
         raise UnsupportedError(
             f"{repr_of(model)}: input {layer.name!r} is text, which torch has no tensors for: export the model behind "
             "the layer that looks the words up, for example kt.Model(lookup.output, model.output)."
         )
-    return Spec(layer.name, tuple(layer.batch_shape), torch.int64 if looked_up else layer.input_dtype)
+    cast = looked_up and layer.input_dtype.is_floating_point
+    return Spec(layer.name, tuple(layer.batch_shape), torch.int32 if cast else layer.input_dtype, looked_up)
 
 
 def examples(model: Any, specs: Sequence[Spec], run: Any) -> list[Tensor]:

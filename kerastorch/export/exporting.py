@@ -12,7 +12,7 @@ import torch
 from ..errors import ArgumentError, UnsupportedError, did_you_mean, quote
 from ..paths import AnyPath
 from ._flat import Flat
-from ._signature import examples, signature_of
+from ._signature import Spec, described, examples, signature_of
 from .onnx import write_onnx
 from .program import write_program
 
@@ -41,7 +41,7 @@ def export_model(
         raise ArgumentError(
             f"export: expected format 'onnx' or 'torch', got {quote(format)}.{did_you_mean(format, known)}"
         )
-    specs = signature_of(model, input_signature)
+    specs = _specs(model, format, input_signature)
     write = write_onnx if format == "onnx" else write_program
     flat = Flat(model, len(specs))
     with _for_inference(flat), torch.no_grad():
@@ -50,7 +50,20 @@ def export_model(
             setattr(layer, name, zeros)
         write(flat, specs, inputs, filepath, bool(verbose), **options)
     if verbose is not False:
-        print(f"Saved artifact at '{os.fsdecode(filepath)}'.")
+        print(f"Saved artifact at '{os.fsdecode(filepath)}'. It takes {described(specs)}.")
+
+
+def _specs(model: Any, format: str, given: Any = None) -> list[Spec]:
+    """The inputs of what is exported: a program of torch takes ids of 64 bits, as torch has them."""
+    specs = signature_of(model, given)
+    if format == "onnx" or given is not None:
+        return specs
+    return [spec._replace(dtype=torch.int64) if spec.looked_up else spec for spec in specs]
+
+
+def inputs_text(model: Any, format: str) -> str:
+    """What a model takes that was exported in this format: names, dtypes, shapes."""
+    return described(_specs(model, format))
 
 
 @contextlib.contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,6 +24,7 @@ from ._flat import Flat, unique
 from ._signature import Spec
 
 _ALONE = 2**31  # bytes: a larger model stands in two files, of which one holds the weights
+_DIGITS = 16  # of a digest in the name of that one
 
 
 def write_onnx(
@@ -77,25 +80,49 @@ def write_onnx(
         )
     assert program is not None
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*flat.parameters(), *flat.buffers()))
+    target, weights = os.path.realpath(os.fsdecode(filepath)), None
     with replacing(filepath) as temporary:
         if size > _ALONE:
-            _save_apart(program, os.fsdecode(filepath), temporary)
+            weights = _save_apart(program, target, temporary)
         else:
             program.save(temporary, external_data=False)
+    _remove_weights(target, weights)
 
 
-def _save_apart(program: Any, filepath: str, temporary: str) -> None:
-    """Save a large model: the graph to `temporary`, the weights beside `filepath`, to which the graph says `NAME.data`.
+def _save_apart(program: Any, target: str, temporary: str) -> str:
+    """Save a large model: the graph to `temporary`, the weights beside `target`; the name of these.
 
-    Each is whole or not there. The weights take their place first, and the graph when the caller is done.
+    The name has a digest of the weights, so that those of the graph that still stands are left alone: whoever reads it
+    meanwhile, or after a crash, finds what belongs to it.
     """
-    target = os.path.realpath(filepath)
-    name = os.path.basename(target)
+    name = f"{os.path.basename(target)}.{_digest(program)}"
     with unfinished(target, is_folder=True) as made:
         program.save(os.path.join(made.path, name), external_data=True)
         os.replace(os.path.join(made.path, name), temporary)
-        with replacing(f"{target}.data") as weights:
-            os.replace(os.path.join(made.path, f"{name}.data"), weights)
+        weights = f"{name}.data"
+        with replacing(os.path.join(os.path.dirname(target), weights)) as place:
+            os.replace(os.path.join(made.path, weights), place)
+    return weights
+
+
+def _digest(program: Any) -> str:
+    """Of the names and values of all weights."""
+    digest = hashlib.sha256()
+    for name, value in program.model.graph.initializers.items():
+        tensor = value.const_value
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _remove_weights(target: str, kept: str | None) -> None:
+    """Take away the weights that no graph names any longer: what `_save_apart` has written, and nothing else."""
+    folder, name = os.path.split(target)
+    written = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{{_DIGITS}}}\.data")
+    for other in os.listdir(folder):
+        if written.fullmatch(other) and other != kept:
+            with contextlib.suppress(OSError):  # somebody else was faster, or has it open
+                os.remove(os.path.join(folder, other))
 
 
 def _output_names(flat: Flat, outputs: Any) -> list[str]:

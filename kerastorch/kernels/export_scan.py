@@ -41,4 +41,6 @@ def scan_steps(
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor", category=UserWarning)
             warnings.filterwarnings("ignore", message="torch.compile is ignored", category=UserWarning)
             last, outputs = scan(step, carry, steps)
-    return outputs.transpose(0, 1), last
+    # As rows of steps: what works on each value in the order of the loop would take its memory, and then torch 2.13
+    # writes C++ for AOTInductor that declares a name twice.
+    return outputs.transpose(0, 1).contiguous(), last

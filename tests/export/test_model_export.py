@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
 import subprocess
 import sys
@@ -56,7 +58,10 @@ def test_onnx(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, path = two_inputs(), tmp_path / "model.onnx"
     model.train()
     model.export(path, format="onnx")
-    assert capsys.readouterr() == (f"Saved artifact at '{path}'.\n", "")
+    assert capsys.readouterr() == (
+        f"Saved artifact at '{path}'. It takes words int64 (batch, words_1); other float32 (batch, 4).\n",
+        "",
+    )
     assert all(layer.training for layer in model.layers)
     run = session(path)
     assert [(node.name, node.type, node.shape) for node in run.get_inputs()] == [
@@ -95,14 +100,50 @@ def test_states_go_in_and_out(tmp_path: Path) -> None:
 def test_a_large_model_is_two_files_each_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "_ALONE", 100)  # bytes, in the place of 2 GB
     model = randomised(Sequential([Input((9,), name="x"), layers.Dense(5)]))
-    names = ["model.onnx", "model.onnx.data"]
-    for name in names:
-        (tmp_path / name).write_bytes(b"before")
+    (tmp_path / "model.onnx").write_bytes(b"before")
+    for name in ("model.onnx.data", "other.onnx.0123456789abcdef.data", "model.onnx.mine.data"):
+        (tmp_path / name).write_bytes(b"of somebody else")
+    others = sorted(path.name for path in tmp_path.iterdir() if path.name != "model.onnx")
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o644}
+
+    def written() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir() if path.name not in others)
+
+    names = written()
+    assert re.fullmatch(r"model\.onnx,model\.onnx\.[0-9a-f]{16}\.data", ",".join(names))
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names} == {0o644}
     x = np.random.default_rng(0).normal(size=(3, 9)).astype("float32")
     assert_close(session(tmp_path / "model.onnx").run(None, {"x": x}), model.predict(x, verbose=0))
+    before = [(tmp_path / name).read_bytes() for name in names]
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert written() == names  # the same weights
+    # Until the graph is replaced, the old one has its weights: as after a crash between the two.
+    old = model.predict(x, verbose=0)
+    saved = torch.onnx.ONNXProgram.save
+
+    def looked_at(path: str) -> None:
+        beside = [name for name in written() if name.endswith(".data") and name not in names]
+        if "onnx." in os.path.basename(path):
+            assert not beside
+        assert_close(session(tmp_path / "model.onnx").run(None, {"x": x}), old)
+
+    monkeypatch.setattr(
+        torch.onnx.ONNXProgram,
+        "save",
+        lambda self, path, **options: (saved(self, path, **options), looked_at(path)),
+    )
+    monkeypatch.setattr(onnx, "_remove_weights", lambda target, kept: removed.append(kept))
+    removed: list[str | None] = []
+    randomised(model)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert len(written()) == 3
+    assert removed == [next(name for name in written() if name.endswith(".data") and name not in names)]
+    monkeypatch.undo()
+    monkeypatch.setattr(onnx, "_ALONE", 100)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert written() == ["model.onnx", *removed]  # what no graph names is gone
+    assert_close(session(tmp_path / "model.onnx").run(None, {"x": x}), model.predict(x, verbose=0))
+    names = written()
     before = [(tmp_path / name).read_bytes() for name in names]
 
     def cut_short(path: str, **options: Any) -> None:
@@ -112,8 +153,25 @@ def test_a_large_model_is_two_files_each_whole(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(torch.onnx.ONNXProgram, "save", lambda self, path, **options: cut_short(path))
     with pytest.raises(SaveError, match=r"No space left on device.*nothing was changed"):
         model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == names
+    assert written() == names
     assert [(tmp_path / name).read_bytes() for name in names] == before
+    monkeypatch.undo()
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert written() == ["model.onnx"]
+    assert {(tmp_path / name).read_bytes() for name in others} == {b"of somebody else"}
+
+
+@needs_onnx
+@pytest.mark.parametrize(("stated", "taken"), [("int32", "int32"), ("int64", "int64"), ("float32", "int32")])
+def test_ids_have_the_dtype_that_the_input_states(stated: str, taken: str, tmp_path: Path) -> None:
+    """float32 is what Keras writes where nobody said anything; its Embedding casts to int32."""
+    words = Input((None,), name="words", dtype=stated)
+    model = randomised(Model(words, layers.GRU(3)(layers.Embedding(9, 4, mask_zero=True)(words))))
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    run = session(tmp_path / "model.onnx")
+    assert [node.type for node in run.get_inputs()] == [f"tensor({taken})"]
+    ids = np.array([[1, 8, 0, 0], [0, 2, 5, 0], [0, 0, 0, 0]], taken)
+    assert_close(run.run(None, {"words": ids}), model.predict(ids, verbose=0))
 
 
 @needs_onnx
