@@ -26,6 +26,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "SimpleRNN relu": lambda units, **config: layers.SimpleRNN(units, activation="relu", **config),
     "LSTM relu": lambda units, **config: layers.LSTM(units, activation="relu", **config),
     "GRU reset before": lambda units, **config: layers.GRU(units, reset_after=False, **config),
+    "LSTM recurrent dropout": lambda units, **config: layers.LSTM(units, recurrent_dropout=0.5, **config),
+    "GRU recurrent dropout": lambda units, **config: layers.GRU(units, recurrent_dropout=0.5, **config),
 }
 
 
@@ -58,9 +60,18 @@ def distance(found: list[Tensor], expected: list[Tensor]) -> float:
     return max(gaps)
 
 
-def filled(layer: Any, batch: int | None = None) -> Any:
-    """Random distinct weights, biases among them."""
-    layer.build((batch, None, FEATURES))
+def dropout_masks(like: Tensor, rate: float) -> Tensor:
+    """The same ones for each gate, at each call, on every device."""
+    noise = torch.rand(like.shape, generator=torch.Generator().manual_seed(3)) < 0.5
+    return 2 * noise.to(like).unsqueeze(0)
+
+
+def filled(layer: Any, batch: int | None = None, features: tuple[int, ...] = (FEATURES,)) -> Any:
+    """Random distinct weights, biases among them, and dropout that drops always the same."""
+    layer.build((batch, None, *features))
+    for part in layer.modules():
+        if hasattr(part, "_dropout_masks"):
+            part._dropout_masks = dropout_masks
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for weight in layer.parameters():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -83,22 +84,44 @@ def _launches(rows: Rows, device: torch.device) -> None:
     """Kernels that one more step starts, from runs of 10 and 20 steps."""
     makes: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
         "step loop (relu LSTM)": (lambda: layers.LSTM(16, activation="relu"), (8,)),
+        "step loop (recurrent dropout)": (lambda: layers.LSTM(16, recurrent_dropout=0.5), (8,)),
         "ConvLSTM2D": (lambda: layers.ConvLSTM2D(4, 3), (8, 8, 3)),
     }
-    for name, (make, shape) in makes.items():
-        with rows.guarded(f"launches a step, {name}"), torch.no_grad():
+    for (name, (make, shape)), grad in itertools.product(makes.items(), (False, True)):
+        title = f"launches a step, {name}, {'with gradients' if grad else 'forward'}"
+        with rows.guarded(title), torch.set_grad_enabled(grad):
             layer = make()
             layer.build((None, None, *shape))
             layer.to(device)
             counts = []
             for steps in (10, 20):
                 x = torch.randn(2, steps, *shape, device=device)
-                layer(x)
-                with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-                    layer(x)
-                    torch.cuda.synchronize(device)
-                counts.append(sum(event.count for event in profile.key_averages()))
-            rows.add(f"launches a step, {name}", (counts[1] - counts[0]) / 10)
+                run = partial(_pass, layer, x, grad)
+                run()
+                counts.append(_kernels(device, run))
+            rows.add(title, (counts[1] - counts[0]) / 10)
+    with rows.guarded("launches, masked Bidirectional"), torch.no_grad():
+        layer = layers.Bidirectional(layers.LSTM(16, return_sequences=True))
+        layer.build((None, None, 8))
+        layer.to(device)
+        x, mask = torch.randn(2, 10, 8, device=device), torch.ones(2, 10, dtype=torch.bool, device=device)
+        run = partial(layer, x, mask=mask)
+        run()
+        rows.add("launches, masked Bidirectional", _kernels(device, run))
+
+
+def _pass(layer: Any, x: Tensor, grad: bool) -> None:
+    out = layer(x, training=True)
+    if grad:
+        out.sum().backward()
+
+
+def _kernels(device: torch.device, run: Callable[[], Any]) -> int:
+    """How many kernels a call starts."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        run()
+        torch.cuda.synchronize(device)
+    return sum(event.count for event in profile.key_averages())
 
 
 def _memory(rows: Rows, device: torch.device, x: Tensor) -> None:
