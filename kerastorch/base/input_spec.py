@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..dtypes import any_dtype, dtype_name
@@ -120,44 +120,45 @@ def check_specs(where: str, specs: Any, shapes: Any) -> None:
 
 # ---------------------------------------------------------------- what Keras's own layers say of their inputs
 
-_FIXED = {f"{kind}{n}D": n + 2 for n in (1, 2, 3) for kind in (
-    *("AveragePooling", "MaxPooling", "GlobalAveragePooling", "GlobalMaxPooling"),
-    *("Cropping", "SpatialDropout", "UpSampling", "ZeroPadding"),
-)}  # fmt: skip
-_FIXED |= {"ConvLSTM1D": 4, "ConvLSTM2D": 5, "ConvLSTM3D": 6, "LSTM": 3, "GRU": 3, "SimpleRNN": 3, "RepeatVector": 2}
-# At least so many axes, and once the layer is built the size of its channels.
-_LEAST = {f"{kind.format(n)}": n + 2 for n in (1, 2, 3) for kind in (
-    "Conv{}D", "Conv{}DTranspose", "DepthwiseConv{}D", "SeparableConv{}D",
-)}  # fmt: skip
-_LEAST |= {"Dense": 2}
-_BUILT = ("BatchNormalization", "EinsumDense", "GroupNormalization", "PReLU")
+# A class says `_keras_spec = ...`, with one of these: methods of a layer.
 
 
-def built_in_spec(layer: Any) -> Any:
-    """The `input_spec` that Keras's layer of the same class has; None where it has none."""
-    ours = (base.__name__ for base in type(layer).__mro__ if base.__module__.startswith("kerastorch."))
-    name = next((name for name in ours if name in _NAMED), None)
-    shape: Any = layer._build_shape if layer._built else None
-    if name is None or (name in _BUILT and shape is None):
-        return None
-    if name == "Bidirectional":
-        return layer.forward_layer.input_spec
-    if name == "Flatten":
-        return InputSpec(min_ndim=1)
-    if name == "Permute":
-        return InputSpec(ndim=len(layer.dims) + 1)
-    if name in _FIXED:
-        spec = InputSpec(ndim=_FIXED[name])
-        return [spec] if name == "SimpleRNN" else spec
-    if name in _LEAST:
-        axis = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
-        return InputSpec(min_ndim=_LEAST[name], axes=None if shape is None else {axis: shape[axis]})
-    if name == "PReLU":
-        shared = layer.shared_axes or ()
-        axes = [axis for axis in range(1, len(shape)) if axis not in shared] if shared else []
-    else:
-        axes = [] if name == "EinsumDense" else [layer.axis]
-    return InputSpec(ndim=len(shape), axes={axis: shape[axis] for axis in axes})
+def unsaid(layer: Any) -> Any:
+    """Nothing."""
+    return None
 
 
-_NAMED = {*_FIXED, *_LEAST, *_BUILT, "Bidirectional", "Flatten", "Permute"}
+def with_axes(count: int) -> Callable[[Any], Any]:
+    """So many axes."""
+    return lambda layer: InputSpec(ndim=count)
+
+
+def of_images(layer: Any) -> Any:
+    """The axes of a row, an image or a volume, with those of the batch and the channels."""
+    return InputSpec(ndim=type(layer).SPATIAL + 2)
+
+
+def _channels(layer: Any) -> dict[int, int | None] | None:
+    """The size of the channels, once the layer is built."""
+    axis = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+    return {axis: layer._build_shape[axis]} if layer._built else None
+
+
+def with_channels(layer: Any) -> Any:
+    """At least the axes of an image, or of a matrix, with the channels that the layer is built for."""
+    return InputSpec(min_ndim=type(layer).SPATIAL + 2, axes=_channels(layer))
+
+
+def of_images_with_channels(layer: Any) -> Any:
+    """Exactly the axes of an image, with the channels that the layer is built for."""
+    return InputSpec(ndim=type(layer).SPATIAL + 2, axes=_channels(layer))
+
+
+def as_built(axes: Callable[[Any], Iterable[int]]) -> Callable[[Any], Any]:
+    """Nothing before the layer is built; then so many axes, with the sizes of some of them."""
+
+    def spec(layer: Any) -> Any:
+        shape = layer._build_shape if layer._built else None
+        return None if shape is None else InputSpec(ndim=len(shape), axes={axis: shape[axis] for axis in axes(layer)})
+
+    return spec

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from .configurable import Configurable, kind_of
 from .dtype_policy import policy_name
 from .free_names import yielding
 from .graph import Node, SymbolicTensor
-from .input_spec import built_in_spec
+from .input_spec import unsaid
 from .naming import cell_name, snake_case
 from .variable import Variable
 from .variables import listed_variables, unbuilt_parameter
@@ -33,6 +33,7 @@ class KerasNames(Configurable):
 
     _named: bool = False  # whether somebody has given it its name
     _autocast: bool = True
+    _keras_spec: ClassVar[Callable[..., Any]] = unsaid  # the `input_spec` of Keras's layer of this class
     _states_dtype: bool = False  # whether its dtype was stated, and is not torch's default one
 
     @yielding
@@ -102,7 +103,7 @@ class KerasNames(Configurable):
         The layers of kerastorch have checks and messages of their own. A layer of yours sets it, and its inputs must
         fit it then.
         """
-        return built_in_spec(self)
+        return self._keras_spec()
 
     # Names of Keras's alone give what Keras gives, the names of dtypes; `dtype`, as of all that torch has, is torch's.
 

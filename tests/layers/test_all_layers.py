@@ -219,7 +219,7 @@ def test_the_docstring_has_arguments_and_an_example_that_runs(cls: type[Layer]) 
     assert "\n    Args:\n" in doc
     assert "\n    Example:\n" in doc
     assert not cls.WEIGHTS or "\n    Variables:\n" in doc
-    names = {**vars(kerastorch), **REGISTRY, "torch": torch}
+    names = {**{name: getattr(kerastorch, name) for name in dir(kerastorch)}, **REGISTRY, "torch": torch}
     test = doctest.DocTestParser().get_doctest(doc, names, cls.__name__, None, None)
     assert test.examples
     report: list[str] = []

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ... import activations
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, one_tensor, sizes_at
+from ...base.input_spec import as_built
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
@@ -168,6 +169,12 @@ class ThresholdedReLU(Elementwise):
         return nn.Threshold(self.theta, 0.0)
 
 
+def _own_axes(layer: Any) -> list[int]:
+    """The axes along which a PReLU has slopes of its own, if it shares them along others."""
+    shared = layer.shared_axes or ()
+    return [axis for axis in range(1, len(layer._build_shape)) if axis not in shared] if shared else []
+
+
 @register("PReLU")
 class PReLU(Layer):
     """x, or `alpha * x` where it is negative, with a learned alpha (He et al. 2015), as `keras.layers.PReLU`.
@@ -187,6 +194,7 @@ class PReLU(Layer):
         torch.Size([2, 20, 3])
     """
 
+    _keras_spec = as_built(_own_axes)
     supports_masking = True
     WEIGHTS = (Var("alpha", ("weight",), lambda l, s: l._alpha_shape(s)),)
     CONFIG = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")

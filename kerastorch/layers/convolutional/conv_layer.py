@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...activations import Activation
 from ...base import check, to_torch
 from ...base.input_checks import channels_at, float_tensor, one_shape, refuse
+from ...base.input_spec import with_channels
 from ...base.layer import Layer
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
@@ -33,6 +34,7 @@ class ConvLayer(Layer):
     come out. It does not hand on masks: no Keras does.
     """
 
+    _keras_spec = with_channels
     PADDINGS: ClassVar[tuple[str, ...]] = ("valid", "same")
     INERT = ("lora_rank", "lora_alpha")
     use_bias: bool

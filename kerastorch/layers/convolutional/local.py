@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...base import check
 from ...base.input_checks import sizes_at
+from ...base.input_spec import of_images_with_channels
 from ...base.layer import Example, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
@@ -45,6 +46,7 @@ _PLACES, _DENSE, _SPARSE = 1, 2, 3
 class LocallyConnected(ConvLayer):
     """A convolution that shares no weights between places; abstract. See `LocallyConnected1D`."""
 
+    _keras_spec = of_images_with_channels
     INERT = ()
     WEIGHTS = (
         Var("kernel", ("weight",), lambda l, s: l._kernel_shape(s)),

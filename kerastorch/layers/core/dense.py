@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ...activations import Activation
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, one_shape, refuse, sizes_at
+from ...base.input_spec import with_channels
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
@@ -57,6 +58,7 @@ class Dense(Layer):
         torch.Size([2, 20, 5])
     """
 
+    _keras_spec = with_channels
     supports_masking = True
     WEIGHTS = (
         Var("kernel", ("weight",), lambda l, s: (s[-1], l.units), transpose),

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...activations import Activation
 from ...base import check
 from ...base.input_checks import float_tensor, one_shape, refuse
+from ...base.input_spec import as_built
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
@@ -164,6 +165,7 @@ class EinsumDense(Layer):
         torch.Size([3, 20, 2, 4])
     """
 
+    _keras_spec = as_built(lambda layer: [])
     WEIGHTS = (
         Var("kernel", ("weight",), _kernel_shape, init=_kernel_initializer),
         Var("bias", ("bias",), _bias_shape, when=lambda l: l.bias_axes is not None),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...base import check, to_torch
 from ...base.input_checks import float_tensor, mask_tensor, one_shape, refuse, sizes_at
+from ...base.input_spec import as_built
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
@@ -78,6 +79,7 @@ class BatchNormalization(Layer):
         torch.Size([2, 20, 3])
     """
 
+    _keras_spec = as_built(lambda layer: [layer.axis])
     supports_masking = True
     WEIGHTS = (
         Var("gamma", ("weight",), lambda l, s: (s[l.axis],), when=lambda l: l.scale),

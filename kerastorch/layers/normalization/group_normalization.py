@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ...base import check, to_torch
 from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, sizes_at, spreading_mask
+from ...base.input_spec import as_built
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
@@ -50,6 +51,7 @@ class GroupNormalization(Layer):
         torch.Size([2, 20, 4])
     """
 
+    _keras_spec = as_built(lambda layer: [layer.axis])
     supports_masking = True
     WEIGHTS = (
         Var("gamma", ("weight",), lambda l, s: (s[l.axis],), when=lambda l: l.scale),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...base import check
 from ...base.image_layer import Spatial
 from ...base.input_checks import mask_tensor, one_tensor
+from ...base.input_spec import of_images
 from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...errors import ShapeError
@@ -25,6 +26,8 @@ _CONFIG = ("data_format", "keepdims")
 
 class _GlobalPooling(Spatial):
     """What both kinds of global pooling share; abstract."""
+
+    _keras_spec = of_images
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **base: Unpack[BaseOptions]) -> None:
         super().__init__(data_format, **base)

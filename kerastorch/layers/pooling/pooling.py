@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...base import to_torch
 from ...base.image_layer import Spatial
 from ...base.input_checks import one_tensor
+from ...base.input_spec import of_images
 from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...base.windows import padding_of, sizes
@@ -30,6 +31,7 @@ _CONFIG = ("pool_size", "padding", "strides", "data_format")
 class _Pooling(Spatial):
     """What both kinds of pooling share; abstract. A mask ends here, as in Keras."""
 
+    _keras_spec = of_images
     AVERAGE: ClassVar[bool]
 
     def __init__(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ...base import check, to_torch
 from ...base.input_checks import check_noise_shape, noise_shape_for, one_shape, one_tensor
+from ...base.input_spec import of_images
 from ...base.layer import Example, Layer, register
 from ...base.windows import axes_named, data_format_of
 from ...regularizers import L1L2
@@ -86,6 +87,7 @@ class Dropout(_Noise):
 class _SpatialDropout(_Noise):
     """What dropout of whole channels shares; abstract."""
 
+    _keras_spec = of_images
     INERT = ("noise_shape",)
     data_format: str = "channels_last"
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ...base.image_layer import Spatial, sides
 from ...base.input_checks import one_tensor
+from ...base.input_spec import of_images
 from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...errors import ShapeError
@@ -24,6 +25,8 @@ _ZERO_PADS: tuple[type[nn.Module], ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPa
 
 class _Borders(Spatial):
     """What padding and cropping share; abstract. A mask ends here, as in Keras."""
+
+    _keras_spec = of_images
 
     @property
     def _added(self) -> tuple[tuple[int, int], ...]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ...base import check, to_torch
 from ...base.input_checks import one_shape, one_tensor
+from ...base.input_spec import InputSpec, with_axes
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, quote
@@ -33,6 +34,7 @@ class RepeatVector(Layer):
         torch.Size([2, 50, 100])
     """
 
+    _keras_spec = with_axes(2)
     CONFIG = ("n",)
     EXAMPLES = (Example("default", dict(n=4), (2, 3)), Example("once", dict(n=1), (2, 3)))
 
@@ -85,6 +87,9 @@ class Flatten(Layer):
         super().__init__(**base)
         allowed = ("channels_last", "channels_first")
         self.data_format = check.one_of("data_format", data_format or "channels_last", allowed)
+
+    def _keras_spec(self) -> Any:
+        return InputSpec(min_ndim=1)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, least=1, meaning="(batch, ...)")
@@ -204,6 +209,9 @@ class Permute(Layer):
             raise ArgumentError(
                 f"dims: expected each of 1 to {len(self.dims)} once (without the batch axis), got {quote(self.dims)}."
             )
+
+    def _keras_spec(self) -> Any:
+        return InputSpec(ndim=len(self.dims) + 1)
 
     def _check_input_shape(self, input_shape: Shape) -> None:
         one_shape(self, input_shape, rank=len(self.dims) + 1, meaning="(batch, ...)")

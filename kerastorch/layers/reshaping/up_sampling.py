@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ...base import check
 from ...base.image_layer import Spatial
 from ...base.input_checks import one_tensor
+from ...base.input_spec import of_images
 from ...base.layer import Example, register
 from ...base.weighted import repr_of
 from ...base.windows import sizes
@@ -31,6 +32,7 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "ar
 class _UpSampling(Spatial):
     """What upsampling of every rank shares; abstract. A mask ends here, as in Keras."""
 
+    _keras_spec = of_images
     size: Any  # of `SPATIAL` integers; one integer for rows
 
     @property

@@ -124,6 +124,9 @@ class Bidirectional(Layer):
         if not self.trainable:
             self.trainable = False  # the directions' too
 
+    def _keras_spec(self) -> Any:
+        return self.forward_layer.input_spec
+
     @property
     def forces_zeros(self) -> bool:
         """Whether masked steps are zeros wherever sequences are returned."""

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ...base import check
 from ...base.free_names import yielding
 from ...base.input_checks import channels_at, mask_tensor, one_mask
+from ...base.input_spec import InputSpec
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
@@ -148,6 +149,9 @@ class ConvLSTM(SequenceLayer):
         self.keras2_masks = check.boolean("keras2_masks", keras2_masks)
         self._channels_first = self.data_format == "channels_first"
         self._register_states(2)
+
+    def _keras_spec(self) -> Any:
+        return InputSpec(ndim=self._rank)
 
     @yielding
     def cell(self) -> CellOfImages:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ... import activations, gates
 from ...base import check
+from ...base.input_spec import with_axes
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
@@ -58,6 +59,7 @@ class GRU(Recurrent):
         torch.Size([2, 5])
     """
 
+    _keras_spec = with_axes(3)
     CELL = gates.GRU
     WEIGHTS = (
         *recurrent_weights(gates.GRU),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ... import activations, gates
 from ...base import check
+from ...base.input_spec import with_axes
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
@@ -67,6 +68,7 @@ class LSTM(Recurrent):
         torch.Size([2, 20, 5])
     """
 
+    _keras_spec = with_axes(3)
     CELL = gates.LSTM
     STATES = 2
     WEIGHTS = (

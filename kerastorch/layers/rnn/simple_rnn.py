@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ... import gates
 from ...activations import linear
+from ...base.input_spec import InputSpec
 from ...base.layer import Example, register
 from ...kernels import equations
 from ...kernels.equations import Steps
@@ -67,6 +68,9 @@ class SimpleRNN(Recurrent):
         self, units: int, activation: Any = "tanh", use_bias: bool = True, **options: Unpack[RecurrentOptions]
     ) -> None:
         super().__init__(units, activation, use_bias, **options)
+
+    def _keras_spec(self) -> Any:
+        return [InputSpec(ndim=3)]
 
     def _fused(self) -> Kernel | str:
         if is_activation(self.activation, "tanh"):
