@@ -19,7 +19,10 @@ _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 _own: dict[str, Any] = {}  # kerastorch's, which are in no table of layers; `get_custom_objects` does not show them
 # Their names in files, for what knows no layers.
-OF_KERASTORCH = ("kerastorch>IntegerLookup", "kerastorch>StringLookup", "kerastorch>TextVectorization")
+OF_KERASTORCH = (
+    *("kerastorch>CategoryEncoding", "kerastorch>Discretization", "kerastorch>Hashing", "kerastorch>IntegerLookup"),
+    *("kerastorch>StringLookup", "kerastorch>TextVectorization"),
+)
 
 
 def own_name(class_name: object) -> str | None:

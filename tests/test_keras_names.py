@@ -14,9 +14,9 @@ def test_a_planted_name_is_seen() -> None:
     theirs = {name: [] for name in ("models", "ops", "initializers", "regularizers", "constraints", "activations")}
     theirs |= {name: [] for name in ("utils", "random", "saving", "backend", "preprocessing")}
     theirs |= {name: [] for name in ("keras", "losses", "metrics", "optimizers", "callbacks", "dtype_policies")}
-    theirs |= {"layers": ["LSTM", "Explosion", "Discretization"]}
+    theirs |= {"layers": ["LSTM", "Explosion", "STFTSpectrogram"]}
     text = page(theirs, "9.9")
     assert "| [layers](#layers) | 1 | 3 |" in text
     assert "Here: `LSTM`." in text
     assert "| `Explosion` | not there yet. |" in text
-    assert "| `Discretization` | use torch.bucketize, or numpy.digitize. |" in text
+    assert "| `STFTSpectrogram` | use torch.stft, in the model as Lambda(function). |" in text

@@ -108,6 +108,9 @@ from .pooling.pooling import MaxPool3D as MaxPool3D
 from .pooling.pooling import MaxPooling1D as MaxPooling1D
 from .pooling.pooling import MaxPooling2D as MaxPooling2D
 from .pooling.pooling import MaxPooling3D as MaxPooling3D
+from .preprocessing.categories import CategoryEncoding as CategoryEncoding
+from .preprocessing.categories import Discretization as Discretization
+from .preprocessing.categories import Hashing as Hashing
 from .preprocessing.lookups import IntegerLookup as IntegerLookup
 from .preprocessing.lookups import StringLookup as StringLookup
 from .preprocessing.normalization import Normalization as Normalization

@@ -1,4 +1,6 @@
-"""Layers of text in the words of Keras, which has them among its own; their words stand in the config."""
+"""Layers of text and of categories in the words of Keras, which has them among its own; what they know stands in the
+config.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +17,38 @@ from ..registered import own_name
 # Arguments that tf-keras and the first Kerases 3 do not take -> values with which they say nothing.
 _LATE: Mapping[str, tuple[Any, ...]] = {"oov_method": ("floormod",), "salt": (None,)}
 
+_STATE_DTYPE = ("CategoryEncoding", "Hashing")  # those of which tf-keras takes the dtype of what comes out
+
 
 def is_of_text(form: Mapping[str, Any]) -> bool:
-    """Whether a form is that of a layer of text, as `of_text` makes it."""
+    """Whether a form is that of a layer of text or of categories, as `of_text` makes it."""
     return form.get("module") is not None and own_name(form["class_name"]) is not None
 
 
 def of_text(form: Mapping[str, Any]) -> dict[str, Any]:
-    """What Keras writes for a layer of text."""
-    config = {key: value for key, value in form["config"].items() if not (key in _LATE and value in _LATE[key])}
+    """What Keras writes for a layer of text or of categories."""
+    left = ("trainable",) if form["class_name"] == "Discretization" else ()  # Keras 3 does not take it there
+    config = {
+        key: value
+        for key, value in form["config"].items()
+        if key not in left and not (key in _LATE and value in _LATE[key])
+    }
     return {"module": "keras.layers", "class_name": form["class_name"], "config": config, "registered_name": None}
 
 
 def in_keras2(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for tf-keras, where the dtype is that of the words or of the indices, and follows from the rest.
+    """The same for tf-keras, where the dtype of words and indices follows from the rest.
+
+    It keeps numbers from which it finds the boundaries of a Discretization: those that were found are given ones to it.
 
     Raises:
         SaveError: It has an argument that only Keras 3 takes.
     """
-    config = {key: value for key, value in form["config"].items() if key != "dtype"}
-    for key in _LATE.keys() & config.keys():
+    left = () if form["class_name"] in _STATE_DTYPE else ("dtype",)
+    if form["class_name"] == "Discretization" and form["config"].get("bin_boundaries") is not None:
+        left = (*left, "num_bins")
+    config = {key: value for key, value in form["config"].items() if key not in left}
+    for key in () if form["class_name"] in _STATE_DTYPE else _LATE.keys() & config.keys():
         raise SaveError(
             f"{form['class_name']} {quote(config.get('name'))}: tf-keras has no argument {key} for it: "
             'dialect="keras3".'

@@ -61,7 +61,7 @@ def test_names_from_above() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "instead"),
     [
-        ("layers", "Discretization", "use torch.bucketize, or numpy.digitize."),
+        ("layers", "STFTSpectrogram", "use torch.stft, in the model as Lambda(function)."),
         ("layers", "RandomFlip", "images are changed before the model, by torchvision.transforms."),
         ("utils", "Progbar", "use tqdm; model.predict shows its own progress."),
         ("saving", "KerasFileEditor", "open the file with h5py"),

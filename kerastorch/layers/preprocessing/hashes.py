@@ -7,6 +7,9 @@ Sources: Pike and Alakuijala, FarmHash (2014), `Fingerprint64`; Aumasson and Ber
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from ...errors import ArgumentError, quote
 
 _ALL = 2**64 - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
@@ -21,6 +24,20 @@ def bucket(word: bytes, buckets: int, key: Sequence[int] | None = None) -> int:
         key: Two integers for SipHash; None for FarmHash.
     """
     return (farm_hash(word) if key is None else sip_hash(word, key)) % buckets
+
+
+def key_of(salt: Any) -> list[int] | None:
+    """The key that people give as one or two integers; None: none.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if salt is None:
+        return None
+    key = [salt, salt] if isinstance(salt, int) else salt
+    if not isinstance(key, (list, tuple)) or len(key) != 2 or not all(isinstance(part, int) for part in key):
+        raise ArgumentError(f"salt: expected one or two integers, got {quote(salt)}.")
+    return list(key)
 
 
 # ---------------------------------------------------------------- FarmHash

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,20 @@ from torch import Tensor
 from ...base import check
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, NotBuiltError, UnsupportedError, quote
+from ...errors import ArgumentError, NotBuiltError, quote
 from ...paths import is_path
 from ...weights import Shape
+from . import encoding
 from .counting import Counted
-from .hashes import bucket
+from .encoding import DROPPED, encoded, encoded_shape
+from .hashes import bucket, key_of
 from .vocabulary_files import COUNTS, VOCABULARY, lines_of, without_paths
 
-MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+MODES = (*encoding.MODES, "tf_idf")
 NO_WORDS = (
     "has no vocabulary: call set_vocabulary with one, or adapt. An .h5 file of Keras does not hold the words that "
     "adapt found; a .keras file does."
 )
-_DROPPED = torch.iinfo(torch.int64).max  # the index of a masked item where it is left out
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,7 @@ class IndexLookup(Layer):
         self.num_oov_indices = check.size("num_oov_indices", num_oov_indices, 0)
         self.pad_to_max_tokens = check.boolean("pad_to_max_tokens", pad_to_max_tokens)
         self.invert = check.boolean("invert", invert)
-        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
-        if self.output_mode not in MODES:
-            raise ArgumentError(f"output_mode: expected one of {MODES}, got {quote(output_mode)}.")
-        if sparse:
-            raise UnsupportedError(f"{what}: sparse=True is not supported: outputs are dense tensors.")
+        self.output_mode = encoding.output_mode(what, output_mode, sparse, MODES)
         if pad_to_max_tokens and max_tokens is None:
             raise ArgumentError(f"{what}: pad_to_max_tokens needs max_tokens.")
         if invert and self.output_mode != "int":
@@ -104,19 +102,35 @@ class IndexLookup(Layer):
             raise ArgumentError(f"oov_method: expected 'floormod' or 'farmhash', got {quote(oov_method)}.")
         if idf_weights is not None and self.output_mode != "tf_idf":
             raise ArgumentError(f"{what}: idf_weights belong to output_mode 'tf_idf', got {quote(output_mode)}.")
-        if self.output_mode == "tf_idf" and given and vocabulary is not None and idf_weights is None:
-            raise ArgumentError(f"{what}: a vocabulary with output_mode 'tf_idf' needs its idf_weights.")
         self.mask_token, self.oov_token, self.oov_method = mask_token, oov_token, oov_method
-        self.sparse, self.salt = False, _key(salt)
-        self.input_vocabulary = None if is_path(vocabulary) else vocabulary
-        self.input_idf_weights = idf_weights
-        self._given = bool(given)
+        self.sparse, self.salt = False, key_of(salt)
         self._known = Known([], {})
         self._idf: Tensor | None = None
         self._frozen_size: int | None = size
         self._counted = Counted()
+        self.begin_with(vocabulary, idf_weights, bool(given))
+
+    def begin_with(self, vocabulary: Any, idf_weights: Any, given: bool, owner: str | None = None) -> None:
+        """Take what the constructor was given.
+
+        Args:
+            vocabulary: The words, the path of a file, or None.
+            idf_weights: What each counts, or None.
+            given: Whether there is nothing to find in data.
+            owner: The layer that people know, in which this one stands; for messages.
+        """
+        self._owner = owner
+        if self.output_mode == "tf_idf" and given and vocabulary is not None and idf_weights is None:
+            raise ArgumentError(f"{self._who}: a vocabulary with output_mode 'tf_idf' needs its idf_weights.")
+        self.input_vocabulary = None if is_path(vocabulary) else vocabulary
+        self.input_idf_weights = idf_weights
+        self._given = given
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
+
+    @property
+    def _who(self) -> str:
+        return self._owner or repr_of(self)
 
     # ------------------------------------------------------------------ what a kind of words says
 
@@ -171,7 +185,7 @@ class IndexLookup(Layer):
         Raises:
             ArgumentError: A word comes twice, there are too many or none, or weights are missing or too many.
         """
-        where = f"{repr_of(self)}: vocabulary"
+        where = f"{self._who}: vocabulary"
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ArgumentError(f"{where}: idf_weights are needed with output_mode 'tf_idf', and only then.")
         if is_path(vocabulary):
@@ -205,7 +219,7 @@ class IndexLookup(Layer):
         size = len(words) + self._first_word
         if not (self.output_mode == "int" or self.pad_to_max_tokens) and self._frozen_size not in (None, size):
             raise ArgumentError(
-                f"{repr_of(self)}: the vocabulary has {self._frozen_size} indices, which are the size of its output: "
+                f"{self._who}: the vocabulary has {self._frozen_size} indices, which are the size of its output: "
                 f"it cannot become one of {size}. Make a new layer, or use pad_to_max_tokens."
             )
         self._known = Known(words, {word: index for index, word in enumerate(words, self._first_word)})
@@ -260,7 +274,7 @@ class IndexLookup(Layer):
         if isinstance(data, (list, tuple, np.ndarray, Tensor)):
             array = self._array(data)
             return [array[:, None] if array.ndim == 1 else array]
-        return (batch for at, batch in enumerate(data) if steps is None or at < steps)
+        return islice(data, steps)
 
     def update_state(self, data: Any) -> None:
         """Count the words of a batch; with "tf_idf" each row is one document."""
@@ -269,7 +283,7 @@ class IndexLookup(Layer):
     def count_rows(self, rows: Iterable[Sequence[Any]]) -> None:
         """Count the words of rows, each of which is one document."""
         if self._given:
-            raise ArgumentError(f"{repr_of(self)}: its vocabulary was given, so there is nothing to adapt.")
+            raise ArgumentError(f"{self._who}: its vocabulary was given, so there is nothing to adapt.")
         for row in rows:
             self._counted.add(row)
 
@@ -298,18 +312,18 @@ class IndexLookup(Layer):
             ArgumentError: A word is unknown and there is no index for it.
         """
         if not self._known.words:
-            raise NotBuiltError(f"{repr_of(self)} {NO_WORDS}")
+            raise NotBuiltError(f"{self._who} {NO_WORDS}")
         found = np.fromiter((self._known.places.get(word, -1) for word in words), "int64", len(words))
         masked = np.zeros(len(words), bool)
         if self.mask_token is not None:
             mask = self._key_of(self.mask_token)
             masked = np.fromiter((word == mask for word in words), bool, len(words))
-            found[masked] = 0 if self.output_mode == "int" else _DROPPED
+            found[masked] = 0 if self.output_mode == "int" else DROPPED
         unknown = np.flatnonzero((found == -1) & ~masked).tolist()
         if len(unknown) and not self.num_oov_indices:
             shown = [self._shown(words[at]) for at in unknown[:5]]
             raise ArgumentError(
-                f"{repr_of(self)}: {shown} are not in the vocabulary, and num_oov_indices=0 leaves no index for them."
+                f"{self._who}: {shown} are not in the vocabulary, and num_oov_indices=0 leaves no index for them."
             )
         if len(unknown):
             place = self._unknown([words[at] for at in unknown]) if self.num_oov_indices > 1 else 0
@@ -325,29 +339,15 @@ class IndexLookup(Layer):
             return indices
         depth = self._depth()
         if depth is None:
-            raise NotBuiltError(f"{repr_of(self)} has no vocabulary: give it one, or call adapt.")
+            raise NotBuiltError(f"{self._who} has no vocabulary: give it one, or call adapt.")
         idf = self._idf
         if self.output_mode == "tf_idf" and idf is None:
-            raise NotBuiltError(f"{repr_of(self)} has no idf_weights: set them with the vocabulary, or call adapt.")
-        if self.output_mode == "one_hot" and indices.ndim > 1 and indices.shape[-1] == 1:
-            indices = indices.squeeze(-1)
-        vectors = indices.reshape(1) if indices.ndim == 0 else indices
-        made = (vectors.unsqueeze(-1) == torch.arange(depth, device=indices.device)).long()
-        if self.output_mode == "one_hot":
-            return made
-        axis = 1 if vectors.ndim > 1 else 0  # also where there are more axes, as in Keras
-        if self.output_mode == "multi_hot":
-            return made.amax(axis) if made.shape[axis] else made.sum(axis)
-        count = made.sum(axis)
+            raise NotBuiltError(f"{self._who} has no idf_weights: set them with the vocabulary, or call adapt.")
+        count = encoded(indices, self.output_mode, depth)
         return count if idf is None else count.to(idf.dtype) * idf.to(count.device)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        shape = tuple(input_shape)
-        if self.output_mode == "int":
-            return shape
-        if self.output_mode == "one_hot":
-            return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), self._depth())
-        return (*shape[:-1], self._depth())
+        return encoded_shape(input_shape, self.output_mode, self._depth() if self.output_mode != "int" else None)
 
     def _compute_output_dtype(self, input_dtype: torch.dtype) -> torch.dtype:
         return torch.float32 if self.output_mode == "tf_idf" else torch.int64
@@ -380,15 +380,6 @@ _PLAIN = (
     *("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse"),
     *("pad_to_max_tokens", "oov_method", "salt"),
 )
-
-
-def _key(salt: Any) -> list[int] | None:
-    if salt is None:
-        return None
-    key = [salt, salt] if isinstance(salt, int) else salt
-    if not isinstance(key, (list, tuple)) or len(key) != 2 or not all(isinstance(part, int) for part in key):
-        raise ArgumentError(f"salt: expected one or two integers, got {quote(salt)}.")
-    return list(key)
 
 
 def _rows(array: np.ndarray) -> list[list[Any]]:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ...base.graph import symbolic_leaves
-from ...base.weighted import repr_of
 from ...errors import ArgumentError, NotBuiltError, quote
 from ...registered import register_own
+from .encoding import DROPPED
 from .hashes import bucket
 from .index_lookup import NO_WORDS, IndexLookup
 from .texts import Texts, as_bytes, is_text, mapped, text_encoding
@@ -73,14 +73,14 @@ class StringLookup(IndexLookup):
 
     def _key_of(self, word: Any) -> bytes:
         if not isinstance(word, (str, bytes)):
-            raise ArgumentError(f"{repr_of(self)}: expected words of text, got {quote(word)}.")
+            raise ArgumentError(f"{self._who}: expected words of text, got {quote(word)}.")
         return word.encode() if isinstance(word, str) else bytes(word)
 
     def _shown(self, word: bytes) -> str:
         return word.decode(self.encoding)
 
     def _array(self, data: Any) -> np.ndarray:
-        return as_bytes(data, repr_of(self))
+        return as_bytes(data, self._who)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Look texts up, in arrays, lists or nested lists of strings of any shape; with `invert` numbers to texts."""
@@ -90,8 +90,8 @@ class StringLookup(IndexLookup):
         if self.invert:
             return self._words_of(data)
         if not is_text(data) and not (isinstance(data, np.ndarray) and not data.size):
-            raise ArgumentError(f"{repr_of(self)}: expected text, got {quote(data)}.")
-        words = as_bytes(data, repr_of(self))
+            raise ArgumentError(f"{self._who}: expected text, got {quote(data)}.")
+        words = as_bytes(data, self._who)
         found = self.indices_of(words.reshape(-1).tolist()).reshape(words.shape)
         return self.encode(torch.from_numpy(found).to(self._index_device.device))
 
@@ -159,7 +159,7 @@ class IntegerLookup(IndexLookup):
             try:
                 return int(word)
             except ValueError as error:  # a line of a file
-                raise ArgumentError(f"{repr_of(self)}: expected integers, got {quote(word)}.") from error
+                raise ArgumentError(f"{self._who}: expected integers, got {quote(word)}.") from error
         return int(word)
 
     def _shown(self, word: int) -> int:
@@ -191,13 +191,13 @@ class IntegerLookup(IndexLookup):
             found = self.indices_of(x.reshape(-1).tolist())  # hashes, and messages, are made on the host
             return self.encode(torch.from_numpy(found).to(x.device).reshape(x.shape))
         if not self._known.words:
-            raise NotBuiltError(f"{repr_of(self)} {NO_WORDS}")
+            raise NotBuiltError(f"{self._who} {NO_WORDS}")
         words, places = self._in_order(x.device)
         at = torch.searchsorted(words, x).clamp(max=len(words) - 1)
         unknown = x % self.num_oov_indices + self._first_unknown
         found = torch.where(words[at] == x, places[at], unknown)
         if self.mask_token is not None:
-            dropped = 0 if self.output_mode == "int" else torch.iinfo(torch.int64).max
+            dropped = 0 if self.output_mode == "int" else DROPPED
             found = torch.where(x == self.mask_token, dropped, found)
         return self.encode(found)
 

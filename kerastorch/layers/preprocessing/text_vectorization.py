@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Mapping, MutableMapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from ...base.weighted import repr_of
 from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
 from ...registered import register_own
 from ...weights import Shape
-from .index_lookup import MODES
+from .encoding import DROPPED
+from .encoding import output_mode as output_form
 from .lookups import StringLookup
 from .texts import as_bytes, mapped, text_encoding
 from .vocabulary_files import without_paths
 
 _MARKS = string.punctuation.encode()
 _STANDARDS = ("lower", "strip_punctuation", "lower_and_strip_punctuation")
+_MODES = ("int", "multi_hot", "count", "tf_idf")
 Rows = list[list[bytes]]
 
 
@@ -87,11 +90,7 @@ class TextVectorization(Layer):
             )
         if not (split is None or callable(split) or split in ("whitespace", "character")):
             raise ArgumentError(f"split: expected 'whitespace', 'character', a function or None, got {quote(split)}.")
-        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
-        if self.output_mode not in MODES or self.output_mode == "one_hot":
-            raise ArgumentError(
-                f"output_mode: expected 'int', 'multi_hot', 'count' or 'tf_idf', got {quote(output_mode)}."
-            )
+        self.output_mode = output_form("TextVectorization", output_mode, sparse, _MODES)
         if output_sequence_length is not None and self.output_mode != "int":
             raise ArgumentError(f"output_sequence_length belongs to output_mode 'int', got {quote(output_mode)}.")
         if ragged:
@@ -110,14 +109,14 @@ class TextVectorization(Layer):
         self._lookup_layer = StringLookup(
             max_tokens=max_tokens,
             mask_token="",
-            vocabulary=vocabulary,
-            idf_weights=idf_weights,
             output_mode=output_mode,
             pad_to_max_tokens=pad_to_max_tokens,
             sparse=sparse,
             encoding=encoding,
             **of_lookup,
         )
+        given = bool(of_lookup.get("has_input_vocabulary", vocabulary is not None))
+        self._lookup_layer.begin_with(vocabulary, idf_weights, given, repr_of(self))
 
     # ------------------------------------------------------------------ the vocabulary
 
@@ -128,9 +127,7 @@ class TextVectorization(Layer):
             texts = as_bytes(data, repr_of(self))
             self.update_state(texts[:, None] if texts.ndim == 1 else texts)
         else:
-            for at, batch in enumerate(data):
-                if steps is not None and at >= steps:
-                    break
+            for batch in islice(data, steps):
                 self.update_state(batch)
         self.finalize_state()
 
@@ -228,8 +225,7 @@ class TextVectorization(Layer):
             raise UnsupportedError(
                 f"{repr_of(self)}: output_mode {quote(self.output_mode)} takes texts of shape (B,) or (B, 1)."
             )
-        dropped = torch.iinfo(torch.int64).max
-        return self._lookup_layer.encode(self._padded(pieces, max(map(len, pieces), default=0), dropped, shape))
+        return self._lookup_layer.encode(self._padded(pieces, max(map(len, pieces), default=0), DROPPED, shape))
 
     def _padded(self, pieces: Iterable[np.ndarray], length: int, value: int, shape: tuple[int, ...]) -> Tensor:
         rows = list(pieces)
