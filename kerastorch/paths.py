@@ -18,6 +18,11 @@ def is_path(value: object) -> TypeIs[AnyPath]:
     return isinstance(value, (str, bytes, os.PathLike))
 
 
+def is_sink(value: object) -> bool:
+    """Whether a value is something that bytes are written into, and no path."""
+    return not is_path(value) and callable(getattr(value, "write", None))
+
+
 def text_of(path: AnyPath, what: str) -> str:
     """A path as text.
 

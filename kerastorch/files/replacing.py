@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
+from typing import BinaryIO
 
-from kerastorch.errors import SaveError, quote
+from kerastorch.errors import ArgumentError, SaveError, quote
 from kerastorch.paths import AnyPath
 
 from .permissions import is_protected, protected, write_advice
@@ -47,6 +50,36 @@ def replacing(path: AnyPath) -> Iterator[str]:
             _to_disk(os.path.dirname(target))
         except OSError as error:
             raise _refusal(shown, error, target, "; nothing was changed") from error
+
+
+@contextlib.contextmanager
+def streaming(stream: BinaryIO) -> Iterator[str]:
+    """Yield the name of a new file; when the block ends well, its content goes into a stream, from where that stands.
+
+    If the block fails the stream is what it was.
+
+    Raises:
+        SaveError: The stream does not take it, or there is no room for the file.
+        ArgumentError: The stream takes text.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="kerastorch-") as folder:
+            path = os.path.join(folder, "written")
+            yield path
+            with open(path, "rb") as made:
+                _copy(made, stream)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SaveError(f"the stream cannot be written to ({reason}); pass another one, or a path.") from error
+
+
+def _copy(made: BinaryIO, stream: BinaryIO) -> None:
+    try:
+        shutil.copyfileobj(made, stream, 1 << 20)
+    except TypeError as error:
+        raise ArgumentError(f"a stream that takes bytes is needed ({error}): open it with 'wb'.") from None
+    except ValueError as error:
+        raise SaveError(f"the stream cannot be written to ({error}); pass one that is open, or a path.") from error
 
 
 def _refusal(shown: str, error: OSError, target: str, outcome: str = "") -> SaveError:

@@ -11,16 +11,16 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from kerastorch.errors import SaveError, quote
-from kerastorch.paths import AnyPath
+from kerastorch.paths import AnyPath, is_path
 
 from ._sink import new_hdf5
 from ._values import Archive, Array, LegacyWeights, OptimizerState, TreeWeights
-from .replacing import replacing
+from .replacing import replacing, streaming
 
 if TYPE_CHECKING:
     import h5py
@@ -30,17 +30,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive knows; Ker
 _COPY = 1 << 20
 
 
-def write_archive(archive: Archive, path: AnyPath) -> None:
+def write_archive(archive: Archive, path: AnyPath | BinaryIO) -> None:
     """Write an archive to `path`, in its format. The file that stood there stays whole until the new one is.
 
     Args:
         archive: What to write; `skipped` is left out.
-        path: The file.
+        path: The file, or a binary stream.
 
     Raises:
         SaveError: The file cannot be written, or a name cannot stand in this format.
     """
-    with replacing(path) as temporary:
+    with replacing(path) if is_path(path) else streaming(path) as temporary:
         if archive.format == "Keras v3 .keras zip":
             _write_zip(archive, temporary)
         else:

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+from typing import BinaryIO
 
 from ..base import check
 from ..errors import ArgumentError, SaveError, UnsupportedError, quote
-from ..files import Format
+from ..files import Format, opening
+from ..paths import AnyPath, is_sink, text_of
 
 _H5 = (".h5", ".hdf5")
+
+
+def name_of_place(what: str, place: AnyPath | BinaryIO) -> str:
+    """A path as text, or what messages call a stream.
+
+    Raises:
+        ArgumentError: It is neither.
+    """
+    return opening.name_of(place) if is_sink(place) else text_of(place, what)  # type: ignore[arg-type]
+
+
+def stream_format(save_format: str | None) -> Format:
+    """The kind of file for a whole model that goes into a stream; a name that it may have says nothing."""
+    named = check.one_of("save_format", "keras" if save_format is None else save_format, ("keras", "h5"))
+    return "Keras v3 .keras zip" if named == "keras" else "legacy HDF5 model"
 
 
 def model_format(path: str, save_format: str | None) -> Format:

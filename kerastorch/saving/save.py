@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from .. import compat
 from ..base import check
@@ -24,13 +24,13 @@ from ..models import Model, build_model
 from ..models.graph_config import is_functional, lists_layers
 from ..models.mask_flow import Visit, follow_masks
 from ..models.provided import provided
-from ..paths import AnyPath, text_of
+from ..paths import AnyPath, is_sink, text_of
 from ..spec import Rule
 from . import _keras2, _keras3
 from ._checkpoint import checkpoint
 from ._forms import Dialect, Entry, Forms
 from ._masks import arriving_masks, makers_of_used_masks
-from ._places import check_place, model_format, weights_format
+from ._places import check_place, model_format, name_of_place, stream_format, weights_format
 from ._training import optimizer_state, state_beside_weights, training_config
 from ._weights import legacy_weights, tree_weights, watched
 
@@ -67,7 +67,7 @@ class SaveReport:
 
 def save_model(
     model: Model,
-    filepath: AnyPath,
+    filepath: AnyPath | BinaryIO,
     overwrite: bool = True,
     zipped: bool | None = None,
     *,
@@ -84,7 +84,8 @@ def save_model(
 
     Args:
         model: The model; its input shapes must be known.
-        filepath: `name.keras`, or `name.h5`/`name.hdf5` for the older format.
+        filepath: `name.keras`, or `name.h5`/`name.hdf5` for the older format; or a binary stream, from where it stands,
+            `io.BytesIO()` or a file that is open with "wb", for a `.keras` file unless `save_format` is "h5".
         overwrite: False: refuse to replace a file. (Keras asks the person at the terminal.)
         zipped: A `.keras` file is a zip archive; None or True.
         include_optimizer: False: the older format does not say how the model is compiled, as in Keras.
@@ -99,11 +100,13 @@ def save_model(
         NotBuiltError: The model has no weights yet.
         ArgumentError: `filepath` or `model` is of another kind.
     """
-    model, shown, target = _model("save_model", model), text_of(filepath, "save_model"), _dialect("save_model", dialect)
-    kind = model_format(shown, save_format)
-    check_place("save_model", shown, overwrite, zipped)
+    model, target = _model("save_model", model), _dialect("save_model", dialect)
+    shown = name_of_place("save_model", filepath)
+    kind = stream_format(save_format) if is_sink(filepath) else model_format(shown, save_format)
+    if not is_sink(filepath):
+        check_place("save_model", shown, overwrite, zipped)
     include = check.boolean("save_model: include_optimizer", include_optimizer)
-    report = _save_model(model, shown, kind, target, include, lambda values: None)
+    report = _save_model(model, filepath, kind, target, include, lambda values: None)
     warn([rule.text for rule in report.rules if rule.warns], report.path)
     return report
 
@@ -112,11 +115,16 @@ def save_model_watched(model: Model, path: AnyPath, dialect: DialectName, wrote:
     """`save_model`, which calls `wrote` with the number of values of each array on its way into the file."""
     shown = text_of(path, "save_model")
     kind = model_format(shown, None)
-    return _save_model(_model("save_model", model), shown, kind, _dialect("save_model", dialect), True, wrote)
+    return _save_model(_model("save_model", model), path, kind, _dialect("save_model", dialect), True, wrote)
 
 
 def _save_model(
-    model: Model, shown: str, kind: Format, target: Dialect, include_optimizer: bool, wrote: Callable[[int], None]
+    model: Model,
+    place: AnyPath | BinaryIO,
+    kind: Format,
+    target: Dialect,
+    include_optimizer: bool,
+    wrote: Callable[[int], None],
 ) -> SaveReport:
     config, forms = _config(model, target)
     zipped = kind == "Keras v3 .keras zip"
@@ -137,7 +145,7 @@ def _save_model(
     elif training:
         config["compile_config"] = training
     archive = in_memory(
-        shown,
+        name_of_place("save_model", place),
         kind,
         keras_version=target.version,
         backend="tensorflow",
@@ -146,12 +154,12 @@ def _save_model(
         training_config=None if zipped else training,
         optimizer=state,
     )
-    return _write(archive, forms, model)
+    return _write(archive, forms, model, place)
 
 
 def save_weights(
     model: Model,
-    filepath: AnyPath,
+    filepath: AnyPath | BinaryIO,
     overwrite: bool = True,
     max_shard_size: float | None = None,
     *,
@@ -167,7 +175,7 @@ def save_weights(
         model: The model, also one of a class of your own; its input shapes must be known.
         filepath: `name.weights.h5`, or another `name.h5`/`name.hdf5` for the older format; with dialect "keras2" any
             other path is the beginning of the names of a TensorFlow checkpoint (`name.ckpt`), which holds the state of
-            the optimizer, too.
+            the optimizer, too. Or a binary stream, for the content of a `.weights.h5` file.
         overwrite: See `save_model`.
         max_shard_size: Weights are written into one file; None.
         save_format: "h5", "keras" or "tf" (a checkpoint), as the end of the path says; None.
@@ -181,15 +189,19 @@ def save_weights(
         NotBuiltError: The model has no weights yet.
         ArgumentError: `filepath` or `model` is of another kind.
     """
-    model, shown = _model("save_weights", model), text_of(filepath, "save_weights")
+    model, shown = _model("save_weights", model), name_of_place("save_weights", filepath)
     target = _dialect("save_weights", dialect)
     if max_shard_size is not None:
         raise UnsupportedError(
             f"save_weights: max_shard_size={quote(max_shard_size)}: weights are written into one file, whatever their "
             "size; leave max_shard_size out. load_weights reads the shards that Keras writes."
         )
-    kind = weights_format(shown, save_format, dialect)
-    check_place("save_weights", shown, overwrite)
+    if is_sink(filepath):
+        kind: Format = "Keras v3 .weights.h5"
+        check.one_of("save_weights: save_format", save_format or "h5", ("h5", "keras"))
+    else:
+        kind = weights_format(shown, save_format, dialect)
+        check_place("save_weights", shown, overwrite)
     model._built_variables()  # raises where a layer is not built
     forms = Forms(target)
     forms.rules += _kept_weights(model, target)
@@ -210,7 +222,7 @@ def save_weights(
             weights=weights or legacy_weights(model, forms, False),
             optimizer=state,
         )
-        report = _write(archive, forms, model)
+        report = _write(archive, forms, model, filepath)
     warn([rule.text for rule in report.rules if rule.warns], report.path)
     return report
 
@@ -311,8 +323,8 @@ def _used(visits: Sequence[Visit]) -> Counter[str]:
     return found
 
 
-def _write(archive: Archive, forms: Forms, model: Model) -> SaveReport:
-    write_archive(archive, archive.path)
+def _write(archive: Archive, forms: Forms, model: Model, place: AnyPath | BinaryIO) -> SaveReport:
+    write_archive(archive, place)
     assert archive.weights is not None
     return _reported(archive.path, archive.format, archive.weights.arrays, forms, model)
 
