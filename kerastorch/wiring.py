@@ -23,6 +23,10 @@ _METHODS = {
     "export": ("export", "export_model"),
     "html": ("drawing", "html_of"),
     "svg": ("drawing", "svg_of"),
+    "compile_from_config": ("resuming", "compile_from_config"),
+    "get_compile_config": ("resuming", "compile_config"),
+    "get_state_tree": ("resuming", "state_tree"),
+    "set_state_tree": ("resuming", "set_state_tree"),
     "optimizer_variables": ("resuming", "optimizer_variables"),
     "set_optimizer_variables": ("resuming", "set_optimizer_variables"),
 }

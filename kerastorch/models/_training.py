@@ -247,6 +247,57 @@ class Trains:
         """What a step minimises: the compiled loss, and the penalties of the layers. A subclass may define its own."""
         return outside("compute_loss")(self, y, y_pred, sample_weight)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """How the model is compiled, in the words of Keras 3, as `keras.Model.get_compile_config`; {} if it is not.
+
+        A subclass with a `compile` of its own may define its own: files hold what it returns, which must be JSON.
+
+        Raises:
+            UnsupportedError: The optimizer is none of Keras's.
+        """
+        return outside("get_compile_config")(self)
+
+    def compile_from_config(self, config: Any) -> None:
+        """Compile the model as `get_compile_config` says it, with a new optimizer: `keras.Model.compile_from_config`.
+
+        A subclass may define its own: `load_model` calls it with what its file holds.
+
+        Args:
+            config: What `get_compile_config` of Keras 3, or of kerastorch, returns.
+
+        Raises:
+            ArgumentError: It holds something that is not here.
+        """
+        outside("compile_from_config")(self, config)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All values of the model, as `keras.Model.get_state_tree`: dicts in dicts by the parts of their paths.
+
+        Args:
+            value_format: "backend_tensor": tensors; "numpy_array": arrays. Weights are in Keras's layout.
+
+        Returns:
+            Copies under "trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables".
+            Seeds, which Keras has there, are torch's here: `torch.get_rng_state()`.
+
+        Raises:
+            ArgumentError: Two variables have one path.
+            UnsupportedError: The optimizer is torch's own.
+        """
+        return outside("get_state_tree")(self, value_format)
+
+    def set_state_tree(self, state_tree: Any) -> None:
+        """Set values of the model, as `keras.Model.set_state_tree`.
+
+        Args:
+            state_tree: What `get_state_tree` returns, or a part of it; also that of Keras, whose seeds are passed over.
+
+        Raises:
+            ArgumentError: A path is not there; nothing is set then.
+            ShapeError: A value has another shape.
+        """
+        outside("set_state_tree")(self, state_tree)
+
     @property
     def compiled(self) -> bool:
         """Whether `compile` was called."""

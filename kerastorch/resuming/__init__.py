@@ -3,8 +3,9 @@
 `forms.py` says, as data, in which order each Keras lists the state of each optimizer, and makes of it the list of
 places that a model's optimizer has. `state.py` reads arrays into those places and writes them; `compiling.py` makes of
 a file's words what `Model.compile` takes, `stating.py` words of what it was given; `resume.py` does both for a model.
-`torch_state.py` fills the optimizers of `torch.optim`; `variables.py` lists the state of one that lives. Read in this
-order. Nothing here reads or writes a file itself.
+`torch_state.py` fills the optimizers of `torch.optim`; `variables.py` lists the state of one that lives; `trees.py` has
+the whole state of a model, and how it is compiled, for its methods. Read in this order. Nothing here reads or writes a
+file itself.
 """
 
 from .compiling import Uncompilable as Uncompilable
@@ -21,6 +22,10 @@ from .stating import Stated as Stated
 from .stating import state_compiled as state_compiled
 from .torch_state import StateReport as StateReport
 from .torch_state import load_keras_state as load_keras_state
+from .trees import compile_config as compile_config
+from .trees import compile_from_config as compile_from_config
+from .trees import set_state_tree as set_state_tree
+from .trees import state_tree as state_tree
 from .variables import OptimizerVariable as OptimizerVariable
 from .variables import optimizer_variables as optimizer_variables
 from .variables import set_optimizer_variables as set_optimizer_variables

@@ -64,6 +64,13 @@ def _resume(
     model: Model, known: TrainingConfig, stored: OptimizerState | None, names: Mapping[int, str] | None
 ) -> Resumed:
     what = stored.what if stored is not None else "optimizer"
+    if type(model).compile_from_config is not Model.compile_from_config:
+        model.compile_from_config(known.config)
+        optimizer: Any = model.__dict__.get("optimizer")
+        if stored is None or not isinstance(optimizer, Optimizer):
+            unused = () if stored is None else (Skipped(stored.what, "compile_from_config made no such optimizer"),)
+            return Resumed(skipped=unused)
+        return _state(model, optimizer, stored, "keras3", names)
     try:
         made = make_optimizer(known)
     except Uncompilable as error:

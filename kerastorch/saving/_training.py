@@ -33,6 +33,8 @@ _ERA: Mapping[str, Era] = {"keras3": "keras3", "keras2": "tf.keras"}
 
 def training_config(model: Model, form: Literal["keras", "h5"], forms: Forms) -> dict[str, Any] | None:
     """How the model, or its original, was compiled, in the words of what is written."""
+    if type(model).get_compile_config is not Model.get_compile_config:
+        return model.get_compile_config() or None  # a compile of one's own
     stated = state_compiled(model)
     forms.rules += [Rule(model.name, note) for note in stated.notes]
     if stated.config is None:
@@ -58,6 +60,8 @@ def optimizer_state(
     # Keras 3 does not train on from an .h5 file with a state, be it its own: where nothing was done there is none.
     if not isinstance(optimizer, Optimizer) or config is None or not (optimizer.built and optimizer.iterations):
         return None
+    if type(model).get_compile_config is not Model.get_compile_config:
+        return _state(model, optimizer, optimizer, "keras3" if forms.dialect.name == "keras3" else "tf", forms, True)
     writer = Writer(_ERA[forms.dialect.name])
     try:
         theirs = make_optimizer(TrainingConfig(json.dumps(config), form, writer))
