@@ -80,7 +80,28 @@ def as_floats(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
 
 
 def aligned(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    return same_rank(*as_floats(y_true, y_pred))
+    """Both as floats, in shapes that fit each other.
+
+    Raises:
+        ShapeError: They do not.
+    """
+    return fitting(*same_rank(*as_floats(y_true, y_pred)))
+
+
+def fitting(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as they are, if one spreads to the other.
+
+    Raises:
+        ShapeError: It does not.
+    """
+    if y_true.shape != y_pred.shape:
+        pairs = zip(reversed(y_true.shape), reversed(y_pred.shape), strict=False)
+        if any(mine != other and 1 not in (mine, other) for mine, other in pairs):
+            raise ShapeError(
+                f"y_true has shape {tuple(y_true.shape)}, y_pred {tuple(y_pred.shape)}; expected the same shape, or "
+                "sizes of 1 where they differ."
+            )
+    return y_true, y_pred
 
 
 def _same_shape(name: str, y_true: Tensor, y_pred: Tensor) -> None:
@@ -151,32 +172,32 @@ def _signs(y_true: Tensor) -> Tensor:
 
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `max(1 - y_true * y_pred, 0)` over the last axis; labels 0 and 1 count as -1 and 1."""
-    y_true, y_pred = as_floats(y_true, y_pred)
+    y_true, y_pred = fitting(*as_floats(y_true, y_pred))
     return _mean(torch.clamp(1 - _signs(y_true) * y_pred, min=0))
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of the square of what `hinge` takes the mean of."""
-    y_true, y_pred = as_floats(y_true, y_pred)
+    y_true, y_pred = fitting(*as_floats(y_true, y_pred))
     return _mean(torch.clamp(1 - _signs(y_true) * y_pred, min=0).square())
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """`max(largest wrong - right + 1, 0)` along the last axis; `y_true` is one-hot."""
-    y_true, y_pred = as_floats(y_true, y_pred)
+    y_true, y_pred = fitting(*as_floats(y_true, y_pred))
     right, wrong = (y_true * y_pred).sum(-1), ((1 - y_true) * y_pred).amax(-1)
     return torch.clamp(wrong - right + 1, min=0)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """The sum of `y_true * log(y_true / y_pred)` over the last axis, both kept in [1e-7, 1]."""
-    y_true, y_pred = (clip(y, EPSILON, 1) for y in as_floats(y_true, y_pred))
+    y_true, y_pred = (clip(y, EPSILON, 1) for y in fitting(*as_floats(y_true, y_pred)))
     return (y_true * torch.log(y_true / y_pred)).sum(-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """The mean of `y_pred - y_true * log(y_pred + 1e-7)` over the last axis."""
-    y_true, y_pred = as_floats(y_true, y_pred)
+    y_true, y_pred = fitting(*as_floats(y_true, y_pred))
     return _mean(y_pred - y_true * torch.log(y_pred + EPSILON))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..losses.functions import EPSILON, aligned, same_rank
+from ..losses.functions import EPSILON, aligned, fitting, same_rank
 
 
 def _labels(name: str, labels: Tensor, y_pred: Tensor, *, for_all: bool) -> Tensor:
@@ -36,14 +36,14 @@ def _hits(right: Tensor) -> Tensor:
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Where both are equal."""
     y_pred = torch.as_tensor(y_pred)
-    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
+    y_true, y_pred = fitting(*same_rank(torch.as_tensor(y_true).to(y_pred), y_pred))
     return _hits(y_true == y_pred)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """Where what is predicted is above the threshold exactly if what is true is 1."""
     y_pred = torch.as_tensor(y_pred)
-    y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred)
+    y_true, y_pred = fitting(*same_rank(torch.as_tensor(y_true).to(y_pred.device), y_pred))
     return _hits((y_pred > threshold).to(y_true.dtype) == y_true)
 
 
@@ -54,7 +54,8 @@ def _largest(values: Tensor) -> Tensor:
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Where the largest class is the largest of one-hot labels: `(...)` of two tensors `(..., C)`."""
     y_pred = torch.as_tensor(y_pred)
-    return _hits(_largest(torch.as_tensor(y_true).to(y_pred)) == _largest(y_pred))
+    true, predicted = fitting(_largest(torch.as_tensor(y_true).to(y_pred)), _largest(y_pred))
+    return _hits(true == predicted)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
@@ -64,14 +65,20 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels.squeeze(-1)
     # Compared as integers or float32: the number of a class need not fit into the dtype of the labels.
-    hits = _hits(_largest(y_pred) == (labels.float() if labels.is_floating_point() else labels))
+    labels, found = fitting(labels.float() if labels.is_floating_point() else labels, _largest(y_pred))
+    hits = _hits(found == labels)
     return hits.squeeze(-1) if hits.ndim > 1 and hits.shape[-1] == 1 else hits
 
 
 def _in_top(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
-    """Where fewer than k classes have more than the label's; equal ones share its place, as in TensorFlow."""
-    own = y_pred.gather(-1, labels.long().unsqueeze(-1))
-    return _hits((y_pred > own).sum(-1) < k)
+    """Where fewer than k classes have more than the label's; equal ones share its place, as in TensorFlow.
+
+    A label that is none of the classes is not among the first, as there.
+    """
+    labels = labels.long()
+    known = (labels >= 0) & (labels < y_pred.shape[-1])
+    own = y_pred.gather(-1, torch.where(known, labels, 0).unsqueeze(-1))
+    return _hits(((y_pred > own).sum(-1) < k) & known)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..arguments import whole
 from ..losses import functions as losses
-from ..losses.functions import same_rank, widened_floats
+from ..losses.functions import fitting, same_rank, widened_floats
 from . import functions
 from .metric import MeanMetricWrapper
 
@@ -271,7 +271,7 @@ class RootMeanSquaredError(Named):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Take a batch in; see `MeanMetricWrapper.update_state`. Masks count for nothing here, as in Keras."""
         y_pred = widened_floats(y_pred).detach()
-        y_true, y_pred = same_rank(torch.as_tensor(y_true).to(y_pred), y_pred)
+        y_true, y_pred = fitting(*same_rank(torch.as_tensor(y_true).to(y_pred), y_pred))
         super(MeanMetricWrapper, self).update_state((y_true - y_pred).square(), sample_weight)
 
     def result(self) -> Tensor:
