@@ -106,3 +106,14 @@ def test_sizes_that_numpy_made_and_lists_of_tensors() -> None:
         ops.unstack(ops.ones((3, 4)), 2)
     half = ops.moments(torch.tensor([60000.0, -60000.0], dtype=torch.float16), axes=[0])
     assert half[1].item() == 65504.0  # Keras's bound: 3.6e9 is beyond float16
+
+
+def test_variables_are_taken_as_their_values() -> None:
+    layer = layers.LayerNormalization()
+    layer.build((None, 3))
+    layer.set_weights([np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, -1.0])])
+    x = torch.tensor([[1.0, 2.0, -1.0]])
+    for found in (ops.add(ops.multiply(x, layer.gamma), layer.beta), ops.multiply(layer.gamma, x) + layer.beta):
+        assert found.tolist() == [[1.5, 4.25, -4.0]]
+    ops.sum(ops.matmul(x, ops.expand_dims(layer.gamma, -1))).backward()
+    assert layer.weight.grad.tolist() == [1.0, 2.0, -1.0]

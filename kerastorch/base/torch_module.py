@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import torch_private
+from ..absent_methods import no_attribute
 from ..errors import UnsupportedError
 from .protocol import AnyLayer
 from .variables import mark
@@ -31,7 +32,7 @@ class TorchModule(AnyLayer):
                 return attribute.fget(self)
             if name in type(self)._weight_names:
                 return self._weight_by_name(name)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise no_attribute(self, name)
 
     def _shown_buffer(self, name: str, buffer: Any) -> Any:
         """The view with Keras's methods of a buffer that is a Keras variable; any other as it is."""

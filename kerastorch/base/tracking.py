@@ -113,7 +113,13 @@ _CHANGES: dict[type, tuple[str, ...]] = {
 
 
 def _changing(method: Callable[..., Any]) -> Callable[..., Any]:
+    spreads = method.__name__ in ("extend", "update", "__iadd__", "__ior__")  # what is in the argument is added
+
     def change(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for given in (*args, *kwargs.values()):
+            values = given.values() if isinstance(given, dict) else given
+            for added in values if spreads and isinstance(given, (list, tuple, dict)) else (given,):
+                refuse_itself(added, (id(self),))
         result = method(self, *args, **kwargs)
         self._refresh()
         return result
@@ -211,12 +217,28 @@ def tracked(value: Any) -> Any:
     """
     kind = _KINDS.get(type(value))
     if kind is not None:
+        refuse_itself(value)
         return kind(value) if _may_hold(value) else value
     if isinstance(value, (set, frozenset, tuple)) and any(isinstance(item, nn.Module) for item in value):
         raise ArgumentError(
             f"layers in a {quote(type(value).__name__)} are not found; keep them in a list, a tuple or a dict."
         )
     return value
+
+
+def refuse_itself(value: Any, around: tuple[int, ...] = ()) -> None:
+    """Raise where a list, tuple or dict stands in itself: whoever walks it comes to no end.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    if not isinstance(value, (list, tuple, dict)):
+        return
+    if id(value) in around:
+        raise ArgumentError(f"a {type(value).__name__} that holds itself has no end; keep what is in it beside it.")
+    within = (*around, id(value))
+    for item in dict.values(value) if isinstance(value, dict) else value:
+        refuse_itself(item, within)
 
 
 def _may_hold(value: Any) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import initializers
 from .._serial import snake_case
+from ..absent_methods import no_attribute
 from ..arguments import of_function
 from ..dtypes import weight_dtype
 from ..errors import ArgumentError, ShapeError, quote
@@ -221,7 +222,7 @@ class Metric:
                 for item in self.variables:
                     if item.name == name:
                         return item
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise no_attribute(self, name)
 
 
 def dtype_of_sums(device: torch.device) -> torch.dtype:

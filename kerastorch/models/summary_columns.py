@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -116,8 +117,17 @@ def bias_note(module: nn.Module, keras: int) -> str:
     return f"parameters: Keras {keras:,}, torch {count:,}: {'; '.join(reasons)}"
 
 
+def _one_row(sizes: list[int], layer: InputLayer | None, dtype: torch.dtype) -> Any:
+    """What a model is counted on: numbers without values, and texts of one word."""
+    if layer is not None and layer.is_text:
+        return np.full(sizes, "a", dtype=object)
+    return torch.ones(sizes, dtype=dtype if layer is None else layer.input_dtype, device="meta")
+
+
 def multiply_adds(model: Model) -> dict[int, int]:
     """Multiply-adds of the matrix products and convolutions of each layer, by its `id`: on one row, unknown sizes 1.
+
+    Texts are counted with one word, unless the layer behind them makes more of each.
 
     Counted by torch where they happen, on a copy without numbers: torchinfo takes the size of a layer's output for its
     steps, which is wrong for a recurrent layer that returns the last one, and for Dense over time.
@@ -127,11 +137,10 @@ def multiply_adds(model: Model) -> dict[int, int]:
     shapes: list[Any] = []
     map_shapes(shapes.append, model._in_shape)
     made = copy.deepcopy(model).to("meta").eval()
-    dtypes = [layer.input_dtype for layer in model._input_layers] if model._graph is not None else []
-    dtypes = dtypes or [model.dtype] * len(shapes)
+    inputs = list(model._input_layers) if model._graph is not None else []
+    given = inputs or [None] * len(shapes)
     data = [
-        torch.ones([size or 1 for size in shape], dtype=dtype, device="meta")
-        for shape, dtype in zip(shapes, dtypes, strict=True)
+        _one_row([size or 1 for size in shape], layer, model.dtype) for shape, layer in zip(shapes, given, strict=True)
     ]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         made(data if len(data) > 1 else data[0])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..base.graph import SymbolicTensor
 from ..base.naming import snake_case
+from ..base.variable import Variable
 from ..functions import FUNCTIONS, Kit
 from ..functions.arguments import argument_leaves, map_arguments
 from ..layers.core.operation import apply
@@ -30,6 +31,9 @@ NAMES = {snake_case(name): name for name, sign in OPERATIONS.items() if sign.mod
 def use(function: str, arguments: dict[str, Any]) -> Any:
     """Record the operation where a tensor is symbolic, else compute it."""
     given = argument_leaves(arguments)
+    if any(isinstance(leaf, Variable) for leaf in given):
+        arguments = map_arguments(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, arguments)
+        given = argument_leaves(arguments)
     if any(isinstance(leaf, SymbolicTensor) for leaf in given):
         return apply(function, **arguments)
     tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]

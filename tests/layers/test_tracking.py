@@ -250,3 +250,34 @@ def test_a_layer_under_two_names_keeps_its_values_where_only_shapes_are_computed
         assert torch.equal(value, before[name])
     data = torch.randn(4, 3)
     assert_close(model(data), own(data))
+
+
+class Holding(layers.Layer):
+    def __init__(self, held: Any) -> None:
+        super().__init__()
+        self.held = held
+
+
+def test_a_container_in_itself_is_refused() -> None:
+    inner: list[Any] = [layers.Dense(1)]
+    inner.append(inner)
+    with pytest.raises(ArgumentError, match="a list that holds itself has no end"):
+        Holding(inner)
+    holding = Holding([layers.Dense(1)])
+    for change in (
+        lambda: holding.held.append(holding.held),
+        lambda: holding.held.append({"a": [holding.held]}),
+        lambda: holding.held.extend([holding.held]),
+        lambda: holding.held.__setitem__(0, (1, holding.held)),
+    ):
+        with pytest.raises(ArgumentError, match="that holds itself has no end"):
+            change()
+    assert len(holding.held) == 1
+    holding.held.extend(holding.held)
+    assert len(holding.held) == 2
+    named = Holding({"a": layers.Dense(1)})
+    with pytest.raises(ArgumentError, match="that holds itself has no end"):
+        named.held["b"] = named.held
+    with pytest.raises(ArgumentError, match="that holds itself has no end"):
+        named.held.update(b=[named.held])
+    assert list(named.held) == ["a"]

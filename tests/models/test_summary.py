@@ -144,3 +144,9 @@ def test_a_model_without_shapes_is_shown_and_a_line_has_its_length() -> None:
         "middle",
         "side",
     ]
+
+
+def test_multiply_adds_behind_texts() -> None:
+    words = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4, name="words")
+    model = Sequential([Input((1,), dtype="string"), words, layers.Embedding(5, 3), layers.LSTM(6, name="lstm")])
+    assert cells(text_of(model, columns=["mult_adds"]), "lstm")[-1] == f"{4 * 4 * 6 * (3 + 6):,}"

@@ -75,6 +75,10 @@ class Merge(Layer):
         return self._merged_shape([tuple(shape) for shape in input_shape])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if not isinstance(inputs, (list, tuple)):
+            raise ArgumentError(
+                f"{repr_of(self)}: compute_mask: expected a list of inputs, got {quote(type(inputs).__name__)}."
+            )
         masks = self._check_masks(inputs, mask)
         return None if all(item is None for item in masks) else self._merge_masks(inputs, masks)
 

@@ -250,6 +250,8 @@ def _batches(layer: Layer, data: Any) -> Iterable[Tensor]:
         )
     for batch in itertools.chain(data):
         batch = batch[0] if isinstance(batch, tuple) else batch
+        if not isinstance(batch, (np.ndarray, Tensor)) and hasattr(batch, "shape") and hasattr(batch, "__array__"):
+            batch = np.asarray(batch)  # a tensor of another library
         if not isinstance(batch, (np.ndarray, Tensor)):
             raise ArgumentError(
                 f"{repr_of(layer)}: adapt: expected batches that are arrays or tensors, got one of type "

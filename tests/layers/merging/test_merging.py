@@ -247,3 +247,11 @@ def test_the_keras_2_rule_is_in_the_config_only_where_it_is_on() -> None:
     config = Add(keras2_masks=True).get_config()
     assert config["keras2_masks"] is True
     assert Add.from_config(config).keras2_masks
+
+
+def test_compute_mask_of_no_list_is_told() -> None:
+    for merge in (Add(), Concatenate(), Subtract()):
+        with pytest.raises(ArgumentError, match=r"compute_mask: expected a list of inputs, got 'Tensor'"):
+            merge.compute_mask(torch.ones(2, 3), [None, None])
+        with pytest.raises(ArgumentError, match="expected a list of 2 masks"):
+            merge.compute_mask([torch.ones(2, 3), torch.ones(2, 3)], torch.ones(2).bool())

@@ -160,3 +160,15 @@ def test_activity_regularization() -> None:
     assert x.grad is not None
     assert_close(x.grad, (0.5 * x.detach().sign() + 0.5 * x.detach()) / 2)
     assert "activity_regularizer" not in layer.get_config()
+
+
+def test_adapt_takes_tensors_of_other_libraries() -> None:
+    class Foreign:
+        shape = (2, 1)
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.array([[1.0], [3.0]])
+
+    layer = Normalization()
+    layer.adapt([Foreign(), (Foreign(), "labels")])
+    assert (float(layer.mean), float(layer.variance)) == (2.0, 1.0)
