@@ -10,7 +10,7 @@ from .._serial import keeping_objects
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, quote
 from ..structure import leaves
 from .graph import Step, map_template, run_graph
 from .input import InputLayer
@@ -31,7 +31,7 @@ def clone_model(
     `clone.set_weights(model.get_weights())` gives it the same numbers.
 
     Args:
-        model: A `Sequential` or functional model.
+        model: A `Sequential` or functional model, or one of a class of your own, which is made again from its config.
         input_tensors: Symbolic tensors to build on, nested as `model.input`; new `Input`s of the same shapes if None.
             With another batch size or length this makes, for example, a stateful model that predicts step by step.
         clone_function: `clone_function(layer)` returns the layer that shall stand in the place of `layer`; a layer of
@@ -41,18 +41,21 @@ def clone_model(
         recursive: Whether models inside are cloned with the two functions as well, or handed to `clone_function` whole.
 
     Returns:
-        The new model.
+        The new model; compiled as the model is, with a new optimizer, unless that is torch's own.
 
     Raises:
         ArgumentError: `input_tensors` do not fit the model, or a function returns something else.
-        UnsupportedError: The model is a subclass without a graph, or its layer has no configuration.
+        UnsupportedError: A class of your own has no configuration.
 
     Example:
         >>> model = Sequential([Input(batch_shape=(32, 20, 1)), LSTM(5, stateful=True)])
         >>> clone_model(model, Input(batch_shape=(1, 1, 1))).output_shape
         (1, 5)
     """
-    return _Cloning(clone_function, call_function, recursive, {}).model(model, input_tensors)
+    new = _Cloning(clone_function, call_function, recursive, {}).model(model, input_tensors)
+    if model.compiled and hasattr(model.__dict__.get("optimizer"), "get_config"):
+        new.compile_from_config(model.get_compile_config())
+    return new
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,14 @@ class _Cloning:
     made: dict[int, Layer]
 
     def model(self, model: Model, input_tensors: Any) -> Model:
-        if not isinstance(model, Model) or model._graph is None:
-            raise UnsupportedError(
-                f"clone_model: expected a Sequential or functional model, got {quote(type(model).__name__)}; make a "
-                "model of your own class again by its constructor, then set_weights(model.get_weights())."
+        if not isinstance(model, Model):
+            raise ArgumentError(
+                f"clone_model: expected a kerastorch model, got {quote(type(model).__name__)}; copy.deepcopy copies "
+                "modules of torch."
             )
-        if not isinstance(model, Sequential):
+        if model._graph is None:
+            new = self._own(model, input_tensors)
+        elif not isinstance(model, Sequential):
             new = self._functional(model, input_tensors)
         elif self.call_function is None:
             new = self._sequential(model, input_tensors)
@@ -98,6 +103,19 @@ class _Cloning:
                 f"clone_model: clone_function must return a layer in the place of {repr_of(layer)}, "
                 f"got {quote(type(new).__name__)}."
             )
+        return new
+
+    def _own(self, model: Model, input_tensors: Any) -> Model:
+        """A model of somebody's class, from its config."""
+        if input_tensors is not None or self.clone_function is not None or self.call_function is not None:
+            raise ArgumentError(
+                f"clone_model: {repr_of(model)} has no graph, so it is made again whole: input_tensors, clone_function "
+                "and call_function are for Sequential and functional models."
+            )
+        new = _again(model)
+        assert isinstance(new, Model)
+        if model._built and not new._built:
+            new.build(model._build_shape)
         return new
 
     def _sequential(self, model: Sequential, input_tensors: Any) -> Model:

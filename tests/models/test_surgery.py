@@ -14,7 +14,7 @@ from torch import Tensor
 
 import kerastorch as kt
 from kerastorch import Input, Model, Sequential, layers
-from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError, UnsupportedError
+from kerastorch.errors import ArgumentError, NotBuiltError, ShapeError
 
 
 def seq2seq() -> Model:
@@ -365,7 +365,7 @@ def test_clone_functions() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: kt.clone_model(layers.Dense(2)), UnsupportedError, "expected a Sequential or functional model"),  # type: ignore[arg-type]
+        (lambda: kt.clone_model(layers.Dense(2)), ArgumentError, "expected a kerastorch model, got 'Dense'"),  # type: ignore[arg-type]
         (lambda: kt.clone_model(chain(), call_function=print), ArgumentError, "is a Sequential, call_function is for"),
         (lambda: kt.clone_model(seq2seq(), [Input((1, 3))]), ArgumentError, "nested as the inputs of Model 'seq2seq'"),
         (lambda: kt.clone_model(chain(), torch.zeros(1)), ArgumentError, "input_tensors must be symbolic tensors"),
@@ -394,3 +394,43 @@ def test_clone_functions() -> None:
 def test_clone_errors(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+class Two(Model):
+    """A class of somebody's own."""
+
+    def __init__(self, units: int = 2, **base: Any) -> None:
+        super().__init__(**base)
+        self.first, self.last = layers.Dense(units), layers.Dense(2)
+
+    def call(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x))
+
+
+def test_a_model_of_ones_own_class_is_cloned() -> None:
+    x = torch.ones(2, 3)
+    model = Two(5)
+    model(x)
+    around = Model(outer := Input((3,)), Two(4)(outer))
+    for original in (model, around):
+        clone = kt.clone_model(original)
+        clone.set_weights(original.get_weights())
+        assert torch.equal(clone(x), original(x))
+        assert not {id(weight) for weight in clone.parameters()} & {id(weight) for weight in original.parameters()}
+    assert not kt.clone_model(Two(7)).built
+    assert kt.clone_model(Two(7)).first.units == 7  # type: ignore[attr-defined]
+    with pytest.raises(ArgumentError, match="has no graph, so it is made again whole"):
+        kt.clone_model(model, clone_function=lambda layer: layer)
+
+
+def test_a_clone_is_compiled_as_the_model_is() -> None:
+    model = Sequential([Input((3,)), layers.Dense(2)])
+    assert not kt.clone_model(model).compiled
+    model.compile(kt.optimizers.Adam(0.25), "mae", metrics=["mse"])
+    clone = kt.clone_model(model)
+    assert clone.compiled
+    assert clone.optimizer is not model.optimizer
+    assert float(clone.optimizer.learning_rate) == 0.25
+    assert clone.get_compile_config() == model.get_compile_config()
+    model.compile(torch.optim.SGD(model.parameters(), 0.1), "mae")
+    assert not kt.clone_model(model).compiled
