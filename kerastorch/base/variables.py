@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def own_variables(module: nn.Module) -> list[Variable]:
     if "unbuilt" in module._parameters and isinstance(module._parameters["unbuilt"], UnbuiltParameter):
         return []
     declared = [var for var in getattr(type(module), "WEIGHTS", ()) if var.when(module)]
-    declared += getattr(module, "_added_weights", ())
+    declared += _added(module)
     covered = {name for var in declared for name in var.params}
     covered |= {filler.name for filler in fillers(module)}
     kept = {**module._parameters, **module._buffers}
@@ -115,6 +116,18 @@ def own_variables(module: nn.Module) -> list[Variable]:
     ordered = sorted(declared, key=lambda var: not var.trainable)  # stable: creation order within each kind
     kept_objects = module.__dict__.get("_variable_objects", {})  # of a layer: `layer.kernel is layer.weights[0]`
     return [kept_objects.setdefault((var.name, var.params), Variable(module, var)) for var in ordered]
+
+
+def _added(module: nn.Module) -> list[Var]:
+    """What `add_weight` made; before the layer is built under the attribute that it was assigned to, if to any."""
+    added: list[Var] = list(getattr(module, "_added_weights", ()))
+    for index, weight in module.__dict__.get("_pending", {}).items():
+        held = {**module._buffers, **module._parameters}
+        same = (weight, getattr(weight, "shown", weight))
+        name = next((name for name, tensor in held.items() if any(tensor is part for part in same)), None)
+        if name is not None:
+            added[index] = replace(added[index], params=(name,))
+    return added
 
 
 def listed_variables(module: nn.Module) -> list[Variable]:

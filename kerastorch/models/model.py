@@ -206,6 +206,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         return any(self._ids)
 
     @property
+    @attribute
     def _input_layers(self) -> list[InputLayer]:
         return [self._layer_list[index] for index in graph_of(self).input_layers]
 

@@ -193,3 +193,31 @@ def test_an_activation_of_ones_own_layer_stays_none() -> None:
             return x if self.activation is None else x + 1
 
     assert torch.equal(Own()(torch.ones(2)), torch.ones(2))
+
+
+class Early(layers.Layer):
+    """Makes its weights in the constructor, and has them under other names than theirs."""
+
+    def __init__(self) -> None:
+        super().__init__(name="early")
+        self.scale = self.add_weight(shape=(2,), name="inner")
+        self.count = self.add_weight(shape=(3,), name="seen", trainable=False)
+        self.plain = self.add_weight(shape=(4,), name="plain")
+        self.inner = layers.Dense(1)
+
+    def call(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x) * self.scale
+
+
+def test_weights_of_a_constructor_are_listed_once_before_and_after_the_layer_is_built() -> None:
+    layer = Early()
+    paths = ["early/inner", "early/plain", "early/seen"]
+    assert [variable.path for variable in layer.variables] == paths
+    assert len(layer.trainable_weights) == 2
+    layer.scale.assign([1.0, 2.0])
+    assert layer.weights[0].numpy().tolist() == [1.0, 2.0]
+    layer(torch.ones(5, 3))
+    found = [variable.path for variable in layer.variables]
+    assert [path for path in found if path in paths] == paths
+    assert len(found) == len(set(found)) == 5
+    assert layer.count_params() == 9 + 4

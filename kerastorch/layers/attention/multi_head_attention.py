@@ -144,7 +144,7 @@ class MultiHeadAttention(HeadedAttention):
         )
         self.num_heads = check.positive("num_heads", num_heads)
         self.key_dim = int(key_dim)
-        self.value_dim = check.positive("value_dim", value_dim) if value_dim else self.key_dim
+        self.value_dim = self.key_dim if value_dim is None else check.positive("value_dim", value_dim)
         self.implicit_masks = self.supports_masking = check.boolean("implicit_masks", implicit_masks)
         if not self.implicit_masks:
             self._call_arguments = replace(self._call_arguments, masked=())
