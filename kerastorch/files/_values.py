@@ -20,6 +20,7 @@ Format = Literal[
     "SavedModel",
     "TensorFlow checkpoint",
     "TensorFlow.js layers model",
+    "pickled arrays",
 ]
 NO_MODEL = "the model"  # what was left out of a container that could hold one and does not
 OF_TENSORFLOW: tuple[Format, ...] = ("SavedModel", "TensorFlow checkpoint")
@@ -88,11 +89,13 @@ class LegacyWeights:
         top_level: What belongs to the model itself.
         as_made: Whether those of a layer stand in the order in which they were made, as in a checkpoint of TensorFlow;
             else those that are trained come first.
+        flat: Whether the one layer that there is stands for all of the model: its arrays are those of `get_weights`.
     """
 
     layers: tuple[LegacyLayer, ...]
     top_level: tuple[tuple[str, Array], ...]
     as_made: bool = False
+    flat: bool = False
 
     @property
     def arrays(self) -> list[Array]:

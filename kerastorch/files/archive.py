@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from kerastorch.errors import (
     ArgumentError,
@@ -22,96 +19,24 @@ from kerastorch.errors import (
 )
 from kerastorch.paths import AnyPath, is_path
 
-from . import _shards, _zip, tensorflow, tfjs
-from ._bytes import Bytes, Held, OnDisk, OpenFile
-from ._hdf5 import Dataset, Group, open_hdf5
+from . import _shards, _zip, pickles, tensorflow, tfjs
+from ._bytes import Bytes, Held
+from ._handle import Handle
+from ._hdf5 import Group, open_hdf5
 from ._hdf5_superblock import find_hdf5
 from ._limits import Limits, limits_of
-from ._pickled import AROUND, embedded
 from ._recognise import ONE_BY_ONE, describe, describe_zip, is_pickle, unsafe_pickle
 from ._source import DAMAGED
 from ._training import describe_optimizer
 from ._tree import NO_STATE, is_tree, read_tree
-from ._values import Archive, Array, Format, LegacyWeights, OptimizerState, Skipped, TreeWeights
+from ._values import Archive, Format, Skipped
 from ._vocabularies import is_vocabulary, with_vocabularies
 from ._weights import MakeArray, read_legacy, read_state
-from .opening import check_size, checked_sha256, open_file, read_stream, shortened
+from .opening import checked_sha256, read_stream, shortened
 from .strict_json import COMPILED, parse_json, parse_model
 
 _WEIGHTS = "model.weights.h5"
-
-
-class _Handle:
-    """The files behind an archive, until it is closed."""
-
-    def __init__(self, name: str, limits: Limits) -> None:
-        self.name = name
-        self.files: list[OpenFile] = []
-        self._open = True
-        self._limits = limits
-
-    def open(self, path: str, follow: bool = True) -> OnDisk:
-        file = open_file(path, follow)
-        self.files.append(file)
-        check_size(sum(file.size for file in self.files), self.name or file.name, self._limits)
-        return OnDisk(file, 0, file.size)
-
-    def make(self, dataset: Dataset, dtype: str = "", shard: str = "") -> Array:
-        def checked(array: np.ndarray) -> np.ndarray:
-            array.flags.writeable = False
-            return array
-
-        def read() -> np.ndarray:
-            self.check_open()
-            return checked(dataset.read())
-
-        def read_rows(at: int, end: int) -> np.ndarray:
-            self.check_open()
-            return checked(dataset.read_rows(at, end))
-
-        where = f"{shard}: {dataset.path}" if shard else dataset.path
-        rows = read_rows if dataset.in_one_piece else None
-        return Array(where, dataset.shape, dtype or dataset.dtype, read, rows, lambda: dataset.unwritten)
-
-    def archive(
-        self,
-        path: str,
-        form: Format,
-        weights: LegacyWeights | TreeWeights | None,
-        skipped: Iterable[Skipped],
-        *,
-        versions: tuple[str | None, str | None] = (None, None),
-        config: dict[str, Any] | None = None,
-        training: dict[str, Any] | None = None,
-        state: OptimizerState | None = None,
-    ) -> Archive:
-        """What was read of the files."""
-        return Archive(
-            path=path,
-            format=form,
-            keras_version=versions[0],
-            backend=versions[1],
-            config=config,
-            weights=weights,
-            training_config=training,
-            skipped=tuple(skipped),
-            _close=self.close,
-            optimizer=state,
-            check_unchanged=self.check_unchanged,
-        )
-
-    def check_open(self) -> None:
-        if not self._open:
-            raise LoadError(f"{self.name}: the archive is closed; read its arrays before that.")
-
-    def check_unchanged(self) -> None:
-        for file in self.files:
-            file.check_unchanged()
-
-    def close(self) -> None:
-        self._open = False
-        for file in self.files:
-            file.close()
+_Contents = tensorflow.Contents | tfjs.Contents | pickles.PickledModel
 
 
 def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expected_sha256: str | None = None) -> Archive:
@@ -140,7 +65,7 @@ def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expecte
     expected = checked_sha256(expected_sha256)
     if isinstance(path, bytes):  # a path of the system's
         path = os.fsdecode(path)
-    handle = _Handle(shortened(os.fsdecode(path)) if is_path(path) else "", limits)
+    handle = Handle(shortened(os.fsdecode(path)) if is_path(path) else "", limits)
     try:
         archive = _open(path, handle, limits, expected)
         _check_parameters(archive, handle.name, limits)
@@ -150,7 +75,7 @@ def open_archive(path: AnyPath | BinaryIO, limits: Limits | None = None, expecte
         raise
 
 
-def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: str | None = None) -> Archive:
+def _open(path: AnyPath | BinaryIO, handle: Handle, limits: Limits, expected: str | None = None) -> Archive:
     digest = None
     if is_path(path):
         shown = os.fsdecode(path)
@@ -197,18 +122,38 @@ def _open(path: AnyPath | BinaryIO, handle: _Handle, limits: Limits, expected: s
         if packed is not None:
             found = tensorflow.read_folder(packed, name, limits, handle.check_open)
             return _of_contents("SavedModel", found, shown, handle)
-    if is_pickle(head):
+    content = pickles.unpacked(data, name, limits)
+    if content is not None and is_pickle(content[:4096], shown):
+        return _open_pickled(Held(content), shown, handle, limits)
+    if content is None and is_pickle(head, shown):
         return _open_pickled(data, shown, handle, limits)
     raise describe(name, shown, memoryview(head))
 
 
-def _open_pickled(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_pickled(data: Bytes, path: str, handle: Handle, limits: Limits) -> Archive:
     """The one file of Keras in a pickle, of which nothing is loaded."""
     name, error = handle.name, describe(handle.name, path, data.read(0, min(data.size, 4096)))
-    found = embedded(data.read(0, data.size), limits)
+    found = pickles.embedded(data.read(0, data.size), limits)
+    if not found:
+        head = bytes(data.read(0, min(data.size, 4096)))
+        if head[:1] == b"\x93":
+            raise error  # an array of objects
+        try:
+            model = pickles.model_in(bytes(data.read(0, data.size)), name, limits)
+        except UnsafeFileError:
+            raise
+        except LoadError as problem:
+            if not is_pickle(head):
+                raise error from None  # by its name alone it is one
+            text = str(problem).removeprefix(f"{name}: ")
+            raise unsafe_pickle(f"{name}: this is a pickle, and the model in it cannot be read: {text}") from problem
+        if model is None:
+            raise error
+        archive = _of_contents("pickled arrays", model, path, handle)
+        return replace(archive, skipped=(*archive.skipped, Skipped(*pickles.AROUND)))
     if len(found) != 1:
         several = f"{name}: this is a pickle with {len(found)} models in it. {ONE_BY_ONE}"
-        raise unsafe_pickle(several) if found else error
+        raise unsafe_pickle(several)
     held = Held(found[0])
     try:
         if found[0][: len(_zip.SIGNATURE)] == _zip.SIGNATURE:
@@ -222,7 +167,7 @@ def _open_pickled(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Ar
     except LoadError as problem:
         text = str(problem).removeprefix(f"{name}: ")
         raise unsafe_pickle(f"{name}: this is a pickle, and the model in it cannot be read: {text}") from problem
-    return replace(archive, skipped=(*archive.skipped, Skipped(*AROUND)))
+    return replace(archive, skipped=(*archive.skipped, Skipped(*pickles.AROUND)))
 
 
 def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
@@ -235,7 +180,7 @@ def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
         raise UnsafeFileError(beyond(f"{name}: its weights have {found:,} values", f"{most:,}", "parameters"))
 
 
-def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_zip(data: Bytes, path: str, handle: Handle, limits: Limits) -> Archive:
     name = handle.name
     archive = _zip.Archive(data, name, limits)
     members = set(archive.members)
@@ -265,7 +210,7 @@ def _open_zip(data: Bytes, path: str, handle: _Handle, limits: Limits) -> Archiv
     return handle.archive(path, form, weights, skipped, versions=(stated, None), config=config, state=state)
 
 
-def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_hdf5(root: Group, path: str, handle: Handle, limits: Limits) -> Archive:
     name, names = handle.name, set(root.keys())
     if "model_config" in root.attrs or "model_weights" in names:
         return _open_legacy_model(root, path, handle, limits)
@@ -287,7 +232,7 @@ def _open_hdf5(root: Group, path: str, handle: _Handle, limits: Limits) -> Archi
     )
 
 
-def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_shards(data: memoryview, path: str, handle: Handle, limits: Limits) -> Archive:
     index = _shards.read_index(data, handle.name, limits)
 
     def open_shard(shard: str) -> tuple[Group, MakeArray]:
@@ -299,9 +244,7 @@ def _open_shards(data: memoryview, path: str, handle: _Handle, limits: Limits) -
     return handle.archive(path, "Keras v3 sharded weights", weights, skipped, state=state)
 
 
-def _open_tfjs(
-    data: Bytes, path: str, handle: _Handle, limits: Limits, has_path: bool, expected: str | None
-) -> Archive:
+def _open_tfjs(data: Bytes, path: str, handle: Handle, limits: Limits, has_path: bool, expected: str | None) -> Archive:
     name = handle.name
     if not has_path:
         raise UnsupportedFileError(
@@ -321,7 +264,7 @@ def _open_tfjs(
 
 
 def _open_tensorflow(
-    place: tensorflow.Place, path: str, handle: _Handle, limits: Limits, expected: str | None
+    place: tensorflow.Place, path: str, handle: Handle, limits: Limits, expected: str | None
 ) -> Archive:
     if expected is not None:
         raise UnsupportedFileError(
@@ -332,7 +275,7 @@ def _open_tensorflow(
     return _of_contents(kind, found, path, handle)
 
 
-def _of_contents(kind: Format, found: tensorflow.Contents | tfjs.Contents, path: str, handle: _Handle) -> Archive:
+def _of_contents(kind: Format, found: _Contents, path: str, handle: Handle) -> Archive:
     versions = (found.keras_version, found.backend)
     return handle.archive(
         path,
@@ -346,7 +289,7 @@ def _of_contents(kind: Format, found: tensorflow.Contents | tfjs.Contents, path:
     )
 
 
-def _open_legacy_model(root: Group, path: str, handle: _Handle, limits: Limits) -> Archive:
+def _open_legacy_model(root: Group, path: str, handle: Handle, limits: Limits) -> Archive:
     name, source = handle.name, root.source
     base = root.get("model_weights")
     if base is not None and not isinstance(base, Group):

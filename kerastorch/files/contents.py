@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from kerastorch.errors import LoadError, UnsafeFileError
 
-from . import _zip, tensorflow
+from . import _zip, pickles, tensorflow
 from ._bytes import Bytes as Bytes
 from ._bytes import Held, OnDisk
 from ._hdf5 import Dataset, Group, open_hdf5
@@ -88,7 +88,7 @@ def foreign_parts(
         What it is called in a report, where it stands, and what it is: links out of the file and arrays that stand in
         others, pickles.
     """
-    if is_pickle(bytes(data.read(0, min(data.size, 4096)))):
+    if is_pickle(bytes(data.read(0, min(data.size, 4096)))) or _packs_pickle(data, name, limits):
         yield "pickle", "", "a pickle, which runs code when it is loaded; kerastorch reads the bytes of the model in it"
         return
     if kind_of(data) == "hdf5":
@@ -107,6 +107,12 @@ def foreign_parts(
     if _WEIGHTS in archive.members:
         inner = f"{name}: {_WEIGHTS}"
         yield from _links(open_hdf5(archive.open(_WEIGHTS), inner, limits), inner, f"{_WEIGHTS}: ")
+
+
+def _packs_pickle(data: Bytes, name: str, limits: Limits) -> bool:
+    """Whether it is a pickle as joblib packs it."""
+    content = pickles.unpacked(data, name, limits)
+    return content is not None and is_pickle(content[:_HEAD])
 
 
 def configs_in(data: Bytes, name: str, limits: Limits) -> Iterator[tuple[str, bytes]]:

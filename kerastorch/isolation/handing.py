@@ -78,6 +78,7 @@ def say_archive(archive: Archive, values: Callable[[Array], Said], state: bool) 
     if isinstance(weights, LegacyWeights):
         layers = [{"name": layer.name, **named(layer.weights)} for layer in weights.layers]
         said["weights"] = {"layers": layers, "top_level": named(weights.top_level), "as_made": weights.as_made}
+        said["weights"]["flat"] = weights.flat
     elif weights is not None:
         said["weights"] = {
             "objects": [
@@ -142,7 +143,7 @@ def archive_of(said: Mapping[str, Any], size: int, read: Read, close: Callable[[
     weights = None
     if stated is not None and "layers" in stated:
         layers = tuple(LegacyLayer(_text(layer["name"]), named(layer)) for layer in stated["layers"])
-        weights = LegacyWeights(layers, named(stated["top_level"]), stated["as_made"] is True)
+        weights = LegacyWeights(layers, named(stated["top_level"]), stated["as_made"] is True, stated["flat"] is True)
     elif stated is not None:
         weights = objects(stated["objects"])
     problem = None if changed is None else error_of(changed)

@@ -49,6 +49,9 @@ class Options:
 def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Match:
     """Pair the variables with the arrays of a legacy HDF5 file."""
     match = Match(hint=_BY_ORDER if options.by_name else "")
+    if weights.flat:
+        _pair_flat(match, model, weights.layers[0])
+        return match
     theirs = [layer for layer in weights.layers if layer.weights]
     if not options.full_model and len(theirs) > 1:
         # A model around the others that the file does not have.
@@ -76,6 +79,18 @@ def legacy_pairs(model: Model, weights: LegacyWeights, options: Options) -> Matc
     if own or weights.top_level:
         _pair_group(match, model, own, LegacyLayer(model.name, weights.top_level), options)
     return match
+
+
+def _pair_flat(match: Match, model: Model, stored: LegacyLayer) -> None:
+    """Pair all variables with the arrays of `get_weights`, by their order alone."""
+    slots = [Slot(variable.path, variable.path, variable) for variable in model.weights]
+    arrays = [array for _, array in stored.weights]
+    if len(slots) != len(arrays):
+        text = f"the model has {len(slots)} weights, get_weights() of the file {len(arrays)}"
+        match.misfits.append(Misfit(model.name, text, slots, arrays))
+        return
+    match.rules.append(Rule(model.name, "its weights are taken in the order of get_weights(), which has no names"))
+    match.pairs += [Pair(slot, array) for slot, array in zip(slots, arrays, strict=True)]
 
 
 def _layer_pairs(

@@ -87,7 +87,7 @@ def test_the_report_and_the_scan_say_what_it_is(files: dict[str, bytes], tmp_pat
 
 def test_what_holds_no_model_or_several_is_refused(files: dict[str, bytes]) -> None:
     for whole, says in (
-        ({"weights": [np.ones(3)]}, "this is a pickle, which runs code when it is loaded: it is never loaded here"),
+        ({"weights": np.ones(3)}, "this is a pickle, which runs code when it is loaded: it is never loaded here"),
         ([Model(files["keras"]), Model(files["tar"])], "a pickle with 2 models in it"),
         (Model(files["keras"][:-9]), "this is a pickle, and the model in it cannot be read"),
         (Model(files["tar"][: len(files["tar"]) // 2]), "this is a pickle, and the model in it cannot be read"),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Iterator
 
-from ._limits import Limits
-from ._zip import SIGNATURE
-from .tensorflow import is_plain_tar
+from .._limits import Limits
+from .._zip import SIGNATURE
+from ..tensorflow import is_plain_tar
 
 AROUND = "the pickle around the model", "a pickle runs code when it is loaded: nothing of it was, its bytes were read"
 
