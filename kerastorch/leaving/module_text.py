@@ -116,7 +116,9 @@ class ModuleText:
     # ------------------------------------------------------------------ the classes
 
     def _class(self, module: fx.GraphModule) -> str:
-        lines = [f"class {self.names.classes[module]}(nn.Module):", f'    """{_summary(module)}"""', ""]
+        about = textwrap.wrap(f'"""{_summary(module)}"""', WIDTH - 4)
+        about = [*about[:-1], about[-1].removesuffix('"""'), '"""'] if len(about) > 1 else about
+        lines = [f"class {self.names.classes[module]}(nn.Module):", *(f"    {line}" for line in about if line), ""]
         lines += ["    def __init__(self) -> None:", "        super().__init__()"]
         for name, child in module.named_children():
             stack = getattr(child, "stack", None)

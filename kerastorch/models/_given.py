@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..arrays import with_texts
@@ -26,6 +27,7 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
     A declared batch size binds stateful models alone, as in Keras.
     """
     layers = model._input_layers
+    inputs = _without_defaults(inputs, len(layers))
     flat = in_order(model, inputs[0] if len(inputs) == 1 else list(inputs))
     if len(flat) != len(layers):
         raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
@@ -52,6 +54,21 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
             hint = " One row without its batch axis? Pass x[None]." if alone else ""
             raise ShapeError(f"{repr_of(model)}: input {layer.name!r}: expected shape {wanted}, got {got}.{hint}")
     return flat
+
+
+def _without_defaults(inputs: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """What was given: `torch.onnx.export(dynamo=False)` adds the default of every argument that `forward` shows.
+
+    They are None, and False, which it has made a tensor of.
+    """
+    added = inputs[count:]
+    if added and torch.onnx.is_in_onnx_export() and all(value is None or _is_flag(value) for value in added):
+        return inputs[:count]
+    return inputs
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.bool
 
 
 def in_order(model: AnyModel, value: Any) -> list[Any]:

@@ -2,7 +2,9 @@
 
 A graph is a value. It holds no symbolic tensors, no layers and no weights, only numbers and the constants among the
 arguments, so that a model that has one can be copied and pickled, and its layers exchanged. What needs the layers too
-takes the model. A model of somebody's own making has no graph: `model.graph is None`.
+takes the model. A model of somebody's own making has no graph.
+
+A model keeps it as `_graph`: an attribute `graph` is for torch's exporters that of a script.
 """
 
 from __future__ import annotations

@@ -128,11 +128,6 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         finally:
             self._is_called = False
 
-    @yielding
-    def graph(self) -> Graph | Chain | None:
-        """The calls of its layers; None for a model of your own making, of which nobody knows them."""
-        return self._graph
-
     @property
     def layers(self) -> LayerList:
         """The layers, in Keras's order: a new list each time, to edit as one likes."""

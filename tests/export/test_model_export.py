@@ -229,6 +229,22 @@ def test_a_program_with_our_operators_can_be_asked_for(tmp_path: Path) -> None:
         assert_close(program.module()(torch.from_numpy(x)), model.predict(x, verbose=0))
 
 
+def test_outputs_of_a_step_loop_stand_in_rows(tmp_path: Path) -> None:
+    """In the order of the loop their memory went to what comes next, which torch's C++ for AOTInductor says twice."""
+    loops = [
+        layers.GRU(4, reset_after=False, return_sequences=True),
+        layers.LSTM(4, activation="relu", return_sequences=True),
+    ]
+    for layer, masking in zip(loops, ([], [layers.Masking()]), strict=True):
+        model = randomised(Sequential([Input((None, 3)), *masking, layer]))
+        model.export(tmp_path / "model.pt2", format="torch", verbose=False)
+        x = np.random.default_rng(0).normal(size=(3, 5, 3)).astype("float32")
+        with quiet():
+            found = torch.export.load(tmp_path / "model.pt2").module()(torch.from_numpy(x))
+        assert found.is_contiguous()
+        assert_close(found, model.predict(x, verbose=0))
+
+
 def test_a_program_keeps_states(tmp_path: Path) -> None:
     model = randomised(Sequential([Input(batch_shape=(2, None, 3)), layers.LSTM(4, stateful=True)]))
     model.export(tmp_path / "model.pt2", format="torch", verbose=False)

@@ -22,7 +22,7 @@ from export._onnx import (
     randomised,
     traced,
 )
-from kerastorch import activations, layers
+from kerastorch import Input, Model, Sequential, activations, layers
 from kerastorch.errors import UnsupportedError
 from kerastorch.kernels import onnx_operators
 
@@ -168,6 +168,20 @@ def test_without_dynamo(mask: bool) -> None:
     several, args = made(cases, mask)
     data = traced(several, args)
     assert_same(data, several, [torch.randn(3, 9, 3), *([drawn(3, 9)] if mask else [])])
+
+
+def test_without_dynamo_models_take_their_inputs_alone() -> None:
+    """torch adds the defaults of all arguments of `forward`, as if they were inputs."""
+    x, y = Input((None, 3)), Input((4,))
+    models: list[Any] = [
+        Sequential([Input((None, 3)), layers.LSTM(4)]),
+        Model([x, y], layers.Add()([layers.LSTM(4)(x), y])),
+    ]
+    for model, args in zip(models, ([torch.randn(2, 5, 3)], [torch.randn(2, 5, 3), torch.randn(2, 4)]), strict=True):
+        data = traced(randomised(model), args, 1)
+        others = [torch.randn(3, *arg.shape[1:]) for arg in args]
+        with torch.no_grad():
+            assert_close(ran(data, others), [model(*others).numpy()])
 
 
 def test_without_dynamo_a_step_loop_says_what_to_use() -> None:

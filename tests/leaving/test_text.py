@@ -188,6 +188,15 @@ def test_code_for_inference_has_no_dropout(tmp_path: Path) -> None:
     assert "dropout=0.4" not in text
 
 
+def test_what_a_class_takes_stands_in_lines_that_fit() -> None:
+    inputs = [Input((None, 7), name=f"sensor_of_the_{place}_side") for place in ("left", "right", "upper", "lower")]
+    text = text_of(to_torch(Model(inputs, layers.Add()(inputs), name="sides").eval()))
+    assert max(map(len, text.splitlines())) <= 120
+    about = ast.get_docstring(next(node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)))
+    assert about is not None
+    assert " ".join(about.split()) == "; ".join(f"{x.node.layer.name}: float32 (B, T, 7)" for x in inputs) + "."
+
+
 def test_helpers_can_be_imported(tmp_path: Path) -> None:
     to_source(hearing().eval(), tmp_path / "out", import_helpers=True)
     text = (tmp_path / "out" / "model.py").read_text()
