@@ -199,6 +199,24 @@ def test_weights_that_are_not_contiguous(calls: list[str]) -> None:
     assert calls == ["gru"] * 2
 
 
+def test_the_operator_of_compiled_programs(calls: list[str]) -> None:
+    """Forwards and backwards, which runs the kernel once more."""
+    x, h = torch.randn(2, 5, 4, requires_grad=True), torch.zeros(2, 3)
+    weights = [torch.randn(*shape, requires_grad=True) for shape in ((9, 4), (9, 3), (9,), (9,))]
+    for given in (weights, [*weights[:2], None, None]):
+        out, _ = operators.operator("gru")(x, h, *given)
+        out.sum().backward()
+    assert calls == ["gru"] * 4
+
+
+def test_weights_with_dropout_in_them(calls: list[str]) -> None:
+    """A batch of one: dropped inputs and states are dropped weights."""
+    layer = layers.LSTM(3, dropout=0.5, recurrent_dropout=0.5, dtype="float64")
+    layer.build((None, None, 4))
+    layer(torch.randn(1, 5, 4, dtype=torch.float64), training=True).sum().backward()
+    assert calls == ["lstm"]
+
+
 def test_parameters_keep_memory_of_their_own(calls: list[str]) -> None:
     layer = layers.LSTM(3, dtype="float64")
     layer.build((None, None, 4))

@@ -342,8 +342,9 @@ class Bidirectional(Layer):
 
     def _may_run_as_one(self, x: Tensor) -> bool:
         """Whether the dtypes allow it: on the CPU there is one of everything; on a device the layers inside cast."""
-        dtypes = [dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in)]
-        return packing.scatters(x) or all(dtype == x.dtype for dtype in dtypes)
+        if packing.scatters(x):
+            return True
+        return all(dtype == x.dtype for d in self._directions for dtype in (d.dtype, d._computes_in, self._computes_in))
 
     def _run_as_one(self, kernel: Kernel | both_directions.Node, x: Tensor, mask: Any, initial: Any) -> tuple[Any, Any]:
         out, forward, backward, states = both_directions.run(kernel, *self._directions, x, mask, initial)

@@ -47,14 +47,15 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
         return None
     if forward.units != backward.units or forward.use_bias != backward.use_bias or forward.go_backwards:
         return None
-    if _computes_in(forward, x) != _computes_in(backward, x):
-        return None
     kernel = forward._fused()
     if isinstance(kernel, str) or kernel is not backward._fused() or not gains(kernel, x, forward):
         return None
     if _drop(forward, backward, training):
         return None
-    return kernel if mask is None or _is_one_row(mask) or (packing.scatters(x) and _is_of_rows(mask)) else None
+    if packing.scatters(x):
+        alike = _computes_in(forward, x) == _computes_in(backward, x)
+        return kernel if alike and (mask is None or _is_of_rows(mask)) else None
+    return kernel if not autocasts(x.device) and (mask is None or _is_one_row(mask)) else None
 
 
 def _node(forward: Any, backward: Any, x: Tensor, training: bool) -> Node | None:
@@ -110,7 +111,7 @@ def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
 def _takes_dtype(layer: Any, x: Tensor) -> bool:
     """Whether x has the layer's dtype; on a device, whether the layer casts it, or `torch.autocast` does."""
     if not packing.scatters(x):
-        return x.dtype == layer.dtype == layer._computes_in and not autocasts(x.device)
+        return x.dtype == layer.dtype == layer._computes_in
     if autocasts(x.device):
         return not layer._casts and torch.float64 not in (x.dtype, layer.dtype)
     return layer._casts or x.dtype == layer.dtype
