@@ -207,6 +207,11 @@ class _Foreach:
 foreach = _Foreach()
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor has its values in its memory: it is no tensor of another class, unless a parameter of one."""
+    return type(tensor) is Tensor or issubclass(type(tensor), nn.Parameter)
+
+
 def adam_at_once(
     params: list[Tensor],
     grads: list[Tensor],
@@ -231,7 +236,7 @@ def adam_at_once(
 
     Returns:
         Whether it was done. Not by a torch without the operation, nor for tensors that do not all lie on the CPU, in
-        one dtype and without gaps: it takes their memory as it is.
+        one dtype and without gaps, or are tensors of another class: it takes their memory as it is.
     """
     dtype = params[0].dtype
     if _adam is None or dtype not in (torch.float32, torch.float64) or not 0 <= min(betas) <= max(betas) < 1:
@@ -239,7 +244,7 @@ def adam_at_once(
     if torch.compiler.is_compiling():
         return False
     for tensor in itertools.chain(params, grads, moments, squares, largest):
-        if not (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous()):
+        if not (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous() and is_plain(tensor)):
             return False
     options = {"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": epsilon, "weight_decay": 0.0}
     steps = [_LAST_STEP] * len(params)

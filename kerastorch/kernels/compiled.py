@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from .. import native, size_rules
 from ..activations.records import COMPILED
 from ..errors import ShapeError
+from ..torch_private import is_plain
 from .conv_lstm import ChannelsLast
 from .equations import GRU, LSTM, Equations, GRUResetBefore, SimpleRNN, history
 from .recurrent_product import Product
@@ -43,14 +43,9 @@ def find(
     if not pays(w_hh) or any(code_of(function) is None for function in functions):
         return None
     given = [tensor for tensor in (w_hh, *states, *others) if tensor is not None]
-    fits = all(t.is_cpu and t.dtype == torch.float32 and _is_plain(t) for t in given)
+    fits = all(t.is_cpu and t.dtype == torch.float32 and is_plain(t) for t in given)
     compiled = _COMPILED.get(equations) if fits else None
     return compiled if compiled is not None and compiled.pays(w_hh, states[0]) else None
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor has its values in its memory: it is no tensor of another class, unless a parameter of one."""
-    return type(tensor) is Tensor or issubclass(type(tensor), Parameter)
 
 
 def code_of(function: Activation) -> int | None:

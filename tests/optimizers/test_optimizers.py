@@ -11,12 +11,12 @@ import pytest
 import torch
 from _close import FLOAT64, assert_close, assert_numbers
 from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import kerastorch as kt
 from kerastorch import layers, optimizers
 from kerastorch.errors import ArgumentError, NotBuiltError, UnsupportedError
-from kerastorch.optimizers import adam
+
+from ._trained import net_of_two, train
 
 ALL = [
     optimizers.SGD,
@@ -37,42 +37,28 @@ ALL = [
 ]
 
 
-def _net() -> nn.Sequential:
-    torch.manual_seed(5)
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
-
-
-def _train(net: nn.Module, optimizer: Any, steps: int, seed: int = 1) -> list[Tensor]:
-    draw = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        net(torch.randn(6, 3, generator=draw, dtype=torch.float64)).square().sum().backward()
-        optimizer.step()
-    return [weight.detach().clone() for weight in net.parameters()]
-
-
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}")
 def test_state_goes_on(cls: Any) -> None:
     """From a state dict, a copy and a pickle the training goes on as if nothing had happened."""
-    net = _net()
+    net = net_of_two()
     optimizer = cls(learning_rate=0.01, use_ema=True, gradient_accumulation_steps=2)
     optimizer.build(net)
-    _train(net, optimizer, 3)
+    train(net, optimizer, 3)
     kept = copy.deepcopy(net), copy.deepcopy(optimizer.state_dict())
-    expected = _train(net, optimizer, 4, seed=2)
+    expected = train(net, optimizer, 4, seed=2)
 
     again = copy.deepcopy(kept[0])
     other = cls(learning_rate=0.01, use_ema=True, gradient_accumulation_steps=2, params=again)
     other.load_state_dict(copy.deepcopy(kept[1]))
     assert other.iterations == 1
-    for mine, theirs in zip(_train(again, other, 4, seed=2), expected, strict=True):
+    for mine, theirs in zip(train(again, other, 4, seed=2), expected, strict=True):
         assert torch.equal(mine, theirs)
 
     both = copy.deepcopy(kept[0]), cls(learning_rate=0.01, use_ema=True, gradient_accumulation_steps=2)
     both[1].build(both[0])
     both[1].load_state_dict(kept[1])
     net, optimizer = pickle.loads(pickle.dumps(both))
-    for mine, theirs in zip(_train(net, optimizer, 4, seed=2), expected, strict=True):
+    for mine, theirs in zip(train(net, optimizer, 4, seed=2), expected, strict=True):
         assert torch.equal(mine, theirs)
 
 
@@ -147,7 +133,7 @@ def test_one_weight_of_keras_in_two_tensors() -> None:
 
 
 def test_weights_that_do_not_decay() -> None:
-    net = _net()
+    net = net_of_two()
     named = [*net.named_parameters()]
     optimizer = optimizers.SGD(0.5, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_list=[named[0][1]], var_names=["bias"])
@@ -234,12 +220,12 @@ def test_apply_gradients_closure_and_sparse_gradients() -> None:
 
 
 def test_it_is_an_optimizer_of_torch() -> None:
-    net = _net()
+    net = net_of_two()
     optimizer = optimizers.Adam(params=net)
     assert isinstance(optimizer, torch.optim.Optimizer)
     called: list[str] = []
     optimizer.register_step_post_hook(lambda *_: called.append("after"))
-    _train(net, optimizer, 2)
+    train(net, optimizer, 2)
     assert called == ["after"] * 2
     assert repr(optimizer).startswith("Adam(learning_rate=0.001")
 
@@ -349,68 +335,3 @@ def test_what_sees_whole_weights_takes_tensors_as_they_are() -> None:
         assert_close(one.T.detach(), other.detach(), FLOAT64)
         assert torch.equal(still, start)
         assert not torch.equal(one, start)
-
-
-@pytest.mark.parametrize("amsgrad", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_adam_at_once_is_adam(amsgrad: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch's one operation for all weights, and the operations that it stands for."""
-    draw = np.random.default_rng(3)
-    start = [draw.normal(size=size) for size in ((4, 3), (7,), ())]
-    steps = [[draw.normal(size=array.shape) * 10.0**at for array in start] for at in (-4, 0, -2, 1)]
-
-    def trained(turned: bool = False) -> list[Tensor]:
-        params = [torch.tensor(array, dtype=dtype).requires_grad_() for array in start]
-        if turned:  # whose memory does not lie as its values are read
-            params[0] = torch.tensor(start[0].T.copy(), dtype=dtype).T.requires_grad_()
-        optimizer = optimizers.Adam(0.01, amsgrad=amsgrad, epsilon=1e-3, params=params)
-        for grads in steps:
-            for param, grad in zip(params, grads, strict=True):
-                param.grad = torch.tensor(grad, dtype=dtype)
-            optimizer.step()
-        return [param.detach() for param in params]
-
-    def together(*args: Any, **options: Any) -> bool:
-        done.append(at_once(*args, **options))
-        return done[-1]
-
-    done: list[bool] = []
-    at_once = adam.adam_at_once
-    monkeypatch.setattr(adam, "adam_at_once", together)
-    found, turned = trained(), trained(turned=True)
-    assert done == [True] * 4 + [False] * 4
-    monkeypatch.setattr(adam, "adam_at_once", lambda *_: False)
-    floor = FLOAT64 if dtype == torch.float64 else 1e-7
-    for mine, others, expected in zip(found, turned, trained(), strict=True):
-        assert_close(mine, expected, floor)
-        assert_close(others, expected, floor)
-
-
-def test_hooks_of_steps_run_once() -> None:
-    """torch puts them around `step`; here `step` runs them itself, also those registered for all optimizers."""
-    net, calls = _net(), []
-    optimizer = optimizers.SGD(0.1, params=net)
-    hooks = [
-        optimizer.register_step_pre_hook(lambda *_: calls.append("before")),
-        optimizer.register_step_post_hook(lambda *_: calls.append("behind")),
-        register_optimizer_step_post_hook(lambda *_: calls.append("all")),
-    ]
-    _train(net, optimizer, 2)
-    assert calls == ["before", "behind", "all"] * 2
-    for hook in hooks:
-        hook.remove()
-    _train(net, optimizer, 1)
-    assert len(calls) == 6
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        _train(net, optimizer, 1)
-    assert any(event.key == "Optimizer.step#SGD.step" for event in profile.key_averages())
-
-
-def test_gradients_are_forgotten() -> None:
-    net = _net()
-    optimizer = optimizers.SGD(0.1, params=net)
-    _train(net, optimizer, 1)
-    optimizer.zero_grad(set_to_none=False)
-    assert all(part.grad is not None and not part.grad.any() for part in net.parameters())
-    optimizer.zero_grad()
-    assert all(part.grad is None for part in net.parameters())
