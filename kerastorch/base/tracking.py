@@ -48,7 +48,8 @@ class Container(nn.Module):
 
     def _refresh(self) -> None:
         before = {id(module): self._stamps[name] for name, module in self._modules.items()}
-        found = [item for item in self._tracked() if isinstance(item[1], nn.Module)]
+        # What holds this one stays in it, and torch, which would walk it without end, does not see it there.
+        found = [item for item in self._tracked() if isinstance(item[1], nn.Module) and not _holds(item[1], self)]
         self._items = self._plain()
         self._modules.clear()
         self._modules.update({name: module for name, module, _ in found})
@@ -78,6 +79,15 @@ def _exchanged(items: Any, old: Any, new: Any) -> Any:
     if isinstance(items, dict):
         return {key: new if item is old else item for key, item in items.items()}
     return type(items)(new if item is old else item for item in items)
+
+
+def _holds(module: nn.Module, container: Container) -> bool:
+    """Whether a module is a container, or a container that holds it at any depth."""
+    if module is container:
+        return True
+    return isinstance(module, Container) and any(
+        _holds(inner, container) for inner in module._modules.values() if inner
+    )
 
 
 def _reduce(self: Any, protocol: Any) -> Any:
@@ -113,13 +123,7 @@ _CHANGES: dict[type, tuple[str, ...]] = {
 
 
 def _changing(method: Callable[..., Any]) -> Callable[..., Any]:
-    spreads = method.__name__ in ("extend", "update", "__iadd__", "__ior__")  # what is in the argument is added
-
     def change(self: Any, *args: Any, **kwargs: Any) -> Any:
-        for given in (*args, *kwargs.values()):
-            values = given.values() if isinstance(given, dict) else given
-            for added in values if spreads and isinstance(given, (list, tuple, dict)) else (given,):
-                refuse_itself(added, (id(self),))
         result = method(self, *args, **kwargs)
         self._refresh()
         return result
@@ -227,12 +231,12 @@ def tracked(value: Any) -> Any:
 
 
 def refuse_itself(value: Any, around: tuple[int, ...] = ()) -> None:
-    """Raise where a list, tuple or dict stands in itself: whoever walks it comes to no end.
+    """Raise where a list, tuple or dict that nobody tracks yet stands in itself: who walks it comes to no end.
 
     Raises:
         ArgumentError: It does.
     """
-    if not isinstance(value, (list, tuple, dict)):
+    if not isinstance(value, (list, tuple, dict)) or isinstance(value, Container):
         return
     if id(value) in around:
         raise ArgumentError(f"a {type(value).__name__} that holds itself has no end; keep what is in it beside it.")

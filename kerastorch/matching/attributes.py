@@ -75,7 +75,7 @@ def attribute_children(module: Layer, writer: Writer, seen: Collection[int]) -> 
     for name in sorted(attributes, key=lambda name: _key(name, writer), reverse=writer.reverse):
         inner = attributes[name]
         if isinstance(inner, _CONTAINERS):
-            for path, item in _in_container(inner, writer, seen):
+            for path, item in _in_container(inner, writer, seen, set()):
                 yield f"{name}/{path}", item
         else:
             yield name, inner
@@ -85,7 +85,12 @@ def _key(name: str, writer: Writer) -> str:
     return f"~{name}" if writer.keras3 and name.startswith("_") else name
 
 
-def _in_container(container: Any, writer: Writer, seen: Collection[int]) -> Iterator[tuple[str, nn.Module]]:
+def _in_container(
+    container: Any, writer: Writer, seen: Collection[int], walked: set[int]
+) -> Iterator[tuple[str, nn.Module]]:
+    if id(container) in walked:  # each once, also one that holds itself
+        return
+    walked.add(id(container))
     count: Counter[str] = Counter()
 
     def numbered(name: str) -> str:
@@ -97,7 +102,7 @@ def _in_container(container: Any, writer: Writer, seen: Collection[int]) -> Iter
         if isinstance(item, _CONTAINERS):
             if writer.nested:
                 name = numbered("container")
-                for path, inner in _in_container(item, writer, seen):
+                for path, inner in _in_container(item, writer, seen, walked):
                     yield f"{name}/{path}", inner
         elif isinstance(item, Layer) and (writer.numbers_all or id(item) not in seen):
             name = snake_case(item._class_name)

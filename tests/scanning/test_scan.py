@@ -310,12 +310,20 @@ def test_only_whether_arrays_fit_needs_torch(tmp_path: Path) -> None:
     assert (statuses["unfit.keras"], statuses["good.keras"], kt.scan(tmp_path / "unfit.keras").status) == (0, 0, 4)
 
 
+_ARGUMENTS: dict[str, dict[str, object]] = {
+    "CategoryEncoding": {"num_tokens": 5},
+    "Discretization": {"bin_boundaries": [1.0, 2.0]},
+    "Hashing": {"num_bins": 5},
+}
+
+
 @pytest.mark.parametrize("name", registered.OF_KERASTORCH)
 def test_layers_of_kerastorch_that_keras_files_do_not_have_load(name: str, tmp_path: Path) -> None:
     """They are registered under names of kerastorch, and need no code of anybody's."""
     cls = getattr(kt.layers, name.partition(">")[2])
-    words = [3, 7] if cls is kt.layers.IntegerLookup else ["a", "b"]
-    model = kt.Sequential([cls(vocabulary=words), kt.layers.Embedding(5, 3)])
+    words = ["a", "b"] if getattr(cls, "takes_text", False) else [3, 1]
+    given = _ARGUMENTS.get(cls.__name__, {"vocabulary": words})
+    model = kt.Sequential([cls(**given), kt.layers.Embedding(5, 3)])
     model(np.array([words] if cls is not kt.layers.TextVectorization else words))
     model.save(tmp_path / "m.keras")
     assert kt.scan(tmp_path / "m.keras").status == decided(tmp_path / "m.keras") == 0
