@@ -10,6 +10,7 @@ from ..spec import ModelSpec, Writer
 from ._match import Match, strange_layouts
 from .convert import named_by_theano
 from .legacy import Options, legacy_pairs
+from .names_alone import names_alone_pairs
 from .tree import names_in_config, tree_pairs
 
 
@@ -32,6 +33,8 @@ def match_archive(
             _refuse_theano(archive, archive.weights)
         in_place = not (archive.keras_version or "").startswith("3.")
         options = Options(full_model, by_name, archive.of_keras1, in_place, sum_biases)
+        if archive.format == "TensorFlow checkpoint" and not archive.weights.as_made:
+            return names_alone_pairs(model, archive.weights)
         match = legacy_pairs(model, archive.weights, options)
     else:
         names = None

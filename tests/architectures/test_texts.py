@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from _keras_worker import KerasWorker
+from fuzz.bytes_of import wrong_bytes
 from make_goldens_tensorflow import NAMES
 
 import kerastorch as kt
@@ -20,12 +22,14 @@ from kerastorch.cli import main
 from kerastorch.errors import (
     ArgumentError,
     CorruptFileError,
+    KerasTorchError,
     LoadError,
     TimeLimitError,
     UnsafeFileError,
     UnsupportedFileError,
 )
 from kerastorch.files import Limits
+from kerastorch.files.architectures import is_json
 from kerastorch.saving import to_json
 
 STATED = {"keras_version": "2.2.4", "backend": "tensorflow"}
@@ -242,3 +246,21 @@ def test_the_commands_take_architectures(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["convert", str(tmp_path / "w.h5"), str(tmp_path / "m.keras"), *arch]) == 0
     assert main(["export", str(tmp_path / "w.h5"), str(tmp_path / "code"), "--to", "source", *arch]) == 0
     assert kt.load_model(tmp_path / "m.keras").count_params() == model.count_params()
+
+
+def test_texts_with_wrong_bytes() -> None:
+    """Each is a model, or refused by an error of ours."""
+    rng, refused = random.Random(5), 0
+    texts = [
+        yaml.dump(config()),
+        yaml.dump(config(), default_flow_style=None),
+        OF_PYTHON_2,
+        *wrapped(config()).values(),
+    ]
+    for _ in range(300):
+        text = wrong_bytes(rng.choice(texts).encode(), rng).decode("utf-8", "replace")
+        try:
+            (kt.model_from_json if is_json(text) else kt.model_from_yaml)(text)
+        except KerasTorchError:
+            refused += 1
+    assert refused > 150

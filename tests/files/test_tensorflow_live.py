@@ -17,8 +17,8 @@ from saving.test_keras2_live import OPENED, OPENED_IDS
 import kerastorch as kt
 from kerastorch.errors import UnsupportedFileError
 from kerastorch.files import open_archive
+from kerastorch.files._bytes import OnDisk
 from kerastorch.files._limits import Limits
-from kerastorch.files.archive import OnDisk
 from kerastorch.files.opening import open_file
 from kerastorch.files.tensorflow.bundle import Bundle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from _close import assert_close
 from _goldens import read_npz
+from fuzz.bytes_of import wrong_bytes
 from make_goldens_tfjs import DTYPES, NAMES, QUANTIZED
 from make_goldens_tfjs import unpack as unpack_tfjs
 
@@ -180,3 +182,22 @@ def test_every_command_takes_it(folders: Path, tmp_path: Path, capsys: pytest.Ca
     wanted = kt.load_model(path)
     for mine, theirs in zip(kt.load_model(tmp_path / "m.keras").get_weights(), wanted.get_weights(), strict=True):
         assert np.array_equal(mine, theirs)
+
+
+def test_files_with_wrong_bytes(folders: Path, tmp_path: Path) -> None:
+    """Each is read, or refused by an error of ours."""
+    source, rng = folders / "tfjs" / f"{QUANTIZED}-uint8", random.Random(5)
+    files = {path.name: path.read_bytes() for path in source.iterdir()}
+    refused = 0
+    for _ in range(150):
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        name = rng.choice(["model.json", "model.json", *files])
+        (tmp_path / name).write_bytes(wrong_bytes(files[name], rng))
+        try:
+            with open_archive(tmp_path / "model.json") as archive:
+                for array in [] if archive.weights is None else archive.weights.arrays:
+                    array.read()
+        except LoadError:
+            refused += 1
+    assert refused > 75

@@ -12,7 +12,7 @@ import kerastorch as kt
 from kerastorch import layers
 from kerastorch.errors import ArgumentError, LoadError, SaveError
 from kerastorch.files import Limits, open_archive
-from kerastorch.files.archive import OnDisk
+from kerastorch.files._bytes import OnDisk
 from kerastorch.files.opening import open_file
 from kerastorch.files.tensorflow import Object, write_checkpoint, writing
 from kerastorch.files.tensorflow._table import made_table, read_table

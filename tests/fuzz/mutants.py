@@ -14,6 +14,7 @@ from . import mutating
 from .bytes_of import wrong_bytes, wrong_structure
 from .containers import wrong_container
 from .objects import wrong_objects
+from .pickled import wrong_pickle
 from .seeds import Seed, all_seeds, inner
 from .zips import members, with_member, wrong_zip
 
@@ -82,6 +83,10 @@ def _container(rng: random.Random) -> Mutant:
     return Mutant("container", content=wrong_container(rng))
 
 
+def _pickle(rng: random.Random) -> Mutant:
+    return Mutant("pickle", content=wrong_pickle(rng))
+
+
 KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "config": _config,
     "text": _text,
@@ -91,6 +96,7 @@ KINDS: dict[str, Callable[[random.Random], Mutant]] = {
     "objects": _objects,
     "inside": _inside,
     "container": _container,
+    "pickle": _pickle,
 }
 
 

@@ -32,6 +32,15 @@ def with_functions(k: ModuleType, name: str, folder: str) -> list[np.ndarray]:
     return model.get_weights()
 
 
+def written_by_names(k: ModuleType, prefixes: dict[str, dict[str, np.ndarray]]) -> None:
+    """Checkpoints as TensorFlow 1 wrote them, each of these arrays."""
+    for prefix, values in prefixes.items():
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            variables = [tf.compat.v1.Variable(value, name=name, dtype=value.dtype) for name, value in values.items()]
+            session.run([variable.initializer for variable in variables])
+            tf.compat.v1.train.Saver(variables).save(session, prefix, write_meta_graph=False)
+
+
 def by_names(k: ModuleType, prefix: str, shards: int) -> dict[str, np.ndarray]:
     """A checkpoint as TensorFlow 1 wrote it, in which names alone say what an array is; in several files."""
     rng = np.random.default_rng(7)
