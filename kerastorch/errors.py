@@ -17,6 +17,8 @@ _L = TypeVar("_L", bound="LoadError")
 class KerasTorchError(Exception):
     """The base of every error that kerastorch raises on purpose."""
 
+    keeps_lines = False  # on the command line, where a message is one line otherwise
+
 
 class ArgumentError(KerasTorchError, ValueError, TypeError):
     """An argument of a layer, a model or a function has a value that it cannot take.
@@ -128,6 +130,8 @@ class MismatchError(LoadError):
 
 class RecordingError(KerasTorchError, RuntimeError):
     """Keras, in a process of its own, has not computed what it was asked for; the message holds its last lines."""
+
+    keeps_lines = True
 
 
 class MissingKerasError(RecordingError):

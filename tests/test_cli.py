@@ -343,6 +343,8 @@ def test_a_file_of_weights_names_arch_and_what_to_do_without(
     assert "holds weights only" in said
     assert "--arch model.json" in said
     assert "kt.load_weights(model, path)" in said
+    skeleton = [line for line in said.splitlines() if line.startswith("  kt.layers.")]  # to be copied, a line each
+    assert any(line.startswith("  kt.layers.GRU(5, reset_after=False),  # ") for line in skeleton)
     assert main(["info", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = [line.split(",  #")[0].strip() for line in lines if ",  #" in line]

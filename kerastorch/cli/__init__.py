@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import KerasTorchError, RecordingError
+from ..errors import KerasTorchError
 from ..packaged import installed_version
 from . import completion, convert, export, info, plot, record, scan, self_check, summary, verify
 from ._help import what_next
@@ -39,10 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             status = options.run(options)
-        except RecordingError as error:  # with the last lines of another process, which stay lines
-            status, message = 2, f"kerastorch: {error}"
         except KerasTorchError as error:
-            text = " ".join(str(error).split())
+            text = str(error) if error.keeps_lines else " ".join(str(error).split())
             status, message = 2, f"kerastorch: {by_option(text) if hasattr(options, 'limit') else text}"
         if status == 0 and sys.stdout.isatty():
             _say_next(options)

@@ -102,6 +102,12 @@ def load(options: argparse.Namespace, custom_objects: Mapping[str, Any] | None =
     return load_reported(options, custom_objects)[0]
 
 
+class _WithSkeletonError(UnsupportedFileError):
+    """Has lines of code, to be copied."""
+
+    keeps_lines = True
+
+
 def _refuse_weights(options: argparse.Namespace) -> None:
     """Say of a file of weights only what to do with it."""
     path = options.file
@@ -112,7 +118,7 @@ def _refuse_weights(options: argparse.Namespace) -> None:
         more = len(lines) - _MOST_LINES
         shown = [f"  {line}" for line in lines[:_MOST_LINES]]
         shown += [f"  and {more} more; kerastorch info {quote(path)} lists them all"] if more > 0 else []
-        raise UnsupportedFileError(
+        raise _WithSkeletonError(
             f"{quote(path)}: {archive.without_model} Give its architecture: --arch model.json, the text of the model's "
             "to_json(). Without one, build the model in Python and call kt.load_weights(model, path), or "
             "kt.copy_weights(path, module) for a torch module of your own. Layers that fit the arrays, to begin with:\n"
