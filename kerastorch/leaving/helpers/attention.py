@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 def causal_mask(query: Tensor, value: Tensor) -> Tensor:
     """bool `(T, S)`: step i of the query sees the values 0 to i."""
-    return torch.ones(query.shape[-2], value.shape[-2], dtype=torch.bool, device=query.device).tril()
+    return torch.ones(query.shape[1], value.shape[1], dtype=torch.bool, device=query.device).tril()
 
 
 def window_mask(query: Tensor, value: Tensor, window: int) -> Tensor:
     """bool `(T, S)`: a step sees the values less than `window` steps away."""
-    rows = torch.arange(query.shape[-2], device=query.device)
-    columns = torch.arange(value.shape[-2], device=query.device)
+    rows = torch.arange(query.shape[1], device=query.device)
+    columns = torch.arange(value.shape[1], device=query.device)
     return (rows[:, None] - columns).abs() < window
 
 

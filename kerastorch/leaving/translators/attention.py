@@ -28,7 +28,8 @@ def _attention(
     causal = use_causal_mask or layer.causal
     allowed = None if value_mask is None else value_mask.unsqueeze(-2)
     if causal:
-        seen = t.call(helpers.causal_mask, query, key)
+        rows = (query, key) if query.rank == 3 else (query.flatten(0, -3), key.flatten(0, -3))
+        seen = t.call(helpers.causal_mask, *rows)
         allowed = seen if allowed is None else allowed & seen
     scores: Any = _scores(t, layer, query, key)
     if allowed is not None:

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 
 def causal_mask(query: Tensor, value: Tensor) -> Tensor:
     """bool `(T, S)`: step i of the query sees the values 0 to i."""
-    return torch.ones(query.shape[-2], value.shape[-2], dtype=torch.bool, device=query.device).tril()
+    return torch.ones(query.shape[1], value.shape[1], dtype=torch.bool, device=query.device).tril()
 
 
 class MultiHeadAttention(nn.Module):
