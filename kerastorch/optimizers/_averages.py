@@ -20,7 +20,11 @@ def decay_to_squares(averages: list[Tensor], values: list[Tensor], keep: float) 
 
 def roots(values: list[Tensor], inside: float = 0.0, outside: float = 0.0) -> list[Tensor]:
     """`sqrt(value + inside) + outside`, in new tensors."""
-    result = foreach.sqrt(foreach.add(values, inside) if inside else values)
+    if inside:
+        result = foreach.add(values, inside)
+        foreach.sqrt_(result)
+    else:
+        result = foreach.sqrt(values)
     if outside:
         foreach.add_(result, outside)
     return result

@@ -17,6 +17,7 @@ from ..torch_private import foreach
 from ._arguments import Arguments
 from ._clips import clipped
 from ._given_gradients import TakesGradients
+from ._pieces import pieces
 from ._rate import Rate
 from ._single import held, single
 from ._steps import Steps
@@ -65,6 +66,7 @@ class Optimizer(Arguments, TakesGradients, Steps):
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()  # of the class, beyond the common ones, as in its config
     # Averages begin with the weights before the first step, as in tf.keras since 2.11; with those after it in Keras 3.
     averages_begin_before = False
+    _by_numbers = True  # each weight by itself, not a weight as a whole
 
     def __init__(
         self,
@@ -278,7 +280,8 @@ class Optimizer(Arguments, TakesGradients, Steps):
             own = [
                 grad if grad.dtype == part.dtype else grad.to(part.dtype) for part in parts for grad in (grads[part],)
             ]
-            self._rule(parts, own, rate, self.iterations + 1)
+            for some, theirs in pieces(parts, own) if self._by_numbers else [(parts, own)]:
+                self._rule(some, theirs, rate, self.iterations + 1)
 
     def _decay(self, parts: list[Tensor], rate: float, decay: float | None) -> None:
         if decay is not None and (decaying := [part for part in parts if part not in self._steady]):

@@ -26,6 +26,8 @@ from .optimizer import Optimizer
 class _SeesWhole(Optimizer):
     """Base: a rule that is given each weight in Keras's layout."""
 
+    _by_numbers = False
+
     def _whole(self, params: list[Tensor], grads: list[Tensor]) -> Iterator[tuple[Trained, Tensor]]:
         """The weights that are updated, each with its gradient; of a tensor without one it is 0."""
         given = dict(zip(params, grads, strict=True))
@@ -60,6 +62,8 @@ class Lamb(WithBetas):
         epsilon: Is added to the root.
         **common: See `Optimizer`.
     """
+
+    _by_numbers = False
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
         moments, squares = self._slots(params, "momentum"), self._slots(params, "velocity")

@@ -193,7 +193,11 @@ def _failed(status: int, lines: list[str], file: str) -> RecordingError:
     others = [line for line in lines if not line.startswith(_SAID)]
     last = last_lines(others, _LINES) if others or not why else ""
     if status == _NO_KERAS:
-        return MissingKerasError(f"There is no such Keras there: {why or how_it_ended(status)}. {last}".rstrip())
+        return MissingKerasError(
+            f"There is no such Keras there: {why or how_it_ended(status)}. What can be done: install keras there; name "
+            "the Python of an environment that has it (--python PATH); or record where it is, by the file that "
+            f"kerastorch record --script prints, and give --recording. {last}".rstrip()
+        )
     if status == _UNREADABLE:
         new = f"{os.path.splitext(file)[0]}_new.keras"
         convert = shlex.join(["kerastorch", "convert", file, new, "--check"])

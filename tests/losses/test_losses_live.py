@@ -114,7 +114,9 @@ def _cases() -> list[dict[str, Any]]:
     return cases
 
 
-def _differences(reference: list[dict[str, Any]], cases: list[dict[str, Any]]) -> list[str]:
+def _differences(
+    reference: list[dict[str, Any]], cases: list[dict[str, Any]], narrower: tuple[str, ...] = ()
+) -> list[str]:
     found = []
     for case, expected in zip(cases, reference, strict=True):
         y_pred = torch.tensor(case["y_pred"], requires_grad=True)
@@ -123,8 +125,9 @@ def _differences(reference: list[dict[str, Any]], cases: list[dict[str, Any]]) -
         value = made(torch.tensor(case["y_true"]), y_pred, sample_weight=weight, mask=case.get("mask"))
         (gradient,) = torch.autograd.grad(value.sum(), [y_pred])
         for what, mine, floor in (("value", value, OUTPUT), ("gradient", gradient, GRADIENT)):
-            # TensorFlow's CTC is in float32, and so is the logarithm of 2 in Keras's LogCosh.
-            array = mine.detach().numpy().astype("float32" if case["name"] in ("CTC", "LogCosh") else "float64")
+            # TensorFlow's CTC is in float32, and so is the logarithm of 2 in Keras's LogCosh, and Huber of tf-keras.
+            narrow = ("CTC", "LogCosh", *narrower)
+            array = mine.detach().numpy().astype("float32" if case["name"] in narrow else "float64")
             if text := apart(array, expected[what].astype("float64"), floor):
                 shown = {key: np.shape(item) if isinstance(item, np.ndarray) else item for key, item in case.items()}
                 found.append(f"{what} of {shown}: {text}")
@@ -138,6 +141,47 @@ def test_keras3(keras_worker: KerasWorker) -> None:
     assert not found, "\n".join(found)
     wrong = [{**case, "y_pred": case["y_pred"] * 1.001} for case in cases]
     assert len(_differences(reference, wrong)) > 0.9 * len(cases), "a fault of 0.1 % goes unseen"
+
+
+# Those that have one loss for each step: a mask of steps and weights of steps apply to them.
+BY_STEP = [kind for kind in KINDS if kind[0] not in ("CTC", "Dice", "Tversky") and kind[1].get("axis", -1) == -1]
+BESIDE = [(None, None), (MASK, None), (None, STEP_WEIGHTS), (MASK, STEP_WEIGHTS), (MASK, STEP_WEIGHTS[:, :1])]
+
+
+@pytest.mark.parametrize("framework", ["keras3", "keras2"])
+def test_every_loss_with_masks_and_weights(keras_worker: KerasWorker, framework: str) -> None:
+    """What is valid divides, in Keras 3 and in tf.keras since 2.10.
+
+    tf-keras has one other formula: of probabilities that no sigmoid has made it takes `log(p + 1e-7)`; of those of a
+    sigmoid both take the logits.
+    """
+    absent = () if framework == "keras3" else ("CategoricalGeneralizedCrossEntropy",)
+    cases = [
+        {"name": name, "config": config, "y_true": a, "y_pred": b, "mask": mask, "sample_weight": weight}
+        for name, config, a, b in BY_STEP
+        for mask, weight in BESIDE
+        if name not in absent and not (absent and name.startswith("Binary") and not config.get("from_logits"))
+    ]
+    asked = [{**case, "config": _float64(case)} for case in cases] if framework == "keras3" else cases
+    narrower = () if framework == "keras3" else ("Huber",)
+    found = _differences(keras_worker.call(framework, "losses:run", asked), cases, narrower)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("mask", "weight"), BESIDE[:4])
+@pytest.mark.parametrize("masking", ["all", "weights"])
+def test_every_loss_by_the_rules_of_older_eras(masking: Any, mask: Any, weight: Any) -> None:
+    """tf.keras 2.0 to 2.9 divide by all there is; Keras up to 2.2 by the mask, and by the share of weights not 0."""
+    for name, config, a, b in BY_STEP:
+        loss = getattr(losses, name)
+        each = loss(**config, reduction=None)(torch.tensor(a), torch.tensor(b)).numpy()
+        valid = np.ones_like(each) if mask is None else mask.astype(float)
+        counts = np.ones_like(each) if weight is None else weight
+        expected = (each * valid * counts).sum() / each.size
+        if masking == "weights":
+            expected *= each.size / valid.sum() * (each.size / (counts != 0).sum())
+        value = loss(**config, masking=masking)(torch.tensor(a), torch.tensor(b), sample_weight=weight, mask=mask)
+        assert value.item() == pytest.approx(expected, rel=1e-12), name
 
 
 def test_a_label_that_stands_alone(keras_worker: KerasWorker) -> None:
