@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from _close import assert_close
+from _close import BFLOAT16, assert_close
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -150,7 +150,7 @@ def test_half_precision_in_one_call(
     monkeypatch.undo()
     for our, their in zip(ours, run(), strict=True):
         assert our.dtype == their.dtype
-        assert_close(our.float(), their.float(), 0.05)  # of bfloat16, with products of twice the length
+        assert_close(our.float(), their.float(), BFLOAT16)
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
