@@ -23,7 +23,7 @@ import kerastorch as kt
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers of processor time")
 EACH = {"config": 150, "text": 60, "bytes": 100, "zip": 150, "structure": 150, "objects": 150, "inside": 60}
-EACH["container"] = 120
+EACH |= {"container": 120, "pickle": 150}
 
 
 @pytest.mark.parametrize("kind", mutants.KINDS)
