@@ -245,7 +245,7 @@ def plot(results: Results, path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "kerastorch"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(MODES), figsize=(13, 10), sharex=True)
+    figure, axes = pyplot.subplots(1, len(MODES), figsize=(13, 10.5), sharex=True, layout="constrained")
     markers = dict(zip(_OTHERS, "s^vDox", strict=True))
     for axis, mode in zip(axes, MODES, strict=True):
         rows = [row for row in table_rows() if (row.size, row.mode) == (MIDDLE, mode)]
@@ -265,7 +265,6 @@ def plot(results: Results, path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.set_title(f"{mode}, B={MIDDLE.B} T={MIDDLE.T} F={MIDDLE.F} U={MIDDLE.U}")
         axis.set_xlabel("time / kerastorch's time")
-    axes[0].legend(loc="lower right")
-    figure.tight_layout()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(_OTHERS), frameon=False)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

@@ -109,11 +109,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Edge:
-    """From a box to a box, by their keys. One of the kind "order" is not drawn: it says what stands below what."""
+    """From a box to a box, by their keys. One of the kind "order" is not drawn: it says what stands below what.
+
+    Each state that goes from one layer to another is an edge of its own: `state` is its place among the outputs.
+    """
 
     source: str
     target: str
     kind: EdgeKind
+    state: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Diagram:
 
     Attributes:
         root: All boxes; the frame around it is not drawn.
-        edges: Each pair of boxes and kind once.
+        edges: Each pair of boxes and kind once, and of states each.
         note: A sentence that stands below, or "".
     """
 

@@ -171,7 +171,7 @@ class _Layout:
         if item == box:
             return ""
         ports = wanted.setdefault(item, [])
-        key = f"{item}:{box}:{edge.kind}:{'top' if top else 'bottom'}:{'in' if head else 'out'}"
+        key = f"{item}:{box}:{edge.kind}:{edge.state}:{'top' if top else 'bottom'}:{'in' if head else 'out'}"
         if all(port.key != key for port in ports):
             ports.append(_Port(key, box, edge, top, head))
         return key

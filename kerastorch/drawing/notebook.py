@@ -5,6 +5,7 @@ Colours are those of the page, faint or readable on white and on black, so that 
 
 from __future__ import annotations
 
+from ..errors import counted
 from ..models.model import Model
 from ..models.summary_rows import count, rows
 from .diagram import Diagram, markup, shown
@@ -22,15 +23,15 @@ def html_of(model: Model) -> str:
     listed = list(rows(model, expand_nested=True))
     trained, fixed = count(model) if model._built else (0, 0)
     head = f"{model.name}"
-    total = f"{trained + fixed:,} parameters" if model._built else "not built"
+    total = counted(trained + fixed, "parameter") if model._built else "not built"
     parts = [
         '<div style="color:inherit;font-family:Helvetica,Arial,sans-serif;font-size:13px">',
-        f"<details open><summary><b>{markup(shown(head))}</b> ({markup(shown(model._kind))}), {len(listed)} "
-        f"layer{'s' if len(listed) != 1 else ''}, {total}</summary>",
+        f"<details open><summary><b>{markup(shown(head))}</b> ({markup(shown(model._kind))}), "
+        f"{counted(len(listed), 'layer')}, {total}</summary>",
         _table(model, listed[:_MOST_LAYERS]),
     ]
     if len(listed) > _MOST_LAYERS:
-        parts.append(f"<p>and {len(listed) - _MOST_LAYERS} more layers; summary() lists them all</p>")
+        parts.append(f"<p>and {counted(len(listed) - _MOST_LAYERS, 'more layer')}; summary() lists them all</p>")
     if model._built:
         parts.append(f"<p>{trained:,} trained, {fixed:,} not</p>")
     parts.append("</details>")

@@ -202,7 +202,7 @@ class _Reader:
             kind = "masked"
             if target.family == "input":
                 self._entered.add(target.key)
-        self._edges.setdefault(Edge(start.box.key, target.key, kind))
+        self._edges.setdefault(Edge(start.box.key, target.key, kind, start.index if kind == "state" else 0))
 
     def _has_mask(self, end: _End) -> bool:
         if isinstance(end.layer, InputLayer):

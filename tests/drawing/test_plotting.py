@@ -246,7 +246,7 @@ def test_models_that_have_no_picture() -> None:
     assert Sequential(name="none")._repr_svg_() is None
     long = Sequential([Input((2,)), *(layers.Dense(2, name=f"d{number}") for number in range(301))])
     assert "<svg" not in long._repr_html_()
-    assert "and 1 more layers" in long._repr_html_()
+    assert "and 1 more layer;" in long._repr_html_()
     folded = MODELS["deep"]()._repr_html_()
     assert folded.count("<details open>") == 1
     assert "<details><summary>picture" in folded
