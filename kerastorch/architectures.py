@@ -9,7 +9,7 @@ from typing import Any
 
 from . import deadline, making
 from .compat.training import stated_training
-from .errors import ArgumentError, UnsafeFileError, quote
+from .errors import ArgumentError, UnsafeFileError, counted, quote
 from .files import Archive, Limits, checked_sha256, limits_of
 from .files.architectures import parse_architecture, parse_json_text, parse_yaml_text
 from .models import Model
@@ -148,7 +148,7 @@ def model_from_json_reported(
     limits, expected = limits_of(limits), checked_sha256(expected_sha256)
     content = text.encode("utf-8", "surrogatepass")
     if len(content) > limits.bytes:
-        raise UnsafeFileError(limits.beyond(f"{what}: there are {len(content)} bytes of it", "bytes"))
+        raise UnsafeFileError(limits.beyond(f"{what}: there are {counted(len(content), 'byte')} of it", "bytes"))
     digest = hashlib.sha256(content).hexdigest() if expected is not None else None
     if digest != expected:
         raise UnsafeFileError(f"{what}: the SHA-256 of the text is {digest}, expected {expected}.")

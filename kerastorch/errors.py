@@ -195,6 +195,7 @@ def beyond(problem: str, most: object, bound: str, *, foreign: bool = False) -> 
     """
     advice = "No Keras writes this, so it is refused; if you trust the file" if foreign else None
     advice = advice or "If it is meant to be that large"
+    most = f"{most:,}" if isinstance(most, int) else most
     return f"{problem}, the limit is {most}. {advice}, pass limits=kt.Limits({bound}=...)."
 
 
@@ -209,6 +210,22 @@ def quote(value: object, limit: int = 200) -> str:
     else:
         shown = repr(value if isinstance(value, (str, list, tuple, dict)) else str(value))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with what is counted: `"1 array"`, `"3,000 arrays"`.
+
+    Args:
+        count: How many there are.
+        one: What one of them is called.
+        many: What several are called; `one` with an s if None.
+    """
+    return f"{count:,} {plural(count, one, many)}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """What `counted` calls things, without their number: before a list of their names."""
+    return one if count == 1 else many or f"{one}s"
 
 
 def closest(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import counted
 from .files import Skipped
 from .spec import Rule
 
@@ -39,7 +40,10 @@ class LoadReport:
     optimizer: str | None = None
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.format}, {self.writer}: {len(self.assigned)} arrays, {self.values:,} values"]
+        lines = [
+            f"{self.path}: {self.format}, {self.writer}: {counted(len(self.assigned), 'array')}, "
+            f"{counted(self.values, 'value')}"
+        ]
         lines += [f"  compiled with {self.optimizer}"] if self.optimizer else []
         lines += [f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules]
         lines += [f"  not loaded: {item.what} ({item.reason})" for item in (*self.skipped, *self.unused)]

@@ -10,7 +10,7 @@ from torch import nn
 from .base.layer import Layer
 from .errors import ArgumentError, quote
 from .models.model import Model
-from .models.summary_columns import bias_note
+from .models.summary_columns import bias_note, table_of_torchinfo
 from .models.summary_rows import count
 
 
@@ -41,11 +41,9 @@ def summary(
     if isinstance(module, Model) and input_size is None and "input_data" not in options:
         module.summary(print_fn=print_fn, **options)
         return
-    import torchinfo
-
     if input_size is not None:
         options["input_size"] = input_size
-    text = str(torchinfo.summary(module, verbose=0, **options))
+    text = table_of_torchinfo(module, options)
     note = _note(module)
     (print_fn or print)(f"{text}\n{note}" if note else text)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ._random_initializers import GlorotUniform
-from .errors import ShapeError, UnsafeFileError, quote
+from .errors import ShapeError, UnsafeFileError, counted, quote
 
 if TYPE_CHECKING:
     from .initializers import Initializer
@@ -91,7 +91,7 @@ def take_room(shape: Sequence[int], owner: Any, name: str, *, beside: bool = Fal
         if size > left:
             what = "what no file holds" if beside else "the weights"
             raise UnsafeFileError(
-                f"{_would_have(owner, name, shape)}, and with it {what} more than {most:,} values, the limit. "
+                f"{_would_have(owner, name, shape)}, and with it {what} more than {counted(most, 'value')}, the limit. "
                 "If the model is meant to be that large, pass limits=kt.Limits(parameters=...)."
             )
 
@@ -319,7 +319,7 @@ def check_shapes(where: str, wanted: Sequence[tuple[str, tuple[int, ...]]], got:
     """Raise one `ShapeError` that lists every array of the wrong count or shape."""
     if len(wanted) != len(got):
         listed = ", ".join(f"{name} {shape}" for name, shape in wanted) or "none"
-        raise ShapeError(f"{where}: expected {len(wanted)} arrays ({listed}), got {len(got)}.")
+        raise ShapeError(f"{where}: expected {counted(len(wanted), 'array')} ({listed}), got {len(got)}.")
     wrong = [
         f"{name}: expected {shape}, got {tuple(found)}"
         for (name, shape), found in zip(wanted, got, strict=True)

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kerastorch.errors import counted
+
 # A float32 run against a float64 run of the same thing, over every example of every layer, three draws of weights and
 # inputs, on an Intel Xeon without vector units, with AVX2 and with AVX-512:
 OUTPUT = 5.5e-7  # the largest was 5.4e-7 (a ConvLSTM2D with AVX2), the median 7e-8
@@ -83,7 +85,7 @@ def assert_close(actual: Any, expected: Any, floor: float = OUTPUT, *, exact: An
     """Fail unless all arrays agree but for rounding; lists, tuples and dicts of them count as one list."""
     ours, theirs = _leaves(actual), _leaves(expected)
     judges = [None] * len(theirs) if exact is None else _leaves(exact)
-    assert len(ours) == len(theirs) == len(judges), f"expected {len(theirs)} array(s), got {len(ours)}"
+    assert len(ours) == len(theirs) == len(judges), f"expected {counted(len(theirs), 'array')}, got {len(ours)}"
     for index, (mine, their, judge) in enumerate(zip(ours, theirs, judges, strict=True)):
         found = apart(mine, their, floor, exact=judge, scale=scale)
         assert found is None, found if len(ours) == 1 else f"[{index}]: {found}"
@@ -105,7 +107,7 @@ def apart_numbers(actual: Any, expected: Any, floor: float = OUTPUT) -> str | No
     """As `apart`, of Python's numbers that were computed in float32; each is measured by itself, as losses are."""
     ours, theirs = (np.ravel(given).astype("float32") for given in (actual, expected))
     if len(ours) != len(theirs):
-        return f"expected {len(theirs)} number(s), got {len(ours)}"
+        return f"expected {counted(len(theirs), 'number')}, got {len(ours)}"
     found = {at: apart(*pair, floor) for at, pair in enumerate(zip(ours, theirs, strict=True))}
     return next((gap if len(ours) == 1 else f"[{at}]: {gap}" for at, gap in found.items() if gap), None)
 

@@ -182,7 +182,7 @@ def test_the_largest_value_is_the_measure() -> None:
         (np.array([True, False]), np.array([True, True]), "1 of 2 values differ"),
         (np.zeros(3, "f4"), np.array([0, np.inf, 0], "f4"), "not finite: they prove nothing"),
         (np.array([0, np.nan, 0], "f4"), np.zeros(3, "f4"), r"not close: max \|difference\| nan at \(1,\)"),
-        ([np.zeros(3)], [], r"expected 0 array\(s\), got 1"),
+        ([np.zeros(3)], [], r"expected 0 arrays, got 1"),
         ([np.zeros(3), np.ones(3)], [np.zeros(3), np.zeros(3)], r"\[1\]: not close"),
         ({"a": np.zeros(3)}, {"a": np.ones(3)}, "not close: max .* 1 at"),
         (np.array([1.0, 2.0]), [1.0, 3.0], r"not close: max .* 1 at \(1,\)"),  # Python's numbers are one array

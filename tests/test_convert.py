@@ -282,7 +282,7 @@ def test_two_biases_become_one_only_if_asked_for() -> None:
         ),
         (
             lambda: convert.copy_to_torch(nn.LSTM(3, 4), *made("LSTM", 3, 4), layer=1),
-            r"the module has 1 layer\(s\) and one direction: it has no weight_ih_l1",
+            r"the module has 1 layer and one direction: it has no weight_ih_l1",
         ),
         (
             lambda: convert.copy_to_torch(nn.LSTM(3, 4, bias=False), *made("LSTM", 3, 4)),

@@ -87,7 +87,7 @@ def test_bytes_of_a_text() -> None:
     size = len(text.encode())
     assert size > len(text)
     assert kt.model_from_json(text, limits=kt.Limits(bytes=size)).count_params() == model().count_params()
-    with pytest.raises(UnsafeFileError, match=rf"there are {size} bytes of it, the limit is {size - 1}\."):
+    with pytest.raises(UnsafeFileError, match=rf"there are {size:,} bytes of it, the limit is {size - 1:,}\."):
         kt.model_from_json(text, limits=kt.Limits(bytes=size - 1))
 
 

@@ -66,7 +66,7 @@ def test_by_name_consumes_all_on_both_sides(write) -> None:
     model = chain("a", "new")
     path = write(("a", "old"), arrays_of(model))
     message = refused(model, path, by_name=True)
-    assert "4 problem(s)" in message
+    assert "4 problems" in message
     assert "missing in the file: layer 'new': kernel (3, 2)" in message
     assert "left over in the file: " in message
     assert "Names that Keras makes" in message

@@ -174,7 +174,7 @@ print(layers.RNN(layers.LSTMCell(4)).kernel_choice().reason)
     assert len(lines) == 7
     for line in lines:
         assert "no compiled code runs: steps-" in line
-        assert "cannot be loaded: it is cut: 20000 bytes of " in line
+        assert "cannot be loaded: it is cut: 20,000 bytes of " in line
 
 
 def test_levels_that_were_not_compiled_are_told_without_a_warning(folder: Path) -> None:

@@ -63,7 +63,7 @@ def test_what_is_not_there() -> None:
         _ = ops.explode
     with pytest.raises(TypeError, match="unexpected keyword argument 'axes'"):
         ops.mean(torch.zeros(3), axes=1)
-    with pytest.raises(ArgumentError, match="axis 2 is out of bounds for 1 axes"):
+    with pytest.raises(ArgumentError, match="axis 2 is out of bounds for 1 axis"):
         ops.mean(torch.zeros(3), axis=2)
 
 

@@ -68,7 +68,7 @@ def test_the_optimizer_goes_on(goldens: Path, version: str, caplog: pytest.LogCa
     for ending in (".keras", ".h5"):
         with caplog.at_level(logging.INFO, logger="kerastorch"):
             model: Any = kt.load_model(goldens / version / f"trained{ending}")
-        assert "compiled with Adam, 1 steps done" in caplog.text
+        assert "compiled with Adam, 1 step done" in caplog.text
         caplog.clear()
         optimizer = model.optimizer
         assert type(optimizer) is kt.optimizers.Adam

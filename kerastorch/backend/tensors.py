@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from .. import activations, ops, random
 from ..base.graph import SymbolicTensor
 from ..dtypes import dtype_name
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..ops.computed import computed, floats, tensor, together
 
 __all__ = [
@@ -222,7 +222,10 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     """
     values, added = tensor(x), tensor(bias)
     if added.ndim not in (1, values.ndim - 1):
-        raise ShapeError(f"bias_add: expected a bias with 1 or {values.ndim - 1} axes, got shape {int_shape(added)}.")
+        raise ShapeError(
+            f"bias_add: expected a bias with 1 or {counted(values.ndim - 1, 'axis', 'axes')}, got shape "
+            f"{int_shape(added)}."
+        )
     if data_format == "channels_first" and values.ndim > 2:
         added = added.movedim(-1, 0) if added.ndim > 1 else added.reshape(-1, *[1] * (values.ndim - 2))
     return values + added

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import ops, random
 from ..base.graph import SymbolicTensor
 from ..dtypes import any_dtype
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, quote
 from ..models import Input, Model
 from ..ops.computed import tensor
 
@@ -175,7 +175,7 @@ def function(
     def call(arrays: Any) -> Any:
         data = list(arrays) if isinstance(arrays, (list, tuple)) else [arrays]
         if len(data) != len(given):
-            raise ArgumentError(f"function: expected {len(given)} arrays, got {len(data)}.")
+            raise ArgumentError(f"function: expected {counted(len(given), 'array')}, got {len(data)}.")
         with torch.no_grad():
             training = bool(data[phases[0]]) if phases else False
             found = model([tensor(data[place]) for place in places], training=training)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import activations, constraints, initializers, regularizers
 from .._serial import keeps_objects
-from ..errors import ArgumentError, NoConfigError, did_you_mean, quote
+from ..errors import ArgumentError, NoConfigError, did_you_mean, plural, quote
 from .dtype_policy import policy_name
 from .graph_calls import Connected
 from .recording import Recorded, accepted, record
@@ -161,7 +161,8 @@ class Configurable(Connected):
             )
             if unknown:
                 raise ArgumentError(
-                    f"{cls._class_name}: unknown key(s) in the config: {', '.join(map(quote, unknown))}."
+                    f"{cls._class_name}: unknown {plural(len(unknown), 'key')} in the config: "
+                    f"{', '.join(map(quote, unknown))}."
                     f"{did_you_mean(unknown[0], cls._config_keys())}"
                 )
         if not cls._records:

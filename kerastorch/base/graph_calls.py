@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, NotBuiltError, attribute
+from ..errors import ArgumentError, NotBuiltError, attribute, counted
 from ..structure import map_shapes, map_structure
 from ..weights import Shape
 from .call_arguments import inputs_of
@@ -93,7 +93,8 @@ class Connected(Weighted):
             )
         if not isinstance(node_index, int) or not -len(ends) <= node_index < len(ends):
             raise ArgumentError(
-                f"{repr_of(self)}: there is no {what} at call {node_index!r}: it was called {len(ends)} time(s), "
+                f"{repr_of(self)}: there is no {what} at call {node_index!r}: it was called "
+                f"{counted(len(ends), 'time')}, "
                 f"on {[shapes_of(_one(inputs)) for inputs, _ in ends]}."
             )
         return _one(ends[node_index][end])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..dtypes import autocasts
-from ..errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ..errors import ArgumentError, ShapeError, UnsupportedError, counted, quote
 from .layer import Layer
 from .weighted import repr_of
 
@@ -49,7 +49,9 @@ def one_shape(layer: Layer, input_shape: Any, rank: int | None = None, least: in
             "merge them first, for example with Concatenate."
         )
     if len(input_shape) < least or (rank is not None and len(input_shape) != rank):
-        wanted = f"{rank} axes" if rank is not None else f"at least {least} axes"
+        wanted = (
+            f"{counted(rank, 'axis', 'axes')}" if rank is not None else f"at least {counted(least, 'axis', 'axes')}"
+        )
         raise ShapeError(
             f"{repr_of(layer)}: expected input of shape {meaning} with {wanted}, got {tuple(input_shape)}."
         )
@@ -75,7 +77,7 @@ def channels_at(layer: Layer, input_shape: Sequence[Any], axis: int, meaning: st
     (channels,) = sizes_at(layer, input_shape, (axis,))
     built = layer._build_shape[axis] if layer._built and layer._build_shape is not None else channels
     if channels != built or channels < 1:
-        expected = f"{built} channels" if channels != built else "at least one channel"
+        expected = f"{counted(built, 'channel')}" if channels != built else "at least one channel"
         raise ShapeError(
             f"{repr_of(layer)}: expected {expected}, got {channels} (input of shape {tuple(input_shape)}, that is "
             f"{meaning})."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..dtypes import any_dtype, dtype_name
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..structure import leaves, map_shapes
 
 
@@ -55,7 +55,9 @@ class InputSpec:
             raise ArgumentError(f"InputSpec: axes: expected a dict of axes and sizes, got {quote(axes)}.") from None
         most = self.ndim if self.ndim is not None else max_ndim
         if most is not None and any(axis >= most for axis in self.axes):
-            raise ArgumentError(f"InputSpec: axes: {max(self.axes)} is beyond the {most} axes of the input.")
+            raise ArgumentError(
+                f"InputSpec: axes: {max(self.axes)} is beyond the {counted(most, 'axis', 'axes')} of the input."
+            )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, without those of no effect."""
@@ -112,7 +114,7 @@ def check_specs(where: str, specs: Any, shapes: Any) -> None:
         list(specs.values()) if isinstance(specs, Mapping) else specs if isinstance(specs, (list, tuple)) else [specs]
     )
     if len(found) != len(given):
-        raise ArgumentError(f"{where}: input_spec is for {len(given)} input(s), got {len(found)}.")
+        raise ArgumentError(f"{where}: input_spec is for {counted(len(given), 'input')}, got {len(found)}.")
     for spec, shape in zip(given, found, strict=True):
         if spec is not None:
             spec.check(where, shape)

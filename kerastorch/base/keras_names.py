@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import activations
 from ..dtypes import DTypePolicy, dtype_name, mixed_dtype, policy_of, variable_dtype
-from ..errors import ArgumentError, MismatchError, RemovedError
+from ..errors import ArgumentError, MismatchError, RemovedError, counted
 from ..forward_pass import current
 from ..outside import outside
 from ..structure import leaves, map_structure
@@ -202,7 +202,7 @@ class KerasNames(Configurable):
         variables = self._variables_in_files()
         if set(store) != {str(index) for index in range(len(variables))}:
             raise MismatchError(
-                f"{repr_of(self)}: load_own_variables: expected {len(variables)} arrays named 0, 1, ... "
+                f"{repr_of(self)}: load_own_variables: expected {counted(len(variables), 'array')} named 0, 1, ... "
                 f"({', '.join(variable.name for variable in variables) or 'it has no variables'}), got "
                 f"{', '.join(map(str, store)) or 'none'}."
             )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .. import constraints, initializers, regularizers
 from ..dtypes import weight_dtype
-from ..errors import ArgumentError, NotBuiltError, ShapeError, quote
+from ..errors import ArgumentError, NotBuiltError, ShapeError, counted, quote
 from ..forward_pass import current
 from ..weights import Fixed, Var, check_shapes, owned, take_room
 from . import check
@@ -369,7 +369,9 @@ def _by_position(layer: nn.Module, values: tuple[Any, ...], named: dict[str, Any
             f"add_weight(shape=..., name={values[0]!r}), got add_weight({values[0]!r}, ...)."
         )
     if len(values) > len(named):
-        raise ArgumentError(f"{where}: only {', '.join(named)} may stand without a name, got {len(values)} values.")
+        raise ArgumentError(
+            f"{where}: only {', '.join(named)} may stand without a name, got {counted(len(values), 'value')}."
+        )
     for key, value in zip(named, values, strict=False):
         if named[key] is not None:
             raise ArgumentError(f"{where}: {key} is given twice: by position and by keyword.")

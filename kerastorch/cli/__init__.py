@@ -19,6 +19,7 @@ from . import completion, convert, export, info, plot, record, scan, self_check,
 from ._help import what_next
 from ._loading import by_option
 from ._parser import Parser
+from ._places import refuse_reports
 
 _EPILOG = """\
 kerastorch COMMAND --help has examples and the exit statuses. A file is looked at first by kerastorch info FILE.
@@ -38,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     message = None
     try:
         try:
+            refuse_reports(options)
             status = options.run(options)
         except KerasTorchError as error:
             text = str(error) if error.keeps_lines else " ".join(str(error).split())
             status, message = 2, f"kerastorch: {by_option(text) if hasattr(options, 'limit') else text}"
-        if status == 0 and sys.stdout.isatty():
-            _say_next(options)
+        if sys.stdout.isatty():
+            _say_next(options, status)
         sys.stdout.flush()  # what was printed before an error stands before it
     except BrokenPipeError:
         # The reader (head, less) has gone; Python would complain once more when it closes stdout at exit.
@@ -54,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _say_next(options: argparse.Namespace) -> None:
-    """Print what can be done next. A pipe gets what was asked for and no more."""
+def _say_next(options: argparse.Namespace, status: int) -> None:
+    """Print what can be done next. A pipe gets what was asked for and no more, and so does who wants a script."""
     given = {"FILE": getattr(options, "file", None), "OUT": getattr(options, "out", None)}
-    text = what_next(options.command, **{name: place for name, place in given.items() if place is not None})
-    if text and getattr(options, "json", None) not in (True, "-"):
+    text = what_next(options.command, status, **{name: place for name, place in given.items() if place is not None})
+    if text and getattr(options, "json", None) not in (True, "-") and not getattr(options, "script", False):
         print(text)
 
 

@@ -62,34 +62,57 @@ EXIT: dict[str, str] = {
     "completion": "0 printed, 2 not printed",
 }
 # What a person may do behind a command that did its work; FILE and OUT are those of the command.
-NEXT: dict[str, tuple[tuple[str, str], ...]] = {
-    "scan": (("kerastorch info FILE", "what a file holds"),),
-    "summary": (
-        ("kerastorch verify FILE", "is it what Keras computes?"),
-        ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
-    ),
-    "plot": (
-        ("kerastorch summary FILE", "the same as a table, with counts"),
-        ("kerastorch info FILE", "which kernels it runs on, and why"),
-    ),
-    "verify": (
-        ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code"),
-        ("kt.load_model(FILE), compile, fit", "train it further"),
-    ),
-    "convert": (("kerastorch verify OUT", "beside the Keras that is installed"),),
-    "export": (("kerastorch info FILE", "where else the model can go"),),
-    "self-check": (("kerastorch verify FILE", "a model of your own beside Keras"),),
+Lines = tuple[tuple[str, str], ...]
+_INFO = ("kerastorch info FILE", "its layers, which kernels they run on and why, and what can be done next")
+_VERIFY = ("kerastorch verify FILE", "compare every layer with real Keras")
+_SOURCE = ("kerastorch export FILE FOLDER --to source", "the model as plain PyTorch code")
+_TRAIN = ("kt.load_model(FILE), compile, fit", "train it further")
+NEXT: dict[str, Lines] = {
+    "scan": (_INFO,),
+    "summary": (_VERIFY, _SOURCE),
+    "plot": (("kerastorch summary FILE", "the same as a table, with counts"), _INFO),
+    "verify": (_SOURCE, _TRAIN),
+    "convert": (("kerastorch verify OUT", "compare every layer with real Keras"),),
+    "export": (_INFO,),
+    "self-check": (_VERIFY,),
 }
+# And behind one that found something wrong: exit status 1, of `scan` 3 and 4, too.
+NEXT_AFTER_A_FAULT: dict[str, Lines] = {
+    "scan": (_INFO,),
+    "verify": (("kerastorch verify FILE --html report.html", "where it begins, with pictures"),),
+    "convert": (("kerastorch verify FILE", "compare what was read with real Keras"),),
+    "self-check": (("kerastorch self-check --json check.json", "all that was found, for a report"),),
+}
+# These say it themselves, in a pipe, too: it is what they are for.
+SAY_IT_THEMSELVES = ("info", "record")
+NO_NEXT = ("completion",)  # what it prints is a script
+NEXT_OF_A_MODEL: Lines = (
+    _VERIFY,
+    _SOURCE,
+    ("kerastorch export FILE OUT.onnx --to onnx", "for onnxruntime; --to torch: for torch.export.load"),
+    _TRAIN,
+    ("kerastorch convert FILE OUT.keras", "a file for today's Keras; OUT.safetensors: the weights"),
+)
+NEXT_OF_ARCHITECTURES: Lines = (
+    ("kt.model_from_json(text), model_from_yaml", "the model with fresh weights"),
+    ("kerastorch export WEIGHTS ... --arch FILE", "any command, of a file that holds its weights"),
+)
+NEXT_OF_WEIGHTS: Lines = (
+    ("kt.load_weights(model, FILE)", "into a model of those layers that you build"),
+    ("kt.copy_weights(FILE, module)", "into a torch module of your own; prints what went where"),
+    ("kerastorch export FILE ... --arch A.json", "any command, with the to_json() text of the model"),
+)
 
 
-def what_next(command: str, **places: object) -> str:
-    """The lines about what can be done next, "" where the command says it itself.
+def what_next(command: str, status: int = 0, **places: object) -> str:
+    """The lines about what can be done next, "" where the command says it itself, or has failed.
 
     Args:
         command: Its name.
+        status: Its exit status.
         **places: `FILE` and `OUT`, as far as the command has them.
     """
-    lines = NEXT.get(command, ())
+    lines = () if status == 2 else (NEXT_AFTER_A_FAULT if status else NEXT).get(command, ())
     width = max((len(line) for line, _ in lines), default=0)
     text = "\n".join(f"  {line:<{width}}  {what}" for line, what in lines)
     for name, place in places.items():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..errors import ArgumentError, quote
+from ..errors import quote
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,14 +24,38 @@ def add_width(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make_console(width: int | None = None) -> Console:
+_ENDLESS = 1000  # characters in a line of a pipe
+
+
+def make_console(width: int | None = None, quiet: bool = False) -> Console:
+    """Where a command prints; `quiet`: nowhere, as JSON is wanted alone."""
     from rich.console import Console
 
     # A pipe has no width: nothing is cut or wrapped there. Text of files is never read as rich's markup.
     # In a notebook rich would send HTML past sys.stdout.
     if width is None and not sys.stdout.isatty():
-        width = 1000
-    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=True, force_jupyter=False)
+        width = _ENDLESS
+    return Console(
+        width=width, markup=False, highlight=False, emoji=False, soft_wrap=True, force_jupyter=False, quiet=quiet
+    )
+
+
+def say(console: Console, text: str, hanging: int = 2) -> None:
+    """Print lines; what does not fit into one goes on below it, further in. A line of code stays one.
+
+    Args:
+        console: Where to.
+        text: One line or several.
+        hanging: How much further in.
+    """
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + hanging)
+        if len(line) > console.width < _ENDLESS and not line.lstrip().startswith("kt."):
+            width = max(console.width, len(indent) + 20)
+            line = textwrap.fill(
+                line, width, subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False
+            )
+        console.print(line, soft_wrap=True)
 
 
 def print_table(
@@ -57,32 +80,3 @@ def shown(text: object) -> str:
     """Text of a file as it may be printed: as it is where that is harmless."""
     text = str(text)
     return text if text.isprintable() and len(text) <= 200 else quote(text)
-
-
-def show_report(report: Any, json_to: str | None, html_to: str | None = None) -> None:
-    """Print a report, write it where --json and --html say, and say that it was written.
-
-    It is printed first: a place that cannot be written does not cost what it took minutes to find.
-    """
-    alone = json_to == "-"  # then nothing else is on stdout
-    if not alone:
-        make_console().print(str(report))
-    if json_to is not None:
-        write_json(report.to_dict(), json_to)
-    if html_to is not None:
-        report.to_html(html_to)
-    written = [shown(path) for path in (json_to, html_to) if path not in (None, "-")]
-    if written:
-        print(f"Written: {', '.join(written)}", file=sys.stderr if alone else sys.stdout)
-
-
-def write_json(said: Mapping[str, Any], to: str) -> None:
-    """Write a report to the place that --json names; `-` is the terminal."""
-    text = json.dumps(said, indent=1)
-    if to == "-":
-        print(text)
-        return
-    try:
-        Path(to).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ArgumentError(f"--json {quote(to)} cannot be written: {error}") from error

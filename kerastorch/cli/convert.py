@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, plural, quote
+from ._json import add_json, left_out, only_json, parameters, rules, write_json
 from ._loading import add_arch, add_bounds, load_reported
 from ._places import refuse_place
 from ._printing import make_console, print_table, shown
 
 if TYPE_CHECKING:
+    from ..files import Skipped
     from ..load import LoadReport
     from ..models import Model
+    from ..parity.golden import Comparison
     from ..spec import Rule
 
 # A kind of output -> the endings of its files.
@@ -26,7 +29,6 @@ KINDS = {
     "torch": (".pt", ".pth"),
     "safetensors": (".safetensors",),
 }
-_STATE_DICTS = (*KINDS["torch"], *KINDS["safetensors"])
 _DEFAULT = {ending: kind for kind in ("keras3", "torch", "safetensors") for ending in KINDS[kind]}
 
 _DESCRIPTION = """\
@@ -59,12 +61,15 @@ def add(commands: Any) -> None:
     parser.add_argument("--to", choices=[*KINDS], help="what to write; keras3 for .keras and .h5 if not given")
     parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
     parser.add_argument("--check", action="store_true", help="read OUT again and compare outputs on random inputs")
+    add_json(parser)
     add_arch(parser)
     add_bounds(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert; the exit status."""
+    from ..files import Skipped
+
     kind = _kind(options.out, options.to)
     refuse_place(options.out, (options.file, options.arch), options.force)
     if kind == "torch" and options.check:
@@ -92,7 +97,28 @@ def run(options: argparse.Namespace) -> int:
 
             stage("checking", None)
             comparisons = compare_file(model, options.out)
-    return _print(options, model, read, written, time.monotonic() - begin, comparisons)
+    skipped = list(read.skipped)
+    if model._compiled_as is not None and kind in ("torch", "safetensors"):
+        skipped.append(Skipped(model.name, "how the model was compiled: a state dict holds tensors only"))
+    _print(options, model, read, written, skipped, time.monotonic() - begin)
+    status = 0 if comparisons is None else _print_check(options, comparisons)
+    said = {
+        "file": options.file,
+        "format": read.format,
+        "written_by": read.writer,
+        "out": options.out,
+        "to": kind,
+        "bytes": {"file": os.path.getsize(options.file), "out": os.path.getsize(options.out)},
+        "read": rules(read.rules),
+        "written": rules(written),
+        "left_out": left_out(skipped),
+        "layers": len(model.layers),
+        "arrays": len(model.variables),
+        "parameters": parameters(model),
+        "check": None if comparisons is None else [item.to_dict() for item in comparisons],
+    }
+    write_json(options, status, said)
+    return status
 
 
 def _kind(out: str, stated: str | None) -> str:
@@ -138,36 +164,37 @@ def _print(
     model: Model,
     read: LoadReport,
     written: Sequence[Rule],
+    skipped: Sequence[Skipped],
     seconds: float,
-    comparisons: Sequence[Any] | None,
-) -> int:
+) -> None:
     from ..models.summary_rows import count
 
-    console = make_console()
+    console = make_console(quiet=only_json(options))
     console.print(f"{shown(options.file)} ({_size(options.file)}; {read.format}, {shown(read.writer)})")
     console.print(f"-> {shown(options.out)} ({_size(options.out)})")
     rows = [("read", shown(rule.layer), shown(rule.text)) for rule in read.rules]
     rows += [("written", shown(rule.layer), shown(rule.text)) for rule in written]
-    rows += [("left out", shown(item.what), shown(item.reason)) for item in read.skipped]
-    if model._compiled_as is not None and os.path.splitext(options.out)[1].lower() in _STATE_DICTS:
-        rows.append(("left out", shown(model.name), "how the model was compiled: a state dict holds tensors only"))
+    rows += [("left out", shown(item.what), shown(item.reason)) for item in skipped]
     if rows:
         print_table(console, ("", "Layer", "What was changed"), rows)
     else:
         console.print("Nothing was changed.")
     trained, fixed = count(model)
     console.print(
-        f"{len(model.layers)} layers, {len(model.variables)} arrays, {trained + fixed:,} parameters "
-        f"({trained:,} trainable), {seconds:.1f} s"
+        f"{counted(len(model.layers), 'layer')}, {counted(len(model.variables), 'array')}, "
+        f"{counted(trained + fixed, 'parameter')} ({trained:,} trainable), {seconds:.1f} s"
     )
-    if comparisons is None:
-        return 0
+
+
+def _print_check(options: argparse.Namespace, comparisons: Sequence[Comparison]) -> int:
+    """The outputs of the new file beside those of the old one; the exit status."""
     from ..parity.golden import TITLES
 
+    console = make_console(quiet=only_json(options))
     print_table(console, TITLES, [item.cells for item in comparisons], right=(2, 3, 4))
     wrong = sum(item.verdict != "same" for item in comparisons)
     console.print(
-        f"{wrong} of {len(comparisons)} outputs of the new file differ."
+        f"{wrong} of {counted(len(comparisons), 'output')} of the new file {plural(wrong, 'differs', 'differ')}."
         if wrong
         else "The new file gives the same numbers."
     )

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from ..errors import ArgumentError, quote
 from ..packaged import install
+from ._json import add_json, only_json, write_json
 from ._loading import add_arch, add_bounds, add_file, load_reported
 from ._places import refuse_place
 from ._printing import make_console, shown
@@ -50,6 +51,7 @@ def add(commands: Any) -> None:
         default="inline",
         help="source: copy what torch lacks into model.py, or import it from kerastorch",
     )
+    add_json(parser)
     add_arch(parser)
     add_bounds(parser)
 
@@ -69,9 +71,10 @@ def _artifact(options: argparse.Namespace) -> int:
         raise ArgumentError(f"OUT {quote(options.out)}: --to {options.to} writes {ending}.")
     model, _ = load_reported(options)
     model.export(options.out, format=options.to, verbose=False)
-    console = make_console()
+    console = make_console(quiet=only_json(options))
     console.print(shown(options.out))
     console.print(f"It takes {shown(inputs_text(model, options.to))}.")
+    _report(options, [options.out])
     return 0
 
 
@@ -95,11 +98,17 @@ def _source(options: argparse.Namespace) -> int:
         import_helpers=options.helpers == "import",
         overwrite=options.force,
     )
-    console = make_console()
+    console = make_console(quiet=only_json(options))
     for path in paths:
         console.print(shown(path))
     console.print(f"python {shown(paths[0])} computes the recorded example again.")
+    _report(options, [str(path) for path in paths])
     return 0
+
+
+def _report(options: argparse.Namespace, files: list[str]) -> None:
+    """What --json says."""
+    write_json(options, 0, {"file": options.file, "out": options.out, "to": options.to, "files": files})
 
 
 def _digest(file: BinaryIO) -> str:

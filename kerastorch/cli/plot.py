@@ -6,6 +6,7 @@ import argparse
 import warnings
 from typing import Any
 
+from ._json import add_json, only_json, write_json
 from ._loading import add_arch, add_bounds, add_file, load
 from ._places import refuse_place
 from ._printing import make_console, shown
@@ -31,6 +32,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--dtype", action="store_true", help="show dtypes")
     parser.add_argument("--activations", action="store_true", help="show activation functions")
     parser.add_argument("--trainable", action="store_true", help="show whether weights are trained")
+    add_json(parser)
     add_arch(parser)
     add_bounds(parser)
 
@@ -56,8 +58,10 @@ def run(options: argparse.Namespace) -> int:
             show_trainable=options.trainable,
             show_masks=not options.no_masks,
         )
-    console = make_console()
+    console = make_console(quiet=only_json(options))
     console.print(shown(options.out))
-    for warning in caught:
-        console.print(str(warning.message))
+    warned = [str(warning.message) for warning in caught]
+    for text in warned:
+        console.print(text)
+    write_json(options, 0, {"file": options.file, "out": options.out, "warnings": warned})
     return 0

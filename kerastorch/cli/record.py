@@ -7,7 +7,8 @@ import os
 import shlex
 from typing import Any
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, quote
+from ._json import add_json, only_json, write_json
 from ._keras import add_keras, keras_options, show_progress
 from ._loading import add_arch
 from ._printing import make_console, shown
@@ -22,6 +23,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", metavar="R.npz", help="where to write; FILE.recording.npz if left out")
     parser.add_argument("--max-mb", metavar="N", type=int, default=256, help="arrays that are kept, in MB")
     parser.add_argument("--outputs-only", action="store_true", help="leave the layers out")
+    add_json(parser)
     add_arch(parser)
     add_keras(parser)
 
@@ -30,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from ..parity import load_checked, record, recorder_script
 
     if options.script:
-        if options.file is not None:
-            raise ArgumentError("record: --script prints the recorder; it takes no FILE.")
+        if options.file is not None or options.json is not None:
+            raise ArgumentError("record: --script prints the recorder; it takes no FILE and no --json.")
         print(recorder_script(), end="")
         return 0
     if options.file is None:
@@ -47,12 +49,25 @@ def run(options: argparse.Namespace) -> int:
         progress=show_progress(),
         **keras_options(options),
     )
-    console = make_console()
-    console.print(f"{shown(recording.path)}: {len(recording.probes)} probes, {len(recording.layers)} layers, by")
+    console = make_console(quiet=only_json(options))
+    console.print(
+        f"{shown(recording.path)}: {counted(len(recording.probes), 'probe')}, "
+        f"{counted(len(recording.layers), 'layer')}, by"
+    )
     console.print(f"{shown(recording.reference)}.")
     if not recording.complete:
         console.print("Some layers had no room; --max-mb makes more.")
     command = ["kerastorch", "verify", options.file, *(["--arch", options.arch] if options.arch else [])]
     command = shlex.join([*command, "--recording", os.fspath(recording.path)])
     console.print(f"Compare: {command if command.isprintable() else quote(command)}", soft_wrap=True)
+    said = {
+        "file": options.file,
+        "out": os.fspath(recording.path),
+        "reference": recording.reference,
+        "probes": len(recording.probes),
+        "layers": len(recording.layers),
+        "complete": recording.complete,
+        "compare": command,
+    }
+    write_json(options, 0, said)
     return 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
+from ._json import as_text
 from ._loading import add_limit, by_option, limits_of
 
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
     report = scan(*options.paths, strict=options.strict, fit=not options.quick, limits=limits_of(options))
     if options.json:
-        print(json.dumps(report.to_dict(), indent=1))
+        print(as_text("scan", report.status, report.to_dict()))
     else:
         print(by_option(str(report)))
     return report.status

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ._json import add_json, show_report
 from ._keras import show_progress
-from ._printing import show_report
 
 
 def add(commands: Any) -> None:
@@ -17,12 +17,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--dtype", metavar="T", default="float32", help="float32 (without TF32), float64, bfloat16, float16"
     )
-    parser.add_argument("--json", metavar="PATH", help="write what is found as JSON too; - prints that alone")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..self_check import self_check
 
     report = self_check(options.device, options.dtype, show_progress())
-    show_report(report, options.json)
-    return 0 if report.passed else 1
+    return show_report(options, report)

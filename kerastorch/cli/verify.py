@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, plural, quote
+from ._json import add_json, only_json, show_report, write_json
 from ._keras import add_custom_here, add_keras, custom_objects, keras_options, show_progress
 from ._loading import add_arch, add_bounds, add_file, bounded, bounds, load, opened
-from ._printing import make_console, print_table, show_report, shown
+from ._printing import make_console, print_table, shown
 
 
 def add(commands: Any) -> None:
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
         "--golden", metavar="G.npz", help="inputs x0, x1, ... and outputs y0, y1, ... of anyone's making"
     )
     parser.add_argument("--prefix", metavar="P", help="of the outputs in the golden file: keras3_ or tf_keras_, say")
-    parser.add_argument("--json", metavar="PATH", help="write the report as JSON too; - prints that alone")
+    add_json(parser)
     parser.add_argument("--html", metavar="PATH", help="write the report as one HTML page too")
     parser.add_argument(
         "--what", metavar="W,W", help="of outputs, layers, states, gradients, training; all of them if left out"
@@ -42,10 +43,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.golden is None:
         return _run_parity(options)
-    if any(getattr(options, name) is not None for name in ("recording", "json", "html", "what", "steps")):
-        raise ArgumentError(
-            "verify: --golden stands alone: --recording, --json, --what, --steps and --html do not go with it."
-        )
+    if any(getattr(options, name) is not None for name in ("recording", "html", "what", "steps")):
+        raise ArgumentError("verify: --golden stands alone: --recording, --what, --steps and --html do not go with it.")
     return _run_golden(options)
 
 
@@ -70,8 +69,7 @@ def _run_parity(options: argparse.Namespace) -> int:
         report = check_parity(
             options.file, custom_objects=own, reading=bounds(options) if bounded(options) else None, **again
         )
-    show_report(report, options.json, options.html)
-    return 0 if report.passed else 1
+    return show_report(options, report, options.html)
 
 
 def _run_golden(options: argparse.Namespace) -> int:
@@ -81,14 +79,18 @@ def _run_golden(options: argparse.Namespace) -> int:
     prefix = options.prefix if options.prefix is not None else _prefix_of_writer(options, golden)
     own = custom_objects(options.custom_here)
     comparisons = compare_golden(load(options, own), golden, prefix)
-    console = make_console()
+    console = make_console(quiet=only_json(options))
     print_table(console, TITLES, [item.cells for item in comparisons], right=(2, 3, 4))
     wrong = sum(item.verdict != "same" for item in comparisons)
     source = f"{shown(options.golden)}"
+    said = {"passed": not wrong, "golden": options.golden, "outputs": [item.to_dict() for item in comparisons]}
+    write_json(options, 1 if wrong else 0, said)
     if wrong:
-        console.print(f"{wrong} of {len(comparisons)} outputs differ from {source}.")
+        console.print(
+            f"{wrong} of {counted(len(comparisons), 'output')} {plural(wrong, 'differs', 'differ')} from {source}."
+        )
         return 1
-    judged = "The output is" if len(comparisons) == 1 else f"All {len(comparisons)} outputs are"
+    judged = plural(len(comparisons), "The output is", f"All {counted(len(comparisons), 'output')} are")
     console.print(f"{judged} what {source} recorded.")
     return 0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import deadline
-from ..errors import UnsafeFileError, beyond
+from ..errors import UnsafeFileError, beyond, counted
 from ..spec import Offered
 from . import tables
 from ._custom import offered_name
@@ -50,7 +50,7 @@ class FirstLook:
             UnsafeFileError: It is larger than the caller allows.
         """
         if self.layers - 1 > layers:
-            raise _too_large(f"{self.layers - 1:,} layers", layers, "layers")
+            raise _too_large(f"{counted(self.layers - 1, 'layer')}", layers, "layers")
         if depth is not None and self.depth > depth:
             raise _too_large(f"models and wrappers {self.depth} deep in one another", depth, "depth")
 

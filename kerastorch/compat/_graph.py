@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import CorruptFileError, quote
+from ..errors import CorruptFileError, counted, quote
 from ..spec import Call, Constant, Era, LayerSpec, ModelSpec, TensorRef, map_refs, refs_of
 from . import forms
 from .operations import Expression, lower
@@ -50,18 +50,18 @@ def resolve(graph: Graph, inputs: Any, outputs: Any, where: str, old: bool) -> t
         if old or _all_are_used(name, len(member.calls), inner, ends)
     }
 
-    def shift(ref: TensorRef, counted: bool) -> TensorRef:
+    def shift(ref: TensorRef, above: bool) -> TensorRef:
         member = graph.get(ref.layer)
         if member is None:
             raise CorruptFileError(f"{where}: {quote(ref.layer)} is referred to, and there is no such layer.")
         nested = (isinstance(member, ModelSpec) and (old or member.kind == "Functional")) or ref.layer in own_models
-        node = ref.node - 1 if counted and nested and lowest[ref.layer] > 0 else ref.node
+        node = ref.node - 1 if above and nested and lowest[ref.layer] > 0 else ref.node
         is_input = isinstance(member, LayerSpec) and member.class_name == "InputLayer"
         count = 1 if is_input else len(member.calls)
         if not 0 <= node < count or ref.tensor < 0 or (is_input and ref.tensor):
             raise CorruptFileError(
                 f"{where}: output {ref.tensor} of call {ref.node} of layer {quote(ref.layer)} is referred to, "
-                f"and the layer has {count} call(s)."
+                f"and the layer has {counted(count, 'call')}."
             )
         return TensorRef(ref.layer, node, ref.tensor)
 

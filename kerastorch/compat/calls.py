@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import CorruptFileError, UnsupportedFileError, quote
+from ..errors import CorruptFileError, UnsupportedFileError, counted, quote
 from ..spec import Call, Constant, LayerSpec, ModelSpec, TensorRef, refs_of
 from . import forms, tables
 from ._constants import argument_in_lists, constant, in_lists
@@ -143,8 +143,8 @@ def with_constants(layer: LayerSpec | ModelSpec, calls: tuple[Call, ...]) -> tup
             continue
         if len(behind) < count:
             raise CorruptFileError(
-                f"Layer {quote(layer.name)} is called with {len(behind)} tensors behind its input, and it has {count} "
-                "constants."
+                f"Layer {quote(layer.name)} is called with {counted(len(behind), 'tensor')} behind its input, and it "
+                f"has {counted(count, 'constant')}."
             )
         states, constants = behind[: len(behind) - count], behind[len(behind) - count :]
         kwargs = {key: value for key, value in call.kwargs.items() if key != "initial_state"}

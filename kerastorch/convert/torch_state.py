@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..gates import GRU, LSTM, SIMPLE_RNN, Cell
 from ._arrays import Arrays, apply, invert
 from ._biases import RESET_AFTER, BiasTo, join, split
@@ -246,7 +246,7 @@ def copy_to_torch(
     held = {name: value for name, value in held.items() if name.partition("_l")[2] == suffix[2:]}
     if not held:
         raise ArgumentError(
-            f"{where}: the module has {module.num_layers} layer(s) and "
+            f"{where}: the module has {counted(module.num_layers, 'layer')} and "
             f"{'two directions' if module.bidirectional else 'one direction'}: it has no weight_ih{suffix}."
         )
     if held.keys() != made.keys():

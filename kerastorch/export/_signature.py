@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..base.weighted import repr_of
 from ..dtypes import any_dtype, dtype_name
-from ..errors import ArgumentError, KerasTorchError, UnsupportedError, quote
+from ..errors import ArgumentError, KerasTorchError, UnsupportedError, counted, quote
 from ..structure import is_shape, map_shapes
 from ..weights import Shape
 
@@ -63,7 +63,9 @@ def signature_of(model: Any, given: Any = None) -> list[Spec]:
         return own
     found = _flat(given)
     if own is not None and len(own) != len(found):
-        raise ArgumentError(f"{repr_of(model)}: input_signature: expected {len(own)} input(s), got {len(found)}.")
+        raise ArgumentError(
+            f"{repr_of(model)}: input_signature: expected {counted(len(own), 'input')}, got {len(found)}."
+        )
     specs = []
     for index, item in enumerate(found):
         default = own[index] if own is not None else Spec(f"input_{index}", (), torch.get_default_dtype())

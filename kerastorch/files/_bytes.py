@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from kerastorch import deadline
-from kerastorch.errors import LoadError, UnreadableFileError
+from kerastorch.errors import LoadError, UnreadableFileError, counted
 
 Buffer = bytes | bytearray | memoryview
 
@@ -174,7 +174,9 @@ class OpenFile:
                     f"{self.name}: the file cannot be read ({error.strerror or error}). Copy it to a local disk."
                 ) from None
             if not count:
-                raise self._changed(f"it had {self.size} bytes when it was opened and ends at {at + filled} now")
+                raise self._changed(
+                    f"it had {counted(self.size, 'byte')} when it was opened and ends at {at + filled} now"
+                )
             filled += count
 
     def _read_some(self, descriptor: int, at: int, target: memoryview) -> int:

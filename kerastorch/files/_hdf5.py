@@ -13,7 +13,7 @@ from struct import Struct
 
 import numpy as np
 
-from kerastorch.errors import quote
+from kerastorch.errors import counted, quote
 
 from ._bytes import Buffer, Bytes
 from ._hdf5_attributes import Attributes, GlobalHeap, read_dense_attributes
@@ -55,8 +55,10 @@ class _File:
         source.objects -= 1
         if source.objects < 0:
             if source.most_objects < source.limits.objects:
-                raise source.unsafe(path, f"the file has more than {source.most_objects} objects, as none of its size")
-            raise source.beyond(path, f"the file has more than {source.most_objects} objects", "objects")
+                raise source.unsafe(
+                    path, f"the file has more than {counted(source.most_objects, 'object')}, as none of its size"
+                )
+            raise source.beyond(path, f"the file has more than {counted(source.most_objects, 'object')}", "objects")
         messages = read_header(source, address, path)
         group, typed = not _OF_GROUPS.isdisjoint(messages), not _DATATYPES.isdisjoint(messages)
         if group and _OF_DATASETS.isdisjoint(messages):
@@ -274,7 +276,7 @@ class Dataset(_Node):
         else:
             raise cursor.unsafe("its data is virtual: said to stand in other files")
         if body.left != nbytes:
-            raise cursor.corrupt(f"its shape {shape} needs {nbytes} bytes, {body.left} are stored")
+            raise cursor.corrupt(f"its shape {shape} needs {counted(nbytes, 'byte')}, {body.left} are stored")
         return kind, shape, layout, body
 
 

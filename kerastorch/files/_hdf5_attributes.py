@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerastorch.errors import quote
+from kerastorch.errors import counted, quote
 
 from ._hdf5_headers import committed_type
 from ._hdf5_heap import read_many
@@ -75,7 +75,7 @@ class GlobalHeap:
         head.skip(3)
         size = head.u(8)
         if size < _LEAST_HEAP:
-            raise head.corrupt(f"a global heap has {size} bytes, expected at least {_LEAST_HEAP}")
+            raise head.corrupt(f"a global heap has {counted(size, 'byte')}, expected at least {_LEAST_HEAP}")
         cursor = self._source.cursor(address, size, where)
         cursor.skip(16)
         found: dict[int, tuple[int, int]] = {}
@@ -138,7 +138,7 @@ class Attributes(Mapping[str, AttributeValue]):
             )
         size = _size_of(kind, shape, cursor)
         if size > self._source.limits.attribute_bytes:
-            raise cursor.beyond(f"the attribute has {size} bytes", "attribute_bytes")
+            raise cursor.beyond(f"the attribute has {counted(size, 'byte')}", "attribute_bytes")
         self._spend(size, cursor)
         if kind.kind == "number":
             array = as_array(cursor.take(size), kind, shape)
@@ -162,11 +162,11 @@ class Attributes(Mapping[str, AttributeValue]):
             return ""
         bound = "json_bytes" if name in _JSON_ATTRIBUTES else "attribute_bytes"
         if length > getattr(self._source.limits, bound):
-            raise cursor.beyond(f"a string has {length} bytes", bound)
+            raise cursor.beyond(f"a string has {counted(length, 'byte')}", bound)
         self._spend(length, cursor)
         raw = self._heap.get(address, index, cursor.where)
         if length != len(raw):
-            raise cursor.corrupt(f"a string has {length} bytes, the heap holds {len(raw)}")
+            raise cursor.corrupt(f"a string has {counted(length, 'byte')}, the heap holds {len(raw)}")
         return _text(bytes(raw).rstrip(b"\0"), cursor)
 
     def _spend(self, size: int, cursor: Cursor) -> None:
@@ -179,7 +179,7 @@ def _size_of(kind: DataType, shape: tuple[int, ...], cursor: Cursor) -> int:
     """The bytes of all values of an attribute, which must be there."""
     size = prod(shape) * kind.size
     if size > cursor.left:
-        raise cursor.corrupt(f"the attribute needs {size} bytes, {cursor.left} are there")
+        raise cursor.corrupt(f"the attribute needs {counted(size, 'byte')}, {cursor.left} are there")
     return size
 
 
@@ -198,7 +198,7 @@ def _read_head(cursor: Cursor) -> _Parts:
     if version == 3:
         cursor.skip(1)
     if sizes[0] > cursor.source.limits.name_length:
-        raise cursor.beyond(f"an attribute's name has {sizes[0]} bytes", "name_length")
+        raise cursor.beyond(f"an attribute's name has {counted(sizes[0], 'byte')}", "name_length")
     padding = 7 if version == 1 else 0
     raw, _, rest = bytes(cursor.take(sizes[0])).partition(b"\0")
     if not raw or rest or len(raw) == sizes[0]:

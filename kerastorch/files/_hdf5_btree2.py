@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from kerastorch.errors import counted
+
 from ._lookup3 import CHECKSUM, checked
 from ._source import Cursor, Source
 
@@ -28,7 +30,9 @@ def read_records(source: Source, address: int, kinds: tuple[int, ...], where: st
         raise head.corrupt(f"{what} has records of kind {kind}, expected {kinds[0]}")
     room = node_size - _NODE_HEAD - CHECKSUM
     if not size or room < size or depth > 32:
-        raise head.corrupt(f"{what} has nodes of {node_size} bytes and records of {size}, {depth} levels")
+        raise head.corrupt(
+            f"{what} has nodes of {counted(node_size, 'byte')} and records of {size}, {counted(depth, 'level')}"
+        )
     pointers = _pointers(room, size, depth)
     if not total:
         return []
@@ -40,7 +44,7 @@ def read_records(source: Source, address: int, kinds: tuple[int, ...], where: st
         width = pointers[level] if level else (0, 0)
         used = count * size + (count + 1) * (8 + sum(width) if level else 0)
         if used > room:
-            raise head.corrupt(f"{what} has a node of {count} records, more than it has room for")
+            raise head.corrupt(f"{what} has a node of {counted(count, 'record')}, more than it has room for")
         node = checked(source, at, _NODE_HEAD + used, where, b"BTIN\0" if level else b"BTLF\0", what)
         if node.u(1) != kind:
             raise node.corrupt(f"{what} has a node of another index")
@@ -53,7 +57,7 @@ def read_records(source: Source, address: int, kinds: tuple[int, ...], where: st
             seen.add(child)
             todo.append((child, held, level - 1))
     if len(records) != total:
-        raise head.corrupt(f"{what} has {len(records)} records, it says itself that it has {total}")
+        raise head.corrupt(f"{what} has {counted(len(records), 'record')}, it says itself that it has {total}")
     return records
 
 

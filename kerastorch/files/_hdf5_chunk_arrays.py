@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from kerastorch.errors import counted
+
 from ._lookup3 import CHECKSUM, checked
 from ._source import UNDEFINED, Cursor
 
@@ -78,7 +80,7 @@ def fixed_array(cursor: Cursor, address: int, size: int) -> Find:
         if at == UNDEFINED:
             return _ABSENT
         if index >= count:
-            raise cursor.corrupt(f"the index of its chunks has {count} places, number {index} is asked for")
+            raise cursor.corrupt(f"the index of its chunks has {counted(count, 'place')}, number {index} is asked for")
         block = array.block(at, body, b"FADB\0")
         if not paged:
             return array.element(block, index)

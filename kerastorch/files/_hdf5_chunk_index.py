@@ -9,6 +9,8 @@ from math import prod
 from struct import Struct
 from typing import NamedTuple
 
+from kerastorch.errors import counted
+
 from ._hdf5_btree2 import read_records
 from ._hdf5_chunk_arrays import Find, extensible_array, fixed_array
 from ._source import UNDEFINED, Cursor
@@ -61,7 +63,7 @@ class Chunks:
             if flags & ~(_PLAIN_EDGES | _PACKED):
                 raise cursor.corrupt(f"its chunks have flags ({flags:#x}) that there are not")
             if not 1 <= width <= 8:
-                raise cursor.corrupt(f"the shape of its chunks has numbers of {width} bytes")
+                raise cursor.corrupt(f"the shape of its chunks has numbers of {counted(width, 'byte')}")
         fits = dimensions == rank + 1
         part = tuple(cursor.u(width) for _ in range(rank)) if fits else ()
         if not fits or cursor.u(width) != itemsize or not all(part):
@@ -95,7 +97,7 @@ def read_index(cursor: Cursor, chunks: Chunks, counts: Number, size: int) -> dic
         return _new_tree(cursor, chunks, size)
     if chunks.kind == _SINGLE:
         if prod(counts) != 1:
-            raise cursor.corrupt(f"its {prod(counts)} chunks are said to be one")
+            raise cursor.corrupt(f"its {prod(counts):,} chunks are said to be one")
         stored, mask = chunks.single or (size, 0)
         return {(0,) * len(counts): Place(chunks.address, stored, mask)}
     return _numbered(cursor, chunks, counts, size)

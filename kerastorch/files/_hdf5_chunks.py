@@ -7,6 +7,8 @@ from math import prod
 
 import numpy as np
 
+from kerastorch.errors import counted
+
 from ._hdf5_chunk_index import Chunks, Number, Place, read_index
 from ._hdf5_filters import read_filters, unpack
 from ._limits import MIB
@@ -39,9 +41,9 @@ def read_chunks(
     if nbytes == 0:
         return memoryview(b"")
     if size > limits.chunk_bytes:
-        raise source.beyond(cursor.where, f"one of its chunks has {size} bytes", "chunk_bytes")
+        raise source.beyond(cursor.where, f"one of its chunks has {counted(size, 'byte')}", "chunk_bytes")
     if size > 4 * nbytes + 4096:
-        raise cursor.unsafe(f"one of its chunks has {size} bytes, far more than it needs")
+        raise cursor.unsafe(f"one of its chunks has {counted(size, 'byte')}, far more than it needs")
     pipeline = read_filters(filters[0], itemsize) if filters else []
     counts = tuple(-(-whole // part) for whole, part in zip(shape, chunks.shape, strict=True))
     source.step(cursor.where, _STEPS * prod(counts))
@@ -56,7 +58,9 @@ def read_chunks(
     if unpacked > limits.chunk_ratio * stored + MIB:
         raise source.beyond(cursor.where, f"its {stored} stored bytes are said to unpack to {unpacked}", "chunk_ratio")
     if nbytes > limits.allocation(source.end):
-        raise source.beyond(cursor.where, f"its chunks are said to unpack to {nbytes} bytes", "allocation_bytes")
+        raise source.beyond(
+            cursor.where, f"its chunks are said to unpack to {counted(nbytes, 'byte')}", "allocation_bytes"
+        )
     array = np.empty((*shape, itemsize), np.uint8)
     if absent:
         array[...] = fill(absent)

@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 
+from kerastorch.errors import counted
+
 from ._source import Cursor
 
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
@@ -29,7 +31,7 @@ def read_filters(cursor: Cursor, itemsize: int) -> list[int]:
         number = cursor.u(2)
         named = cursor.u(2) if version == 1 or number >= 256 else 0
         if version == 1 and named % 8:
-            raise cursor.corrupt(f"the name of a filter has {named} bytes, which is no multiple of eight")
+            raise cursor.corrupt(f"the name of a filter has {counted(named, 'byte')}, which is no multiple of eight")
         cursor.skip(2)
         values = cursor.u(2)
         cursor.skip(named)
@@ -43,7 +45,7 @@ def read_filters(cursor: Cursor, itemsize: int) -> list[int]:
         if number in pipeline:
             raise cursor.unsafe("a filter is applied twice")
         if number == _SHUFFLE and settings != [itemsize]:
-            raise cursor.corrupt(f"the bytes of elements of {itemsize} bytes were sorted by {settings}")
+            raise cursor.corrupt(f"the bytes of elements of {counted(itemsize, 'byte')} were sorted by {settings}")
         if number == _DEFLATE and (len(settings) != 1 or settings[0] > 9):
             raise cursor.corrupt(f"its data is said to be packed with gzip at level {settings}, expected one of 0 to 9")
         pipeline.append(number)
@@ -84,7 +86,7 @@ def unpack(cursor: Cursor, pipeline: list[int], mask: int, size: int, itemsize: 
         else:
             raise cursor.corrupt("a chunk does not have the size of whole elements")
     if len(raw) != size:
-        raise cursor.corrupt(f"a chunk has {len(raw)} bytes, expected {size}")
+        raise cursor.corrupt(f"a chunk has {counted(len(raw), 'byte')}, expected {size}")
     return raw
 
 

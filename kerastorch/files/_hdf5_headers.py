@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from struct import Struct
 
+from kerastorch.errors import counted
+
 from ._lookup3 import CHECKSUM, checked
 from ._source import Cursor, Source
 
@@ -81,11 +83,11 @@ def read_header(source: Source, address: int, path: str) -> Messages:
                     raise block.unread("it shares a header message with another object")
                 kind = int(Kind.COMMITTED_TYPE)
             if at + length > end:
-                raise block.corrupt(f"a structure at byte {at} needs {length} bytes, {end - at} are left")
+                raise block.corrupt(f"a structure at byte {at} needs {counted(length, 'byte')}, {end - at} are left")
             if kind == _CONTINUATION:
                 offset, size = source.cursor(at, length, path).fields(_TWO_LENGTHS)
                 if size < (4 + CHECKSUM if modern else 1):
-                    raise block.corrupt(f"its header continues in {size} bytes")
+                    raise block.corrupt(f"its header continues in {counted(size, 'byte')}")
                 if modern:
                     checked(source, offset, size - CHECKSUM, path, b"OCHK", "the continuation of an object header")
                     offset, size = offset + 4, size - 4 - CHECKSUM

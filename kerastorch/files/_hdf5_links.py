@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from struct import Struct
 
-from kerastorch.errors import quote
+from kerastorch.errors import counted, quote
 
 from ._hdf5_heap import read_many
 from ._lookup3 import lookup3
@@ -129,7 +129,7 @@ def read_link(cursor: Cursor) -> tuple[bytes, int]:
     cursor.skip(1 if flags & 16 else 0)
     size = cursor.u(1 << (flags & 3))
     if size > cursor.source.limits.name_length:
-        raise cursor.beyond(f"a name has {size} bytes", "name_length")
+        raise cursor.beyond(f"a name has {counted(size, 'byte')}", "name_length")
     name = bytes(cursor.take(size))
     if kind:
         what = _LINKS.get(kind, "a link of unknown kind")

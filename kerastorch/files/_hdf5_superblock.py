@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from kerastorch.errors import counted
+
 from ._bytes import Buffer, Bytes, as_bytes
 from ._hdf5_headers import Kind, read_header
 from ._limits import Limits
@@ -64,7 +66,7 @@ def read_superblock(data: Bytes | Buffer, name: str, limits: Limits) -> tuple[So
     base, extra, end = cursor.u(8), cursor.u(8), cursor.u(8)
     end -= base
     if not 0 <= end <= source.end:
-        raise source.corrupt("", f"the file has {source.end} bytes, it says itself that it has {end}")
+        raise source.corrupt("", f"the file has {counted(source.end, 'byte')}, it says itself that it has {end}")
     source.end = end
     if version < 2:
         if extra != UNDEFINED:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kerastorch.errors import quote
+from kerastorch.errors import counted, quote
 
 from ._source import Cursor
 
@@ -80,7 +80,7 @@ def read_extent(cursor: Cursor) -> tuple[tuple[int, ...] | None, tuple[int, ...]
     else:
         raise cursor.corrupt(f"a dataspace has version {version}, expected 1 or 2")
     if rank > _MAX_RANK:
-        raise cursor.corrupt(f"a dataspace has {rank} dimensions, at most {_MAX_RANK} exist")
+        raise cursor.corrupt(f"a dataspace has {counted(rank, 'dimension')}, at most {_MAX_RANK} exist")
     shape = cursor.fields(_SIZES[rank])
     if prod(max(size, 1) for size in shape) > _MAX_ELEMENTS:
         raise cursor.unsafe(f"the shape {quote(shape)} is larger than any memory")
@@ -101,7 +101,9 @@ def read_datatype(cursor: Cursor) -> DataType:
     if kind == "integer":
         offset, precision = cursor.u(2), cursor.u(2)
         if not precision or offset + precision > 8 * size or size > 2 * -(-precision // 8):
-            raise cursor.corrupt(f"integers of {size} bytes are said to have {precision} bits from bit {offset} on")
+            raise cursor.corrupt(
+                f"integers of {counted(size, 'byte')} are said to have {precision} bits from bit {offset} on"
+            )
         if offset or precision != 8 * size or size not in (1, 2, 4, 8):
             return DataType("other", "integers with unused bits", size)
         return DataType("number", f"{'int' if bits & 8 else 'uint'}{8 * size}", size, ">" if bits & 1 else "<")
@@ -116,7 +118,7 @@ def read_datatype(cursor: Cursor) -> DataType:
             or sign != precision - 1
             or tuple(fields) != _IEEE.get(size)
         ):
-            return DataType("other", f"floats of {size} bytes that are not IEEE 754", size)
+            return DataType("other", f"floats of {counted(size, 'byte')} that are not IEEE 754", size)
         return DataType("number", f"float{8 * size}", size, ">" if bits & 1 else "<")
     if kind == "opaque":
         return DataType("opaque", f"opaque{size}", size)
@@ -129,11 +131,15 @@ def read_datatype(cursor: Cursor) -> DataType:
     if kind == "enum":
         base, count = read_datatype(cursor), bits & 0xFFFF
         if base.size != size or count * (size + 1) > cursor.left:
-            raise cursor.corrupt(f"an enumeration of {count} values of {size} bytes is not described as one")
+            raise cursor.corrupt(
+                f"an enumeration of {counted(count, 'value')} of {counted(size, 'byte')} is not described as one"
+            )
     if kind == "vlen":
         base = read_datatype(cursor)
         if size != 16 or bits & 15 > 1:
-            raise cursor.corrupt(f"sequences are said to be of kind {bits & 15} and to take {size} bytes, expected 16")
+            raise cursor.corrupt(
+                f"sequences are said to be of kind {bits & 15} and to take {counted(size, 'byte')}, expected 16"
+            )
         if bits & 15 == 1:
             if base.kind not in ("number", "string") or base.size != 1 or bits >> 4 & 15 > 2 or bits >> 8 & 15 > 1:
                 raise cursor.corrupt("strings are said to be made of something else than characters")
@@ -175,7 +181,7 @@ def read_fill_value(cursor: Cursor, itemsize: int) -> bytes:
         raise cursor.corrupt("its fill value is described in numbers that mean nothing")
     size = cursor.u(4) if version == 1 or defined else 0
     if size not in (0, itemsize) and not (version == 1 and not defined):
-        raise cursor.corrupt(f"its fill value has {size} bytes, its elements have {itemsize}")
+        raise cursor.corrupt(f"its fill value has {counted(size, 'byte')}, its elements have {itemsize}")
     value = bytes(cursor.take(size)) if defined else b""
     return b"" if when == _NEVER else value
 
@@ -184,5 +190,5 @@ def read_old_fill_value(cursor: Cursor, itemsize: int) -> bytes:
     """The same of the message of HDF5 before 1.6, which holds the value alone."""
     value = bytes(cursor.take(cursor.u(4)))
     if len(value) not in (0, itemsize):
-        raise cursor.corrupt(f"its fill value has {len(value)} bytes, its elements have {itemsize}")
+        raise cursor.corrupt(f"its fill value has {counted(len(value), 'byte')}, its elements have {itemsize}")
     return value

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsupportedFileError, counted, quote
 
 from ._source import DAMAGED, UNWRITTEN
 from .architectures import HARMLESS
@@ -107,7 +107,8 @@ def describe(name: str, path: str, data: memoryview) -> LoadError:
         return UnsupportedFileError(f"{name}: this is a TensorFlow graph. {_SAVE}").of("TensorFlow graph")
     if head.count(0) == len(head):
         return CorruptFileError(
-            f"{name}: this is not a Keras file: nothing but zeros stands in its first {len(head)} bytes. {UNWRITTEN}"
+            f"{name}: this is not a Keras file: nothing but zeros stands in its first {counted(len(head), 'byte')}. "
+            f"{UNWRITTEN}"
         )
     return CorruptFileError(
         f"{name}: this is not a Keras file: it is neither a zip archive (.keras) nor HDF5 (.h5). {DAMAGED}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, placed, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, counted, placed, quote
 
 from ._hdf5 import Group
 from ._limits import Limits
@@ -129,7 +129,8 @@ def read_shards(
         )
     if total != index.total_size:
         raise CorruptFileError(
-            f"{name}: the index says that all arrays have {index.total_size:.0f} bytes, the shards hold {total}. "
+            f"{name}: the index says that all arrays have {counted(int(index.total_size), 'byte')}, the shards hold "
+            f"{total:,}. "
             f"{DAMAGED}"
         )
     return read_tree(list(parts.values()))

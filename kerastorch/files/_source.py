@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from kerastorch import deadline
-from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, quote
+from kerastorch.errors import CorruptFileError, UnsafeFileError, UnsupportedFileError, counted, quote
 
 from ._bytes import Buffer, Bytes, as_bytes
 from ._limits import MIB, Limits
@@ -112,7 +112,7 @@ class Source:
         """Count memory for values that were never written."""
         self.room -= size
         if self.room < 0:
-            problem = f"with the {size} bytes of it that were never written, the file needs too much memory"
+            problem = f"with the {counted(size, 'byte')} of it that were never written, the file needs too much memory"
             raise self.beyond(where, problem, "allocation_bytes", self.limits.allocation(self.end))
 
     def unsupported(self, where: str, problem: str, advice: str = RESAVE) -> UnsupportedFileError:
@@ -138,7 +138,7 @@ class Cursor:
         at = self.at
         after = at + size
         if after > self.end:
-            raise self.corrupt(f"a structure at byte {at} needs {size} bytes, {self.end - at} are left")
+            raise self.corrupt(f"a structure at byte {at} needs {counted(size, 'byte')}, {self.end - at} are left")
         self.at = after
         return self.source.read(at, after)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kerastorch.errors import LoadError, quote
+from kerastorch.errors import LoadError, counted, quote
 
 from ._hdf5 import Dataset, Group
 from ._values import Array, OptimizerState, Skipped, TreeObject, TreeWeights
@@ -49,7 +49,7 @@ def read_tree(
     for datasets in read.values():
         check_disjoint(datasets)
     kept = {path: item for path, item in kept.items() if item.arrays or item.name is not None}
-    notes = [Skipped(f"{what}: {count} arrays", _NOT_MODEL[what]) for what, count in states.items()]
+    notes = [Skipped(f"{what}: {counted(count, 'array')}", _NOT_MODEL[what]) for what, count in states.items()]
     state = _read_state(held, optimizer, notes) if held else None
     if optimizer and not held:
         notes.append(Skipped(optimizer, NO_STATE))
@@ -72,7 +72,7 @@ def _read_state(parts: Sequence[Part], optimizer: str | None, notes: list[Skippe
         notes.append(Skipped(what, f"its state cannot be read: {error}"))
         return None
     arrays = tuple((str(at), array) for at, array in enumerate(found.arrays))
-    return OptimizerState(arrays, f"{what}: {len(arrays)} arrays", name)
+    return OptimizerState(arrays, f"{what}: {counted(len(arrays), 'array')}", name)
 
 
 def _walk_part(root: Group, found: dict[str, Group], states: dict[str, int]) -> Group | None:

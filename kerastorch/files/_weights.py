@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kerastorch.errors import LoadError, quote
+from kerastorch.errors import LoadError, counted, quote
 
 from ._hdf5 import Dataset, Group
 from ._values import Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped
@@ -52,7 +52,7 @@ def read_names(group: Group, key: str) -> tuple[str, ...] | None:
     seen: set[str] = set()
     for name in names:
         if len(name) > source.limits.name_length:
-            raise source.beyond(where, f"{quote(name)} has {len(name)} characters", "name_length")
+            raise source.beyond(where, f"{quote(name)} has {counted(len(name), 'character')}", "name_length")
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise source.unsafe(where, f"{quote(name)} is not a plain name")
         if name in seen:
@@ -103,7 +103,7 @@ def read_legacy(base: Group, make: MakeArray) -> tuple[LegacyWeights, list[Skipp
         if name in listed and isinstance(child, Group):
             extra = [dataset.path for dataset in walk(child) if dataset.address not in known]
             if extra:
-                what = f"{len(extra)} arrays in group {quote(name)}, the first {quote(extra[0])}"
+                what = f"{counted(len(extra), 'array')} in group {quote(name)}, the first {quote(extra[0])}"
                 skipped.append(Skipped(what, "not listed as weights of a layer"))
     return LegacyWeights(tuple(layers), top_level), skipped
 
@@ -126,7 +126,7 @@ def read_state(group: Group, make: MakeArray, optimizer: str | None, notes: list
         notes.append(Skipped(what, f"its state cannot be read: {error}"))
         return None
     arrays = tuple((key, make(dataset, "")) for key, dataset in zip(keys, read, strict=True))
-    return OptimizerState(arrays, f"{what}: {len(arrays)} arrays")
+    return OptimizerState(arrays, f"{what}: {counted(len(arrays), 'array')}")
 
 
 def walk(group: Group) -> Iterator[Dataset]:

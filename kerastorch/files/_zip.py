@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerastorch import deadline
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, counted, quote
 
 from ._bytes import Buffer, Bytes, Held, as_bytes
 from ._checksum import crc32
@@ -79,10 +79,11 @@ class Archive:
         allowed = limit or self._limits.allocation(self._data.size)
         if member.size > allowed:
             bound = "json_bytes" if allowed == self._limits.json_bytes else "allocation_bytes"
-            raise self._beyond(f"{quote(name)} has {member.size} bytes", bound, allowed)
+            raise self._beyond(f"{quote(name)} has {counted(member.size, 'byte')}", bound, allowed)
         ratio = self._limits.zip_ratio
         if member.size > max(self._limits.zip_free_bytes, ratio * member.stored):
-            problem = f"{quote(name)} unpacks {member.stored} bytes to {member.size}, more than {ratio} times as many"
+            packed = counted(member.stored, "byte")
+            problem = f"{quote(name)} unpacks {packed} to {member.size:,}, more than {ratio} times as many"
             raise self._beyond(problem, "zip_ratio")
         raw = self._data.part(member.at, member.at + member.stored)
         content = raw if member.method == _STORED else self._unpack(raw, member)
@@ -118,7 +119,7 @@ class Archive:
         except zlib.error as error:
             raise self._corrupt(f"{quote(member.name)} cannot be unpacked ({error})") from None
         if len(content) != member.size or not unpacker.eof or unpacker.unused_data:
-            raise self._corrupt(f"{quote(member.name)} does not unpack to its {member.size} bytes")
+            raise self._corrupt(f"{quote(member.name)} does not unpack to its {counted(member.size, 'byte')}")
         return Held(content)
 
     def _read_directory(self) -> dict[str, Member]:
@@ -126,7 +127,7 @@ class Archive:
         if start + size != at:
             raise self._unsafe("bytes that belong to no member stand around its directory")
         if count > self._limits.zip_members:
-            raise self._beyond(f"it has {count} members", "zip_members")
+            raise self._beyond(f"it has {counted(count, 'member')}", "zip_members")
         found: dict[str, Member] = {}
         folded: set[str] = set()
         records: list[tuple[int, int]] = []
@@ -279,7 +280,7 @@ class Archive:
         except UnicodeDecodeError:
             raise self._corrupt(f"the name {quote(raw)} is not UTF-8 text") from None
         if len(raw) > self._limits.name_length:
-            raise self._beyond(f"a member is called {quote(name)}, in {len(raw)} bytes", "name_length")
+            raise self._beyond(f"a member is called {quote(name)}, in {counted(len(raw), 'byte')}", "name_length")
         if not stays_inside(name.removesuffix("/")):
             raise self._unsafe(f"a member is called {quote(name)}")
         if mode & 0o170000 not in (0, 0o100000, 0o040000):

@@ -15,6 +15,7 @@ from kerastorch.errors import (
     UnsafeFileError,
     UnsupportedFileError,
     beyond,
+    counted,
     quote,
 )
 from kerastorch.paths import AnyPath, is_path
@@ -152,7 +153,7 @@ def _open_pickled(data: Bytes, path: str, handle: Handle, limits: Limits) -> Arc
         archive = _of_contents("pickled arrays", model, path, handle)
         return replace(archive, skipped=(*archive.skipped, Skipped(*pickles.AROUND)))
     if len(found) != 1:
-        several = f"{name}: this is a pickle with {len(found)} models in it. {ONE_BY_ONE}"
+        several = f"{name}: this is a pickle with {counted(len(found), 'model')} in it. {ONE_BY_ONE}"
         raise unsafe_pickle(several)
     held = Held(found[0])
     try:
@@ -177,7 +178,7 @@ def _check_parameters(archive: Archive, name: str, limits: Limits) -> None:
         return
     found = sum(math.prod(array.shape) for array in weights.arrays)
     if found > most:
-        raise UnsafeFileError(beyond(f"{name}: its weights have {found:,} values", f"{most:,}", "parameters"))
+        raise UnsafeFileError(beyond(f"{name}: its weights have {counted(found, 'value')}", f"{most:,}", "parameters"))
 
 
 def _open_zip(data: Bytes, path: str, handle: Handle, limits: Limits) -> Archive:
@@ -202,7 +203,7 @@ def _open_zip(data: Bytes, path: str, handle: Handle, limits: Limits) -> Archive
     read = {"config.json", "metadata.json", _WEIGHTS, *filter(is_vocabulary, members)}
     rest = sorted(m for m in members - read if not m.endswith("/"))
     if rest:
-        what = f"{len(rest)} other files in the archive, the first {quote(rest[0])}"
+        what = f"{counted(len(rest), 'other file')} in the archive, the first {quote(rest[0])}"
         skipped.append(Skipped(what, "assets are not read"))
     version = metadata.get("keras_version")
     stated = version if isinstance(version, str) else None

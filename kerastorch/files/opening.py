@@ -16,6 +16,7 @@ from kerastorch.errors import (
     UnreadableFileError,
     UnsafeFileError,
     beyond,
+    counted,
     quote,
 )
 from kerastorch.paths import is_path
@@ -45,7 +46,7 @@ def checked_sha256(expected: str | None) -> str | None:
 def check_size(size: int, name: str, limits: Limits) -> None:
     """Raise where a file, or all that belongs to it, is larger than it may be."""
     if size > limits.bytes:
-        raise UnsafeFileError(beyond(f"{name}: there are {size:,} bytes of it", f"{limits.bytes:,}", "bytes"))
+        raise UnsafeFileError(beyond(f"{name}: there are {counted(size, 'byte')} of it", f"{limits.bytes:,}", "bytes"))
 
 
 def read_stream(stream: BinaryIO, limits: Limits) -> bytearray:
@@ -85,7 +86,8 @@ def _size_of(stream: BinaryIO) -> int:
 def _check_memory(size: int, name: str) -> None:
     if size > _memory():
         raise UnreadableFileError(
-            f"{name}: a stream is read into memory, and {size:,} bytes are more than the {_memory():,} that this "
+            f"{name}: a stream is read into memory, and {counted(size, 'byte')} are more than the {_memory():,} that "
+            "this "
             "machine has. Pass the path of the file: of that no more is read than is needed."
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, counted, quote
 
 from ._limits import MIB, Limits
 from ._source import FOREIGN
@@ -210,13 +210,13 @@ def _parse(
 def _beyond(data: bytes, limits: Limits) -> tuple[str, str] | None:
     """What is too large, too deep or has too many parts, and which bound says so, before anything is built from it."""
     if len(data) > limits.json_bytes:
-        return f"has {len(data)} bytes", "json_bytes"
+        return f"has {counted(len(data), 'byte')}", "json_bytes"
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # the quotes that are left begin and end strings
     if plain.count(b'"') > 2 * limits.json_values:
         return f"has more than {limits.json_values} strings", "json_values"
     structure = b"".join(plain.split(b'"')[::2]).translate(None, _NOT_STRUCTURE)
     if len(structure) > limits.json_values:
-        return f"has more than {limits.json_values} values", "json_values"
+        return f"has more than {counted(limits.json_values, 'value')}", "json_values"
     depth = 0
     for at in range(0, len(structure), MIB):
         part = np.frombuffer(structure[at : at + MIB], np.uint8)

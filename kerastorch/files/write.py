@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from kerastorch.errors import SaveError, quote
+from kerastorch.errors import SaveError, counted, quote
 from kerastorch.paths import AnyPath, is_path
 
 from ._sink import new_hdf5
@@ -155,7 +155,9 @@ def _write_names(group: h5py.Group, key: str, names: Sequence[str]) -> None:
     encoded = [_storable(name, "of a part of the file").encode() for name in names]
     long = [name for name in encoded if len(name) > _HEADER_LIMIT]
     if long:
-        raise SaveError(f"{quote(long[0].decode())}: a name of {len(long[0])} bytes does not fit into an HDF5 file.")
+        raise SaveError(
+            f"{quote(long[0].decode())}: a name of {counted(len(long[0]), 'byte')} does not fit into an HDF5 file."
+        )
     data = np.asarray(encoded) if encoded else np.zeros(0, "S1")
     pieces = 1
     while any(piece.nbytes > _HEADER_LIMIT for piece in np.array_split(data, pieces)):

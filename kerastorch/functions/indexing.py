@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, counted, quote
 from .kit import Kit, axis_of, flat_if_none, integer
 
 
@@ -43,7 +43,7 @@ def expanded(key: Any, rank: int) -> list[Any]:
     holes = [at for at, part in enumerate(parts) if part is Ellipsis]
     used = sum(part is not None and part is not Ellipsis for part in parts)
     if len(holes) > 1 or used > rank:
-        raise ArgumentError(f"GetItem: {quote(key)} has too many indices for {rank} axes.")
+        raise ArgumentError(f"GetItem: {quote(key)} has too many indices for {counted(rank, 'axis', 'axes')}.")
     at = holes[0] if holes else len(parts)
     return [*parts[:at], *[slice(None)] * (rank - used), *parts[at + len(holes) :]]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..dtypes import any_dtype, dtype_name
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, counted, quote
 from ..structure import leaves
 
 
@@ -141,7 +141,9 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
 def axis_of(axis: Any, rank: int) -> int:
     found = integer(axis, "axis")
     if not -rank <= found < rank:
-        raise ArgumentError(f"axis {found} is out of bounds for {rank} axes; it can be {-rank} to {rank - 1}.")
+        raise ArgumentError(
+            f"axis {found} is out of bounds for {counted(rank, 'axis', 'axes')}; it can be {-rank} to {rank - 1}."
+        )
     return found % rank
 
 

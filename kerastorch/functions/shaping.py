@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, quote
 from .kit import Kit, axes_of, axis_of, flat_if_none, integer, integers, several, sizes
 
 _MOST_VALUES = 10_000_000  # of Arange
@@ -191,7 +191,7 @@ def arange(kit: Kit, start: Any, stop: Any, step: Any, dtype: Any) -> Tensor:
     if any(isinstance(bound, Tensor) for bound in bounds):
         raise ArgumentError("Arange: how many values there are depends on the values of a tensor.")
     if (bounds[1] - bounds[0]) / bounds[2] > _MOST_VALUES:
-        raise ArgumentError(f"Arange: more than {_MOST_VALUES:,} values.")
+        raise ArgumentError(f"Arange: more than {counted(_MOST_VALUES, 'value')}.")
     whole = all(isinstance(bound, int) for bound in bounds)
     chosen = (torch.int32 if whole else kit.floats) if dtype is None else kit.dtype(dtype)
     return torch.arange(*bounds, dtype=chosen, device=kit.device)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from .. import layers
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, counted
 from ..layers.core.operation import apply
 from ..torch_private import has_hooks
 from . import _functional, _pointwise, _reducing, _shaping
@@ -89,7 +89,7 @@ def _channels(tracer: Tracer, module: nn.Module, input: Value) -> Value:
     if input.batch != 0:
         raise UnsupportedError(f"its input must have the batch at axis 0, here it is at {input.batch}")
     if input.rank < 2 or (input.rank == 2 and not isinstance(module, nn.BatchNorm1d)):
-        raise UnsupportedError(f"an input of {input.rank} axes")
+        raise UnsupportedError(f"an input of {counted(input.rank, 'axis', 'axes')}")
     home = tracer.homes[id(module)]
     tracer.forms.setdefault(home, set()).add((input.axis(1, ""), input.rank))
     if tracer.before is None or len(tracer.before.forms[home]) == 1:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils import rnn
 
 from ..base.graph import SymbolicTensor
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, counted
 from ..layers.core.operation import apply
 from . import _joined
 from ._example import leaves, replaced
@@ -89,18 +89,18 @@ def _pack(input: Any, lengths: Any, batch_first: bool) -> Packed:
         raise UnsupportedError(f"pack_padded_sequence: x must have batch and time in front, the batch at axis {batch}")
     tensor = input.arranged([time, *range(2, input.rank)])
     column = tensor[(slice(None), slice(None), *[0] * (input.rank - 2))] if input.rank > 2 else tensor
-    counted = apply("Cumsum", apply("OnesLike", column, dtype="int64"), axis=1)
+    places = apply("Cumsum", apply("OnesLike", column, dtype="int64"), axis=1)
     ends = apply("ExpandDims", apply("Cast", lengths.tensor, "int64"), 1)
     # The order of torch's axes is of no interest while it is packed.
     value = Value(range(input.rank), tensor)
-    return Packed(value, apply("LessEqual", counted, ends), lengths, (input.size(batch), input.size(time)))
+    return Packed(value, apply("LessEqual", places, ends), lengths, (input.size(batch), input.size(time)))
 
 
 def _pad(packed: Any, batch_first: bool, padding_value: float, result: Tensor) -> tuple[Value, Value]:
     steps, given = result.shape[1 if batch_first else 0], plain(packed.front[1])
     if steps != given:
         raise UnsupportedError(
-            f"pad_packed_sequence gives {steps} steps where x has {given}, and a model has all of x's: pass "
+            f"pad_packed_sequence gives {counted(steps, 'step')} where x has {given}, and a model has all of x's: pass "
             "total_length=x.size(1) (x.size(0) if the batch is second), or let the longest sequence of the example "
             "have them all"
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import layers
 from ..activations.records import RECORDS
 from ..base.graph import SymbolicTensor
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, counted
 from ..layers.core.operation import apply
 from ._open import as_operand, dtype_of, finite
 from ._size import same
@@ -80,7 +80,8 @@ def _array(tensor: Tensor, rank: int, batch: int | None, axes: Sequence[int]) ->
     if batch is not None:
         if full.shape[batch] != 1:
             raise UnsupportedError(
-                f"a constant of shape {tuple(tensor.shape)} has {full.shape[batch]} rows of the batch: it must not "
+                f"a constant of shape {tuple(tensor.shape)} has {counted(full.shape[batch], 'row')} of the batch: it "
+                "must not "
                 "depend on the batch size"
             )
         full = full.select(batch, 0)

@@ -8,7 +8,7 @@ from torch import nn
 
 from .. import layers
 from ..base.graph import SymbolicTensor
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, counted
 from ..layers.core.operation import apply
 from ..structure import leaves
 from ..torch_private import has_hooks
@@ -35,7 +35,9 @@ def recurrent_call(tracer: Tracer, module: nn.RNNBase, input: Any, hx: Any = Non
         raise UnsupportedError("a call on a constant, with tensors that depend on the input")
     batch, time = (0, 1) if module.batch_first or packed else (1, 0)
     if input.rank != 3:
-        raise UnsupportedError(f"an input of {input.rank} axes: it must have batch, time and features")
+        raise UnsupportedError(
+            f"an input of {counted(input.rank, 'axis', 'axes')}: it must have batch, time and features"
+        )
     if input.batch != batch:
         raise UnsupportedError(
             f"batch_first={module.batch_first} takes the batch at axis {batch}, here it is at axis {input.batch}: "

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..base.graph import SymbolicTensor
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, counted
 from ..layers import Permute
 from ..layers.core.operation import apply
 from ._size import BATCH, Size, plain, symbol
@@ -106,7 +106,7 @@ class Value:
     def dim(self, dim: int) -> int:
         """torch's axis, counted from the front."""
         if not -max(self.rank, 1) <= dim < max(self.rank, 1):
-            raise UnsupportedError(f"dim={dim} of a tensor of {self.rank} axes")
+            raise UnsupportedError(f"dim={dim} of a tensor of {counted(self.rank, 'axis', 'axes')}")
         return dim % self.rank if self.rank else 0
 
     def axis(self, dim: int, what: str) -> int:

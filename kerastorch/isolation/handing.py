@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..errors import ArgumentError, KerasTorchError, LoadError, UnsupportedFileError
+from ..errors import ArgumentError, KerasTorchError, LoadError, UnsupportedFileError, counted
 from ..files import Archive, Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped, TreeObject, TreeWeights
 
 MAGIC = b"kerastorch reads"
@@ -186,7 +186,7 @@ def _array(said: Any, size: int, read: Read) -> Array:
     if dtype not in ("bfloat16", "opaque2", held.name):
         raise ValueError(dtype)
     if nbytes != _count(said["bytes"]) or at + nbytes > size:
-        raise ValueError(f"{nbytes} bytes at {at}")
+        raise ValueError(f"{counted(nbytes, 'byte')} at {at}")
 
     def values(begin: int, count: int, wanted: tuple[int, ...]) -> np.ndarray:
         array = np.empty(wanted, held) if not count else read(begin, count).view(held).reshape(wanted)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..deadline import Deadline
-from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, TimeLimitError, quote
+from ..errors import ArgumentError, KerasTorchError, ReaderProcessError, TimeLimitError, counted, quote
 from ..files import Archive, Limits, checked_sha256, limits_of, name_of, open_archive
 from ..files.opening import OpenFile, read_stream
 from ..paths import AnyPath, is_path
@@ -169,9 +169,13 @@ def _run(run: _Process) -> None:
     status = process.returncode
     more = "If the file may need more, pass limits=kt.Limits(memory=...)."
     if status == NO_MEMORY:
-        raise run.problem(f"its process needed more than the {run.memory:,} bytes of memory that it may take", more)
+        raise run.problem(
+            f"its process needed more than the {counted(run.memory, 'byte')} of memory that it may take", more
+        )
     if status == NO_ROOM:
-        raise run.problem(f"there is no room for what its process handed on; it may be {run.memory:,} bytes", more)
+        raise run.problem(
+            f"there is no room for what its process handed on; it may be {counted(run.memory, 'byte')}", more
+        )
     if status:
         raise run.problem(how_it_ended(status))
 

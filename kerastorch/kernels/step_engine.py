@@ -31,7 +31,7 @@ from .fused import fused_lstm
 from .input_product import InputProduct
 from .operators import is_followed, may_read
 from .step_loop import loop, one_by_one
-from .types import Gradients, Kernel, States, Weights
+from .types import INSTEAD, Gradients, Kernel, States, Weights
 
 
 def outruns(kernel: Kernel, x: Tensor, weights: Sequence[Tensor]) -> bool:
@@ -81,23 +81,38 @@ def _loop_work() -> int | None:
 def where_faster(kernel: Kernel) -> str | None:
     """For which sizes the engine runs in the place of a kernel of torch; None for none."""
     if native.available and kernel is fused_lstm:
-        return _with_shortfall(
+        return (
             f"on the CPU, in float32 and up to {_lstm_work()} multiplications a step, in inference also up to "
-            f"{_lstm_outputs()} outputs (rows, steps and units multiplied), the compiled step loop is faster"
+            f"{_lstm_outputs()} outputs (rows, steps and units multiplied)"
         )
     if native.available:
-        return _with_shortfall(
-            f"on the CPU, in float32 and from {size_rules.COMPILED_STEPS} steps on, the compiled step loop is faster, "
-            f"up to {size_rules.WEIGHTS_OF_A_STEP} recurrent weights for each step"
+        return (
+            f"on the CPU, in float32 and from {size_rules.COMPILED_STEPS} steps on, up to "
+            f"{size_rules.WEIGHTS_OF_A_STEP} recurrent weights for each step"
             + ("" if _loop_work() is None else f" and {_loop_work()} multiplications of a gate a step")
         )
     if kernel is fused_lstm:
-        return _shortfall() or None
-    return _with_shortfall(
-        f"on the CPU, in float32 and from {size_rules.LOOP_STEPS} steps on, the step loop is faster in training for "
-        f"batches up to {size_rules.LOOP_ROWS}, and in inference for states of {size_rules.LOOP_STATE} elements and "
-        "for large products"
+        return None
+    return (
+        f"on the CPU, in float32 and from {size_rules.LOOP_STEPS} steps on, in training for batches up to "
+        f"{size_rules.LOOP_ROWS}, and in inference for states of {size_rules.LOOP_STATE} elements and for "
+        "large products"
     )
+
+
+def says_faster(kernel: Kernel) -> str:
+    """Why the engine runs in the place of a kernel of torch."""
+    return _with_shortfall(f"{_loop()} is faster {where_faster(kernel) or ''}".strip())
+
+
+def says_instead(kernel: Kernel) -> str:
+    """What there is to say beside torch's kernel: for which sizes the engine runs instead; "" for nothing."""
+    where = where_faster(kernel)
+    return _shortfall() if where is None else _with_shortfall(f"{_loop()} {INSTEAD}: {where}")
+
+
+def _loop() -> str:
+    return "the compiled step loop" if native.available else "the step loop"
 
 
 def _shortfall() -> str:

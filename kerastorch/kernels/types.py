@@ -12,11 +12,19 @@ States = tuple[Tensor, ...]
 Kernel = Callable[[Tensor, States, Sequence[Tensor]], tuple[Tensor, States]]
 
 
+INSTEAD = "runs instead where it is faster"  # in the reason of a kernel of torch
+
+
 class KernelChoice(NamedTuple):
     """Which computation runs, and why."""
 
     path: Literal["fused", "step loop"]
     reason: str
+
+    @property
+    def paths(self) -> str:
+        """The path, and the other one where the sizes of a call decide between the two: for a table."""
+        return "fused or step loop" if self.path == "fused" and INSTEAD in self.reason else self.path
 
 
 class Weights(NamedTuple):

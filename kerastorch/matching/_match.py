@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..base.layer import Layer
 from ..base.torch_layouts import is_keras_layout
 from ..base.variables import Variable
-from ..errors import MismatchError
+from ..errors import MismatchError, counted
 from ..files import Array, LegacyWeights, Skipped
 from ..spec import Rule
 from .convert import bias_hint
@@ -134,7 +134,7 @@ def settle(match: Match, where: str, *, strict: bool = True, skip_mismatch: bool
     if problems:
         shown = problems[:_SHOWN] + ([f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])
         raise MismatchError(
-            f"{where}: the weights do not fit the model, nothing was changed ({len(problems)} problem(s)):\n  "
+            f"{where}: the weights do not fit the model, nothing was changed ({counted(len(problems), 'problem')}):\n  "
             + "\n  ".join([*shown, *filter(None, [match.hint])])
         )
     pairs = tuple(pair for pair in match.pairs if pair.slot.unit not in left_out)

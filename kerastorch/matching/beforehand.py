@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base.layer import REGISTRY
 from ..compat import MADE_ANYWAY, FirstLook
-from ..errors import MismatchError, quote
+from ..errors import MismatchError, counted, quote
 from ..files import LegacyWeights, TreeWeights
 from ..weights import always
 
@@ -46,6 +46,7 @@ def refuse_few(look: FirstLook, weights: LegacyWeights | TreeWeights | None, whe
         shown = ", ".join(map(quote, look.names))
         raise MismatchError(
             f"{where}: the weights do not fit the model, nothing was changed: at least {look.weighted:,} of its layers "
-            f"have weights ({shown}, ...), and the file holds {held:,} arrays. Find the file of weights that belongs "
+            f"have weights ({shown}, ...), and the file holds {counted(held, 'array')}. Find the file of weights "
+            "that belongs "
             "to this config."
         )

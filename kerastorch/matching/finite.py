@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import quote
+from ..errors import counted, quote
 from ..files import Array
 from ..spec import Rule
 
@@ -56,7 +56,7 @@ class Remarkable:
             (self._unwritten, "has", "have", "values that were never written, so the file's fill value"),
         ):
             names = list(found)
-            count = f"1 array of weights {one}" if len(names) == 1 else f"{len(names)} arrays of weights {many}"
+            count = counted(len(names), f"array of weights {one}", f"arrays of weights {many}")
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             if names:
                 said.append(f"{count} {what}: {', '.join(map(quote, names[:_SHOWN]))}{more}")

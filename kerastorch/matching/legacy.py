@@ -11,7 +11,7 @@ from functools import cache, partial
 from .. import deadline
 from ..base.layer import REGISTRY, Layer
 from ..base.variables import own_variables
-from ..errors import quote
+from ..errors import counted, quote
 from ..files import LegacyLayer, LegacyWeights
 from ..models import Model
 from ..spec import Rule
@@ -100,7 +100,7 @@ def _layer_pairs(
     if by_name:
         for name, count in Counter(layer.name for layer, _ in ours).items():
             if count > 1:
-                match.problems.append(f"the model has {count} layers named {quote(name)}")
+                match.problems.append(f"the model has {counted(count, 'layer')} named {quote(name)}")
         stored = {layer.name: layer for layer in theirs}
         pairs = [(item, stored[item[0].name]) for item in ours if item[0].name in stored]
         wanted = {layer.name for layer, _ in ours}
@@ -181,7 +181,7 @@ def _pair_group(
     if len(slots) != len(stored):
         wanted = ", ".join(f"{variable.name} {variable.shape}" for variable in variables)
         listed = ", ".join(f"{name} {array.shape}" for name, array in stored)
-        text = f"{label}: expected {len(slots)} arrays ({wanted}), the file has {len(stored)} ({listed})"
+        text = f"{label}: expected {counted(len(slots), 'array')} ({wanted}), the file has {len(stored)} ({listed})"
         match.misfits.append(Misfit(layer.name, text, slots, arrays))
         return
     order = _order_by_names(owned, [name for name, _ in stored])

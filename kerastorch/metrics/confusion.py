@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..losses.functions import same_rank, widened_floats
 from ..weights import take_room
 from .metric import Metric, dtype_of_sums, integer, over_nothing, spread
@@ -89,14 +89,16 @@ class Confusion(Metric):
             order = y_pred.argsort(dim=-1, descending=True, stable=True)
             if self.top_k > y_pred.shape[-1]:
                 raise ShapeError(
-                    f"{type(self).__name__}: top_k is {self.top_k}, and y_pred has {y_pred.shape[-1]} classes."
+                    f"{type(self).__name__}: top_k is {self.top_k}, and y_pred has "
+                    f"{counted(y_pred.shape[-1], 'class', 'classes')}."
                 )
             kept = torch.zeros_like(y_true).scatter(-1, order[..., : self.top_k], True)
             y_pred = torch.where(kept, y_pred, _BELOW_ALL)
         if self.class_id is not None:
             if self.class_id >= y_pred.shape[-1]:
                 raise ShapeError(
-                    f"{type(self).__name__}: class_id is {self.class_id}, and y_pred has {y_pred.shape[-1]} classes."
+                    f"{type(self).__name__}: class_id is {self.class_id}, and y_pred has "
+                    f"{counted(y_pred.shape[-1], 'class', 'classes')}."
                 )
             at = slice(self.class_id, self.class_id + 1)
             y_true, y_pred = y_true[..., at], y_pred[..., at]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import number, whole
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..losses.functions import EPSILON
 from ..weights import take_room
 from .metric import Metric, integer
@@ -92,7 +92,8 @@ class IoU(Metric):
         true, predicted = self._numbers(true).reshape(-1), self._numbers(predicted).reshape(-1)
         if true.shape != predicted.shape:
             raise ShapeError(
-                f"{type(self).__name__}: {true.numel()} classes are true and {predicted.numel()} predicted; expected "
+                f"{type(self).__name__}: {counted(true.numel(), 'class is', 'classes are')} true and "
+                f"{predicted.numel()} predicted; expected "
                 "as many."
             )
         weight = self._weights(sample_weight, true)
@@ -124,7 +125,8 @@ class IoU(Metric):
             return weight.broadcast_to(true.shape)
         except RuntimeError as error:
             raise ShapeError(
-                f"{type(self).__name__}: {weight.numel()} weights do not fit {true.numel()} classes."
+                f"{type(self).__name__}: {counted(weight.numel(), 'weight does', 'weights do')} not fit "
+                f"{counted(true.numel(), 'class', 'classes')}."
             ) from error
 
     def result(self) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..losses.functions import EPSILON, same_rank, widened_floats
 from .metric import Metric, dtype_of_sums, integer, spread
 
@@ -201,7 +201,8 @@ class R2Score(Metric):
         left = float(samples) - 1 - self.num_regressors
         if left <= 0:
             warnings.warn(
-                f"R2Score: {self.num_regressors} regressors are too many for {int(samples)} values to adjust the score "
+                f"R2Score: {counted(self.num_regressors, 'regressor')} are too many for "
+                f"{counted(int(samples), 'value')} to adjust the score "
                 "by; this is the standard one.",
                 stacklevel=2,
             )

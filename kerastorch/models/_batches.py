@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ..arrays import array_like, arrays_in, in_batches, without_table
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..structure import leaves, map_structure
 
 
@@ -75,7 +75,8 @@ class Made(Source):
             return batch
         if not 1 <= len(batch) <= 3:
             raise ArgumentError(
-                f"{self.where}: expected batches x, (x,), (x, y) or (x, y, sample_weight), got {len(batch)} parts; "
+                f"{self.where}: expected batches x, (x,), (x, y) or (x, y, sample_weight), got "
+                f"{counted(len(batch), 'part')}; "
                 "several inputs are a tuple inside: ((x1, x2, ...),)."
             )
         return batch[0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer
-from ..errors import UnsupportedError, quote
+from ..errors import UnsupportedError, counted, quote
 from ..layers.core.wrapped import FunctionOrModule
 from ..structure import leaves
 
@@ -108,4 +108,5 @@ def _shown(signature: inspect.Signature) -> str:
 
 def _wanted(count: int, options: Mapping[str, Any]) -> str:
     behind = f", and {', '.join(options)}" if options else ""
-    return f"one list of {count} tensors, or {count} tensors{behind}" if count > 1 else f"one tensor{behind}"
+    several = counted(count, "tensor")
+    return f"one list of {several}, or {several}{behind}" if count > 1 else f"one tensor{behind}"

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..arrays import with_texts
 from ..base.attached_masks import hang, mask_on, masks_on
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, plural, quote
 from ..structure import leaves
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def flat_inputs(model: AnyModel, inputs: tuple[Any, ...]) -> list[Any]:
     inputs = _without_defaults(inputs, len(layers))
     flat = in_order(model, inputs[0] if len(inputs) == 1 else list(inputs))
     if len(flat) != len(layers):
-        raise ShapeError(f"{repr_of(model)}: expected {len(layers)} input(s), got {len(flat)}.")
+        raise ShapeError(f"{repr_of(model)}: expected {counted(len(layers), 'input')}, got {len(flat)}.")
     for layer, tensor in zip(layers, flat, strict=True):
         if tensor is None and not layer.optional:
             raise ArgumentError(
@@ -81,7 +81,9 @@ def in_order(model: AnyModel, value: Any) -> list[Any]:
         keys = sorted(structure) if isinstance(structure, dict) else [layer.name for layer in layers]
         missing = [key for key in keys if key not in value]
         if missing:
-            raise ArgumentError(f"{repr_of(model)}: no value for input(s) {missing}; got {sorted(value)}.")
+            raise ArgumentError(
+                f"{repr_of(model)}: no value for {plural(len(missing), 'input')} {missing}; got {sorted(value)}."
+            )
         value = [value[key] for key in keys]
     return leaves(value)
 
@@ -127,7 +129,7 @@ def flat_masks(model: AnyModel, mask: Any, tensors: Sequence[Any]) -> list[Any]:
     else:
         flat = list(mask) if isinstance(mask, (list, tuple)) else [mask]
     if len(flat) != count:
-        raise ShapeError(f"{repr_of(model)}: expected {count} mask(s), one for each input, got {len(flat)}.")
+        raise ShapeError(f"{repr_of(model)}: expected {counted(count, 'mask')}, one for each input, got {len(flat)}.")
     flat = [mask_of(tensor, its_mask) for tensor, its_mask in zip(tensors, flat, strict=True)]
     for layer, its_mask in zip(model._input_layers, flat, strict=True):
         if layer.ragged and its_mask is None:

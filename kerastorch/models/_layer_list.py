@@ -36,6 +36,9 @@ class HeldLayers(nn.ModuleList):
         """Remove the last layer; for the model that the list belongs to."""
         return self._modules.popitem()[1]  # type: ignore[return-value]
 
+    def _get_name(self) -> str:
+        return nn.ModuleList.__name__  # in the text of a model: the class is no name for people
+
     def __iter__(self) -> Iterator[Any]:
         return super().__iter__()  # type: ignore[return-value]
 

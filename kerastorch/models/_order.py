@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, plural, quote
 from ..spec import Call, refs_of
 
 NodeKey = tuple[str, int]  # a layer, and the number of one of its calls
@@ -44,6 +44,5 @@ def in_order(calls: Mapping[str, tuple[Call, ...]], there: Collection[NodeKey]) 
             if not waiting[dependent]:
                 ready.append(dependent)
     if waiting:
-        raise ArgumentError(
-            f"the graph has a cycle through layer(s) {', '.join(quote(name) for name, _ in list(waiting)[:5])}."
-        )
+        names = [quote(name) for name, _ in list(waiting)[:5]]
+        raise ArgumentError(f"the graph has a cycle through {plural(len(names), 'layer')} {', '.join(names)}.")

@@ -16,7 +16,7 @@ from ..arrays import check_counts
 from ..base.ragged import refuse_packed
 from ..base.weighted import repr_of
 from ..callbacks.callback_list import CallbackList
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..structure import leaves, map_structure
 from ._batches import Slices, Source, source_of
 from ._progress import progress
@@ -109,7 +109,9 @@ def _run(
     if gathered is None:
         raise ShapeError(f"{where}: expected at least one batch, got none.")
     if steps is not None and done < steps:
-        warnings.warn(f"{where}: steps={steps}, but the data ended after {done} batches.", stacklevel=4)
+        warnings.warn(
+            f"{where}: steps={steps}, but the data ended after {counted(done, 'batch', 'batches')}.", stacklevel=4
+        )
     if listed is not None:
         listed.call("on_predict_end")
     return gathered.result()

@@ -10,7 +10,7 @@ from .._serial import keeping_objects
 from ..base.graph import SymbolicTensor
 from ..base.layer import Layer
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, quote
 from ..structure import leaves
 from .graph import Step, map_template, run_graph
 from .input import InputLayer
@@ -148,7 +148,8 @@ class _Cloning:
             outputs = leaves(layer(*args, **kwargs) if call is None else call(layer, *args, **kwargs))
             if len(outputs) != len(step.outputs) or not all(isinstance(item, SymbolicTensor) for item in outputs):
                 raise ArgumentError(
-                    f"clone_model: {repr_of(layer)}: expected {len(step.outputs)} symbolic output(s), got {outputs}."
+                    f"clone_model: {repr_of(layer)}: expected {counted(len(step.outputs), 'symbolic output')}, got "
+                    f"{outputs}."
                 )
             return outputs
 

@@ -18,7 +18,7 @@ from ..base.graph_calls import Ends
 from ..base.layer import REGISTRY, Layer, register
 from ..base.shape_inference import build_inside, infer_output_shape
 from ..base.weighted import repr_of
-from ..errors import ArgumentError, as_attribute_error, attribute, did_you_mean, quote
+from ..errors import ArgumentError, as_attribute_error, attribute, counted, did_you_mean, quote
 from ..outside import outside
 from ..spec import TrainingConfig
 from ..structure import map_shapes, map_structure
@@ -216,7 +216,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         index = name if index is None and isinstance(name, int) else index
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                raise ArgumentError(f"{repr_of(self)} has {len(layers)} layers, no index {index}.")
+                raise ArgumentError(f"{repr_of(self)} has {counted(len(layers), 'layer')}, no index {index}.")
             return layers[index]
         if name is None:
             raise ArgumentError("get_layer: give a name or an index.")

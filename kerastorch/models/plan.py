@@ -11,7 +11,7 @@ from ..base.graph import Node, SymbolicTensor, symbolic_leaves
 from ..base.layer import Layer
 from ..base.weighted import repr_of
 from ..dtypes import dtype_name
-from ..errors import ArgumentError
+from ..errors import ArgumentError, plural
 from ..structure import leaves, map_structure
 from ..weights import Shape
 from .graph import Graph, Slot, Step, slots_of
@@ -135,10 +135,11 @@ def make_graph(
     listed = {id(tensor.node) for tensor in given}
     loose = [node.layer.name for node in nodes if isinstance(node.layer, InputLayer) and id(node) not in listed]
     if loose:
+        them, are = plural(len(loose), "it", "them"), plural(len(loose), "that is", "that are")
         raise ArgumentError(
-            f"Model: the outputs depend on input(s) {loose} that are not in inputs=...; add them, or give the tensors "
-            "in between as inputs. (Layers inside a nested model hang on that model's own inputs: what the nested "
-            "model makes out here is its get_output_at(1).)"
+            f"Model: the outputs depend on {plural(len(loose), 'input')} {loose} {are} not in inputs=...; add {them}, "
+            "or give the tensors in between as inputs. (Layers inside a nested model hang on that model's own inputs: "
+            "what the nested model makes out here is its get_output_at(1).)"
         )
     reached = {id(node) for node in nodes}
     nodes = [tensor.node for tensor in given if id(tensor.node) not in reached] + nodes

@@ -16,6 +16,7 @@ from ..dtypes import dtype_name
 from ..errors import ArgumentError, quote
 from ..layers.rnn.sequence import SequenceLayer
 from ..structure import map_shapes
+from ._layer_list import HeldLayers
 from .input import InputLayer
 from .model import Model
 
@@ -59,6 +60,24 @@ def column_of(model: Model, name: str) -> Column:
     return found[name]
 
 
+def value_of(model: Model, name: str) -> Callable[[Layer], dict[str, Any]]:
+    """What makes the values of a column for the layers of a model, by name: for programs, with plain numbers."""
+    if name == "kernel":
+        cells = column_of(model, name)
+        return lambda layer: dict(zip(("kernel", "why"), (text or None for text in cells(layer)), strict=True))
+    if name == "memory":
+        return lambda layer: {"memory_bytes": memory_bytes(layer)}
+    if name == "mult_adds":
+        counts = multiply_adds(model)
+        return lambda layer: {"mult_adds": counts.get(id(layer), 0)}
+    if name == "torch":
+        return lambda layer: {"parameters_in_torch": counts_in_torch(layer)[0] if layer._built else 0}
+    if name == "trainable":
+        return lambda layer: {"trainable": {"Y": True, "N": False}.get(trained(layer))}
+    cells = column_of(model, name)
+    return lambda layer: {name: cells(layer)[0]}
+
+
 def trained(layer: Layer) -> str:
     """Y or N, and - for a layer without weights."""
     if not layer._built or not list(all_variables(layer)):
@@ -75,19 +94,27 @@ def kernels(layer: Layer) -> tuple[str, str]:
             reason = choice.reason
             while_training = type(module).kernel_choice(module, training=True)
             if while_training != choice:
-                reason += f"; while training: {while_training.path}, because {while_training.reason}"
-            found[choice.path, reason] = None  # the two directions of a Bidirectional mostly say the same
+                reason += f"; while training: {while_training.paths}, because {while_training.reason}"
+            found[choice.paths, reason] = None  # the two directions of a Bidirectional mostly say the same
     return "; ".join(path for path, _ in found), "; ".join(reason for _, reason in found)
 
 
 def memory(layer: Layer) -> str:
     """What the weights of a layer take, in units of 1,024 as in Keras; "" where there are none."""
-    parts = [part for variable in all_variables(layer) for part in variable.parts()] if layer._built else []
-    size = float(sum(part.numel() * part.element_size() for part in parts))
+    size = memory_bytes(layer)
+    if size is None:
+        return ""
     unit = 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.2f} {_UNITS[unit]}" if parts else ""
+    shown = float(size)
+    while shown >= 1024 and unit < len(_UNITS) - 1:
+        shown, unit = shown / 1024, unit + 1
+    return f"{shown:.2f} {_UNITS[unit]}"
+
+
+def memory_bytes(layer: Layer) -> int | None:
+    """The same as a number; None where there are no weights."""
+    parts = [part for variable in all_variables(layer) for part in variable.parts()] if layer._built else []
+    return sum(part.numel() * part.element_size() for part in parts) if parts else None
 
 
 def counts_in_torch(module: nn.Module) -> tuple[int, int]:
@@ -148,3 +175,17 @@ def multiply_adds(model: Model) -> dict[int, int]:
     root = type(made).__name__
     pairs = zip(model.named_modules(), made.named_modules(), strict=True)
     return {id(module): by_name.get(f"{root}.{name}" if name else root, 0) for (name, module), _ in pairs}
+
+
+def table_of_torchinfo(module: nn.Module, options: dict[str, Any]) -> str:
+    """torchinfo's table, with the names that a person knows.
+
+    It calls the list of a model's layers by its class, which is one of our own, and writes units by the names of an
+    enumeration's members on Python 3.11 and later.
+    """
+    import torchinfo
+
+    text = str(torchinfo.summary(module, verbose=0, **options))
+    for unit in torchinfo.Units:
+        text = text.replace(f"({unit})", f"({unit.value})")
+    return text.replace(f"{HeldLayers.__name__}: ", f"{nn.ModuleList.__name__}: ")

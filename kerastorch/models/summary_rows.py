@@ -23,6 +23,14 @@ def count(layer: Layer) -> tuple[int, int]:
     return totals[0], totals[1]
 
 
+def totals(model: Model) -> tuple[int, int]:
+    """Trainable and other values in all weights of a model; of one that has no shapes yet, in those of its layers."""
+    if model._built:
+        return count(model)
+    found = [count(layer) for layer in model.layers]
+    return sum(trained for trained, _ in found), sum(fixed for _, fixed in found)
+
+
 def rows(model: Model, expand_nested: bool = False, depth: int = 0) -> Iterator[tuple[int, Layer, Any, list[str]]]:
     """Depth, layer, output shape and the names of the layers before it, for each layer of a model, in order."""
     for layer, shape, before in _calls(model):

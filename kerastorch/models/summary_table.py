@@ -16,8 +16,8 @@ from ..errors import ArgumentError, UnsupportedError, quote
 from ..structure import map_shapes
 from .graph import Graph
 from .model import Model
-from .summary_columns import TITLES, bias_note, checked, column_of
-from .summary_rows import count, rows
+from .summary_columns import TITLES, bias_note, checked, column_of, table_of_torchinfo
+from .summary_rows import count, rows, totals
 from .table_text import blocks, fits, least_widths, rendered
 
 _NUMBERS = ("Param #", "Memory", "Mult-adds", "In torch")
@@ -79,15 +79,15 @@ def _keras_summary(model: Model, wanted: Table) -> str:
         line = ["  " * depth + f"{layer.name} ({layer._kind})", str(shape), numbers]
         line += [", ".join(before) or "-"] if graph else []
         cells.append([*line, *(text for column in further for text in column(layer))])
-    trainable, other = count(model) if model._built else map(sum, zip(*map(count, model.layers), strict=True))
-    totals = [
+    trainable, other = totals(model)
+    footer = [
         f" Total params: {trainable + other:,}",
         f" Trainable params: {trainable:,}",
         f" Non-trainable params: {other:,}",
     ]
     if "torch" in wanted.columns and model._built and (note := bias_note(model, trainable + other)):
-        totals += textwrap.wrap(note, wanted.width or 10_000, initial_indent=" ", subsequent_indent=" ")
-    return _text(model, headings, cells, wanted, widths) + "\n" + "\n".join(totals)
+        footer += textwrap.wrap(note, wanted.width or 10_000, initial_indent=" ", subsequent_indent=" ")
+    return _text(model, headings, cells, wanted, widths) + "\n" + "\n".join(footer)
 
 
 def _text(
@@ -169,8 +169,6 @@ def _within(wanted: Table, found: Iterator[Row]) -> list[Row]:
 
 def _torch_summary(model: Model, options: dict[str, Any]) -> str:
     """torchinfo's table, on an input of ones of the model's shapes (1 row, unknown sizes 1)."""
-    import torchinfo
-
     if not model._built:
         raise model._not_built("shapes")
     if "input_data" not in options and "input_size" not in options:
@@ -181,4 +179,4 @@ def _torch_summary(model: Model, options: dict[str, Any]) -> str:
         options["input_data"] = [data if len(data) > 1 else data[0]]
     if options.pop("verbose", 0):
         raise UnsupportedError("summary: verbose is not taken; the text goes to print_fn.")
-    return str(torchinfo.summary(model, verbose=0, **options))
+    return table_of_torchinfo(model, options)

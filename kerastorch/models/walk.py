@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..base import constants
 from ..base.weighted import repr_of
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ShapeError, UnsupportedError, counted
 from ..structure import leaves, map_shapes
 from ._given import in_rank
 from .graph import Graph, Step, map_template, run_graph, slots_of
@@ -65,7 +65,7 @@ def shapes_behind(model: AnyModel, shapes: Sequence[Any]) -> Any:
     graph, values = begin(model, lambda tensor: tuple(tensor.shape))
     slots = slots_of(graph.inputs)
     if len(shapes) != len(slots):
-        raise ShapeError(f"{repr_of(model)}: expected {len(slots)} input shape(s), got {len(shapes)}.")
+        raise ShapeError(f"{repr_of(model)}: expected {counted(len(slots), 'input shape')}, got {len(shapes)}.")
     for slot, shape, layer in zip(slots, shapes, model._input_layers, strict=True):
         values[slot.index] = in_rank(tuple(shape), layer.batch_shape)
 

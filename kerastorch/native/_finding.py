@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 
 LEVELS = ("AVX512", "AVX2", "DEFAULT")  # of vector units, as torch calls them, each with all that follow
 HIGHEST = "KERASTORCH_COMPILED"  # environment variable: the highest level that may run, or "none"
@@ -117,7 +117,7 @@ def check_file(file: Path) -> None:
         if head[:4] != b"\x7fELF":
             return  # another format: its loader looks itself
         if len(head) < 64:
-            raise OSError(f"it is cut: {size} bytes are no library")
+            raise OSError(f"it is cut: {counted(size, 'byte is', 'bytes are')} no library")
         wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
         (machine,) = struct.unpack_from(f"{order}H", head, 18)
         here = _machine_here()
@@ -136,7 +136,7 @@ def check_file(file: Path) -> None:
                 offset, _, _, length = struct.unpack_from(layout, table, at + places)
                 ends.append(offset + length)
     if size < max(ends):
-        raise OSError(f"it is cut: {size} bytes of {max(ends)}")
+        raise OSError(f"it is cut: {counted(size, 'byte')} of {max(ends):,}")
 
 
 def _machine_here() -> bytes | None:

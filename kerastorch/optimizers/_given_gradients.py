@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..distributed import gradients_joined
-from ..errors import ArgumentError, NotBuiltError, quote
+from ..errors import ArgumentError, NotBuiltError, counted, quote
 from ._trained import Trained, trained_of
 
 
@@ -47,7 +47,7 @@ class TakesGradients:
             trainable_variables = [part for item in self._trained for part in item.parts]
         grads, given = list(grads), list(trainable_variables)
         if len(grads) != len(given):
-            raise ArgumentError(f"apply: {len(grads)} gradients for {len(given)} tensors.")
+            raise ArgumentError(f"apply: {counted(len(grads), 'gradient')} for {counted(len(given), 'tensor')}.")
         return self.apply_gradients(zip(grads, given, strict=True))
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._serial import Configured, Table
 from ..arguments import number
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 
 _NUMBERS = frozenset(
     {"initial_learning_rate", "decay_rate", "end_learning_rate", "power", "alpha", "m_mul"}
@@ -112,7 +112,8 @@ class PiecewiseConstantDecay(_Schedule):
                 number(type(self).__name__, name, value)
         if len(self.boundaries) != len(self.values) - 1:
             raise ArgumentError(
-                f"PiecewiseConstantDecay: expected one value more than boundaries, got {len(self.values)} values "
+                "PiecewiseConstantDecay: expected one value more than boundaries, got "
+                f"{counted(len(self.values), 'value')} "
                 f"and {len(self.boundaries)} boundaries."
             )
 

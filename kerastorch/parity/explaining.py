@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..base.layer import Layer
-from ..errors import KerasTorchError
+from ..errors import KerasTorchError, counted, plural
 from ..models import Model
 from .alterations import LOST_MASK, Alteration, alterations_of
 from .measuring import measure
@@ -148,10 +148,11 @@ def smallest(cases: Sequence[Case]) -> Piece | None:
         rows = np.asarray(far.reshape(len(far), -1).any(axis=1))
         row = int(np.argmax(rows))
         where = f"{case.path} alone in the probe {case.probe.name!r}"
-        text = f"{where}: {int(rows.sum())} of {len(far)} rows differ, first {row}"
+        differs = plural(int(rows.sum()), "differs", "differ")
+        text = f"{where}: {rows.sum()} of {counted(len(far), 'row')} {differs}, first {row}"
         if ours.ndim > 2:
             steps = np.asarray(far[row].reshape(far.shape[1], -1).any(axis=1))
-            text += f"; in it {int(steps.sum())} of {far.shape[1]} steps, first {int(np.argmax(steps))}"
+            text += f"; in it {int(steps.sum())} of {counted(far.shape[1], 'step')}, first {int(np.argmax(steps))}"
         whose = case.path, case.probe.name, place
         return first_piece(f"{text}; output {place}", whose, ours, theirs, rounding, batched=True)
     return None

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ..errors import counted, plural
 from .alterations import GATES, swapped
 from .gradients import GradientCase
 from .piece import beyond, first_piece, piece_of
@@ -60,7 +61,8 @@ def smallest_gradient(cases: Sequence[GradientCase]) -> Piece | None:
     far = beyond(case.ours, case.reference, row.measured.rounding)
     if not far.any():
         return piece_of(row)
-    text = f"{row.name}: {int(far.sum())} of {far.size} numbers differ"
+    differ = f"{counted(far.size, 'number')} {plural(int(far.sum()), 'differs', 'differ')}"
+    text = f"{row.name}: {int(far.sum())} of {differ}"
     gates = GATES.get(case.layer._class_name) if case.layer is not None else None
     of_input = row.array.startswith("input ")
     if gates and not of_input:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import KerasTorchError
+from ..errors import KerasTorchError, counted
 from ..models import Model
 from ..optimizers import Optimizer
 from ..resuming.forms import updating
@@ -119,7 +119,7 @@ def _begun(trained: Trained) -> str | None:
     steps = int(trained.recording.array(str(theirs))) - 1
     optimizer = compiled(trained).optimizer
     return (
-        f"the optimizer: the reference goes on from {steps} steps that were done before, and here "
+        f"the optimizer: the reference goes on from {counted(steps, 'step')} done before, and here "
         f"{optimizer.iterations} were: its state is another one"
     )
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ArgumentError, quote
+from ..errors import ArgumentError, counted, quote
 from ..layers import Masking
 from ..models import Model
-from .measuring import Measured, measure
+from .measuring import Measured, measure, plain_number
 from .plain_arithmetic import plain_arithmetic
 from .report import LIMIT, times
 from .running import MOVED, exactly, moved_copy, moved_inputs
@@ -57,6 +57,11 @@ class Comparison:
         if self.measured.note:
             return f"NOT JUDGED: {self.measured.note}"
         return "same" if self.measured.multiple <= LIMIT else "DIFFERS"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        measured = self.measured.to_dict()
+        return {"output": self.name, "verdict": self.verdict, "allowed": plain_number(self.allowed), **measured}
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ def compare_golden(model: Model, golden: Mapping[str, np.ndarray], prefix: str =
         runs = [each[number] for each in made]
         if len(runs[0]) != len(recorded):
             raise ArgumentError(
-                f"The model has {len(runs[0])} output(s), the golden file {len(recorded)} ({stem}0, ...): "
+                f"The model has {counted(len(runs[0]), 'output')}, the golden file {len(recorded)} ({stem}0, ...): "
                 "it was recorded from another model."
             )
         names = [f"{stem}{place}" for place in range(len(recorded))]

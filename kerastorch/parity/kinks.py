@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from .. import activations
 from ..activations.records import RECORDS
 from ..base.layer import Layer
+from ..errors import counted
 from .report import LIMIT, Row
 
 # What torch calls the functions that have kinks, and what they are called in the report.
@@ -196,7 +197,8 @@ class Search:
 
     def _told(self, ways: dict[Place, float]) -> str:
         names = ", ".join(dict.fromkeys(self.names[place] for place in ways))
-        return f"{KINK}{len(ways)} number(s) lie where {names} has two slopes, and the reference takes the other"
+        count = counted(len(ways), "number lies", "numbers lie")
+        return f"{KINK}{count} where {names} has two slopes, and the reference takes the other"
 
 
 def settled(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..base.layer import Layer
-from ..errors import KerasTorchError
+from ..errors import KerasTorchError, counted
 from ..models import Model
 from .explaining import Case
 from .measuring import Measured, measure
@@ -174,7 +174,7 @@ def _masks(recording: Recording, probe: Probe, call: Call, layer: Layer, ours: O
         if not layer._takes_mask and not layer._call_arguments.masked:
             return []
         whole = all(mask.all() for mask in (*theirs, *mine))
-        told = f"{len(mine)} mask(s) here, {len(theirs)} in the reference"
+        told = f"{counted(len(mine), 'mask')} here, {len(theirs)} in the reference"
         empty = Measured((), 0.0, 0.0, 0.0, note=told)
         return [] if whole else [Row("mask", call.layer, call.kind, 0, probe.name, empty)]
     rows = []
@@ -196,7 +196,7 @@ def _rows(
 ) -> list[Row]:
     """Arrays of the reference beside those of the model as it is, in float64 and moved."""
     if len(references) != len(made[0]):
-        wrong = f"it makes {len(made[0])} array(s) here, {len(references)} in the reference"
+        wrong = f"it makes {counted(len(made[0]), 'array')} here, {len(references)} in the reference"
         return [Row(where, path, kind, 0, probe, Measured((), math.inf, 0.0, 0.0, wrong=wrong))]
     rows = []
     for place, reference in enumerate(references):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from ..errors import counted
 from . import pictures, tables
 from .report import GRADIENTS, times
 from .tables import Table, printable
@@ -244,7 +245,7 @@ def _faults(body: Element, report: ParityReport) -> None:
 
 def _arrays(body: Element, report: ParityReport) -> None:
     details = SubElement(body, "details")
-    _add(details, "summary", f"All {len(report.rows):,} arrays")
+    _add(details, "summary", f"All {counted(len(report.rows), 'array')}")
     if len(report.rows) > MOST_ARRAYS:
         _add(details, "p", f"The first {MOST_ARRAYS:,}; --json writes all of them.", "note")
     cells = []

@@ -20,6 +20,7 @@ from ..errors import (
     UnreadableFileError,
     UnsafeFileError,
     UnsupportedFileError,
+    counted,
     quote,
 )
 from ..files import Limits
@@ -67,10 +68,13 @@ class _File:
             raise CorruptFileError(f"{path} is no recording: expected an .npz file, got another kind.") from error
         infos = self._archive.infolist()
         if len(infos) > MAX_MEMBERS:
-            raise UnsafeFileError(f"{path}: a recording of {len(infos)} arrays, the limit is {MAX_MEMBERS}.")
+            raise UnsafeFileError(
+                f"{path}: a recording of {counted(len(infos), 'array')}, the limit is {MAX_MEMBERS:,}."
+            )
         if (total := sum(info.file_size for info in infos)) > max_bytes:
             raise UnsafeFileError(
-                f"{path}: its arrays take {total} bytes, the limit is {max_bytes}; read_recording(max_bytes=...) "
+                f"{path}: its arrays take {counted(total, 'byte')}, the limit is {max_bytes:,}; "
+                "read_recording(max_bytes=...) "
                 "raises it for a file that you trust."
             )
         for info in infos:
@@ -149,7 +153,7 @@ def _parsed(raw: bytes, where: str) -> np.ndarray:
         raise UnsafeFileError(f"{where}: expected floats, integers or bools, got dtype {dtype}.")
     left = len(raw) - stream.tell()
     if math.prod(shape) * dtype.itemsize != left:
-        raise CorruptFileError(f"{where}: shape {shape} of {dtype} does not fit the {left} bytes that are there.")
+        raise CorruptFileError(f"{where}: shape {shape} of {dtype} does not fit the {counted(left, 'byte')} there.")
     return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import counted, plural
 from ..files.replacing import replacing
 from ..paths import AnyPath
 from .measuring import Measured, plain_number
@@ -280,7 +281,7 @@ class ParityReport:
         assert worst is not None
         if self.passed:
             return (
-                f"PARITY: {len(judged)} arrays compared, none further apart than "
+                f"PARITY: {counted(len(judged), 'array')} compared, none further apart than "
                 f"{times(worst.measured.multiple)} times what rounding does (allowed: {self.limit:g})."
             )
         first = self.first
@@ -292,7 +293,8 @@ class ParityReport:
         elif first.where in ("state", *GRADIENTS, *TRAINING):
             where = f"it begins with the {first.name}" if not first.layer else f"it begins at {first.name}"
         count = sum(row.differs for row in judged)
-        return f"NO PARITY: {count} of {len(judged)} arrays differ by more than rounding; {where}."
+        found = f"{count} of {counted(len(judged), 'array')} {plural(count, 'differs', 'differ')}"
+        return f"NO PARITY: {found} by more than rounding; {where}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import counted
 from .report import GRADIENTS, TRAINING, times
 
 if TYPE_CHECKING:
-    from .report import ParityReport, Row
+    from ..errors import counted
+from .report import ParityReport, Row
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,7 @@ def unjudged(report: ParityReport) -> list[str]:
     for row in report.rows:
         if row.measured.note:
             by_reason.setdefault(row.measured.note, []).append(row)
-    return [
-        f"{len(rows)} array{'s' * (len(rows) > 1)}, first {rows[0].name}: {note}" for note, rows in by_reason.items()
-    ]
+    return [f"{counted(len(rows), 'array')}, first {rows[0].name}: {note}" for note, rows in by_reason.items()]
 
 
 def line(said: object) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..base.layer import Layer
 from ..base.variables import all_variables
-from ..errors import KerasTorchError
+from ..errors import KerasTorchError, counted
 from ..models import Model
 from ..optimizers import Optimizer
 from ..resuming import rule_of, written_state
@@ -72,7 +72,7 @@ def compare_training(
         found.gaps["training"] = "the reference has recorded none"
         return []
     if said.error is not None:
-        part = f"it ends after {len(said.steps)} steps" if said.steps else "there is none"
+        part = f"it ends after {counted(len(said.steps), 'step')}" if said.steps else "there is none"
         found.gaps["training"] = f"{part} in the reference: {said.error}"
     if not said.steps:
         return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import counted
 from .gradients import variable_at
 from .measuring import Measured, measure
 from .recorded import RecordedTraining, Recording
@@ -91,7 +92,7 @@ def _of_slots(
     pairs = list(zip(theirs, held[0], strict=fits))
     if not fits or any(a is not None and b is not None and a.shape != b.shape for a, b in pairs):
         gaps["state of the optimizer"] = (
-            f"it has {len(held[0])} arrays here, {len(theirs)} in the reference, or of other shapes"
+            f"it has {counted(len(held[0]), 'array')} here, {len(theirs)} in the reference, or of other shapes"
         )
         return []
     rows = []

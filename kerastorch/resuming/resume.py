@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import registered
 from ..base.variables import all_variables
-from ..errors import quote
+from ..errors import counted, quote
 from ..files import OptimizerState, Skipped
 from ..models import Model
 from ..optimizers import Optimizer
@@ -94,7 +94,7 @@ def _resume(
         rules += [Rule(model.name, note) for note in notes]
         model.compile(optimizer=made.optimizer, **arguments)
         model.__dict__["_compiled"].stated = (known, made.optimizer.get_config())
-    steps = f", {made.optimizer.iterations} steps done" if made.optimizer.built else ""
+    steps = f", {counted(made.optimizer.iterations, 'step')} done" if made.optimizer.built else ""
     return Resumed(f"{type(made.optimizer).__name__}{steps}", tuple(rules), tuple(skipped))
 
 

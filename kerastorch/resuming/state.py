@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..base.variable import Variable
 from ..dtypes import dtype_name
-from ..errors import quote
+from ..errors import counted, quote
 from ..files import Array, OptimizerState
 from ..optimizers import Optimizer
 from .forms import BESIDE, PRODUCT, WHOLE, Kind, Place, places, readings, rule_of, start_of, updating
@@ -94,7 +94,7 @@ def by_names(variables: Sequence[Variable], names: Mapping[int, str] | None) -> 
 
 def _difference(wanted: Sequence[Place], stored: OptimizerState, name: str) -> str:
     if len(wanted) != len(stored.arrays):
-        return f"it has {len(stored.arrays)} arrays, and {name} of this model {len(wanted)}"
+        return f"it has {counted(len(stored.arrays), 'array')}, and {name} of this model {len(wanted)}"
     for place, (_, array) in zip(wanted, stored.arrays, strict=True):
         if place.shape != array.shape:
             return f"{place.name} of this model has shape {place.shape}, and {quote(array.where)} {array.shape}"

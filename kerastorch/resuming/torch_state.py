@@ -14,7 +14,7 @@ from .. import deadline, matching, registered
 from ..base.variables import all_variables
 from ..compat import lists_state_by_names
 from ..compat.training import training_in
-from ..errors import ArgumentError, MismatchError, UnsupportedFileError
+from ..errors import ArgumentError, MismatchError, UnsupportedFileError, counted
 from ..files import Archive, LegacyWeights, Limits, name_of, open_archive
 from ..isolation import open_isolated
 from ..models import Model
@@ -142,7 +142,10 @@ class StateReport:
     apart: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        lines = [f"{self.optimizer} after {self.steps} steps: the state of {len(self.filled)} parameters is set"]
+        lines = [
+            f"{self.optimizer} after {counted(self.steps, 'step')}: the state of "
+            f"{counted(len(self.filled), 'parameter')} is set"
+        ]
         lines += [f"  left as it was: {name}" for name in self.left]
         return "\n".join([*lines, *(f"  not as in Keras: {text}" for text in self.apart)])
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.variable import of_shape
-from ..errors import ShapeError, UnsupportedError, quote
+from ..errors import ShapeError, UnsupportedError, counted, quote
 from ..optimizers import Optimizer
 from .forms import WHOLE, Place, not_begun, places, rule_of, updating
 from .state import put, scalar_of, value_at
@@ -115,7 +115,9 @@ def set_optimizer_variables(optimizer: Optimizer, values: Sequence[Any]) -> None
     variables = optimizer_variables(optimizer)
     where = f"{type(optimizer).__name__}.set_weights"
     if len(values) != len(variables):
-        raise ShapeError(f"{where}: got {len(values)} arrays, expected {len(variables)}, those of optimizer.variables.")
+        raise ShapeError(
+            f"{where}: got {counted(len(values), 'array')}, expected {len(variables)}, those of optimizer.variables."
+        )
     for at, (value, variable) in enumerate(zip(values, variables, strict=True)):
         if np.shape(value) != variable.shape:
             raise ShapeError(

@@ -15,7 +15,7 @@ from ..base import check
 from ..base.inner_layers import written_as
 from ..base.layer import Layer
 from ..base.variables import weights_on
-from ..errors import ArgumentError, SaveError, UnsupportedError, quote
+from ..errors import ArgumentError, SaveError, UnsupportedError, counted, quote
 from ..files import Archive, Array, Format
 from ..files.tensorflow import write_checkpoint
 from ..files.write import in_memory, write_archive
@@ -61,7 +61,10 @@ class SaveReport:
     values: int
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.format} for {self.dialect}: {self.arrays} arrays, {self.values:,} values"]
+        lines = [
+            f"{self.path}: {self.format} for {self.dialect}: {counted(self.arrays, 'array')}, "
+            f"{counted(self.values, 'value')}"
+        ]
         return "\n".join([*lines, *(f"  layer {rule.layer!r}: {rule.text}" for rule in self.rules)])
 
 
@@ -300,7 +303,9 @@ def _check_masks(visits: Sequence[Visit], config: dict[str, Any], forms: Forms) 
     ours, theirs = _used(visits), _used(follow_masks(new))
     differ = sorted(name for name in known if ours[name] != theirs[name])
     if differ:
-        said = [f"{quote(name)} uses {ours[name]} mask(s) here and {theirs[name]} there" for name in differ[:5]]
+        said = [
+            f"{quote(name)} uses {counted(ours[name], 'mask')} here and {theirs[name]} there" for name in differ[:5]
+        ]
         raise SaveError(
             f"masks go another way through this model in {dialect.keras} than here: {'; '.join(said)}. Pass mask=... "
             "in the calls of these layers, or take the mask off before them."

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from ..errors import quote
+from ..errors import counted, quote
 
 # The exit statuses of `kerastorch scan`; 2 is that of wrong use, too.
 LOADS, OWN_CODE, NOTHING, UNSAFE, REFUSED = 0, 1, 2, 3, 4
@@ -96,8 +96,8 @@ class ScanReport:
     counts: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        counted = Counter(file.verdict for file in self.files)
-        object.__setattr__(self, "counts", {verdict: counted[verdict] for verdict in VERDICTS.values()})
+        by_verdict = Counter(file.verdict for file in self.files)
+        object.__setattr__(self, "counts", {verdict: by_verdict[verdict] for verdict in VERDICTS.values()})
 
     @property
     def status(self) -> int:
@@ -146,9 +146,8 @@ class ScanReport:
         """The last line: how many files of each verdict."""
         number = len(self.files)
         told = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
-        kinds = "file, no model" if self.others == 1 else "files, no models"
-        others = f"; {self.others} other {kinds}" if self.others else ""
-        return f"{number} file{'' if number == 1 else 's'}: {told or 'none that may be a model'}{others}"
+        others = f"; {counted(self.others, 'other file, no model', 'other files, no models')}" if self.others else ""
+        return f"{counted(number, 'file')}: {told or 'none that may be a model'}{others}"
 
 
 def _plain(text: str) -> str:

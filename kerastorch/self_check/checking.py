@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import native
-from ..errors import ArgumentError, KerasTorchError, quote
+from ..errors import ArgumentError, KerasTorchError, counted, plural, quote
 from ..parity.plain_arithmetic import plain_arithmetic
 from ..parity.report import LIMIT, times
 from ..parity.running import to_numpy
@@ -137,12 +137,16 @@ class SelfCheckReport:
         lines = []
         if self.passed and worst is not None:
             lines.append(
-                f"ALL RIGHT: {count} examples of {layers} layers; the farthest from its recorded value is {worst.key}, "
+                f"ALL RIGHT: {counted(count, 'example')} of {counted(layers, 'layer')}; the farthest from its "
+                f"recorded value is {worst.key}, "
                 f"{times(worst.multiple)} times rounding (allowed: {LIMIT:g})."
             )
         elif self.wrong:
             bad = list(dict.fromkeys(item.key for item in self.wrong))
-            lines.append(f"WRONG: {len(bad)} of {count} examples of {layers} layers are not what they shall be:")
+            lines.append(
+                f"WRONG: {len(bad)} of {counted(count, 'example')} of {counted(layers, 'layer')} "
+                f"{plural(len(bad), 'is not what it', 'are not what they')} shall be:"
+            )
             lines += [f"  {item}" for item in self.wrong]
         else:
             lines.append("NOTHING JUDGED: rounding in this dtype decides everything.")
@@ -228,7 +232,11 @@ def run_trial(trial: Trial, wanted: Expected, device: torch.device, dtype: torch
         said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
         return [Result(trial.key, name, 0, error=said, lacking=isinstance(error, NotImplementedError))]
     if len(made) != len(wanted.outputs):
-        return [Result(trial.key, name, 0, error=f"it makes {len(made)} outputs instead of {len(wanted.outputs)}")]
+        return [
+            Result(
+                trial.key, name, 0, error=f"it makes {counted(len(made), 'output')} instead of {len(wanted.outputs)}"
+            )
+        ]
     return [
         _beside(trial, place, to_numpy(mine), theirs, rounding, dtype)
         for place, (mine, theirs, rounding) in enumerate(zip(made, wanted.outputs, wanted.roundings, strict=True))

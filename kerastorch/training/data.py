@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from ..arrays import arrays_in, in_batches
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted, quote
 from ..structure import leaves, map_structure
 from ..utils.datasets import PyDataset
 from .rows import bytes_of_row, part_of, take
@@ -178,7 +178,8 @@ class OfIterable(Batches):
             batch = (batch,)
         if len(batch) > 3:
             raise ArgumentError(
-                f"{self.where}: expected batches (x, y) or (x, y, sample_weight), got {len(batch)} parts; several "
+                f"{self.where}: expected batches (x, y) or (x, y, sample_weight), got {counted(len(batch), 'part')}; "
+                "several "
                 "inputs are a tuple inside: ((x1, x2, ...), y)."
             )
         x, y, weight = (*batch, None, None)[:3]
@@ -233,7 +234,9 @@ class Epochs:
             batch = next(self._pass, None)
             if batch is None:
                 warnings.warn(
-                    f"{self.where}: the data ended after {done} of {self.steps} batches of an epoch.", stacklevel=2
+                    f"{self.where}: the data ended after {done} of {counted(self.steps, 'batch', 'batches')} of an "
+                    "epoch.",
+                    stacklevel=2,
                 )
                 self.restart()
                 break
@@ -345,6 +348,6 @@ def split(arrays: Triple, share: float, where: str) -> tuple[Triple, Triple]:
     rows = rows_of(found, where)
     at = int(np.floor(rows * (1.0 - share)))
     if at in (0, rows):
-        raise ArgumentError(f"{where}: validation_split {share} of {rows} rows leaves one part empty.")
+        raise ArgumentError(f"{where}: validation_split {share} of {counted(rows, 'row')} leaves one part empty.")
     first = map_structure(lambda array: part_of(array, 0, at), found)
     return first, map_structure(lambda array: part_of(array, at, rows), found)

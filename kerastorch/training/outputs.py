@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import ArgumentError, UnsupportedError, quote
+from ..errors import ArgumentError, UnsupportedError, counted, quote
 from ..structure import leaves
 
 
@@ -64,14 +64,18 @@ class Outputs:
                 return list(given)
             if several and not any(isinstance(item, (list, tuple, dict)) for item in given):
                 raise ArgumentError(
-                    f"{what}: the model has {count} outputs: expected a list or dict with one entry for each, got "
+                    f"{what}: the model has {counted(count, 'output')}: expected a list or dict with one entry for "
+                    "each, got "
                     f"{quote(given)}."
                 )
-            raise ArgumentError(f"{what}: expected {count} entries, one for each output, got {len(given)}.")
+            raise ArgumentError(
+                f"{what}: expected {counted(count, 'entry', 'entries')}, one for each output, got {len(given)}."
+            )
         if count == 1 or all_alike:
             return [given] * count
         raise ArgumentError(
-            f"{what}: the model has {count} outputs ({', '.join(self.names or [])}): expected a list or dict with one "
+            f"{what}: the model has {counted(count, 'output')} ({', '.join(self.names or [])}): expected a list or "
+            "dict with one "
             f"entry for each, got {quote(type(given).__name__)}."
         )
 

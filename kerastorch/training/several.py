@@ -19,7 +19,7 @@ from .. import optimizers
 from ..callbacks import CallbackList, History
 from ..callbacks.backup import put_state, state_of
 from ..distributed import Processes, alone, part, processes
-from ..errors import UnsupportedError, quote
+from ..errors import UnsupportedError, counted, quote
 from ..metrics import Metric
 from ..models import Model
 from ..structure import leaves
@@ -51,7 +51,8 @@ class Several:
             ):  # a model says what its layers say
                 raise UnsupportedError(
                     f"{model.name!r}: {quote(getattr(layer, 'name', 'a layer'))} keeps states of the rows of whole "
-                    f"batches, so {group.count} processes cannot divide them: train it in one process."
+                    f"batches, so {counted(group.count, 'process', 'processes')} cannot divide them: train it in one "
+                    "process."
                 )
 
     # ------------------------------------------------------------------ rows

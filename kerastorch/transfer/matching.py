@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from .. import activations, layers
-from ..errors import ArgumentError, MismatchError, did_you_mean, quote
+from ..errors import ArgumentError, MismatchError, counted, did_you_mean, quote
 from .slots import Slot
 from .sources import Group
 
@@ -119,7 +119,8 @@ def by_mapping(groups: Sequence[Group], slots: Sequence[Slot], mapping: Mapping[
         free = [slot for slot in places if id(slot) not in taken]  # several layers for one nn.LSTM, one after the other
         if len(own) > len(free):
             raise MismatchError(
-                f"{quote(name)} has {len(own)} layers with weights, {quote(path)} has {len(free)} places left."
+                f"{quote(name)} has {counted(len(own), 'layer')} with weights, {quote(path)} has "
+                f"{counted(len(free), 'place')} left."
             )
         for group, slot in zip(own, free, strict=False):
             reason = why_not(group, slot)

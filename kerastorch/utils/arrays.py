@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base.check import integer
-from ..errors import ArgumentError, ShapeError, quote
+from ..errors import ArgumentError, ShapeError, counted
 
 
 def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = None) -> Any:
@@ -103,5 +103,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     if not isinstance(data, tuple):
         return data, None, None
     if not 1 <= len(data) <= 3:
-        raise ShapeError(f"expected a batch x, (x,), (x, y) or (x, y, sample_weight), got {quote(len(data))} parts.")
+        raise ShapeError(
+            f"expected a batch x, (x,), (x, y) or (x, y, sample_weight), got {counted(len(data), 'part')}."
+        )
     return (*data, None, None)[:3]  # type: ignore[return-value]

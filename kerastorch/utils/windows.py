@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..base.check import integer
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from .datasets import PyDataset
 
 
@@ -115,15 +115,16 @@ def timeseries_dataset_from_array(
     integer("sequence_length", sequence_length, 1)
     for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
         if integer(name, value, 1) >= total:
-            raise ArgumentError(f"{name}: expected less than the {total} steps of the data, got {value}.")
+            raise ArgumentError(f"{name}: expected less than the {counted(total, 'step')} of the data, got {value}.")
     first = integer("start_index", start_index or 0, 0)
     if first >= total > 0:
-        raise ArgumentError(f"start_index: expected less than the {total} steps of the data, got {first}.")
+        raise ArgumentError(f"start_index: expected less than the {counted(total, 'step')} of the data, got {first}.")
     last = total if not end_index else integer("end_index", end_index, 1)
     # As in Keras, an end_index lies inside of the data and behind a start_index.
     if end_index and (last >= total or (first and last <= first)):
         raise ArgumentError(
-            f"end_index: expected more than start_index={first} and less than the {total} steps of the data, "
+            f"end_index: expected more than start_index={first} and less than the {counted(total, 'step')} of the "
+            "data, "
             f"got {last}."
         )
     if batch_size is not None:
@@ -170,7 +171,9 @@ class TimeseriesGenerator(PyDataset):
     ) -> None:
         super().__init__()
         if len(data) != len(targets):
-            raise ArgumentError(f"TimeseriesGenerator: {len(data)} steps of data and {len(targets)} targets.")
+            raise ArgumentError(
+                f"TimeseriesGenerator: {counted(len(data), 'step')} of data and {counted(len(targets), 'target')}."
+            )
         self.data, self.targets, self.length = data, targets, length
         self.sampling_rate, self.stride = sampling_rate, stride
         self.start_index = start_index + length

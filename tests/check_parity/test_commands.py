@@ -70,7 +70,7 @@ def test_verify_writes_json(run: Terminal, small: tuple[Path, Path], tmp_path: P
     assert written == printed
     assert written["passed"] is True
     assert len(written["arrays"]) == 3
-    assert "cannot be written" in run("verify", file, "--recording", recording, "--json", tmp_path, status=2)
+    assert "give the path of a file" in run("verify", file, "--recording", recording, "--json", tmp_path, status=2)
 
 
 def test_verify_says_what_it_has_written(small: tuple[Path, Path], tmp_path: Path, capsys: Any) -> None:
@@ -146,7 +146,7 @@ def test_record_by_another_python(run: Terminal, small: tuple[Path, Path], tmp_p
     python.chmod(0o755)
     text = run("record", file, "--python", python)
     compare = f"Compare: kerastorch verify {file} --recording {file}.recording.npz\n"
-    assert text == f"{file}.recording.npz: 1 probes, 1 layers, by\nkeras 3.15.1 (tensorflow).\n{compare}"
+    assert text == f"{file}.recording.npz: 1 probe, 1 layer, by\nkeras 3.15.1 (tensorflow).\n{compare}"
     assert (tmp_path / "small.keras.recording.npz").exists()
 
 

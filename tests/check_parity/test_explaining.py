@@ -123,7 +123,7 @@ def test_a_lost_mask_is_named(known: dict[str, Recording], tmp_path: Path) -> No
     assert report.explained_by is not None
     assert report.explained_by.startswith("it: the mask, which does not arrive (the difference falls from ")
     text = str(report)
-    assert "0 mask(s) here, 1 in the reference" in text
+    assert "0 masks here, 1 in the reference" in text
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru, before", "dense"])

@@ -104,19 +104,19 @@ UNEXPLAINED: dict[str, tuple[str, str, Plant, str]] = {
         "recurrent.keras",
         "rnn",
         hooked("rnn", lambda args, kwargs: ((args[0] * 1.01,), kwargs)),
-        "rnn alone in the probe 'one step': 4 of 4 rows differ, first 0; in it 1 of 1 steps, first 0; output 0",
+        "rnn alone in the probe 'one step': 4 of 4 rows differ, first 0; in it 1 of 1 step, first 0; output 0",
     ),
     "the last row doubled": (
         "encoder_decoder.keras",
         "lstm",
         hooked("lstm", lambda args, kwargs: ((torch.cat([args[0][:-1], args[0][-1:] * 2]),), kwargs)),
-        "lstm alone in the probe 'one row': 1 of 1 rows differ, first 0; output 0",
+        "lstm alone in the probe 'one row': 1 of 1 row differs, first 0; output 0",
     ),
     "steps from the fifth on cut off": (
         "recurrent.keras",
         "gru",
         hooked("gru", lambda args, kwargs: ((torch.cat([args[0][:, :4], args[0][:, 4:] * 0], dim=1),), kwargs)),
-        "gru alone in the probe 'one row': 1 of 1 rows differ, first 0; in it 3 of 7 steps, first 4; output 0",
+        "gru alone in the probe 'one row': 1 of 1 row differs, first 0; in it 3 of 7 steps, first 4; output 0",
     ),
     "a mask that is always ignored": (
         "embedded.keras",
@@ -128,7 +128,7 @@ UNEXPLAINED: dict[str, tuple[str, str, Plant, str]] = {
         "shapes.keras",
         "dense",
         hooked("dense", lambda args, kwargs: ((args[0].bfloat16().to(args[0]),), kwargs)),
-        "dense alone in the probe 'one row': 1 of 1 rows differ, first 0; output 0",
+        "dense alone in the probe 'one row': 1 of 1 row differs, first 0; output 0",
     ),
 }
 

@@ -63,7 +63,7 @@ def test_a_softmax_over_many_classes(run: Terminal, tmp_path: Path, rng: np.rand
     kt.save_model(wrong, tmp_path / "wrong.keras")
     assert "The output is what" in run("verify", tmp_path / "right.keras", "--golden", tmp_path / "g.npz")
     text = run("verify", tmp_path / "wrong.keras", "--golden", tmp_path / "g.npz", status=1)
-    assert "1 of 1 outputs differ" in text
+    assert "1 of 1 output differs" in text
 
 
 def test_convert_check_sees_small_outputs(tmp_path: Path) -> None:

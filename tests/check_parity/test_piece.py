@@ -53,7 +53,7 @@ def test_of_a_layer(tmp_path: Path) -> None:
     assert piece.ours - piece.reference == pytest.approx(0.5, abs=1e-6)
     assert piece.multiple > 1e4
     text = (
-        "lstm alone in the probe 'normal': 1 of 4 rows differ, first 1; in it 3 of 5 steps, first 2; output 0; "
+        "lstm alone in the probe 'normal': 1 of 4 rows differs, first 1; in it 3 of 5 steps, first 2; output 0; "
         f"first at [1, 2, 3], {piece.ours!r} here, {piece.reference!r} in the reference, "
     )
     assert str(piece).startswith(text)

@@ -26,7 +26,7 @@ def test_layers_named_twice_or_not_at_all() -> None:
     ("node", "match"),
     [
         ([["nobody", 0, 0, {}]], "'nobody' is referred to, and there is no such layer"),
-        ([["x", 1, 0, {}]], r"output 0 of call 1 of layer 'x' is referred to, and the layer has 1 call\(s\)"),
+        ([["x", 1, 0, {}]], r"output 0 of call 1 of layer 'x' is referred to, and the layer has 1 call"),
         ([["x", 0, 1, {}]], "output 1 of call 0 of layer 'x'"),
         ([["x", -1, 0, {}]], "output 0 of call -1 of layer 'x'"),
         ([["x", True, 0, {}]], "expected a list, got 'x'"),

@@ -32,7 +32,7 @@ def test_keras_zip(make: Maker, method: int) -> None:
     assert (archive.path, archive.format, archive.keras_version) == ("<stream>", "Keras v3 .keras zip", "3.6.0")
     assert archive.config == {"class_name": "Sequential", "config": {"name": "s\u00e9q"}}
     assert (
-        Skipped("1 other files in the archive, the first 'assets/words.txt'", "assets are not read") in archive.skipped
+        Skipped("1 other file in the archive, the first 'assets/words.txt'", "assets are not read") in archive.skipped
     )
     assert open_archive(io.BytesIO(make.keras({"metadata.json": b""}))).keras_version is None
 
@@ -87,9 +87,9 @@ def npy() -> bytes:
         (b'{"class_name": "Sequential"}', UnsupportedFileError, "architecture as JSON.*model_from_json"),
         (b'{"a": 1}', UnsupportedFileError, "JSON text"),
         (b"PK\x05\x06" + bytes(18), UnsupportedFileError, "an empty zip archive"),
-        (bytes(512) + b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 bytes, 0 are left"),
+        (bytes(512) + b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 byte, 0 are left"),
         (b"\x89HDF\r\n\x1a\n\x09", UnsupportedFileError, "superblock has version 9"),
-        (b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 bytes, 0 are left"),
+        (b"\x89HDF\r\n\x1a\n", CorruptFileError, "needs 1 byte, 0 are left"),
     ],
     ids=range(16),
 )

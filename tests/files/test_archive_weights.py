@@ -60,7 +60,7 @@ def test_legacy_parts_beside_the_weights(make: Maker, rng: np.random.Generator) 
         Skipped("group 'meta'", "not part of a Keras model"),
         Skipped("group 'other'", "not part of a Keras model"),
         Skipped(
-            "1 arrays in group 'dense', the first 'model_weights/dense/left_over'",
+            "1 array in group 'dense', the first 'model_weights/dense/left_over'",
             "not listed as weights of a layer",
         ),
     }
@@ -213,9 +213,9 @@ def test_weights_tree(make: Maker) -> None:
             "layers/dense": ("dense", 12),
         }
         assert [array.shape[1] for array in objects["layers/dense"].arrays] == list(range(1, 13))
-        assert archive.skipped == (Skipped("metrics: 1 arrays", "metric state is not read"),)
+        assert archive.skipped == (Skipped("metrics: 1 array", "metric state is not read"),)
         assert archive.optimizer is not None
-        assert archive.optimizer.what == "optimizer: 1 arrays"
+        assert archive.optimizer.what == "optimizer: 1 array"
 
 
 def test_names_written_on_windows(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_large_attributes(track_order: bool, rng: np.random.Generator) -> None:
             file.attrs[f"numbers_{index}"] = values(rng, (200 * index,))
 
     compare(write, libver="latest", track_order=track_order)
-    with pytest.raises(UnsafeFileError, match=r"'@names'.* has 180000 bytes, the limit is 65536"):
+    with pytest.raises(UnsafeFileError, match=r"'@names'.* has 180,000 bytes, the limit is 65,536"):
         of_ours(made(write, libver="latest"))
 
 

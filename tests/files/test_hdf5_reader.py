@@ -291,8 +291,8 @@ def test_what_was_never_written_costs_no_memory_that_nobody_allows(tmp_path: Pat
     with pytest.raises(UnsafeFileError) as caught:
         root.get("plain").read()  # type: ignore[union-attr]
     assert str(caught.value) == (
-        "file.h5: object 'plain': with the 1048576 bytes of it that were never written, the file needs too much "
-        "memory, the limit is 1048576. If it is meant to be that large, pass limits=kt.Limits(allocation_bytes=...)."
+        "file.h5: object 'plain': with the 1,048,576 bytes of it that were never written, the file needs too much "
+        "memory, the limit is 1,048,576. If it is meant to be that large, pass limits=kt.Limits(allocation_bytes=...)."
     )
 
 
@@ -318,7 +318,7 @@ def test_limits_hold(tmp_path: Path) -> None:
     root = root_of(tmp_path / "file.h5", Limits(objects=20, attribute_bytes=1_000))
     with pytest.raises(UnsafeFileError, match="more than 20 objects"):
         _ = [root.get(name) for name in root]
-    with pytest.raises(UnsafeFileError, match="2000 bytes, the limit is 1000"):
+    with pytest.raises(UnsafeFileError, match="2,000 bytes, the limit is 1,000"):
         _ = root.attrs["long"]
     with pytest.raises(UnsafeFileError, match=r"parse far more.*the limit is 10\. .*kt\.Limits\(steps="):
         root_of(tmp_path / "file.h5", Limits(steps=10)).keys()

@@ -148,7 +148,7 @@ def test_huge_shapes(tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     for shape, error, message in (
         ((1 << 31, 1 << 31), UnsafeFileError, "larger than any memory"),
-        ((1 << 24, 1 << 20), CorruptFileError, "needs 70368744177664 bytes, 24 are stored"),
+        ((1 << 24, 1 << 20), CorruptFileError, "needs 70,368,744,177,664 bytes, 24 are stored"),
         ((0, 1 << 60), UnsafeFileError, "larger than any memory"),
     ):
         with h5py.File(path, "w") as file:
@@ -167,7 +167,7 @@ def test_chunks_that_unpack_to_far_more(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("layers/x/vars/0", data=np.zeros(4), chunks=(4,), maxshape=(None,), compression="gzip")
     replace(path, struct.pack("<3I", 4, 8, 0)[:8], struct.pack("<2I", 1 << 30, 8))
-    bounded(path, UnsafeFileError, "one of its chunks has 8589934592 bytes")
+    bounded(path, UnsafeFileError, "one of its chunks has 8,589,934,592 bytes")
 
 
 def test_strings_that_share_their_bytes(tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_one_huge_string(tmp_path: Path) -> None:
     path = tmp_path / "w.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = ["x" * 70_000]
-    bounded(path, UnsafeFileError, "a string has 70000 bytes, the limit is 65536")
+    bounded(path, UnsafeFileError, "a string has 70,000 bytes, the limit is 65,536")
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = " " * (33 << 20)
-    bounded(path, UnsafeFileError, "the limit is 33554432")
+    bounded(path, UnsafeFileError, "the limit is 33,554,432")
 
 
 def test_deep_json(make: Maker) -> None:

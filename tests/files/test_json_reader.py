@@ -46,8 +46,8 @@ def test_reads_what_keras_writes() -> None:
         ('{"a": "' + '\\"' * 50, CorruptFileError, "not JSON"),
         ('{"a": ' * 201 + "1" + "}" * 201, UnsafeFileError, "nested more than 200 deep"),
         ("[" * 1_000_000, UnsafeFileError, "nested more than 200 deep"),
-        ("[{}," + "[],".join("" for _ in range(1_500_000)) + "1]", UnsafeFileError, "more than 1000000 values"),
-        ('{"a": "' + "x" * (32 << 20) + '"}', UnsafeFileError, "the limit is 33554432"),
+        ("[{}," + "[],".join("" for _ in range(1_500_000)) + "1]", UnsafeFileError, "more than 1,000,000 values"),
+        ('{"a": "' + "x" * (32 << 20) + '"}', UnsafeFileError, "the limit is 33,554,432"),
     ],
     ids=range(18),
 )

@@ -30,7 +30,7 @@ def sparse(path: Path, content: bytes, size: int) -> Path:
 def test_a_file_of_nothing(tmp_path: Path) -> None:
     for name in ("m.keras", "m.h5"):
         path = sparse(tmp_path / name, b"", LARGE)
-        with pytest.raises(CorruptFileError, match=f"nothing but zeros stands in its first 4096 bytes. {RESERVED}"):
+        with pytest.raises(CorruptFileError, match=f"nothing but zeros stands in its first 4,096 bytes. {RESERVED}"):
             open_archive(path)
 
 

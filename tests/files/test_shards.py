@@ -132,7 +132,7 @@ def cut(folder: Path, index: dict[str, Any]) -> None:
     [
         (lambda folder, index: (folder / "model_00001.weights.h5").unlink(), MissingFileError, "model_00001.*no such"),
         (lambda folder, index: (folder / "model_00000.weights.h5").unlink(), MissingFileError, "model_00000.*no such"),
-        (change(lambda index: index["metadata"].update(total_size=1.0)), CorruptFileError, "have 1 bytes.*hold 112"),
+        (change(lambda index: index["metadata"].update(total_size=1.0)), CorruptFileError, "have 1 byte,.*hold 112"),
         (change(lambda index: index["metadata"].update(total_size="1")), UnsafeFileError, "does not say which shard"),
         (change(lambda index: index["metadata"].update(total_size=True)), UnsafeFileError, "does not say which shard"),
         (change(lambda index: index.pop("metadata")), UnsafeFileError, "does not say which shard"),

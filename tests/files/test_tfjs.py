@@ -98,7 +98,7 @@ STRANGE: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda said: first(said).update(quantization={"dtype": "uint8", "scale": "1", "min": 0}), "its quantization is"),
     (lambda said: first(said).update(quantization=3), "its quantization is 3"),
     (lambda said: first(said).update(name=7), "an array is called 7"),
-    (lambda said: first(said).update(name="nobody/kernel"), "1 arrays have the name of no layer of the model"),
+    (lambda said: first(said).update(name="nobody/kernel"), "1 array has the name of no layer of the model"),
     (lambda said: said.update(weightsManifest={}), "weightsManifest is no list of groups"),
     (lambda said: said["weightsManifest"][0].update(paths=None), "has no list 'paths'"),
     (lambda said: said.update(format="graph-model"), "a graph model of TensorFlow.js, which holds operations"),
@@ -169,7 +169,7 @@ def test_what_tensorflow_js_has_saved_itself(changed: Any) -> None:
     (path.parent / "optimizer.bin").write_bytes(bytes(12))
     with open_archive(path) as archive:
         assert archive.keras_version == "2.2.4"
-        assert [item.what for item in archive.skipped] == ["1 arrays of the optimizer"]
+        assert [item.what for item in archive.skipped] == ["1 array of the optimizer"]
     kt.load_model(path)
 
 

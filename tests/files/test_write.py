@@ -118,7 +118,7 @@ def test_long_lists_of_names_are_cut_as_keras_cuts_them(tmp_path: Path) -> None:
     [
         (legacy(("a", ["k"]), ("a/k", [])), r"'a/k': two layers, or a layer and a part of another one's name"),
         (legacy(("a", ["k", "k"])), r"layer 'a' has two weights called 'k'"),
-        (legacy(("a" * 70000, [])), r"a name of 70000 bytes does not fit"),
+        (legacy(("a" * 70000, [])), r"a name of 70,000 bytes does not fit"),
         (legacy(("a\0", ["k"])), r"a name without NUL"),
         (legacy(("a\ud800", ["k"])), r"a name without NUL"),
         *((legacy((name, ["k"])), r"is a path to another one") for name in ("..", "a/../b", "/a", "a/", "./a")),

@@ -267,7 +267,7 @@ def test_calls_that_wait_for_each_other_or_for_nothing() -> None:
         ):
             list(in_order({**calls, "c": (call(wrong),)}, {("x", 0)}))
     circle = {"a": (call(TensorRef("b")),), "b": (call(TensorRef("a"), x),), "c": (call(x),)}
-    with pytest.raises(ArgumentError, match=r"cycle through layer\(s\) 'a', 'b'\."):
+    with pytest.raises(ArgumentError, match=r"cycle through layers 'a', 'b'\."):
         list(in_order(circle, {("x", 0)}))
 
 

@@ -57,7 +57,7 @@ def test_a_layer_knows_its_first_call_and_the_others() -> None:
     assert a.node.layer.input is a.node.layer.output is a
     with pytest.raises(
         ArgumentError,
-        match=r"LSTM 'shared': there is no output at call 2: it was called 2 time\(s\), on "
+        match=r"LSTM 'shared': there is no output at call 2: it was called 2 times, on "
         r"\[\(None, 5, 3\), \(None, 7, 3\)\]",
     ):
         shared.get_output_at(2)
@@ -184,7 +184,7 @@ def test_models_from_the_middle_are_models() -> None:
     assert tail.input_shape == (None, 6, 5)
     with pytest.raises(ArgumentError, match="the same input is given twice"):
         Model([model.layers[0].output, model.layers[0].output], model.output)
-    with pytest.raises(ArgumentError, match=r"depend on input\(s\) \[.*\] that are not in inputs=.*; add them"):
+    with pytest.raises(ArgumentError, match=r"depend on input \[.*\] that is not in inputs=.*; add it"):
         Model(model.layers[2].output, model.layers[1].output)
 
 
@@ -382,7 +382,7 @@ def test_clone_functions() -> None:
         (
             lambda: kt.clone_model(seq2seq(), call_function=lambda layer, *a, **k: a[0]),
             ArgumentError,
-            r"LSTM 'encoder': expected 3 symbolic output\(s\)",
+            r"LSTM 'encoder': expected 3 symbolic outputs",
         ),
         (
             lambda: kt.clone_model(seq2seq(), clone_function=lambda layer: layer, input_tensors=[Input((4, 9))] * 2),

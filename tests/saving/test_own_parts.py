@@ -94,7 +94,7 @@ def test_a_method_that_fails_changes_nothing(tmp_path: Path) -> None:
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(
-        MismatchError, match=r"Table 'own': load_own_variables: expected 1 arrays named 0, 1, \.\.\. \(w\)"
+        MismatchError, match=r"Table 'own': load_own_variables: expected 1 array named 0, 1, \.\.\. \(w\)"
     ):
         model_of(NAIVE).layers[0].load_own_variables({"weight": np.zeros(3)})
     with pytest.raises(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import CorruptFileError, quote
+from ...errors import CorruptFileError, counted, quote
 from ...operations import OPERATIONS
 from ...spec import Call, TensorRef
 from . import _graph_operations, _tensorflow
@@ -91,7 +91,9 @@ def _graph_operation(node: Any, config: Mapping[str, Any], call: Call, where: st
     for place in sorted(constants, key=int):
         inputs.insert(int(place), constants[place])
     if len(inputs) != node.inputs:
-        raise CorruptFileError(f"{where}: {node.operation} has {node.inputs} inputs, and the file has {len(inputs)}.")
+        raise CorruptFileError(
+            f"{where}: {node.operation} has {counted(node.inputs, 'input')}, and the file has {len(inputs)}."
+        )
     arguments: dict[str, Any] = {}
     names = list(row.inputs)
     starred = next((at for at, name in enumerate(names) if name.startswith("*")), None)
@@ -101,7 +103,7 @@ def _graph_operation(node: Any, config: Mapping[str, Any], call: Call, where: st
         inputs[starred:end] = [inputs[starred:end]]
         names[starred] = names[starred][1:]
     if len(inputs) > len(names):
-        raise NotSupported(f"it has {len(inputs)} inputs, expected {len(names)}")
+        raise NotSupported(f"it has {counted(len(inputs), 'input')}, expected {len(names)}")
     arguments = dict(zip(names, inputs, strict=False))
     arguments |= {name: node.attributes[name] for name in row.attributes if name in node.attributes}
     return row.row.lower(arguments)

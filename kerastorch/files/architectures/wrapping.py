@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, counted
 
 from .._limits import Limits
 from .._source import FOREIGN
@@ -77,7 +77,9 @@ def _object(text: str, where: str, limits: Limits) -> tuple[Any, LoadError | Non
     if text.lstrip()[:1] != '"':
         return parse_model(text, where, limits)
     if len(text) > limits.json_bytes:
-        raise UnsafeFileError(limits.beyond(f"{where}: the JSON text has {len(text)} characters", "json_bytes"))
+        raise UnsafeFileError(
+            limits.beyond(f"{where}: the JSON text has {counted(len(text), 'character')}", "json_bytes")
+        )
     try:
         return json.loads(text), None
     except json.JSONDecodeError as error:

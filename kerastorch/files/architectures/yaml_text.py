@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerastorch import deadline
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, counted, quote
 from kerastorch.packaged import install
 
 from .._limits import Limits
@@ -62,7 +62,7 @@ def parse_yaml_text(
     """
     text = raw if isinstance(raw, str) else _decoded(raw, where)
     if len(text) > limits.json_bytes // _SHARE:
-        problem = f"{where}: the YAML text has {len(text)} characters"
+        problem = f"{where}: the YAML text has {counted(len(text), 'character')}"
         raise UnsafeFileError(limits.beyond(problem, "json_bytes", limits.json_bytes // _SHARE))
     yaml = _library(where)
     found = _Reading(where, limits, yaml).value_of(_events(yaml, text.removeprefix("\ufeff"), where))
@@ -204,7 +204,7 @@ class _Reading:
 
     def _check(self, depth: int) -> None:
         if self.count > self.limits.json_values:
-            problem = f"{self.where}: the YAML text has more than {self.limits.json_values} values"
+            problem = f"{self.where}: the YAML text has more than {counted(self.limits.json_values, 'value')}"
             raise UnsafeFileError(self.limits.beyond(problem, "json_values"))
         if depth > self.limits.json_depth:
             problem = f"{self.where}: the YAML text is nested more than {self.limits.json_depth} deep"
@@ -219,7 +219,7 @@ class _Reading:
         if kind == "null":
             return None
         if len(text) > _LONGEST:
-            raise self._refuse(f"has a number of {len(text)} characters, the limit is {_LONGEST}")
+            raise self._refuse(f"has a number of {counted(len(text), 'character')}, the limit is {_LONGEST}")
         node, makes = yaml.ScalarNode(f"{_YAML}{kind}", text), yaml.constructor.SafeConstructor()
         try:
             return getattr(makes, f"construct_yaml_{kind}")(node)

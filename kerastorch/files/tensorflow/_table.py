@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kerastorch.errors import quote
+from kerastorch.errors import counted, quote
 
 from .._source import Source
 from ._crc32c import crc32c, masked, unmasked
@@ -30,7 +30,9 @@ def is_table(end: bytes) -> bool:
 def read_table(source: Source) -> Iterator[tuple[bytes, memoryview]]:
     """(name, value) of each entry of a table, in the order of the names."""
     if source.end < _FOOTER:
-        raise source.corrupt("", f"it has {source.end} bytes, and the index of a checkpoint has {_FOOTER} at least")
+        raise source.corrupt(
+            "", f"it has {counted(source.end, 'byte')}, and the index of a checkpoint has {_FOOTER} at least"
+        )
     footer = source.read(source.end - _FOOTER, source.end)
     if not is_table(bytes(footer)):
         raise source.corrupt("", "it does not end as the index of a checkpoint does")
@@ -55,7 +57,7 @@ def _place(source: Source, data: memoryview, at: int) -> tuple[int, int, int]:
 def _entries(source: Source, begin: int, size: int) -> Iterator[tuple[bytes, memoryview]]:
     """What stands in one block."""
     if size < 4 or begin + size + _TRAILER > source.end - _FOOTER:
-        raise source.corrupt("", f"a block of {size} bytes is said to stand at byte {begin} of {source.end}")
+        raise source.corrupt("", f"a block of {counted(size, 'byte')} is said to stand at byte {begin} of {source.end}")
     data, trailer = source.read(begin, begin + size), source.read(begin + size, begin + size + _TRAILER)
     if unmasked(int.from_bytes(trailer[1:], "little")) != crc32c(data, trailer[:1]):
         raise source.corrupt("", f"the block at byte {begin} has another checksum than it says")

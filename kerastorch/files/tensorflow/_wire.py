@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kerastorch.errors import CorruptFileError
+from kerastorch.errors import CorruptFileError, counted
 
 from .._source import Source
 
@@ -84,7 +84,7 @@ class Wire:
             else:
                 raise self.corrupt(f"a field has the kind {kind}, which no message has")
             if size > end - at:
-                raise self.corrupt(f"a field of {size} bytes is needed, {end - at} are left")
+                raise self.corrupt(f"a field of {counted(size, 'byte')} is needed, {end - at} are left")
             yield number, data[at : at + size]
             at += size
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kerastorch.errors import LoadError, quote
+from kerastorch.errors import LoadError, counted, quote
 
 from .._bytes import Bytes
 from .._limits import Limits
@@ -114,7 +114,9 @@ class Bundle:
             raise self.source.unsupported(name, f"it holds {what}, expected numbers")
         itemsize = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
         if entry.size != math.prod(entry.shape) * itemsize:
-            raise self.source.corrupt(name, f"{entry.size} bytes are no array {entry.shape} of {dtype}")
+            raise self.source.corrupt(
+                name, f"{counted(entry.size, 'byte is', 'bytes are')} no array {entry.shape} of {dtype}"
+            )
         raw = "<u2" if dtype == "bfloat16" else np.dtype(dtype).newbyteorder("<")
 
         def read() -> np.ndarray:
@@ -133,7 +135,7 @@ class Bundle:
         if entry.dtype != STRING or entry.shape:
             raise self.source.corrupt(GRAPH, "it is not one text")
         if entry.size > self.source.limits.allocation_bytes:
-            raise self.source.beyond(GRAPH, f"it has {entry.size:,} bytes", "allocation_bytes")
+            raise self.source.beyond(GRAPH, f"it has {counted(entry.size, 'byte')}", "allocation_bytes")
         data = self._bytes(GRAPH, entry)
         size, at = varint(data, 0)
         if at < 0 or at + 4 + size != entry.size:
@@ -172,7 +174,7 @@ class Bundle:
             raise self.source.corrupt("", "it has no head")
         self.shards = wire.whole(head.get(1, 1))
         if not 0 < self.shards <= self.source.limits.shards:
-            raise self.source.beyond("", f"it names {self.shards:,} files", "shards")
+            raise self.source.beyond("", f"it names {counted(self.shards, 'file')}", "shards")
         if wire.whole(head.get(2, 0)):
             raise self.source.unsupported("", "a machine of the other order of bytes wrote it")
 

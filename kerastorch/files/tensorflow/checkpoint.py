@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kerastorch.errors import LoadError, quote
+from kerastorch.errors import LoadError, counted, quote
 
 from .._tree import NO_STATE
 from .._values import Array, LegacyLayer, LegacyWeights, OptimizerState, Skipped
@@ -54,7 +54,7 @@ def state_of(objects: Objects, bundle: Bundle, what: str | None, notes: list[Ski
     if not arrays:
         notes.append(Skipped(label, NO_STATE))
         return None
-    return OptimizerState(tuple(arrays), f"{label}: {len(arrays)} arrays")
+    return OptimizerState(tuple(arrays), f"{label}: {counted(len(arrays), 'array')}")
 
 
 def _state(objects: Objects, bundle: Bundle, number: int) -> Sequence[tuple[str, Array]]:

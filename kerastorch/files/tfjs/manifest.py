@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, placed, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, UnsupportedFileError, counted, placed, quote
 
 from .._bytes import Bytes
 from .._limits import Limits
@@ -72,7 +72,7 @@ def read_manifest(
         raise _strange(name, "weightsManifest is no list of groups")
     files = [path for group in manifest for path in _listed(group, "paths", name)]
     if len(files) > limits.shards:
-        raise UnsafeFileError(limits.beyond(f"{name}: it names {len(files)} files of weights", "shards"))
+        raise UnsafeFileError(limits.beyond(f"{name}: it names {counted(len(files), 'file')} of weights", "shards"))
     if len(set(map(repr, files))) != len(files):
         raise _strange(name, "it names a file of weights twice")
     found: dict[str, Array] = {}
@@ -97,7 +97,9 @@ def read_manifest(
                 found[piece.name] = _array(piece, parts, at, check_open)
             at += piece.size
         if at != total:
-            raise CorruptFileError(f"{name}: the files of a group have {total} bytes, its arrays {at}. {DAMAGED}")
+            raise CorruptFileError(
+                f"{name}: the files of a group have {counted(total, 'byte')}, its arrays {at}. {DAMAGED}"
+            )
     return list(found.items()), others
 
 
@@ -146,7 +148,7 @@ def _piece(entry: Any, name: str, limits: Limits) -> _Piece:
     if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 1 << 48 for size in shape):
         raise _strange(where, f"its shape is {quote(shape)}")
     if len(shape) > 64:
-        raise _strange(where, f"it has {len(shape)} axes")
+        raise _strange(where, f"it has {counted(len(shape), 'axis', 'axes')}")
     if dtype not in _DTYPES:
         if dtype in _NOT_READ:
             raise UnsupportedFileError(f"{where}: it holds {dtype}, expected float32, int32 or bool.")

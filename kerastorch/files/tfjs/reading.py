@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kerastorch.errors import UnsupportedFileError, quote
+from kerastorch.errors import UnsupportedFileError, counted, quote
 
 from .._bytes import Bytes
 from .._limits import Limits
@@ -68,7 +68,9 @@ def read_layers_model(
     weights = LegacyWeights(tuple(_by_layer(config, arrays, name)), ())
     skipped = [Skipped("compile_config", f"it cannot be read: {problem}", warns=True)] if problem is not None else []
     if others:
-        skipped.append(Skipped(f"{len(others)} arrays of the optimizer", "TensorFlow.js has another order for them"))
+        skipped.append(
+            Skipped(f"{counted(len(others), 'array')} of the optimizer", "TensorFlow.js has another order for them")
+        )
     version, backend = (topology.get(key) for key in ("keras_version", "backend"))
     if isinstance(version, str) and version.startswith(_OF_JAVASCRIPT):
         version, backend = _MEANT, "tensorflow"
@@ -99,7 +101,9 @@ def _by_layer(config: dict[str, Any] | None, arrays: list[tuple[str, Array]], na
         found.setdefault(first if owner is None else owner, []).append((f"{label}:0", array))
     if strange:
         raise UnsupportedFileError(
-            f"{name}: {len(strange)} arrays have the name of no layer of the model: {quote(strange[:5])}. {DAMAGED}"
+            f"{name}: {counted(len(strange), 'array has', 'arrays have')} the name of no layer of the model: "
+            f"{quote(strange[:5])}. "
+            f"{DAMAGED}"
         )
     yield from (LegacyLayer(owner, tuple(weights)) for owner, weights in found.items())
 

@@ -15,7 +15,7 @@ from ...base import check
 from ...base.input_checks import float_tensor, mask_tensor
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, counted, quote
 from ...kernels import attention
 from ...weights import Shape, Var
 
@@ -67,7 +67,8 @@ class _DenseAttention(Layer):
             )
         if len(input_shape) not in (2, 3):
             raise ShapeError(
-                f"{repr_of(self)} takes [query, value] or [query, value, key], got {len(input_shape)} inputs."
+                f"{repr_of(self)} takes [query, value] or [query, value, key], got "
+                f"{counted(len(input_shape), 'input')}."
             )
         query, value, key = (*input_shape, input_shape[1])[:3]
         shapes = f"got shapes {[tuple(shape) for shape in input_shape]}"

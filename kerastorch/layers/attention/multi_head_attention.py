@@ -13,7 +13,7 @@ from ...base import check
 from ...base.layer import Example, register
 from ...base.to_torch import no_module, plain
 from ...base.weighted import repr_of
-from ...errors import ShapeError
+from ...errors import ShapeError, counted
 from .headed_attention import HEADED_CONFIG, HeadedAttention
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class MultiHeadAttention(HeadedAttention):
         if not all(0 < axis < rank - 1 for axis in axes) or len(set(axes)) < len(axes):
             raise ShapeError(
                 f"{repr_of(self)}: attention_axes {self.attention_axes} are not different axes between batch and "
-                f"features of an input of {rank} axes."
+                f"features of an input of {counted(rank, 'axis', 'axes')}."
             )
         return axes
 
@@ -208,7 +208,10 @@ def _as_torch_module(layer: MultiHeadAttention) -> nn.MultiheadAttention:
     if tuple(layer.output_dense.partial_output_shape) != (size,):
         reasons.append(f"output_shape={layer.stated_output_shape}: torch's output has the query's {size} features")
     if len(query) != 3:
-        reasons.append(f"attention over an input of {len(query)} axes: torch's has (batch, timesteps, features)")
+        reasons.append(
+            f"attention over an input of {counted(len(query), 'axis', 'axes')}: torch's has (batch, timesteps, "
+            "features)"
+        )
     if layer.use_gate:
         reasons.append("use_gate=True: torch has no gate")
     if layer.sliding_window is not None:

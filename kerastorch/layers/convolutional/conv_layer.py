@@ -16,7 +16,7 @@ from ...base.layer import Layer
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
 from ...base.windows import axes_named, data_format_of, padding_of, sizes
-from ...errors import ShapeError
+from ...errors import ShapeError, counted
 from ...kernels.convolution import convolve, output_size
 from ...weights import Shape
 
@@ -108,7 +108,7 @@ class ConvLayer(Layer):
         hint = f" One channel? Pass x.unsqueeze({self._channel_axis})." if len(input_shape) == rank - 1 else ""
         hint = " A sequence of them? Wrap the layer in TimeDistributed." if len(input_shape) == rank + 1 else hint
         raise ShapeError(
-            f"{repr_of(self)}: expected input of shape {self._meaning} with {rank} axes, got "
+            f"{repr_of(self)}: expected input of shape {self._meaning} with {counted(rank, 'axis', 'axes')}, got "
             f"{tuple(input_shape)}.{hint}"
         )
 

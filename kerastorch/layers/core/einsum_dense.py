@@ -18,7 +18,7 @@ from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weight_tensors import ParameterAttribute
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, counted, quote
 from ...initializers import scaled_over
 from ...weights import Shape, Var
 from .dense import REFUSED
@@ -80,7 +80,9 @@ class Equation:
         elided = len(input_shape) - len(self.input)
         if elided < 0 or (elided and not self.ellipsis):
             more = " at least" if self.ellipsis else ""
-            raise ShapeError(f"expected input with{more} {len(self.input)} axes for {self}, got {input_shape}.")
+            raise ShapeError(
+                f"expected input with{more} {counted(len(self.input), 'axis', 'axes')} for {self}, got {input_shape}."
+            )
         left = self.ellipsis == "left"
         between = input_shape[1:elided] if left and elided else ()
         behind = input_shape[len(self.input) :] if elided and not left else ()
@@ -88,7 +90,8 @@ class Equation:
         skipped = elided if left else 0
         if len(output) != len(self.output) + elided:
             raise ShapeError(
-                f"{self} has an output of {len(self.output) + elided} axes, but with its batch axis output_shape makes "
+                f"{self} has an output of {counted(len(self.output) + elided, 'axis', 'axes')}, but with its batch "
+                "axis output_shape makes "
                 f"{len(output)}: {output}; give one size for each axis behind the batch, None where it follows."
             )
         sizes = dict(zip(self.input, input_shape[skipped:], strict=False))

@@ -16,7 +16,7 @@ from ...base.layer import Example, Layer, register
 from ...base.naming import snake_case, unique_name
 from ...base.weighted import repr_of
 from ...dtypes import dtype_name
-from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ...errors import ArgumentError, ShapeError, UnsupportedError, counted, quote
 from ...functions import FOLLOWED, FUNCTIONS, RETURNS_ITSELF, Kit
 from ...functions.arguments import Place, argument_leaves, decode, encode, map_arguments
 from ...functions.indexing import shape_of_item
@@ -219,7 +219,7 @@ class Operation(Layer):
         """
         inputs = leaves(x)
         if len(inputs) != self._count:
-            raise ArgumentError(f"{repr_of(self)}: expected {self._count} tensor(s), got {len(inputs)}.")
+            raise ArgumentError(f"{repr_of(self)}: expected {counted(self._count, 'tensor')}, got {len(inputs)}.")
         renamed = ((self._float_name, self._dtype),) if dtype_name(self._dtype) != self._float_name else ()
         kit = Kit(self._dtype, _device(inputs), renamed)
         try:
@@ -240,7 +240,9 @@ class Operation(Layer):
         self._graph_calls()  # the calls of the layer's own model come first
         given = symbolic_leaves((args, kwargs))
         if kwargs or len(args) != 1 or len(given) != self._count or len(given) != len(leaves(args)):
-            raise ArgumentError(f"{repr_of(self)}: expected {self._count} symbolic tensor(s) and nothing else.")
+            raise ArgumentError(
+                f"{repr_of(self)}: expected {counted(self._count, 'symbolic tensor')} and nothing else."
+            )
         self._outlines = [Outline(tensor.shape, tensor.dtype, tensor.values) for tensor in given]
         self.build(map_structure(lambda tensor: tensor.shape, args[0]))
         node = Node(self, args, kwargs)
@@ -263,7 +265,7 @@ class Operation(Layer):
         shapes: list[Any] = []
         map_shapes(shapes.append, input_shape)
         if len(shapes) != self._count:
-            raise ShapeError(f"{repr_of(self)}: expected {self._count} input shape(s), got {len(shapes)}.")
+            raise ShapeError(f"{repr_of(self)}: expected {counted(self._count, 'input shape')}, got {len(shapes)}.")
         known = self._outlines or [Outline(shape, self.dtype) for shape in shapes]
         outlines = [
             Outline(tuple(shape), item.dtype, item.values if tuple(shape) == item.shape else None)

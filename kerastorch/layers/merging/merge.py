@@ -12,7 +12,7 @@ from ...base import check
 from ...base.input_checks import mask_tensor
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, counted, quote
 from ...structure import is_shape
 from ...weights import Shape
 
@@ -88,7 +88,8 @@ class Merge(Layer):
         if not isinstance(mask, (list, tuple)) or len(mask) != len(inputs):
             got = f"{len(mask)}" if isinstance(mask, (list, tuple)) else quote(type(mask).__name__)
             raise ArgumentError(
-                f"{repr_of(self)}: expected a list of {len(inputs)} masks (None for an input without), got {got}."
+                f"{repr_of(self)}: expected a list of {counted(len(inputs), 'mask')} (None for an input without), "
+                f"got {got}."
             )
         return [None if item is None else mask_tensor(self, item).bool() for item in mask]
 

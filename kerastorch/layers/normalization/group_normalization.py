@@ -14,7 +14,7 @@ from ...base.input_spec import as_built
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, ShapeError, counted
 from ...weights import Shape, Var
 
 if TYPE_CHECKING:
@@ -132,12 +132,12 @@ class GroupNormalization(Layer):
         expected = size if made is None else made.shape[0]
         if size != expected:
             raise ShapeError(
-                f"{repr_of(self)}: expected {expected} channels at axis {self.axis}, got {size} "
+                f"{repr_of(self)}: expected {counted(expected, 'channel')} at axis {self.axis}, got {size} "
                 f"(input of shape {tuple(input_shape)})."
             )
         if size % self._count(size):
             raise ShapeError(
-                f"{repr_of(self)}: {size} channels cannot be parted into {self.groups} groups of one size "
+                f"{repr_of(self)}: {counted(size, 'channel')} cannot be parted into {self.groups} groups of one size "
                 f"(input of shape {tuple(input_shape)}, axis {self.axis}); give `groups` a divisor of {size}."
             )
 

@@ -14,7 +14,7 @@ from ...base.input_checks import cut_off, float_tensor, one_shape, one_tensor, s
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ...errors import ArgumentError, ShapeError, UnsupportedError, counted, quote
 from ...weights import Shape, Var
 
 if TYPE_CHECKING:
@@ -209,7 +209,11 @@ class LayerNormalization(_OverAxes):
             raise to_torch.no_module(self, ["rms_scaling=True: torch's has no division without centring"])
         if axes != list(range(len(shape) - len(axes), len(shape))):
             raise to_torch.no_module(
-                self, [f"torch's normalises the last axes, this one axis {self.axis} of an input of {len(shape)} axes"]
+                self,
+                [
+                    f"torch's normalises the last axes, this one axis {self.axis} of an input of "
+                    f"{counted(len(shape), 'axis', 'axes')}"
+                ],
             )
         return to_torch.plain(
             nn.LayerNorm,
@@ -263,7 +267,8 @@ class RMSNormalization(_OverAxes):
         rank = len(input_shape)
         if self._axes(rank) != list(range(rank - len(self._axes(rank)), rank)):
             raise UnsupportedError(
-                f"{repr_of(self)}: axis={self.axis} of an input of {rank} axes is not supported: Keras lays the scale "
+                f"{repr_of(self)}: axis={self.axis} of an input of {counted(rank, 'axis', 'axes')} is not supported: "
+                "Keras lays the scale "
                 "along the last axes whatever axis says; put a Permute in front."
             )
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...base import check
 from ...base.layer import Layer
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, NotBuiltError, quote
+from ...errors import ArgumentError, NotBuiltError, counted, quote
 from ...paths import is_path
 from ...weights import Shape
 from . import encoding
@@ -207,7 +207,9 @@ class IndexLookup(Layer):
                     f"words, or put them first, in this order: {special}."
                 )
         if self.max_tokens is not None and len(words) + len(keys) > self.max_tokens:
-            raise ArgumentError(f"{where}: {len(words) + len(keys)} words are more than max_tokens={self.max_tokens}.")
+            raise ArgumentError(
+                f"{where}: {counted(len(words) + len(keys), 'word')} are more than max_tokens={self.max_tokens}."
+            )
         weights = None if idf_weights is None else np.asarray(idf_weights, dtype="float32")
         if weights is not None and weights.shape != (len(listed),):
             raise ArgumentError(f"{where}: idf_weights: expected shape {(len(listed),)}, got {weights.shape}.")

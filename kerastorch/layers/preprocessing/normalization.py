@@ -16,7 +16,7 @@ from ...base.input_checks import float_tensor, one_shape, sizes_at
 from ...base.layer import Example, Layer, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, counted, quote
 from ...weights import Filler, Shape, Var
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ class Normalization(Layer):
         axes = 0 if axis is None else len(axis) if several else 1
         if self.input_mean is not None and (shapes[0] != shapes[1] or len(shapes[0]) > axes):
             raise ArgumentError(
-                f"mean and variance: expected arrays of one shape with at most {axes} axes, as axis={quote(axis)} has, "
+                f"mean and variance: expected arrays of one shape with at most {counted(axes, 'axis', 'axes')}, as "
+                f"axis={quote(axis)} has, "
                 f"got shapes {shapes[0]} and {shapes[1]}."
             )
 

@@ -12,7 +12,7 @@ from ...base.input_checks import one_shape, one_tensor
 from ...base.input_spec import InputSpec, with_axes
 from ...base.layer import Example, Layer, register
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, quote
+from ...errors import ArgumentError, ShapeError, counted, quote
 from ...weights import Shape
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Reshape(Layer):
         fits = known == count if -1 not in self.target_shape else known != 0 and count % known == 0
         if not fits:
             raise ShapeError(
-                f"{repr_of(self)}: {tuple(sizes)} holds {count} values for each sample and cannot become "
+                f"{repr_of(self)}: {tuple(sizes)} holds {counted(count, 'value')} for each sample and cannot become "
                 f"{self.target_shape}, which needs {'a multiple of ' if -1 in self.target_shape else ''}{known}."
             )
         return tuple(count // known if size == -1 else size for size in self.target_shape)

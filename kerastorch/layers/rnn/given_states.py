@@ -15,7 +15,7 @@ from ... import torch_private
 from ...base import ragged
 from ...base.graph import SymbolicTensor
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, UnsupportedError, quote
+from ...errors import ArgumentError, ShapeError, UnsupportedError, counted, quote
 from ...kernels.operators import wants_operator
 from ...kernels.types import States
 from ...structure import is_shape
@@ -53,7 +53,8 @@ def states_by_name(
     count = len(behind) - num_constants
     if count < 0:
         raise ArgumentError(
-            f"{repr_of(layer)}: expected {num_constants} constants behind the input, got {len(behind)} tensors."
+            f"{repr_of(layer)}: expected {counted(num_constants, 'constant')} behind the input, got "
+            f"{counted(len(behind), 'tensor')}."
         )
     pairs = {"initial_state": behind[:count], "constants": behind[count:]}
     found = {key: values for key, values in pairs.items() if values}
@@ -121,7 +122,9 @@ def check_count(layer: Layer, values: Sequence[Any], sizes: Sequence[Shape]) -> 
     """Raise unless there is one value for each state."""
     if len(values) != len(sizes):
         wanted = " and ".join(_written("batch", size) for size in sizes)
-        raise ShapeError(f"{repr_of(layer)}: expected {len(sizes)} state(s) of shape {wanted}, got {len(values)}.")
+        raise ShapeError(
+            f"{repr_of(layer)}: expected {counted(len(sizes), 'state')} of shape {wanted}, got {len(values)}."
+        )
     for index, (value, size) in enumerate(zip(values, sizes, strict=True)):
         if value is None or isinstance(value, (str, dict)):
             raise ArgumentError(
@@ -141,7 +144,7 @@ def check_rows(layer: Layer, states: States) -> States:
     """The states, if all of them have as many rows."""
     rows = [len(state) for state in states]
     if len(set(rows)) > 1:
-        raise ShapeError(f"{repr_of(layer)}: expected states of one batch size, got {rows} rows.")
+        raise ShapeError(f"{repr_of(layer)}: expected states of one batch size, got {counted(rows, 'row')}.")
     return states
 
 

@@ -69,7 +69,7 @@ def kernel_for(
     if training and layer.implementation == 1 and drops(layer, layer.dropout):
         return KernelChoice("step loop", "implementation=1 drops inputs for each gate by itself while training")
     if x is not None and step_engine.outruns(kernel, x, weights):
-        return KernelChoice("step loop", step_engine.where_faster(kernel) or "")
+        return KernelChoice("step loop", step_engine.says_faster(kernel))
     return kernel
 
 
@@ -77,5 +77,5 @@ def choice_of(kernel: Kernel | KernelChoice, computes: str) -> KernelChoice:
     """What to tell of `kernel_for`'s answer; `computes`: the reason if torch's kernel runs."""
     if isinstance(kernel, KernelChoice):
         return kernel
-    faster = step_engine.where_faster(kernel)
-    return KernelChoice("fused", f"{computes}; {faster}" if faster else computes)
+    instead = step_engine.says_instead(kernel)
+    return KernelChoice("fused", f"{computes}; {instead}" if instead else computes)

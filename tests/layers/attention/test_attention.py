@@ -21,7 +21,7 @@ Q, V = torch.randn(2, 4, 6), torch.randn(2, 5, 6)
         (lambda: layers.Attention(score_mode="mul"), None, ArgumentError, "score_mode"),
         (lambda: layers.Attention(dropout=2), None, ArgumentError, "dropout"),
         (layers.Attention, lambda a: a(Q), ShapeError, r"takes a list, \[query, value\]"),
-        (layers.Attention, lambda a: a([Q]), ShapeError, "got 1 inputs"),
+        (layers.Attention, lambda a: a([Q]), ShapeError, "got 1 input"),
         (layers.Attention, lambda a: a([Q, V[..., :2]]), ShapeError, "same number of features"),
         (layers.Attention, lambda a: a([Q, V, V[:, :3]]), ShapeError, "same number of timesteps"),
         (layers.Attention, lambda a: a([Q, V], mask=torch.ones(2, 4)), ArgumentError, "query_mask, value_mask"),

@@ -12,7 +12,7 @@ from _close import assert_close
 from torch import Tensor, nn
 
 from kerastorch import Input, Model, layers
-from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError
+from kerastorch.errors import ArgumentError, ShapeError, UnsupportedError, counted
 from kerastorch.layers.rnn.gated_cell import GatedCell
 
 PAIRS = [
@@ -115,7 +115,7 @@ def test_wrong_inputs_and_states_are_refused(cell_class: Any) -> None:
     wrong = [random(3, 4)] * cell.STATES
     with pytest.raises(ShapeError, match=r"state 0: expected shape \(3, 5\), got \(3, 4\)"):
         cell(random(3, 4), wrong)
-    with pytest.raises(ShapeError, match=rf"expected {cell.STATES} state\(s\)"):
+    with pytest.raises(ShapeError, match=rf"expected {counted(cell.STATES, 'state')}"):
         cell(random(3, 4), states_of(cell) * 2)
     with pytest.raises(ArgumentError, match=r"the input is torch\.float32, the weights are torch\.float64"):
         cell(random(3, 4).float())
@@ -224,7 +224,7 @@ def test_a_stack_refuses_what_it_cannot_do() -> None:
         layers.StackedRNNCells([])
     with pytest.raises(ArgumentError, match=r"cells\[1\]: expected a cell .*; 'Dense' has no state_size"):
         layers.StackedRNNCells([layers.LSTMCell(2), layers.Dense(2, name="d")])
-    with pytest.raises(ShapeError, match=r"expected 4 state\(s\) of shape .*, got 2"):
+    with pytest.raises(ShapeError, match=r"expected 4 states of shape .*, got 2"):
         stack()(random(3, 2), [random(3, 5)] * 2)
 
 

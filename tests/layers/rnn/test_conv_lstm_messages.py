@@ -117,7 +117,7 @@ def test_shapes_masks_and_states_are_checked() -> None:
     state = torch.zeros(3, 5, 6, 2)
     with pytest.raises(ShapeError, match=re.escape("state 0: expected shape (3, 3, 4, 2) for input of shape (3, 4, 5")):
         layer(images(), initial_state=[state, state])
-    with pytest.raises(ShapeError, match=re.escape("expected 2 state(s) of shape (batch, None, None, 2)")):
+    with pytest.raises(ShapeError, match=re.escape("expected 2 states of shape (batch, None, None, 2)")):
         layer(images(), initial_state=[state])
     with pytest.raises(ShapeError, match=re.escape("state 0: expected shape (3, None, None, 2), got (3, 2)")):
         layer(images(), initial_state=[state[:, 0, 0]] * 2)

@@ -241,7 +241,7 @@ def test_an_lstm_has_one_trainable_bias() -> None:
         (
             lambda layer: layer(inputs(), initial_state=[torch.zeros(3, 5)] * 3),
             ShapeError,
-            r"expected [12] state\(s\) of shape \(batch, 5\).*, got 3",
+            r"expected [12] states? of shape \(batch, 5\).*, got 3",
         ),
         (
             lambda layer: layer(inputs(), initial_state=[torch.zeros(2, 5)] * layer._state_count),

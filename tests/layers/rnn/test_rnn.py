@@ -92,7 +92,7 @@ def test_states_are_nested_outside_and_flat_inside() -> None:
     behind = rnn([random(3, 6, 4), [h, c], g])  # as Keras 2 passes them
     assert torch.equal(behind[0], rnn(random(3, 6, 4), initial_state=nested)[0])
     assert not torch.equal(behind[0], out)
-    with pytest.raises(ShapeError, match=r"expected 3 state\(s\) of shape .* got 2"):
+    with pytest.raises(ShapeError, match=r"expected 3 states of shape .* got 2"):
         rnn(random(3, 6, 4), initial_state=[h, c])
     with pytest.raises(ShapeError, match=r"state 2: expected shape \(3, 4\), got \(3, 5\)"):
         rnn(random(3, 6, 4), initial_state=[h, c, h])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kerastorch import Input, Model, layers
-from kerastorch.errors import ArgumentError, ShapeError
+from kerastorch.errors import ArgumentError, ShapeError, counted
 
 B, T, F, U = 3, 4, 5, 2
 CELLS: dict[str, Any] = {
@@ -60,8 +60,8 @@ def test_states_of_a_cell_that_do_not_fit_raise_in_a_graph_and_on_data(name: str
     make, sizes = CELLS[name]
     last = len(sizes) - 1
     wrong: list[tuple[list[Any], type[Exception], str]] = [
-        (sizes[:-1], ShapeError, rf"expected {last + 1} state\(s\) of shape .batch, .*, got {last}"),
-        ([*sizes, (U,)], ShapeError, rf"expected {last + 1} state\(s\) of shape .batch, .*, got {last + 2}"),
+        (sizes[:-1], ShapeError, rf"expected {counted(last + 1, 'state')} of shape .batch, .*, got {last}"),
+        ([*sizes, (U,)], ShapeError, rf"expected {counted(last + 1, 'state')} of shape .batch, .*, got {last + 2}"),
         ([*sizes[:-1], (7,)], ShapeError, r"expected shape .*, 2., got .*, 7."),
         ([*sizes[:-1], (T, U)], ShapeError, r"expected shape .*, 2., got .*, 4, 2."),
     ]
@@ -104,7 +104,7 @@ def test_a_state_of_a_single_cell_by_itself() -> None:
     with pytest.raises(ShapeError, match=r"state 0: expected shape .batch, 2., got .None, 3."):
         cell(Input((F,)), Input((3,)))
     cell(Input((F,)), Input((U,)))
-    with pytest.raises(ShapeError, match=r"LSTMCell .*: expected 2 state\(s\) of shape .*, got 1"):
+    with pytest.raises(ShapeError, match=r"LSTMCell .*: expected 2 states of shape .*, got 1"):
         layers.LSTMCell(U)(Input((F,)), Input((U,)))
 
 
