@@ -86,7 +86,7 @@ def _pair_flat(match: Match, model: Model, stored: LegacyLayer) -> None:
     slots = [Slot(variable.path, variable.path, variable) for variable in model.weights]
     arrays = [array for _, array in stored.weights]
     if len(slots) != len(arrays):
-        text = f"the model has {len(slots)} weights, get_weights() of the file {len(arrays)}"
+        text = f"the model has {counted(len(slots), 'weight')}, get_weights() of the file {len(arrays)}"
         match.misfits.append(Misfit(model.name, text, slots, arrays))
         return
     match.rules.append(Rule(model.name, "its weights are taken in the order of get_weights(), which has no names"))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kerastorch import deadline
-from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, quote
+from kerastorch.errors import CorruptFileError, LoadError, UnsafeFileError, counted, quote
 
 from .._limits import Limits
 from .._source import DAMAGED
@@ -204,7 +204,7 @@ class _Machine:
         if not _DTYPE.fullmatch(dtype.name):
             raise ValueError(f"an array holds {quote(dtype.name, 20)}, expected numbers")
         if math.prod(shape) * np.dtype(dtype.name).itemsize != len(content):
-            raise ValueError(f"an array {shape} of {dtype.name} has {len(content)} bytes")
+            raise ValueError(f"an array {shape} of {dtype.name} has {counted(len(content), 'byte')}")
         return PickledArray(shape, dtype.name, content, by_columns)
 
     def built(self, state: Any) -> None:
@@ -234,7 +234,7 @@ class _Machine:
         empty = self.array(shape, dtype, bytes(0), False) if 0 in shape else None
         size = math.prod(shape) * np.dtype(dtype.name).itemsize
         if size > self.stream.getbuffer().nbytes:
-            raise ValueError(f"an array of joblib has {size} bytes, more than the file")
+            raise ValueError(f"an array of joblib has {counted(size, 'byte')}, more than the file")
         return empty or self.array(shape, dtype, self.stream.read(size), state.get("order") == "F")
 
 

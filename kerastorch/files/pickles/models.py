@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastorch.errors import CorruptFileError, LoadError, quote
+from kerastorch.errors import CorruptFileError, LoadError, counted, quote
 
 from .._limits import Limits
 from .._training import describe_optimizer
@@ -91,7 +91,7 @@ class _Boxed:
         optimizer = describe_optimizer(training)
         if optimizer and isinstance(self.value.get("optimizer_weights"), dict):
             arrays = self.arrays(self.value, "optimizer_weights")
-            state = OptimizerState(arrays, f"{optimizer}: {len(arrays)} arrays")
+            state = OptimizerState(arrays, f"{optimizer}: {counted(len(arrays), 'array')}")
         version, backend = (self.stated(key, group) for key in ("keras_version", "backend"))
         return PickledModel(LegacyWeights(layers, ()), config, version, backend, training, tuple(skipped), state)
 
