@@ -21,7 +21,7 @@ MANY = re.compile(
 # Texts that stand before such a word and count nothing: a dtype, a verb's subject, a number that is never 1.
 NO_COUNT = re.compile(
     r"dtype|quote\(|where|merge_mode|^name$|WORK|_work|_outputs|LOOP_|COMPILED|WEIGHTS_OF|spans|forward|INPUTS|3 \*"
-    r"|STEPS|sizes|counts|_MOST|MAX_|limit"
+    r"|STEPS|sizes|^rows$|^built$|counts|_MOST|MAX_|limit"
 )
 
 

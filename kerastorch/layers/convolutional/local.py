@@ -14,7 +14,7 @@ from ...base.input_spec import of_images_with_channels
 from ...base.layer import Example, register
 from ...base.variable import VariableAttribute
 from ...base.weighted import repr_of
-from ...errors import ArgumentError, ShapeError, counted
+from ...errors import ArgumentError, ShapeError
 from ...weights import Shape, Var
 from .conv_layer import ConvLayer
 
@@ -106,7 +106,7 @@ class LocallyConnected(ConvLayer):
         built = self._image(self._build_shape) if self._built and self._build_shape is not None else image
         if image != built:
             raise ShapeError(
-                f"{repr_of(self)}: each place has weights of its own; built for {counted(built, 'place')}, got "
+                f"{repr_of(self)}: each place has weights of its own; built for {built} places, got "
                 f"{image} (input of "
                 f"shape {tuple(input_shape)}, that is {self._meaning})."
             )

@@ -144,7 +144,7 @@ def check_rows(layer: Layer, states: States) -> States:
     """The states, if all of them have as many rows."""
     rows = [len(state) for state in states]
     if len(set(rows)) > 1:
-        raise ShapeError(f"{repr_of(layer)}: expected states of one batch size, got {counted(rows, 'row')}.")
+        raise ShapeError(f"{repr_of(layer)}: expected states of one batch size, got {rows} rows.")
     return states
 
 
