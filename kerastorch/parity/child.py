@@ -189,8 +189,8 @@ def _run(
 def _failed(status: int, lines: list[str], file: str) -> RecordingError:
     """What is raised where the process has failed: why, what can be done, and its last lines."""
     why = next((line.removeprefix(_ERROR) for line in reversed(lines) if line.startswith(_ERROR)), "").rstrip(".")
-    # Progress, and what stands in the sentence, are not said again.
-    others = [line for line in lines if not line.startswith(_SAID)]
+    # Progress, what stands in the sentence, and the addresses of a crash would take the place of its reason.
+    others = [line for line in lines if not line.startswith(_SAID) and not line.lstrip().startswith("@ ")]
     last = last_lines(others, _LINES) if others or not why else ""
     if status == _NO_KERAS:
         return MissingKerasError(
@@ -207,7 +207,7 @@ def _failed(status: int, lines: list[str], file: str) -> RecordingError:
             f"{convert if convert.isprintable() else quote(convert)}; or let another Keras run it, that which wrote it "
             f"say: --python PATH, --keras. {last}".rstrip()
         )
-    if status == _NO_MEMORY or any(map(says_full, lines[-_LINES:])):
+    if status == _NO_MEMORY or any(map(says_full, others[-_LINES:])):
         return RecordingError(
             f"Keras ran out of memory, and has computed nothing: {why or how_it_ended(status)}. What can be done: "
             "inputs of fewer rows or steps (inputs=), less that is compared (--what outputs), or a machine with more. "

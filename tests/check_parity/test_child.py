@@ -126,6 +126,7 @@ def h5_file(path: Path) -> Path:
     [
         "numpy.ones(1 << 34)",  # more than the child may have: the error is the system's
         "raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes')",
+        "import os; os.write(2, b'pthread_create() failed.\\n' + b'    @ 0x7f tf::Run()\\n' * 20); os.abort()",
         "import os; os.write(2, b\"terminate called after throwing an instance of 'std::bad_alloc'\\n\"); os.abort()",
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import division
 
 # What Python, C++, the system, TensorFlow, torch and JAX say.
 FULL = ("MemoryError", "bad_alloc", "Cannot allocate memory", "can't allocate memory", "RESOURCE_EXHAUSTED",
-        "ResourceExhausted", "out of memory")  # fmt: skip
+        "ResourceExhausted", "out of memory", "pthread_create() failed", "can't start new thread")  # fmt: skip
 
 
 def says_full(text):
