@@ -156,7 +156,7 @@ class Model(OnDisk, Runs, Trains, WithEnds, Layer, AnyModel):
         super().__setattr__(name, value)
 
     def _sublayers(self) -> list[nn.Module]:
-        return list(self._layer_list) if self._graph is not None else super()._sublayers()
+        return list(self._layer_list) if isinstance(self._graph, Graph) else super()._sublayers()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_symbols": None}
