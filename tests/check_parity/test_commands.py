@@ -20,7 +20,7 @@ from make_goldens import ROOT
 
 import kerastorch as kt
 from kerastorch import cli
-from kerastorch.errors import ArgumentError, UnsafeFileError
+from kerastorch.errors import ArgumentError, CorruptFileError, UnsafeFileError
 from kerastorch.parity.check import WHAT, _command
 from kerastorch.parity.safety import concerns, load_checked
 
@@ -237,7 +237,7 @@ def test_the_architecture_beside_a_file_of_weights_is_looked_at(small: tuple[Pat
     assert load_checked(small[0], None, trust=True).layers
     arch = tmp_path / "arch.json"
     arch.write_text("{")
-    with pytest.raises(ArgumentError, match="no JSON text"):
+    with pytest.raises(CorruptFileError, match=r"arch\.json': it is not JSON"):
         load_checked(small[0], arch, trust=False)
     with pytest.raises(ArgumentError, match="cannot be read as text"):
         load_checked(small[0], tmp_path / "missing.json", trust=False)

@@ -79,7 +79,7 @@ def npy() -> bytes:
         (b"some text", CorruptFileError, "not a Keras file"),
         (npz(), UnsupportedFileError, r"set of numpy arrays \(.npz\)"),
         (npy(), UnsupportedFileError, r"a numpy array \(.npy\)"),
-        (b"\x80\x04\x95\x00", UnsupportedFileError, "a pickle, which runs code"),
+        (b"\x80\x04\x95\x00", UnsupportedFileError, "a pickle, and the model in it cannot be read"),
         (b"version https://git-lfs.github.com/spec/v1\n", UnsupportedFileError, "Git LFS pointer.*git lfs pull"),
         (b"<!DOCTYPE html><html>", UnsupportedFileError, "a web page"),
         (b"\x1c\x00\x00\x00TFL3", UnsupportedFileError, "TensorFlow Lite"),
