@@ -1,7 +1,6 @@
 """What layers over time, wrappers and attention do with every kind of call: a set of outcomes, see `_outcomes.py`.
 
-Weights and inputs are whole numbers, activations are linear or relu6, and the dtype is float64: every result is exact,
-whatever the order of the sums, and is kept as it is.
+Everything is in whole numbers and float64, with linear or relu6 activations: results are exact, and kept as they are.
 """
 
 from __future__ import annotations

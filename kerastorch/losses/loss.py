@@ -15,6 +15,7 @@ from ..distributed import as_part, over_all
 from ..dtypes import mixed_dtype, weight_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from . import functions
+from .aligning import aligned, same_rank, widened
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"] | None
 _MEAN = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # of which all are the mean where nothing weighs
@@ -62,10 +63,10 @@ def reduce(
         if weight is None:
             weight = valid
         else:
-            valid, weight = functions.same_rank(valid, weight)
+            valid, weight = same_rank(valid, weight)
             weight = _times(weight, valid)
     if weight is not None:
-        values, weight = functions.same_rank(values, weight)
+        values, weight = same_rank(values, weight)
         values = _times(values, weight)
     if reduction in (None, "none") or values.ndim == 0:
         return values
@@ -142,7 +143,7 @@ class Loss:
             mask: True where a value counts. None: the mask that `y_pred` brings along.
         """
         mask = getattr(y_pred, "_keras_mask", None) if mask is None else mask
-        y_pred = functions.widened(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
+        y_pred = widened(y_pred) if self.dtype is None else torch.as_tensor(y_pred).to(self.dtype)
         y_true = torch.as_tensor(y_true).to(y_pred.device)
         if mask is None and sample_weight is None and (mean := self._mean(y_true, y_pred)) is not None:
             return mean
@@ -205,13 +206,13 @@ class FunctionLoss(Loss):
         of_torch = _MEANS.get(id(self.fn))  # by its identity: what people give need have no hash
         if of_torch is None:
             return None
-        y_true, y_pred = functions.aligned(y_true, y_pred)
+        y_true, y_pred = aligned(y_true, y_pred)
         return of_torch(y_pred, y_true) if y_pred.ndim and y_pred.numel() and y_true.shape == y_pred.shape else None
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
         """What the function returns."""
         if isinstance(y_true, Tensor) and isinstance(y_pred, Tensor):
-            y_true, y_pred = functions.same_rank(y_true, y_pred)
+            y_true, y_pred = same_rank(y_true, y_pred)
         return torch.as_tensor(self.fn(y_true, y_pred, **self.arguments))
 
     def get_config(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ShapeError
-from .functions import EPSILON, as_floats
+from .aligning import as_floats
+from .functions import EPSILON
 
 # The losses among the functions here.
 LOSSES = ("circle", "dice", "tversky")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, counted, quote
-from ..losses.functions import same_rank, widened_floats
+from ..losses.aligning import same_rank, widened_floats
 from ..weights import take_room
 from .metric import Metric, dtype_of_sums, integer, over_nothing, spread
 

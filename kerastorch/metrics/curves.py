@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..arguments import one_or_more
 from ..errors import ArgumentError, ShapeError, quote
-from ..losses.functions import EPSILON, widened_floats
+from ..losses.aligning import widened_floats
+from ..losses.functions import EPSILON
 from ..weights import take_room
 from .confusion import HIT, MISSED, REJECTED, WRONG, Confusion, listed
 from .metric import integer, over_nothing

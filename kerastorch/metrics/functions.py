@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..losses.functions import EPSILON, aligned, fitting, same_rank
+from ..losses.aligning import aligned, fitting, same_rank
+from ..losses.functions import EPSILON
 
 
 def _labels(name: str, labels: Tensor, y_pred: Tensor, *, for_all: bool) -> Tensor:

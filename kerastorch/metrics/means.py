@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..arguments import whole
 from ..losses import functions as losses
-from ..losses.functions import fitting, same_rank, widened_floats
+from ..losses.aligning import fitting, same_rank, widened_floats
 from . import functions
 from .metric import MeanMetricWrapper
 

@@ -17,7 +17,7 @@ from ..arguments import of_function
 from ..dtypes import weight_dtype
 from ..errors import ArgumentError, ShapeError, quote
 from ..forward_pass import current
-from ..losses.functions import same_rank, widened
+from ..losses.aligning import same_rank, widened
 from ..losses.registry import is_keras_loss
 
 

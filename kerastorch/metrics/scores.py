@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError, counted, quote
-from ..losses.functions import EPSILON, same_rank, widened_floats
+from ..losses.aligning import same_rank, widened_floats
+from ..losses.functions import EPSILON
 from .metric import Metric, dtype_of_sums, integer, spread
 
 
