@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,34 @@ def test_a_name_without_one_is_seen() -> None:
 
     Bare.__module__ = "kerastorch.somewhere"
     assert undocumented(type("Module", (), {"Bare": Bare})) == ["Bare", "Bare.method"]
+
+
+def grouped(module: Any) -> list[str]:
+    """Lines that describe several parameters at once, which the reference takes for one of that name."""
+    found: list[str] = []
+    for name in (name for name in dir(module) if not name.startswith("_")):
+        value = getattr(module, name)
+        methods = [method for _, method in functions_of(value)] if inspect.isclass(value) else []
+        for text in (inspect.getdoc(one) or "" for one in (value, *methods)):
+            arguments = text.partition("\nArgs:\n")[2].partition("\n\n")[0]
+            found += [f"{name}: {line}" for line in re.findall(r"^    (\w+(?:, \w+)+):", arguments, re.MULTILINE)]
+    return found
+
+
+@pytest.mark.parametrize("namespace", ["", *NAMESPACES])
+def test_each_parameter_has_a_line_of_its_own(namespace: str) -> None:
+    assert grouped(importlib.import_module(f"kerastorch.{namespace}".rstrip("."))) == []
+
+
+def test_a_line_for_several_is_seen() -> None:
+    def both(a: int, b: int) -> None:
+        """Do it.
+
+        Args:
+            a, b: Numbers.
+        """
+
+    assert grouped(type("Module", (), {"both": both})) == ["both: a, b"]
 
 
 # Their `forward` is for subclasses to define.

@@ -83,8 +83,10 @@ class Attention(_OverTime):
 
     Args:
         step_dim: The number of steps, where the class was given it; the input has as many.
-        W_regularizer, b_regularizer: Penalties.
-        W_constraint, b_constraint: What the weights are brought to after an update.
+        W_regularizer: Penalty on `W`.
+        b_regularizer: Penalty on `b`.
+        W_constraint: What `W` is brought to after an update.
+        b_constraint: What `b` is brought to after an update.
         bias: Whether there is one.
         return_attention: Return the weights of the steps, too.
 
@@ -147,8 +149,12 @@ class AttentionWithContext(_OverTime):
     """`tanh(x W + b) u` for each step, `exp` of it as its weight: hierarchical attention, Yang et al. (2016).
 
     Args:
-        W_regularizer, u_regularizer, b_regularizer: Penalties.
-        W_constraint, u_constraint, b_constraint: What the weights are brought to after an update.
+        W_regularizer: Penalty on `W`.
+        u_regularizer: Penalty on `u`.
+        b_regularizer: Penalty on `b`.
+        W_constraint: What `W` is brought to after an update.
+        u_constraint: What `u` is brought to after an update.
+        b_constraint: What `b` is brought to after an update.
         bias: Whether there is one.
         return_attention: Return the weights of the steps, too.
 

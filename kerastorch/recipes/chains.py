@@ -77,9 +77,18 @@ class CRF(_Chain):
         use_boundary: Whether the first and the last step have energies of their own.
         use_bias: Whether there is a bias.
         activation: Of the energies.
-        kernel_initializer, chain_initializer, bias_initializer, boundary_initializer: Of the weights.
-        kernel_regularizer, chain_regularizer, boundary_regularizer, bias_regularizer: Penalties.
-        kernel_constraint, chain_constraint, boundary_constraint, bias_constraint: What the weights are brought to.
+        kernel_initializer: How the kernel starts.
+        chain_initializer: How the chain starts.
+        bias_initializer: How the bias starts.
+        boundary_initializer: How the boundaries start.
+        kernel_regularizer: Penalty on the kernel.
+        chain_regularizer: Penalty on the chain.
+        boundary_regularizer: Penalty on the boundaries.
+        bias_regularizer: Penalty on the bias.
+        kernel_constraint: What the kernel is brought to after an update.
+        chain_constraint: What the chain is brought to after an update.
+        boundary_constraint: What the boundaries are brought to after an update.
+        bias_constraint: What the bias is brought to after an update.
         input_dim: Features of the input, as files state them.
         unroll: No number hangs on it.
 
@@ -234,9 +243,18 @@ class AddonsCRF(_Chain):
 
     Args:
         units: Classes.
-        chain_initializer, boundary_initializer, kernel_initializer, bias_initializer: Of the weights.
-        chain_regularizer, boundary_regularizer, kernel_regularizer, bias_regularizer: Penalties.
-        chain_constraint, boundary_constraint, kernel_constraint, bias_constraint: What the weights are brought to.
+        chain_initializer: How the chain starts.
+        boundary_initializer: How the boundaries start.
+        kernel_initializer: How the kernel starts.
+        bias_initializer: How the bias starts.
+        chain_regularizer: Penalty on the chain.
+        boundary_regularizer: Penalty on the boundaries.
+        kernel_regularizer: Penalty on the kernel.
+        bias_regularizer: Penalty on the bias.
+        chain_constraint: What the chain is brought to after an update.
+        boundary_constraint: What the boundaries are brought to after an update.
+        kernel_constraint: What the kernel is brought to after an update.
+        bias_constraint: What the bias is brought to after an update.
         use_boundary: Whether the first and the last step have scores of their own.
         use_kernel: Whether scores are made of the inputs, by a Dense layer; else they are the inputs.
         use_bias: Whether that has a bias.

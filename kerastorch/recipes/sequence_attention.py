@@ -24,9 +24,12 @@ class SeqSelfAttention(ForeignLayer):
         attention_type: "additive": `tanh(x_t Wt + x_s Wx + bh) Wa + ba`; "multiplicative": `x_t Wa x_s + ba`.
         return_attention: Return the weights `(B, T, T)`, too.
         history_only: Count steps before, and itself, alone.
-        kernel_initializer, bias_initializer: Of the weights.
-        kernel_regularizer, bias_regularizer: Penalties.
-        kernel_constraint, bias_constraint: What the weights are brought to after an update.
+        kernel_initializer: How the kernel starts.
+        bias_initializer: How the bias starts.
+        kernel_regularizer: Penalty on the kernel.
+        bias_regularizer: Penalty on the bias.
+        kernel_constraint: What the kernel is brought to after an update.
+        bias_constraint: What the bias is brought to after an update.
         use_additive_bias: Whether there is `bh`.
         use_attention_bias: Whether there is `ba`.
         attention_activation: Of the scores.
