@@ -25,6 +25,9 @@ from kerastorch import namespaces
 ROOT = Path(__file__).parent
 # Pages of the root -> their place on the site.
 PAGES = {"CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md", "CONTRIBUTING.md": "contributing.md"}
+CODE = re.compile(r"<code>.*?</code>", re.DOTALL)
+# Behind a dot and the like in a name or a call, and between the words of `SparseCategoricalCrossentropy`.
+BREAKS = re.compile(r"(?<=[A-Za-z0-9)\]][._/(=])(?=[A-Za-z])|(?<=[a-z]{4})(?=[A-Z][a-z]{4})")
 NAMESPACES = [name for name in dir(kt) if isinstance(getattr(kt, name), ModuleType)]
 # A method is documented where a class is used by calling its methods; layers are used by their arguments.
 WITH_METHODS = (
@@ -64,6 +67,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = markdown.replace("](docs/", "](")
     markdown = re.sub(r"\[(?:docs/)?(\w+)\.md\]\(", lambda found: f"[{_title(found[1])}](", markdown)
     return re.sub(r"^```python\n(?=>>> )", "```pycon\n", markdown, flags=re.MULTILINE)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Code in tables may break behind a dot, an underscore and the like; the style sheet lets it break nowhere else."""
+    return re.sub(r"<td.*?</td>", lambda cell: CODE.sub(_breaking, cell[0]), html, flags=re.DOTALL)
 
 
 class Examples(griffe.Extension):
@@ -109,6 +117,12 @@ def _entry(name: str, place: str, value: Any) -> Iterator[str]:
             "        warn_missing_types: false",
         )
     yield ""
+
+
+def _breaking(code: re.Match[str]) -> str:
+    """The code with places where a line may end; tags in it stay as they are."""
+    parts = re.split(r"(<[^>]+>)", code[0])
+    return "".join(part if part.startswith("<") else BREAKS.sub("<wbr>", part) for part in parts)
 
 
 def _title(name: str) -> str:

@@ -68,6 +68,17 @@ def test_each_notebook_is_a_page_with_its_pictures(site: Path) -> None:
     assert 'href="notebooks/index.html"' in (site / "index.html").read_text("utf-8")
 
 
+def test_names_in_tables_break_at_their_parts(site: Path) -> None:
+    table = (site / "migration.html").read_text("utf-8").partition("<tbody>")[2].partition("</tbody>")[0]
+    for wanted in (
+        "<code>LSTM(64, return_<wbr>sequences=<wbr>True)</code>",
+        "<code>kt.<wbr>losses.<wbr>Sparse<wbr>Categorical<wbr>Crossentropy</code>",
+        "<code>Dropout(0.5)</code>",
+    ):
+        assert wanted in table
+    assert "word-break: normal" in (site / "site.css").read_text("utf-8")
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     for page in ("index.html", "api/kerastorch.layers.html"):
         text = (site / page).read_text("utf-8")
