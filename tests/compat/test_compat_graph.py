@@ -128,7 +128,7 @@ def test_constants_stand_behind_the_states() -> None:
     assert calls(None, "h") == {"initial_state": [h]}
     assert calls(2, "h", "a", "b") == {"initial_state": [h], "constants": [a, b]}
     assert calls(2, "a", "b") == {"constants": [a, b]}
-    with pytest.raises(CorruptFileError, match="called with 1 tensors behind its input, and it has 2 constants"):
+    with pytest.raises(CorruptFileError, match="called with 1 tensor behind its input, and it has 2 constants"):
         calls(2, "a")
     for wrong in (-1, "2", True, 1.0):
         with pytest.raises(CorruptFileError, match="num_constants: expected a whole number"):

@@ -58,7 +58,7 @@ def test_all_can_be_set_at_once(name: str, config: dict[str, Any]) -> None:
         model.set_weights(weights)
         model.optimizer.set_weights(kept)
     assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
-    with pytest.raises(ShapeError, match=f"set_weights: got {len(kept) - 1} arrays, expected {len(kept)}"):
+    with pytest.raises(ShapeError, match=f"set_weights: got {len(kept) - 1} arrays?, expected {len(kept)}"):
         model.optimizer.set_weights(kept[1:])
     with pytest.raises(
         ShapeError, match=r"set_weights: array 0 has shape \(1,\), expected \(\), that of '.*iteration'"

@@ -251,13 +251,13 @@ def images() -> Any:
 
 
 WRONG: dict[str, tuple[Any, tuple[int, ...], list[tuple[int | None, ...]], str]] = {
-    "one for two": (RECURRENT["LSTM"], (T, F), [(U,)], "expected 2 state.s. of shape .batch, 2. and .*, got 1"),
-    "two for one": (RECURRENT["GRU"], (T, F), [(U,), (U,)], "expected 1 state.s. of shape .batch, 2., got 2"),
-    "none": (RECURRENT["LSTM"], (T, F), [], "expected 2 state.s. of shape .*, got 0"),
+    "one for two": (RECURRENT["LSTM"], (T, F), [(U,)], "expected 2 states? of shape .batch, 2. and .*, got 1"),
+    "two for one": (RECURRENT["GRU"], (T, F), [(U,), (U,)], "expected 1 states? of shape .batch, 2., got 2"),
+    "none": (RECURRENT["LSTM"], (T, F), [], "expected 2 states? of shape .*, got 0"),
     "size": (RECURRENT["LSTM"], (T, F), [(U,), (7,)], r"state 1: expected shape .batch, 2., got .None, 7."),
     "rank": (RECURRENT["SimpleRNN"], (T, F), [(T, U)], r"state 0: expected shape .batch, 2., got .None, 4, 2."),
     "size, cuDNN": (RECURRENT["CuDNNLSTM"], (T, F), [(9,), (U,)], r"state 0: expected shape .batch, 2."),
-    "number, RNN": (RECURRENT["RNN"], (T, F), [(U,)] * 3, "expected 2 state.s. of shape .*, got 3"),
+    "number, RNN": (RECURRENT["RNN"], (T, F), [(U,)] * 3, "expected 2 states? of shape .*, got 3"),
     "order, stack": (RECURRENT["RNN of several"], (T, F), [(U,), (3,), (3,)], r"state 0: expected shape .batch, 3."),
     "number, both": (lambda: both_of("LSTM"), (T, F), [(U,), (U,)], "expected 4 initial states .*, got 2"),
     "odd number, both": (lambda: both_of("GRU"), (T, F), [(U,)] * 3, "expected 2 initial states .*, got 3"),
@@ -296,7 +296,7 @@ def test_a_symbolic_state_by_itself(name: str) -> None:
     layer = RECURRENT[name](dtype="float64")
     with pytest.raises(ShapeError, match=r"state 0: expected shape .batch, 2., got .None, 3."):
         layer(source, initial_state=Input((3,), dtype="float64"))
-    with pytest.raises(ShapeError, match=r"expected 2 state.s. of shape .*, got 1"):
+    with pytest.raises(ShapeError, match=r"expected 2 states? of shape .*, got 1"):
         RECURRENT["LSTM"]()(source, initial_state=Input((U,)))
     state = Input((U,), dtype="float64")
     model, x, h = (

@@ -196,7 +196,7 @@ def test_constants_that_nobody_takes_are_refused() -> None:
         layers.RNN(layers.LSTMCell(2, name="c"), name="r")(x, constants=[x[:, 0]])
     with pytest.raises(ArgumentError, match="StackedRNNCells 's' takes no constants"):
         layers.RNN(layers.StackedRNNCells([layers.LSTMCell(2)], name="s"))(x, constants=x[:, 0])
-    with pytest.raises(ArgumentError, match="expected 2 constants behind the input, got 1 tensors"):
+    with pytest.raises(ArgumentError, match="expected 2 constants behind the input, got 1 tensor"):
         layers.RNN(Attending(), num_constants=2)([x, x[:, 0]])
     with pytest.raises(ArgumentError, match="constants is given twice"):
         layers.RNN(Attending(), num_constants=2)([x, x[:, 0], x[:, 0]], constants=[x[:, 0]] * 2)
