@@ -144,7 +144,7 @@ def test_merges_that_look_at_masks_in_keras3(tmp_path: Path, name: str) -> None:
 def test_a_mask_that_would_go_on(tmp_path: Path) -> None:
     x = kt.Input((6, 3))
     model = kt.Model(x, L.LSTM(4, name="lstm")(L.Rescaling(2.0, keras2_masks=True)(L.Masking()(x))))
-    with pytest.raises(SaveError, match=r"another way.*'lstm' uses 0 mask.s. here and 1 there"):
+    with pytest.raises(SaveError, match=r"another way.*'lstm' uses 0 masks here and 1 there"):
         kt.save_model(model, tmp_path / "m.keras")
 
 
