@@ -106,5 +106,5 @@ def test_the_goldens_are_small() -> None:
     sizes = {path: path.stat().st_size for path in FOLDER.parent.rglob("*.zip")}
     # What some 20,000 calls and configs give, and what Keras answered to hundreds.
     kept = {path for path in sizes if "outcomes" in path.parts or path.name == "layers.zip"}
-    assert sum(size for path, size in sizes.items() if path not in kept) < 1_000_000
+    assert sum(size for path, size in sizes.items() if path not in kept) < 1_100_000
     assert sum(sizes[path] for path in kept) < 2_000_000

@@ -183,7 +183,8 @@ class CRF(_Chain):
         energies, chains = self._energies(inputs, mask)
         forward = torch.stack(self._recursion(energies, chains), 1)
         turned = None if mask is None else mask.flip(1)
-        backward = torch.stack(self._recursion(energies.flip(1), self._chains(energies, turned)), 1).flip(1)
+        found = self._recursion(energies.flip(1), self._chains(energies, turned))
+        backward = torch.stack(found, 1).flip(1)
         return torch.softmax(-(_before(forward) + energies + _after(backward)), -1)
 
     def negative_log_likelihood(self, inputs: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -152,9 +152,7 @@ def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     real = Dense.forward
     monkeypatch.setattr(Dense, "forward", lambda layer, x: real(layer, x) * (1.01 if layer.use_bias else 1))
     text = run("self-check", status=1)
-    assert text.startswith(
-        "WRONG: 1 of 4 examples of 3 layers is not what it shall be:\n  Dense: default, output 0: "
-    )
+    assert text.startswith("WRONG: 1 of 4 examples of 3 layers is not what it shall be:\n  Dense: default, output 0: ")
     assert " times rounding: " in text
     assert " instead of " in text
 

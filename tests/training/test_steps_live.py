@@ -58,7 +58,7 @@ def test_gradients_that_nobody_has_computed() -> None:
     optimizer = kt.optimizers.SGD()
     with pytest.raises(ValueError, match=r"All gradients are None: call loss\.backward"):
         optimizer.apply([None, None], layer.trainable_weights)
-    with pytest.raises(ValueError, match="apply: 1 gradients for 2 tensors"):
+    with pytest.raises(ValueError, match="apply: 1 gradient for 2 tensors"):
         optimizer.apply([None], layer.trainable_weights)
 
 

@@ -119,7 +119,8 @@ class CategoryEncoding(Categories):
             ArgumentError: A category is none of these (on the CPU, where it is not compiled: there it counts in no
                 vector), or weights come where nothing is counted.
         """
-        indices = torch.as_tensor(x, device=self._device.device).long()
+        device = self._device.device
+        indices = torch.as_tensor(x, device=device).long()
         weights = None
         if count_weights is not None:
             if self.output_mode != "count":
