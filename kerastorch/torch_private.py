@@ -54,6 +54,7 @@ _profiled: Callable[[], bool] | None = _find(torch.autograd, "_profiler_enabled"
 _optimizer = sys.modules[torch.optim.Optimizer.__module__]
 _hooks_of_steps = [_find(_optimizer, f"_global_optimizer_{when}_hooks") for when in ("pre", "post")]
 _adam: Callable[..., Any] | None = _find(torch, "_fused_adam_")
+_sgd: Callable[..., Any] | None = _find(torch, "_fused_sgd_")
 _LAST_STEP = torch.tensor(float("inf"))  # at which torch's Adam corrects no bias any more
 
 
@@ -212,6 +213,37 @@ def is_plain(tensor: Tensor) -> bool:
     return type(tensor) is Tensor or issubclass(type(tensor), nn.Parameter)
 
 
+def _can_be_at_once(*lists: list[Tensor]) -> bool:
+    """Whether all lie on the CPU, in one dtype and without gaps, and are not of another class: memory is written to."""
+    dtype = lists[0][0].dtype
+    if dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
+        return False
+    for tensor in itertools.chain(*lists):
+        if not (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous() and is_plain(tensor)):
+            return False
+    return True
+
+
+def sgd_at_once(params: list[Tensor], grads: list[Tensor], moments: list[Tensor], rate: float, momentum: float) -> bool:
+    """Update tensors by Keras's rule of momentum in one call: `moment = momentum * moment - rate * grad` is added.
+
+    Args:
+        params: Changed, as are `moments`.
+        grads: Their gradients.
+        moments: What was added in the last step.
+        rate: What torch's operation multiplies a gradient with is 1 minus a number, here `1 + rate`.
+        momentum: How much of `moments` is kept.
+
+    Returns:
+        Whether it was done; see `adam_at_once`. Nor is it where `1 + rate` has not all the digits of `rate`.
+    """
+    if _sgd is None or 1 - (1 + rate) != -rate or not _can_be_at_once(params, grads, moments):
+        return False
+    options = {"weight_decay": 0.0, "nesterov": False, "maximize": False, "is_first_step": False}
+    _sgd(params, grads, moments, momentum=momentum, lr=-1.0, dampening=1 + rate, **options)
+    return True
+
+
 def adam_at_once(
     params: list[Tensor],
     grads: list[Tensor],
@@ -238,14 +270,10 @@ def adam_at_once(
         Whether it was done. Not by a torch without the operation, nor for tensors that do not all lie on the CPU, in
         one dtype and without gaps, or are tensors of another class: it takes their memory as it is.
     """
-    dtype = params[0].dtype
-    if _adam is None or dtype not in (torch.float32, torch.float64) or not 0 <= min(betas) <= max(betas) < 1:
+    if _adam is None or not 0 <= min(betas) <= max(betas) < 1:
         return False
-    if torch.compiler.is_compiling():
+    if not _can_be_at_once(params, grads, moments, squares, largest):
         return False
-    for tensor in itertools.chain(params, grads, moments, squares, largest):
-        if not (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous() and is_plain(tensor)):
-            return False
     options = {"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": epsilon, "weight_decay": 0.0}
     steps = [_LAST_STEP] * len(params)
     _adam(params, grads, moments, squares, largest, steps, amsgrad=bool(largest), maximize=False, **options)

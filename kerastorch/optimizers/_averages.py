@@ -18,13 +18,20 @@ def decay_to_squares(averages: list[Tensor], values: list[Tensor], keep: float) 
     foreach.addcmul_(averages, values, values, 1 - keep)
 
 
-def roots(values: list[Tensor], inside: float = 0.0, outside: float = 0.0) -> list[Tensor]:
-    """`sqrt(value + inside) + outside`, in new tensors."""
-    if inside:
-        result = foreach.add(values, inside)
-        foreach.sqrt_(result)
-    else:
+def inverse_roots(values: list[Tensor], inside: float) -> list[Tensor]:
+    """`1 / sqrt(value + inside)`, in new tensors: on a CPU torch computes it in two thirds of the time of a root."""
+    result = foreach.add(values, inside)
+    foreach.rsqrt_(result)
+    return result
+
+
+def roots(values: list[Tensor], inside: float = 0.0, outside: float = 0.0, by: float = 1.0) -> list[Tensor]:
+    """`sqrt(value / by + inside) + outside`, in new tensors; `by` or `inside`, not both."""
+    if by == 1 and not inside:
         result = foreach.sqrt(values)
+    else:
+        result = foreach.add(values, inside) if inside else foreach.div(values, by)
+        foreach.sqrt_(result)
     if outside:
         foreach.add_(result, outside)
     return result

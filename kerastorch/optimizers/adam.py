@@ -47,6 +47,7 @@ class Adam(Optimizer):
     """
 
     ARGUMENTS = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    _in_one = True
 
     def __init__(
         self,
@@ -143,8 +144,8 @@ class Nadam(WithBetas):
         product = self.param_groups[0]["u_product"]
         ahead = foreach.mul(moments, following / (1 - product * following))
         foreach.add_(ahead, grads, alpha=(1 - now) / (1 - product))
-        scaled = foreach.div(squares, 1 - single(self.beta_2) ** step)
-        foreach.addcdiv_(params, ahead, roots(scaled, outside=self.epsilon), -rate)
+        divide_by = roots(squares, by=1 - single(self.beta_2) ** step, outside=self.epsilon)
+        foreach.addcdiv_(params, ahead, divide_by, -rate)
 
 
 class ScheduleFreeAdamW(Optimizer):
@@ -187,6 +188,6 @@ class ScheduleFreeAdamW(Optimizer):
             rate *= min(step / self.warmup_steps, 1.0)
         keep = single(self.beta_2)
         decay_to_squares(squares, grads, keep)
-        divide_by = roots(foreach.div(squares, 1 - keep**step), outside=self.epsilon)
+        divide_by = roots(squares, by=1 - keep**step, outside=self.epsilon)
         foreach.addcdiv_(moments, grads, divide_by, -rate)
         foreach.lerp_(params, moments, 1 / step)

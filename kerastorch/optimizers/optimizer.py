@@ -17,7 +17,7 @@ from ..torch_private import foreach
 from ._arguments import Arguments
 from ._clips import clipped
 from ._given_gradients import TakesGradients
-from ._pieces import pieces
+from ._pieces import Stretch, pieces
 from ._rate import Rate
 from ._single import held, single
 from ._steps import Steps
@@ -67,6 +67,7 @@ class Optimizer(Arguments, TakesGradients, Steps):
     # Averages begin with the weights before the first step, as in tf.keras since 2.11; with those after it in Keras 3.
     averages_begin_before = False
     _by_numbers = True  # each weight by itself, not a weight as a whole
+    _in_one = False  # torch has one operation for the rule, which gains nothing where large weights are cut
 
     def __init__(
         self,
@@ -280,7 +281,7 @@ class Optimizer(Arguments, TakesGradients, Steps):
             own = [
                 grad if grad.dtype == part.dtype else grad.to(part.dtype) for part in parts for grad in (grads[part],)
             ]
-            for some, theirs in pieces(parts, own) if self._by_numbers else [(parts, own)]:
+            for some, theirs in pieces(parts, own, not self._in_one) if self._by_numbers else [(parts, own)]:
                 self._rule(some, theirs, rate, self.iterations + 1)
 
     def _decay(self, parts: list[Tensor], rate: float, decay: float | None) -> None:
@@ -328,6 +329,8 @@ class Optimizer(Arguments, TakesGradients, Steps):
         return held
 
     def _slots(self, params: list[Tensor], name: str, value: float = 0.0) -> list[Tensor]:
+        if isinstance(params, Stretch):
+            return [self._slot(params.whole, name, value)[params.rows]]
         return [self._slot(part, name, value) for part in params]
 
     def _begin_averages(self) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from ..arguments import number
-from ..torch_private import foreach
-from ._averages import decay_to, decay_to_squares, roots
+from ..torch_private import foreach, sgd_at_once
+from ._averages import decay_to, decay_to_squares, inverse_roots, roots
 from ._single import single
 from .optimizer import Optimizer
 
@@ -32,6 +32,7 @@ class SGD(Optimizer):
     """
 
     ARGUMENTS = ("momentum", "nesterov")
+    _in_one = True
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **common: Any) -> None:
         self.momentum, self.nesterov = momentum, nesterov
@@ -43,6 +44,8 @@ class SGD(Optimizer):
             foreach.add_(params, grads, alpha=-rate)
             return
         moments, momentum = self._slots(params, "momentum"), single(self.momentum)
+        if not self.nesterov and sgd_at_once(params, grads, moments, rate, momentum):
+            return
         foreach.mul_(moments, momentum)
         foreach.add_(moments, grads, alpha=-rate)
         if self.nesterov:
@@ -81,14 +84,14 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, **common)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
-        divide_by = roots(self._variance(params, grads), inside=self.epsilon)
+        scale = inverse_roots(self._variance(params, grads), self.epsilon)
         if self.momentum > 0:
             moments = self._slots(params, "momentum")
             foreach.mul_(moments, self._plain(self.momentum))
-            foreach.addcdiv_(moments, grads, divide_by, rate)
+            foreach.addcmul_(moments, grads, scale, rate)
             foreach.add_(params, moments, alpha=-1)
         else:
-            foreach.addcdiv_(params, grads, divide_by, -rate)
+            foreach.addcmul_(params, grads, scale, -rate)
 
     def _variance(self, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         """The mean square of the gradients; with `centered` around their mean."""
@@ -124,7 +127,7 @@ class Adagrad(Optimizer):
         super().__init__(learning_rate, **common)
 
     def _rule(self, params: list[Tensor], grads: list[Tensor], rate: float, step: int) -> None:
-        foreach.addcdiv_(params, grads, roots(self._sums(params, grads), inside=self.epsilon), -rate)
+        foreach.addcmul_(params, grads, inverse_roots(self._sums(params, grads), self.epsilon), -rate)
 
     def _sums(self, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         sums = self._slots(params, "accumulator", self._start(self.initial_accumulator_value))

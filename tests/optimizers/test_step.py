@@ -1,4 +1,4 @@
-"""`step` and `zero_grad` as torch calls them, and Adam in one operation."""
+"""`step` and `zero_grad` as torch calls them, and what is updated in one operation."""
 
 from __future__ import annotations
 
@@ -8,49 +8,77 @@ import numpy as np
 import pytest
 import torch
 from _close import FLOAT64, assert_close
-from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from kerastorch import optimizers
-from kerastorch.optimizers import adam
+from kerastorch.optimizers import adam, rules
 
 from ._trained import net_of_two, train
 
+# The rule, how torch's operation for it is called, and the settings.
+AT_ONCE = [
+    (adam, "adam_at_once", optimizers.Adam, {"epsilon": 1e-3}),
+    (adam, "adam_at_once", optimizers.Adam, {"epsilon": 1e-3, "amsgrad": True}),
+    (rules, "sgd_at_once", optimizers.SGD, {"momentum": 0.9}),
+]
+START = [np.random.default_rng(3).normal(size=size) for size in ((4, 3), (7,), ())]
 
-@pytest.mark.parametrize("amsgrad", [False, True])
+
+def _trained(make: Any, config: dict[str, Any], dtype: torch.dtype, rate: float = 0.01, turned: bool = False) -> Any:
+    """The weights after four steps, and their state."""
+    draw = np.random.default_rng(4)
+    params = [torch.tensor(array, dtype=dtype).requires_grad_() for array in START]
+    if turned:  # whose memory does not lie as its values are read
+        params[0] = torch.tensor(START[0].T.copy(), dtype=dtype).T.requires_grad_()
+    optimizer = make(rate, params=params, **config)
+    for scale in (1e-4, 1.0, 1e-2, 10.0):
+        for param in params:
+            param.grad = torch.tensor(draw.normal(size=param.shape) * scale, dtype=dtype)
+        optimizer.step()
+    state = [tensor for param in params for tensor in optimizer.state[param].values()]
+    return [tensor.detach() for tensor in (*params, *state)]
+
+
+@pytest.fixture
+def done(request: Any, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each step was done at once."""
+    home, name = request.getfixturevalue("case")[:2]
+    at_once, said = getattr(home, name), []
+    monkeypatch.setattr(home, name, lambda *args: said.append(at_once(*args)) or said[-1])
+    return said
+
+
+@pytest.mark.parametrize("case", AT_ONCE, ids=["Adam", "amsgrad", "SGD"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_adam_at_once_is_adam(amsgrad: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_once_is_the_rule(case: Any, dtype: torch.dtype, done: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's one operation for all weights, and the operations that it stands for."""
-    draw = np.random.default_rng(3)
-    start = [draw.normal(size=size) for size in ((4, 3), (7,), ())]
-    steps = [[draw.normal(size=array.shape) * 10.0**at for array in start] for at in (-4, 0, -2, 1)]
-
-    def trained(turned: bool = False) -> list[Tensor]:
-        params = [torch.tensor(array, dtype=dtype).requires_grad_() for array in start]
-        if turned:  # whose memory does not lie as its values are read
-            params[0] = torch.tensor(start[0].T.copy(), dtype=dtype).T.requires_grad_()
-        optimizer = optimizers.Adam(0.01, amsgrad=amsgrad, epsilon=1e-3, params=params)
-        for grads in steps:
-            for param, grad in zip(params, grads, strict=True):
-                param.grad = torch.tensor(grad, dtype=dtype)
-            optimizer.step()
-        return [param.detach() for param in params]
-
-    def together(*args: Any, **options: Any) -> bool:
-        done.append(at_once(*args, **options))
-        return done[-1]
-
-    done: list[bool] = []
-    at_once = adam.adam_at_once
-    monkeypatch.setattr(adam, "adam_at_once", together)
-    found, turned = trained(), trained(turned=True)
+    home, name, make, config = case
+    found, turned = _trained(make, config, dtype), _trained(make, config, dtype, turned=True)
     assert done == [True] * 4 + [False] * 4
-    monkeypatch.setattr(adam, "adam_at_once", lambda *_: False)
+    monkeypatch.setattr(home, name, lambda *_: False)
     floor = FLOAT64 if dtype == torch.float64 else 1e-7
-    for mine, others, expected in zip(found, turned, trained(), strict=True):
+    for mine, others, expected in zip(found, turned, _trained(make, config, dtype), strict=True):
         assert_close(mine, expected, floor)
         assert_close(others, expected, floor)
+
+
+@pytest.mark.parametrize("case", AT_ONCE[2:], ids=["SGD"])
+@pytest.mark.parametrize(("rate", "config"), [(1e-10, {}), (0.01, {"nesterov": True})])
+def test_momentum_by_operations(case: Any, done: list[bool], rate: float, config: dict[str, Any]) -> None:
+    """A rate that loses digits beside a 1, and a look ahead, which torch's operation does at another place."""
+    made = _trained(case[2], {**case[3], **config}, torch.float64, rate)
+    assert not any(done)
+    draw = np.random.default_rng(4)
+    expected, moments = [array.copy() for array in START], [np.zeros_like(array) for array in START]
+    rate, momentum = float(np.float32(rate)), float(np.float32(0.9))
+    for scale in (1e-4, 1.0, 1e-2, 10.0):
+        for place, array in enumerate(expected):
+            grad = draw.normal(size=array.shape) * scale
+            moments[place] = momentum * moments[place] - rate * grad
+            expected[place] = array + (momentum * moments[place] - rate * grad if config else moments[place])
+    for mine, other in zip(made, [*expected, *moments], strict=True):
+        assert_close(mine, other, FLOAT64)
 
 
 def test_hooks_of_steps_run_once() -> None:
