@@ -61,15 +61,24 @@ _CHANGED: Mapping[str, tuple[str, frozenset[str]]] = {
 
 
 def differences_from(
-    model: Layer, archive: Archive, writer: Writer, settled: matching.Settled, *, by_name: bool
+    model: Layer,
+    archive: Archive,
+    writer: Writer,
+    settled: matching.Settled,
+    from_cudnn: Sequence[Any],
+    *,
+    by_name: bool,
 ) -> list[Rule]:
-    """What the model computes otherwise than the file's; where that has no config, what its Keras did by default."""
+    """What the model computes otherwise than the file's; where that has no config, what its Keras did by default.
+
+    `from_cudnn` lists the modules whose arrays a layer of cuDNN wrote, which has its activations built in.
+    """
     if archive.config is None:
         # No Keras of other defaults than today's writes a tree, and no TensorFlow 2 a container of its own.
         if not isinstance(archive.weights, LegacyWeights) or archive.format in OF_TENSORFLOW:
             return []
         stated = writer if archive.keras_version is not None else Writer("keras1", "1.0")  # it noted no version
-        return of_old_defaults(model, compat.profiles_of(stated, {}))
+        return of_old_defaults(model, compat.profiles_of(stated, {}), {id(module) for module in from_cudnn})
     try:
         spec = compat.read_config(archive.config, archive.keras_version, archive.backend, partly=True).spec
     except LoadError as error:
@@ -115,16 +124,22 @@ def differences(
     return found
 
 
-def of_old_defaults(model: Layer, profiles: Sequence[compat.Profile]) -> list[Rule]:
+def of_old_defaults(model: Layer, profiles: Sequence[compat.Profile], from_cudnn: Collection[int]) -> list[Rule]:
     """What a file of weights alone does not say, where the Keras that wrote it had other defaults than the model has.
 
     Args:
         model: The model that gets the weights.
         profiles: Every generation of Keras that may have written the file.
+        from_cudnn: The modules, by `id`, whose arrays say that a layer of cuDNN wrote them.
     """
     found: dict[tuple[str, str], Rule] = {}
     for layer in model.modules():
         if not isinstance(layer, Layer):
+            continue
+        if id(layer) in from_cudnn:
+            config = layer.get_config()
+            other = [key for key, value in _CUDNN.items() if config.get(key, value) != value]
+            found |= {(layer.name, key): Rule(layer.name, _text(key, _CUDNN[key], config[key])) for key in other}
             continue
         for field, (key, classes) in _CHANGED.items():
             if layer._class_name not in classes or (key == "reset_after" and getattr(layer, "use_bias", True)):

@@ -217,7 +217,7 @@ def load_weights(
         match = matching.match_archive(model, archive, by_name=by_name, sum_biases=sum_biases)
         settled = matching.settle(match, archive.path, strict=strict, skip_mismatch=skip_mismatch)
         matching.verify(settled.pairs, archive.path)
-        other = differences_from(model, archive, writer, settled, by_name=by_name)
+        other = differences_from(model, archive, writer, settled, match.from_cudnn, by_name=by_name)
         not_finite = matching.Remarkable()
         with matching.own_loaded(settled.own, archive.path, not_finite):
             matching.assign(settled.pairs, archive.check_unchanged, not_finite)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -284,6 +285,30 @@ def test_defaults_of_an_old_keras_are_named(tmp_path: Path, version: str, keras:
 def test_defaults_that_are_today_s_are_not_named(tmp_path: Path, version: str) -> None:
     weights_alone(tmp_path / "new.h5", version, around(layers.LSTM(3)))
     assert around(layers.LSTM(3)).load_weights(tmp_path / "old.h5").differences == ()
+
+
+@pytest.mark.parametrize("inner", ["LSTM", "GRU"])
+@pytest.mark.parametrize("version", ["2.2.4", "2.3.1"])
+def test_arrays_of_cudnn_tell_the_activations(tmp_path: Path, inner: str, version: str) -> None:
+    both = around(layers.Bidirectional(getattr(layers, f"CuDNN{inner}")(3)))
+    arrays = {f"w{number}:0": array for number, array in enumerate(both.get_weights())}
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"], file.attrs["keras_version"] = [b"both"], version.encode()
+        file.create_group("both").attrs["weight_names"] = [name.encode() for name in arrays]
+        for name, array in arrays.items():
+            file[f"both/{name}"] = array
+
+    def named(**options: Any) -> list[str]:
+        mine = around(layers.Bidirectional(getattr(layers, inner)(3, **options)))
+        report = mine.load_weights(tmp_path / "old.h5", sum_biases=True)
+        if not options:
+            assert torch.allclose(mine(X), both(X), atol=1e-6)
+        return [rule.text for rule in report.differences]
+
+    assert named() == []
+    texts = named(recurrent_activation="hard_sigmoid")
+    wanted = "recurrent_activation is 'sigmoid' in the file and hard_sigmoid of Keras 3 in the model"
+    assert [text.partition(":")[0] for text in texts] == [wanted, wanted]  # forwards and backwards
 
 
 def test_reset_after_of_old_without_a_bias(tmp_path: Path) -> None:

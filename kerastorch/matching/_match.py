@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from torch import nn
+
 from ..base.layer import Layer
 from ..base.torch_layouts import is_keras_layout
 from ..base.variables import Variable
@@ -73,6 +75,7 @@ class Match:
         problems: What no option forgives.
         own: What layers of a person's own class read themselves.
         rules: What was converted on the way.
+        from_cudnn: The modules whose arrays a CuDNNLSTM or a CuDNNGRU wrote, so that its activations are known.
         hint: What to do about a match that fails.
     """
 
@@ -83,6 +86,7 @@ class Match:
     problems: list[str] = field(default_factory=list)
     own: list[OwnPart] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    from_cudnn: list[nn.Module] = field(default_factory=list)
     hint: str = ""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
+from torch import nn
 
 from ..base.layer import Layer
 from ..base.variables import Variable
@@ -38,11 +39,12 @@ _KERAS_1_NAME = re.compile(r"(_[WUb](_[icfozrh])?|_(depth|point)wise_kernel)(_\d
 
 @dataclass
 class Converted:
-    """The arrays of one layer as the layer has them, what was done, and what cannot be done."""
+    """The arrays of one layer as the layer has them, what was done, what cannot be, and what cuDNN's layers wrote."""
 
     arrays: list[Named]
     rules: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    from_cudnn: list[nn.Module] = field(default_factory=list)
 
 
 def converted(variables: Sequence[Variable], stored: Sequence[Named], *, keras1: bool, sum_biases: bool) -> Converted:
@@ -197,6 +199,8 @@ def _cudnn(group: Sequence[Variable], part: list[Named], sum_biases: bool, resul
     from_cudnn = source.startswith("CuDNN")
     kernels = [_mapped(item, item[1].shape, lambda array: _blocks(array, gates, from_cudnn)) for item in part[:2]]
     result.rules.append(f"{source} -> {target}{_BIASES[source]}")
+    if from_cudnn:
+        result.from_cudnn.append(group[0].module)
     return [*kernels, _mapped(part[2], wanted, _BIAS_MAPS[source])]
 
 

@@ -173,6 +173,7 @@ def _pair_group(
     variables = [item.variable for item in owned]
     result = _converted(owned, group, options)
     match.rules += [Rule(layer.name, text) for text in result.rules]
+    match.from_cudnn += result.from_cudnn
     slots, stored = _slots(layer, owned, whole), result.arrays
     arrays = [array for _, array in stored]
     if result.problems:
