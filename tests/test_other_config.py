@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from _close import assert_close
 from saving._cases import EXAMPLES, IDS, model_of
 
 import kerastorch as kt
@@ -302,7 +303,7 @@ def test_arrays_of_cudnn_tell_the_activations(tmp_path: Path, inner: str, versio
         mine = around(layers.Bidirectional(getattr(layers, inner)(3, **options)))
         report = mine.load_weights(tmp_path / "old.h5", sum_biases=True)
         if not options:
-            assert torch.allclose(mine(X), both(X), atol=1e-6)
+            assert_close(mine(X), both(X))
         return [rule.text for rule in report.differences]
 
     assert named() == []
