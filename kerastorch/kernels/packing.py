@@ -1,9 +1,9 @@
 """Masked sequences on a device: valid steps side by side, in the memory order and the widths that cuDNN is fast with.
 
-A count of the valid steps says where each has its place, and one copy puts it there: no sort, and nothing for which the
-host would wait. Everything is time-major, as the kernels want it. Behind the valid steps stand zeros, so that what a
-masked step holds reaches nothing, were it no number. Both directions of a pair run in one kernel: each has the features
-once, its own valid steps where it begins, and zeros in its weights for the features of the other.
+A count of the valid steps says where each has its place, and one copy puts it there: no sort, and no synchronization
+with the host. Everything is time-major, as the kernels want it. Behind the valid steps stand zeros, so that a NaN in a
+masked step does not spread. Both directions of a pair run in one kernel: each has the features once, its own valid
+steps where it begins, and zeros in its weights for the features of the other.
 
 Backwards, every step of the inputs gets its gradient from one place, so their gradients are the same in each run. An
 output that several steps show, where masked steps repeat it, gets a sum whose order the device decides, unless
@@ -26,7 +26,7 @@ _TENSOR_CORES = 8  # in half precision these take rows of so many numbers
 
 
 def scatters(x: Tensor) -> bool:
-    """Whether this is the way for x: on a device, and not in a graph that serves the CPU as well."""
+    """Whether to order x so: on a device, and not in a graph that serves the CPU as well."""
     return x.is_cuda and (torch.compiler.is_compiling() or not is_followed())
 
 
@@ -42,7 +42,7 @@ def placed(x: Tensor, mask: Tensor, step: Tensor) -> Tensor:
 
 
 def beside(parts: Sequence[Tensor]) -> Tensor:
-    """Features beside each other; in half precision as many more zeros as tensor cores want."""
+    """Features beside each other; in half precision padded with zeros to a multiple of 8."""
     missing = _missing(parts)
     return torch.cat([*parts, parts[0].new_zeros(*parts[0].shape[:-1], missing)] if missing else list(parts), dim=-1)
 

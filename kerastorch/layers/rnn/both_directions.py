@@ -35,7 +35,7 @@ def kernel_of(forward: Any, backward: Any, x: Any, mask: Any, training: bool) ->
     One call it is for an LSTM, and for all on CUDA: there the two directions run side by side, with any mask and in
     any dtype. On the CPU torch's kernels for GRU and SimpleRNN gain nothing by it, and the step engine runs in the
     place of many of them; a mask of several rows keeps the two apart there, and so do `torch.autocast` and a mixed
-    policy. A dropout at work and anything that watches one direction by itself do everywhere.
+    policy. Active dropout, or a hook on one direction, keeps them apart everywhere.
     """
     if type(forward) is not type(backward):
         return None
@@ -102,7 +102,7 @@ def _is_one_row(mask: Any) -> bool:
 
 
 def _is_plain(layer: Any, x: Any, mask: Any) -> bool:
-    """Whether a layer computes x by nothing but its kernel."""
+    """Whether a layer runs only its kernel on x."""
     as_now = layer.zero_output_for_mask == layer.return_sequences and not layer.first_state_shows
     own = _is_own(layer) and (mask is None or as_now)
     return own and type(x) is Tensor and _takes_dtype(layer, x)
@@ -145,7 +145,7 @@ def run(
         forward: The layer that runs in the order of time.
         backward: The other.
         x: `(B, T, F)`.
-        mask: Of one row `(1, T)`, or None; for a node of any.
+        mask: Of one row `(1, T)`, or None; of any number of rows for a node, and on a device.
         initial: The initial states of both, each None if there are none.
 
     Returns:
